@@ -1,0 +1,1 @@
+//! Pods as operating-system processes.

@@ -1,0 +1,1 @@
+//! Thousands of simulated nodes with seeded faults.

@@ -1,0 +1,1 @@
+//! The actuator contract, the node's dispatcher, the conformance suite.

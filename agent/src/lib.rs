@@ -1,0 +1,1 @@
+//! The node's loop: a client of the API.

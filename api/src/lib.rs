@@ -1,0 +1,1 @@
+//! The HTTP API, shaped as Kubernetes' is.

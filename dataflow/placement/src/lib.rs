@@ -1,0 +1,1 @@
+//! The placer: filters, scores, indexes. A pure function of fleet, pod and epoch.

@@ -1,0 +1,1 @@
+//! Pure decisions, one rule a file.

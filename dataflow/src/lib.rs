@@ -1,0 +1,1 @@
+//! Desired against actual, maintained: one entry, Engine::step.

@@ -1,0 +1,1 @@
+//! Docker Engine events joined with listing, as observed pods and nodes.

@@ -1,0 +1,1 @@
+//! The embedded durable log on RocksDB: the default without a broker.

@@ -1,0 +1,1 @@
+//! Kubernetes manifests and Compose files to requests.

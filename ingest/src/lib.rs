@@ -1,0 +1,1 @@
+//! The log contract, decoding at the door, and dead letters.

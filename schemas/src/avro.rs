@@ -1,0 +1,1 @@
+//! Avro: the schemas, the framing, encoding and decoding.

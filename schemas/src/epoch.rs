@@ -1,0 +1,56 @@
+//! The record of an epoch: all that a replay needs to cut and decide the same.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Cut, Topic};
+
+/// One epoch.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EpochRecord {
+    /// Rises by one.
+    pub number: i64,
+    /// The reign; never falls.
+    pub term: i64,
+    /// Engine time, milliseconds since 1970; never falls.
+    pub time_ms: i64,
+    /// Whether the cold step ran.
+    pub cold: bool,
+    /// Whether the cut covered the end of every partition as of `time_ms`: only then do deadlines
+    /// fire.
+    pub complete: bool,
+    /// Whether every lease begins a full grace period anew (after a start or a takeover).
+    pub renew_leases: bool,
+    /// The next offset of each partition that moved in this epoch.
+    pub cut: Vec<CutEntry>,
+    /// How many decisions it made.
+    pub decisions: i32,
+    /// A hash over its decisions and placements.
+    pub decisions_hash: i64,
+    /// A hash of the effective settings.
+    pub settings_hash: i64,
+    /// The settings that decide, in JSON, when they changed; otherwise empty.
+    pub settings: String,
+    /// The version of the rules.
+    pub rules: String,
+}
+
+/// How far a partition was read.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CutEntry {
+    /// The topic's name.
+    pub topic: String,
+    /// The partition.
+    pub partition: i32,
+    /// The next offset to read.
+    pub next: i64,
+}
+
+impl EpochRecord {
+    /// The partitions that moved, as a cut. Entries of topics that this version does not know are
+    /// left out.
+    #[must_use]
+    pub fn cut(&self) -> Cut {
+        let entry = |e: &CutEntry| Topic::of_name(&e.topic).map(|t| (t, e.partition, e.next));
+        self.cut.iter().filter_map(entry).collect()
+    }
+}

@@ -1,0 +1,222 @@
+//! Ids, parsed at the door: whoever holds one need not check it again.
+//!
+//! The grammars are Kubernetes' own (RFC 1123 labels and subdomains), so that a name that
+//! Kubernetes accepts is accepted here and no other.
+
+use std::fmt;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+/// Kubernetes' limit for names (an RFC 1123 subdomain).
+pub const NAME_BYTES_MAX: usize = 253;
+/// Kubernetes' limit for namespaces (an RFC 1123 label).
+pub const LABEL_BYTES_MAX: usize = 63;
+
+/// An id that does not follow its grammar.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("invalid {what} {text:?}: {why}")]
+pub struct InvalidId {
+    /// Which kind of id was expected, in words.
+    pub what: &'static str,
+    /// What was found, shortened to a line.
+    pub text: String,
+    /// Which part of the grammar it breaks.
+    pub why: &'static str,
+}
+
+macro_rules! id {
+    ($(#[$doc:meta])* $name:ident, $what:literal, $check:expr) => {
+        $(#[$doc])*
+        #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[serde(try_from = "String", into = "String")]
+        pub struct $name(Arc<str>);
+
+        impl $name {
+            /// Parses the text.
+            ///
+            /// # Errors
+            /// [`InvalidId`] when the text breaks the grammar of this id.
+            pub fn parse(text: &str) -> Result<Self, InvalidId> {
+                match $check(text) {
+                    Ok(()) => Ok(Self(Arc::from(text))),
+                    Err(why) => Err(InvalidId {
+                        what: $what,
+                        text: text.chars().take(80).collect(),
+                        why,
+                    }),
+                }
+            }
+
+            /// The text of the id.
+            #[must_use]
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl TryFrom<String> for $name {
+            type Error = InvalidId;
+            fn try_from(text: String) -> Result<Self, InvalidId> {
+                Self::parse(&text)
+            }
+        }
+
+        impl From<$name> for String {
+            fn from(id: $name) -> String {
+                id.0.to_string()
+            }
+        }
+
+        impl std::str::FromStr for $name {
+            type Err = InvalidId;
+            fn from_str(text: &str) -> Result<Self, InvalidId> {
+                Self::parse(text)
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                fmt::Debug::fmt(&self.0, f)
+            }
+        }
+
+        impl AsRef<str> for $name {
+            fn as_ref(&self) -> &str {
+                &self.0
+            }
+        }
+    };
+}
+
+id!(
+    /// A pod's unique id. Derived from its workload, its slot and its attempt, so that deciding
+    /// twice from the same state names the same pod.
+    PodUid, "pod uid", token
+);
+id!(
+    /// A node's name.
+    NodeName, "node name", subdomain
+);
+id!(
+    /// A namespace.
+    Namespace, "namespace", label
+);
+id!(
+    /// A resource's name within its namespace and kind.
+    ResourceName, "name", path_segment
+);
+id!(
+    /// The id of a request, chosen by whoever asks.
+    RequestId, "request id", token
+);
+id!(
+    /// One life of an agent on its node: a new one after every start of the machine's agent.
+    SessionId, "session id", token
+);
+id!(
+    /// The fleet that a container belongs to; on every label that we write.
+    FleetId, "fleet id", label
+);
+
+fn is_inner(byte: u8) -> bool {
+    byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-'
+}
+
+fn label(text: &str) -> Result<(), &'static str> {
+    if text.is_empty() {
+        return Err("it is empty");
+    }
+    if text.len() > LABEL_BYTES_MAX {
+        return Err("it is longer than 63 characters");
+    }
+    if !text.bytes().all(is_inner) {
+        return Err("only lowercase letters, digits and '-' are allowed");
+    }
+    if text.starts_with('-') || text.ends_with('-') {
+        return Err("it must start and end with a letter or digit");
+    }
+    Ok(())
+}
+
+fn subdomain(text: &str) -> Result<(), &'static str> {
+    if text.is_empty() {
+        return Err("it is empty");
+    }
+    if text.len() > NAME_BYTES_MAX {
+        return Err("it is longer than 253 characters");
+    }
+    if !text.bytes().all(|byte| is_inner(byte) || byte == b'.') {
+        return Err("only lowercase letters, digits, '-' and '.' are allowed");
+    }
+    let edge = |part: &str| part.is_empty() || part.starts_with('-') || part.ends_with('-');
+    if text.split('.').any(edge) {
+        return Err("each part must start and end with a letter or digit");
+    }
+    Ok(())
+}
+
+/// RBAC objects and some others are only held to be a path segment.
+fn path_segment(text: &str) -> Result<(), &'static str> {
+    if text.is_empty() {
+        return Err("it is empty");
+    }
+    if text.len() > NAME_BYTES_MAX {
+        return Err("it is longer than 253 characters");
+    }
+    if text == "." || text == ".." || text.contains(['/', '%']) {
+        return Err("it must not be '.' or '..' nor contain '/' or '%'");
+    }
+    if text.chars().any(|c| c.is_control() || c.is_whitespace()) {
+        return Err("it must not contain white space or control characters");
+    }
+    Ok(())
+}
+
+fn token(text: &str) -> Result<(), &'static str> {
+    if text.is_empty() {
+        return Err("it is empty");
+    }
+    if text.len() > NAME_BYTES_MAX {
+        return Err("it is longer than 253 characters");
+    }
+    let allowed = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_');
+    if !text.bytes().all(allowed) {
+        return Err("only letters, digits, '-', '.' and '_' are allowed");
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_that_kubernetes_accepts_is_accepted() {
+        for text in ["a", "web-1", "node.example.com", "10-0-0-1"] {
+            assert!(NodeName::parse(text).is_ok(), "{text}");
+        }
+        assert!(ResourceName::parse("system:node").is_ok());
+    }
+
+    #[test]
+    fn a_broken_name_says_what_it_is_and_why() {
+        let error = Namespace::parse("Team_A").expect_err("uppercase is refused");
+        assert_eq!(
+            error.to_string(),
+            "invalid namespace \"Team_A\": only lowercase letters, digits and '-' are allowed"
+        );
+    }
+
+    #[test]
+    fn a_broken_id_in_json_is_refused_when_it_is_read() {
+        assert!(serde_json::from_str::<NodeName>("\"-a\"").is_err());
+        assert!(serde_json::from_str::<PodUid>("\"a/b\"").is_err());
+    }
+}

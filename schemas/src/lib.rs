@@ -1,0 +1,67 @@
+//! The nouns of the house: ids, resources, events, placements, decisions, and their Avro schemas.
+//!
+//! Guarantee: a value of these types is well formed; it was parsed at the door.
+//! Absent: I/O, clocks, randomness, decisions.
+
+mod id;
+mod position;
+mod topic;
+
+mod quantity;
+mod resources;
+
+mod resource;
+mod pod_spec;
+mod scheduling;
+mod workload;
+
+mod request;
+mod node;
+mod observed;
+mod placement;
+mod decision;
+mod epoch;
+mod telemetry;
+mod alert;
+mod dead_letter;
+mod input;
+mod policy;
+mod wire;
+
+pub mod avro;
+pub mod cloudevents;
+
+pub use alert::{Alert, AlertState};
+pub use dead_letter::DeadLetter;
+pub use decision::{Action, Alternative, Cause, Decision};
+pub use epoch::{CutEntry, EpochRecord};
+pub use id::{
+    FleetId, InvalidId, Namespace, NodeName, PodUid, RequestId, ResourceName, SessionId,
+};
+pub use input::{Input, Sourced};
+pub use policy::Policy;
+pub use wire::{NodeReport, PlacementList};
+pub use node::{Condition, ConditionStatus, Lease, NodeRecord};
+pub use observed::{ContainerObserved, ContainerState, NodeSnapshot, PodObserved, PodPhase};
+pub use placement::{Placement, WorkloadRef};
+pub use pod_spec::{
+    ConfigMapSource, Container, ContainerPort, EnvFromSource, EnvVar, EnvVarSource, KeyRef,
+    KeyToPath, ObjectRef, PodSpec, ResourceRequirements, SecretSource, Volume, VolumeMount,
+};
+pub use position::{Cut, Position};
+pub use quantity::{InvalidQuantity, Quantity};
+pub use request::{Request, RequestItem, Verb};
+pub use resource::{GroupKind, Resource, ResourceKey, Standing};
+pub use resources::Resources;
+pub use scheduling::{
+    Affinity, LabelSelector, LabelSelectorRequirement, NodeAffinity, NodeSelector,
+    NodeSelectorRequirement, NodeSelectorTerm, PodAffinity, PodAffinityTerm,
+    PreferredSchedulingTerm, SelectorOperator, Taint, TaintEffect, Toleration, TolerationOperator,
+    TopologySpreadConstraint, WeightedPodAffinityTerm, WhenUnsatisfiable,
+};
+pub use telemetry::UsageSample;
+pub use topic::{Cleanup, Topic};
+pub use workload::{
+    DeploymentStrategy, IntOrPercent, ObjectMeta, PodTemplate, RollingUpdate, StrategyKind,
+    UpdateOrder, WorkloadSpec,
+};

@@ -1,0 +1,83 @@
+//! Nodes as they report themselves, and their leases.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{NodeName, Resources, SessionId};
+
+/// What a node says of itself. Its taints and whether it may be used are desired state (the Node
+/// resource), not observation.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NodeRecord {
+    /// The node.
+    pub node: NodeName,
+    /// This life of its agent.
+    pub session: SessionId,
+    /// When it was said, by the node's clock, milliseconds since 1970.
+    pub time_ms: i64,
+    /// `docker`, `process` or `simulated`.
+    pub runtime: String,
+    /// The runtime's own version.
+    pub runtime_version: String,
+    /// The agent's version.
+    pub agent_version: String,
+    /// Where the node is reached.
+    pub address: String,
+    /// What it has.
+    pub capacity: Resources,
+    /// What pods may use of it.
+    pub allocatable: Resources,
+    /// Its labels, `kubernetes.io/hostname` among them.
+    pub labels: BTreeMap<String, String>,
+    /// Its conditions; a node without `Ready` true is not ready.
+    pub conditions: Vec<Condition>,
+}
+
+/// A condition, as Kubernetes shapes it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Condition {
+    /// Such as `Ready`.
+    pub kind: String,
+    /// Whether it holds.
+    pub status: ConditionStatus,
+    /// One word, in camel case.
+    pub reason: String,
+    /// A sentence.
+    pub message: String,
+    /// When `status` last changed, milliseconds since 1970.
+    pub transition_ms: i64,
+}
+
+/// Whether a condition holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum ConditionStatus {
+    /// It holds.
+    True,
+    /// It does not hold.
+    False,
+    /// Nobody knows.
+    Unknown,
+}
+
+/// A renewal of a node's lease.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Lease {
+    /// The node.
+    pub node: NodeName,
+    /// The life of the agent that renews.
+    pub session: SessionId,
+    /// Rises by one with each renewal of a session.
+    pub sequence: i64,
+    /// When it was renewed, by the node's clock, milliseconds since 1970.
+    pub time_ms: i64,
+}
+
+impl NodeRecord {
+    /// Whether the node says that it is ready.
+    #[must_use]
+    pub fn is_ready(&self) -> bool {
+        let ready = |c: &Condition| c.kind == "Ready" && c.status == ConditionStatus::True;
+        self.conditions.iter().any(ready)
+    }
+}

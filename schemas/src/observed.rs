@@ -1,0 +1,111 @@
+//! What really runs, as the nodes observe it.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Namespace, NodeName, PodUid, ResourceName, SessionId};
+
+/// What a node observed of one pod. Newer by `sequence` within one session of the node.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PodObserved {
+    /// The pod.
+    pub uid: PodUid,
+    /// The node that observes.
+    pub node: NodeName,
+    /// The life of its agent.
+    pub session: SessionId,
+    /// Rises with every observation of a session.
+    pub sequence: i64,
+    /// When it was observed, by the node's clock, milliseconds since 1970.
+    pub time_ms: i64,
+    /// The pod's namespace.
+    pub namespace: Namespace,
+    /// The pod's name.
+    pub name: ResourceName,
+    /// The restart generation that runs.
+    pub generation: i64,
+    /// The phase.
+    pub phase: PodPhase,
+    /// Whether all containers are ready.
+    pub ready: bool,
+    /// One word, in camel case; empty when there is nothing to say.
+    pub reason: String,
+    /// A sentence; empty when there is nothing to say.
+    pub message: String,
+    /// The pod's address; empty when it has none.
+    pub address: String,
+    /// When its first container started, milliseconds since 1970; 0 before that.
+    pub started_ms: i64,
+    /// Its containers, in the order of the spec.
+    pub containers: Vec<ContainerObserved>,
+}
+
+/// Kubernetes' phases of a pod, and `Gone`: the node has nothing left of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum PodPhase {
+    /// Accepted by the node, not all containers started yet.
+    Pending,
+    /// At least one container runs or is being restarted.
+    Running,
+    /// All containers ended well and none restarts.
+    Succeeded,
+    /// All containers ended, one badly, and none restarts.
+    Failed,
+    /// The runtime does not answer.
+    Unknown,
+    /// The node has nothing left of it.
+    Gone,
+}
+
+/// What a node observed of one container.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ContainerObserved {
+    /// The container's name in the spec.
+    pub name: String,
+    /// The runtime's id of it; empty when it has none.
+    pub id: String,
+    /// The image that runs.
+    pub image: String,
+    /// The state.
+    pub state: ContainerState,
+    /// Whether it is ready.
+    pub ready: bool,
+    /// How often it was restarted in place.
+    pub restarts: i32,
+    /// The exit code of the present or the last end.
+    pub exit_code: Option<i32>,
+    /// One word, such as `CrashLoopBackOff` or `ImagePullBackOff`.
+    pub reason: String,
+    /// A sentence.
+    pub message: String,
+    /// Milliseconds since 1970; 0 when it never started.
+    pub started_ms: i64,
+    /// Milliseconds since 1970; 0 when it never ended.
+    pub finished_ms: i64,
+}
+
+/// The state of a container.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum ContainerState {
+    /// Not started, or between two restarts.
+    Waiting,
+    /// Running.
+    Running,
+    /// Ended.
+    Terminated,
+}
+
+/// All that a node has, in one record. It speaks only of observations with a lower sequence:
+/// a pod last observed before it and absent from it is gone.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NodeSnapshot {
+    /// The node.
+    pub node: NodeName,
+    /// The life of its agent.
+    pub session: SessionId,
+    /// In the same count as the observations of the session.
+    pub sequence: i64,
+    /// By the node's clock, milliseconds since 1970.
+    pub time_ms: i64,
+    /// Every pod of this fleet that the node has.
+    pub uids: Vec<PodUid>,
+}

@@ -1,0 +1,32 @@
+//! What agents and the API say to each other, in JSON under `/setpoint/v1/nodes/{node}`.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{FleetId, NodeName, NodeSnapshot, Placement, PodObserved};
+
+/// `GET …/placements?after=EPOCH`: all that a node should run. Answered at once when it changed
+/// after that epoch or term, otherwise when it changes or after 20 s.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlacementList {
+    /// The fleet that says so; an agent of another fleet refuses it.
+    pub fleet: FleetId,
+    /// The node that is meant.
+    pub node: NodeName,
+    /// The reign; an agent refuses one below what it has persisted.
+    pub term: i64,
+    /// The epoch as of which the list holds; within a term it never falls.
+    pub epoch: i64,
+    /// Whether this is all; an agent stops nothing on an incomplete list.
+    pub complete: bool,
+    /// The placements, by uid.
+    pub placements: Vec<Placement>,
+}
+
+/// `POST …/pods`: what a node observed since its last report.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NodeReport {
+    /// Single observations.
+    pub observed: Vec<PodObserved>,
+    /// All that it has, from time to time.
+    pub snapshot: Option<NodeSnapshot>,
+}

@@ -1,0 +1,1 @@
+//! Setpoint keeps a fleet of containers at its setpoint.

@@ -1,0 +1,1 @@
+//! The settings of the binaries: flags over environment over file over defaults.

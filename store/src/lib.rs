@@ -1,0 +1,1 @@
+//! The checkpoint in RocksDB and the epoch that it stands for.

@@ -1,0 +1,1 @@
+//! System tests: simulation, real Kafka, real Docker, recovery, tidy.
