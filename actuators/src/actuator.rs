@@ -1,0 +1,86 @@
+//! The contract of a runtime: observe, start, stop, restart one container.
+//!
+//! Invariants, all proven by [`crate::conformance`]: every call is idempotent and may be repeated
+//! after a crash at any point; a call that is cancelled leaves a pod that [`Actuator::observe`]
+//! still tells of, or nothing; a pod of an older term or generation never replaces a newer one;
+//! what does not carry this fleet's labels is neither told of nor touched.
+
+use std::time::Duration;
+
+use futures::future::BoxFuture;
+use futures::stream::BoxStream;
+use setpoint_schemas::PodUid;
+use tokio_util::sync::CancellationToken;
+
+use crate::{ActuatorError, Observed, PodToRun, RuntimeInfo, Usage};
+
+/// One call to a runtime, under way.
+pub type Act<'a, T> = BoxFuture<'a, Result<T, ActuatorError>>;
+
+/// Hints that something changed. Lossy and without content: whoever gets one observes again.
+pub type Changes = BoxStream<'static, ()>;
+
+/// A container runtime on one node, as the agent uses it. The fleet whose pods it minds is given
+/// to the implementation when it is made.
+///
+/// An implementation need not order calls for the same pod: the dispatcher has at most one action
+/// in flight a pod.
+pub trait Actuator: Send + Sync {
+    /// What the runtime is and what the machine has.
+    ///
+    /// # Errors
+    /// Transient when the runtime does not answer.
+    fn describe(&self) -> Act<'_, RuntimeInfo>;
+
+    /// All pods of this fleet on this node, in any order: also those that a former instance
+    /// started, those that are half started, and those whose containers have ended. A container
+    /// that ended is told with its exit code until the pod is stopped or the container restarted.
+    ///
+    /// # Errors
+    /// Transient when the runtime does not answer. Never a part of the pods: all or an error.
+    fn observe(&self) -> Act<'_, Vec<Observed>>;
+
+    /// Makes the pod run. Level-triggered: containers that were never started are started; those
+    /// that run or have ended are left as they are. A pod of the same uid and a **lower**
+    /// generation is stopped first, with the grace of its spec, and started anew. Returns when
+    /// every container was started once, not when it is ready.
+    ///
+    /// A container that cannot be started does not keep the others from it; the first error is
+    /// returned at the end.
+    ///
+    /// # Errors
+    /// [`ActuatorError::Fenced`] when the pod that runs has a higher generation or a higher term;
+    /// [`ActuatorError::Cancelled`] when the token was cancelled; otherwise what the runtime said.
+    /// The container that failed is named in the error; its `reason` becomes the container's.
+    fn start<'a>(&'a self, pod: &'a PodToRun, cancel: &'a CancellationToken) -> Act<'a, ()>;
+
+    /// Stops the pod and removes all that is left of it. Asks the containers to end (SIGTERM),
+    /// kills those that still run after `grace`. Ok means: [`Actuator::observe`] no longer tells
+    /// of it. A pod that is not there is stopped already.
+    ///
+    /// # Errors
+    /// [`ActuatorError::Cancelled`] when the token was cancelled, which also ends the grace; the
+    /// pod is then still told of, until stopped again.
+    fn stop<'a>(
+        &'a self,
+        uid: &'a PodUid,
+        grace: Duration,
+        cancel: &'a CancellationToken,
+    ) -> Act<'a, ()>;
+
+    /// Starts a container that has ended once more, as it was started first. A container that runs
+    /// is left alone. The rule when to do so is [`crate::restart`], not the runtime's.
+    ///
+    /// # Errors
+    /// Permanent with reason `NotFound` when there is no such pod or container.
+    fn restart_container<'a>(&'a self, uid: &'a PodUid, container: &'a str) -> Act<'a, ()>;
+
+    /// What each running container has used. One that cannot be measured is left out.
+    ///
+    /// # Errors
+    /// Transient when the runtime does not answer.
+    fn usage(&self) -> Act<'_, Vec<Usage>>;
+
+    /// Hints that something changed, from now on. A stream that ends is asked for again.
+    fn changes(&self) -> Changes;
+}
