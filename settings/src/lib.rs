@@ -1,1 +1,30 @@
-//! The settings of the binaries: flags over environment over file over defaults.
+//! The settings of every role, and where each of them came from.
+//!
+//! Guarantee: flags win over the environment, the environment over the file, the file over the
+//! defaults; a key that nobody knows is an error that names it and its source.
+//! This is the only crate that reads the environment.
+//! Absent: anything that acts on a setting.
+
+mod properties;
+mod secret;
+mod section;
+mod settings;
+mod token;
+
+mod check;
+mod coerce;
+mod error;
+mod load;
+mod source;
+
+pub use error::{Problem, SettingsError};
+pub use load::{Loaded, load};
+pub use properties::Properties;
+pub use secret::Secret;
+pub use section::{
+    AgentSettings, ApiSettings, ClientSettings, DockerSettings, EngineSettings, LogKind,
+    LogSettings, PaceSettings, Runtime, SimulatedSettings, TraceFormat, TraceSettings, UpSettings,
+};
+pub use settings::Settings;
+pub use source::{FILES_DEFAULT, Flag, Sources};
+pub use token::{Role, Token};

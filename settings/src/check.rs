@@ -1,0 +1,188 @@
+//! What must hold between settings. Each rule says what is wrong and what would be right.
+
+use base64::Engine as _;
+use setpoint_schemas::{NodeName, Quantity};
+
+use crate::{Loaded, LogKind, Problem, Settings};
+
+/// One rule: the key that it speaks of, and why it does not hold.
+type Rule = fn(&Settings) -> Option<(&'static str, String)>;
+
+/// The rules, from the outermost setting to the innermost.
+const RULES: &[Rule] = &[
+    kafka_has_servers,
+    partitions_are_positive,
+    replication_is_positive,
+    tls_is_whole,
+    off_loopback_is_guarded,
+    tokens_are_usable,
+    sealing_key_is_whole,
+    grace_exceeds_renewal,
+    renewal_is_positive,
+    pacing_is_positive,
+    node_name_is_one,
+    servers_are_urls,
+    server_is_url,
+    capacities_are_quantities,
+    reserved_are_quantities,
+];
+
+/// The length of the key that seals Secrets, in bytes: ChaCha20-Poly1305's.
+const SEALING_KEY_BYTES: usize = 32;
+
+/// All that does not hold.
+pub(crate) fn check(loaded: &Loaded) -> Vec<Problem> {
+    let broken = RULES.iter().filter_map(|rule| rule(&loaded.settings));
+    broken
+        .map(|(key, why)| Problem {
+            key: key.to_owned(),
+            origin: loaded.origin(key),
+            why,
+        })
+        .collect()
+}
+
+fn kafka_has_servers(s: &Settings) -> Option<(&'static str, String)> {
+    let missing = s.log.kind == LogKind::Kafka && s.log.kafka.get("bootstrap.servers").is_none();
+    missing.then(|| {
+        (
+            "log.kind",
+            "kafka needs log.kafka.bootstrap.servers".to_owned(),
+        )
+    })
+}
+
+fn partitions_are_positive(s: &Settings) -> Option<(&'static str, String)> {
+    positive("log.partitions", i64::from(s.log.partitions))
+}
+
+fn replication_is_positive(s: &Settings) -> Option<(&'static str, String)> {
+    positive("log.replication", i64::from(s.log.replication))
+}
+
+fn tls_is_whole(s: &Settings) -> Option<(&'static str, String)> {
+    match (s.api.tls_cert.is_empty(), s.api.tls_key.is_empty()) {
+        (false, true) => Some((
+            "api.tls_cert",
+            "it is set and api.tls_key is not".to_owned(),
+        )),
+        (true, false) => Some((
+            "api.tls_key",
+            "it is set and api.tls_cert is not".to_owned(),
+        )),
+        _ => None,
+    }
+}
+
+fn off_loopback_is_guarded(s: &Settings) -> Option<(&'static str, String)> {
+    let guarded = !s.api.tls_cert.is_empty() && !s.api.tokens.is_empty();
+    let open = !s.api.address.ip().is_loopback() && !guarded;
+    open.then(|| {
+        let why = "an address off loopback needs api.tls_cert, api.tls_key and api.tokens";
+        ("api.address", why.to_owned())
+    })
+}
+
+fn tokens_are_usable(s: &Settings) -> Option<(&'static str, String)> {
+    let why = s.api.tokens.iter().find_map(|token| token.check().err());
+    why.map(|why| ("api.tokens", why))
+}
+
+fn sealing_key_is_whole(s: &Settings) -> Option<(&'static str, String)> {
+    if !s.api.sealing_key.is_set() {
+        return None;
+    }
+    let bytes = base64::engine::general_purpose::STANDARD.decode(s.api.sealing_key.reveal());
+    let whole = bytes.is_ok_and(|bytes| bytes.len() == SEALING_KEY_BYTES);
+    (!whole).then(|| ("api.sealing_key", "it is not 32 bytes in base64".to_owned()))
+}
+
+fn grace_exceeds_renewal(s: &Settings) -> Option<(&'static str, String)> {
+    let policy = &s.engine.policy;
+    (policy.lease_grace_ms <= policy.lease_renew_ms).then(|| {
+        let why = format!(
+            "{} ms is not above engine.policy.lease_renew_ms, {} ms: every node would be lost",
+            policy.lease_grace_ms, policy.lease_renew_ms
+        );
+        ("engine.policy.lease_grace_ms", why)
+    })
+}
+
+fn renewal_is_positive(s: &Settings) -> Option<(&'static str, String)> {
+    positive(
+        "engine.policy.lease_renew_ms",
+        s.engine.policy.lease_renew_ms,
+    )
+}
+
+fn pacing_is_positive(s: &Settings) -> Option<(&'static str, String)> {
+    let pace = &s.agent.pace;
+    positive(
+        "engine.policy.starts_per_second",
+        s.engine.policy.starts_per_second,
+    )
+    .or_else(|| positive("engine.policy.starts_burst", s.engine.policy.starts_burst))
+    .or_else(|| {
+        positive(
+            "agent.pace.starts_per_second",
+            i64::from(pace.starts_per_second),
+        )
+    })
+    .or_else(|| positive("agent.pace.starts_burst", i64::from(pace.starts_burst)))
+    .or_else(|| positive("agent.pace.in_flight", i64::from(pace.in_flight)))
+}
+
+fn node_name_is_one(s: &Settings) -> Option<(&'static str, String)> {
+    if s.agent.name.is_empty() {
+        return None;
+    }
+    NodeName::parse(&s.agent.name)
+        .err()
+        .map(|error| ("agent.name", error.to_string()))
+}
+
+fn servers_are_urls(s: &Settings) -> Option<(&'static str, String)> {
+    if s.agent.servers.is_empty() {
+        return Some(("agent.servers", "it is empty".to_owned()));
+    }
+    let broken = s.agent.servers.iter().find(|server| !is_url(server));
+    broken.map(|server| ("agent.servers", not_url(server)))
+}
+
+fn server_is_url(s: &Settings) -> Option<(&'static str, String)> {
+    let broken = !is_url(&s.client.server);
+    broken.then(|| ("client.server", not_url(&s.client.server)))
+}
+
+fn capacities_are_quantities(s: &Settings) -> Option<(&'static str, String)> {
+    let broken = s
+        .agent
+        .capacity
+        .values()
+        .find_map(|text| Quantity::parse(text).err());
+    broken.map(|error| ("agent.capacity", error.to_string()))
+}
+
+fn reserved_are_quantities(s: &Settings) -> Option<(&'static str, String)> {
+    let broken = s
+        .agent
+        .reserved
+        .values()
+        .find_map(|text| Quantity::parse(text).err());
+    broken.map(|error| ("agent.reserved", error.to_string()))
+}
+
+fn positive(key: &'static str, value: i64) -> Option<(&'static str, String)> {
+    (value < 1).then(|| (key, format!("{value} is below 1")))
+}
+
+fn is_url(text: &str) -> bool {
+    let rest = text
+        .strip_prefix("http://")
+        .or_else(|| text.strip_prefix("https://"));
+    rest.is_some_and(|rest| !rest.is_empty() && !rest.starts_with('/'))
+}
+
+fn not_url(text: &str) -> String {
+    format!("{text:?} is not an address such as http://127.0.0.1:6440")
+}
