@@ -1,1 +1,22 @@
 //! Pure decisions, one rule a file.
+//!
+//! Guarantee: a rule is a function of its arguments. No I/O, no clock, no randomness, no state.
+//! Absent: knowing which pods exist (the engine does) and where they fit (the placer does).
+
+pub mod admission;
+pub mod patch;
+
+pub mod identity;
+pub mod revision;
+pub mod rollout;
+pub mod victims;
+
+pub mod lease;
+pub mod pacing;
+
+pub mod status;
+
+/// The version of the rules, in every epoch's record: a replay under another version follows the
+/// recorded decisions and reports where it would have differed. Raise it with every change that
+/// makes any rule decide otherwise.
+pub const RULES_VERSION: &str = "1";

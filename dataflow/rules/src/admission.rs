@@ -1,0 +1,250 @@
+//! What becomes of one item of a request: the object after it, or why it is refused.
+//!
+//! The answers are Kubernetes': 404 for what is not there, 409 for what is there already or has
+//! another version, 422 for what is not valid.
+
+use serde_json::{Map, Value, json};
+use setpoint_schemas::{RequestItem, Verb, WorkloadSpec};
+
+use crate::patch::{self, Managers};
+
+/// Why an item is refused, with the HTTP code that says the same.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    /// 400, 404, 409 or 422.
+    pub code: u16,
+    /// What, where, why.
+    pub message: String,
+}
+
+/// An object and who owns its fields.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Owned {
+    /// The object, without status.
+    pub object: Value,
+    /// Who owns what.
+    pub managers: Managers,
+}
+
+/// What is to become of the resource.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Outcome {
+    /// It is to be this.
+    Put(Owned),
+    /// It is to go.
+    Gone,
+}
+
+/// The resource as it stands, for an item to change.
+#[derive(Debug, Clone, Copy)]
+pub struct Present<'a> {
+    /// The object and its owners.
+    pub owned: &'a Owned,
+    /// The epoch of its last change.
+    pub version: i64,
+}
+
+/// What becomes of the resource by this item.
+///
+/// # Errors
+/// [`Refusal`] with Kubernetes' code and a message that names the resource.
+pub fn admit(
+    present: Option<Present<'_>>,
+    item: &RequestItem,
+    manager: &str,
+    force: bool,
+) -> Result<Outcome, Refusal> {
+    let what = || format!("{} {:?}", item.kind, item.name);
+    if let (Some(expected), Some(present)) = (item.expected_version, present)
+        && expected != present.version
+    {
+        let message = format!(
+            "{}: the object has been modified (version {}, not {expected}); apply your changes to the latest version and try again",
+            what(),
+            present.version
+        );
+        return Err(Refusal { code: 409, message });
+    }
+    match (item.verb, present) {
+        (Verb::Create, Some(_)) => {
+            Err(Refusal { code: 409, message: format!("{} already exists", what()) })
+        }
+        (Verb::Create | Verb::Apply | Verb::Update, None) if item.verb != Verb::Update => {
+            let nothing = Owned { object: json!({}), managers: Managers::new() };
+            applied(&nothing, item, manager, true)
+        }
+        (_, None) => Err(Refusal { code: 404, message: format!("{} not found", what()) }),
+        (Verb::Delete, Some(_)) => Ok(Outcome::Gone),
+        (Verb::Apply, Some(present)) => applied(present.owned, item, manager, force),
+        (_, Some(present)) => written(present.owned, item, manager),
+    }
+}
+
+fn applied(present: &Owned, item: &RequestItem, manager: &str, force: bool) -> Result<Outcome, Refusal> {
+    let wanted = strip(body(item)?);
+    let done = patch::apply(&present.object, &present.managers, &wanted, manager, force);
+    match done {
+        Ok(done) => {
+            let mut object = done.object;
+            identify(&mut object, &wanted);
+            checked(item, Owned { object, managers: done.managers })
+        }
+        Err(conflicts) => {
+            let list: Vec<String> = conflicts
+                .iter()
+                .map(|c| format!("{} is owned by {:?}", pointer_path(&c.field), c.manager))
+                .collect();
+            let message = format!(
+                "{} {:?}: apply failed with {} conflict(s): {}; leave the field out, or take it over with --force-conflicts",
+                item.kind, item.name, conflicts.len(), list.join(", ")
+            );
+            Err(Refusal { code: 409, message })
+        }
+    }
+}
+
+fn written(present: &Owned, item: &RequestItem, manager: &str) -> Result<Outcome, Refusal> {
+    let change = body(item)?;
+    let mut object = present.object.clone();
+    match item.verb {
+        Verb::MergePatch => json_patch::merge(&mut object, &change),
+        Verb::StrategicMergePatch => patch::strategic_merge(&mut object, &change),
+        Verb::JsonPatch => {
+            let operations: json_patch::Patch = serde_json::from_value(change)
+                .map_err(|e| invalid(item, &format!("not a JSON patch: {e}")))?;
+            json_patch::patch(&mut object, &operations)
+                .map_err(|e| invalid(item, &e.to_string()))?;
+        }
+        _ => object = change,
+    }
+    let mut object = strip(object);
+    identify(&mut object, &present.object);
+    let managers = patch::own(&present.object, &object, present.managers.clone(), manager);
+    checked(item, Owned { object, managers })
+}
+
+fn body(item: &RequestItem) -> Result<Value, Refusal> {
+    serde_json::from_str(&item.body).map_err(|e| Refusal {
+        code: 400,
+        message: format!("{} {:?}: the body is not JSON: {e}", item.kind, item.name),
+    })
+}
+
+/// Without what the server maintains.
+fn strip(mut object: Value) -> Value {
+    if let Some(map) = object.as_object_mut() {
+        map.remove("status");
+    }
+    if let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) {
+        for server in ["uid", "resourceVersion", "generation", "creationTimestamp", "managedFields", "selfLink", "deletionTimestamp"] {
+            metadata.remove(server);
+        }
+    }
+    object
+}
+
+/// Kind and name never change.
+fn identify(object: &mut Value, from: &Value) {
+    let Some(map) = object.as_object_mut() else { return };
+    for key in ["apiVersion", "kind"] {
+        if let Some(value) = from.get(key) {
+            map.insert(key.to_owned(), value.clone());
+        }
+    }
+    let metadata = map.entry("metadata").or_insert_with(|| Value::Object(Map::new()));
+    for key in ["name", "namespace"] {
+        if let (Some(value), Some(metadata)) = (from["metadata"].get(key), metadata.as_object_mut()) {
+            metadata.insert(key.to_owned(), value.clone());
+        }
+    }
+}
+
+/// The last gate: what decides must be readable as what it is.
+fn checked(item: &RequestItem, owned: Owned) -> Result<Outcome, Refusal> {
+    if matches!(item.kind.as_str(), "Deployment" | "ReplicaSet" | "ReplicationController" | "DaemonSet") {
+        let spec: WorkloadSpec = serde_json::from_value(owned.object["spec"].clone())
+            .map_err(|e| invalid(item, &format!("spec: {e}")))?;
+        if spec.replicas.is_some_and(|replicas| replicas < 0) {
+            return Err(invalid(item, "spec.replicas: must be greater than or equal to 0"));
+        }
+        if spec.template.spec.containers.is_empty() {
+            return Err(invalid(item, "spec.template.spec.containers: at least one is required"));
+        }
+    }
+    if item.kind == "Pod" {
+        let spec: setpoint_schemas::PodSpec = serde_json::from_value(owned.object["spec"].clone())
+            .map_err(|e| invalid(item, &format!("spec: {e}")))?;
+        if spec.containers.is_empty() {
+            return Err(invalid(item, "spec.containers: at least one is required"));
+        }
+    }
+    Ok(Outcome::Put(owned))
+}
+
+fn invalid(item: &RequestItem, why: &str) -> Refusal {
+    Refusal { code: 422, message: format!("{} {:?} is invalid: {why}", item.kind, item.name) }
+}
+
+/// `/spec/replicas` as `spec.replicas`.
+fn pointer_path(pointer: &str) -> String {
+    pointer.trim_start_matches('/').replace('/', ".").replace("~1", "/").replace("~0", "~")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn item(verb: Verb, body: &Value) -> RequestItem {
+        RequestItem {
+            verb,
+            api_version: "v1".into(),
+            kind: "ConfigMap".into(),
+            namespace: "default".into(),
+            name: "c".into(),
+            subresource: String::new(),
+            body: body.to_string(),
+            expected_version: None,
+        }
+    }
+
+    fn put(outcome: Result<Outcome, Refusal>) -> Owned {
+        match outcome.expect("accepted") {
+            Outcome::Put(owned) => owned,
+            Outcome::Gone => panic!("it is gone"),
+        }
+    }
+
+    fn code(outcome: Result<Outcome, Refusal>) -> u16 {
+        outcome.expect_err("refused").code
+    }
+
+    #[test]
+    fn the_verbs_answer_as_kubernetes_does() {
+        let object = json!({"kind": "ConfigMap", "metadata": {"name": "c"}, "data": {"a": "1"}});
+        assert_eq!(code(admit(None, &item(Verb::MergePatch, &object), "m", false)), 404);
+        assert_eq!(code(admit(None, &item(Verb::Update, &object), "m", false)), 404);
+        let owned = put(admit(None, &item(Verb::Create, &object), "m", false));
+        let present = Some(Present { owned: &owned, version: 7 });
+        assert_eq!(code(admit(present, &item(Verb::Create, &object), "m", false)), 409);
+        let mut stale = item(Verb::Delete, &object);
+        stale.expected_version = Some(6);
+        assert_eq!(code(admit(present, &stale, "m", false)), 409);
+        assert_eq!(admit(present, &item(Verb::Delete, &object), "m", false), Ok(Outcome::Gone));
+        let patched = put(admit(present, &item(Verb::MergePatch, &json!({"data": {"a": null, "b": "2"}})), "m", false));
+        assert_eq!(patched.object["data"], json!({"b": "2"}));
+        let json_patch = json!([{"op": "replace", "path": "/data/a", "value": "3"}]);
+        let patched = put(admit(present, &item(Verb::JsonPatch, &json_patch), "m", false));
+        assert_eq!(patched.object["data"], json!({"a": "3"}));
+    }
+
+    #[test]
+    fn a_patch_cannot_rename_nor_write_what_the_server_maintains() {
+        let object = json!({"kind": "ConfigMap", "metadata": {"name": "c"}, "data": {}});
+        let owned = put(admit(None, &item(Verb::Create, &object), "m", false));
+        let present = Some(Present { owned: &owned, version: 1 });
+        let patch = json!({"metadata": {"name": "d", "uid": "x"}, "status": {"x": 1}});
+        let patched = put(admit(present, &item(Verb::MergePatch, &patch), "m", false));
+        assert_eq!(patched.object["metadata"], json!({"name": "c"}));
+        assert_eq!(patched.object.get("status"), None);
+    }
+}

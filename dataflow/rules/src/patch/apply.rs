@@ -1,0 +1,219 @@
+//! Apply with field owners, as server-side apply has them, so that `scale` and `apply` do not
+//! fight: a manager owns the fields that it set; what it no longer sets goes unless another
+//! manager owns it too; a field that another manager owns with another value is a conflict.
+//!
+//! A list is one field here, owned whole, except that nothing is lost by it: the manifest that is
+//! applied carries the whole list. Kubernetes owns list elements singly; that is finer than what
+//! our managed kinds need so far.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::{Map, Value};
+
+/// Manager to the JSON pointers of the fields that it owns.
+pub type Managers = BTreeMap<String, BTreeSet<String>>;
+
+/// The outcome of an apply.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Applied {
+    /// The object as it is now.
+    pub object: Value,
+    /// Who owns what now.
+    pub managers: Managers,
+}
+
+/// A field that another manager owns.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Conflict {
+    /// The field, as a JSON pointer.
+    pub field: String,
+    /// Who owns it.
+    pub manager: String,
+}
+
+/// Applies `wanted` by `manager` onto `present`.
+///
+/// # Errors
+/// The conflicts, unless `force`.
+pub fn apply(
+    present: &Value,
+    managers: &Managers,
+    wanted: &Value,
+    manager: &str,
+    force: bool,
+) -> Result<Applied, Vec<Conflict>> {
+    let fields = leaves(wanted);
+    let conflicts = conflicts(present, managers, &fields, manager);
+    if !force && !conflicts.is_empty() {
+        return Err(conflicts);
+    }
+    let mut object = present.clone();
+    let mut managers = managers.clone();
+    for conflict in &conflicts {
+        if let Some(owned) = managers.get_mut(&conflict.manager) {
+            owned.remove(&conflict.field);
+        }
+    }
+    let before = managers.insert(manager.to_owned(), fields.keys().cloned().collect());
+    for gone in before.unwrap_or_default() {
+        let kept = managers.values().any(|owned| owned.iter().any(|o| within(o, &gone)));
+        if !kept {
+            remove(&mut object, &gone);
+        }
+    }
+    for (field, value) in &fields {
+        set(&mut object, field, value);
+    }
+    managers.retain(|_, owned| !owned.is_empty());
+    Ok(Applied { object, managers })
+}
+
+/// After another kind of write: the manager owns each field that the write changed, others lose
+/// those fields and the ones that are gone.
+#[must_use]
+pub fn own(before: &Value, after: &Value, mut managers: Managers, manager: &str) -> Managers {
+    let (old, new) = (leaves(before), leaves(after));
+    let changed: BTreeSet<String> = new
+        .iter()
+        .filter(|(field, value)| old.get(*field) != Some(value))
+        .map(|(field, _)| field.clone())
+        .collect();
+    for owned in managers.values_mut() {
+        owned.retain(|field| new.contains_key(field) && !changed.contains(field));
+    }
+    managers.entry(manager.to_owned()).or_default().extend(changed);
+    managers.retain(|_, owned| !owned.is_empty());
+    managers
+}
+
+fn conflicts(
+    present: &Value,
+    managers: &Managers,
+    fields: &BTreeMap<String, Value>,
+    manager: &str,
+) -> Vec<Conflict> {
+    let mut conflicts = Vec::new();
+    for (other, owned) in managers.iter().filter(|(other, _)| *other != manager) {
+        for (field, value) in fields {
+            if owned.contains(field) && present.pointer(field) != Some(value) {
+                conflicts.push(Conflict { field: field.clone(), manager: other.clone() });
+            }
+        }
+    }
+    conflicts
+}
+
+fn within(field: &str, parent: &str) -> bool {
+    field == parent || field.strip_prefix(parent).is_some_and(|rest| rest.starts_with('/'))
+}
+
+/// The fields of an object by JSON pointer: every value that is not a filled object. What names
+/// the object belongs to nobody.
+fn leaves(object: &Value) -> BTreeMap<String, Value> {
+    let mut fields = BTreeMap::new();
+    collect(object, String::new(), &mut fields);
+    for identity in ["/apiVersion", "/kind", "/metadata/name", "/metadata/namespace"] {
+        fields.remove(identity);
+    }
+    fields
+}
+
+fn collect(value: &Value, at: String, fields: &mut BTreeMap<String, Value>) {
+    match value {
+        Value::Object(map) if !map.is_empty() => {
+            for (key, value) in map {
+                collect(value, format!("{at}/{}", escape(key)), fields);
+            }
+        }
+        _ => {
+            fields.insert(at, value.clone());
+        }
+    }
+}
+
+fn escape(key: &str) -> String {
+    key.replace('~', "~0").replace('/', "~1")
+}
+
+fn segments(pointer: &str) -> Vec<String> {
+    pointer.split('/').skip(1).map(|s| s.replace("~1", "/").replace("~0", "~")).collect()
+}
+
+fn set(object: &mut Value, pointer: &str, value: &Value) {
+    let mut at = object;
+    for segment in segments(pointer) {
+        if !at.is_object() {
+            *at = Value::Object(Map::new());
+        }
+        let Some(map) = at.as_object_mut() else { return };
+        at = map.entry(segment).or_insert(Value::Null);
+    }
+    // An empty object is set only where there is nothing: it owns no field of what stands there.
+    let keeps = value.as_object().is_some_and(Map::is_empty) && at.is_object();
+    if !keeps {
+        *at = value.clone();
+    }
+}
+
+/// Removes the field and the objects that it leaves empty.
+fn remove(object: &mut Value, pointer: &str) {
+    fn walk(value: &mut Value, path: &[String]) {
+        let (Some(map), Some((first, rest))) = (value.as_object_mut(), path.split_first()) else {
+            return;
+        };
+        if rest.is_empty() {
+            map.remove(first);
+            return;
+        }
+        if let Some(child) = map.get_mut(first) {
+            walk(child, rest);
+            if child.as_object().is_some_and(Map::is_empty) {
+                map.remove(first);
+            }
+        }
+    }
+    walk(object, &segments(pointer));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn first(wanted: &Value) -> Applied {
+        apply(&json!({}), &Managers::new(), wanted, "apply", false).expect("nothing to conflict")
+    }
+
+    #[test]
+    fn a_field_left_out_goes_and_a_foreign_field_stays() {
+        let one = first(&json!({"spec": {"a": 1, "b": 2}}));
+        let mut scaled = one.object.clone();
+        scaled["spec"]["c"] = json!(3);
+        let managers = own(&one.object, &scaled, one.managers, "scale");
+        let two = apply(&scaled, &managers, &json!({"spec": {"a": 1}}), "apply", false).expect("ok");
+        assert_eq!(two.object, json!({"spec": {"a": 1, "c": 3}}));
+    }
+
+    #[test]
+    fn apply_without_replicas_does_not_fight_scale_and_with_other_replicas_it_says_so() {
+        let one = first(&json!({"spec": {"replicas": 3}}));
+        let scaled = json!({"spec": {"replicas": 5}});
+        let managers = own(&one.object, &scaled, one.managers, "scale");
+        let other = apply(&scaled, &managers, &json!({"spec": {"replicas": 3}}), "apply", false);
+        let conflict = Conflict { field: "/spec/replicas".into(), manager: "scale".into() };
+        assert_eq!(other, Err(vec![conflict]));
+        let without = apply(&scaled, &managers, &json!({"spec": {}}), "apply", false).expect("ok");
+        assert_eq!(without.object, scaled);
+        let forced = apply(&scaled, &managers, &json!({"spec": {"replicas": 3}}), "apply", true);
+        assert_eq!(forced.expect("forced").object, json!({"spec": {"replicas": 3}}));
+    }
+
+    #[test]
+    fn applying_twice_changes_nothing() {
+        let wanted = json!({"metadata": {"labels": {"a/b": "c"}}, "spec": {"x": [], "y": {}}});
+        let one = first(&wanted);
+        let two = apply(&one.object, &one.managers, &wanted, "apply", false).expect("ok");
+        assert_eq!(one, two);
+        assert_eq!(one.object, wanted);
+    }
+}
