@@ -1,0 +1,70 @@
+# The two commands of the README, demo and test, and their kin. `make help` lists them.
+#
+# Builds go to one cache folder outside the checkout, so that a fresh clone compiles our own
+# crates only, and never RocksDB and librdkafka again.
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+
+CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/setpoint
+export CARGO_TARGET_DIR ?= $(CACHE)/target
+
+# The demo and the tests share this profile and this folder.
+SETPOINT := $(CARGO_TARGET_DIR)/debug/setpoint
+
+# The seed of `make simulate`, or how many seeds from 1 on.
+SEED ?=
+SEEDS ?= 500
+
+.DEFAULT_GOAL := help
+.PHONY: help setup build demo up test test-long simulate bench lint clean-help
+
+help: ## this list
+	@sed -n 's/^\([a-z-]*\):[^#]*## /\1 /p' $(MAKEFILE_LIST) \
+		| while read -r name what; do printf 'make %-11s %s\n' "$$name" "$$what"; done
+
+setup: ## install what the build and the tests need (Debian 12, root)
+	@scripts/setup
+
+build:
+	@scripts/setup build
+	@if [ ! -x "$(SETPOINT)" ]; then \
+		echo "The first build compiles RocksDB, librdkafka and the engine: up to 30 minutes on"; \
+		echo "two cores. Later builds take only what changed. Into $(CARGO_TARGET_DIR)"; \
+	fi
+	cargo build --locked --package setpoint
+
+demo: build ## the main job on this machine, narrated and checked, 90 s after the build
+	@"$(SETPOINT)" demo
+
+up: build ## everything on this machine, left running until Ctrl-C
+	@"$(SETPOINT)" up
+
+test: ## all tests, real Kafka and real Docker Engines included
+	@scripts/setup build
+	@scripts/setup test
+	SETPOINT_REQUIRE_REAL=$${SETPOINT_REQUIRE_REAL:-1} cargo test --locked --workspace --no-fail-fast
+
+test-long: ## the same tests with their full counts, for hours
+	@scripts/setup build
+	@scripts/setup test
+	SETPOINT_REQUIRE_REAL=1 SETPOINT_TEST_LONG=1 cargo test --locked --workspace --no-fail-fast
+
+simulate: ## the simulation alone: SEED=8417 for one seed with its trace, SEEDS=10000 for many
+	@scripts/setup build
+	SETPOINT_SEED=$(SEED) SETPOINT_SEEDS=$(SEEDS) \
+		cargo test --locked --package setpoint-tests --test simulation -- --nocapture
+
+bench: ## the published measurements, into target/bench/results.json
+	@scripts/setup build
+	cargo run --locked --release --package setpoint-benches
+
+lint: ## formatting and clippy, a warning is an error
+	@scripts/setup build
+	cargo fmt --all --check
+	cargo clippy --locked --workspace --all-targets -- -D warnings
+
+clean-help: ## what lies where, and how to remove it
+	@echo "Builds:        rm -rf $(CARGO_TARGET_DIR)"
+	@echo "Kafka's jars:  rm -rf $(CACHE)/kafka*"
+	@echo "Fleet of up:   rm -rf .setpoint"
