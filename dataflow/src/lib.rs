@@ -1,1 +1,3 @@
-//! Desired against actual, maintained: one entry, Engine::step.
+//! Desired against actual, maintained: one entry, `Engine::step(Epoch) -> Outcome`.
+
+pub mod views;
