@@ -9,6 +9,9 @@ mod error;
 mod pod;
 
 pub mod labels;
+pub mod restart;
+
+pub mod conformance;
 
 pub use actuator::{Actuator, Act, Changes};
 pub use error::ActuatorError;

@@ -1,0 +1,116 @@
+//! One suite for every runtime: what the contract promises, case by case.
+//!
+//! A runtime's crate implements [`Rig`] in its tests and calls [`run`]. A case that fails panics
+//! with its name. Each case cleans up after itself.
+//! Absent: what only one runtime has (mounts, images, addresses); its crate tests that.
+
+mod basics;
+mod endings;
+mod fencing;
+mod isolation;
+mod tools;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::future::BoxFuture;
+use setpoint_schemas::{Container, PodUid};
+
+use crate::Actuator;
+
+/// What the suite needs to know of a runtime, and may do to it behind the actuator's back.
+pub trait Rig: Send + Sync {
+    /// A new instance on the same runtime for fleet `conformance`, as after a restart of the agent.
+    fn open(&self) -> BoxFuture<'_, Arc<dyn Actuator>>;
+    /// An instance on the same runtime for another fleet.
+    fn open_other_fleet(&self) -> BoxFuture<'_, Arc<dyn Actuator>>;
+    /// A container that runs until it is asked to end, and then ends at once.
+    fn lasting(&self, name: &str) -> Container;
+    /// A container that runs and does not end when asked.
+    fn stubborn(&self, name: &str) -> Container;
+    /// A container that ends by itself at once with this exit code.
+    fn ending(&self, name: &str, code: i32) -> Container;
+    /// A container that cannot be started.
+    fn unstartable(&self, name: &str) -> Container;
+    /// Kills a container with SIGKILL behind the actuator's back.
+    fn kill<'a>(&'a self, uid: &'a PodUid, container: &'a str) -> BoxFuture<'a, ()>;
+    /// Puts something on the runtime that does not carry our labels.
+    fn plant_foreign(&self) -> BoxFuture<'_, ()>;
+    /// Whether what was planted still runs untouched.
+    fn foreign_lives(&self) -> BoxFuture<'_, bool>;
+    /// Lets this much time pass on the runtime's clock; a real one sleeps.
+    fn pass(&self, time: Duration) -> BoxFuture<'_, ()>;
+}
+
+/// One promise of the contract.
+pub type Case = for<'a> fn(&'a dyn Rig) -> BoxFuture<'a, ()>;
+
+/// All promises, the simple ones first: a runtime that is being written passes from the top.
+pub const CASES: &[(&str, Case)] = &[
+    ("a_machine_says_what_it_has", |rig| Box::pin(basics::a_machine_says_what_it_has(rig))),
+    ("a_started_pod_is_observed", |rig| Box::pin(basics::a_started_pod_is_observed(rig))),
+    ("starting_twice_starts_once", |rig| Box::pin(basics::starting_twice_starts_once(rig))),
+    ("stopping_twice_is_stopped", |rig| Box::pin(basics::stopping_twice_is_stopped(rig))),
+    ("all_containers_of_a_pod_run", |rig| Box::pin(basics::all_containers_of_a_pod_run(rig))),
+    ("usage_tells_of_what_runs", |rig| Box::pin(basics::usage_tells_of_what_runs(rig))),
+    ("one_that_cannot_start_leaves_the_others", |rig| {
+        Box::pin(basics::one_that_cannot_start_leaves_the_others(rig))
+    }),
+    ("an_end_is_observed_with_its_code", |rig| {
+        Box::pin(endings::an_end_is_observed_with_its_code(rig))
+    }),
+    ("an_ended_container_is_not_started_by_start", |rig| {
+        Box::pin(endings::an_ended_container_is_not_started_by_start(rig))
+    }),
+    ("an_ended_container_restarts", |rig| Box::pin(endings::an_ended_container_restarts(rig))),
+    ("a_running_container_is_not_restarted", |rig| {
+        Box::pin(endings::a_running_container_is_not_restarted(rig))
+    }),
+    ("a_restart_of_nothing_says_not_found", |rig| {
+        Box::pin(endings::a_restart_of_nothing_says_not_found(rig))
+    }),
+    ("a_kill_behind_our_back_is_observed", |rig| {
+        Box::pin(endings::a_kill_behind_our_back_is_observed(rig))
+    }),
+    ("a_stubborn_container_is_killed_after_its_grace", |rig| {
+        Box::pin(endings::a_stubborn_container_is_killed_after_its_grace(rig))
+    }),
+    ("an_older_generation_is_refused", |rig| {
+        Box::pin(fencing::an_older_generation_is_refused(rig))
+    }),
+    ("an_older_term_is_refused", |rig| Box::pin(fencing::an_older_term_is_refused(rig))),
+    ("a_newer_term_leaves_the_pod_running", |rig| {
+        Box::pin(fencing::a_newer_term_leaves_the_pod_running(rig))
+    }),
+    ("a_newer_generation_replaces", |rig| Box::pin(fencing::a_newer_generation_replaces(rig))),
+    ("a_cancelled_stop_can_be_repeated", |rig| {
+        Box::pin(fencing::a_cancelled_stop_can_be_repeated(rig))
+    }),
+    ("a_cancelled_start_can_be_stopped", |rig| {
+        Box::pin(fencing::a_cancelled_start_can_be_stopped(rig))
+    }),
+    ("a_new_instance_finds_its_pods", |rig| {
+        Box::pin(isolation::a_new_instance_finds_its_pods(rig))
+    }),
+    ("a_new_instance_learns_how_a_container_ended", |rig| {
+        Box::pin(isolation::a_new_instance_learns_how_a_container_ended(rig))
+    }),
+    ("an_orphan_is_found_and_can_be_stopped", |rig| {
+        Box::pin(isolation::an_orphan_is_found_and_can_be_stopped(rig))
+    }),
+    ("another_fleet_is_left_alone", |rig| Box::pin(isolation::another_fleet_is_left_alone(rig))),
+    ("what_is_not_ours_is_never_touched", |rig| {
+        Box::pin(isolation::what_is_not_ours_is_never_touched(rig))
+    }),
+];
+
+/// Runs every case, one after the other, and prints its name before it.
+///
+/// # Panics
+/// When a promise is broken.
+pub async fn run(rig: &dyn Rig) {
+    for (name, case) in CASES {
+        println!("conformance: {name}");
+        case(rig).await;
+    }
+}
