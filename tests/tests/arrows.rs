@@ -98,7 +98,10 @@ fn a_forbidden_arrow_is_named_with_its_remedy() {
 #[test]
 fn a_library_out_of_its_room_is_named() {
     let arrows = [arrow("api", "rocksdb"), arrow("store", "rocksdb")];
-    assert_eq!(strayed_libraries(&arrows), ["api uses rocksdb, which only [store, ingest-embedded] may"]);
+    assert_eq!(
+        strayed_libraries(&arrows),
+        ["api uses rocksdb, which only [store, ingest-embedded] may"]
+    );
 }
 
 #[test]
