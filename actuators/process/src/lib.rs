@@ -1,1 +1,20 @@
-//! Pods as operating-system processes.
+//! Pods as operating-system processes: a container is a session of processes, told apart by what
+//! is written under a state folder.
+//!
+//! Guarantee: processes outlive the agent; a new one finds them and learns how they ended, because
+//! a small supervisor ([`shim`]) stands beside each container and writes it down.
+//! Absent: isolation. A process sees the node's files and network; images, mount paths, ports and
+//! resource limits have no effect. Volumes are folders named in `SETPOINT_MOUNT_<NAME>`. A process
+//! that leaves its session (`setsid`) is no longer followed.
+
+mod actuator;
+mod container;
+mod disk;
+mod volumes;
+
+pub mod shim;
+
+mod machine;
+mod procfs;
+
+pub use actuator::{ProcessActuator, ProcessError, ProcessOptions};

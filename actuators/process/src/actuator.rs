@@ -1,0 +1,350 @@
+//! The contract over processes.
+
+use std::ffi::OsString;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use futures::StreamExt;
+use nix::sys::signal::Signal;
+use setpoint_actuators::{
+    Act, Actuator, ActuatorError, Changes, Observed, PodToRun, RuntimeInfo, Usage, grace_of,
+};
+use setpoint_schemas::{Container, FleetId, PodUid};
+use tokio::sync::broadcast;
+use tokio::time::{Instant, sleep};
+use tokio_util::sync::CancellationToken;
+
+use crate::container::{Cell, LOOK_EVERY, Starter};
+use crate::disk::{ContainerFile, Layout, PodFile, RunFile, Status};
+use crate::{machine, procfs, volumes};
+
+/// What of the agent's own environment its containers get.
+const ENV_INHERITED: &[&str] = &["PATH", "HOME", "LANG"];
+/// A process that SIGKILL has not ended by then hangs in the kernel.
+const KILL_MAX: Duration = Duration::from_secs(5);
+/// Hints beyond this are one hint.
+const HINTS_MAX: usize = 16;
+
+/// What the process runtime is made of.
+#[derive(Debug, Clone)]
+pub struct ProcessOptions {
+    /// The fleet whose pods it minds; others in the same state folder are left alone.
+    pub fleet: FleetId,
+    /// The folder that keeps what runs. Must survive the agent.
+    pub state: PathBuf,
+    /// The program and arguments that become a container's supervisor; the container's folder is
+    /// added as the last argument and [`crate::shim::run`] must take over from there.
+    pub shim: Vec<OsString>,
+    /// The variables of the agent's environment from which `PATH`, `HOME` and `LANG` are taken.
+    pub env: Vec<(String, String)>,
+}
+
+/// The process runtime could not be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum ProcessError {
+    /// Its state folder cannot be used.
+    #[error("failed to open the state folder {path}")]
+    State {
+        /// The folder.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+}
+
+/// Pods as processes of this machine.
+pub struct ProcessActuator {
+    layout: Layout,
+    fleet: FleetId,
+    state: PathBuf,
+    env: Vec<(String, String)>,
+    starter: Starter,
+}
+
+impl ProcessActuator {
+    /// Opens the state folder, made when it is not there.
+    ///
+    /// # Errors
+    /// [`ProcessError`] when the folder cannot be made, read or written.
+    pub fn open(options: ProcessOptions) -> Result<Self, ProcessError> {
+        let layout = Layout::open(&options.state, &options.fleet);
+        let layout = layout
+            .map_err(|source| ProcessError::State { path: options.state.clone(), source })?;
+        let inherited = |(name, _): &(String, String)| ENV_INHERITED.contains(&name.as_str());
+        let starter = Starter { shim: options.shim, hints: broadcast::channel(HINTS_MAX).0 };
+        let env = options.env.into_iter().filter(inherited).collect();
+        Ok(ProcessActuator { layout, fleet: options.fleet, state: options.state, env, starter })
+    }
+}
+
+impl Actuator for ProcessActuator {
+    fn describe(&self) -> Act<'_, RuntimeInfo> {
+        Box::pin(async { Ok(machine::describe(&self.state)) })
+    }
+
+    fn observe(&self) -> Act<'_, Vec<Observed>> {
+        let layout = self.layout.clone();
+        Box::pin(async { off_the_runtime(move || observe(&layout)).await })
+    }
+
+    fn start<'a>(&'a self, pod: &'a PodToRun, cancel: &'a CancellationToken) -> Act<'a, ()> {
+        Box::pin(self.start_pod(pod, cancel))
+    }
+
+    fn stop<'a>(
+        &'a self,
+        uid: &'a PodUid,
+        grace: Duration,
+        cancel: &'a CancellationToken,
+    ) -> Act<'a, ()> {
+        Box::pin(self.stop_pod(uid, grace, cancel))
+    }
+
+    fn restart_container<'a>(&'a self, uid: &'a PodUid, container: &'a str) -> Act<'a, ()> {
+        Box::pin(self.restart(uid, container))
+    }
+
+    fn usage(&self) -> Act<'_, Vec<Usage>> {
+        let layout = self.layout.clone();
+        Box::pin(async { off_the_runtime(move || usage(&layout)).await })
+    }
+
+    fn changes(&self) -> Changes {
+        let hints = self.starter.hints.subscribe();
+        let next = |mut hints: broadcast::Receiver<()>| async {
+            match hints.recv().await {
+                Ok(()) | Err(broadcast::error::RecvError::Lagged(_)) => Some(((), hints)),
+                Err(broadcast::error::RecvError::Closed) => None,
+            }
+        };
+        futures::stream::unfold(hints, next).boxed()
+    }
+}
+
+impl ProcessActuator {
+    async fn start_pod(&self, pod: &PodToRun, cancel: &CancellationToken) -> Result<(), ActuatorError> {
+        live(cancel)?;
+        self.admit(pod, cancel).await?;
+        let uid = &pod.placement.uid;
+        let mut first_error = Ok(());
+        for (name, files) in &pod.volumes {
+            volumes::write(&self.layout.pod(uid), name, files)?;
+        }
+        for (index, container) in pod.spec.containers.iter().enumerate() {
+            live(cancel)?;
+            let cell = Cell::new(self.layout.container(uid, index));
+            let started = self.start_container(pod, container, &cell).await;
+            first_error = first_error.and(started.map_err(|e| e.of_container(&container.name)));
+        }
+        first_error
+    }
+
+    /// The fence: what runs is older and stopped, or the same and kept, or newer and stays.
+    async fn admit(&self, pod: &PodToRun, cancel: &CancellationToken) -> Result<(), ActuatorError> {
+        let asked = &pod.placement;
+        let Some(mut runs) = self.layout.read_pod(&asked.uid).map_err(|e| unreadable(&e))? else {
+            return self.layout.write_pod(&self.file_of(pod)).map_err(|e| unreadable(&e));
+        };
+        if runs.generation > asked.generation || runs.term > asked.term {
+            return Err(ActuatorError::Fenced {
+                uid: asked.uid.clone(),
+                generation: asked.generation,
+                term: asked.term,
+                generation_running: runs.generation,
+                term_running: runs.term,
+            });
+        }
+        if runs.generation < asked.generation {
+            let grace = Duration::from_millis(runs.grace_ms);
+            self.stop_pod(&asked.uid, grace, cancel).await?;
+            return self.layout.write_pod(&self.file_of(pod)).map_err(|e| unreadable(&e));
+        }
+        if runs.term < asked.term {
+            runs.term = asked.term;
+            self.layout.write_pod(&runs).map_err(|e| unreadable(&e))?;
+        }
+        Ok(())
+    }
+
+    fn file_of(&self, pod: &PodToRun) -> PodFile {
+        let placement = &pod.placement;
+        let container = |c: &Container| ContainerFile {
+            name: c.name.clone(),
+            image: c.image.clone().unwrap_or_default(),
+        };
+        PodFile {
+            fleet: self.fleet.clone(),
+            uid: placement.uid.clone(),
+            generation: placement.generation,
+            term: placement.term,
+            namespace: placement.namespace.clone(),
+            name: placement.name.clone(),
+            grace_ms: u64::try_from(grace_of(&pod.spec).as_millis()).unwrap_or(u64::MAX),
+            containers: pod.spec.containers.iter().map(container).collect(),
+        }
+    }
+
+    async fn start_container(
+        &self,
+        pod: &PodToRun,
+        container: &Container,
+        cell: &Cell,
+    ) -> Result<(), ActuatorError> {
+        cell.settle().await.map_err(|e| unreadable(&e))?;
+        let status = cell.status().map_err(|e| unreadable(&e))?;
+        if matches!(status, Some(Status::Running(_) | Status::Ended { .. })) {
+            return Ok(());
+        }
+        if container.command.is_empty() {
+            let message = "the container has no command, and processes have no image to take it from";
+            cell.refuse("NoCommand", message).map_err(|e| unreadable(&e))?;
+            return Err(ActuatorError::permanent("NoCommand", message));
+        }
+        let run = self.run_of(pod, container, cell.dir())?;
+        cell.start(&run, &self.starter).await
+    }
+
+    fn run_of(&self, pod: &PodToRun, container: &Container, dir: &Path) -> Result<RunFile, ActuatorError> {
+        let placement = &pod.placement;
+        let mut env = self.env.clone();
+        let named = |name: &str, value: &dyn ToString| (name.to_owned(), value.to_string());
+        env.push(named("SETPOINT_NAMESPACE", &placement.namespace));
+        env.push(named("SETPOINT_POD_NAME", &placement.name));
+        env.push(named("SETPOINT_POD_UID", &placement.uid));
+        env.extend(volumes::variables(&self.layout.pod(&placement.uid), container)?);
+        env.extend(pod.env.get(&container.name).into_iter().flatten().cloned());
+        let argv = container.command.iter().chain(&container.args).cloned().collect();
+        let dir = container.working_dir.as_ref().map_or_else(|| dir.to_owned(), PathBuf::from);
+        Ok(RunFile { argv, dir, env })
+    }
+
+    async fn stop_pod(
+        &self,
+        uid: &PodUid,
+        grace: Duration,
+        cancel: &CancellationToken,
+    ) -> Result<(), ActuatorError> {
+        live(cancel)?;
+        let Some(pod) = self.layout.read_pod(uid).map_err(|e| unreadable(&e))? else {
+            return Ok(());
+        };
+        let cells: Vec<Cell> =
+            (0..pod.containers.len()).map(|i| Cell::new(self.layout.container(uid, i))).collect();
+        for cell in &cells {
+            cell.settle().await.map_err(|e| unreadable(&e))?;
+        }
+        signal_all(&cells, Signal::SIGTERM)?;
+        if !all_end(&cells, grace, cancel).await? {
+            signal_all(&cells, Signal::SIGKILL)?;
+            if !all_end(&cells, KILL_MAX, cancel).await? {
+                let message = format!("failed to kill pod {uid}: a process hangs in the kernel");
+                return Err(ActuatorError::transient("KillFailed", message));
+            }
+        }
+        self.layout.remove_pod(uid).map_err(|e| unreadable(&e))
+    }
+
+    async fn restart(&self, uid: &PodUid, container: &str) -> Result<(), ActuatorError> {
+        let not_found = || {
+            let message = format!("failed to restart container {container} of pod {uid}: not found");
+            ActuatorError::permanent("NotFound", message)
+        };
+        let pod = self.layout.read_pod(uid).map_err(|e| unreadable(&e))?.ok_or_else(not_found)?;
+        let index = pod.containers.iter().position(|c| c.name == container).ok_or_else(not_found)?;
+        let cell = Cell::new(self.layout.container(uid, index));
+        match cell.status().map_err(|e| unreadable(&e))? {
+            Some(Status::Ended { .. }) => {
+                let started = cell.start_again(&self.starter).await;
+                started.map_err(|error| error.of_container(container))
+            }
+            // Never started, or refused: that is for `start`, which knows the spec.
+            Some(Status::Running(_) | Status::Failed { .. }) | None => Ok(()),
+        }
+    }
+}
+
+fn observe(layout: &Layout) -> io::Result<Vec<Observed>> {
+    let mut seen = Vec::new();
+    for pod in layout.read_pods()? {
+        let container = |(index, file)| Cell::new(layout.container(&pod.uid, index)).observe(file);
+        let containers = pod.containers.iter().enumerate().map(container);
+        let containers = containers.collect::<io::Result<Vec<_>>>()?;
+        let started = containers.iter().map(|c| c.started_ms).filter(|&ms| ms > 0).min();
+        seen.push(Observed {
+            uid: pod.uid.clone(),
+            generation: pod.generation,
+            term: pod.term,
+            namespace: pod.namespace.clone(),
+            name: pod.name.clone(),
+            containers,
+            address: "127.0.0.1".into(),
+            started_ms: started.unwrap_or(0),
+        });
+    }
+    Ok(seen)
+}
+
+fn usage(layout: &Layout) -> io::Result<Vec<Usage>> {
+    let processes = procfs::all();
+    let page_bytes = machine::page_bytes();
+    let mut usage = Vec::new();
+    for pod in layout.read_pods()? {
+        for (index, file) in pod.containers.iter().enumerate() {
+            let Some(main) = Cell::new(layout.container(&pod.uid, index)).running()? else { continue };
+            // The supervisor leads the session and is ours, not the container's.
+            let is_ours = |s: &&procfs::Stat| s.session == main.session && s.pid != main.session;
+            let of_it = || processes.iter().filter(is_ours);
+            usage.push(Usage {
+                uid: pod.uid.clone(),
+                container: file.name.clone(),
+                cpu_nanos: of_it().map(|s| s.cpu_nanos).sum(),
+                memory_bytes: of_it().map(|s| s.resident_pages).sum::<i64>() * page_bytes,
+            });
+        }
+    }
+    Ok(usage)
+}
+
+fn signal_all(cells: &[Cell], signal: Signal) -> Result<(), ActuatorError> {
+    cells.iter().try_for_each(|cell| cell.signal(signal)).map_err(|e| unreadable(&e))
+}
+
+/// Whether all containers ended within this time.
+async fn all_end(
+    cells: &[Cell],
+    within: Duration,
+    cancel: &CancellationToken,
+) -> Result<bool, ActuatorError> {
+    let until = Instant::now().checked_add(within);
+    loop {
+        let mut running = false;
+        for cell in cells {
+            running |= cell.running().map_err(|e| unreadable(&e))?.is_some();
+        }
+        if !running {
+            return Ok(true);
+        }
+        live(cancel)?;
+        if until.is_some_and(|until| Instant::now() >= until) {
+            return Ok(false);
+        }
+        sleep(LOOK_EVERY).await;
+    }
+}
+
+fn live(cancel: &CancellationToken) -> Result<(), ActuatorError> {
+    if cancel.is_cancelled() { Err(ActuatorError::Cancelled) } else { Ok(()) }
+}
+
+async fn off_the_runtime<T: Send + 'static>(
+    work: impl FnOnce() -> io::Result<T> + Send + 'static,
+) -> Result<T, ActuatorError> {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.map_err(io::Error::other).and_then(|result| result).map_err(|error| unreadable(&error))
+}
+
+fn unreadable(error: &io::Error) -> ActuatorError {
+    ActuatorError::transient("StateUnreadable", format!("failed to use the state folder: {error}"))
+}

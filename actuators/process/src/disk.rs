@@ -1,0 +1,234 @@
+//! What stands on disk: one folder a pod, one folder a container in it.
+//!
+//! ```text
+//! <state>/<fleet>/pods/pod-<uid>/pod.json        what runs there
+//!                               /volumes/<name>/ files of ConfigMaps and Secrets
+//!                               /c0/run.json     how the first container starts (may hold Secrets)
+//!                               /c0/status.json  how it goes, written by its supervisor
+//!                               /c0/lock         held by its supervisor
+//!                               /c0/out.log      its output; out.log.1 the part before that
+//! ```
+//! Guarantee: a file is whole or absent; a pod's folder appears and disappears at once. Files are
+//! readable by their owner only.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use setpoint_schemas::{FleetId, Namespace, PodUid, ResourceName};
+
+/// What is written of a pod.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct PodFile {
+    pub(crate) fleet: FleetId,
+    pub(crate) uid: PodUid,
+    pub(crate) generation: i64,
+    pub(crate) term: i64,
+    pub(crate) namespace: Namespace,
+    pub(crate) name: ResourceName,
+    pub(crate) grace_ms: u64,
+    /// In the order of the spec; the container at index `i` has the folder `c<i>`.
+    pub(crate) containers: Vec<ContainerFile>,
+}
+
+/// What is written of a container in its pod's file.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct ContainerFile {
+    pub(crate) name: String,
+    pub(crate) image: String,
+}
+
+/// How a container starts.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct RunFile {
+    pub(crate) argv: Vec<String>,
+    pub(crate) dir: PathBuf,
+    pub(crate) env: Vec<(String, String)>,
+}
+
+/// How a container goes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Status {
+    /// It could not be started.
+    Failed { reason: String, message: String },
+    /// It was started and nobody wrote yet that it ended.
+    Running(Process),
+    /// It ended.
+    Ended { process: Process, exit_code: i32, finished_ms: i64, reason: String },
+}
+
+/// A process, safe against the reuse of its id.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Process {
+    pub(crate) pid: i32,
+    /// Its start, in clock ticks since boot (`/proc/<pid>/stat`, field 22).
+    pub(crate) start_ticks: u64,
+    /// The session of the container: the id of its supervisor.
+    pub(crate) session: i32,
+    /// The boot that the ids belong to.
+    pub(crate) boot: String,
+    pub(crate) started_ms: i64,
+}
+
+/// The folders of one fleet.
+#[derive(Debug, Clone)]
+pub(crate) struct Layout {
+    root: PathBuf,
+}
+
+impl Layout {
+    /// Makes the folders and empties what a former life left half removed.
+    pub(crate) fn open(state: &Path, fleet: &FleetId) -> io::Result<Self> {
+        make_dir(state)?;
+        // Processes start in their own folder, so a relative path would lose its meaning.
+        let root = state.canonicalize()?.join(fleet.as_str());
+        let layout = Layout { root };
+        for dir in [layout.root.clone(), layout.pods(), layout.scratch()] {
+            make_dir(&dir)?;
+        }
+        for entry in fs::read_dir(layout.scratch())? {
+            fs::remove_dir_all(entry?.path())?;
+        }
+        Ok(layout)
+    }
+
+    fn pods(&self) -> PathBuf {
+        self.root.join("pods")
+    }
+
+    fn scratch(&self) -> PathBuf {
+        self.root.join("scratch")
+    }
+
+    /// The folder of a pod. The prefix keeps a uid such as `..` a plain name.
+    pub(crate) fn pod(&self, uid: &PodUid) -> PathBuf {
+        self.pods().join(format!("pod-{uid}"))
+    }
+
+    /// The folder of the container at this index.
+    pub(crate) fn container(&self, uid: &PodUid, index: usize) -> PathBuf {
+        self.pod(uid).join(format!("c{index}"))
+    }
+
+    /// The pod's file; `None` when there is no such pod.
+    pub(crate) fn read_pod(&self, uid: &PodUid) -> io::Result<Option<PodFile>> {
+        read(&self.pod(uid).join("pod.json"))
+    }
+
+    /// Writes the pod's file; the pod's folder is made when it is not there.
+    pub(crate) fn write_pod(&self, pod: &PodFile) -> io::Result<()> {
+        let dir = self.pod(&pod.uid);
+        if dir.exists() {
+            return write(&dir.join("pod.json"), pod);
+        }
+        let fresh = self.scratch().join(format!("new-{}", pod.uid));
+        if fresh.exists() {
+            fs::remove_dir_all(&fresh)?;
+        }
+        make_dir(&fresh)?;
+        for index in 0..pod.containers.len() {
+            make_dir(&fresh.join(format!("c{index}")))?;
+        }
+        write(&fresh.join("pod.json"), pod)?;
+        fs::rename(&fresh, &dir)
+    }
+
+    /// Removes the pod's folder: at once for whoever looks.
+    pub(crate) fn remove_pod(&self, uid: &PodUid) -> io::Result<()> {
+        let gone = self.scratch().join(format!("gone-{uid}"));
+        if gone.exists() {
+            fs::remove_dir_all(&gone)?;
+        }
+        match fs::rename(self.pod(uid), &gone) {
+            Ok(()) => fs::remove_dir_all(&gone),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// All pods. A folder whose pod is being removed meanwhile is left out.
+    pub(crate) fn read_pods(&self) -> io::Result<Vec<PodFile>> {
+        let mut pods = Vec::new();
+        for entry in fs::read_dir(self.pods())? {
+            if let Some(pod) = read(&entry?.path().join("pod.json"))? {
+                pods.push(pod);
+            }
+        }
+        Ok(pods)
+    }
+}
+
+/// Where a container's supervisor writes how it goes.
+pub(crate) fn status_path(container: &Path) -> PathBuf {
+    container.join("status.json")
+}
+
+/// Where it is written how a container starts.
+pub(crate) fn run_path(container: &Path) -> PathBuf {
+    container.join("run.json")
+}
+
+/// Where a container's output goes.
+pub(crate) fn log_path(container: &Path) -> PathBuf {
+    container.join("out.log")
+}
+
+/// The file that a container's supervisor holds locked for its life.
+pub(crate) fn open_lock(container: &Path) -> io::Result<File> {
+    let path = container.join("lock");
+    OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(path)
+}
+
+/// Reads a file of ours; `None` when it is not there.
+pub(crate) fn read<T: DeserializeOwned>(path: &Path) -> io::Result<Option<T>> {
+    match fs::read(path) {
+        Ok(bytes) => Ok(Some(serde_json::from_slice(&bytes)?)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Writes a file of ours whole, durably, readable by its owner only.
+pub(crate) fn write<T: Serialize>(path: &Path, value: &T) -> io::Result<()> {
+    // The id keeps the agent and a supervisor that write at once out of each other's way.
+    let fresh = path.with_extension(format!("new-{}", std::process::id()));
+    let bytes = serde_json::to_vec(value)?;
+    let mut options = OpenOptions::new();
+    let mut file = options.write(true).create(true).truncate(true).mode(0o600).open(&fresh)?;
+    file.write_all(&bytes)?;
+    file.sync_all()?;
+    fs::rename(&fresh, path)
+}
+
+/// Makes a folder for its owner only, and those above it.
+pub(crate) fn make_dir(path: &Path) -> io::Result<()> {
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_uid_of_dots_stays_inside_the_folder() {
+        let layout = Layout { root: PathBuf::from("/state") };
+        let uid = PodUid::parse("..").expect("the grammar allows it");
+        assert_eq!(layout.pod(&uid), PathBuf::from("/state/pods/pod-.."));
+    }
+
+    #[test]
+    fn what_is_written_reads_back_and_is_for_the_owner_only() {
+        use std::os::unix::fs::PermissionsExt;
+        let dir = tempfile::tempdir().expect("a folder");
+        let path = dir.path().join("status.json");
+        assert_eq!(read::<Status>(&path).expect("readable"), None);
+        let status = Status::Failed { reason: "A".into(), message: "b".into() };
+        write(&path, &status).expect("writable");
+        assert_eq!(read(&path).expect("readable"), Some(status));
+        let mode = fs::metadata(&path).expect("it is there").permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+    }
+}

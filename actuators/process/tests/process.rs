@@ -1,0 +1,149 @@
+//! The process runtime on real processes: the conformance suite, and what only processes have.
+
+mod rig;
+
+use std::time::Duration;
+
+use rig::{Folder, pod, shell};
+use setpoint_actuators::{Actuator, ActuatorError, FileToMount, conformance};
+use setpoint_schemas::{Container, ContainerObserved, ContainerState, PodUid, VolumeMount};
+use tokio_util::sync::CancellationToken;
+
+/// Not a test of its own: this program, started anew as a container's supervisor.
+#[test]
+fn the_supervisor() {
+    if let Some(container) = rig::container_to_supervise() {
+        let _ = setpoint_actuator_process::shim::run(&container);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_process_runtime_keeps_the_contract() {
+    conformance::run(&Folder::new()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_container_without_a_command_is_a_status_that_says_so() {
+    let folder = Folder::new();
+    let actuator = folder.actuator("fleet");
+    let bare = Container { name: "main".into(), args: vec!["x".into()], ..Container::default() };
+    let error = start(&actuator, "bare", vec![bare]).await.expect_err("there is no command");
+    assert_eq!((error.reason(), error.is_transient()), ("NoCommand", false));
+    let seen = &actuator.observe().await.expect("readable")[0].containers[0];
+    assert_eq!((seen.state, seen.reason.as_str()), (ContainerState::Waiting, "NoCommand"));
+    stop(&actuator, "bare").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_program_that_is_not_there_is_told_by_name_and_tried_again() {
+    let folder = Folder::new();
+    let actuator = folder.actuator("fleet");
+    let command = vec!["/no/such/program".to_owned()];
+    let ghost = Container { name: "main".into(), command, ..Container::default() };
+    for _ in 0..2 {
+        let error = start(&actuator, "ghost", vec![ghost.clone()]).await.expect_err("not there");
+        assert_eq!((error.reason(), error.is_transient()), ("RunContainerError", true));
+        assert!(error.to_string().contains("/no/such/program"), "{error}");
+    }
+    stop(&actuator, "ghost").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_container_has_its_environment_its_files_and_no_other() {
+    let folder = Folder::new();
+    let actuator = folder.actuator("fleet");
+    let script = r#"test "$COLOUR" = blue || exit 3
+        test "$(cat "$SETPOINT_MOUNT_APP_CONF/a/b.txt")" = content || exit 4
+        test -z "$CARGO_MANIFEST_DIR" || exit 5
+        test -n "$PATH" || exit 6
+        test -z "$SECRET_OF_THE_AGENT" || exit 7
+        exit 0"#;
+    let mount = VolumeMount { name: "app-conf".into(), ..VolumeMount::default() };
+    let container = Container { volume_mounts: vec![mount], ..shell("main", script) };
+    let mut pod = pod("env", vec![container]);
+    pod.env.insert("main".into(), vec![("COLOUR".into(), "red".into()), ("COLOUR".into(), "blue".into())]);
+    let file = FileToMount { path: "a/b.txt".into(), bytes: b"content".to_vec(), mode: 0o600 };
+    pod.volumes.insert("app-conf".into(), vec![file]);
+    actuator.start(&pod, &CancellationToken::new()).await.expect("it starts");
+    assert_eq!(ended(&actuator, "env").await.exit_code, Some(0));
+    stop(&actuator, "env").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_container_left_running_ends_with_it() {
+    let folder = Folder::new();
+    let actuator = folder.actuator("fleet");
+    let left = folder.path().join("left");
+    let script = format!("sleep 1000 & echo $! > {}; exit 0", left.display());
+    start(&actuator, "left", vec![shell("main", &script)]).await.expect("it starts");
+    ended(&actuator, "left").await;
+    let pid = std::fs::read_to_string(&left).expect("it was written");
+    assert!(!rig::runs(pid.trim()), "process {pid} still runs");
+    stop(&actuator, "left").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn killing_the_whole_group_is_an_end_with_a_code() {
+    let folder = Folder::new();
+    let actuator = folder.actuator("fleet");
+    start(&actuator, "group", vec![shell("main", "sleep 1000 & wait")]).await.expect("it starts");
+    let pid = actuator.observe().await.expect("readable")[0].containers[0].id.clone();
+    rig::signal(&format!("-{pid}"), "KILL");
+    assert_eq!(ended(&actuator, "group").await.exit_code, Some(137));
+    stop(&actuator, "group").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_container_whose_supervisor_was_killed_runs_on_and_is_still_stopped() {
+    let folder = Folder::new();
+    let actuator = folder.actuator("fleet");
+    start(&actuator, "alone", vec![shell("main", "exec sleep 1000")]).await.expect("it starts");
+    let pid = actuator.observe().await.expect("readable")[0].containers[0].id.clone();
+    rig::signal(&rig::session_of(&pid), "KILL");
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    let seen = actuator.observe().await.expect("readable")[0].containers[0].clone();
+    assert_eq!((seen.state, seen.id.as_str()), (ContainerState::Running, pid.as_str()));
+    rig::signal(&pid, "KILL");
+    let end = ended(&actuator, "alone").await;
+    assert_eq!((end.exit_code, end.reason.as_str()), (Some(255), "ExitCodeUnknown"));
+    stop(&actuator, "alone").await;
+    assert!(!rig::runs(&pid));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn output_is_kept_in_the_pods_folder() {
+    let folder = Folder::new();
+    let actuator = folder.actuator("fleet");
+    start(&actuator, "loud", vec![shell("main", "echo out; echo err >&2")]).await.expect("starts");
+    ended(&actuator, "loud").await;
+    let log = folder.path().join("fleet/pods/pod-loud/c0/out.log");
+    assert_eq!(std::fs::read_to_string(log).expect("it is there"), "out\nerr\n");
+    stop(&actuator, "loud").await;
+}
+
+async fn start(
+    actuator: &dyn Actuator,
+    uid: &str,
+    containers: Vec<Container>,
+) -> Result<(), ActuatorError> {
+    actuator.start(&pod(uid, containers), &CancellationToken::new()).await
+}
+
+async fn stop(actuator: &dyn Actuator, uid: &str) {
+    let uid = PodUid::parse(uid).expect("a valid uid");
+    let cancel = CancellationToken::new();
+    actuator.stop(&uid, Duration::from_secs(1), &cancel).await.expect("it stops");
+    assert!(actuator.observe().await.expect("readable").iter().all(|pod| pod.uid != uid));
+}
+
+async fn ended(actuator: &dyn Actuator, uid: &str) -> ContainerObserved {
+    for _ in 0..500 {
+        let pods = actuator.observe().await.expect("readable");
+        let pod = pods.iter().find(|pod| pod.uid.as_str() == uid).expect("it is told of");
+        if pod.containers[0].state == ContainerState::Terminated {
+            return pod.containers[0].clone();
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    panic!("the container of {uid} never ends");
+}

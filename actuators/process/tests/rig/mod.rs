@@ -1,0 +1,161 @@
+//! A folder with process pods, and what a test may do to them behind the actuator's back.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use futures::future::BoxFuture;
+use setpoint_actuator_process::{ProcessActuator, ProcessOptions};
+use setpoint_actuators::conformance::Rig;
+use setpoint_actuators::{Actuator, PodToRun};
+use setpoint_schemas::{
+    Container, FleetId, Namespace, NodeName, Placement, PodSpec, PodUid, ResourceName,
+};
+
+/// A state folder of its own; what was planted in it ends with it.
+pub(crate) struct Folder {
+    dir: tempfile::TempDir,
+    foreign: Mutex<Option<std::process::Child>>,
+}
+
+impl Folder {
+    pub(crate) fn new() -> Self {
+        Folder { dir: tempfile::tempdir().expect("a folder"), foreign: Mutex::new(None) }
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        self.dir.path()
+    }
+
+    pub(crate) fn actuator(&self, fleet: &str) -> ProcessActuator {
+        let this = std::env::current_exe().expect("this program has a path");
+        let shim = [this.into_os_string(), "--nocapture".into(), "--exact".into()];
+        let path = std::env::var("PATH").expect("there is a path");
+        let options = ProcessOptions {
+            fleet: FleetId::parse(fleet).expect("a valid fleet"),
+            state: self.path().to_owned(),
+            shim: shim.into_iter().chain(["the_supervisor".into()]).collect(),
+            env: vec![("PATH".into(), path), ("SECRET_OF_THE_AGENT".into(), "x".into())],
+        };
+        ProcessActuator::open(options).expect("it opens")
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        if let Some(mut child) = self.foreign.lock().expect("no one panicked").take() {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+}
+
+impl Rig for Folder {
+    fn open(&self) -> BoxFuture<'_, Arc<dyn Actuator>> {
+        Box::pin(async { Arc::new(self.actuator("conformance")) as Arc<dyn Actuator> })
+    }
+
+    fn open_other_fleet(&self) -> BoxFuture<'_, Arc<dyn Actuator>> {
+        Box::pin(async { Arc::new(self.actuator("another")) as Arc<dyn Actuator> })
+    }
+
+    fn lasting(&self, name: &str) -> Container {
+        shell(name, "exec sleep 1000")
+    }
+
+    fn stubborn(&self, name: &str) -> Container {
+        shell(name, "trap '' TERM; while true; do sleep 1; done")
+    }
+
+    fn ending(&self, name: &str, code: i32) -> Container {
+        shell(name, &format!("exit {code}"))
+    }
+
+    fn unstartable(&self, name: &str) -> Container {
+        Container { name: name.into(), ..Container::default() }
+    }
+
+    fn kill<'a>(&'a self, uid: &'a PodUid, container: &'a str) -> BoxFuture<'a, ()> {
+        Box::pin(async move {
+            let pods = self.actuator("conformance").observe().await.expect("readable");
+            let pod = pods.iter().find(|pod| pod.uid == *uid).expect("it is told of");
+            let container = pod.containers.iter().find(|c| c.name == container);
+            signal(&container.expect("it is told of").id, "KILL");
+        })
+    }
+
+    fn plant_foreign(&self) -> BoxFuture<'_, ()> {
+        Box::pin(async {
+            let child = Command::new("sleep").arg("1000").spawn().expect("it starts");
+            *self.foreign.lock().expect("no one panicked") = Some(child);
+        })
+    }
+
+    fn foreign_lives(&self) -> BoxFuture<'_, bool> {
+        Box::pin(async {
+            let mut foreign = self.foreign.lock().expect("no one panicked");
+            let ended = foreign.as_mut().map(|child| child.try_wait().expect("it is ours"));
+            ended == Some(None)
+        })
+    }
+
+    fn pass(&self, time: Duration) -> BoxFuture<'_, ()> {
+        Box::pin(tokio::time::sleep(time))
+    }
+}
+
+/// The container's folder, when this program was started as a supervisor.
+pub(crate) fn container_to_supervise() -> Option<PathBuf> {
+    let last = PathBuf::from(std::env::args_os().next_back()?);
+    last.join("run.json").exists().then_some(last)
+}
+
+/// A container that runs a script.
+pub(crate) fn shell(name: &str, script: &str) -> Container {
+    let command = ["/bin/sh", "-c", script].map(str::to_owned).to_vec();
+    Container { name: name.into(), command, ..Container::default() }
+}
+
+/// A pod of generation 1 and term 1.
+pub(crate) fn pod(uid: &str, containers: Vec<Container>) -> PodToRun {
+    let spec = PodSpec { containers, ..PodSpec::default() };
+    let placement = Placement {
+        uid: PodUid::parse(uid).expect("a valid uid"),
+        node: NodeName::parse("node-1").expect("a valid name"),
+        namespace: Namespace::parse("default").expect("a valid name"),
+        name: ResourceName::parse(uid).expect("a valid name"),
+        workload: Arc::from(format!("core/Pod/default/{uid}")),
+        revision: Arc::from("r1"),
+        generation: 1,
+        term: 1,
+        epoch: 1,
+        placed_ms: 1,
+        labels: Arc::default(),
+        annotations: Arc::default(),
+        spec: Arc::from(serde_json::to_string(&spec).expect("a spec is JSON")),
+    };
+    PodToRun { placement, spec, env: BTreeMap::new(), volumes: BTreeMap::new() }
+}
+
+/// Sends a signal to a process, or to a group when the id is negative.
+pub(crate) fn signal(pid: &str, name: &str) {
+    let target = if pid.starts_with('-') { vec!["--", pid] } else { vec![pid] };
+    let status = Command::new("kill").arg("-s").arg(name).args(target).status();
+    assert!(status.expect("kill runs").success(), "kill {pid}");
+}
+
+/// Whether a process runs (a zombie does not).
+pub(crate) fn runs(pid: &str) -> bool {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    let state = stat.rsplit_once(") ").and_then(|(_, rest)| rest.chars().next());
+    state.is_some_and(|state| state != 'Z')
+}
+
+/// The session of a process: its supervisor.
+pub(crate) fn session_of(pid: &str) -> String {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).expect("it runs");
+    let (_, rest) = stat.rsplit_once(") ").expect("it has a name");
+    rest.split(' ').nth(3).expect("it has a session").to_owned()
+}
