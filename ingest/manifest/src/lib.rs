@@ -1,1 +1,31 @@
-//! Kubernetes manifests and Compose files to requests.
+//! Manifests at the door: Kubernetes YAML and JSON, and Compose files, become objects that the
+//! house can take.
+//!
+//! Guarantee: what leaves here is typed strictly, valid as Kubernetes' own server would judge it,
+//! and every field that changes what runs and that we do not act upon was named, either as an
+//! error or, when asked, as ignored. Nothing is dropped silently.
+//! Absent: the log, the network, clocks and the process's environment; variables for Compose
+//! files are handed in.
+
+mod bounds;
+mod problem;
+
+mod source;
+mod yaml;
+mod read;
+
+mod kinds;
+mod gate;
+mod compose;
+mod load;
+
+pub use compose::{
+    ANNOTATION_RUNS_ONCE, ANNOTATION_SOURCE, ANNOTATION_UPDATE_ORDER, ComposeOptions, LABEL_PROJECT,
+    LABEL_SERVICE, Project, is_compose, read_project,
+};
+pub use gate::{CustomKind, GateOptions, Gated, Ignored, custom_kinds, gate};
+pub use kinds::{KINDS, Kind, known, lookup};
+pub use load::{LoadOptions, load};
+pub use problem::{Fault, FieldPath, Origin, Problem};
+pub use read::{Document, read};
+pub use source::{ReadOptions, Source};

@@ -1,0 +1,300 @@
+//! The field table: for every field of every managed kind, whether we act upon it, whether it is
+//! without effect on what runs, or whether it changes what runs and we do not act upon it.
+//!
+//! Guarantee: a test walks the Kubernetes types of every managed kind and fails when a field has
+//! no row, so a newer Kubernetes cannot bring a field past this table. A field without a row is
+//! taken to change what runs.
+
+use serde_json::Value;
+
+/// What a field does here.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Effect {
+    /// We act upon it, or upon the fields within it.
+    Acted,
+    /// It has no effect on what runs.
+    Harmless,
+    /// It changes what runs and we do not act upon it, when it has such a value; and why.
+    Changes(When, &'static str),
+}
+
+/// Which values of a field change what runs.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum When {
+    /// Every one, an empty one too.
+    Present,
+    /// Every one but the empty ones: nothing, `false`, `""`, `[]`, `{}`.
+    Filled,
+    /// Every one but the empty ones and this default, which is what we do anyway.
+    Not(&'static str),
+    /// Every one but this default; `false` too.
+    Unlike(&'static str),
+}
+
+impl When {
+    /// Whether this value changes what runs.
+    pub(crate) fn holds(self, value: &Value) -> bool {
+        match self {
+            When::Present => !value.is_null(),
+            When::Filled => !is_empty(value),
+            When::Unlike(default) => !value.is_null() && text_of(value) != default,
+            When::Not(default) => !is_empty(value) && text_of(value) != default,
+        }
+    }
+}
+
+/// The effect of a field of a type.
+pub(crate) fn effect(owner: &str, field: &str) -> Effect {
+    let row = FIELDS.iter().find(|(name, _)| *name == owner);
+    let fields = row.map_or(&[][..], |(_, fields)| fields);
+    let found = fields.iter().find(|(names, _)| names.split(' ').any(|name| name == field));
+    found.map_or(Changes(When::Present, "no rule for this field"), |(_, effect)| *effect)
+}
+
+fn is_empty(value: &Value) -> bool {
+    match value {
+        Value::Null => true,
+        Value::Bool(value) => !value,
+        Value::Number(_) => false,
+        Value::String(text) => text.is_empty(),
+        Value::Array(items) => items.is_empty(),
+        Value::Object(entries) => entries.values().all(is_empty),
+    }
+}
+
+fn text_of(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    }
+}
+
+use Effect::{Acted, Changes, Harmless};
+use When::{Filled, Not, Present, Unlike};
+
+/// Rows of one type: names of fields, and what they do.
+type Fields = &'static [(&'static str, Effect)];
+
+const VOLUME: &str = "this type of volume is not supported";
+const PROBE: &str = "probes are not acted on";
+const NETWORK: &str = "pods have no network of their own";
+const SECURITY: &str = "security settings are not applied";
+
+/// By type, as Kubernetes names it.
+pub(crate) const FIELDS: &[(&str, Fields)] = &[
+    ("Deployment", OBJECT),
+    ("ReplicaSet", OBJECT),
+    ("ReplicationController", OBJECT),
+    ("DaemonSet", OBJECT),
+    ("Pod", OBJECT),
+    ("Namespace", &[("apiVersion kind metadata status spec", Harmless)]),
+    ("Node", OBJECT),
+    ("ConfigMap", &[("apiVersion kind metadata immutable", Harmless), ("data binaryData", Acted)]),
+    ("Secret", &[("apiVersion kind metadata immutable type", Harmless), ("data stringData", Acted)]),
+    (
+        "DeploymentSpec",
+        &[(
+            "replicas selector template strategy minReadySeconds revisionHistoryLimit paused \
+             progressDeadlineSeconds",
+            Acted,
+        )],
+    ),
+    ("ReplicaSetSpec", &[("replicas minReadySeconds selector template", Acted)]),
+    ("ReplicationControllerSpec", &[("replicas minReadySeconds selector template", Acted)]),
+    (
+        "DaemonSetSpec",
+        &[("selector template updateStrategy minReadySeconds revisionHistoryLimit", Acted)],
+    ),
+    ("DeploymentStrategy", &[("type rollingUpdate", Acted)]),
+    ("DaemonSetUpdateStrategy", &[("type rollingUpdate", Acted)]),
+    ("RollingUpdateDeployment", &[("maxSurge maxUnavailable", Acted)]),
+    ("RollingUpdateDaemonSet", &[("maxSurge maxUnavailable", Acted)]),
+    (
+        "NodeSpec",
+        &[
+            ("taints unschedulable", Acted),
+            ("podCIDR podCIDRs providerID externalID configSource", Harmless),
+        ],
+    ),
+    ("Taint", &[("key value effect", Acted), ("timeAdded", Harmless)]),
+    ("PodTemplateSpec", &[("metadata", Harmless), ("spec", Acted)]),
+    ("PodSpec", POD_SPEC),
+    ("Container", CONTAINER),
+    ("PodSecurityContext", POD_SECURITY),
+    ("SecurityContext", SECURITY_CONTEXT),
+    ("ContainerPort", &[("name containerPort hostPort hostIP protocol", Acted)]),
+    ("EnvVar", &[("name value valueFrom", Acted)]),
+    (
+        "EnvVarSource",
+        &[
+            ("configMapKeyRef secretKeyRef", Acted),
+            ("fieldRef", Changes(Present, "fields of the pod as environment are not supported")),
+            (
+                "resourceFieldRef",
+                Changes(Present, "resources of the pod as environment are not supported"),
+            ),
+            ("fileKeyRef", Changes(Present, "environment from files is not supported")),
+        ],
+    ),
+    ("ConfigMapKeySelector", &[("name key optional", Acted)]),
+    ("SecretKeySelector", &[("name key optional", Acted)]),
+    ("EnvFromSource", &[("prefix configMapRef secretRef", Acted)]),
+    ("ConfigMapEnvSource", &[("name optional", Acted)]),
+    ("SecretEnvSource", &[("name optional", Acted)]),
+    (
+        "ResourceRequirements",
+        &[
+            ("limits requests", Acted),
+            ("claims", Changes(Filled, "claims on devices are not supported")),
+        ],
+    ),
+    (
+        "VolumeMount",
+        &[
+            ("name mountPath subPath readOnly", Acted),
+            ("mountPropagation", Changes(Not("None"), "mounts are not propagated")),
+            ("recursiveReadOnly", Changes(Not("Disabled"), "it is not supported")),
+            ("subPathExpr", Changes(Filled, "paths with variables are not supported")),
+        ],
+    ),
+    (
+        "Volume",
+        &[
+            ("name configMap secret", Acted),
+            (
+                "awsElasticBlockStore azureDisk azureFile cephfs cinder csi downwardAPI emptyDir \
+                 ephemeral fc flexVolume flocker gcePersistentDisk gitRepo glusterfs hostPath \
+                 image iscsi nfs persistentVolumeClaim photonPersistentDisk portworxVolume \
+                 projected quobyte rbd scaleIO storageos vsphereVolume",
+                Changes(Present, VOLUME),
+            ),
+        ],
+    ),
+    ("ConfigMapVolumeSource", &[("name items optional defaultMode", Acted)]),
+    ("SecretVolumeSource", &[("secretName items optional defaultMode", Acted)]),
+    ("KeyToPath", &[("key path mode", Acted)]),
+    ("Affinity", &[("nodeAffinity podAffinity podAntiAffinity", Acted)]),
+    ("NodeAffinity", &[(BOTH_SCHEDULING, Acted)]),
+    ("PodAffinity", &[(BOTH_SCHEDULING, Acted)]),
+    ("PodAntiAffinity", &[(BOTH_SCHEDULING, Acted)]),
+    ("NodeSelector", &[("nodeSelectorTerms", Acted)]),
+    ("NodeSelectorTerm", &[("matchExpressions matchFields", Acted)]),
+    ("NodeSelectorRequirement", &[("key operator values", Acted)]),
+    ("PreferredSchedulingTerm", &[("weight preference", Acted)]),
+    (
+        "PodAffinityTerm",
+        &[(
+            "labelSelector topologyKey namespaces namespaceSelector matchLabelKeys \
+             mismatchLabelKeys",
+            Acted,
+        )],
+    ),
+    ("WeightedPodAffinityTerm", &[("weight podAffinityTerm", Acted)]),
+    ("LabelSelector", &[("matchLabels matchExpressions", Acted)]),
+    ("LabelSelectorRequirement", &[("key operator values", Acted)]),
+    ("Toleration", &[("key operator value effect tolerationSeconds", Acted)]),
+    (
+        "TopologySpreadConstraint",
+        &[(
+            "maxSkew topologyKey whenUnsatisfiable labelSelector minDomains nodeAffinityPolicy \
+             nodeTaintsPolicy matchLabelKeys",
+            Acted,
+        )],
+    ),
+];
+
+const OBJECT: Fields = &[("apiVersion kind metadata status", Harmless), ("spec", Acted)];
+
+const BOTH_SCHEDULING: &str = "requiredDuringSchedulingIgnoredDuringExecution \
+                               preferredDuringSchedulingIgnoredDuringExecution";
+
+const POD_SPEC: Fields = &[
+    (
+        "containers volumes restartPolicy terminationGracePeriodSeconds nodeSelector nodeName \
+         affinity tolerations topologySpreadConstraints priority hostNetwork hostname \
+         securityContext",
+        Acted,
+    ),
+    // No pod speaks to an API as itself, nothing is preempted, and links between services do not
+    // exist: these say nothing about what runs.
+    (
+        "serviceAccount serviceAccountName automountServiceAccountToken enableServiceLinks \
+         preemptionPolicy",
+        Harmless,
+    ),
+    ("initContainers", Changes(Filled, "init containers are not supported")),
+    ("ephemeralContainers", Changes(Filled, "ephemeral containers are not supported")),
+    ("activeDeadlineSeconds", Changes(Filled, "pods are not ended by a deadline")),
+    ("dnsPolicy", Changes(Not("ClusterFirst"), NETWORK)),
+    ("dnsConfig", Changes(Filled, NETWORK)),
+    ("hostAliases", Changes(Filled, NETWORK)),
+    ("subdomain", Changes(Filled, NETWORK)),
+    ("setHostnameAsFQDN", Changes(Filled, NETWORK)),
+    ("hostnameOverride", Changes(Filled, NETWORK)),
+    ("hostIPC", Changes(Filled, "sharing the node's IPC is not supported")),
+    ("hostPID", Changes(Filled, "sharing the node's processes is not supported")),
+    ("hostUsers", Changes(Unlike("true"), "user namespaces are not supported")),
+    ("shareProcessNamespace", Changes(Filled, "containers do not share their processes")),
+    ("imagePullSecrets", Changes(Filled, "credentials of registries are not used")),
+    ("os", Changes(Filled, "the operating system is not looked at")),
+    ("overhead", Changes(Filled, "the overhead of a runtime is not counted")),
+    ("runtimeClassName", Changes(Filled, "runtime classes are not supported")),
+    ("priorityClassName", Changes(Filled, "priority classes are not looked up; set priority")),
+    ("readinessGates", Changes(Filled, "readiness gates are not looked at")),
+    ("schedulingGates", Changes(Filled, "scheduling gates are not looked at")),
+    ("schedulingGroup", Changes(Filled, "pods are placed one by one")),
+    ("schedulerName", Changes(Not("default-scheduler"), "there is only one scheduler")),
+    ("resourceClaims", Changes(Filled, "claims on devices are not supported")),
+    ("resources", Changes(Filled, "resources are counted by container only")),
+];
+
+const CONTAINER: Fields = &[
+    (
+        "name image imagePullPolicy command args workingDir env envFrom ports resources \
+         volumeMounts securityContext",
+        Acted,
+    ),
+    // Where a last message is read from, and how a resize would go: nothing of what runs.
+    ("terminationMessagePath terminationMessagePolicy resizePolicy", Harmless),
+    ("livenessProbe", Changes(Filled, PROBE)),
+    ("readinessProbe", Changes(Filled, PROBE)),
+    ("startupProbe", Changes(Filled, PROBE)),
+    ("lifecycle", Changes(Filled, "lifecycle hooks are not run")),
+    ("restartPolicy", Changes(Filled, "a container has its pod's restart policy")),
+    ("restartPolicyRules", Changes(Filled, "a container has its pod's restart policy")),
+    ("stdin", Changes(Filled, "standard input is not attached")),
+    ("stdinOnce", Changes(Filled, "standard input is not attached")),
+    ("tty", Changes(Filled, "no terminal is attached")),
+    ("volumeDevices", Changes(Filled, "block devices are not supported")),
+];
+
+const POD_SECURITY: Fields = &[
+    ("runAsUser", Changes(Present, SECURITY)),
+    ("runAsGroup", Changes(Present, SECURITY)),
+    ("fsGroup", Changes(Present, SECURITY)),
+    ("runAsNonRoot", Changes(Filled, SECURITY)),
+    ("fsGroupChangePolicy", Changes(Filled, SECURITY)),
+    ("supplementalGroups", Changes(Filled, SECURITY)),
+    ("supplementalGroupsPolicy", Changes(Not("Merge"), SECURITY)),
+    ("sysctls", Changes(Filled, SECURITY)),
+    ("appArmorProfile", Changes(Filled, SECURITY)),
+    ("seccompProfile", Changes(Filled, SECURITY)),
+    ("seLinuxOptions", Changes(Filled, SECURITY)),
+    ("seLinuxChangePolicy", Changes(Filled, SECURITY)),
+    ("windowsOptions", Changes(Filled, SECURITY)),
+];
+
+const SECURITY_CONTEXT: Fields = &[
+    ("runAsUser", Changes(Present, SECURITY)),
+    ("runAsGroup", Changes(Present, SECURITY)),
+    ("allowPrivilegeEscalation", Changes(Unlike("true"), SECURITY)),
+    ("privileged", Changes(Filled, SECURITY)),
+    ("readOnlyRootFilesystem", Changes(Filled, SECURITY)),
+    ("runAsNonRoot", Changes(Filled, SECURITY)),
+    ("capabilities", Changes(Filled, SECURITY)),
+    ("procMount", Changes(Not("Default"), SECURITY)),
+    ("appArmorProfile", Changes(Filled, SECURITY)),
+    ("seccompProfile", Changes(Filled, SECURITY)),
+    ("seLinuxOptions", Changes(Filled, SECURITY)),
+    ("windowsOptions", Changes(Filled, SECURITY)),
+];

@@ -1,0 +1,210 @@
+//! The gate: one object in, judged.
+//!
+//! Guarantee: an object that passes is of a known kind, typed strictly and valid; every field
+//! that changes what runs and that we do not act upon is an error or named as ignored.
+//! Absent: what needs other resources (quotas, conflicts, existence): that is the leader's.
+
+pub(crate) mod cursor;
+pub(crate) mod fields;
+pub(crate) mod names;
+pub(crate) mod typed;
+
+mod custom;
+mod meta;
+mod selector;
+mod workload;
+mod pod;
+mod container;
+mod resources;
+mod scheduling;
+mod data;
+mod ready;
+
+use serde_json::Value;
+use setpoint_schemas::{GroupKind, ResourceKey, Standing};
+
+pub use custom::{CustomKind, custom_kinds};
+
+use crate::kinds::{self, KINDS, Kind};
+use crate::problem::{Fault, FieldPath, Problem, shortened};
+use cursor::{Checker, Cursor};
+use typed::Look;
+
+/// How an object is judged.
+#[derive(Debug, Clone, Default)]
+pub struct GateOptions {
+    /// Fields that change what runs and that we do not act upon are listed, not refused.
+    pub allow_ignored: bool,
+    /// The namespace of objects that name none; `default` when empty.
+    pub namespace: String,
+    /// Kinds that custom resource definitions name, of this request or stored before.
+    pub custom: Vec<CustomKind>,
+}
+
+/// A field that changes what runs and that is not acted upon.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ignored {
+    /// The field.
+    pub path: FieldPath,
+    /// Why it is not acted upon.
+    pub reason: String,
+}
+
+/// An object that passed.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Gated {
+    /// The object, ready for the API: its namespace set, without status and server's metadata.
+    pub object: Value,
+    /// Its key.
+    pub key: ResourceKey,
+    /// Whether its kind is acted upon or only kept.
+    pub standing: Standing,
+    /// Fields that change what runs and that are not acted upon, when that was allowed.
+    pub ignored: Vec<Ignored>,
+    /// What the asker should know.
+    pub warnings: Vec<String>,
+}
+
+/// Judges one object.
+///
+/// # Errors
+/// Everything that is wrong with it, in the order of its fields.
+pub fn gate(object: &Value, options: &GateOptions) -> Result<Gated, Vec<Problem>> {
+    let kind = kind_of(object, options).map_err(|problem| vec![problem])?;
+    let (mut problems, not_acted_on) = match kind {
+        Found::Known(kind) => judge(object, kind),
+        Found::Custom(_) => (Vec::new(), Vec::new()),
+    };
+    let mut checker = Checker::default();
+    meta::check(&mut checker, &Cursor::new(object), kind.namespaced(), kind.group());
+    problems.extend(checker.problems);
+    if !options.allow_ignored {
+        problems.extend(not_acted_on.iter().map(|(path, why)| refused(path, why)));
+    }
+    if !problems.is_empty() {
+        return Err(problems);
+    }
+    let ignored = not_acted_on.into_iter().map(|(path, reason)| Ignored { path, reason });
+    Ok(passed(object, kind, options, ignored.collect()))
+}
+
+#[derive(Clone, Copy)]
+enum Found<'o> {
+    Known(&'static Kind),
+    Custom(&'o CustomKind),
+}
+
+impl Found<'_> {
+    fn namespaced(self) -> bool {
+        match self {
+            Found::Known(kind) => kind.namespaced,
+            Found::Custom(kind) => kind.namespaced,
+        }
+    }
+
+    fn group(&self) -> &str {
+        match self {
+            Found::Known(kind) => kind.group,
+            Found::Custom(kind) => &kind.group,
+        }
+    }
+
+    fn standing(self) -> Standing {
+        match self {
+            Found::Known(kind) => kind.standing,
+            Found::Custom(_) => Standing::Kept,
+        }
+    }
+}
+
+/// Types first; values only when the types are right, so that one mistake is told once.
+fn judge(object: &Value, kind: &Kind) -> (Vec<Problem>, Vec<(FieldPath, String)>) {
+    let look = match kind.standing {
+        Standing::Managed => Look::Effects,
+        Standing::Kept => Look::Types,
+    };
+    let findings = (kind.check)(object, look);
+    let mut problems = findings.problems;
+    if problems.iter().all(|problem| problem.reason == "unknown field")
+        && kind.standing == Standing::Managed
+    {
+        let mut checker = Checker::default();
+        values(&mut checker, &Cursor::new(object), kind.kind);
+        problems.extend(checker.problems);
+    }
+    (problems, findings.not_acted_on)
+}
+
+fn values(checker: &mut Checker, object: &Cursor<'_>, kind: &str) {
+    match kind {
+        "Deployment" | "ReplicaSet" | "ReplicationController" | "DaemonSet" => {
+            workload::check(checker, object, kind);
+        }
+        "Pod" => pod::check(checker, &object.field("spec")),
+        "ConfigMap" => data::config_map(checker, object),
+        "Secret" => data::secret(checker, object),
+        "Node" => scheduling::taints(checker, &object.field("spec").field("taints")),
+        _ => {}
+    }
+}
+
+fn refused(path: &FieldPath, why: &str) -> Problem {
+    let reason = format!("{why}; it changes what runs (--allow-ignored accepts it without effect)");
+    Problem::new(Fault::NotActedOn, path.clone(), reason)
+}
+
+fn kind_of<'o>(object: &Value, options: &'o GateOptions) -> Result<Found<'o>, Problem> {
+    let problem = |path: &str, fault, reason: String| Problem::new(fault, FieldPath::of(path), reason);
+    if !object.is_object() {
+        let reason = format!("expected a map, found {}", typed::sort_of(object));
+        return Err(problem("", Fault::Type, reason));
+    }
+    let text = |name: &str| match object.get(name) {
+        Some(Value::String(text)) if !text.is_empty() => Ok(text.as_str()),
+        Some(Value::String(_) | Value::Null) | None => {
+            Err(problem(name, Fault::Type, "is required".to_owned()))
+        }
+        Some(other) => {
+            let reason = format!("expected a string, found {}", typed::sort_of(other));
+            Err(problem(name, Fault::Type, reason))
+        }
+    };
+    let (api_version, kind) = (text("apiVersion")?, text("kind")?);
+    if let Some(known) = kinds::known(api_version, kind) {
+        return Ok(Found::Known(known));
+    }
+    match options.custom.iter().find(|custom| custom.serves(api_version, kind)) {
+        Some(custom) => Ok(Found::Custom(custom)),
+        None => Err(unknown(api_version, kind)),
+    }
+}
+
+/// Says which version of the kind there is, or that nobody defined it.
+fn unknown(api_version: &str, kind: &str) -> Problem {
+    let group = api_version.split_once('/').map_or("", |(group, _)| group);
+    let namesake = KINDS.iter().find(|row| row.kind == kind && row.group == group);
+    let elsewhere = KINDS.iter().find(|row| row.kind == kind);
+    let (kind, version) = (shortened(kind), shortened(api_version));
+    if let Some(row) = namesake.or(elsewhere) {
+        let reason = format!("{version} has no {kind}; it is served as {}", row.api_version());
+        return Problem::new(Fault::Kind, FieldPath::of("apiVersion"), reason);
+    }
+    let reason = format!("{version} {kind} is unknown: no built-in kind and no custom resource \
+                          definition names it");
+    Problem::new(Fault::Kind, FieldPath::of("kind"), reason)
+}
+
+fn passed(object: &Value, kind: Found<'_>, options: &GateOptions, ignored: Vec<Ignored>) -> Gated {
+    let default = if options.namespace.is_empty() { "default" } else { &options.namespace };
+    let (object, mut warnings) =
+        ready::prepared(object, kind.namespaced().then_some(default), kind.group());
+    let text = |name: &str| object["metadata"][name].as_str().unwrap_or_default().to_owned();
+    let api_version = object["apiVersion"].as_str().unwrap_or_default();
+    let name = object["kind"].as_str().unwrap_or_default();
+    let group_kind = GroupKind::of_api_version(api_version, name);
+    if kind.standing() == Standing::Kept {
+        warnings.push(format!("{name} is kept as applied and has no effect here yet"));
+    }
+    let key = ResourceKey::new(group_kind, &text("namespace"), &text("name"));
+    Gated { object, key, standing: kind.standing(), ignored, warnings }
+}

@@ -1,0 +1,94 @@
+//! Deployments, ReplicaSets, ReplicationControllers and DaemonSets.
+
+use super::cursor::{Checker, Cursor};
+use super::{names, pod, selector};
+use crate::compose::ANNOTATION_RUNS_ONCE;
+use serde_json::Value;
+use setpoint_schemas::IntOrPercent;
+
+pub(crate) fn check(checker: &mut Checker, object: &Cursor<'_>, kind: &str) {
+    let spec = object.field("spec");
+    if spec.map().is_none() {
+        return checker.refuse(&spec, "is required");
+    }
+    for name in ["replicas", "minReadySeconds", "revisionHistoryLimit"] {
+        checker.not_negative(&spec.field(name));
+    }
+    match kind {
+        "ReplicationController" => selector::of_controller(checker, &spec),
+        _ => selector::of_workload(checker, &spec),
+    }
+    template(checker, object, &spec.field("template"));
+    strategy(checker, &spec.field("strategy"), &["RollingUpdate", "Recreate"]);
+    strategy(checker, &spec.field("updateStrategy"), &["RollingUpdate", "OnDelete"]);
+    deadline(checker, &spec);
+}
+
+fn template(checker: &mut Checker, object: &Cursor<'_>, template: &Cursor<'_>) {
+    if template.map().is_none() {
+        return checker.refuse(template, "is required");
+    }
+    names::labels(checker, &template.field("metadata").field("labels"));
+    names::annotations(checker, &template.field("metadata").field("annotations"));
+    let spec = template.field("spec");
+    pod::check(checker, &spec);
+    let policy = spec.field("restartPolicy");
+    if !matches!(policy.text(), "" | "Always") && !runs_once(object) {
+        checker.refuse(
+            &policy,
+            format!(
+                "must be Always in a {}, which keeps its pods running",
+                object.field("kind").text()
+            ),
+        );
+    }
+}
+
+fn runs_once(object: &Cursor<'_>) -> bool {
+    let annotations = object.field("metadata").field("annotations");
+    annotations.field(ANNOTATION_RUNS_ONCE).text() == "true"
+}
+
+fn strategy(checker: &mut Checker, at: &Cursor<'_>, kinds: &[&str]) {
+    checker.one_of(&at.field("type"), kinds);
+    let rolling = at.field("rollingUpdate");
+    if rolling.value.is_null() {
+        return;
+    }
+    if !matches!(at.field("type").text(), "" | "RollingUpdate") {
+        checker.refuse(&rolling, "is allowed only with the type RollingUpdate");
+    }
+    let (surge, unavailable) = (rolling.field("maxSurge"), rolling.field("maxUnavailable"));
+    let amounts = (amount(checker, &surge), amount(checker, &unavailable));
+    let absent_is_zero = at.path.as_str().ends_with("updateStrategy");
+    let zero = |amount: Option<i64>, at: &Cursor<'_>| match amount {
+        Some(amount) => amount == 0,
+        None => at.value.is_null() && absent_is_zero && at.path.as_str().ends_with("maxSurge"),
+    };
+    if zero(amounts.0, &surge) && zero(amounts.1, &unavailable) {
+        checker.refuse(&unavailable, "must not be 0 when maxSurge is 0");
+    }
+}
+
+/// A number of at least 0 or a percentage; of a hundred pods.
+fn amount(checker: &mut Checker, at: &Cursor<'_>) -> Option<i64> {
+    let parsed = match at.value {
+        Value::Null => return None,
+        Value::Number(_) => at.int().and_then(|n| i32::try_from(n).ok()).map(IntOrPercent::Int),
+        other => other.as_str().map(|text| IntOrPercent::Percent(text.to_owned())),
+    };
+    let amount = parsed.and_then(|amount| amount.of(100, true));
+    if amount.is_none() {
+        checker.refuse(at, "must be a number of at least 0, or a percentage such as 25%");
+    }
+    amount
+}
+
+fn deadline(checker: &mut Checker, spec: &Cursor<'_>) {
+    let at = spec.field("progressDeadlineSeconds");
+    checker.not_negative(&at);
+    let ready = spec.field("minReadySeconds").int().unwrap_or(0);
+    if at.int().is_some_and(|seconds| seconds >= 0 && seconds <= ready) {
+        checker.refuse(&at, "must be above minReadySeconds");
+    }
+}

@@ -1,0 +1,108 @@
+//! Everything that an apply names, read and judged: Kubernetes documents and Compose projects.
+
+use std::path::PathBuf;
+
+use crate::compose::{self, ComposeOptions};
+use crate::gate::{self, GateOptions, Gated};
+use crate::problem::{Origin, Problem};
+use crate::read::{self, Document};
+use crate::source::{self, ReadOptions, Source, Text};
+
+/// How an apply's files are read and judged.
+#[derive(Debug, Clone, Default)]
+pub struct LoadOptions {
+    /// How sources are read.
+    pub read: ReadOptions,
+    /// How objects are judged.
+    pub gate: GateOptions,
+    /// How Compose files are read.
+    pub compose: ComposeOptions,
+}
+
+/// Reads and judges everything that the sources hold, in their order. Custom resources find their
+/// definitions anywhere among the sources. A file with `services` and without `apiVersion` is a
+/// Compose project.
+///
+/// # Errors
+/// Everything that is wrong, each with file, document, path and reason: all or nothing.
+pub fn load(sources: &[Source], options: &LoadOptions) -> Result<Vec<(Origin, Gated)>, Vec<Problem>> {
+    let (mut found, mut problems) = (Vec::new(), Vec::new());
+    for source in sources {
+        match source::texts(source, &options.read) {
+            Ok(texts) => texts.iter().for_each(|text| match items(text, options) {
+                Ok(items) => found.extend(items),
+                Err(more) => problems.extend(more),
+            }),
+            Err(problem) => problems.push(problem),
+        }
+    }
+    let mut gating = options.gate.clone();
+    gating.custom.extend(gate::custom_kinds(found.iter().map(|item| &item.document.value)));
+    let mut accepted = Vec::new();
+    for item in found {
+        match gate_item(&item, &gating) {
+            Ok(gated) => accepted.push((item.document.origin, gated)),
+            Err(more) => problems.extend(more),
+        }
+    }
+    if problems.is_empty() { Ok(accepted) } else { Err(problems) }
+}
+
+/// A document, and what was found about it before the gate.
+struct Item {
+    document: Document,
+    ignored: Vec<gate::Ignored>,
+    warnings: Vec<String>,
+}
+
+fn items(text: &Text, options: &LoadOptions) -> Result<Vec<Item>, Vec<Problem>> {
+    let trees = read::trees(text).map_err(|problem| vec![problem])?;
+    if let [tree] = &trees[..] {
+        if compose::is_compose(&tree.node.value()) {
+            return compose_items(text, options);
+        }
+    }
+    let documents = read::flattened(text, &trees).map_err(|problem| vec![problem])?;
+    let plain = |document| Item { document, ignored: Vec::new(), warnings: Vec::new() };
+    Ok(documents.into_iter().map(plain).collect())
+}
+
+fn compose_items(text: &Text, options: &LoadOptions) -> Result<Vec<Item>, Vec<Problem>> {
+    let path = text.path.clone().unwrap_or_else(|| PathBuf::from("compose.yaml"));
+    let mut compose = options.compose.clone();
+    compose.allow_ignored = options.gate.allow_ignored;
+    let project = compose::read_text(&text.name, &text.text, &path, &compose)?;
+    let origin = Origin { file: text.name.clone(), document: 1, line: 1 };
+    let mut warnings = project.warnings;
+    let mut ignored = project.ignored;
+    let items = project.objects.into_iter().map(|value| Item {
+        document: Document {
+            origin: origin.clone(),
+            within: crate::problem::FieldPath::root(),
+            value,
+        },
+        // What concerns the whole file is told once, with its first object.
+        ignored: std::mem::take(&mut ignored),
+        warnings: std::mem::take(&mut warnings),
+    });
+    Ok(items.collect())
+}
+
+fn gate_item(item: &Item, gating: &GateOptions) -> Result<Gated, Vec<Problem>> {
+    let document = &item.document;
+    let prefix = document.within.as_str();
+    match gate::gate(&document.value, gating) {
+        Ok(mut gated) => {
+            gated.ignored.splice(0..0, item.ignored.iter().cloned());
+            gated.warnings.splice(0..0, item.warnings.iter().cloned());
+            Ok(gated)
+        }
+        Err(problems) => Err(problems
+            .into_iter()
+            .map(|mut problem| {
+                problem.path = problem.path.within(prefix);
+                problem.at(&document.origin)
+            })
+            .collect()),
+    }
+}
