@@ -1,1 +1,48 @@
-//! The placer: filters, scores, indexes. A pure function of fleet, pod and epoch.
+//! The placer: which node a pod goes to, or why none will do.
+//!
+//! Guarantee: a pure function of nodes, reservations, namespaces, pod and epoch number. Neither the
+//! order in which they were told nor the ids that they were given has any influence, so that an
+//! engine rebuilt from a checkpoint decides as the one that ran through.
+//!
+//! Rules and phrases are kube-scheduler's; [`FILTERS`] and [`SCORES`] list them, one a file.
+//!
+//! Absent: I/O, clocks, random numbers, priorities, preemption. Reserving is the caller's.
+
+mod ids;
+mod error;
+
+mod shape;
+mod demand;
+mod selector;
+mod tolerate;
+mod ports;
+mod query;
+mod spread;
+
+mod fleet;
+mod nodes;
+mod topology;
+mod census;
+mod finder;
+mod eligible;
+mod view;
+
+mod filters;
+mod scores;
+mod place;
+mod reasons;
+mod explain;
+
+pub use error::CompileError;
+pub use explain::{FilterVerdict, NodeVerdict};
+pub use filters::{FILTERS, Filter};
+pub use fleet::Fleet;
+pub use ids::{NodeId, PodId};
+pub use nodes::NodeInfo;
+pub use place::{Placing, SAMPLES_DEFAULT};
+pub use reasons::Reasons;
+pub use scores::{Considered, SCORES, SCORES_LEN, Score, Scores};
+pub use shape::PodShape;
+
+/// The label that Kubernetes gives every node, with its host name.
+pub(crate) const HOSTNAME: &str = "kubernetes.io/hostname";

@@ -1,0 +1,188 @@
+//! Where pods are, counted by question rather than by pod.
+//!
+//! Guarantee: each tally equals what counting all reserved pods anew would give, whenever the
+//! question was first asked. Absent: which pods; only how many on which slot.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use crate::finder::Finder;
+use crate::ids::IdMap;
+use crate::query::{HeldTerm, NamespaceLabels, PodQuery};
+use crate::shape::PodShape;
+
+/// How many pods on each slot.
+pub(crate) type Counts = IdMap<u32, u32>;
+
+#[derive(Debug, Default)]
+pub(crate) struct Census {
+    /// The shapes of which there are pods.
+    shapes: IdMap<u128, Live>,
+    /// The questions asked so far.
+    tallies: IdMap<u128, Tally>,
+    queries: Finder,
+    /// The terms that placed pods hold about newcomers.
+    held: IdMap<u128, Held>,
+    holders: Finder,
+}
+
+#[derive(Debug)]
+struct Live {
+    shape: Arc<PodShape>,
+    pods: usize,
+    slots: Counts,
+    /// The questions that this shape answers.
+    answers: Vec<u128>,
+}
+
+#[derive(Debug)]
+struct Tally {
+    query: Arc<PodQuery>,
+    slots: Counts,
+}
+
+#[derive(Debug)]
+struct Held {
+    term: Arc<HeldTerm>,
+    slots: Counts,
+}
+
+/// Questions kept; beyond this all are forgotten and asked anew, since revisions that are gone
+/// leave theirs behind.
+const TALLIES_MAX: usize = 1 << 16;
+
+impl Census {
+    /// Counts a pod of this shape on the slot.
+    pub(crate) fn add(&mut self, shape: &Arc<PodShape>, slot: u32, namespaces: &NamespaceLabels) {
+        let (queries, tallies) = (&self.queries, &self.tallies);
+        let live = self.shapes.entry(shape.digest).or_insert_with(|| Live {
+            shape: Arc::clone(shape),
+            pods: 0,
+            slots: Counts::default(),
+            answers: answers(shape, queries, tallies, namespaces),
+        });
+        live.pods += 1;
+        *live.slots.entry(slot).or_insert(0) += 1;
+        for digest in &live.answers {
+            let tally = self.tallies.get_mut(digest).expect("an answered question is kept");
+            *tally.slots.entry(slot).or_insert(0) += 1;
+        }
+        for term in &shape.held {
+            let held = self.held.entry(term.digest).or_insert_with(|| {
+                self.holders.insert(term.digest, &term.term.query);
+                Held { term: Arc::clone(term), slots: Counts::default() }
+            });
+            *held.slots.entry(slot).or_insert(0) += 1;
+        }
+    }
+
+    /// Counts a pod of this shape off the slot.
+    pub(crate) fn subtract(&mut self, shape: &PodShape, slot: u32) {
+        let live = self.shapes.get_mut(&shape.digest).expect("a counted shape is live");
+        live.pods -= 1;
+        lower(&mut live.slots, slot);
+        for digest in &live.answers {
+            let tally = self.tallies.get_mut(digest).expect("an answered question is kept");
+            lower(&mut tally.slots, slot);
+        }
+        if live.pods == 0 {
+            self.shapes.remove(&shape.digest);
+        }
+        for term in &shape.held {
+            let held = self.held.get_mut(&term.digest).expect("a counted term is held");
+            lower(&mut held.slots, slot);
+            if held.slots.is_empty() {
+                self.holders.remove(term.digest, &term.term.query);
+                self.held.remove(&term.digest);
+            }
+        }
+    }
+
+    /// Keeps the answer to this question from now on.
+    pub(crate) fn keep(&mut self, query: &Arc<PodQuery>, namespaces: &NamespaceLabels) {
+        if self.tallies.contains_key(&query.digest) {
+            return;
+        }
+        if self.tallies.len() >= TALLIES_MAX {
+            self.forget();
+        }
+        let mut slots = Counts::default();
+        for live in self.shapes.values_mut() {
+            if query.matches(&live.shape.namespace, &live.shape.labels, namespaces) {
+                live.answers.push(query.digest);
+                sum(&mut slots, &live.slots);
+            }
+        }
+        self.queries.insert(query.digest, query);
+        self.tallies.insert(query.digest, Tally { query: Arc::clone(query), slots });
+    }
+
+    /// How many pods answer the question on each slot.
+    pub(crate) fn count(&self, query: &PodQuery, namespaces: &NamespaceLabels) -> Cow<'_, Counts> {
+        if let Some(tally) = self.tallies.get(&query.digest) {
+            return Cow::Borrowed(&tally.slots);
+        }
+        let mut slots = Counts::default();
+        for live in self.shapes.values() {
+            if query.matches(&live.shape.namespace, &live.shape.labels, namespaces) {
+                sum(&mut slots, &live.slots);
+            }
+        }
+        Cow::Owned(slots)
+    }
+
+    /// The terms of placed pods that speak of newcomers of this shape, and where their holders are.
+    pub(crate) fn held_about<'a>(
+        &'a self,
+        shape: &'a PodShape,
+        namespaces: &'a NamespaceLabels,
+    ) -> impl Iterator<Item = (&'a HeldTerm, &'a Counts)> {
+        let held = self.holders.candidates(&shape.label_hashes).filter_map(|d| self.held.get(&d));
+        held.filter(|held| {
+            held.term.term.query.matches(&shape.namespace, &shape.labels, namespaces)
+        })
+        .map(|held| (&*held.term, &held.slots))
+    }
+
+    /// Forgets what depends on the labels of namespaces.
+    pub(crate) fn namespaces_changed(&mut self) {
+        if self.tallies.values().any(|tally| tally.query.reads_namespaces()) {
+            self.forget();
+        }
+    }
+
+    fn forget(&mut self) {
+        self.tallies.clear();
+        self.queries = Finder::default();
+        for live in self.shapes.values_mut() {
+            live.answers.clear();
+        }
+    }
+}
+
+fn answers(
+    shape: &PodShape,
+    queries: &Finder,
+    tallies: &IdMap<u128, Tally>,
+    namespaces: &NamespaceLabels,
+) -> Vec<u128> {
+    let matches = |digest: &u128| {
+        let query = &tallies[digest].query;
+        query.matches(&shape.namespace, &shape.labels, namespaces)
+    };
+    queries.candidates(&shape.label_hashes).filter(matches).collect()
+}
+
+fn sum(into: &mut Counts, from: &Counts) {
+    for (slot, count) in from {
+        *into.entry(*slot).or_insert(0) += count;
+    }
+}
+
+fn lower(counts: &mut Counts, slot: u32) {
+    let count = counts.get_mut(&slot).expect("what was counted is there to lower");
+    *count -= 1;
+    if *count == 0 {
+        counts.remove(&slot);
+    }
+}

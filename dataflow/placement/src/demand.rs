@@ -1,0 +1,65 @@
+//! What a pod demands of a node's own marks: labels, name, taints, kinds of resources.
+//!
+//! Guarantee: a node's answer changes only when the node's record does, so it is kept.
+
+use std::collections::BTreeMap;
+
+use setpoint_schemas::{NodeSelector, PodSpec, Resources};
+
+use crate::CompileError;
+use crate::ids::digest_of;
+use crate::selector::{NodeTerm, Requirement, Selector};
+use crate::tolerate::{self, Bears};
+
+/// Demands on the node itself.
+#[derive(Debug, Clone)]
+pub(crate) struct NodeDemand {
+    pub(crate) digest: u128,
+    selector: Selector,
+    /// One of these must match; absent demands nothing.
+    required: Option<Vec<NodeTerm>>,
+    pub(crate) bears: Vec<Bears>,
+    /// Extended resources: a node that has less of one in all can never fit.
+    pub(crate) extended: BTreeMap<String, i64>,
+    /// Whether nodes that differ in name and host name only may answer differently.
+    pub(crate) reads_name: bool,
+    /// The only nodes that can match, when the demand names them.
+    pub(crate) names: Option<Vec<String>>,
+}
+
+impl NodeDemand {
+    pub(crate) fn compile(
+        spec: &PodSpec,
+        required: Option<&NodeSelector>,
+        requests: &Resources,
+    ) -> Result<NodeDemand, CompileError> {
+        let equal = spec.node_selector.iter().map(|(k, v)| Requirement::equal(k, v));
+        let selector = Selector::All(equal.collect());
+        let required = match required {
+            None => None,
+            Some(required) => {
+                let path = "spec.affinity.nodeAffinity";
+                let terms = required.node_selector_terms.iter();
+                Some(terms.map(|t| NodeTerm::compile(t, path)).collect::<Result<Vec<_>, _>>()?)
+            }
+        };
+        let bears = tolerate::compile(&spec.tolerations)?;
+        let extended = requests.extended.clone();
+        let names = required.as_ref().and_then(|terms| {
+            terms.iter().map(|t| t.only_name().map(str::to_owned)).collect::<Option<Vec<_>>>()
+        });
+        let reads_name = spec.node_selector.contains_key(crate::HOSTNAME)
+            || required.as_ref().is_some_and(|terms| terms.iter().any(NodeTerm::reads_name));
+        let digest = digest_of(&(&selector, &required, &bears, &extended));
+        Ok(NodeDemand { digest, selector, required, bears, extended, reads_name, names })
+    }
+
+    /// Whether node selector and required node affinity both match.
+    pub(crate) fn matches(&self, labels: &BTreeMap<String, String>, name: &str) -> bool {
+        self.selector.matches(labels)
+            && self
+                .required
+                .as_ref()
+                .is_none_or(|terms| terms.iter().any(|term| term.matches(labels, name)))
+    }
+}

@@ -1,0 +1,274 @@
+//! The nodes: what they have, what is reserved on them, and their order by name.
+//!
+//! Guarantee: a slot is where a node's columns stand and nothing else; no answer depends on it.
+
+use std::collections::{BTreeMap, HashMap};
+
+use setpoint_schemas::{NodeName, Resources, Taint};
+
+use crate::NodeId;
+use crate::ids::{IdMap, digest_of};
+use crate::ports::HostPort;
+use crate::shape::PodShape;
+use crate::topology::Topology;
+
+/// A node, as the placer sees it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NodeInfo {
+    /// Its name, unique in the fleet.
+    pub name: NodeName,
+    /// Its labels.
+    pub labels: BTreeMap<String, String>,
+    /// Its taints, in the order in which a refusal names the first.
+    pub taints: Vec<Taint>,
+    /// What pods may use of it.
+    pub allocatable: Resources,
+    /// Whether it is alive and says that it is ready.
+    pub ready: bool,
+    /// Whether it is cordoned.
+    pub unschedulable: bool,
+}
+
+/// A node's columns that are read seldom.
+#[derive(Debug)]
+pub(crate) struct Node {
+    pub(crate) id: NodeId,
+    /// Absent: reservations name the node, but it is not there (yet, or any more).
+    pub(crate) info: Option<NodeInfo>,
+    pub(crate) allocated: Resources,
+    pub(crate) ports: Vec<HostPort>,
+    pub(crate) pods: usize,
+    /// Equal for nodes that differ in name, host name and amounts only.
+    pub(crate) class: u128,
+}
+
+/// A node's columns that every placement reads: one cache line.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Hot {
+    pub(crate) cpu_free: i64,
+    pub(crate) memory_free: i64,
+    pub(crate) ephemeral_free: i64,
+    pub(crate) pods_free: i64,
+    pub(crate) cpu_load: i64,
+    pub(crate) memory_load: i64,
+    /// One over the allocatable amount; 0 when there is none.
+    pub(crate) cpu_inverse: f64,
+    pub(crate) memory_inverse: f64,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Nodes {
+    slots: IdMap<NodeId, u32>,
+    free_slots: Vec<u32>,
+    all: Vec<Node>,
+    hot: Vec<Hot>,
+    /// The slots of the nodes that are there, by name.
+    order: Vec<u32>,
+    topologies: HashMap<String, Topology>,
+    /// Rises whenever a node's record changes.
+    pub(crate) version: u64,
+}
+
+impl Node {
+    pub(crate) fn label(&self, key: &str) -> Option<&str> {
+        self.info.as_ref().and_then(|info| info.labels.get(key)).map(String::as_str)
+    }
+
+    /// The node's record; only for nodes that are there.
+    pub(crate) fn info(&self) -> &NodeInfo {
+        self.info.as_ref().expect("a slot in the order has a record")
+    }
+}
+
+impl Nodes {
+    pub(crate) fn slot(&self, id: NodeId) -> Option<u32> {
+        self.slots.get(&id).copied()
+    }
+
+    pub(crate) fn node(&self, slot: u32) -> &Node {
+        &self.all[slot as usize]
+    }
+
+    pub(crate) fn hot(&self, slot: u32) -> &Hot {
+        &self.hot[slot as usize]
+    }
+
+    /// The slots of the nodes that are there, by name.
+    pub(crate) fn order(&self) -> &[u32] {
+        &self.order
+    }
+
+    /// How many slots there are, in use or not.
+    pub(crate) fn slots_len(&self) -> usize {
+        self.all.len()
+    }
+
+    /// The slot of the node of this name.
+    pub(crate) fn find(&self, name: &str) -> Option<u32> {
+        let at = self.order.binary_search_by(|slot| self.name(*slot).cmp(name));
+        at.ok().map(|at| self.order[at])
+    }
+
+    pub(crate) fn name(&self, slot: u32) -> &str {
+        self.node(slot).info().name.as_str()
+    }
+
+    /// Writes a node's record; `false` when it says nothing new.
+    pub(crate) fn upsert(&mut self, id: NodeId, info: NodeInfo) -> bool {
+        let slot = self.slot_or_new(id);
+        if self.node(slot).info.as_ref() == Some(&info) {
+            return false;
+        }
+        self.take_from_order(slot);
+        let node = &mut self.all[slot as usize];
+        node.class = class_of(&info);
+        node.info = Some(info);
+        let at = self.order.partition_point(|other| self.name(*other) < self.name(slot));
+        self.order.insert(at, slot);
+        self.refresh(slot);
+        self.changed(slot);
+        true
+    }
+
+    /// Takes a node away; what is reserved on it stays reserved, should it return.
+    pub(crate) fn remove(&mut self, id: NodeId) -> bool {
+        let Some(slot) = self.slot(id).filter(|slot| self.node(*slot).info.is_some()) else {
+            return false;
+        };
+        self.take_from_order(slot);
+        self.all[slot as usize].info = None;
+        self.changed(slot);
+        self.release_slot(slot);
+        true
+    }
+
+    /// Counts a pod of this shape on the slot.
+    pub(crate) fn reserve(&mut self, slot: u32, shape: &PodShape) {
+        let node = &mut self.all[slot as usize];
+        node.pods += 1;
+        node.allocated.add(&shape.requests);
+        node.ports.extend_from_slice(&shape.ports);
+        self.hot[slot as usize].take(shape, 1);
+    }
+
+    /// Counts a pod of this shape off the slot.
+    pub(crate) fn release(&mut self, slot: u32, shape: &PodShape) {
+        let node = &mut self.all[slot as usize];
+        node.pods -= 1;
+        node.allocated.subtract(&shape.requests);
+        for port in &shape.ports {
+            let at = node.ports.iter().position(|other| other == port);
+            node.ports.swap_remove(at.expect("what was reserved is there to release"));
+        }
+        self.hot[slot as usize].take(shape, -1);
+        self.release_slot(slot);
+    }
+
+    /// The slot of this id; a new one for an id that was not heard of.
+    pub(crate) fn slot_or_new(&mut self, id: NodeId) -> u32 {
+        if let Some(slot) = self.slot(id) {
+            return slot;
+        }
+        let node = Node {
+            id,
+            info: None,
+            allocated: Resources::default(),
+            ports: Vec::new(),
+            pods: 0,
+            class: 0,
+        };
+        let slot = match self.free_slots.pop() {
+            Some(slot) => {
+                self.all[slot as usize] = node;
+                self.hot[slot as usize] = Hot::default();
+                slot
+            }
+            None => {
+                self.all.push(node);
+                self.hot.push(Hot::default());
+                u32::try_from(self.all.len() - 1).expect("fewer nodes than u32 can number")
+            }
+        };
+        self.slots.insert(id, slot);
+        slot
+    }
+
+    /// Keeps the domains of this topology key from now on.
+    pub(crate) fn keep_topology(&mut self, key: &str) {
+        if !self.topologies.contains_key(key) {
+            self.topologies.insert(key.to_owned(), Topology::build(key, &self.all));
+        }
+    }
+
+    pub(crate) fn topology(&self, key: &str) -> Option<&Topology> {
+        self.topologies.get(key)
+    }
+
+    pub(crate) fn build_topology(&self, key: &str) -> Topology {
+        Topology::build(key, &self.all)
+    }
+
+    fn take_from_order(&mut self, slot: u32) {
+        if self.node(slot).info.is_some() {
+            let at = self.order.binary_search_by(|other| self.name(*other).cmp(self.name(slot)));
+            self.order.remove(at.expect("a node that is there is in the order"));
+        }
+    }
+
+    /// A slot that nobody speaks of any more may be another node's.
+    fn release_slot(&mut self, slot: u32) {
+        let node = self.node(slot);
+        if node.info.is_none() && node.pods == 0 {
+            let id = node.id;
+            self.slots.remove(&id);
+            self.free_slots.push(slot);
+        }
+    }
+
+    fn changed(&mut self, slot: u32) {
+        self.version += 1;
+        let bound = 2 * self.all.len() + DOMAINS_SPARE;
+        for (key, topology) in &mut self.topologies {
+            topology.set(slot as usize, self.all[slot as usize].label(key));
+            if topology.len() > bound {
+                *topology = Topology::build(key, &self.all);
+            }
+        }
+    }
+
+    /// Writes the hot columns anew from the record; the load stays.
+    fn refresh(&mut self, slot: u32) {
+        let node = &self.all[slot as usize];
+        let (has, used) = (&node.info().allocatable, &node.allocated);
+        let inverse = |amount: i64| if amount > 0 { 1.0 / amount as f64 } else { 0.0 };
+        let hot = &mut self.hot[slot as usize];
+        hot.cpu_free = has.cpu_milli.saturating_sub(used.cpu_milli);
+        hot.memory_free = has.memory_bytes.saturating_sub(used.memory_bytes);
+        hot.ephemeral_free = has.ephemeral_bytes.saturating_sub(used.ephemeral_bytes);
+        hot.pods_free = has.pods.saturating_sub(used.pods);
+        hot.cpu_inverse = inverse(has.cpu_milli);
+        hot.memory_inverse = inverse(has.memory_bytes);
+    }
+}
+
+/// Values of vanished nodes that a topology may keep beside twice the present ones.
+const DOMAINS_SPARE: usize = 64;
+
+impl Hot {
+    /// Takes `times` pods of this shape from what is free.
+    fn take(&mut self, shape: &PodShape, times: i64) {
+        let asks = &shape.requests;
+        self.cpu_free = self.cpu_free.saturating_sub(times * asks.cpu_milli);
+        self.memory_free = self.memory_free.saturating_sub(times * asks.memory_bytes);
+        self.ephemeral_free = self.ephemeral_free.saturating_sub(times * asks.ephemeral_bytes);
+        self.pods_free = self.pods_free.saturating_sub(times * asks.pods);
+        self.cpu_load = self.cpu_load.saturating_add(times * shape.load.cpu_milli);
+        self.memory_load = self.memory_load.saturating_add(times * shape.load.memory_bytes);
+    }
+}
+
+fn class_of(info: &NodeInfo) -> u128 {
+    let labels: Vec<_> = info.labels.iter().filter(|(key, _)| *key != crate::HOSTNAME).collect();
+    let extended = &info.allocatable.extended;
+    digest_of(&(labels, &info.taints, extended, info.ready, info.unschedulable))
+}

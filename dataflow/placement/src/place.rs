@@ -1,0 +1,180 @@
+//! Placing: one pod, one node, or the reasons why not.
+//!
+//! Guarantee: the same fleet, pod and epoch give the same node; a pod that fits anywhere is placed.
+//! Absent: reserving. Whoever asked reserves.
+
+use std::sync::Arc;
+
+use setpoint_schemas::PodUid;
+use xxhash_rust::xxh3::xxh3_64_with_seed;
+
+use crate::eligible::Eligible;
+use crate::filters::{self, Stage};
+use crate::fleet::Fleet;
+use crate::reasons::Reasons;
+use crate::scores::{self, Considered};
+use crate::shape::PodShape;
+use crate::view::View;
+use crate::NodeId;
+
+/// What became of a pod.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Placing {
+    /// It goes to this node.
+    Placed {
+        /// The node.
+        node: NodeId,
+        /// The best of the nodes compared, this one first; empty when the pod names its node.
+        considered: Vec<Considered>,
+    },
+    /// It fits nowhere.
+    Unplaceable(Arc<Reasons>),
+}
+
+/// Samples that suffice on every fleet measured; beyond eight the fill hardly improves.
+pub const SAMPLES_DEFAULT: usize = 8;
+/// Nodes named as considered: what a person reads of an answer.
+const CONSIDERED_MAX: usize = 8;
+/// Draws for each sample wanted: with one node in eight feasible, half of the samples are found.
+const DRAWS_PER_SAMPLE: usize = 4;
+/// Odd, for stepping through 64-bit hashes (2^64 over the golden ratio).
+const STEP: u64 = 0x9e37_79b9_7f4a_7c15;
+
+impl Fleet {
+    /// Chooses a node for the pod, reserving nothing: the best of `samples` nodes drawn by the hash
+    /// of uid and epoch, of all nodes where the pod weighs nodes by preference or looks at other
+    /// pods, where the draw finds none that fits, and where the fleet is small.
+    pub fn place(
+        &mut self,
+        uid: &PodUid,
+        shape: &Arc<PodShape>,
+        epoch: u64,
+        samples: usize,
+    ) -> Placing {
+        if let Some(name) = &shape.node_name {
+            return self.forced(name);
+        }
+        if let Some(reasons) = self.refusal(shape) {
+            return Placing::Unplaceable(reasons);
+        }
+        if let Some(considered) = self.named(shape) {
+            return placed(considered);
+        }
+        self.prepare(shape);
+        let eligible = self.eligible(shape);
+        let view = self.view(shape, &eligible);
+        if !self.is_hopeless(shape) {
+            let seed = xxh3_64_with_seed(uid.as_str().as_bytes(), epoch);
+            let considered = choose(&view, &eligible, seed, samples.max(1));
+            if !considered.is_empty() {
+                return placed(considered);
+            }
+        }
+        let reasons = Arc::new(reasons(&view, &eligible));
+        self.remember_refusal(shape, &reasons);
+        Placing::Unplaceable(reasons)
+    }
+
+    /// `spec.nodeName` goes past every filter; the node must exist.
+    fn forced(&self, name: &str) -> Placing {
+        if let Some(slot) = self.nodes.find(name) {
+            return Placing::Placed { node: self.nodes.node(slot).id, considered: Vec::new() };
+        }
+        let nodes = self.nodes.order().len();
+        let mut reasons = Reasons { nodes, ..Reasons::default() };
+        reasons.count("node(s) didn't match the requested node name".to_owned(), nodes);
+        Placing::Unplaceable(Arc::new(reasons))
+    }
+
+    /// The shortcut of a pod that names the nodes it may go to, as a DaemonSet's pods do: only
+    /// those are looked at. `None` when it does not apply or finds nothing.
+    fn named(&self, shape: &PodShape) -> Option<Vec<Considered>> {
+        let names = shape.demand.names.as_ref().filter(|_| !shape.has_constraints())?;
+        let eligible = Eligible::default();
+        let view = self.view(shape, &eligible);
+        let mut slots: Vec<u32> = names.iter().filter_map(|name| self.nodes.find(name)).collect();
+        slots.sort_unstable();
+        slots.dedup();
+        slots.retain(|slot| {
+            let refused = |stage| filters::first_refusal(&view, *slot, stage).is_some();
+            !refused(Stage::Static) && !refused(Stage::Dynamic)
+        });
+        (!slots.is_empty()).then(|| ranked(&view, &slots))
+    }
+}
+
+fn placed(considered: Vec<Considered>) -> Placing {
+    Placing::Placed { node: considered[0].node, considered }
+}
+
+/// The nodes compared, the best first; empty when none fits.
+fn choose(view: &View<'_>, eligible: &Eligible, seed: u64, samples: usize) -> Vec<Considered> {
+    let draws = samples.saturating_mul(DRAWS_PER_SAMPLE);
+    let weighs_all =
+        view.shape.has_constraints() || eligible.soft_taints || !view.weights.is_empty();
+    if !weighs_all && eligible.slots.len() > draws {
+        let drawn = draw(view, &eligible.slots, seed, samples, draws);
+        if !drawn.is_empty() {
+            return ranked(view, &drawn);
+        }
+    }
+    let fitting: Vec<u32> = eligible.slots.iter().copied().filter(|s| fits(view, *s)).collect();
+    ranked(view, &fitting)
+}
+
+/// Up to `samples` different nodes that fit. The slots are in order of names, so what is drawn
+/// depends on names, never on slots.
+fn draw(view: &View<'_>, slots: &[u32], seed: u64, samples: usize, draws: usize) -> Vec<u32> {
+    let mut drawn = Vec::with_capacity(samples);
+    let mut hash = seed;
+    for _ in 0..draws {
+        hash = hash.wrapping_add(STEP);
+        let slot = slots[below(mixed(hash), slots.len())];
+        if fits(view, slot) && !drawn.contains(&slot) {
+            drawn.push(slot);
+            if drawn.len() == samples {
+                break;
+            }
+        }
+    }
+    drawn
+}
+
+fn fits(view: &View<'_>, slot: u32) -> bool {
+    if view.is_plain() {
+        return filters::fits(view, slot);
+    }
+    filters::first_refusal(view, slot, Stage::Dynamic).is_none()
+}
+
+fn ranked(view: &View<'_>, slots: &[u32]) -> Vec<Considered> {
+    let scores = scores::score(view, slots, slots);
+    scores::best_first(view.nodes, slots, &scores, CONSIDERED_MAX)
+}
+
+/// Why no node takes the pod: each node under the first filter that refuses it.
+fn reasons(view: &View<'_>, eligible: &Eligible) -> Reasons {
+    let nodes = view.nodes.order().len();
+    let mut reasons = Reasons { nodes, counts: eligible.refused.clone() };
+    for slot in eligible.slots.iter().chain(&eligible.scarce) {
+        let refusal = filters::first_refusal(view, *slot, Stage::Dynamic);
+        let refusal = refusal.expect("a pod that fits somewhere is placed");
+        for reason in refusal.reasons(view, *slot) {
+            reasons.count(reason, 1);
+        }
+    }
+    reasons
+}
+
+/// The finalizer of SplitMix64: every bit depends on every bit.
+fn mixed(hash: u64) -> u64 {
+    let hash = (hash ^ (hash >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let hash = (hash ^ (hash >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    hash ^ (hash >> 31)
+}
+
+/// A hash as an index below the length.
+fn below(hash: u64, len: usize) -> usize {
+    let product = u128::from(hash) * len as u128;
+    (product >> 64) as usize
+}

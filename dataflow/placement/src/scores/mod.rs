@@ -1,0 +1,174 @@
+//! The scores: which of the possible nodes is the better one.
+//!
+//! Each score is brought to 0 … 10,000 (hundredths of kube-scheduler's 0 … 100) over the nodes
+//! compared, then weighed. The order of the table has no effect; it is kube-scheduler's.
+//!
+//! Weights are kube-scheduler's times ten: taints 3, the other preferences 2. The two resource
+//! scores share kube-scheduler's 1 + 1 as 4 to 16, since keeping cpu and memory in balance was
+//! measured to matter most: what is left over in one alone is lost.
+
+mod taints;
+mod node_affinity;
+mod spread;
+mod pod_affinity;
+mod least_allocated;
+mod balanced_allocation;
+
+use crate::NodeId;
+use crate::nodes::Nodes;
+use crate::view::View;
+
+/// A score.
+pub struct Score {
+    /// Its name, as kube-scheduler names the plugin.
+    pub name: &'static str,
+    /// How much it weighs.
+    pub weight: i64,
+    /// Whether it can tell nodes apart for this pod.
+    pub(crate) applies: fn(&View<'_>) -> bool,
+    /// Before it is brought to scale.
+    pub(crate) raw: fn(&View<'_>, &[u32]) -> Vec<i64>,
+    pub(crate) scale: Scale,
+}
+
+/// How raw scores come to 0 … 10,000.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Scale {
+    /// They are already there.
+    Kept,
+    /// The highest is the best (`DefaultNormalizeScore`).
+    ToHighest,
+    /// 0 is the best, the highest the worst (`DefaultNormalizeScore`, reversed).
+    FromHighest,
+    /// From the lowest to the highest.
+    Range,
+    /// The lowest is the best, as PodTopologySpread scales; below 0 means that the node is none of
+    /// those that spread.
+    Lowest,
+}
+
+/// How many scores there are.
+pub const SCORES_LEN: usize = 6;
+
+/// All scores.
+pub const SCORES: [Score; SCORES_LEN] = [
+    taints::SCORE,
+    node_affinity::SCORE,
+    spread::SCORE,
+    pod_affinity::SCORE,
+    least_allocated::SCORE,
+    balanced_allocation::SCORE,
+];
+
+/// The best that a score can be.
+pub(crate) const BEST: i64 = 10_000;
+
+/// The scores of a node, each from 0 to 10,000, in the order of [`SCORES`].
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Scores {
+    /// 0 where a score cannot tell the nodes apart.
+    pub parts: [i64; SCORES_LEN],
+    /// The weighted sum, by which nodes are compared.
+    pub sum: i64,
+}
+
+impl Scores {
+    /// The weighted mean, in hundredths: 0 to 10,000.
+    #[must_use]
+    pub fn total_hundredths(&self) -> i64 {
+        self.sum / SCORES.iter().map(|score| score.weight).sum::<i64>()
+    }
+}
+
+impl std::fmt::Display for Scores {
+    /// `name=value` for each score that is not 0, value from 0 to 100.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let told = SCORES.iter().zip(self.parts).filter(|(_, part)| *part != 0);
+        for (index, (score, part)) in told.enumerate() {
+            let gap = if index == 0 { "" } else { " " };
+            write!(f, "{gap}{}={}.{:02}", score.name, part / 100, part % 100)?;
+        }
+        Ok(())
+    }
+}
+
+/// The scores of the nodes, where those of `basis` are compared.
+pub(crate) fn score(view: &View<'_>, slots: &[u32], basis: &[u32]) -> Vec<Scores> {
+    let mut all = vec![Scores::default(); slots.len()];
+    for (column, score) in SCORES.iter().enumerate().filter(|(_, score)| (score.applies)(view)) {
+        let raw = (score.raw)(view, slots);
+        let bounds = match score.scale {
+            Scale::Kept => (0, 0),
+            _ if slots.len() == basis.len() => bounds(&raw),
+            _ => bounds(&(score.raw)(view, basis)),
+        };
+        for (scores, raw) in all.iter_mut().zip(raw) {
+            let part = score.scale.apply(raw, bounds).clamp(0, BEST);
+            scores.parts[column] = part;
+            scores.sum += part * score.weight;
+        }
+    }
+    all
+}
+
+/// The lowest and the highest, those below 0 by a [`Scale::Lowest`] left out by their value.
+fn bounds(raw: &[i64]) -> (i64, i64) {
+    let lowest = raw.iter().copied().filter(|value| *value != IGNORED).min().unwrap_or(0);
+    let highest = raw.iter().copied().filter(|value| *value != IGNORED).max().unwrap_or(0);
+    (lowest, highest)
+}
+
+/// The raw score of a node that a score does not speak of.
+pub(crate) const IGNORED: i64 = i64::MIN;
+
+impl Scale {
+    fn apply(self, raw: i64, (lowest, highest): (i64, i64)) -> i64 {
+        if raw == IGNORED {
+            return 0;
+        }
+        match self {
+            Scale::Kept => raw,
+            Scale::ToHighest if highest == 0 => 0,
+            Scale::ToHighest => BEST * raw / highest,
+            Scale::FromHighest if highest == 0 => BEST,
+            Scale::FromHighest => BEST - BEST * raw / highest,
+            Scale::Range if highest == lowest => 0,
+            Scale::Range => BEST * (raw - lowest) / (highest - lowest),
+            Scale::Lowest if highest == 0 => BEST,
+            Scale::Lowest => BEST * (highest + lowest - raw) / highest,
+        }
+    }
+}
+
+/// A node that was compared, with its scores.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Considered {
+    /// The node.
+    pub node: NodeId,
+    /// Its scores among those compared.
+    pub scores: Scores,
+}
+
+/// The slots with their scores, the best first; of equals the one whose name comes first.
+pub(crate) fn best_first(
+    nodes: &Nodes,
+    slots: &[u32],
+    scores: &[Scores],
+    keep: usize,
+) -> Vec<Considered> {
+    let mut order: Vec<(i64, u32, usize)> =
+        slots.iter().zip(scores).enumerate().map(|(at, (s, scores))| (scores.sum, *s, at)).collect();
+    let compare = |a: &(i64, u32, usize), b: &(i64, u32, usize)| {
+        b.0.cmp(&a.0).then_with(|| nodes.name(a.1).cmp(nodes.name(b.1)))
+    };
+    if order.len() > keep {
+        order.select_nth_unstable_by(keep, compare);
+        order.truncate(keep);
+    }
+    order.sort_unstable_by(compare);
+    let considered = |(_, slot, at): (i64, u32, usize)| Considered {
+        node: nodes.node(slot).id,
+        scores: scores[at],
+    };
+    order.into_iter().map(considered).collect()
+}

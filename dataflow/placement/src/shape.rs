@@ -1,0 +1,213 @@
+//! What a pod demands of its node and its neighbours, compiled once for all pods alike.
+//!
+//! Guarantee: equal demands have equal digests, whoever compiled them. Absent: the pod's name, uid
+//! and priority.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use setpoint_schemas::{PodSpec, Resources};
+
+use crate::CompileError;
+use crate::demand::NodeDemand;
+use crate::ids::digest_of;
+use crate::ports::{self, HostPort};
+use crate::query::{Force, Group, HeldTerm, PodQuery, PodTerm};
+use crate::selector::{NodeTerm, label_hash};
+use crate::spread::{self, Spread};
+
+/// Many pods share one: everything that placing reads of a pod besides its uid.
+#[derive(Debug)]
+pub struct PodShape {
+    pub(crate) digest: u128,
+    pub(crate) namespace: String,
+    pub(crate) labels: BTreeMap<String, String>,
+    pub(crate) label_hashes: Vec<u64>,
+    pub(crate) requests: Resources,
+    pub(crate) load: Load,
+    pub(crate) ports: Vec<HostPort>,
+    pub(crate) node_name: Option<String>,
+    pub(crate) demand: NodeDemand,
+    pub(crate) node_preferences: Vec<(i64, NodeTerm)>,
+    pub(crate) spread_hard: Vec<Spread>,
+    pub(crate) spread_soft: Vec<Spread>,
+    pub(crate) affinity: Option<Affinity>,
+    pub(crate) anti_affinity: Vec<PodTerm>,
+    /// Weight, below 0 for what is to be avoided.
+    pub(crate) pod_preferences: Vec<(i64, PodTerm)>,
+    pub(crate) held: Vec<Arc<HeldTerm>>,
+}
+
+/// What a pod counts for when nodes are scored: its requests, or Kubernetes' defaults where it
+/// asks for nothing, so that such pods spread as well.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub(crate) struct Load {
+    pub(crate) cpu_milli: i64,
+    pub(crate) memory_bytes: i64,
+}
+
+/// `DefaultMilliCPURequest` of kube-scheduler.
+const LOAD_CPU_MILLI: i64 = 100;
+/// `DefaultMemoryRequest` of kube-scheduler.
+const LOAD_MEMORY_BYTES: i64 = 200 << 20;
+/// `HardPodAffinityWeight` of kube-scheduler: a placed pod's required affinity draws a little.
+const REQUIRED_AFFINITY_WEIGHT: i64 = 1;
+/// Kubernetes' bounds for the weight of a preference.
+const WEIGHTS: std::ops::RangeInclusive<i32> = 1..=100;
+
+/// Required pod affinity: pods that match every term draw the newcomer to their domains.
+#[derive(Debug)]
+pub(crate) struct Affinity {
+    /// All terms in one: a pod counts only if it matches all of them.
+    pub(crate) query: Arc<PodQuery>,
+    /// The topology key of each term.
+    pub(crate) topology_keys: Vec<String>,
+}
+
+impl PodShape {
+    /// Compiles the demands of pods of this namespace with these labels and this spec.
+    ///
+    /// # Errors
+    /// [`CompileError`] names the field whose selector, toleration, port or bound Kubernetes would
+    /// refuse.
+    pub fn compile(
+        namespace: &str,
+        labels: &BTreeMap<String, String>,
+        spec: &PodSpec,
+    ) -> Result<Arc<PodShape>, CompileError> {
+        let requests = requests(spec)?;
+        let affinity = spec.affinity.clone().unwrap_or_default();
+        let near = affinity.pod_affinity.unwrap_or_default();
+        let away = affinity.pod_anti_affinity.unwrap_or_default();
+        let node = affinity.node_affinity.unwrap_or_default();
+        let term = |t: &_, path: &_| PodTerm::compile(t, namespace, labels, path);
+        let terms = |list: &[_], path: &_| -> Result<Vec<PodTerm>, CompileError> {
+            list.iter().map(|t| term(t, path)).collect()
+        };
+        let near_required = terms(&near.required, "spec.affinity.podAffinity")?;
+        let anti_affinity = terms(&away.required, "spec.affinity.podAntiAffinity")?;
+        let mut pod_preferences = Vec::new();
+        for (sign, list, path) in [
+            (1, &near.preferred, "spec.affinity.podAffinity"),
+            (-1, &away.preferred, "spec.affinity.podAntiAffinity"),
+        ] {
+            for preferred in list {
+                let weight = sign * weight(preferred.weight, path)?;
+                pod_preferences.push((weight, term(&preferred.pod_affinity_term, path)?));
+            }
+        }
+        let mut node_preferences = Vec::new();
+        for preferred in &node.preferred {
+            let path = "spec.affinity.nodeAffinity";
+            let term = NodeTerm::compile(&preferred.preference, path)?;
+            node_preferences.push((weight(preferred.weight, path)?, term));
+        }
+        let (spread_hard, spread_soft) = spread::compile(namespace, labels, spec)?;
+        let held = held(&near_required, &anti_affinity, &pod_preferences);
+        Ok(Arc::new(PodShape {
+            digest: digest_of(&(namespace, labels, text_of(spec))),
+            namespace: namespace.to_owned(),
+            labels: labels.clone(),
+            label_hashes: labels.iter().map(|(k, v)| label_hash(k, v)).collect(),
+            load: load(&requests),
+            ports: ports::compile(spec)?,
+            node_name: spec.node_name.clone().filter(|name| !name.is_empty()),
+            demand: NodeDemand::compile(spec, node.required.as_ref(), &requests)?,
+            requests,
+            node_preferences,
+            spread_hard,
+            spread_soft,
+            affinity: combined(&near_required),
+            anti_affinity,
+            pod_preferences,
+            held,
+        }))
+    }
+
+    /// What a pod of this shape reserves on its node, one pod slot included.
+    #[must_use]
+    pub fn requests(&self) -> &Resources {
+        &self.requests
+    }
+
+    /// Whether pods of this shape look at other pods or weigh nodes by preference: then every node
+    /// is looked at.
+    pub(crate) fn has_constraints(&self) -> bool {
+        !self.node_preferences.is_empty() || self.looks_at_pods()
+    }
+
+    /// Whether where other pods are matters to pods of this shape.
+    pub(crate) fn looks_at_pods(&self) -> bool {
+        self.affinity.is_some()
+            || !self.anti_affinity.is_empty()
+            || !self.pod_preferences.is_empty()
+            || !self.spread_hard.is_empty()
+            || !self.spread_soft.is_empty()
+    }
+
+    /// Every question that this shape asks about other pods.
+    pub(crate) fn queries(&self) -> impl Iterator<Item = &Arc<PodQuery>> {
+        let affinity = self.affinity.iter().map(|affinity| &affinity.query);
+        let anti = self.anti_affinity.iter().map(|term| &term.query);
+        let preferred = self.pod_preferences.iter().map(|(_, term)| &term.query);
+        let spread = self.spread_hard.iter().chain(&self.spread_soft).map(|s| &s.query);
+        affinity.chain(anti).chain(preferred).chain(spread)
+    }
+}
+
+/// The requests of the spec, refused when one is below zero.
+fn requests(spec: &PodSpec) -> Result<Resources, CompileError> {
+    for container in &spec.containers {
+        let all = container.resources.requests.values().chain(container.resources.limits.values());
+        if all.into_iter().any(setpoint_schemas::Quantity::is_negative) {
+            let path = "spec.containers.resources";
+            return Err(CompileError::new(path, "a quantity is below zero"));
+        }
+    }
+    Ok(spec.requests())
+}
+
+fn load(requests: &Resources) -> Load {
+    let or = |amount: i64, default| if amount == 0 { default } else { amount };
+    Load {
+        cpu_milli: or(requests.cpu_milli, LOAD_CPU_MILLI),
+        memory_bytes: or(requests.memory_bytes, LOAD_MEMORY_BYTES),
+    }
+}
+
+fn weight(weight: i32, path: &str) -> Result<i64, CompileError> {
+    if WEIGHTS.contains(&weight) {
+        return Ok(i64::from(weight));
+    }
+    Err(CompileError::new(path, "a weight must be from 1 to 100"))
+}
+
+fn combined(terms: &[PodTerm]) -> Option<Affinity> {
+    let groups: Vec<Group> = terms.iter().flat_map(|t| t.query.groups().iter().cloned()).collect();
+    (!terms.is_empty()).then(|| Affinity {
+        query: PodQuery::new(groups),
+        topology_keys: terms.iter().map(|term| term.topology_key.clone()).collect(),
+    })
+}
+
+fn held(near: &[PodTerm], away: &[PodTerm], preferred: &[(i64, PodTerm)]) -> Vec<Arc<HeldTerm>> {
+    let draws = Force::Weighs(REQUIRED_AFFINITY_WEIGHT);
+    let near = near.iter().map(|term| HeldTerm::new(term.clone(), draws));
+    let away = away.iter().map(|term| HeldTerm::new(term.clone(), Force::Repels));
+    let soft = preferred.iter().map(|(w, term)| HeldTerm::new(term.clone(), Force::Weighs(*w)));
+    near.chain(away).chain(soft).collect()
+}
+
+/// The fields of the spec that placing reads, as text to digest.
+fn text_of(spec: &PodSpec) -> String {
+    let containers: Vec<_> = spec.containers.iter().map(|c| (&c.ports, &c.resources)).collect();
+    format!(
+        "{containers:?} {:?} {:?} {:?} {:?} {:?} {:?}",
+        spec.node_selector,
+        spec.node_name,
+        spec.affinity,
+        spec.tolerations,
+        spec.topology_spread_constraints,
+        spec.host_network,
+    )
+}

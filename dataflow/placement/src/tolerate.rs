@@ -1,0 +1,60 @@
+//! Taints and tolerations.
+//!
+//! Source: `k8s.io/component-helpers/scheduling/corev1`, `ToleratesTaint`.
+
+use setpoint_schemas::{Taint, TaintEffect, Toleration, TolerationOperator};
+
+use crate::CompileError;
+
+/// The mark that Kubernetes puts on a cordoned node; bearing it passes the cordon.
+pub(crate) const TAINT_UNSCHEDULABLE: &str = "node.kubernetes.io/unschedulable";
+
+/// A toleration, compiled.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct Bears {
+    /// Every key when absent.
+    key: Option<String>,
+    /// Every value when absent.
+    value: Option<String>,
+    /// Every effect when absent.
+    effect: Option<TaintEffect>,
+}
+
+pub(crate) fn compile(tolerations: &[Toleration]) -> Result<Vec<Bears>, CompileError> {
+    let mut bears = Vec::with_capacity(tolerations.len());
+    for toleration in tolerations {
+        let fail = |why| Err(CompileError::new("spec.tolerations", why));
+        let exists = toleration.operator == Some(TolerationOperator::Exists);
+        let key = toleration.key.clone().filter(|key| !key.is_empty());
+        let value = toleration.value.clone().unwrap_or_default();
+        if exists && !value.is_empty() {
+            return fail("a toleration with operator Exists takes no value");
+        }
+        if !exists && key.is_none() {
+            return fail("a toleration without a key needs operator Exists");
+        }
+        let value = (!exists).then_some(value);
+        bears.push(Bears { key, value, effect: toleration.effect });
+    }
+    bears.sort();
+    bears.dedup();
+    Ok(bears)
+}
+
+/// The first of the taints, with one of these effects, that the pod does not bear.
+pub(crate) fn untolerated(
+    taints: &[Taint],
+    bears: &[Bears],
+    effects: &[TaintEffect],
+) -> Option<usize> {
+    let refuses = |t: &Taint| effects.contains(&t.effect) && !tolerates(bears, t);
+    taints.iter().position(refuses)
+}
+
+pub(crate) fn tolerates(bears: &[Bears], taint: &Taint) -> bool {
+    bears.iter().any(|b| {
+        b.effect.is_none_or(|effect| effect == taint.effect)
+            && b.key.as_ref().is_none_or(|key| *key == taint.key)
+            && b.value.as_ref().is_none_or(|value| *value == taint.value)
+    })
+}
