@@ -11,8 +11,20 @@ mod pod;
 pub mod labels;
 pub mod restart;
 
+mod book;
+mod desired;
+mod plan;
+mod status;
+
+mod dispatcher;
+
 pub mod conformance;
 
-pub use actuator::{Actuator, Act, Changes};
+pub use actuator::{Act, Actuator, Changes};
+pub use book::{Book, Books, Failure};
+pub use desired::{Authority, Desired, DesiredPod};
+pub use dispatcher::{Clock, Dispatcher, Pacing, Prepare, Turn};
 pub use error::ActuatorError;
+pub use plan::{Plan, Work, plan};
+pub use status::{PodStatus, status, status_of_orphan};
 pub use pod::{grace_of, FileToMount, Observed, PodToRun, RuntimeInfo, Usage};

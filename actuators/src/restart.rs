@@ -41,7 +41,9 @@ pub enum Policy {
 }
 
 /// How often a container was restarted. Kept by the agent over its own restarts.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize,
+)]
 pub struct History {
     /// All restarts in place.
     pub restarts: i32,
@@ -119,7 +121,7 @@ impl Rule {
         }
     }
 
-    fn backoff_ms(&self, row: u32) -> i64 {
+    pub(crate) fn backoff_ms(&self, row: u32) -> i64 {
         let Some(doublings) = row.checked_sub(1) else { return 0 };
         let factor = 1_i64.checked_shl(doublings.min(62)).unwrap_or(i64::MAX);
         self.backoff_ms.saturating_mul(factor).min(self.backoff_ms_max)

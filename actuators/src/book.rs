@@ -1,0 +1,196 @@
+//! What a node remembers of each pod: restarts, its grace, and the last failure to start it.
+//!
+//! Restarts and grace are kept on disk, so that a crash loop is not forgotten with the agent. A
+//! restart is written down before it is carried out: after a crash in between it counts once too
+//! often rather than not at all.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use setpoint_schemas::PodUid;
+
+use crate::ActuatorError;
+use crate::restart::{History, Rule};
+
+/// What a node remembers of one pod.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Book {
+    /// The generation that the rest speaks of.
+    pub generation: i64,
+    /// The grace of its spec, in milliseconds: also for when its placement is gone.
+    pub grace_ms: u64,
+    /// Restarts by container name.
+    pub histories: BTreeMap<String, History>,
+    /// The last failure to start it, until it succeeds. Not kept on disk: a new agent tries anew.
+    #[serde(skip)]
+    pub failure: Option<Failure>,
+}
+
+/// A start that failed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failure {
+    /// How many in a row.
+    pub attempts: u32,
+    /// One word.
+    pub reason: String,
+    /// A sentence.
+    pub message: String,
+    /// The container that it is about; `None` when it is about all.
+    pub container: Option<String>,
+    /// Not to be tried before this time, milliseconds; `None` means not with this generation.
+    pub retry_ms: Option<i64>,
+}
+
+impl Book {
+    /// A fresh book of this generation.
+    #[must_use]
+    pub fn new(generation: i64, grace_ms: u64) -> Self {
+        Book { generation, grace_ms, ..Book::default() }
+    }
+
+    /// The restarts of a container.
+    #[must_use]
+    pub fn history(&self, container: &str) -> History {
+        self.histories.get(container).copied().unwrap_or_default()
+    }
+
+    /// Notes that starting failed, and when to try again: as the runtime said, otherwise with the
+    /// same growing wait as between restarts.
+    pub fn note_failure(&mut self, rule: &Rule, error: &ActuatorError, now_ms: i64) {
+        let attempts = self.failure.as_ref().map_or(1, |former| former.attempts.saturating_add(1));
+        let asked = error.retry_after().and_then(|wait| i64::try_from(wait.as_millis()).ok());
+        let wait_ms = asked.unwrap_or_else(|| rule.backoff_ms(attempts));
+        self.failure = Some(Failure {
+            attempts,
+            reason: error.reason().to_owned(),
+            message: error.to_string(),
+            container: error.container().map(str::to_owned),
+            retry_ms: error.is_transient().then(|| now_ms.saturating_add(wait_ms)),
+        });
+    }
+}
+
+/// The books of all pods of a node, and the file that keeps them.
+#[derive(Debug, Default)]
+pub struct Books {
+    path: Option<PathBuf>,
+    books: BTreeMap<PodUid, Book>,
+}
+
+impl Books {
+    /// Books that are forgotten with the process.
+    #[must_use]
+    pub fn in_memory() -> Self {
+        Books::default()
+    }
+
+    /// Reads the books of this file, if there is one.
+    ///
+    /// # Errors
+    /// When the file is there and cannot be read. One that does not parse is begun anew: what is
+    /// lost with it are counts of restarts.
+    pub fn open(path: &Path) -> io::Result<Self> {
+        let books = match fs::read(path) {
+            Ok(bytes) => serde_json::from_slice(&bytes).unwrap_or_else(|error| {
+                tracing::warn!(path = %path.display(), %error, "restart counts are lost");
+                BTreeMap::new()
+            }),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => BTreeMap::new(),
+            Err(error) => return Err(error),
+        };
+        Ok(Books { path: Some(path.to_owned()), books })
+    }
+
+    /// The book of a pod.
+    #[must_use]
+    pub fn get(&self, uid: &PodUid) -> Option<&Book> {
+        self.books.get(uid)
+    }
+
+    /// The book of a pod of this generation; one of a lower generation is begun anew.
+    pub fn of(&mut self, uid: &PodUid, generation: i64, grace_ms: u64) -> &mut Book {
+        let book = self.books.entry(uid.clone()).or_default();
+        if book.generation < generation {
+            *book = Book::new(generation, grace_ms);
+        }
+        book
+    }
+
+    /// Forgets pods that are neither wanted nor there.
+    pub fn retain(&mut self, keep: impl Fn(&PodUid) -> bool) {
+        self.books.retain(|uid, _| keep(uid));
+    }
+
+    /// Writes the books to their file, whole and durably.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn save(&self) -> io::Result<()> {
+        let Some(path) = &self.path else { return Ok(()) };
+        let fresh = path.with_extension("new");
+        let mut file = File::create(&fresh)?;
+        file.write_all(&serde_json::to_vec(&self.books)?)?;
+        file.sync_all()?;
+        fs::rename(fresh, path)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    fn uid(text: &str) -> PodUid {
+        PodUid::parse(text).expect("a valid uid")
+    }
+
+    #[test]
+    fn restarts_outlive_the_process_and_failures_do_not() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let path = dir.path().join("books.json");
+        let mut books = Books::open(&path).expect("a new one");
+        let book = books.of(&uid("a"), 1, 1_000);
+        book.histories.insert("main".into(), History { restarts: 3, row: 2 });
+        book.note_failure(&Rule::default(), &ActuatorError::transient("A", "b"), 0);
+        books.save().expect("it is written");
+        let again = Books::open(&path).expect("it is read");
+        let book = again.get(&uid("a")).expect("it is there");
+        assert_eq!(book.history("main"), History { restarts: 3, row: 2 });
+        assert_eq!((book.grace_ms, &book.failure), (1_000, &None));
+    }
+
+    #[test]
+    fn a_broken_file_is_begun_anew() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let path = dir.path().join("books.json");
+        fs::write(&path, "{").expect("writable");
+        assert!(Books::open(&path).expect("it is read").get(&uid("a")).is_none());
+    }
+
+    #[test]
+    fn a_new_generation_begins_without_a_past() {
+        let mut books = Books::in_memory();
+        books.of(&uid("a"), 1, 1).histories.insert("main".into(), History { restarts: 3, row: 2 });
+        assert_eq!(books.of(&uid("a"), 1, 1).history("main").restarts, 3);
+        assert_eq!(books.of(&uid("a"), 2, 1).history("main").restarts, 0);
+    }
+
+    #[test]
+    fn a_failure_waits_longer_each_time_unless_the_runtime_says_how_long() {
+        let mut book = Book::default();
+        let slow = ActuatorError::transient("ErrImagePull", "no");
+        for retry_ms in [10_000, 20_000, 40_000] {
+            book.note_failure(&Rule::default(), &slow, 0);
+            assert_eq!(book.failure.as_ref().expect("noted").retry_ms, Some(retry_ms));
+        }
+        let told = ActuatorError::transient("Busy", "later").after(Duration::from_secs(3));
+        book.note_failure(&Rule::default(), &told, 0);
+        assert_eq!(book.failure.as_ref().expect("noted").retry_ms, Some(3_000));
+        book.note_failure(&Rule::default(), &ActuatorError::permanent("NoCommand", "none"), 0);
+        assert_eq!(book.failure.as_ref().expect("noted").retry_ms, None);
+    }
+}

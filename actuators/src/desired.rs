@@ -1,0 +1,80 @@
+//! What a node should run, and on whose word.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use setpoint_schemas::{Placement, PodSpec, PodUid};
+
+use crate::grace_of;
+use crate::restart::Rule;
+
+/// How much the list of placements allows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Authority {
+    /// No list was ever accepted: nothing is done.
+    None,
+    /// The list of a former life of the agent: what runs is kept running, nothing is started and
+    /// nothing stopped.
+    Remembered,
+    /// A valid, complete list of this life.
+    Full,
+}
+
+/// All that a node should run.
+#[derive(Debug, Clone)]
+pub struct Desired {
+    /// How much it allows.
+    pub authority: Authority,
+    /// The pods by uid.
+    pub pods: BTreeMap<PodUid, DesiredPod>,
+}
+
+/// One pod that a node should run.
+#[derive(Debug, Clone)]
+pub struct DesiredPod {
+    /// Its placement.
+    pub placement: Arc<Placement>,
+    /// Its spec; an empty one when it could not be read, see `invalid`.
+    pub spec: Arc<PodSpec>,
+    /// Why its spec could not be read; empty when it could.
+    pub invalid: String,
+    /// How its containers restart.
+    pub rule: Rule,
+}
+
+impl Desired {
+    /// Nothing is known.
+    #[must_use]
+    pub fn unknown() -> Self {
+        Desired { authority: Authority::None, pods: BTreeMap::new() }
+    }
+
+    /// The pods of a list.
+    #[must_use]
+    pub fn of(authority: Authority, placements: &[Placement]) -> Self {
+        let pod = |placement: &Placement| (placement.uid.clone(), DesiredPod::of(placement));
+        Desired { authority, pods: placements.iter().map(pod).collect() }
+    }
+}
+
+impl DesiredPod {
+    /// Parses the spec of a placement. One that cannot be read is kept with the reason, so that it
+    /// becomes a status and not a silence.
+    #[must_use]
+    pub fn of(placement: &Placement) -> Self {
+        let (spec, invalid) = match serde_json::from_str::<PodSpec>(&placement.spec) {
+            Ok(spec) => (spec, String::new()),
+            Err(error) => (PodSpec::default(), format!("failed to read the pod spec: {error}")),
+        };
+        let rule = Rule::of(spec.restart_policy.as_deref(), &placement.annotations);
+        let placement = Arc::new(placement.clone());
+        DesiredPod { placement, spec: Arc::new(spec), invalid, rule }
+    }
+
+    /// The time between the stop signal and the kill.
+    #[must_use]
+    pub fn grace(&self) -> Duration {
+        grace_of(&self.spec)
+    }
+}

@@ -1,0 +1,172 @@
+//! What is to be done on a node now: the difference between what it should run and what it runs.
+//!
+//! Invariants: at most one work a pod; a settled node yields an empty plan; planning twice from the
+//! same state yields the same plan; nothing is stopped without full authority.
+//! Absent: clocks, waiting, carrying out.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use setpoint_schemas::{ContainerObserved, ContainerState, PodUid};
+
+use crate::book::{Book, Books};
+use crate::desired::{Authority, Desired, DesiredPod};
+use crate::restart::{End, History, Verdict, restart};
+use crate::{Observed, grace_of};
+
+/// All that is to be done now, and when to look again at the latest.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Plan {
+    /// By pod; the order says nothing.
+    pub works: BTreeMap<PodUid, Work>,
+    /// When the next wait ends, milliseconds.
+    pub wake_ms: Option<i64>,
+}
+
+/// One thing to be done with a pod. Ordered by urgency: what ends makes room for what starts.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Work {
+    /// It should not run.
+    Stop {
+        /// The time between the stop signal and the kill.
+        grace: Duration,
+    },
+    /// A container of it ended and starts again in place.
+    Restart {
+        /// The container.
+        container: String,
+        /// Its history once this is done.
+        history: History,
+    },
+    /// It should run, or run a higher generation, or has containers that never started.
+    Start {
+        /// The generation to run.
+        generation: i64,
+    },
+}
+
+/// What is to be done, from what should run, what runs, what is remembered, and the time.
+#[must_use]
+pub fn plan(desired: &Desired, observed: &[Observed], books: &Books, now_ms: i64) -> Plan {
+    let mut plan = Plan::default();
+    if desired.authority == Authority::None {
+        return plan;
+    }
+    let running: BTreeMap<&PodUid, &Observed> = observed.iter().map(|o| (&o.uid, o)).collect();
+    for (uid, pod) in &desired.pods {
+        let need = need(pod, running.get(uid).copied(), books.get(uid), now_ms);
+        plan.note(uid, need, desired.authority);
+    }
+    for uid in running.keys().filter(|uid| !desired.pods.contains_key(**uid)) {
+        let grace = books.get(uid).map_or_else(grace_default, |b| Duration::from_millis(b.grace_ms));
+        plan.note(uid, Need::Now(Work::Stop { grace }), desired.authority);
+    }
+    plan
+}
+
+/// What one pod needs.
+enum Need {
+    Nothing,
+    Now(Work),
+    At(i64),
+}
+
+fn need(pod: &DesiredPod, runs: Option<&Observed>, book: Option<&Book>, now_ms: i64) -> Need {
+    if !pod.invalid.is_empty() {
+        return Need::Nothing;
+    }
+    let generation = pod.placement.generation;
+    match runs {
+        Some(runs) if runs.generation > generation => Need::Nothing,
+        Some(runs) if runs.generation == generation && all_started(pod, runs) => {
+            need_of_ended(pod, runs, book, now_ms)
+        }
+        // A container that cannot start must not keep the others from restarting.
+        Some(runs) if runs.generation == generation => {
+            match need_of_start(generation, book, now_ms) {
+                Need::Now(start) => Need::Now(start),
+                later => sooner(later, need_of_ended(pod, runs, book, now_ms)),
+            }
+        }
+        _ => need_of_start(generation, book, now_ms),
+    }
+}
+
+fn need_of_start(generation: i64, book: Option<&Book>, now_ms: i64) -> Need {
+    let current = book.filter(|book| book.generation == generation);
+    match current.and_then(|book| book.failure.as_ref()).map(|failure| failure.retry_ms) {
+        Some(None) => Need::Nothing,
+        Some(Some(retry_ms)) if retry_ms > now_ms => Need::At(retry_ms),
+        _ => Need::Now(Work::Start { generation }),
+    }
+}
+
+fn need_of_ended(pod: &DesiredPod, runs: &Observed, book: Option<&Book>, now_ms: i64) -> Need {
+    runs.containers.iter().fold(Need::Nothing, |need, container| {
+        let Some(end) = end_of(container) else { return need };
+        let history = book.map(|book| book.history(&container.name)).unwrap_or_default();
+        match restart(&pod.rule, history, end, now_ms) {
+            Verdict::Restart(history) => {
+                let container = container.name.clone();
+                sooner(need, Need::Now(Work::Restart { container, history }))
+            }
+            Verdict::Wait { until_ms, .. } => sooner(need, Need::At(until_ms)),
+            Verdict::Settled => need,
+        }
+    })
+}
+
+fn sooner(one: Need, other: Need) -> Need {
+    match (one, other) {
+        (Need::Now(work), _) | (_, Need::Now(work)) => Need::Now(work),
+        (Need::At(a), Need::At(b)) => Need::At(a.min(b)),
+        (Need::At(at), Need::Nothing) | (Need::Nothing, Need::At(at)) => Need::At(at),
+        (Need::Nothing, Need::Nothing) => Need::Nothing,
+    }
+}
+
+fn all_started(pod: &DesiredPod, runs: &Observed) -> bool {
+    let started = |name: &str| {
+        let named = |c: &&ContainerObserved| c.name == name;
+        runs.containers.iter().find(named).is_some_and(|c| c.state != ContainerState::Waiting)
+    };
+    pod.spec.containers.iter().all(|container| started(&container.name))
+}
+
+/// How a container ended; `None` while it has not.
+pub(crate) fn end_of(container: &ContainerObserved) -> Option<End> {
+    let ended = container.state == ContainerState::Terminated;
+    ended.then(|| End {
+        exit_code: container.exit_code.unwrap_or(0),
+        started_ms: container.started_ms,
+        finished_ms: container.finished_ms,
+    })
+}
+
+fn grace_default() -> Duration {
+    grace_of(&setpoint_schemas::PodSpec::default())
+}
+
+impl Plan {
+    fn note(&mut self, uid: &PodUid, need: Need, authority: Authority) {
+        match need {
+            Need::Nothing => {}
+            Need::At(at_ms) => self.wake_ms = Some(self.wake_ms.map_or(at_ms, |ms| ms.min(at_ms))),
+            Need::Now(work) if work.authority() <= authority => {
+                let former = self.works.insert(uid.clone(), work);
+                assert!(former.is_none(), "pod {uid} has two works");
+            }
+            Need::Now(_) => {}
+        }
+    }
+}
+
+impl Work {
+    fn authority(&self) -> Authority {
+        match self {
+            Work::Restart { .. } => Authority::Remembered,
+            Work::Start { .. } | Work::Stop { .. } => Authority::Full,
+        }
+    }
+}
+
