@@ -1,1 +1,29 @@
-//! The node's loop: a client of the API.
+//! The node's loop: keeps the runtime equal to the node's placements, and tells how it goes.
+//!
+//! A client of the API, as a kubelet is. Guarantee: nothing is stopped before a valid, complete
+//! list of this fleet was accepted in this life; a list of a lower (term, epoch) than any accepted
+//! before is refused, also across restarts; pods run on when the agent ends.
+//! Absent: deciding where pods run, replacing them, the runtime itself.
+
+mod agent;
+mod error;
+mod options;
+
+mod guard;
+mod outbox;
+mod resolve;
+mod view;
+
+mod client;
+mod lease;
+mod registration;
+mod reports;
+mod samples;
+mod watch;
+
+mod clock;
+mod files;
+
+pub use agent::run;
+pub use error::AgentError;
+pub use options::{AgentOptions, Intervals};

@@ -1,0 +1,179 @@
+//! The node's loop and what stands around it.
+
+use std::collections::hash_map::RandomState;
+use std::hash::{BuildHasher, Hasher};
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::StreamExt;
+use setpoint_actuators::{Actuator, Authority, Books, Changes, Clock, Desired, Dispatcher};
+use setpoint_schemas::SessionId;
+use tokio::sync::watch as latest;
+use tokio::task::JoinSet;
+use tokio::time::sleep;
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
+
+use crate::client::Api;
+use crate::clock::now_ms;
+use crate::guard::Guard;
+use crate::outbox::Outbox;
+use crate::registration::Health;
+use crate::reports::Reports;
+use crate::resolve::Resolver;
+use crate::{AgentError, AgentOptions, files, lease, registration, reports, samples, view, watch};
+
+/// Actions in flight may finish when the agent ends, for this long.
+const DRAIN_MAX: Duration = Duration::from_secs(5);
+/// What was seen last is told when the agent ends, if the API answers within this.
+const LAST_WORDS_MAX: Duration = Duration::from_secs(2);
+/// A runtime that hints without pause is looked at this often at most.
+const TURN_PAUSE: Duration = Duration::from_millis(10);
+/// Shorter than this a wait is not worth a timer.
+const WAKE_MIN: Duration = Duration::from_millis(5);
+
+/// Runs the agent of a node until `shutdown`; pods run on then.
+///
+/// # Errors
+/// [`AgentError`] when the state folder cannot be used or the client not be made. An API or a
+/// runtime that does not answer is no error: both are tried again for ever.
+pub async fn run(
+    options: AgentOptions,
+    actuator: Arc<dyn Actuator>,
+    shutdown: CancellationToken,
+) -> Result<(), AgentError> {
+    let _lock = files::occupy(&options.state)?;
+    let guard = Guard::open(&options.state, &options.fleet, &options.node)?;
+    let desired = remembered(&guard)?;
+    let path = options.state.join("books.json");
+    let books = Books::open(&path).map_err(|source| AgentError::State { path, source })?;
+    let api = Arc::new(Api::new(&options)?);
+    let options = Arc::new(options);
+    let session = new_session();
+    info!(node = %options.node, %session, pods = desired.pods.len(), "the agent starts");
+
+    let outbox = Outbox::new(options.node.clone(), session.clone());
+    let reports = Arc::new(Reports::new(outbox));
+    let desired = latest::channel(Arc::new(desired));
+    let health = latest::channel(Health::Good);
+    let resolver = Arc::new(Resolver::new(api.clone()));
+    let clock: Clock = Arc::new(now_ms);
+    let dispatcher = Dispatcher::new(actuator.clone(), resolver, clock, options.pacing, books);
+
+    let surroundings = Surroundings { api: api.clone(), actuator: actuator.clone(), options: options.clone(), session };
+    let tasks = surroundings.spawn(guard, desired.0, health.1, reports.clone());
+    let node = NodeLoop { actuator, dispatcher, desired: desired.1, health: health.0, reports: reports.clone() };
+    node.run(options.intervals.observe, &shutdown).await;
+    drop(tasks);
+    let last_words = reports::flush(&api, &options.node, &reports, LAST_WORDS_MAX);
+    let _ = tokio::time::timeout(LAST_WORDS_MAX, last_words).await;
+    info!(node = %options.node, "the agent ends, its pods run on");
+    Ok(())
+}
+
+/// What the last life knew: enough to keep running what runs.
+fn remembered(guard: &Guard) -> Result<Desired, AgentError> {
+    let list = guard.remembered()?;
+    Ok(match list {
+        Some(list) => Desired::of(Authority::Remembered, &list.placements),
+        None => Desired::unknown(),
+    })
+}
+
+/// A new id for each start. The hasher's keys are the standard library's own random numbers.
+fn new_session() -> SessionId {
+    let random = RandomState::new().build_hasher().finish();
+    let text = format!("{:x}-{random:016x}", now_ms());
+    SessionId::parse(&text).expect("hexadecimal digits and a dash are a valid session id")
+}
+
+/// The tasks beside the node's loop; they end when the set is dropped.
+struct Surroundings {
+    api: Arc<Api>,
+    actuator: Arc<dyn Actuator>,
+    options: Arc<AgentOptions>,
+    session: SessionId,
+}
+
+impl Surroundings {
+    fn spawn(
+        self,
+        guard: Guard,
+        desired: latest::Sender<Arc<Desired>>,
+        health: latest::Receiver<Health>,
+        reports: Arc<Reports>,
+    ) -> JoinSet<()> {
+        let Surroundings { api, actuator, options, session } = self;
+        let (node, every) = (options.node.clone(), options.intervals);
+        let mut tasks = JoinSet::new();
+        tasks.spawn(lease::renew(api.clone(), node.clone(), session.clone(), every.lease));
+        tasks.spawn(watch::watch(api.clone(), node.clone(), guard, desired, every.retry_max));
+        let (snapshot, retry_max) = (every.snapshot, every.retry_max);
+        tasks.spawn(reports::send(api.clone(), node.clone(), reports, snapshot, retry_max));
+        tasks.spawn(samples::post(api.clone(), actuator.clone(), node, every.usage));
+        tasks.spawn(registration::register(api, actuator, options, session, health));
+        tasks
+    }
+}
+
+/// The loop that keeps the runtime equal to the placements.
+struct NodeLoop {
+    actuator: Arc<dyn Actuator>,
+    dispatcher: Dispatcher,
+    desired: latest::Receiver<Arc<Desired>>,
+    health: latest::Sender<Health>,
+    reports: Arc<Reports>,
+}
+
+impl NodeLoop {
+    async fn run(mut self, observe_every: Duration, shutdown: &CancellationToken) {
+        let mut changes = self.actuator.changes();
+        while !shutdown.is_cancelled() {
+            let desired = self.desired.borrow_and_update().clone();
+            let wait = self.turn(&desired).await.unwrap_or(observe_every).min(observe_every);
+            tokio::select! {
+                () = sleep(wait) => {}
+                () = hint(&mut changes, &*self.actuator) => sleep(TURN_PAUSE).await,
+                () = self.dispatcher.ended(&desired) => {}
+                _ = self.desired.changed() => {}
+                () = shutdown.cancelled() => {}
+            }
+        }
+        self.dispatcher.drain(DRAIN_MAX).await;
+    }
+
+    /// One turn; returns how long the next one may wait.
+    async fn turn(&mut self, desired: &Desired) -> Option<Duration> {
+        match self.dispatcher.turn(desired).await {
+            Ok(turn) => {
+                self.note_health(Health::Good);
+                let now_ms = now_ms();
+                let view = view::view(desired, &turn.observed, self.dispatcher.books(), now_ms);
+                self.reports.change(|outbox| outbox.see(view, now_ms));
+                let wait_ms = turn.wake_ms?.saturating_sub(now_ms);
+                Some(u64::try_from(wait_ms).map_or(WAKE_MIN, Duration::from_millis).max(WAKE_MIN))
+            }
+            Err(error) => {
+                warn!(%error, "the runtime does not answer");
+                self.note_health(Health::Bad(error.to_string()));
+                None
+            }
+        }
+    }
+
+    fn note_health(&self, now: Health) {
+        self.health.send_if_modified(|health| {
+            let is_new = *health != now;
+            *health = now;
+            is_new
+        });
+    }
+}
+
+/// Waits for a hint; a stream that ended is asked for again, no faster than the loop looks anyway.
+async fn hint(changes: &mut Changes, actuator: &dyn Actuator) {
+    if changes.next().await.is_none() {
+        *changes = actuator.changes();
+        std::future::pending().await
+    }
+}

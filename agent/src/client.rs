@@ -1,0 +1,209 @@
+//! The agent's client of the API: several addresses, the one that answered last first.
+//!
+//! Absent: waiting. Whoever calls decides when to try again.
+
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use reqwest::{Method, RequestBuilder, Response, StatusCode};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use tokio::sync::watch;
+
+use crate::{AgentError, AgentOptions};
+
+/// An API on the same network connects in milliseconds; beyond this the next address is tried.
+const CONNECT_MAX: Duration = Duration::from_secs(2);
+/// A write waits for its commit on the log.
+const CALL_MAX: Duration = Duration::from_secs(10);
+/// The API answers a long poll after 20 s at the latest.
+const POLL_MAX: Duration = Duration::from_secs(35);
+/// What of an error's text is kept: enough for a line of the log.
+const ERROR_CHARS_MAX: usize = 300;
+
+/// A client of the API.
+pub(crate) struct Api {
+    http: reqwest::Client,
+    urls: Vec<String>,
+    token: Option<String>,
+    current: AtomicUsize,
+    is_down: AtomicBool,
+    connections: watch::Sender<u64>,
+}
+
+/// A call that failed.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum CallError {
+    #[error("no API answers: {0}")]
+    Unreachable(String),
+    #[error("the API answered {status}: {message}")]
+    Refused { status: StatusCode, message: String },
+    #[error("failed to read the API's answer: {0}")]
+    Answer(String),
+}
+
+impl CallError {
+    /// Whether what was asked for is not there.
+    pub(crate) fn is_not_found(&self) -> bool {
+        matches!(self, CallError::Refused { status, .. } if *status == StatusCode::NOT_FOUND)
+    }
+
+    /// Whether asking the same again would be answered the same.
+    pub(crate) fn is_final(&self) -> bool {
+        match self {
+            CallError::Refused { status, .. } => {
+                status.is_client_error()
+                    && !matches!(
+                        *status,
+                        StatusCode::TOO_MANY_REQUESTS
+                            | StatusCode::REQUEST_TIMEOUT
+                            | StatusCode::CONFLICT
+                            | StatusCode::UNAUTHORIZED
+                            | StatusCode::FORBIDDEN
+                            | StatusCode::NOT_FOUND
+                    )
+            }
+            CallError::Unreachable(_) | CallError::Answer(_) => false,
+        }
+    }
+}
+
+impl Api {
+    pub(crate) fn new(options: &AgentOptions) -> Result<Self, AgentError> {
+        // Somebody else in this process may have chosen a provider already.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let refused = |error: reqwest::Error| AgentError::Client { why: error.to_string() };
+        let mut builder = reqwest::Client::builder().connect_timeout(CONNECT_MAX);
+        if let Some(pem) = &options.ca_pem {
+            let certificates = reqwest::Certificate::from_pem_bundle(pem).map_err(refused)?;
+            builder = builder.tls_certs_merge(certificates);
+        }
+        if options.api_urls.is_empty() {
+            return Err(AgentError::Client { why: "no address of the API is given".into() });
+        }
+        let trimmed = |url: &String| url.trim_end_matches('/').to_owned();
+        Ok(Api {
+            http: builder.build().map_err(refused)?,
+            urls: options.api_urls.iter().map(trimmed).collect(),
+            token: options.token.clone(),
+            current: AtomicUsize::new(0),
+            is_down: AtomicBool::new(false),
+            connections: watch::channel(0).0,
+        })
+    }
+
+    /// Counts up each time when the API answers again after it did not.
+    pub(crate) fn connections(&self) -> watch::Receiver<u64> {
+        self.connections.subscribe()
+    }
+
+    /// Sends a body and expects no answer.
+    pub(crate) async fn send<B: Serialize + ?Sized + Sync>(
+        &self,
+        method: Method,
+        path: &str,
+        body: &B,
+    ) -> Result<(), CallError> {
+        let with_body = |request: RequestBuilder| request.timeout(CALL_MAX).json(body);
+        self.call(method, path, with_body).await.map(drop)
+    }
+
+    /// Asks and reads the answer.
+    pub(crate) async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, CallError> {
+        let answer = self.call(Method::GET, path, |request| request.timeout(CALL_MAX)).await?;
+        answer.json().await.map_err(|error| CallError::Answer(chain(&error)))
+    }
+
+    /// Asks and waits for news.
+    pub(crate) async fn poll<T: DeserializeOwned>(&self, path: &str) -> Result<T, CallError> {
+        let answer = self.call(Method::GET, path, |request| request.timeout(POLL_MAX)).await?;
+        answer.json().await.map_err(|error| CallError::Answer(chain(&error)))
+    }
+
+    /// Tries each address once, beginning with the one that answered last. One that is not the
+    /// leader or is just starting says 503; the next may do better.
+    async fn call(
+        &self,
+        method: Method,
+        path: &str,
+        with: impl Fn(RequestBuilder) -> RequestBuilder,
+    ) -> Result<Response, CallError> {
+        let first = self.current.load(Ordering::Relaxed);
+        let mut last_error = None;
+        for turn in 0..self.urls.len() {
+            let index = (first + turn) % self.urls.len();
+            let request = self.http.request(method.clone(), format!("{}{path}", self.urls[index]));
+            let request = match &self.token {
+                Some(token) => request.bearer_auth(token),
+                None => request,
+            };
+            match answer(with(request)).await {
+                Err(error @ CallError::Unreachable(_)) => last_error = Some(error),
+                Err(CallError::Refused { status, message }) if status.is_server_error() => {
+                    last_error = Some(CallError::Refused { status, message });
+                }
+                result => {
+                    self.current.store(index, Ordering::Relaxed);
+                    self.note_up();
+                    return result;
+                }
+            }
+        }
+        self.is_down.store(true, Ordering::Relaxed);
+        Err(last_error.unwrap_or_else(|| CallError::Unreachable("no address is given".into())))
+    }
+
+    fn note_up(&self) {
+        if self.is_down.swap(false, Ordering::Relaxed) {
+            self.connections.send_modify(|count| *count += 1);
+        }
+    }
+}
+
+async fn answer(request: RequestBuilder) -> Result<Response, CallError> {
+    let response = request.send().await.map_err(|error| CallError::Unreachable(chain(&error)))?;
+    let status = response.status();
+    if status.is_success() {
+        return Ok(response);
+    }
+    let text = response.text().await.unwrap_or_default();
+    let json = serde_json::from_str::<serde_json::Value>(&text).unwrap_or_default();
+    let message = json.get("message").and_then(|m| m.as_str()).unwrap_or(&text);
+    Err(CallError::Refused { status, message: message.chars().take(ERROR_CHARS_MAX).collect() })
+}
+
+/// An error and what caused it, in a line.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text = format!("{text}: {cause}");
+        source = cause.source();
+    }
+    text
+}
+
+/// Waits that grow from a short one to a longest one, and begin anew after a success.
+pub(crate) struct Backoff {
+    next: Duration,
+    longest: Duration,
+}
+
+impl Backoff {
+    /// The first wait: a leader that changes is back within it more often than not.
+    const FIRST: Duration = Duration::from_millis(100);
+
+    pub(crate) fn new(longest: Duration) -> Self {
+        Backoff { next: Self::FIRST.min(longest), longest }
+    }
+
+    pub(crate) fn reset(&mut self) {
+        self.next = Self::FIRST.min(self.longest);
+    }
+
+    pub(crate) async fn wait(&mut self) {
+        let wait = self.next;
+        self.next = (wait * 2).min(self.longest);
+        tokio::time::sleep(wait).await;
+    }
+}

@@ -1,0 +1,40 @@
+//! Why an agent cannot work at all. What may pass is not an error but retried.
+
+use std::io;
+use std::path::PathBuf;
+
+/// Why an agent cannot work at all.
+#[derive(Debug, thiserror::Error)]
+pub enum AgentError {
+    /// Its state folder cannot be used.
+    #[error("failed to use the agent's state in {path}")]
+    State {
+        /// The file or folder.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// Another agent works with the same state folder.
+    #[error("another agent works with the state folder {path}")]
+    Occupied {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// The state folder belongs to another fleet or node.
+    #[error("the state folder {path} belongs to fleet {fleet}, node {node}")]
+    Foreign {
+        /// The folder.
+        path: PathBuf,
+        /// Whose it is.
+        fleet: String,
+        /// Whose it is.
+        node: String,
+    },
+    /// The settings of the client of the API cannot be used.
+    #[error("failed to prepare the client of the API: {why}")]
+    Client {
+        /// Why.
+        why: String,
+    },
+}

@@ -1,0 +1,87 @@
+//! What an agent is told when it starts.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use setpoint_actuators::Pacing;
+use setpoint_schemas::{FleetId, NodeName, Resources};
+
+/// What an agent is told when it starts.
+#[derive(Debug, Clone)]
+pub struct AgentOptions {
+    /// Where the API answers, such as `http://127.0.0.1:6440`; tried in this order, and the one
+    /// that answered last first.
+    pub api_urls: Vec<String>,
+    /// The bearer token; `None` on loopback without credentials.
+    pub token: Option<String>,
+    /// Certificates to trust beside the system's, in PEM.
+    pub ca_pem: Option<Vec<u8>>,
+    /// The fleet; lists of another one are refused.
+    pub fleet: FleetId,
+    /// This node.
+    pub node: NodeName,
+    /// Where the node is reached, as it says of itself.
+    pub address: String,
+    /// The folder that keeps the guard, the last list and restart counts. One agent a folder.
+    pub state: PathBuf,
+    /// Labels of the node beside those that it gives itself.
+    pub labels: BTreeMap<String, String>,
+    /// What of the machine pods may not use.
+    pub reserved: Resources,
+    /// What the machine has, where the runtime should not be asked (several agents on one
+    /// machine); only amounts above 0 replace what the runtime says.
+    pub capacity: Resources,
+    /// How often what is done.
+    pub intervals: Intervals,
+    /// How fast the node works.
+    pub pacing: Pacing,
+}
+
+/// How often what is done.
+#[derive(Debug, Clone, Copy)]
+pub struct Intervals {
+    /// The lease is renewed.
+    pub lease: Duration,
+    /// The runtime is looked at although nothing hinted at a change.
+    pub observe: Duration,
+    /// All that the node has is told in one record.
+    pub snapshot: Duration,
+    /// Usage is measured.
+    pub usage: Duration,
+    /// The longest wait before a call to the API is tried again.
+    pub retry_max: Duration,
+}
+
+impl Default for Intervals {
+    fn default() -> Self {
+        Intervals {
+            lease: Duration::from_secs(5),
+            observe: Duration::from_secs(1),
+            snapshot: Duration::from_secs(60),
+            usage: Duration::from_secs(15),
+            retry_max: Duration::from_secs(2),
+        }
+    }
+}
+
+impl AgentOptions {
+    /// An agent of this fleet and node with the usual settings.
+    #[must_use]
+    pub fn new(fleet: FleetId, node: NodeName, api_url: &str, state: PathBuf) -> Self {
+        AgentOptions {
+            api_urls: vec![api_url.to_owned()],
+            token: None,
+            ca_pem: None,
+            fleet,
+            node,
+            address: "127.0.0.1".into(),
+            state,
+            labels: BTreeMap::new(),
+            reserved: Resources::default(),
+            capacity: Resources::default(),
+            intervals: Intervals::default(),
+            pacing: Pacing::default(),
+        }
+    }
+}

@@ -1,0 +1,246 @@
+//! What is to be reported: numbered when it was seen, kept until the API has it.
+//!
+//! Invariants: sequences rise; a newer observation of a pod replaces an unsent older one; a
+//! snapshot is sent only with or after every observation of a lower sequence.
+//! Absent: I/O, clocks.
+
+use std::collections::BTreeMap;
+
+use setpoint_actuators::PodStatus;
+use setpoint_schemas::{
+    NodeName, NodeReport, NodeSnapshot, PodObserved, PodPhase, PodUid, SessionId,
+};
+
+/// One request stays well below the API's bound on bodies.
+const OBSERVATIONS_MAX: usize = 200;
+
+/// What is to be reported.
+#[derive(Debug)]
+pub(crate) struct Outbox {
+    node: NodeName,
+    session: SessionId,
+    sequence: i64,
+    /// What was last seen of each pod.
+    seen: BTreeMap<PodUid, PodStatus>,
+    /// What the API does not have yet, by pod.
+    unsent: BTreeMap<PodUid, PodObserved>,
+    snapshot_due: bool,
+    /// Before the first look nothing is told: an empty snapshot would say that all is gone.
+    has_looked: bool,
+}
+
+impl Outbox {
+    /// An outbox of a new session; a snapshot is due once something was seen.
+    pub(crate) fn new(node: NodeName, session: SessionId) -> Self {
+        let (seen, unsent) = (BTreeMap::new(), BTreeMap::new());
+        let sequence = 0;
+        Outbox { node, session, sequence, seen, unsent, snapshot_due: true, has_looked: false }
+    }
+
+    /// Takes in all that is seen now. Pods that are no longer seen are gone. Returns whether there
+    /// is something new to report.
+    pub(crate) fn see(&mut self, view: BTreeMap<PodUid, PodStatus>, now_ms: i64) -> bool {
+        let gone = |(uid, status): (&PodUid, &PodStatus)| {
+            (!view.contains_key(uid)).then(|| (uid.clone(), gone(status)))
+        };
+        let gone: Vec<_> = self.seen.iter().filter_map(gone).collect();
+        let changed = view.iter().filter(|(uid, status)| self.seen.get(*uid) != Some(*status));
+        let news: Vec<_> = changed.map(|(u, s)| (u.clone(), s.clone())).chain(gone).collect();
+        let is_news = !news.is_empty();
+        for (uid, status) in news {
+            let sequence = self.next();
+            let observed = self.observed(&uid, status, sequence, now_ms);
+            self.unsent.insert(uid, observed);
+        }
+        self.seen = view;
+        self.has_looked = true;
+        is_news
+    }
+
+    /// Asks for a snapshot with the next report.
+    pub(crate) fn want_snapshot(&mut self) {
+        self.snapshot_due = true;
+    }
+
+    /// The next report, the oldest observations first; `None` when the API has everything.
+    pub(crate) fn report(&mut self, now_ms: i64) -> Option<NodeReport> {
+        if !self.has_looked || (self.unsent.is_empty() && !self.snapshot_due) {
+            return None;
+        }
+        let mut observed: Vec<PodObserved> = self.unsent.values().cloned().collect();
+        observed.sort_by_key(|pod| pod.sequence);
+        let fits = observed.len() <= OBSERVATIONS_MAX;
+        observed.truncate(OBSERVATIONS_MAX);
+        let snapshot = (fits && self.snapshot_due).then(|| NodeSnapshot {
+            node: self.node.clone(),
+            session: self.session.clone(),
+            sequence: self.next(),
+            time_ms: now_ms,
+            uids: self.seen.keys().cloned().collect(),
+        });
+        Some(NodeReport { observed, snapshot })
+    }
+
+    /// The API has this report.
+    pub(crate) fn sent(&mut self, report: &NodeReport) {
+        for pod in &report.observed {
+            if self.unsent.get(&pod.uid).is_some_and(|kept| kept.sequence == pod.sequence) {
+                self.unsent.remove(&pod.uid);
+            }
+        }
+        if report.snapshot.is_some() {
+            self.snapshot_due = false;
+        }
+    }
+
+    fn next(&mut self) -> i64 {
+        self.sequence += 1;
+        self.sequence
+    }
+
+    fn observed(&self, uid: &PodUid, status: PodStatus, sequence: i64, time_ms: i64) -> PodObserved {
+        PodObserved {
+            uid: uid.clone(),
+            node: self.node.clone(),
+            session: self.session.clone(),
+            sequence,
+            time_ms,
+            namespace: status.namespace,
+            name: status.name,
+            generation: status.generation,
+            phase: status.phase,
+            ready: status.ready,
+            reason: status.reason,
+            message: status.message,
+            address: status.address,
+            started_ms: status.started_ms,
+            containers: status.containers,
+        }
+    }
+}
+
+fn gone(status: &PodStatus) -> PodStatus {
+    PodStatus {
+        phase: PodPhase::Gone,
+        ready: false,
+        reason: String::new(),
+        message: String::new(),
+        address: String::new(),
+        containers: Vec::new(),
+        ..status.clone()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use setpoint_schemas::{Namespace, ResourceName};
+
+    use super::*;
+
+    fn outbox() -> Outbox {
+        let node = NodeName::parse("n1").expect("valid");
+        Outbox::new(node, SessionId::parse("s1").expect("valid"))
+    }
+
+    fn view(pods: &[(&str, PodPhase)]) -> BTreeMap<PodUid, PodStatus> {
+        let status = |phase| PodStatus {
+            namespace: Namespace::parse("default").expect("valid"),
+            name: ResourceName::parse("web").expect("valid"),
+            generation: 1,
+            phase,
+            ready: false,
+            reason: String::new(),
+            message: String::new(),
+            address: String::new(),
+            started_ms: 0,
+            containers: Vec::new(),
+        };
+        let entry = |(uid, phase): &(&str, PodPhase)| {
+            (PodUid::parse(uid).expect("valid"), status(*phase))
+        };
+        pods.iter().map(entry).collect()
+    }
+
+    fn told(report: &NodeReport) -> Vec<(&str, PodPhase, i64)> {
+        report.observed.iter().map(|p| (p.uid.as_str(), p.phase, p.sequence)).collect()
+    }
+
+    #[test]
+    fn the_first_report_has_a_snapshot_after_its_observations() {
+        let mut outbox = outbox();
+        assert!(outbox.see(view(&[("a", PodPhase::Running)]), 1));
+        let report = outbox.report(1).expect("there is news");
+        assert_eq!(told(&report), [("a", PodPhase::Running, 1)]);
+        let snapshot = report.snapshot.as_ref().expect("it is due");
+        assert_eq!((snapshot.sequence, snapshot.uids.len()), (2, 1));
+        outbox.sent(&report);
+        assert_eq!(outbox.report(2), None);
+    }
+
+    #[test]
+    fn nothing_is_told_before_the_first_look() {
+        let mut outbox = outbox();
+        outbox.want_snapshot();
+        assert_eq!(outbox.report(1), None);
+        outbox.see(view(&[]), 1);
+        assert!(outbox.report(1).expect("it is due").snapshot.is_some());
+    }
+
+    #[test]
+    fn what_has_not_changed_is_not_told_again() {
+        let mut outbox = outbox();
+        outbox.see(view(&[("a", PodPhase::Running)]), 1);
+        assert!(!outbox.see(view(&[("a", PodPhase::Running)]), 2));
+    }
+
+    #[test]
+    fn a_report_that_failed_is_told_again_with_what_came_since() {
+        let mut outbox = outbox();
+        outbox.see(view(&[("a", PodPhase::Pending), ("b", PodPhase::Pending)]), 1);
+        let lost = outbox.report(1).expect("there is news");
+        outbox.see(view(&[("a", PodPhase::Running), ("b", PodPhase::Pending)]), 2);
+        let report = outbox.report(2).expect("it is still unsent");
+        assert_eq!(told(&report)[0].0, "b", "the older first");
+        assert_eq!(told(&report)[1].1, PodPhase::Running, "the newer replaces");
+        let sequence = |r: &NodeReport| r.snapshot.as_ref().expect("still due").sequence;
+        assert!(sequence(&report) > sequence(&lost));
+    }
+
+    #[test]
+    fn news_that_came_while_a_report_was_under_way_is_kept() {
+        let mut outbox = outbox();
+        outbox.see(view(&[("a", PodPhase::Pending)]), 1);
+        let under_way = outbox.report(1).expect("there is news");
+        outbox.see(view(&[("a", PodPhase::Running)]), 2);
+        outbox.sent(&under_way);
+        let report = outbox.report(3).expect("the newer is unsent");
+        assert_eq!(told(&report), [("a", PodPhase::Running, 3)]);
+        assert_eq!(report.snapshot, None);
+    }
+
+    #[test]
+    fn a_pod_that_is_no_longer_there_is_gone_and_not_in_the_snapshot() {
+        let mut outbox = outbox();
+        outbox.see(view(&[("a", PodPhase::Running)]), 1);
+        let report = outbox.report(1).expect("there is news");
+        outbox.sent(&report);
+        outbox.see(view(&[]), 2);
+        outbox.want_snapshot();
+        let report = outbox.report(2).expect("there is news");
+        assert_eq!(told(&report), [("a", PodPhase::Gone, 3)]);
+        assert!(report.snapshot.expect("it was asked for").uids.is_empty());
+    }
+
+    #[test]
+    fn a_snapshot_waits_until_every_older_observation_fits_beside_it() {
+        let names: Vec<String> = (0..OBSERVATIONS_MAX + 1).map(|i| format!("p{i}")).collect();
+        let pods: Vec<_> = names.iter().map(|n| (n.as_str(), PodPhase::Running)).collect();
+        let mut outbox = outbox();
+        outbox.see(view(&pods), 1);
+        let first = outbox.report(1).expect("there is news");
+        assert_eq!((first.observed.len(), &first.snapshot), (OBSERVATIONS_MAX, &None));
+        outbox.sent(&first);
+        let second = outbox.report(1).expect("there is more");
+        assert_eq!((second.observed.len(), second.snapshot.is_some()), (1, true));
+    }
+}

@@ -1,0 +1,59 @@
+//! The node's placements, as the API tells them: asked for again and again, accepted by the guard.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use setpoint_actuators::{Authority, Desired};
+use setpoint_schemas::{NodeName, PlacementList};
+use tokio::sync::watch;
+use tracing::{info, warn};
+
+use crate::client::{Api, Backoff};
+use crate::guard::Guard;
+
+/// Asks for placements for ever and passes on those that the guard accepts.
+pub(crate) async fn watch(
+    api: Arc<Api>,
+    node: NodeName,
+    mut guard: Guard,
+    desired: watch::Sender<Arc<Desired>>,
+    retry_max: Duration,
+) {
+    // Below every list: the first answer of this life comes at once and whole.
+    let (mut term, mut epoch) = (-1, -1);
+    let mut backoff = Backoff::new(retry_max);
+    loop {
+        let path = format!("/setpoint/v1/nodes/{node}/placements?after={epoch}&term={term}");
+        match api.poll::<PlacementList>(&path).await {
+            Ok(list) => match guard.accept(&list) {
+                Ok(()) => {
+                    backoff.reset();
+                    pass_on(&list, &desired);
+                    (term, epoch) = (list.term, list.epoch);
+                    continue;
+                }
+                Err(refusal) => warn!(%refusal, "a list of placements is refused"),
+            },
+            Err(error) => warn!(%error, "no list of placements"),
+        }
+        backoff.wait().await;
+    }
+}
+
+/// A list that says what the last one said wakes nobody.
+fn pass_on(list: &PlacementList, desired: &watch::Sender<Arc<Desired>>) {
+    let next = Desired::of(Authority::Full, &list.placements);
+    desired.send_if_modified(|current| {
+        let is_same = current.authority == next.authority && same_pods(current, &next);
+        if !is_same {
+            info!(term = list.term, epoch = list.epoch, pods = next.pods.len(), "placements");
+            *current = Arc::new(next);
+        }
+        !is_same
+    });
+}
+
+fn same_pods(one: &Desired, other: &Desired) -> bool {
+    let placements = |d: &Desired| d.pods.values().map(|p| p.placement.clone()).collect::<Vec<_>>();
+    placements(one) == placements(other)
+}
