@@ -2,7 +2,7 @@
 //!
 //! Guarantee: a node's answer changes only when the node's record does, so it is kept.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use setpoint_schemas::{NodeSelector, PodSpec, Resources};
 
@@ -23,8 +23,8 @@ pub(crate) struct NodeDemand {
     pub(crate) extended: BTreeMap<String, i64>,
     /// Whether nodes that differ in name and host name only may answer differently.
     pub(crate) reads_name: bool,
-    /// The only nodes that can match, when the demand names them.
-    pub(crate) names: Option<Vec<String>>,
+    /// The only nodes that can match, in order, when the demand names them.
+    pub(crate) names: Option<BTreeSet<String>>,
 }
 
 impl NodeDemand {
@@ -46,7 +46,7 @@ impl NodeDemand {
         let bears = tolerate::compile(&spec.tolerations)?;
         let extended = requests.extended.clone();
         let names = required.as_ref().and_then(|terms| {
-            terms.iter().map(|t| t.only_name().map(str::to_owned)).collect::<Option<Vec<_>>>()
+            terms.iter().map(|t| t.only_name().map(str::to_owned)).collect::<Option<BTreeSet<_>>>()
         });
         let reads_name = spec.node_selector.contains_key(crate::HOSTNAME)
             || required.as_ref().is_some_and(|terms| terms.iter().any(NodeTerm::reads_name));

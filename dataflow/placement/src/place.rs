@@ -90,11 +90,9 @@ impl Fleet {
     /// those are looked at. `None` when it does not apply or finds nothing.
     fn named(&self, shape: &PodShape) -> Option<Vec<Considered>> {
         let names = shape.demand.names.as_ref().filter(|_| !shape.has_constraints())?;
-        let eligible = Eligible::default();
+        let eligible = Eligible::unasked();
         let view = self.view(shape, &eligible);
         let mut slots: Vec<u32> = names.iter().filter_map(|name| self.nodes.find(name)).collect();
-        slots.sort_unstable();
-        slots.dedup();
         slots.retain(|slot| {
             let refused = |stage| filters::first_refusal(&view, *slot, stage).is_some();
             !refused(Stage::Static) && !refused(Stage::Dynamic)
@@ -122,22 +120,23 @@ fn choose(view: &View<'_>, eligible: &Eligible, seed: u64, samples: usize) -> Ve
     ranked(view, &fitting)
 }
 
-/// Up to `samples` different nodes that fit. The slots are in order of names, so what is drawn
-/// depends on names, never on slots.
+/// Up to `samples` different nodes that fit, by name. The slots are in order of names, so what is
+/// drawn depends on names, never on slots.
 fn draw(view: &View<'_>, slots: &[u32], seed: u64, samples: usize, draws: usize) -> Vec<u32> {
     let mut drawn = Vec::with_capacity(samples);
     let mut hash = seed;
     for _ in 0..draws {
         hash = hash.wrapping_add(STEP);
-        let slot = slots[below(mixed(hash), slots.len())];
-        if fits(view, slot) && !drawn.contains(&slot) {
-            drawn.push(slot);
+        let at = below(mixed(hash), slots.len());
+        if fits(view, slots[at]) && !drawn.contains(&at) {
+            drawn.push(at);
             if drawn.len() == samples {
                 break;
             }
         }
     }
-    drawn
+    drawn.sort_unstable();
+    drawn.into_iter().map(|at| slots[at]).collect()
 }
 
 fn fits(view: &View<'_>, slot: u32) -> bool {
@@ -147,6 +146,7 @@ fn fits(view: &View<'_>, slot: u32) -> bool {
     filters::first_refusal(view, slot, Stage::Dynamic).is_none()
 }
 
+/// The slots come in order of names.
 fn ranked(view: &View<'_>, slots: &[u32]) -> Vec<Considered> {
     let scores = scores::score(view, slots, slots);
     scores::best_first(view.nodes, slots, &scores, CONSIDERED_MAX)

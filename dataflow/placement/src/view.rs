@@ -26,6 +26,8 @@ pub(crate) struct View<'a> {
     pub(crate) repelled: Vec<DomainCounts<'a>>,
     /// The weights of all preferences about pods, this pod's and theirs, by topology key.
     pub(crate) weights: Vec<DomainCounts<'a>>,
+    /// Whether there may be `PreferNoSchedule` taints that the pod does not bear.
+    pub(crate) soft_taints: bool,
 }
 
 /// Where the fleet keeps what a view is made from.
@@ -70,6 +72,7 @@ impl<'a> View<'a> {
             anti_affinity: Vec::new(),
             repelled: Vec::new(),
             weights: Vec::new(),
+            soft_taints: true,
         }
     }
 
@@ -82,6 +85,7 @@ impl<'a> View<'a> {
             anti_affinity: shape.anti_affinity.iter().map(|term| from.term(term)).collect(),
             repelled,
             weights,
+            soft_taints: eligible.soft_taints,
             ..View::bare(from.nodes, shape)
         }
     }
@@ -192,9 +196,11 @@ impl DomainCounts<'_> {
         (domain != NO_DOMAIN).then(|| self.counts[domain as usize])
     }
 
-    /// The node's domain, to tell domains apart.
-    pub(crate) fn domain(&self, slot: u32) -> Option<u32> {
-        Some(self.topology.domain(slot)).filter(|domain| *domain != NO_DOMAIN)
+    /// How many domains the nodes are in.
+    pub(crate) fn distinct(&self, slots: impl Iterator<Item = u32>) -> usize {
+        let mut seen = vec![false; self.counts.len()];
+        let domains = slots.map(|slot| self.topology.domain(slot)).filter(|d| *d != NO_DOMAIN);
+        domains.filter(|d| !std::mem::replace(&mut seen[*d as usize], true)).count()
     }
 
     pub(crate) fn is_zero(&self) -> bool {

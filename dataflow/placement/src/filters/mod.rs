@@ -76,5 +76,31 @@ impl Refusal {
 
 /// The first refusal of a stage's filters.
 pub(crate) fn first_refusal(view: &View<'_>, slot: u32, stage: Stage) -> Option<Refusal> {
-    FILTERS.iter().filter(|f| f.stage == stage).find_map(|f| (f.refuse)(view, slot))
+    let filters = match stage {
+        Stage::Static => &FILTERS[..STATIC_LEN],
+        Stage::Dynamic => &FILTERS[STATIC_LEN..],
+    };
+    filters.iter().find_map(|filter| (filter.refuse)(view, slot))
+}
+
+/// How many filters are static; they stand first.
+const STATIC_LEN: usize = {
+    let mut len = 0;
+    while matches!(FILTERS[len].stage, Stage::Static) {
+        len += 1;
+    }
+    len
+};
+
+#[cfg(test)]
+mod tests {
+    use super::{FILTERS, STATIC_LEN, Stage};
+
+    #[test]
+    fn static_filters_stand_first_and_names_are_unique() {
+        let is_static: Vec<bool> = FILTERS.iter().map(|f| f.stage == Stage::Static).collect();
+        assert_eq!(is_static.iter().filter(|s| **s).count(), STATIC_LEN);
+        let names: std::collections::BTreeSet<_> = FILTERS.iter().map(|f| f.name).collect();
+        assert_eq!(names.len(), FILTERS.len());
+    }
 }

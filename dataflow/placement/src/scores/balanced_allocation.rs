@@ -11,7 +11,7 @@ pub(super) const SCORE: Score = Score {
     name: "BalancedAllocation",
     weight: 16,
     applies: |_| true,
-    raw: |view, slots| {
+    raw: |view, slots, _| {
         let balance = |slot: &u32| {
             let (cpu, memory) = used(view, *slot);
             let deviation = (cpu.min(1.0) - memory.min(1.0)).abs() / 2.0;

@@ -10,7 +10,7 @@ pub(super) const SCORE: Score = Score {
     name: "LeastAllocated",
     weight: 4,
     applies: |_| true,
-    raw: |view, slots| slots.iter().map(|slot| raw(view, *slot)).collect(),
+    raw: |view, slots, _| slots.iter().map(|slot| raw(view, *slot)).collect(),
     scale: Scale::Kept,
 };
 

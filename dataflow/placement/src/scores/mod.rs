@@ -26,8 +26,9 @@ pub struct Score {
     pub weight: i64,
     /// Whether it can tell nodes apart for this pod.
     pub(crate) applies: fn(&View<'_>) -> bool,
-    /// Before it is brought to scale.
-    pub(crate) raw: fn(&View<'_>, &[u32]) -> Vec<i64>,
+    /// Of each of the first slots, before it is brought to scale; the second are all that are
+    /// compared.
+    pub(crate) raw: fn(&View<'_>, &[u32], &[u32]) -> Vec<i64>,
     pub(crate) scale: Scale,
 }
 
@@ -96,11 +97,11 @@ impl std::fmt::Display for Scores {
 pub(crate) fn score(view: &View<'_>, slots: &[u32], basis: &[u32]) -> Vec<Scores> {
     let mut all = vec![Scores::default(); slots.len()];
     for (column, score) in SCORES.iter().enumerate().filter(|(_, score)| (score.applies)(view)) {
-        let raw = (score.raw)(view, slots);
+        let raw = (score.raw)(view, slots, basis);
         let bounds = match score.scale {
             Scale::Kept => (0, 0),
             _ if slots.len() == basis.len() => bounds(&raw),
-            _ => bounds(&(score.raw)(view, basis)),
+            _ => bounds(&(score.raw)(view, basis, basis)),
         };
         for (scores, raw) in all.iter_mut().zip(raw) {
             let part = score.scale.apply(raw, bounds).clamp(0, BEST);
@@ -149,26 +150,22 @@ pub struct Considered {
     pub scores: Scores,
 }
 
-/// The slots with their scores, the best first; of equals the one whose name comes first.
+/// The slots with their scores, the best first; of equals the one that stands first, so the slots
+/// come in order of names.
 pub(crate) fn best_first(
     nodes: &Nodes,
     slots: &[u32],
     scores: &[Scores],
     keep: usize,
 ) -> Vec<Considered> {
-    let mut order: Vec<(i64, u32, usize)> =
-        slots.iter().zip(scores).enumerate().map(|(at, (s, scores))| (scores.sum, *s, at)).collect();
-    let compare = |a: &(i64, u32, usize), b: &(i64, u32, usize)| {
-        b.0.cmp(&a.0).then_with(|| nodes.name(a.1).cmp(nodes.name(b.1)))
-    };
+    let mut order: Vec<(i64, usize)> =
+        scores.iter().enumerate().map(|(at, scores)| (-scores.sum, at)).collect();
     if order.len() > keep {
-        order.select_nth_unstable_by(keep, compare);
+        order.select_nth_unstable(keep);
         order.truncate(keep);
     }
-    order.sort_unstable_by(compare);
-    let considered = |(_, slot, at): (i64, u32, usize)| Considered {
-        node: nodes.node(slot).id,
-        scores: scores[at],
-    };
+    order.sort_unstable();
+    let considered =
+        |(_, at): (i64, usize)| Considered { node: nodes.node(slots[at]).id, scores: scores[at] };
     order.into_iter().map(considered).collect()
 }

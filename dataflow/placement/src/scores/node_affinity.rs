@@ -8,7 +8,7 @@ pub(super) const SCORE: Score = Score {
     name: "NodeAffinity",
     weight: 20,
     applies: |view| !view.shape.node_preferences.is_empty(),
-    raw: |view, slots| {
+    raw: |view, slots, _| {
         let weight = |slot: &u32| {
             let info = view.nodes.node(*slot).info();
             let matches = |term: &crate::selector::NodeTerm| {

@@ -4,8 +4,6 @@
 //! count times ln(number of domains + 2), since a key with few domains has larger counts, plus
 //! maxSkew − 1; rounded. A node without one of the labels is not spoken of.
 
-use std::collections::BTreeSet;
-
 use super::{IGNORED, Scale, Score};
 use crate::view::{SpreadView, View};
 
@@ -13,8 +11,8 @@ pub(super) const SCORE: Score = Score {
     name: "PodTopologySpread",
     weight: 20,
     applies: |view| !view.spread_soft.is_empty(),
-    raw: |view, slots| {
-        let weights: Vec<f64> = view.spread_soft.iter().map(|s| weight(s, view, slots)).collect();
+    raw: |view, slots, basis| {
+        let weights: Vec<f64> = view.spread_soft.iter().map(|s| weight(s, view, basis)).collect();
         slots.iter().map(|slot| raw(view, &weights, *slot)).collect()
     },
     scale: Scale::Lowest,
@@ -30,11 +28,10 @@ fn raw(view: &View<'_>, weights: &[f64], slot: u32) -> i64 {
 }
 
 /// By the number of domains among the nodes compared.
-fn weight(state: &SpreadView<'_>, view: &View<'_>, slots: &[u32]) -> f64 {
-    let has_all = |slot: &&u32| view.spread_soft.iter().all(|s| s.domains.of(**slot).is_some());
-    let domains: BTreeSet<u32> =
-        slots.iter().filter(has_all).filter_map(|slot| state.domains.domain(*slot)).collect();
-    natural_log(domains.len() as u64 + 2)
+fn weight(state: &SpreadView<'_>, view: &View<'_>, basis: &[u32]) -> f64 {
+    let has_all = |slot: &u32| view.spread_soft.iter().all(|s| s.domains.of(*slot).is_some());
+    let domains = state.domains.distinct(basis.iter().copied().filter(has_all));
+    natural_log(domains as u64 + 2)
 }
 
 /// The natural logarithm by basic operations only, so that every machine computes the same bits:

@@ -10,8 +10,8 @@ use crate::tolerate::tolerates;
 pub(super) const SCORE: Score = Score {
     name: "TaintToleration",
     weight: 30,
-    applies: |_| true,
-    raw: |view, slots| {
+    applies: |view| view.soft_taints,
+    raw: |view, slots, _| {
         let bears = &view.shape.demand.bears;
         let counts = |t: &&Taint| t.effect == TaintEffect::PreferNoSchedule && !tolerates(bears, t);
         let count = |slot: &u32| {
