@@ -12,6 +12,11 @@ export CARGO_TARGET_DIR ?= $(CACHE)/target
 # The demo and the tests share this profile and this folder.
 SETPOINT := $(CARGO_TARGET_DIR)/debug/setpoint
 
+# The binary, with the features that the tests bring to our dependencies: naming the whole workspace
+# and one small test makes cargo choose them as `cargo test` does. So nothing from outside is
+# compiled a second time when the tests follow the demo.
+BUILD := cargo build --locked --workspace --bin setpoint --test refusals
+
 # The seed of `make simulate`, or how many seeds from 1 on.
 SEED ?=
 SEEDS ?= 500
@@ -32,7 +37,7 @@ build:
 		echo "The first build compiles RocksDB, librdkafka and the engine: up to 30 minutes on"; \
 		echo "two cores. Later builds take only what changed. Into $(CARGO_TARGET_DIR)"; \
 	fi
-	cargo build --locked --package setpoint
+	$(BUILD)
 
 demo: build ## the main job on this machine, narrated and checked, 90 s after the build
 	@"$(SETPOINT)" demo
@@ -40,13 +45,11 @@ demo: build ## the main job on this machine, narrated and checked, 90 s after th
 up: build ## everything on this machine, left running until Ctrl-C
 	@"$(SETPOINT)" up
 
-test: ## all tests, real Kafka and real Docker Engines included
-	@scripts/setup build
+test: build ## all tests, real Kafka and real Docker Engines included
 	@scripts/setup test
 	SETPOINT_REQUIRE_REAL=$${SETPOINT_REQUIRE_REAL:-1} cargo test --locked --workspace --no-fail-fast
 
-test-long: ## the same tests with their full counts, for hours
-	@scripts/setup build
+test-long: build ## the same tests with their full counts, for hours
 	@scripts/setup test
 	SETPOINT_REQUIRE_REAL=1 SETPOINT_TEST_LONG=1 cargo test --locked --workspace --no-fail-fast
 
