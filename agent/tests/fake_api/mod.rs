@@ -1,0 +1,232 @@
+//! An API that answers agents as the real one does, and remembers what they said.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
+
+use axum::extract::{Path, Query, Request, State};
+use axum::http::StatusCode;
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post, put};
+use axum::{Json, Router};
+use serde_json::{Value, json};
+use setpoint_schemas::{
+    FleetId, Lease, NodeName, NodeRecord, NodeReport, NodeSnapshot, Placement, PlacementList,
+    PodObserved, UsageSample,
+};
+
+/// How long a test waits for what must happen: long for a machine that builds beside it.
+const PATIENCE: Duration = Duration::from_secs(30);
+const LOOK_EVERY: Duration = Duration::from_millis(20);
+/// The real one holds a poll for 20 s; a test wants to see several.
+const POLL_HELD: Duration = Duration::from_millis(300);
+
+/// An API in this process.
+#[derive(Clone)]
+pub(crate) struct FakeApi {
+    url: String,
+    state: Arc<Mutex<Seen>>,
+}
+
+/// What agents said, and what they are answered.
+pub(crate) struct Seen {
+    list: PlacementList,
+    down: bool,
+    polls: usize,
+    config_maps: BTreeMap<String, Value>,
+    last_sequence: (String, i64),
+    pub(crate) node: Option<NodeRecord>,
+    pub(crate) leases: usize,
+    pub(crate) pods: BTreeMap<String, PodObserved>,
+    pub(crate) snapshots: Vec<NodeSnapshot>,
+    pub(crate) usage: Vec<UsageSample>,
+}
+
+impl Seen {
+    pub(crate) fn snapshot_names(&self, uid: &str) -> bool {
+        self.snapshots.last().is_some_and(|s| s.uids.iter().any(|u| u.as_str() == uid))
+    }
+
+    fn take(&mut self, pod: PodObserved) {
+        self.note_order(pod.session.as_str(), pod.sequence);
+        self.pods.insert(pod.uid.to_string(), pod);
+    }
+
+    fn note_order(&mut self, session: &str, sequence: i64) {
+        if self.last_sequence.0 == session {
+            assert!(sequence > self.last_sequence.1, "reports arrive in order");
+        }
+        self.last_sequence = (session.to_owned(), sequence);
+    }
+}
+
+impl FakeApi {
+    pub(crate) async fn start() -> Self {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let url = format!("http://{}", listener.local_addr().expect("it is bound"));
+        let list = PlacementList {
+            fleet: FleetId::parse("ours").expect("valid"),
+            node: NodeName::parse("node-1").expect("valid"),
+            term: 0,
+            epoch: 0,
+            complete: true,
+            placements: Vec::new(),
+        };
+        let state = Arc::new(Mutex::new(Seen {
+            list,
+            down: false,
+            polls: 0,
+            config_maps: BTreeMap::new(),
+            last_sequence: (String::new(), 0),
+            node: None,
+            leases: 0,
+            pods: BTreeMap::new(),
+            snapshots: Vec::new(),
+            usage: Vec::new(),
+        }));
+        let api = FakeApi { url, state };
+        tokio::spawn(axum::serve(listener, api.router()).into_future());
+        api
+    }
+
+    pub(crate) fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// Answers this complete list from now on.
+    pub(crate) fn place(&self, term: i64, epoch: i64, placements: Vec<Placement>) {
+        self.change_list(|list| {
+            (list.term, list.epoch, list.placements) = (term, epoch, placements);
+            (list.complete, list.fleet) = (true, FleetId::parse("ours").expect("valid"));
+        });
+    }
+
+    pub(crate) fn change_list(&self, change: impl FnOnce(&mut PlacementList)) {
+        change(&mut self.lock().list);
+    }
+
+    pub(crate) fn put_config_map(&self, name: &str, key: &str, value: &str) {
+        let object = json!({"kind": "ConfigMap", "metadata": {"name": name}, "data": {key: value}});
+        self.lock().config_maps.insert(name.to_owned(), object);
+    }
+
+    /// Answers 503 to everything, or no longer.
+    pub(crate) fn set_down(&self, down: bool) {
+        self.lock().down = down;
+    }
+
+    /// Forgets what was said of pods.
+    pub(crate) fn forget(&self) {
+        self.lock().pods.clear();
+    }
+
+    pub(crate) fn seen<T>(&self, look: impl FnOnce(&Seen) -> T) -> T {
+        look(&self.lock())
+    }
+
+    /// Waits until so many more polls were answered.
+    pub(crate) async fn polled(&self, times: usize) {
+        let polls = self.seen(|seen| seen.polls) + times;
+        self.until("it polls", |seen| seen.polls > polls).await;
+    }
+
+    pub(crate) async fn until(&self, what: &str, holds: impl Fn(&Seen) -> bool) {
+        let looks = PATIENCE.as_millis() / LOOK_EVERY.as_millis();
+        for _ in 0..looks {
+            if self.seen(&holds) {
+                return;
+            }
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+        panic!("it never holds that {what}; pods: {:#?}", self.seen(|seen| seen.pods.clone()));
+    }
+
+    /// Waits until a pod was reported so.
+    pub(crate) async fn reaches(&self, uid: &str, holds: impl Fn(&PodObserved) -> bool) -> PodObserved {
+        self.until(uid, |seen| seen.pods.get(uid).is_some_and(&holds)).await;
+        self.seen(|seen| seen.pods[uid].clone())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Seen> {
+        self.state.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    fn router(&self) -> Router {
+        let node = "/setpoint/v1/nodes/{node}";
+        Router::new()
+            .route(node, put(register))
+            .route(&format!("{node}/lease"), post(lease))
+            .route(&format!("{node}/placements"), get(placements))
+            .route(&format!("{node}/pods"), post(pods))
+            .route(&format!("{node}/usage"), post(usage))
+            .route("/api/v1/namespaces/{ns}/configmaps/{name}", get(config_map))
+            .layer(from_fn_with_state(self.clone(), outage))
+            .with_state(self.clone())
+    }
+}
+
+async fn outage(State(api): State<FakeApi>, request: Request, next: Next) -> Response {
+    if api.seen(|seen| seen.down) {
+        return status(StatusCode::SERVICE_UNAVAILABLE, "down");
+    }
+    let response = next.run(request).await;
+    // What was under way when the outage began is not answered either.
+    if api.seen(|seen| seen.down) { status(StatusCode::SERVICE_UNAVAILABLE, "down") } else { response }
+}
+
+fn status(code: StatusCode, message: &str) -> Response {
+    (code, Json(json!({"kind": "Status", "message": message}))).into_response()
+}
+
+async fn register(State(api): State<FakeApi>, Json(record): Json<NodeRecord>) -> StatusCode {
+    api.lock().node = Some(record);
+    StatusCode::NO_CONTENT
+}
+
+async fn lease(State(api): State<FakeApi>, Json(_): Json<Lease>) -> StatusCode {
+    api.lock().leases += 1;
+    StatusCode::NO_CONTENT
+}
+
+async fn placements(
+    State(api): State<FakeApi>,
+    Path(_): Path<String>,
+    Query(query): Query<BTreeMap<String, i64>>,
+) -> Json<PlacementList> {
+    let asked = (query["term"], query["after"]);
+    let held = tokio::time::Instant::now() + POLL_HELD;
+    loop {
+        let list = api.seen(|seen| seen.list.clone());
+        if (list.term, list.epoch) != asked || tokio::time::Instant::now() >= held {
+            api.lock().polls += 1;
+            return Json(list);
+        }
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
+}
+
+async fn pods(State(api): State<FakeApi>, Json(report): Json<NodeReport>) -> StatusCode {
+    let mut seen = api.lock();
+    report.observed.into_iter().for_each(|pod| seen.take(pod));
+    if let Some(snapshot) = report.snapshot {
+        seen.note_order(snapshot.session.as_str(), snapshot.sequence);
+        seen.snapshots.push(snapshot);
+    }
+    StatusCode::NO_CONTENT
+}
+
+async fn usage(State(api): State<FakeApi>, Json(samples): Json<Vec<UsageSample>>) -> StatusCode {
+    api.lock().usage.extend(samples);
+    StatusCode::NO_CONTENT
+}
+
+async fn config_map(
+    State(api): State<FakeApi>,
+    Path((_, name)): Path<(String, String)>,
+) -> Response {
+    match api.seen(|seen| seen.config_maps.get(&name).cloned()) {
+        Some(object) => Json(object).into_response(),
+        None => status(StatusCode::NOT_FOUND, "configmaps not found"),
+    }
+}

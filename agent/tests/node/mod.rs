@@ -1,0 +1,165 @@
+//! A node of a test: state folders, an agent that is started and ended, and its processes.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use setpoint_actuator_process::{ProcessActuator, ProcessOptions};
+use setpoint_actuators::Actuator;
+use setpoint_agent::{AgentError, AgentOptions, Intervals, run};
+use setpoint_schemas::{FleetId, Namespace, NodeName, Placement, PodUid, ResourceName};
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use crate::fake_api::FakeApi;
+
+/// A machine with its folders.
+pub(crate) struct Node {
+    dir: tempfile::TempDir,
+    urls: Vec<String>,
+    snapshot: Duration,
+}
+
+/// An agent that runs.
+pub(crate) struct Agent {
+    shutdown: CancellationToken,
+    task: JoinHandle<Result<(), AgentError>>,
+}
+
+impl Node {
+    pub(crate) fn new(api: &FakeApi) -> Self {
+        let dir = tempfile::tempdir().expect("a folder");
+        Node { dir, urls: vec![api.url().to_owned()], snapshot: Duration::from_secs(60) }
+    }
+
+    /// The same node with snapshots at this interval.
+    pub(crate) fn with_snapshots(mut self, every: Duration) -> Self {
+        self.snapshot = every;
+        self
+    }
+
+    /// The same node with another API to be tried first.
+    pub(crate) fn before(mut self, first: &FakeApi) -> Self {
+        self.urls.insert(0, first.url().to_owned());
+        self
+    }
+
+    pub(crate) fn agent(&self) -> Agent {
+        let node = NodeName::parse("node-1").expect("valid");
+        let mut options = AgentOptions::new(fleet(), node, "", self.dir.path().join("agent"));
+        options.api_urls.clone_from(&self.urls);
+        options.intervals = Intervals {
+            lease: Duration::from_millis(200),
+            observe: Duration::from_millis(200),
+            snapshot: self.snapshot,
+            usage: Duration::from_millis(300),
+            retry_max: Duration::from_millis(300),
+        };
+        let shutdown = CancellationToken::new();
+        let task = tokio::spawn(run(options, Arc::new(self.actuator()), shutdown.clone()));
+        Agent { shutdown, task }
+    }
+
+    /// Stops every pod, past the agent.
+    pub(crate) async fn clean(&self) {
+        let actuator = self.actuator();
+        for pod in actuator.observe().await.expect("readable") {
+            let now = CancellationToken::new();
+            actuator.stop(&pod.uid, Duration::ZERO, &now).await.expect("it stops");
+        }
+    }
+
+    /// The process of a pod's first container once it is one that is looked for.
+    pub(crate) async fn process_of(&self, uid: &str, wanted: impl Fn(&str) -> bool) -> String {
+        for _ in 0..1_000 {
+            let pods = self.actuator().observe().await.expect("readable");
+            let pod = pods.into_iter().find(|pod| pod.uid.as_str() == uid).expect("it is there");
+            let id = &pod.containers[0].id;
+            if !id.is_empty() && wanted(id) {
+                return id.clone();
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        panic!("{uid} has no such process");
+    }
+
+    fn actuator(&self) -> ProcessActuator {
+        let this = std::env::current_exe().expect("this program has a path").into_os_string();
+        let rest = ["--nocapture", "--exact", "the_supervisor"].map(Into::into);
+        let options = ProcessOptions {
+            fleet: fleet(),
+            state: self.dir.path().join("process"),
+            shim: std::iter::once(this).chain(rest).collect(),
+            env: vec![("PATH".into(), std::env::var("PATH").expect("there is a path"))],
+        };
+        ProcessActuator::open(options).expect("it opens")
+    }
+}
+
+impl Agent {
+    /// Ends it as an operator does.
+    pub(crate) async fn end(self) {
+        self.shutdown.cancel();
+        self.task.await.expect("it does not panic").expect("it ends well");
+    }
+
+    /// Ends it as a crash does: at once, wherever it is.
+    pub(crate) async fn kill(self) {
+        self.task.abort();
+        assert!(self.task.await.expect_err("it was aborted").is_cancelled());
+    }
+}
+
+/// A placement of generation 1 with this spec.
+pub(crate) fn placement(uid: &str, spec: Value) -> Placement {
+    Placement {
+        uid: PodUid::parse(uid).expect("valid"),
+        node: NodeName::parse("node-1").expect("valid"),
+        namespace: Namespace::parse("default").expect("valid"),
+        name: ResourceName::parse(uid).expect("valid"),
+        workload: Arc::from(format!("core/Pod/default/{uid}")),
+        revision: Arc::from("r"),
+        generation: 1,
+        term: 1,
+        epoch: 1,
+        placed_ms: 1,
+        labels: Arc::default(),
+        annotations: Arc::default(),
+        spec: Arc::from(spec.to_string()),
+    }
+}
+
+/// Sets an annotation of the pod.
+pub(crate) fn annotate(placement: &mut Placement, name: &str, value: &str) {
+    Arc::make_mut(&mut placement.annotations).insert(name.into(), value.into());
+}
+
+/// A spec of one container that runs a script.
+pub(crate) fn shell(script: &str) -> Value {
+    json!({"containers": [{"name": "main", "command": ["/bin/sh", "-c", script]}],
+        "terminationGracePeriodSeconds": 1})
+}
+
+/// The container's folder, when this program was started as a supervisor.
+pub(crate) fn container_to_supervise() -> Option<PathBuf> {
+    let last = PathBuf::from(std::env::args_os().next_back()?);
+    last.join("run.json").exists().then_some(last)
+}
+
+/// Kills a process as `kill -9` does.
+pub(crate) fn kill(pid: &str) {
+    let status = std::process::Command::new("kill").args(["-9", pid]).status();
+    assert!(status.expect("kill runs").success());
+}
+
+/// Whether a process runs (a zombie does not).
+pub(crate) fn runs(pid: &str) -> bool {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    let state = stat.rsplit_once(") ").and_then(|(_, rest)| rest.chars().next());
+    state.is_some_and(|state| state != 'Z')
+}
+
+fn fleet() -> FleetId {
+    FleetId::parse("ours").expect("valid")
+}
