@@ -1,1 +1,25 @@
-//! The log contract, decoding at the door, and dead letters.
+//! The log: what it promises, how its records are written, and how they are decoded at the door.
+//!
+//! Guarantee: what an appender acknowledged is durable and read back by every reader, in order;
+//! a record that cannot be used becomes a dead letter and never stops a reader.
+//! Absent: the logs themselves (`ingest/embedded`, `ingest/kafka`), decisions, clocks.
+
+mod log;
+mod bounds;
+mod record;
+mod partitioner;
+mod decode;
+mod secret;
+mod tail;
+
+pub mod entry;
+pub mod conformance;
+
+pub use bounds::record_bytes_max;
+pub use decode::Decoder;
+pub use entry::Entry;
+pub use log::{Appender, AppenderKind, AppendError, Log, LogError, Reader};
+pub use partitioner::partition_of;
+pub use record::LogRecord;
+pub use secret::SEALED_PREFIX;
+pub use tail::{covers, read_all};

@@ -1,1 +1,15 @@
-//! Avro: the schemas, the framing, encoding and decoding.
+//! The Avro form of every record of the log: schemas, encoding, decoding, evolution.
+//!
+//! Guarantee: what is encoded reads back equal; bytes that are not a known record are refused
+//! with the reason and never panic. Schemas are parsed once a process.
+//! Absent: the schema registry's client; ids of a registry are given by the caller.
+
+mod record;
+mod table;
+mod frame;
+mod codec;
+
+pub use codec::{Codec, DecodeError, EncodeError};
+pub use frame::SchemaIds;
+pub use record::{Record, RecordKind};
+pub use table::{InvalidSchema, fingerprint_of};

@@ -30,13 +30,14 @@ mod wire;
 
 pub mod avro;
 pub mod cloudevents;
+pub mod samples;
 
 pub use alert::{Alert, AlertState};
 pub use dead_letter::DeadLetter;
 pub use decision::{Action, Alternative, Cause, Decision};
 pub use epoch::{CutEntry, EpochRecord};
 pub use id::{
-    FleetId, InvalidId, Namespace, NodeName, PodUid, RequestId, ResourceName, SessionId,
+    FleetId, InvalidId, LABEL_BYTES_MAX, NAME_BYTES_MAX, Namespace, NodeName, PodUid, RequestId, ResourceName, SessionId,
 };
 pub use input::{Input, Sourced};
 pub use policy::Policy;
@@ -50,7 +51,7 @@ pub use pod_spec::{
 };
 pub use position::{Cut, Position};
 pub use quantity::{InvalidQuantity, Quantity};
-pub use request::{Request, RequestItem, Verb};
+pub use request::{REQUEST_BYTES_MAX, Request, RequestItem, Verb};
 pub use resource::{GroupKind, Resource, ResourceKey, Standing};
 pub use resources::Resources;
 pub use scheduling::{

@@ -1,0 +1,193 @@
+//! Encoding and decoding of records: the hot path.
+
+use std::cell::RefCell;
+
+use serde_avro_fast::de::{DeserializerConfig, DeserializerState, read::SliceRead};
+use serde_avro_fast::ser::SerializerConfig;
+
+use super::table::{self, Writer};
+use super::{Record, RecordKind, SchemaIds, frame};
+
+/// Why bytes are not a record.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum DecodeError {
+    /// Fewer bytes than the header of the format needs.
+    #[error("it has {bytes} bytes, fewer than an avro header")]
+    Short {
+        /// How many there are.
+        bytes: usize,
+    },
+    /// Neither of the two formats.
+    #[error("it begins with byte {first:#04x}, which is neither avro single-object encoding nor confluent's format")]
+    NotAvro {
+        /// The first byte.
+        first: u8,
+    },
+    /// A schema that we never wrote with.
+    #[error("its schema fingerprint {fingerprint:016x} is unknown")]
+    UnknownFingerprint {
+        /// The fingerprint.
+        fingerprint: u64,
+    },
+    /// An id that nobody told us about; the registry may know it.
+    #[error("its schema id {id} is unknown")]
+    UnknownSchemaId {
+        /// The id.
+        id: u32,
+    },
+    /// An id whose schema is known and not one of ours.
+    #[error("its schema id {id} stands for a schema of someone else")]
+    ForeignSchemaId {
+        /// The id.
+        id: u32,
+    },
+    /// A record of ours, but not the one that was expected.
+    #[error("it is a {found} where a {expected} was expected")]
+    OtherRecord {
+        /// What it is.
+        found: &'static str,
+        /// What it should be.
+        expected: &'static str,
+    },
+    /// The datum does not follow its schema, or a value in it breaks its grammar.
+    #[error("its {record} does not decode: {why}")]
+    Malformed {
+        /// Which record.
+        record: &'static str,
+        /// The decoder's words.
+        why: String,
+    },
+    /// The datum ends before the bytes do.
+    #[error("{bytes} bytes follow its {record}")]
+    Trailing {
+        /// Which record.
+        record: &'static str,
+        /// How many.
+        bytes: usize,
+    },
+}
+
+/// Why a record cannot be written.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum EncodeError {
+    /// The registry's id of the schema is not known.
+    #[error("failed to encode a {record}: the registry's id of its schema is not known")]
+    NoSchemaId {
+        /// Which record.
+        record: &'static str,
+    },
+    /// The value does not follow its schema.
+    #[error("failed to encode a {record}: {why}")]
+    Value {
+        /// Which record.
+        record: &'static str,
+        /// The encoder's words.
+        why: String,
+    },
+}
+
+/// How records are written and read. Cheap to clone; shared freely.
+#[derive(Debug, Clone, Default)]
+pub struct Codec {
+    ids: Option<std::sync::Arc<SchemaIds>>,
+}
+
+impl Codec {
+    /// Writes Avro single-object encoding. The default, without a schema registry.
+    #[must_use]
+    pub fn single_object() -> Self {
+        Codec::default()
+    }
+
+    /// Writes Confluent's format with these ids, and reads both formats.
+    #[must_use]
+    pub fn confluent(ids: SchemaIds) -> Self {
+        Codec { ids: Some(std::sync::Arc::new(ids)) }
+    }
+
+    /// The record's bytes, header included.
+    ///
+    /// # Errors
+    /// [`EncodeError`] when the registry's id is not known or the value does not fit its schema.
+    pub fn encode<R: Record>(&self, record: &R) -> Result<Vec<u8>, EncodeError> {
+        let mut out = Vec::new();
+        self.encode_into(record, &mut out)?;
+        Ok(out)
+    }
+
+    /// Appends the record's bytes to a buffer, which a hot caller clears and uses again. After an
+    /// error the buffer is as it was.
+    ///
+    /// # Errors
+    /// As [`Codec::encode`].
+    pub fn encode_into<R: Record>(&self, record: &R, out: &mut Vec<u8>) -> Result<(), EncodeError> {
+        let start = out.len();
+        match &self.ids {
+            None => frame::write_single_object(R::KIND, out),
+            Some(ids) => {
+                let id = ids.id_of(R::KIND);
+                frame::write_confluent(id.ok_or(EncodeError::NoSchemaId { record: R::NAME })?, out);
+            }
+        }
+        write_datum(record, out).inspect_err(|_| out.truncate(start))
+    }
+
+    /// Which record these bytes are, by their header alone.
+    ///
+    /// # Errors
+    /// [`DecodeError`] when the header is short, foreign or unknown.
+    pub fn kind_of(&self, bytes: &[u8]) -> Result<RecordKind, DecodeError> {
+        frame::split(self.ids.as_deref(), bytes).map(|(writer, _)| writer.kind())
+    }
+
+    /// The record that these bytes are, whichever of the two formats and of our schema versions
+    /// they were written with.
+    ///
+    /// # Errors
+    /// [`DecodeError`], which names why.
+    pub fn decode<R: Record>(&self, bytes: &[u8]) -> Result<R, DecodeError> {
+        let (writer, datum) = frame::split(self.ids.as_deref(), bytes)?;
+        if writer.kind() != R::KIND {
+            return Err(DecodeError::OtherRecord { found: writer.kind().name(), expected: R::NAME });
+        }
+        match writer {
+            Writer::Current(_) => read_datum(datum),
+            Writer::Earlier(kind, row) => {
+                let resolved = table::resolve(kind, row, datum).map_err(malformed::<R>)?;
+                read_datum(&resolved)
+            }
+        }
+    }
+}
+
+thread_local! {
+    /// One encoder a record, whose buffers are used again.
+    static ENCODERS: RefCell<Vec<SerializerConfig<'static>>> = RefCell::new(
+        RecordKind::ALL.iter().map(|kind| SerializerConfig::new(table::current(*kind))).collect(),
+    );
+}
+
+fn write_datum<R: Record>(record: &R, out: &mut Vec<u8>) -> Result<(), EncodeError> {
+    ENCODERS.with_borrow_mut(|encoders| {
+        serde_avro_fast::to_datum(record, out, &mut encoders[R::KIND as usize])
+            .map(|_| ())
+            .map_err(|error| EncodeError::Value { record: R::NAME, why: error.to_string() })
+    })
+}
+
+fn read_datum<R: Record>(datum: &[u8]) -> Result<R, DecodeError> {
+    let mut config = DeserializerConfig::new(table::current(R::KIND));
+    // Every item of our lists and maps takes a byte at least: a longer list is a lie.
+    config.max_seq_size = datum.len();
+    let mut state = DeserializerState::with_config(SliceRead::new(datum), config);
+    let record = R::deserialize(state.deserializer()).map_err(malformed::<R>)?;
+    match std::io::copy(&mut state.into_reader(), &mut std::io::sink()) {
+        Ok(0) => Ok(record),
+        Ok(bytes) => Err(DecodeError::Trailing { record: R::NAME, bytes: bytes as usize }),
+        Err(error) => Err(malformed::<R>(error)),
+    }
+}
+
+fn malformed<R: Record>(error: impl std::fmt::Display) -> DecodeError {
+    DecodeError::Malformed { record: R::NAME, why: error.to_string() }
+}
