@@ -26,5 +26,5 @@ pub use section::{
     LogSettings, PaceSettings, Runtime, SimulatedSettings, TraceFormat, TraceSettings, UpSettings,
 };
 pub use settings::Settings;
-pub use source::{FILES_DEFAULT, Flag, Sources};
+pub use source::{FILES_DEFAULT, Flag, Sources, process_environment};
 pub use token::{Role, Token};

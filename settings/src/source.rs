@@ -70,3 +70,14 @@ impl Sources {
         }
     }
 }
+
+/// All variables of this process, by name. What is not UTF-8 is replaced. For what must hand
+/// variables on: interpolation in Compose files, `PATH` of the process runtime.
+#[must_use]
+pub fn process_environment() -> Vec<(String, String)> {
+    let text = |text: std::ffi::OsString| text.to_string_lossy().into_owned();
+    let mut variables: Vec<(String, String)> =
+        std::env::vars_os().map(|(name, value)| (text(name), text(value))).collect();
+    variables.sort_unstable();
+    variables
+}

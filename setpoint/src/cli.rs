@@ -1,0 +1,223 @@
+//! The command line: what can be said, and how it is carried out.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+use setpoint_settings::{Flag, Loaded, Sources, load};
+
+use crate::context::{Context, note};
+use crate::failure::{Ended, Failure};
+use crate::{demo, roles, trace, verbs};
+
+/// What every help text ends with.
+const AFTER_HELP: &str = "\
+Settings: flags win over environment (SETPOINT_SECTION__KEY, secrets also as SETPOINT_SECTION__KEY_FILE),
+environment over file (--config, else ./setpoint.yaml, else /etc/setpoint/setpoint.yaml), file over defaults.
+
+Exit codes: 0 done; 1 failed, or the answer is no (a difference, a step not observed); 2 wrong usage.
+`diff`: 0 no difference, 1 a difference, 2 failed.";
+
+/// Setpoint keeps a fleet of containers at its setpoint.
+#[derive(Debug, Parser)]
+#[command(name = "setpoint", version, after_help = AFTER_HELP, propagate_version = true)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    globals: Globals,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// What every verb takes.
+#[derive(Debug, Args)]
+struct Globals {
+    /// The settings file
+    #[arg(long, global = true, value_name = "FILE", help_heading = "Settings")]
+    config: Option<PathBuf>,
+    /// Any setting by its key, such as `engine.policy.lease_grace_ms=3000`; may be repeated
+    #[arg(long, global = true, value_name = "KEY=VALUE", help_heading = "Settings")]
+    set: Vec<String>,
+    /// The address of the API
+    #[arg(long, short, global = true, value_name = "URL", help_heading = "Settings")]
+    server: Option<String>,
+    /// The file that holds the token to show
+    #[arg(long, global = true, value_name = "FILE", help_heading = "Settings")]
+    token_file: Option<PathBuf>,
+    /// Certificates to trust beside the system's, a PEM file
+    #[arg(long, global = true, value_name = "FILE", help_heading = "Settings")]
+    ca: Option<String>,
+}
+
+/// The verbs, roles first.
+#[derive(Debug, Subcommand)]
+enum Command {
+    Up(verbs::role::Up),
+    Engine(verbs::role::Engine),
+    Agent(verbs::role::Agent),
+    Demo(demo::Demo),
+    Apply(verbs::apply::Apply),
+    Delete(verbs::delete::Delete),
+    Get(verbs::get::Get),
+    Describe(verbs::describe::Describe),
+    Diff(verbs::diff::Diff),
+    Explain(verbs::explain::Explain),
+    Decisions(verbs::decisions::Decisions),
+    Scale(verbs::scale::Scale),
+    Rollout(verbs::rollout::Rollout),
+    Cordon(verbs::cordon::Cordon),
+    Uncordon(verbs::cordon::Uncordon),
+    Drain(verbs::drain::Drain),
+    Node(verbs::node::Node),
+    Deadletter(verbs::deadletter::DeadLetter),
+    Status(verbs::status::Status),
+    Config(verbs::config::Config),
+    Completion(verbs::completion::Completion),
+    /// Print the version
+    Version,
+}
+
+/// Carries out the command line of this process.
+#[must_use]
+pub fn main() -> ExitCode {
+    if let Some(code) = roles::before_main() {
+        return code;
+    }
+    match run(Cli::parse()) {
+        Ok(Ended::Well) => ExitCode::SUCCESS,
+        Ok(Ended::Different) => ExitCode::from(1),
+        Err(failure) if failure.is_silent() => ExitCode::SUCCESS,
+        Err(failure) => {
+            note(failure.to_string());
+            ExitCode::from(failure.code())
+        }
+    }
+}
+
+fn run(cli: Cli) -> Result<Ended, Failure> {
+    let Cli { globals, command } = cli;
+    match command {
+        Command::Up(up) => role(&globals, up.flags(), roles::up::run),
+        Command::Engine(engine) => role(&globals, engine.flags(), roles::engine::run),
+        Command::Agent(agent) => role(&globals, agent.flags(), roles::agent::run),
+        Command::Demo(demo) => block_on(demo::run(demo)),
+        Command::Config(config) => verbs::config::run(config, &loaded(&globals, Vec::new())?),
+        Command::Completion(completion) => verbs::completion::run(&completion),
+        Command::Version => {
+            println!("setpoint {}", env!("CARGO_PKG_VERSION"));
+            Ok(Ended::Well)
+        }
+        verb => {
+            let mut cx = Context::new(loaded(&globals, Vec::new())?.settings)?;
+            block_on(client(verb, &mut cx))
+        }
+    }
+}
+
+/// The verbs that only ask the API.
+async fn client(command: Command, cx: &mut Context) -> Result<Ended, Failure> {
+    match command {
+        Command::Apply(verb) => verbs::apply::run(verb, cx).await,
+        Command::Delete(verb) => verbs::delete::run(verb, cx).await,
+        Command::Get(verb) => verbs::get::run(verb, cx).await,
+        Command::Describe(verb) => verbs::describe::run(verb, cx).await,
+        Command::Diff(verb) => verbs::diff::run(verb, cx).await.map_err(Failure::of_diff),
+        Command::Explain(verb) => verbs::explain::run(verb, cx).await,
+        Command::Decisions(verb) => verbs::decisions::run(verb, cx).await,
+        Command::Scale(verb) => verbs::scale::run(verb, cx).await,
+        Command::Rollout(verb) => verbs::rollout::run(verb, cx).await,
+        Command::Cordon(verb) => verbs::cordon::cordon(verb, cx).await,
+        Command::Uncordon(verb) => verbs::cordon::uncordon(verb, cx).await,
+        Command::Drain(verb) => verbs::drain::run(verb, cx).await,
+        Command::Node(verb) => verbs::node::run(verb, cx).await,
+        Command::Deadletter(verb) => verbs::deadletter::run(verb, cx).await,
+        Command::Status(verb) => verbs::status::run(verb, cx).await,
+        Command::Up(_)
+        | Command::Engine(_)
+        | Command::Agent(_)
+        | Command::Demo(_)
+        | Command::Config(_)
+        | Command::Completion(_)
+        | Command::Version => unreachable!("carried out before the API is asked"),
+    }
+}
+
+/// The client verb of a command line.
+#[cfg(test)]
+pub(crate) async fn client_of(cli: Cli, cx: &mut Context) -> Result<Ended, Failure> {
+    client(cli.command, cx).await
+}
+
+fn role(
+    globals: &Globals,
+    flags: Vec<Flag>,
+    run: impl FnOnce(setpoint_settings::Settings) -> anyhow::Result<()>,
+) -> Result<Ended, Failure> {
+    let settings = loaded(globals, flags)?.settings;
+    trace::start(&settings.trace)?;
+    match run(settings) {
+        Ok(()) => Ok(Ended::Well),
+        Err(error) => {
+            let failure = Failure::new(error.to_string());
+            Err(error.chain().skip(1).fold(failure, |failure, cause| failure.because(cause)))
+        }
+    }
+}
+
+/// The settings of this process, with these flags above all.
+fn loaded(globals: &Globals, mut flags: Vec<Flag>) -> Result<Loaded, Failure> {
+    if let Some(server) = &globals.server {
+        flags.push(Flag::new("--server", "client.server", server));
+        flags.push(Flag::new("--server", "agent.servers", server));
+    }
+    if let Some(ca) = &globals.ca {
+        flags.push(Flag::new("--ca", "client.ca", ca));
+        flags.push(Flag::new("--ca", "agent.ca", ca));
+    }
+    if let Some(path) = &globals.token_file {
+        let token = std::fs::read_to_string(path).map_err(|error| {
+            Failure::usage(format!("failed to read {}", path.display())).at("--token-file", error)
+        })?;
+        flags.push(Flag::new("--token-file", "client.token", token.trim_end()));
+        flags.push(Flag::new("--token-file", "agent.token", token.trim_end()));
+    }
+    for setting in &globals.set {
+        let (key, value) = setting.split_once('=').ok_or_else(|| {
+            Failure::usage(format!("{setting:?} is not KEY=VALUE")).at("--set", "it has no `=`")
+        })?;
+        flags.push(Flag::new("--set", key, value));
+    }
+    Ok(load(&Sources::of_process(flags, globals.config.clone()))?)
+}
+
+fn block_on(future: impl Future<Output = Result<Ended, Failure>>) -> Result<Ended, Failure> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(|e| Failure::new("failed to start the runtime").because(e))?;
+    runtime.block_on(future)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_verb_has_a_help_text_with_examples() {
+        for verb in Cli::command().get_subcommands() {
+            assert!(verb.get_about().is_some(), "{} says what it does", verb.get_name());
+            let plain = ["version", "help"].contains(&verb.get_name());
+            let examples = verb.get_after_help().map(ToString::to_string).unwrap_or_default();
+            assert!(plain || examples.starts_with("Examples:\n"), "{} has examples", verb.get_name());
+        }
+    }
+
+    #[test]
+    fn wrong_usage_is_told_apart_from_failure() {
+        let refused = Cli::try_parse_from(["setpoint", "scale"]).expect_err("a name is missing");
+        assert_eq!(refused.exit_code(), 2);
+    }
+}

@@ -1,0 +1,114 @@
+//! A call that did not succeed.
+
+use std::error::Error;
+
+use serde_json::Value;
+
+use crate::failure::Failure;
+use crate::output::field::{number, text};
+
+/// Why a call did not succeed.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ApiError {
+    /// Nobody answers there.
+    #[error("failed to reach {server}")]
+    Unreachable {
+        /// The server's address.
+        server: String,
+        /// Why.
+        #[source]
+        source: reqwest::Error,
+    },
+    /// The API answered with a refusal.
+    #[error("{message}")]
+    Refused {
+        /// The HTTP status.
+        code: u16,
+        /// One word, such as `NotFound`.
+        reason: String,
+        /// A sentence.
+        message: String,
+        /// Field and message of each cause.
+        causes: Vec<(String, String)>,
+    },
+    /// The answer makes no sense.
+    #[error("{server} answered what is not JSON")]
+    Broken {
+        /// The server's address.
+        server: String,
+        /// Why.
+        #[source]
+        source: reqwest::Error,
+    },
+}
+
+impl ApiError {
+    /// From an HTTP status and its body: a Kubernetes `Status`, or any text.
+    pub(crate) fn refused(code: u16, body: &str) -> Self {
+        let status: Value = serde_json::from_str(body).unwrap_or(Value::Null);
+        let message = match text(&status, "/message") {
+            "" if body.trim().is_empty() => format!("the server answered {code}"),
+            "" => body.trim().chars().take(MESSAGE_CHARS_MAX).collect(),
+            message => message.to_owned(),
+        };
+        let causes = status.pointer("/details/causes").and_then(Value::as_array);
+        let cause = |c: &Value| (text(c, "/field").to_owned(), text(c, "/message").to_owned());
+        ApiError::Refused {
+            code: u16::try_from(number(&status, "/code")).ok().filter(|c| *c > 0).unwrap_or(code),
+            reason: text(&status, "/reason").to_owned(),
+            message,
+            causes: causes.map(|all| all.iter().map(cause).collect()).unwrap_or_default(),
+        }
+    }
+
+    /// Whether what was asked for is not there.
+    pub(crate) fn is_not_found(&self) -> bool {
+        matches!(self, ApiError::Refused { code: 404, .. })
+    }
+
+    /// Whether the server cannot serve now, and may later.
+    pub(crate) fn is_transient(&self) -> bool {
+        match self {
+            ApiError::Unreachable { .. } => true,
+            ApiError::Refused { code, .. } => *code == 429 || *code >= 500,
+            ApiError::Broken { .. } => false,
+        }
+    }
+
+    /// As a failure of this attempt.
+    pub(crate) fn during(self, what: impl Into<String>) -> Failure {
+        let failure = Failure::new(what);
+        match &self {
+            ApiError::Unreachable { server, source } => failure
+                .at(server.as_str(), innermost(source))
+                .remedy("start an engine with `setpoint up`, or name another with --server"),
+            ApiError::Refused { code, message, causes, .. } => {
+                let failure = failure.because(message);
+                let failure = causes.iter().filter(|(_, why)| !message.contains(why.as_str())).fold(
+                    failure,
+                    |failure, (field, why)| match field.as_str() {
+                        "" => failure.because(why),
+                        field => failure.at(field, why),
+                    },
+                );
+                match code {
+                    401 => failure.remedy("show a token: SETPOINT_CLIENT__TOKEN or --token-file"),
+                    403 => failure.remedy("use a token whose role allows this"),
+                    _ => failure,
+                }
+            }
+            ApiError::Broken { server, source } => failure.at(server.as_str(), innermost(source)),
+        }
+    }
+}
+
+/// Longest message taken from an answer that is not a `Status`; more would be a page of HTML.
+const MESSAGE_CHARS_MAX: usize = 500;
+
+fn innermost(error: &dyn Error) -> String {
+    let mut error = error;
+    while let Some(source) = error.source() {
+        error = source;
+    }
+    error.to_string()
+}

@@ -1,0 +1,300 @@
+//! The columns of each kind: one row of the table a kind. A kind that is not in it shows its name
+//! and its age.
+
+use jiff::Timestamp;
+use serde_json::Value;
+
+use crate::output::age;
+use crate::output::field::{NONE, condition, entries, list, name, number, pairs, text};
+use crate::output::pods::{pod, pod_wide};
+
+type Cells = fn(&Value, Timestamp) -> Vec<String>;
+
+/// The columns of a kind.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Columns {
+    kind: &'static str,
+    headers: &'static [&'static str],
+    cells: Cells,
+    headers_wide: &'static [&'static str],
+    cells_wide: Cells,
+}
+
+/// Kubectl's columns, kind by kind.
+const COLUMNS: &[Columns] = &[
+    Columns {
+        kind: "Deployment",
+        headers: &["NAME", "READY", "UP-TO-DATE", "AVAILABLE", "AGE"],
+        cells: deployment,
+        headers_wide: &["CONTAINERS", "IMAGES", "SELECTOR"],
+        cells_wide: template_wide,
+    },
+    Columns {
+        kind: "ReplicaSet",
+        headers: &["NAME", "DESIRED", "CURRENT", "READY", "AGE"],
+        cells: replicas,
+        headers_wide: &["CONTAINERS", "IMAGES", "SELECTOR"],
+        cells_wide: template_wide,
+    },
+    Columns {
+        kind: "ReplicationController",
+        headers: &["NAME", "DESIRED", "CURRENT", "READY", "AGE"],
+        cells: replicas,
+        headers_wide: &["CONTAINERS", "IMAGES", "SELECTOR"],
+        cells_wide: template_wide,
+    },
+    Columns {
+        kind: "DaemonSet",
+        headers: &[
+            "NAME",
+            "DESIRED",
+            "CURRENT",
+            "READY",
+            "UP-TO-DATE",
+            "AVAILABLE",
+            "NODE SELECTOR",
+            "AGE",
+        ],
+        cells: daemon_set,
+        headers_wide: &["CONTAINERS", "IMAGES", "SELECTOR"],
+        cells_wide: template_wide,
+    },
+    Columns {
+        kind: "Pod",
+        headers: &["NAME", "READY", "STATUS", "RESTARTS", "AGE"],
+        cells: pod,
+        headers_wide: &["IP", "NODE"],
+        cells_wide: pod_wide,
+    },
+    Columns {
+        kind: "Namespace",
+        headers: &["NAME", "STATUS", "AGE"],
+        cells: namespace,
+        headers_wide: &[],
+        cells_wide: nothing,
+    },
+    Columns {
+        kind: "ConfigMap",
+        headers: &["NAME", "DATA", "AGE"],
+        cells: config_map,
+        headers_wide: &[],
+        cells_wide: nothing,
+    },
+    Columns {
+        kind: "Secret",
+        headers: &["NAME", "TYPE", "DATA", "AGE"],
+        cells: secret,
+        headers_wide: &[],
+        cells_wide: nothing,
+    },
+];
+
+/// What every other kind shows.
+const PLAIN: Columns = Columns {
+    kind: "",
+    headers: &["NAME", "AGE"],
+    cells: plain,
+    headers_wide: &[],
+    cells_wide: nothing,
+};
+
+/// The columns of a kind.
+pub(crate) fn columns(kind: &str) -> Columns {
+    COLUMNS.iter().find(|columns| columns.kind == kind).copied().unwrap_or(PLAIN)
+}
+
+impl Columns {
+    /// The headers, `NAMESPACE` before them when asked for.
+    pub(crate) fn headers(&self, namespaces: bool, wide: bool) -> Vec<&'static str> {
+        let wide = if wide { self.headers_wide } else { &[] };
+        let first = namespaces.then_some("NAMESPACE");
+        first.into_iter().chain(self.headers.iter().copied()).chain(wide.iter().copied()).collect()
+    }
+
+    /// The cells of an object, in the order of [`Columns::headers`].
+    pub(crate) fn row(
+        &self,
+        object: &Value,
+        namespaces: bool,
+        wide: bool,
+        now: Timestamp,
+    ) -> Vec<String> {
+        let mut row = Vec::new();
+        if namespaces {
+            row.push(text(object, "/metadata/namespace").to_owned());
+        }
+        row.extend((self.cells)(object, now));
+        if wide {
+            row.extend((self.cells_wide)(object, now));
+        }
+        row
+    }
+}
+
+/// The age of an object.
+pub(crate) fn age_of(object: &Value, now: Timestamp) -> String {
+    age::since(text(object, "/metadata/creationTimestamp"), now)
+}
+
+fn deployment(object: &Value, now: Timestamp) -> Vec<String> {
+    let desired = object.pointer("/spec/replicas").and_then(Value::as_i64).unwrap_or(1);
+    vec![
+        name(object).to_owned(),
+        format!("{}/{desired}", number(object, "/status/readyReplicas")),
+        number(object, "/status/updatedReplicas").to_string(),
+        number(object, "/status/availableReplicas").to_string(),
+        age_of(object, now),
+    ]
+}
+
+fn replicas(object: &Value, now: Timestamp) -> Vec<String> {
+    let desired = object.pointer("/spec/replicas").and_then(Value::as_i64).unwrap_or(1);
+    vec![
+        name(object).to_owned(),
+        desired.to_string(),
+        number(object, "/status/replicas").to_string(),
+        number(object, "/status/readyReplicas").to_string(),
+        age_of(object, now),
+    ]
+}
+
+fn daemon_set(object: &Value, now: Timestamp) -> Vec<String> {
+    let count = |field: &str| number(object, &format!("/status/{field}")).to_string();
+    vec![
+        name(object).to_owned(),
+        count("desiredNumberScheduled"),
+        count("currentNumberScheduled"),
+        count("numberReady"),
+        count("updatedNumberScheduled"),
+        count("numberAvailable"),
+        pairs(object, "/spec/template/spec/nodeSelector"),
+        age_of(object, now),
+    ]
+}
+
+fn template_wide(object: &Value, _: Timestamp) -> Vec<String> {
+    let containers = list(object, "/spec/template/spec/containers");
+    let joined = |pointer: &str| {
+        let all: Vec<&str> = containers.iter().map(|c| text(c, pointer)).collect();
+        all.join(",")
+    };
+    vec![joined("/name"), joined("/image"), pairs(object, "/spec/selector/matchLabels")]
+}
+
+fn namespace(object: &Value, now: Timestamp) -> Vec<String> {
+    let phase = match text(object, "/status/phase") {
+        "" => "Active",
+        phase => phase,
+    };
+    vec![name(object).to_owned(), phase.to_owned(), age_of(object, now)]
+}
+
+fn config_map(object: &Value, now: Timestamp) -> Vec<String> {
+    let data = entries(object, "/data") + entries(object, "/binaryData");
+    vec![name(object).to_owned(), data.to_string(), age_of(object, now)]
+}
+
+fn secret(object: &Value, now: Timestamp) -> Vec<String> {
+    let kind = match text(object, "/type") {
+        "" => "Opaque",
+        kind => kind,
+    };
+    let data = entries(object, "/data").to_string();
+    vec![name(object).to_owned(), kind.to_owned(), data, age_of(object, now)]
+}
+
+fn plain(object: &Value, now: Timestamp) -> Vec<String> {
+    vec![name(object).to_owned(), age_of(object, now)]
+}
+
+fn nothing(_: &Value, _: Timestamp) -> Vec<String> {
+    Vec::new()
+}
+
+/// Whether a node is ready, and whether it takes pods.
+pub(crate) fn node_status(object: &Value) -> String {
+    let ready = match condition(object, "Ready").map(|c| text(c, "/status")) {
+        Some("True") => "Ready",
+        Some("False") => "NotReady",
+        _ => "Unknown",
+    };
+    match crate::output::field::is_true(object, "/spec/unschedulable") {
+        true => format!("{ready},SchedulingDisabled"),
+        false => ready.to_owned(),
+    }
+}
+
+/// A text, or `<none>`.
+pub(crate) fn or_none(text: &str) -> String {
+    if text.is_empty() { NONE.to_owned() } else { text.to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::output::table;
+    use expect_test::expect;
+    use serde_json::json;
+
+    fn now() -> Timestamp {
+        "2026-01-01T01:00:00Z".parse().expect("a time")
+    }
+
+    fn shown(kind: &str, objects: &[Value], namespaces: bool, wide: bool) -> String {
+        let columns = columns(kind);
+        let rows: Vec<_> = objects.iter().map(|o| columns.row(o, namespaces, wide, now())).collect();
+        table(&columns.headers(namespaces, wide), &rows)
+    }
+
+    #[test]
+    fn a_deployment_shows_kubectls_columns() {
+        let web = json!({
+            "metadata": {"name": "web", "namespace": "shop", "creationTimestamp": "2026-01-01T00:30:00Z"},
+            "spec": {
+                "replicas": 3,
+                "selector": {"matchLabels": {"app": "web"}},
+                "template": {"spec": {"containers": [{"name": "web", "image": "nginx:1"}]}}
+            },
+            "status": {"readyReplicas": 2, "updatedReplicas": 3, "availableReplicas": 2}
+        });
+        expect![[r#"
+            NAME   READY   UP-TO-DATE   AVAILABLE   AGE
+            web    2/3     3            2           30m"#]]
+        .assert_eq(&shown("Deployment", &[web.clone()], false, false));
+        expect![[r#"
+            NAMESPACE   NAME   READY   UP-TO-DATE   AVAILABLE   AGE   CONTAINERS   IMAGES    SELECTOR
+            shop        web    2/3     3            2           30m   web          nginx:1   app=web"#]]
+        .assert_eq(&shown("Deployment", &[web], true, true));
+    }
+
+    #[test]
+    fn a_pod_that_is_in_trouble_says_so() {
+        let pod = json!({
+            "metadata": {"name": "web-1", "creationTimestamp": "2026-01-01T00:59:00Z"},
+            "spec": {"nodeName": "n1", "containers": [{"name": "a"}, {"name": "b"}]},
+            "status": {"phase": "Running", "containerStatuses": [
+                {"name": "a", "ready": true, "restartCount": 0, "state": {"running": {}}},
+                {"name": "b", "ready": false, "restartCount": 4, "state": {"waiting": {"reason": "CrashLoopBackOff"}}}
+            ]}
+        });
+        let waiting = json!({
+            "metadata": {"name": "web-2", "creationTimestamp": "2026-01-01T00:59:30Z"},
+            "spec": {"containers": [{"name": "a"}]},
+            "status": {"phase": "Pending"}
+        });
+        expect![[r#"
+            NAME    READY   STATUS             RESTARTS   AGE   IP       NODE
+            web-1   1/2     CrashLoopBackOff   4          60s   <none>   n1
+            web-2   0/1     Pending            0          30s   <none>   <none>"#]]
+        .assert_eq(&shown("Pod", &[pod, waiting], false, true));
+    }
+
+    #[test]
+    fn every_other_kind_shows_name_and_age() {
+        let service = json!({"metadata": {"name": "web", "creationTimestamp": "2026-01-01T00:00:00Z"}});
+        expect![[r#"
+            NAME   AGE
+            web    60m"#]]
+        .assert_eq(&shown("Service", &[service], false, true));
+    }
+}

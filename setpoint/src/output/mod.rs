@@ -1,0 +1,24 @@
+//! How answers look: tables for people, JSON and YAML for machines.
+//!
+//! Absent: calls of the API; all of this is a function of its arguments.
+
+pub(crate) mod field;
+pub(crate) mod age;
+pub(crate) mod amount;
+
+mod format;
+mod table;
+mod columns;
+mod pods;
+mod nodes;
+mod ledger;
+mod describe;
+mod yaml;
+
+pub(crate) use columns::columns;
+pub(crate) use describe::describe;
+pub(crate) use format::Format;
+pub(crate) use ledger::{decision_lines, decisions_table};
+pub(crate) use nodes::{node_table, uses};
+pub(crate) use table::table;
+pub(crate) use yaml::{json, yaml};

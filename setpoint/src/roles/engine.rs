@@ -1,0 +1,12 @@
+//! The role `engine`.
+
+use setpoint_settings::Settings;
+
+/// Runs until it is told to stop.
+///
+/// # Errors
+/// Whatever keeps it from running.
+pub fn run(settings: Settings) -> anyhow::Result<()> {
+    let fleet = &settings.fleet;
+    anyhow::bail!("the role engine is not wired into this build (fleet {fleet})")
+}

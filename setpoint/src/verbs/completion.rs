@@ -1,0 +1,38 @@
+//! `completion`: the words of the command line, for a shell.
+
+use clap::{Args, CommandFactory, ValueEnum};
+
+use crate::cli::Cli;
+use crate::failure::{Ended, Failure};
+
+/// Print completions for a shell
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  setpoint completion bash > /etc/bash_completion.d/setpoint
+  setpoint completion zsh > ~/.zfunc/_setpoint
+  setpoint completion fish > ~/.config/fish/completions/setpoint.fish")]
+pub(crate) struct Completion {
+    /// The shell
+    #[arg(value_enum)]
+    shell: Shell,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Shell {
+    Bash,
+    Zsh,
+    Fish,
+}
+
+pub(crate) fn run(completion: &Completion) -> Result<Ended, Failure> {
+    let shell = match completion.shell {
+        Shell::Bash => clap_complete::Shell::Bash,
+        Shell::Zsh => clap_complete::Shell::Zsh,
+        Shell::Fish => clap_complete::Shell::Fish,
+    };
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Cli::command(), "setpoint", &mut script);
+    std::io::Write::write_all(&mut std::io::stdout(), &script)?;
+    Ok(Ended::Well)
+}

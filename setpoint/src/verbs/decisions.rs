@@ -1,0 +1,92 @@
+//! `decisions`: the ledger.
+
+use clap::Args;
+use serde_json::Value;
+
+use crate::client::KindPath;
+use crate::context::Context;
+use crate::failure::{Ended, Failure};
+use crate::output::field::{list, text};
+use crate::output::{Format, decision_lines, decisions_table, json, yaml};
+use crate::verbs::object::one;
+
+/// Show what was decided, and why
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  setpoint decisions
+  setpoint decisions --pod web-7d9f-x2 -o wide
+  setpoint decisions --resource deployment/web --limit 100
+  setpoint decisions --since 1200 -o json")]
+pub(crate) struct Decisions {
+    /// Only about this pod, by name or uid
+    #[arg(long, value_name = "POD")]
+    pod: Option<String>,
+    /// Only about this object, as KIND/NAME
+    #[arg(long, value_name = "KIND/NAME", conflicts_with = "pod")]
+    resource: Option<String>,
+    /// Only of this epoch and later
+    #[arg(long, value_name = "EPOCH")]
+    since: Option<i64>,
+    /// At most so many, the latest
+    #[arg(long, value_name = "N", default_value = "50")]
+    limit: usize,
+    /// The namespace
+    #[arg(long, short, value_name = "NAME")]
+    namespace: Option<String>,
+    /// The form of the answer; wide tells causes and alternatives
+    #[arg(long, short, value_enum, default_value = "table")]
+    output: Format,
+}
+
+pub(crate) async fn run(verb: Decisions, cx: &mut Context) -> Result<Ended, Failure> {
+    let home = cx.namespace(verb.namespace.as_deref());
+    let mut query = vec![("limit", verb.limit.to_string())];
+    if let Some(pod) = &verb.pod {
+        query.push(("pod", uid_of(pod, &home, cx).await?));
+    }
+    if let Some(resource) = &verb.resource {
+        let (path, name) = one(cx, std::slice::from_ref(resource)).await?;
+        query.push(("resource", key_of(&path, &home, &name)));
+    }
+    query.extend(verb.since.map(|since| ("since", since.to_string())));
+    let decisions = fetch(cx, query).await?;
+    let shown = match verb.output {
+        Format::Json => json(&decisions),
+        Format::Yaml => yaml(&decisions),
+        Format::Wide => decisions.iter().flat_map(decision_lines).collect::<Vec<_>>().join("\n"),
+        Format::Table | Format::Name => decisions_table(&decisions),
+    };
+    cx.out.line(shown)?;
+    Ok(Ended::Well)
+}
+
+/// A pod's uid, when a pod of this name is there; otherwise the text is taken for a uid.
+async fn uid_of(pod: &str, home: &str, cx: &Context) -> Result<String, Failure> {
+    let path = format!("/api/v1/namespaces/{home}/pods/{}", crate::client::escape(pod));
+    let found = cx.client.find(&path).await;
+    let found = found.map_err(|error| error.during(format!("failed to find pod {pod}")))?;
+    let uid = found.as_ref().map(|pod| text(pod, "/metadata/uid")).filter(|uid| !uid.is_empty());
+    Ok(uid.unwrap_or(pod).to_owned())
+}
+
+/// The key of an object on the log: `apps/Deployment/default/web`.
+pub(crate) fn key_of(path: &KindPath, home: &str, name: &str) -> String {
+    let group = if path.group.is_empty() { "core" } else { &path.group };
+    let home = if path.namespaced { home } else { "-" };
+    format!("{group}/{}/{home}/{name}", path.kind)
+}
+
+/// The decisions that the API finds; it answers a list, or an object that holds one.
+pub(crate) async fn fetch(
+    cx: &Context,
+    query: Vec<(&'static str, String)>,
+) -> Result<Vec<Value>, Failure> {
+    let answer = cx.client.get("/setpoint/v1/decisions", &query).await;
+    let answer = answer.map_err(|error| error.during("failed to read the ledger"))?;
+    Ok(match answer {
+        Value::Array(decisions) => decisions,
+        answer if answer.get("items").is_some() => list(&answer, "/items").to_vec(),
+        answer => list(&answer, "/decisions").to_vec(),
+    })
+}

@@ -1,0 +1,152 @@
+//! `delete`: what a manifest names, or what is named.
+
+use std::time::Duration;
+
+use clap::Args;
+
+use crate::client::KindPath;
+use crate::context::{Context, note};
+use crate::failure::{Ended, Failure};
+use crate::output::field::{list, name, namespace};
+use crate::verbs::manifest::Files;
+use crate::verbs::object::{named, path_of};
+use crate::verbs::wait::{Look, duration, until};
+
+/// Delete objects by manifest, by name or by label
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  setpoint delete -f web.yaml
+  setpoint delete deployment web
+  setpoint delete deployment/web configmap/web --ignore-not-found
+  setpoint delete pods -l app=web")]
+pub(crate) struct Delete {
+    /// KIND NAME..., KIND/NAME..., or KIND with -l or --all
+    words: Vec<String>,
+    /// A file, a folder, or `-` for standard input; may be repeated
+    #[arg(long = "filename", short = 'f', value_name = "FILE", conflicts_with = "words")]
+    files: Vec<std::path::PathBuf>,
+    /// Folders within folders too
+    #[arg(long, short = 'R')]
+    recursive: bool,
+    /// The namespace
+    #[arg(long, short, value_name = "NAME")]
+    namespace: Option<String>,
+    /// Only objects with these labels
+    #[arg(long, short = 'l', value_name = "SELECTOR")]
+    selector: Option<String>,
+    /// All objects of the kind in the namespace
+    #[arg(long, conflicts_with = "selector")]
+    all: bool,
+    /// What is not there is no failure
+    #[arg(long)]
+    ignore_not_found: bool,
+    /// Wait until they are gone
+    #[arg(long)]
+    wait: bool,
+    /// How long to wait
+    #[arg(long, value_parser = duration, default_value = "2m", value_name = "TIME")]
+    timeout: Duration,
+}
+
+/// One object to delete.
+struct Target {
+    path: KindPath,
+    namespace: String,
+    name: String,
+}
+
+pub(crate) async fn run(delete: Delete, cx: &mut Context) -> Result<Ended, Failure> {
+    let targets = match delete.files.is_empty() {
+        true => of_words(&delete, cx).await?,
+        false => of_files(&delete, cx).await?,
+    };
+    for target in &targets {
+        one(&delete, target, cx).await?;
+    }
+    if delete.wait {
+        for target in &targets {
+            gone(target, delete.timeout, cx).await?;
+        }
+    }
+    Ok(Ended::Well)
+}
+
+async fn of_files(delete: &Delete, cx: &Context) -> Result<Vec<Target>, Failure> {
+    let mut files = Files::only(delete.files.clone());
+    files.recursive = delete.recursive;
+    files.allow_ignored = true;
+    let mut targets = Vec::new();
+    // The last first: what came later may need what came before, such as its namespace.
+    for item in files.read("delete", &cx.namespace(delete.namespace.as_deref()))?.iter().rev() {
+        let path = path_of(&cx.client, &item.object).await;
+        targets.push(Target {
+            path: path.map_err(|error| error.during(format!("failed to delete {}", item.origin)))?,
+            namespace: namespace(&item.object).to_owned(),
+            name: name(&item.object).to_owned(),
+        });
+    }
+    Ok(targets)
+}
+
+async fn of_words(delete: &Delete, cx: &Context) -> Result<Vec<Target>, Failure> {
+    let home = cx.namespace(delete.namespace.as_deref());
+    let mut targets = Vec::new();
+    for found in named(cx, &delete.words).await? {
+        match found.name {
+            Some(name) => {
+                targets.push(Target { path: found.path, namespace: home.clone(), name });
+            }
+            None if delete.all || delete.selector.is_some() => {
+                targets.extend(listed(delete, found.path, &home, cx).await?);
+            }
+            None => {
+                return Err(Failure::usage("nothing to delete was named")
+                    .remedy("name it, or say --all or -l SELECTOR"));
+            }
+        }
+    }
+    Ok(targets)
+}
+
+async fn listed(
+    delete: &Delete,
+    path: KindPath,
+    home: &str,
+    cx: &Context,
+) -> Result<Vec<Target>, Failure> {
+    let query: Vec<_> =
+        delete.selector.iter().map(|selector| ("labelSelector", selector.clone())).collect();
+    let answer = cx.client.get(&path.list(Some(home)), &query).await;
+    let answer = answer.map_err(|error| error.during(format!("failed to list {}", path.plural)))?;
+    let target = |object| Target {
+        path: path.clone(),
+        namespace: namespace(object).to_owned(),
+        name: name(object).to_owned(),
+    };
+    Ok(list(&answer, "/items").iter().map(target).collect())
+}
+
+async fn one(delete: &Delete, target: &Target, cx: &mut Context) -> Result<(), Failure> {
+    let shown = target.path.shown(&target.name);
+    match cx.client.delete(&target.path.object(&target.namespace, &target.name)).await {
+        Ok(_) => cx.out.line(format!("{shown} deleted")).map_err(Failure::from),
+        Err(error) if error.is_not_found() && delete.ignore_not_found => {
+            note(format!("{shown} is not there"));
+            Ok(())
+        }
+        Err(error) => Err(error.during(format!("failed to delete {shown}"))),
+    }
+}
+
+async fn gone(target: &Target, timeout: Duration, cx: &Context) -> Result<(), Failure> {
+    let shown = target.path.shown(&target.name);
+    let path = target.path.object(&target.namespace, &target.name);
+    until(&format!("failed to see {shown} gone"), timeout, async || {
+        Ok(match cx.client.find(&path).await? {
+            None => Look::Holds(()),
+            Some(_) => Look::NotYet(format!("{shown} is still there")),
+        })
+    })
+    .await
+}

@@ -1,0 +1,55 @@
+//! `describe`: one object in full, with what was decided about it.
+
+use clap::Args;
+use serde_json::Value;
+
+use crate::client::KindPath;
+use crate::context::Context;
+use crate::failure::{Ended, Failure};
+use crate::output::field::text;
+use crate::verbs::decisions;
+use crate::verbs::object::one;
+
+/// Show one object in full, with the decisions about it
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  setpoint describe pod web-7d9f-x2
+  setpoint describe deployment/web -n shop
+  setpoint describe node n1")]
+pub(crate) struct Describe {
+    /// KIND NAME or KIND/NAME
+    #[arg(required = true, num_args = 1..=2)]
+    words: Vec<String>,
+    /// The namespace
+    #[arg(long, short, value_name = "NAME")]
+    namespace: Option<String>,
+}
+
+/// How many decisions are told.
+const DECISIONS_MAX: usize = 10;
+
+pub(crate) async fn run(describe: Describe, cx: &mut Context) -> Result<Ended, Failure> {
+    let (path, name) = one(cx, &describe.words).await?;
+    let home = cx.namespace(describe.namespace.as_deref());
+    let object = cx.client.get(&path.object(&home, &name), &[]).await;
+    let object = object
+        .map_err(|error| error.during(format!("failed to describe {}", path.shown(&name))))?;
+    let decisions = about(&path, &home, &name, &object, cx).await?;
+    cx.out.line(crate::output::describe(&object, &decisions))?;
+    Ok(Ended::Well)
+}
+
+async fn about(
+    path: &KindPath,
+    home: &str,
+    name: &str,
+    object: &Value,
+    cx: &Context,
+) -> Result<Vec<Value>, Failure> {
+    let filter = match path.kind.as_str() {
+        "Pod" => ("pod", text(object, "/metadata/uid").to_owned()),
+        _ => ("resource", decisions::key_of(path, home, name)),
+    };
+    decisions::fetch(cx, vec![filter, ("limit", DECISIONS_MAX.to_string())]).await
+}

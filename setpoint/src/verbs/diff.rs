@@ -1,0 +1,150 @@
+//! `diff`: what an apply would change.
+
+use clap::Args;
+use serde_json::Value;
+use similar::TextDiff;
+
+use crate::context::Context;
+use crate::failure::{Ended, Failure};
+use crate::output::field::{name, namespace};
+use crate::output::yaml;
+use crate::verbs::apply::shown;
+use crate::verbs::manifest::Files;
+use crate::verbs::object::path_of;
+
+/// Show what an apply would change: 0 nothing, 1 something, 2 failed
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  setpoint diff -f web.yaml
+  setpoint diff -f manifests/ -R && echo nothing would change")]
+pub(crate) struct Diff {
+    #[command(flatten)]
+    files: Files,
+    /// The namespace of objects that name none
+    #[arg(long, short, value_name = "NAME")]
+    namespace: Option<String>,
+}
+
+/// What the server adds to an object's metadata.
+const ADDED_BY_SERVER: [&str; 7] = [
+    "uid",
+    "resourceVersion",
+    "generation",
+    "creationTimestamp",
+    "managedFields",
+    "selfLink",
+    "deletionTimestamp",
+];
+/// Lines around a change.
+const CONTEXT_LINES: usize = 3;
+
+pub(crate) async fn run(diff: Diff, cx: &mut Context) -> Result<Ended, Failure> {
+    let mut ended = Ended::Well;
+    for item in diff.files.read("diff", &cx.namespace(diff.namespace.as_deref()))? {
+        let what = || format!("failed to compare {}", shown(&item.object));
+        let path = path_of(&cx.client, &item.object).await.map_err(|e| e.during(what()))?;
+        let path = path.object(namespace(&item.object), name(&item.object));
+        let live = cx.client.find(&path).await.map_err(|e| e.during(what()))?;
+        let before = live.map(own).map(|object| masked(object, &item.object));
+        let after = masked(own(item.object.clone()), before.as_ref().unwrap_or(&Value::Null));
+        let text = compare(&shown(&item.object), before.as_ref(), &after);
+        if !text.is_empty() {
+            ended = Ended::Different;
+            cx.out.line(text)?;
+        }
+    }
+    Ok(ended)
+}
+
+/// The object without what the server adds.
+fn own(mut object: Value) -> Value {
+    if let Some(fields) = object.as_object_mut() {
+        fields.remove("status");
+    }
+    if let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) {
+        metadata.retain(|key, value| {
+            let added = ADDED_BY_SERVER.contains(&key.as_str());
+            let empty = value.as_object().is_some_and(serde_json::Map::is_empty);
+            !(added || empty)
+        });
+    }
+    object
+}
+
+/// A Secret's values are never shown; one that differs is marked as such.
+fn masked(mut object: Value, other: &Value) -> Value {
+    if object.get("kind").and_then(Value::as_str) != Some("Secret") {
+        return object;
+    }
+    for part in ["data", "stringData"] {
+        let Some(values) = object.get_mut(part).and_then(Value::as_object_mut) else { continue };
+        for (key, value) in values {
+            let same = other.get(part).and_then(|o| o.get(key)) == Some(value);
+            *value = Value::from(if same || is_mask(other, part, key) { MASK } else { MASK_CHANGED });
+        }
+    }
+    object
+}
+
+const MASK: &str = "***";
+const MASK_CHANGED: &str = "*** (differs)";
+
+fn is_mask(other: &Value, part: &str, key: &str) -> bool {
+    other.get(part).and_then(|o| o.get(key)).and_then(Value::as_str) == Some(MASK)
+}
+
+/// A unified diff of both as YAML; empty when they are the same.
+fn compare(shown: &str, before: Option<&Value>, after: &Value) -> String {
+    if before == Some(after) {
+        return String::new();
+    }
+    let before = before.map(yaml).unwrap_or_default();
+    TextDiff::from_lines(&before, &yaml(after))
+        .unified_diff()
+        .context_radius(CONTEXT_LINES)
+        .header(&format!("live/{shown}"), &format!("applied/{shown}"))
+        .to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use expect_test::expect;
+    use serde_json::json;
+
+    #[test]
+    fn what_the_server_adds_is_no_difference() {
+        let mine = json!({"kind": "ConfigMap", "metadata": {"name": "a"}, "data": {"k": "v"}});
+        let mut live = mine.clone();
+        live["metadata"]["uid"] = json!("u");
+        live["metadata"]["generation"] = json!(3);
+        live["status"] = json!({"x": 1});
+        assert_eq!(compare("configmap/a", Some(&own(live)), &own(mine)), "");
+    }
+
+    #[test]
+    fn a_change_is_shown_line_by_line() {
+        let object = |replicas: i64| json!({"kind": "Deployment", "spec": {"replicas": replicas}});
+        expect![[r#"
+            --- live/deployment.apps/web
+            +++ applied/deployment.apps/web
+            @@ -1,3 +1,3 @@
+             kind: Deployment
+             spec:
+            -  replicas: 2
+            +  replicas: 3
+        "#]]
+        .assert_eq(&compare("deployment.apps/web", Some(&object(2)), &object(3)));
+    }
+
+    #[test]
+    fn a_secrets_values_are_never_shown() {
+        let secret = |value: &str| json!({"kind": "Secret", "data": {"password": value}});
+        let before = masked(secret("aGlkZGVu"), &secret("b3RoZXI="));
+        let after = masked(secret("b3RoZXI="), &secret("aGlkZGVu"));
+        let shown = format!("{}{}", yaml(&before), yaml(&after));
+        assert!(!shown.contains("aGlkZGVu") && !shown.contains("b3RoZXI="), "{shown}");
+        assert!(shown.contains("differs"), "{shown}");
+    }
+}

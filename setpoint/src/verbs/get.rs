@@ -1,0 +1,224 @@
+//! `get`: objects as a table or for machines, once or as they change.
+
+use clap::Args;
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use crate::client::{KindPath, WatchEvent};
+use crate::context::{Context, note};
+use crate::failure::{Ended, Failure};
+use crate::output::field::{list, name, text};
+use crate::output::{Format, columns, json as as_json, node_table, table, uses, yaml};
+use crate::verbs::object::{Named, named};
+
+/// Show objects
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  setpoint get pods -A -o wide
+  setpoint get deployment web -o yaml
+  setpoint get deploy,pods -l app=web
+  setpoint get nodes
+  setpoint get pods -w")]
+pub(crate) struct Get {
+    /// KIND [NAME...], KIND/NAME..., several kinds as KIND,KIND, or `all`
+    #[arg(required = true)]
+    words: Vec<String>,
+    /// The namespace
+    #[arg(long, short, value_name = "NAME", conflicts_with = "all_namespaces")]
+    namespace: Option<String>,
+    /// All namespaces
+    #[arg(long, short = 'A')]
+    all_namespaces: bool,
+    /// The form of the answer
+    #[arg(long, short, value_enum, default_value = "table")]
+    output: Format,
+    /// Only objects with these labels
+    #[arg(long, short = 'l', value_name = "SELECTOR")]
+    selector: Option<String>,
+    /// Only objects with these fields, such as spec.nodeName=n1
+    #[arg(long, value_name = "SELECTOR")]
+    field_selector: Option<String>,
+    /// Go on showing what changes
+    #[arg(long, short)]
+    watch: bool,
+}
+
+/// What was found of one kind.
+struct Found {
+    path: KindPath,
+    items: Vec<Value>,
+    version: String,
+}
+
+pub(crate) async fn run(get: Get, cx: &mut Context) -> Result<Ended, Failure> {
+    let meant = named(cx, &get.words).await?;
+    if get.watch && meant.len() != 1 {
+        return Err(Failure::usage("a watch is of one kind, or of one object"));
+    }
+    let mut found: Vec<Found> = Vec::new();
+    for one in &meant {
+        let more = fetch(&get, one, cx).await?;
+        match found.iter_mut().find(|f| f.path == more.path) {
+            Some(same) => same.items.extend(more.items),
+            None => found.push(more),
+        }
+    }
+    print(&get, &found, cx).await?;
+    match (get.watch, meant.first(), found.first()) {
+        (true, Some(meant), Some(found)) => follow(&get, meant, found, cx).await,
+        _ => Ok(Ended::Well),
+    }
+}
+
+fn scope(get: &Get, cx: &Context) -> Option<String> {
+    (!get.all_namespaces).then(|| cx.namespace(get.namespace.as_deref()))
+}
+
+async fn fetch(get: &Get, meant: &Named, cx: &Context) -> Result<Found, Failure> {
+    let scope = scope(get, cx);
+    if let Some(name) = &meant.name {
+        let path = meant.path.object(scope.as_deref().unwrap_or_default(), name);
+        let object = cx.client.get(&path, &[]).await.map_err(|error| {
+            error.during(format!("failed to get {}", meant.path.shown(name)))
+        })?;
+        let version = text(&object, "/metadata/resourceVersion").to_owned();
+        return Ok(Found { path: meant.path.clone(), items: vec![object], version });
+    }
+    let answer = cx.client.get(&meant.path.list(scope.as_deref()), &query(get)).await;
+    let mut answer =
+        answer.map_err(|error| error.during(format!("failed to list {}", meant.path.plural)))?;
+    let version = text(&answer, "/metadata/resourceVersion").to_owned();
+    let mut items = match answer.get_mut("items").map(Value::take) {
+        Some(Value::Array(items)) => items,
+        _ => Vec::new(),
+    };
+    for item in &mut items {
+        typed(item, &meant.path);
+    }
+    Ok(Found { path: meant.path.clone(), items, version })
+}
+
+/// Items of a list leave out what the list says once.
+fn typed(item: &mut Value, path: &KindPath) {
+    let Some(fields) = item.as_object_mut() else { return };
+    let api_version = match path.group.as_str() {
+        "" => path.version.clone(),
+        group => format!("{group}/{}", path.version),
+    };
+    fields.entry("apiVersion").or_insert_with(|| json!(api_version));
+    fields.entry("kind").or_insert_with(|| json!(path.kind));
+}
+
+fn query(get: &Get) -> Vec<(&'static str, String)> {
+    let labels = get.selector.iter().map(|s| ("labelSelector", s.clone()));
+    let fields = get.field_selector.iter().map(|s| ("fieldSelector", s.clone()));
+    labels.chain(fields).collect()
+}
+
+async fn print(get: &Get, found: &[Found], cx: &mut Context) -> Result<(), Failure> {
+    match get.output {
+        Format::Json => cx.out.line(as_json(&whole(found)))?,
+        Format::Yaml => cx.out.line(yaml(&whole(found)))?,
+        Format::Name => {
+            for (path, item) in found.iter().flat_map(|f| f.items.iter().map(|i| (&f.path, i))) {
+                cx.out.line(path.shown(name(item)))?;
+            }
+        }
+        Format::Table | Format::Wide => tables(get, found, cx).await?,
+    }
+    Ok(())
+}
+
+/// One object as it is, more as a `List`.
+fn whole(found: &[Found]) -> Value {
+    let items: Vec<&Value> = found.iter().flat_map(|f| &f.items).collect();
+    match &items[..] {
+        [one] if found.len() == 1 && !found[0].version.is_empty() && is_object(one, &found[0]) => {
+            (*one).clone()
+        }
+        items => json!({"apiVersion": "v1", "kind": "List", "items": items}),
+    }
+}
+
+/// Whether this was asked for by name: then its version is the answer's.
+fn is_object(one: &Value, found: &Found) -> bool {
+    text(one, "/metadata/resourceVersion") == found.version
+}
+
+async fn tables(get: &Get, found: &[Found], cx: &mut Context) -> Result<(), Failure> {
+    let filled: Vec<&Found> = found.iter().filter(|f| !f.items.is_empty()).collect();
+    if filled.is_empty() {
+        match scope(get, cx).filter(|_| found.iter().any(|f| f.path.namespaced)) {
+            Some(namespace) => note(format!("No resources found in {namespace} namespace.")),
+            None => note("No resources found"),
+        }
+    }
+    for (index, found) in filled.iter().enumerate() {
+        if index > 0 {
+            cx.out.line("")?;
+        }
+        let shown = one_table(get, found, cx).await?;
+        cx.out.line(shown)?;
+    }
+    Ok(())
+}
+
+async fn one_table(get: &Get, found: &Found, cx: &Context) -> Result<String, Failure> {
+    let (wide, now) = (get.output == Format::Wide, Timestamp::now());
+    if found.path.kind == "Node" {
+        let pods = cx.client.get("/api/v1/pods", &[]).await;
+        let pods = pods.map_err(|error| error.during("failed to list the pods of the nodes"))?;
+        return Ok(node_table(&found.items, &uses(list(&pods, "/items")), wide, now));
+    }
+    let columns = columns(&found.path.kind);
+    let namespaces = get.all_namespaces && found.path.namespaced;
+    let rows: Vec<_> = found.items.iter().map(|i| columns.row(i, namespaces, wide, now)).collect();
+    Ok(table(&columns.headers(namespaces, wide), &rows))
+}
+
+/// Shows each change until the user ends it. A watch that the server ends is begun again where it
+/// ended.
+async fn follow(get: &Get, meant: &Named, found: &Found, cx: &mut Context) -> Result<Ended, Failure> {
+    let what = || format!("failed to watch {}", meant.path.plural);
+    let mut version = found.version.clone();
+    loop {
+        let mut query = query(get);
+        query.push(("resourceVersion", version.clone()));
+        if let Some(name) = &meant.name {
+            query.push(("fieldSelector", format!("metadata.name={name}")));
+        }
+        let path = meant.path.list(scope(get, cx).as_deref());
+        let mut watch = cx.client.watch(&path, &query).await.map_err(|e| e.during(what()))?;
+        while let Some(event) = watch.next().await.map_err(|e| e.during(what()))? {
+            let (object, deleted) = match event {
+                WatchEvent::Present(object) => (object, false),
+                WatchEvent::Deleted(object) => (object, true),
+            };
+            version = text(&object, "/metadata/resourceVersion").to_owned();
+            changed(get, &meant.path, object, deleted, cx)?;
+        }
+    }
+}
+
+fn changed(
+    get: &Get,
+    path: &KindPath,
+    mut object: Value,
+    deleted: bool,
+    cx: &mut Context,
+) -> Result<(), Failure> {
+    typed(&mut object, path);
+    let line = match get.output {
+        Format::Json => as_json(&object),
+        Format::Yaml => format!("---\n{}", yaml(&object)),
+        Format::Name => path.shown(name(&object)),
+        Format::Table | Format::Wide => {
+            let namespaces = get.all_namespaces && path.namespaced;
+            let wide = get.output == Format::Wide;
+            let row = columns(&path.kind).row(&object, namespaces, wide, Timestamp::now());
+            row.join("   ") + if deleted { "   (deleted)" } else { "" }
+        }
+    };
+    cx.out.line(line).map_err(Failure::from)
+}

@@ -1,0 +1,121 @@
+//! Manifests that a verb was given: read, and judged by the same gate as the server's.
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use serde_json::Value;
+use setpoint_ingest_manifest::{
+    ComposeOptions, GateOptions, LoadOptions, Origin, Problem, ReadOptions, Source, load,
+};
+use setpoint_schemas::Standing;
+use setpoint_settings::process_environment;
+
+use crate::context::warn;
+use crate::failure::Failure;
+
+/// Which manifests.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Files {
+    /// A file, a folder, or `-` for standard input; Kubernetes YAML or JSON, or a Compose file.
+    /// May be repeated
+    #[arg(long = "filename", short = 'f', value_name = "FILE", required = true)]
+    pub(crate) files: Vec<PathBuf>,
+    /// Folders within folders too
+    #[arg(long, short = 'R')]
+    pub(crate) recursive: bool,
+    /// Name what is not acted upon instead of refusing it
+    #[arg(long)]
+    pub(crate) allow_ignored: bool,
+    /// A Compose profile to activate; may be repeated
+    #[arg(long = "profile", value_name = "NAME")]
+    pub(crate) profiles: Vec<String>,
+    /// The name of the Compose project, when not its folder's
+    #[arg(long, value_name = "NAME")]
+    pub(crate) project_name: Option<String>,
+}
+
+/// One object of a manifest.
+#[derive(Debug, Clone)]
+pub(crate) struct Item {
+    /// The object.
+    pub(crate) object: Value,
+    /// File and document.
+    pub(crate) origin: Origin,
+    /// Whether it is kept without effect.
+    pub(crate) kept: bool,
+}
+
+impl Files {
+    /// Only these files, as apply with no other flag reads them.
+    pub(crate) fn only(files: Vec<PathBuf>) -> Self {
+        Files {
+            files,
+            recursive: false,
+            allow_ignored: false,
+            profiles: Vec::new(),
+            project_name: None,
+        }
+    }
+
+    /// Reads and judges everything; all that is wrong is told at once.
+    pub(crate) fn read(&self, verb: &str, namespace: &str) -> Result<Vec<Item>, Failure> {
+        let sources: Vec<Source> = self.files.iter().map(|path| source(path)).collect();
+        let options = LoadOptions {
+            read: ReadOptions { recursive: self.recursive },
+            gate: GateOptions {
+                allow_ignored: self.allow_ignored,
+                namespace: namespace.to_owned(),
+                custom: Vec::new(),
+            },
+            compose: ComposeOptions {
+                variables: process_environment().into_iter().collect(),
+                profiles: self.profiles.clone(),
+                project: self.project_name.clone(),
+                allow_ignored: self.allow_ignored,
+            },
+        };
+        let loaded = load(&sources, &options).map_err(|problems| self.refused(verb, &problems))?;
+        let items: Vec<Item> = loaded
+            .into_iter()
+            .map(|(origin, gated)| {
+                let ignored = gated.ignored.iter().map(|i| format!("{} has no effect: {}", i.path, i.reason));
+                for text in gated.warnings.iter().cloned().chain(ignored) {
+                    warn(format!("{origin}: {text}"));
+                }
+                Item { object: gated.object, origin, kept: gated.standing == Standing::Kept }
+            })
+            .collect();
+        match items.is_empty() {
+            true => Err(Failure::new(format!("failed to {verb} {}", self.shown()))
+                .because("there is no object in it")),
+            false => Ok(items),
+        }
+    }
+
+    /// The files, for people.
+    pub(crate) fn shown(&self) -> String {
+        let names: Vec<String> = self.files.iter().map(|path| path.display().to_string()).collect();
+        names.join(", ")
+    }
+
+    fn refused(&self, verb: &str, problems: &[Problem]) -> Failure {
+        let failure = Failure::new(format!("failed to {verb} {}", self.shown()));
+        let failure = problems.iter().fold(failure, |failure, problem| {
+            let origin = problem.origin.as_ref().map(|o| format!("{o}, line {}", o.line));
+            let path = Some(problem.path.as_str()).filter(|path| !path.is_empty());
+            let parts: Vec<&str> = origin.as_deref().into_iter().chain(path).collect();
+            match parts.is_empty() {
+                true => failure.because(&problem.reason),
+                false => failure.at(parts.join(", "), &problem.reason),
+            }
+        });
+        failure.remedy("nothing was changed; correct it and try again")
+    }
+}
+
+fn source(path: &Path) -> Source {
+    match path.to_str() {
+        Some("-") => Source::Stdin,
+        _ => Source::Path(path.to_owned()),
+    }
+}

@@ -1,0 +1,28 @@
+//! The verbs, one a file: what it takes, and what it does. All but the roles are pure clients.
+
+pub(crate) mod role;
+
+pub(crate) mod apply;
+pub(crate) mod delete;
+pub(crate) mod get;
+pub(crate) mod describe;
+pub(crate) mod diff;
+pub(crate) mod explain;
+pub(crate) mod decisions;
+pub(crate) mod scale;
+pub(crate) mod rollout;
+pub(crate) mod cordon;
+pub(crate) mod drain;
+pub(crate) mod node;
+pub(crate) mod deadletter;
+pub(crate) mod status;
+pub(crate) mod config;
+pub(crate) mod completion;
+
+mod manifest;
+mod selector;
+mod object;
+mod wait;
+
+#[cfg(test)]
+mod tests;

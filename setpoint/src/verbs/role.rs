@@ -1,0 +1,179 @@
+//! The roles on the command line: their flags as settings.
+
+use clap::{Args, ValueEnum};
+use setpoint_settings::Flag;
+
+/// Run everything on this machine: engine, API, embedded log and agents
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  setpoint up
+  setpoint up --runtime process --agents 3
+  setpoint up --data-dir /var/lib/setpoint --listen 127.0.0.1:7000")]
+pub(crate) struct Up {
+    /// How many agents, each a node
+    #[arg(long, value_name = "N")]
+    agents: Option<u32>,
+    #[command(flatten)]
+    engine: EngineFlags,
+    #[command(flatten)]
+    runtime: RuntimeFlags,
+    #[command(flatten)]
+    common: CommonFlags,
+}
+
+/// Run an engine: the leader, or a standby when there is one
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  setpoint engine
+  setpoint engine --log kafka --set log.kafka.bootstrap.servers=kafka:9092 --name engine-2
+  setpoint engine --listen 0.0.0.0:6440 --set api.tls_cert=tls.crt --set api.tls_key=tls.key \\
+      --set api.tokens=admin:ops:s3cret")]
+pub(crate) struct Engine {
+    #[command(flatten)]
+    engine: EngineFlags,
+    #[command(flatten)]
+    common: CommonFlags,
+}
+
+/// Run the agent of a node
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  setpoint agent
+  setpoint agent --server https://engine:6440 --name node-7 --label zone=a --label disk=ssd
+  setpoint agent --runtime process")]
+pub(crate) struct Agent {
+    /// The node's name; the host's when not given
+    #[arg(long, value_name = "NAME")]
+    name: Option<String>,
+    #[command(flatten)]
+    runtime: RuntimeFlags,
+    #[command(flatten)]
+    common: CommonFlags,
+}
+
+#[derive(Debug, Args)]
+struct EngineFlags {
+    /// Where the API listens
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    listen: Option<String>,
+    /// The name of this engine among leader and standbys
+    #[arg(long = "engine-name", alias = "name", value_name = "NAME")]
+    engine_name: Option<String>,
+    /// Which log
+    #[arg(long, value_enum)]
+    log: Option<Log>,
+}
+
+#[derive(Debug, Args)]
+struct RuntimeFlags {
+    /// What runs the pods
+    #[arg(long, value_enum)]
+    runtime: Option<Runtime>,
+    /// A label of the node; may be repeated
+    #[arg(long = "label", value_name = "KEY=VALUE")]
+    labels: Vec<String>,
+    /// Docker's socket
+    #[arg(long, value_name = "URL")]
+    docker_host: Option<String>,
+}
+
+#[derive(Debug, Args)]
+struct CommonFlags {
+    /// The fleet's id
+    #[arg(long, value_name = "ID")]
+    fleet: Option<String>,
+    /// Where everything that must survive lies
+    #[arg(long, value_name = "DIR")]
+    data_dir: Option<String>,
+    /// How log lines look
+    #[arg(long, value_enum)]
+    log_format: Option<LogFormat>,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Log {
+    Embedded,
+    Kafka,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Runtime {
+    Docker,
+    Process,
+    Simulated,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum LogFormat {
+    Text,
+    Json,
+}
+
+impl Up {
+    /// The flags that were given, as settings.
+    pub(crate) fn flags(&self) -> Vec<Flag> {
+        let mut flags = Flags::default();
+        flags.add("--agents", "up.agents", self.agents);
+        flags.engine(&self.engine);
+        flags.runtime(&self.runtime);
+        flags.common(&self.common);
+        flags.0
+    }
+}
+
+impl Engine {
+    /// The flags that were given, as settings.
+    pub(crate) fn flags(&self) -> Vec<Flag> {
+        let mut flags = Flags::default();
+        flags.engine(&self.engine);
+        flags.common(&self.common);
+        flags.0
+    }
+}
+
+impl Agent {
+    /// The flags that were given, as settings.
+    pub(crate) fn flags(&self) -> Vec<Flag> {
+        let mut flags = Flags::default();
+        flags.add("--name", "agent.name", self.name.as_ref());
+        flags.runtime(&self.runtime);
+        flags.common(&self.common);
+        flags.0
+    }
+}
+
+#[derive(Default)]
+struct Flags(Vec<Flag>);
+
+impl Flags {
+    fn add(&mut self, flag: &str, key: &str, value: Option<impl ToString>) {
+        self.0.extend(value.map(|value| Flag::new(flag, key, value.to_string())));
+    }
+
+    fn engine(&mut self, flags: &EngineFlags) {
+        self.add("--listen", "api.address", flags.listen.as_ref());
+        self.add("--engine-name", "engine.name", flags.engine_name.as_ref());
+        self.add("--log", "log.kind", flags.log.map(name_of));
+    }
+
+    fn runtime(&mut self, flags: &RuntimeFlags) {
+        self.add("--runtime", "agent.runtime", flags.runtime.map(name_of));
+        self.add("--docker-host", "agent.docker.host", flags.docker_host.as_ref());
+        if !flags.labels.is_empty() {
+            self.add("--label", "agent.labels", Some(flags.labels.join(",")));
+        }
+    }
+
+    fn common(&mut self, flags: &CommonFlags) {
+        self.add("--fleet", "fleet", flags.fleet.as_ref());
+        self.add("--data-dir", "data_dir", flags.data_dir.as_ref());
+        self.add("--log-format", "trace.format", flags.log_format.map(name_of));
+    }
+}
+
+fn name_of(value: impl ValueEnum) -> String {
+    value.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default()
+}

@@ -1,0 +1,219 @@
+//! `rollout`: how an update goes, what there was before, and back to it.
+
+use std::time::Duration;
+
+use clap::{Args, Subcommand};
+use serde_json::{Value, json};
+
+use crate::client::{KindPath, escape};
+use crate::context::Context;
+use crate::failure::{Ended, Failure};
+use crate::output::field::{condition, list, name, namespace, number, text};
+use crate::output::{Format, json as as_json, table, yaml};
+use crate::verbs::object::{one, path_of};
+use crate::verbs::wait::{Look, duration, until};
+
+/// Follow, list and undo updates of a workload
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  setpoint rollout status deployment/web
+  setpoint rollout history deployment/web
+  setpoint rollout undo deployment/web --to-revision 2")]
+pub(crate) struct Rollout {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Wait until an update is complete
+    Status {
+        #[command(flatten)]
+        subject: Subject,
+        /// How long to wait
+        #[arg(long, value_parser = duration, default_value = "5m", value_name = "TIME")]
+        timeout: Duration,
+    },
+    /// List the revisions
+    History {
+        #[command(flatten)]
+        subject: Subject,
+        /// The form of the answer
+        #[arg(long, short, value_enum, default_value = "table")]
+        output: Format,
+    },
+    /// Go back to an earlier revision
+    Undo {
+        #[command(flatten)]
+        subject: Subject,
+        /// Which; the one before when not given
+        #[arg(long, value_name = "N", default_value = "0")]
+        to_revision: u64,
+    },
+}
+
+#[derive(Debug, Args)]
+struct Subject {
+    /// KIND/NAME or KIND NAME
+    #[arg(required = true, num_args = 1..=2)]
+    words: Vec<String>,
+    /// The namespace
+    #[arg(long, short, value_name = "NAME")]
+    namespace: Option<String>,
+}
+
+pub(crate) async fn run(rollout: Rollout, cx: &mut Context) -> Result<Ended, Failure> {
+    match rollout.verb {
+        Verb::Status { subject, timeout } => {
+            let (path, home, name) = subject.find(cx).await?;
+            wait_at(cx, &path, &home, &name, timeout).await?;
+            cx.out.line(format!("{} successfully rolled out", path.shown(&name)))?;
+        }
+        Verb::History { subject, output } => {
+            let (path, home, name) = subject.find(cx).await?;
+            let answer = cx.client.get(&ours(&path, &home, &name, "history")?, &[]).await;
+            let answer = answer.map_err(|e| e.during("failed to read the history"))?;
+            let shown = match output {
+                Format::Json => as_json(&answer),
+                Format::Yaml => yaml(&answer),
+                Format::Table | Format::Wide | Format::Name => history(&answer),
+            };
+            cx.out.line(shown)?;
+        }
+        Verb::Undo { subject, to_revision } => {
+            let (path, home, name) = subject.find(cx).await?;
+            let body = json!({"toRevision": to_revision});
+            let done = cx.client.post(&ours(&path, &home, &name, "undo")?, &body).await;
+            done.map_err(|e| e.during(format!("failed to undo {}", path.shown(&name))))?;
+            cx.out.line(format!("{} rolled back", path.shown(&name)))?;
+        }
+    }
+    Ok(Ended::Well)
+}
+
+impl Subject {
+    async fn find(&self, cx: &Context) -> Result<(KindPath, String, String), Failure> {
+        let (path, name) = one(cx, &self.words).await?;
+        Ok((path, cx.namespace(self.namespace.as_deref()), name))
+    }
+}
+
+fn ours(path: &KindPath, home: &str, name: &str, verb: &str) -> Result<String, Failure> {
+    match path.kind.as_str() {
+        "Deployment" => Ok(format!(
+            "/setpoint/v1/namespaces/{}/deployments/{}/{verb}",
+            escape(home),
+            escape(name)
+        )),
+        kind => Err(Failure::usage(format!("a {kind} has no revisions; a Deployment has"))),
+    }
+}
+
+fn history(answer: &Value) -> String {
+    let row = |revision: &Value| {
+        let images: Vec<&str> =
+            list(revision, "/template/spec/containers").iter().map(|c| text(c, "/image")).collect();
+        let cause = text(revision, "/changeCause");
+        let cause = if cause.is_empty() { "<none>" } else { cause };
+        vec![number(revision, "/revision").to_string(), cause.to_owned(), images.join(",")]
+    };
+    let rows: Vec<_> = list(answer, "/revisions").iter().map(row).collect();
+    table(&["REVISION", "CHANGE-CAUSE", "IMAGES"], &rows)
+}
+
+/// Waits until an object of a manifest runs as asked; what runs nothing does so at once.
+pub(crate) async fn wait_for(cx: &Context, object: &Value, timeout: Duration) -> Result<(), Failure> {
+    let path = path_of(&cx.client, object).await;
+    let path = path.map_err(|error| error.during("failed to wait"))?;
+    wait_at(cx, &path, namespace(object), name(object), timeout).await
+}
+
+async fn wait_at(
+    cx: &Context,
+    path: &KindPath,
+    home: &str,
+    name: &str,
+    timeout: Duration,
+) -> Result<(), Failure> {
+    let url = path.object(home, name);
+    let what = format!("failed to see {} rolled out", path.shown(name));
+    until(&what, timeout, async || Ok(progress(&cx.client.get(&url, &[]).await?))).await
+}
+
+/// How far a workload is, in kubectl's words.
+fn progress(object: &Value) -> Look<()> {
+    match text(object, "/kind") {
+        "Deployment" | "ReplicaSet" | "ReplicationController" | "DaemonSet" => {}
+        "Pod" if text(object, "/status/phase") == "Pending" => {
+            return Look::NotYet("the pod is pending".to_owned());
+        }
+        _ => return Look::Holds(()),
+    }
+    let stuck = condition(object, "Progressing");
+    if let Some(stuck) = stuck.filter(|c| text(c, "/reason") == "ProgressDeadlineExceeded") {
+        return Look::Never(text(stuck, "/message").to_owned());
+    }
+    if number(object, "/status/observedGeneration") < number(object, "/metadata/generation") {
+        return Look::NotYet("waiting for the change to be seen".to_owned());
+    }
+    let [desired, updated, total, available] = counts(object);
+    if updated < desired {
+        Look::NotYet(format!("{updated} of {desired} new pods have been updated"))
+    } else if total > updated {
+        Look::NotYet(format!("{} old pods are pending termination", total - updated))
+    } else if available < desired {
+        Look::NotYet(format!("{available} of {desired} updated pods are available"))
+    } else {
+        Look::Holds(())
+    }
+}
+
+/// Desired, updated, total and available pods.
+fn counts(object: &Value) -> [i64; 4] {
+    let status = |field: &str| number(object, &format!("/status/{field}"));
+    let desired = object.pointer("/spec/replicas").and_then(Value::as_i64).unwrap_or(1);
+    match text(object, "/kind") {
+        "DaemonSet" => [
+            status("desiredNumberScheduled"),
+            status("updatedNumberScheduled"),
+            status("updatedNumberScheduled"),
+            status("numberAvailable"),
+        ],
+        "Deployment" => {
+            [desired, status("updatedReplicas"), status("replicas"), status("availableReplicas")]
+        }
+        _ => [desired, status("replicas"), status("replicas"), status("readyReplicas")],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn far(status: Value) -> String {
+        let object = json!({"kind": "Deployment", "metadata": {"generation": 2},
+            "spec": {"replicas": 3}, "status": status});
+        match progress(&object) {
+            Look::Holds(()) => "done".to_owned(),
+            Look::NotYet(why) => why,
+            Look::Never(why) => format!("never: {why}"),
+        }
+    }
+
+    #[test]
+    fn an_update_is_followed_to_its_end() {
+        let mut status = json!({"observedGeneration": 1});
+        assert_eq!(far(status.clone()), "waiting for the change to be seen");
+        status = json!({"observedGeneration": 2, "updatedReplicas": 1, "replicas": 4});
+        assert_eq!(far(status.clone()), "1 of 3 new pods have been updated");
+        status["updatedReplicas"] = json!(3);
+        assert_eq!(far(status.clone()), "1 old pods are pending termination");
+        status["replicas"] = json!(3);
+        assert_eq!(far(status.clone()), "0 of 3 updated pods are available");
+        status["availableReplicas"] = json!(3);
+        assert_eq!(far(status), "done");
+        let stuck = json!([{"type": "Progressing", "reason": "ProgressDeadlineExceeded", "message": "stuck"}]);
+        assert_eq!(far(json!({"conditions": stuck})), "never: stuck");
+    }
+}

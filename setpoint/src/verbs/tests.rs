@@ -1,0 +1,200 @@
+//! The verbs against a small server of our own: what they ask, and what they answer.
+
+use std::collections::VecDeque;
+use std::io::{self, Write};
+use std::sync::{Arc, Mutex};
+
+use axum::Router;
+use axum::body::Bytes;
+use axum::http::{Method, StatusCode, Uri};
+use clap::Parser;
+use expect_test::expect;
+use serde_json::{Value, json};
+use setpoint_settings::{Flag, Sources, load};
+
+use crate::context::{Context, Printer};
+use crate::failure::{Ended, Failure};
+
+/// A server that answers what it was told to, in turn per path, and remembers what it was asked.
+#[derive(Clone, Default)]
+struct Fake {
+    answers: Arc<Mutex<Vec<(String, VecDeque<(u16, Value)>)>>>,
+    asked: Arc<Mutex<Vec<String>>>,
+}
+
+impl Fake {
+    fn answer(self, call: &str, code: u16, body: Value) -> Self {
+        let mut answers = self.answers.lock().expect("no test panics here");
+        match answers.iter_mut().find(|(known, _)| known == call) {
+            Some((_, queue)) => queue.push_back((code, body)),
+            None => answers.push((call.to_owned(), VecDeque::from([(code, body)]))),
+        }
+        drop(answers);
+        self
+    }
+
+    fn take(&self, method: &Method, uri: &Uri, body: &Bytes) -> (StatusCode, String) {
+        let call = format!("{method} {uri}");
+        let body = String::from_utf8_lossy(body);
+        self.asked.lock().expect("no test panics here").push(format!("{call} {body}").trim().to_owned());
+        let mut answers = self.answers.lock().expect("no test panics here");
+        let queue = answers.iter_mut().find(|(known, _)| *known == call).map(|(_, queue)| queue);
+        let next = queue.and_then(|q| if q.len() > 1 { q.pop_front() } else { q.front().cloned() });
+        let absent = || (404, json!({"kind": "Status", "message": format!("no {call}"), "code": 404}));
+        let (code, body) = next.unwrap_or_else(absent);
+        (StatusCode::from_u16(code).expect("a code"), body.to_string())
+    }
+
+    async fn start(&self) -> String {
+        let fake = self.clone();
+        let app = Router::new().fallback(move |method: Method, uri: Uri, body: Bytes| {
+            let answer = fake.take(&method, &uri, &body);
+            async move { answer }
+        });
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let address = listener.local_addr().expect("it listens");
+        tokio::spawn(async move { axum::serve(listener, app).await });
+        format!("http://{address}")
+    }
+
+    fn asked(&self) -> Vec<String> {
+        self.asked.lock().expect("no test panics here").clone()
+    }
+}
+
+#[derive(Clone, Default)]
+struct Shared(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Shared {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().expect("no test panics here").extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Runs a command line against a server: how it ended, and what it printed.
+async fn run(server: &str, line: &str) -> (Result<Ended, Failure>, String) {
+    let words = std::iter::once("setpoint").chain(line.split_whitespace());
+    let cli = crate::cli::Cli::try_parse_from(words).expect("a command line");
+    let flags = vec![Flag::new("--server", "client.server", server)];
+    let settings = load(&Sources { flags, ..Sources::default() }).expect("settings").settings;
+    let out = Shared::default();
+    let mut cx = Context::new(settings).expect("a context");
+    cx.out = Printer(Box::new(out.clone()));
+    let ended = crate::cli::client_of(cli, &mut cx).await;
+    let printed = out.0.lock().expect("no test panics here").clone();
+    (ended, String::from_utf8(printed).expect("text"))
+}
+
+fn pod(name: &str, node: &str, owner: &str) -> Value {
+    json!({
+        "metadata": {"name": name, "namespace": "default", "uid": format!("uid-{name}"),
+            "ownerReferences": [{"kind": owner, "name": "x"}]},
+        "spec": {"nodeName": node, "containers": [{"name": "a"}]},
+        "status": {"phase": "Running"}
+    })
+}
+
+#[tokio::test]
+async fn get_lists_as_kubernetes_lists() {
+    let items = json!({"metadata": {"resourceVersion": "7"}, "items": [pod("web-1", "n1", "ReplicaSet")]});
+    let fake = Fake::default().answer("GET /api/v1/namespaces/shop/pods?labelSelector=app%3Dweb", 200, items);
+    let (ended, printed) = run(&fake.start().await, "get pods -n shop -l app=web -o name").await;
+    assert_eq!(ended, Ok(Ended::Well));
+    assert_eq!(printed, "pod/web-1\n");
+}
+
+#[tokio::test]
+async fn what_is_not_there_is_a_failure_that_says_so() {
+    let status = json!({"kind": "Status", "code": 404, "message": "deployments.apps \"web\" not found"});
+    let call = "GET /apis/apps/v1/namespaces/default/deployments/web";
+    let fake = Fake::default().answer(call, 404, status);
+    let (ended, printed) = run(&fake.start().await, "get deployment web").await;
+    expect![[r#"
+        error: failed to get deployment.apps/web
+          why:   deployments.apps "web" not found"#]]
+    .assert_eq(&ended.expect_err("it is not there").to_string());
+    assert_eq!(printed, "");
+}
+
+#[tokio::test]
+async fn a_server_that_is_away_is_told_with_what_to_do() {
+    let (ended, _) = run("http://127.0.0.1:1", "get pods").await;
+    let shown = ended.expect_err("nobody is there").to_string();
+    assert!(shown.contains("where: http://127.0.0.1:1"), "{shown}");
+    assert!(shown.contains("do:    start an engine with `setpoint up`"), "{shown}");
+}
+
+#[tokio::test]
+async fn scale_patches_the_scale_and_nothing_else() {
+    let call = "PATCH /apis/apps/v1/namespaces/default/deployments/web/scale?fieldManager=setpoint";
+    let fake = Fake::default().answer(call, 200, json!({}));
+    let (ended, printed) = run(&fake.start().await, "scale deploy/web --replicas 5").await;
+    assert_eq!(ended, Ok(Ended::Well));
+    assert_eq!(printed, "deployment.apps/web scaled\n");
+    assert_eq!(fake.asked(), [format!("{call} {}", r#"{"spec":{"replicas":5}}"#)]);
+}
+
+#[tokio::test]
+async fn drain_cordons_first_and_leaves_daemons_alone() {
+    let pods = json!({"items": [pod("web-1", "n1", "ReplicaSet"), pod("log-1", "n1", "DaemonSet")]});
+    let path = "/api/v1/namespaces/default/pods/web-1";
+    let fake = Fake::default()
+        .answer("PATCH /api/v1/nodes/n1?fieldManager=setpoint", 200, json!({}))
+        .answer("GET /api/v1/pods?fieldSelector=spec.nodeName%3Dn1", 200, pods)
+        .answer(&format!("DELETE {path}"), 200, json!({}))
+        .answer(&format!("GET {path}"), 200, pod("web-1", "n1", "ReplicaSet"))
+        .answer(&format!("GET {path}"), 404, json!({"code": 404}));
+    let (ended, printed) = run(&fake.start().await, "drain n1").await;
+    assert_eq!(ended, Ok(Ended::Well));
+    assert_eq!(printed, "node/n1 cordoned\npod/web-1 evicted\nnode/n1 drained\n");
+    let asked = fake.asked();
+    assert!(asked[0].starts_with("PATCH /api/v1/nodes/n1"), "{asked:?}");
+    assert!(!asked.iter().any(|call| call.contains("log-1")), "{asked:?}");
+}
+
+#[tokio::test]
+async fn undo_asks_for_the_revision() {
+    let call = "POST /setpoint/v1/namespaces/default/deployments/web/undo";
+    let fake = Fake::default().answer(call, 200, json!({}));
+    let (ended, _) = run(&fake.start().await, "rollout undo deployment/web --to-revision 2").await;
+    assert_eq!(ended, Ok(Ended::Well));
+    assert_eq!(fake.asked(), [format!("{call} {}", r#"{"toRevision":2}"#)]);
+}
+
+#[tokio::test]
+async fn a_kind_that_no_table_knows_is_found_by_discovery() {
+    let groups = json!({"groups": [{"preferredVersion": {"groupVersion": "example.com/v1"}}]});
+    let resources = json!({"groupVersion": "example.com/v1", "resources": [
+        {"name": "widgets", "kind": "Widget", "namespaced": true}]});
+    let widgets = json!({"items": [{"metadata": {"name": "a"}}]});
+    let fake = Fake::default()
+        .answer("GET /apis", 200, groups)
+        .answer("GET /apis/example.com/v1", 200, resources)
+        .answer("GET /apis/example.com/v1/namespaces/default/widgets", 200, widgets);
+    let (ended, printed) = run(&fake.start().await, "get widget -o name").await;
+    assert_eq!(ended, Ok(Ended::Well));
+    assert_eq!(printed, "widget.example.com/a\n");
+}
+
+#[tokio::test]
+async fn a_dead_letter_is_found_by_its_position() {
+    let letters = json!([{"topic": "setpoint.pods", "partition": 0, "offset": 4, "time_ms": 0,
+        "reason": "unknown schema"}]);
+    let fake = Fake::default()
+        .answer("GET /setpoint/v1/deadletter?limit=100", 200, letters.clone())
+        .answer("GET /setpoint/v1/deadletter?limit=10000", 200, letters);
+    let server = fake.start().await;
+    let (_, printed) = run(&server, "deadletter list").await;
+    expect![[r#"
+        POSITION            TIME                       REASON
+        setpoint.pods/0@4   1970-01-01T00:00:00.000Z   unknown schema
+    "#]]
+    .assert_eq(&printed);
+    let (ended, _) = run(&server, "deadletter show setpoint.pods/0@5").await;
+    assert!(ended.is_err(), "there is none");
+}
