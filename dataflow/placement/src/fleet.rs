@@ -95,6 +95,9 @@ impl Fleet {
         let slot = self.nodes.slot_or_new(node);
         self.nodes.reserve(slot, shape);
         self.census.add(shape, slot, &self.namespaces);
+        for key in shape.topology_keys() {
+            self.nodes.keep_topology(key);
+        }
         self.pods.insert(pod, Reserved { slot, shape: Arc::clone(shape) });
         self.changes += 1;
     }
@@ -166,9 +169,7 @@ impl Fleet {
         for query in shape.queries() {
             self.census.keep(query, &self.namespaces);
         }
-        let terms = shape.held.iter().map(|held| held.term.topology_key.as_str());
-        let spreads = shape.spread_hard.iter().chain(&shape.spread_soft);
-        for key in terms.chain(spreads.map(|spread| spread.topology_key.as_str())) {
+        for key in shape.topology_keys() {
             self.nodes.keep_topology(key);
         }
         let kept = self.eligible.get(&shape.demand.digest);

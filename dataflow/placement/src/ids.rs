@@ -44,7 +44,6 @@ impl Hasher for IdHasher {
     }
 
     /// Digests are well mixed already: their low half will do.
-    #[allow(clippy::cast_possible_truncation)]
     fn write_u128(&mut self, value: u128) {
         self.write_u64(value as u64);
     }

@@ -145,6 +145,13 @@ impl PodShape {
             || !self.spread_soft.is_empty()
     }
 
+    /// Every topology key that this shape names.
+    pub(crate) fn topology_keys(&self) -> impl Iterator<Item = &str> {
+        let terms = self.held.iter().map(|held| held.term.topology_key.as_str());
+        let spreads = self.spread_hard.iter().chain(&self.spread_soft);
+        terms.chain(spreads.map(|spread| spread.topology_key.as_str()))
+    }
+
     /// Every question that this shape asks about other pods.
     pub(crate) fn queries(&self) -> impl Iterator<Item = &Arc<PodQuery>> {
         let affinity = self.affinity.iter().map(|affinity| &affinity.query);

@@ -1,5 +1,7 @@
 //! What holds for every fleet, after every change, in plain words.
 
+#![allow(clippy::unwrap_used)] // a panic is how a test fails
+
 mod support;
 
 use std::collections::BTreeMap;

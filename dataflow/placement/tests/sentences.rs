@@ -1,5 +1,7 @@
 //! What the placer answers, case by case: the node, or kube-scheduler's sentence.
 
+#![allow(clippy::unwrap_used)] // a panic is how a test fails
+
 mod support;
 
 use expect_test::{Expect, expect};
