@@ -1,1 +1,28 @@
-//! Pods on a Docker Engine.
+//! Pods on a Docker Engine, or on Podman by the same API.
+//!
+//! Guarantee: nothing is kept in memory that matters. Every container carries labels that say which
+//! pod it is of, so that a new instance finds its pods; one without our fleet's label is never
+//! touched. Passes the conformance suite of `setpoint-actuators` on a real engine.
+//! Absent: when to restart (the agent's rule; containers are made without a restart policy of the
+//! engine's own), credentials of private registries, volumes other than ConfigMaps and Secrets.
+
+mod actuator;
+mod config;
+
+mod start;
+mod stop;
+mod observe;
+mod usage;
+
+mod body;
+mod sandbox;
+mod image;
+mod volumes;
+mod names;
+mod engine;
+
+#[cfg(feature = "testing")]
+pub mod testing;
+
+pub use actuator::DockerActuator;
+pub use config::{DockerConfig, Network};

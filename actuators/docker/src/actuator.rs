@@ -1,0 +1,145 @@
+//! The contract, on a Docker Engine.
+
+use std::path::Path;
+use std::time::Duration;
+
+use bollard::query_parameters::EventsOptionsBuilder;
+use bollard::{API_DEFAULT_VERSION, Docker};
+use futures::future::BoxFuture;
+use futures::{FutureExt, StreamExt};
+use setpoint_actuators::{
+    Act, Actuator, ActuatorError, Changes, Observed, PodToRun, RuntimeInfo, Usage,
+};
+use setpoint_schemas::{PodUid, Resources};
+use tokio::sync::OnceCell;
+use tokio_util::sync::CancellationToken;
+
+use crate::engine::unavailable;
+use crate::image::Pulls;
+use crate::names::filter;
+use crate::start::{Starter, restart_container};
+use crate::stop::stop_pod;
+use crate::{DockerConfig, observe, usage};
+
+/// An engine under load starts a container in seconds; one that takes longer hangs.
+const ANSWER_SECONDS_MAX: u64 = 120;
+/// The kubelet's default.
+const PODS_MAX: i64 = 110;
+/// The runtime's name in a node's record.
+const RUNTIME: &str = "docker";
+
+/// Pods on a Docker Engine.
+#[derive(Debug)]
+pub struct DockerActuator {
+    docker: Docker,
+    config: DockerConfig,
+    pulls: Pulls,
+    cpus: OnceCell<i64>,
+}
+
+impl DockerActuator {
+    /// Connects to the engine and agrees with it on a version of its API.
+    ///
+    /// # Errors
+    /// Transient when the engine does not answer.
+    pub async fn connect(config: DockerConfig) -> Result<Self, ActuatorError> {
+        let docker = connect(&config.host)?;
+        let docker = docker.negotiate_version().await.map_err(unavailable("reach the engine"))?;
+        Ok(DockerActuator { docker, config, pulls: Pulls::default(), cpus: OnceCell::new() })
+    }
+
+    async fn start_pod(&self, pod: &PodToRun) -> Result<(), ActuatorError> {
+        let cpus = self.cpus.get_or_try_init(|| async {
+            let info = self.docker.info().await.map_err(unavailable("ask the engine about itself"))?;
+            Ok(info.ncpu.unwrap_or(i64::MAX))
+        });
+        let cpus = *cpus.await?;
+        let (docker, config, pulls) = (&self.docker, &self.config, &self.pulls);
+        Starter { docker, config, pulls, cpus }.start_pod(pod).await
+    }
+
+    async fn describe_engine(&self) -> Result<RuntimeInfo, ActuatorError> {
+        let info = self.docker.info().await.map_err(unavailable("ask the engine about itself"))?;
+        let capacity = Resources {
+            cpu_milli: info.ncpu.unwrap_or(0).saturating_mul(1_000),
+            memory_bytes: info.mem_total.unwrap_or(0),
+            ephemeral_bytes: info.docker_root_dir.map_or(0, |folder| disk_bytes(Path::new(&folder))),
+            pods: PODS_MAX,
+            ..Resources::default()
+        };
+        let version = info.server_version.unwrap_or_default();
+        Ok(RuntimeInfo { runtime: RUNTIME.to_owned(), version, capacity })
+    }
+}
+
+impl Actuator for DockerActuator {
+    fn describe(&self) -> Act<'_, RuntimeInfo> {
+        self.describe_engine().boxed()
+    }
+
+    fn observe(&self) -> Act<'_, Vec<Observed>> {
+        async {
+            let containers = observe::inspect(&self.docker, &self.config.fleet, None).await?;
+            Ok(observe::pods_of(&containers))
+        }
+        .boxed()
+    }
+
+    fn start<'a>(&'a self, pod: &'a PodToRun, cancel: &'a CancellationToken) -> Act<'a, ()> {
+        unless_cancelled(cancel, self.start_pod(pod).boxed())
+    }
+
+    fn stop<'a>(
+        &'a self,
+        uid: &'a PodUid,
+        grace: Duration,
+        cancel: &'a CancellationToken,
+    ) -> Act<'a, ()> {
+        unless_cancelled(cancel, stop_pod(&self.docker, &self.config, uid, grace).boxed())
+    }
+
+    fn restart_container<'a>(&'a self, uid: &'a PodUid, container: &'a str) -> Act<'a, ()> {
+        restart_container(&self.docker, &self.config, uid, container).boxed()
+    }
+
+    fn usage(&self) -> Act<'_, Vec<Usage>> {
+        usage::usage(&self.docker, &self.config.fleet).boxed()
+    }
+
+    fn changes(&self) -> Changes {
+        let mut wanted = filter(&self.config.fleet, None);
+        wanted.insert("type".to_owned(), vec!["container".to_owned()]);
+        let options = EventsOptionsBuilder::new().filters(&wanted).build();
+        let events = self.docker.events(Some(options));
+        // An error ends the stream: whoever asks again gets a new one.
+        events.take_while(|event| std::future::ready(event.is_ok())).map(|_| ()).boxed()
+    }
+}
+
+/// Runs the call until the token is cancelled. What the engine was asked for by then it still does:
+/// containers carry their labels from the first moment, so that nothing is lost from sight.
+fn unless_cancelled<'a>(cancel: &'a CancellationToken, call: BoxFuture<'a, Result<(), ActuatorError>>) -> Act<'a, ()> {
+    async move {
+        tokio::select! {
+            biased;
+            () = cancel.cancelled() => Err(ActuatorError::Cancelled),
+            done = call => done,
+        }
+    }
+    .boxed()
+}
+
+fn connect(host: &str) -> Result<Docker, ActuatorError> {
+    let docker = match host.strip_prefix("tcp://") {
+        Some(_) => Docker::connect_with_http(host, ANSWER_SECONDS_MAX, API_DEFAULT_VERSION),
+        None => Docker::connect_with_unix(host, ANSWER_SECONDS_MAX, API_DEFAULT_VERSION),
+    };
+    docker.map_err(unavailable("connect to the engine"))
+}
+
+/// The size of the disk below a folder; 0 when the engine is on another machine.
+fn disk_bytes(folder: &Path) -> i64 {
+    let Ok(disk) = nix::sys::statvfs::statvfs(folder) else { return 0 };
+    let bytes = disk.blocks().saturating_mul(disk.fragment_size());
+    i64::try_from(bytes).unwrap_or(i64::MAX)
+}

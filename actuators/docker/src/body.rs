@@ -1,0 +1,173 @@
+//! A container of a pod as the engine's create call wants it. Pure.
+//!
+//! Kubernetes' `command` is Docker's entry point, its `args` Docker's command.
+//! Source of the arithmetic: the kubelet's `MilliCPUToShares`.
+
+use std::collections::HashMap;
+
+use bollard::models::{
+    ContainerCreateBody, HostConfig, Mount, MountType, PortBinding, PortMap, RestartPolicy,
+    RestartPolicyNameEnum,
+};
+use setpoint_actuators::{ActuatorError, PodToRun, labels};
+use setpoint_schemas::{Container, PodSpec, ResourceRequirements};
+
+use crate::names::{INDEX, pod_labels};
+use crate::{DockerConfig, volumes};
+
+/// One core's worth of cgroup shares.
+const SHARES_PER_CORE: i64 = 1_024;
+/// The kernel's least.
+const SHARES_MIN: i64 = 2;
+/// Docker's least: a hundredth of a core.
+const NANO_CPUS_MIN: i64 = 10_000_000;
+const NANO_PER_MILLI: i64 = 1_000_000;
+/// The kernel's limit for host names.
+const HOSTNAME_CHARS_MAX: usize = 63;
+
+/// Where a container gets its network from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum NetworkOf<'a> {
+    /// It has its own: the only container of its pod, or the one that holds the network.
+    Own,
+    /// The node's.
+    Node,
+    /// That of the container with this id.
+    Container(&'a str),
+}
+
+/// The body of the create call for the container at this place of the spec.
+///
+/// # Errors
+/// Permanent when a mount names no volume of the pod.
+pub(crate) fn body_of(
+    config: &DockerConfig,
+    pod: &PodToRun,
+    index: usize,
+    network: NetworkOf<'_>,
+    cpus: i64,
+) -> Result<ContainerCreateBody, ActuatorError> {
+    let container = &pod.spec.containers[index];
+    let mut labels = pod_labels(&config.fleet, pod);
+    labels.insert(labels::CONTAINER.to_owned(), container.name.clone());
+    labels.insert(INDEX.to_owned(), index.to_string());
+    let variables = pod.env.get(&container.name).map_or(&[][..], Vec::as_slice);
+    let mut body = with_network(config, pod, network);
+    let host = body.host_config.get_or_insert_default();
+    host.mounts = Some(mounts(config, pod, container)?);
+    limit(host, &container.resources, cpus);
+    Ok(ContainerCreateBody {
+        image: container.image.clone(),
+        entrypoint: some(container.command.clone()),
+        cmd: some(container.args.clone()),
+        working_dir: container.working_dir.clone(),
+        env: some(variables.iter().map(|(name, value)| format!("{name}={value}")).collect()),
+        stop_timeout: i64::try_from(pod.grace().as_secs()).ok(),
+        labels: Some(labels),
+        ..body
+    })
+}
+
+/// What holds the pod's network: host name, ports, network mode.
+pub(crate) fn with_network(
+    config: &DockerConfig,
+    pod: &PodToRun,
+    network: NetworkOf<'_>,
+) -> ContainerCreateBody {
+    let never = RestartPolicy { name: Some(RestartPolicyNameEnum::NO), maximum_retry_count: None };
+    let mut host = HostConfig { restart_policy: Some(never), ..HostConfig::default() };
+    let mut body = ContainerCreateBody::default();
+    match network {
+        NetworkOf::Node => host.network_mode = Some("host".to_owned()),
+        NetworkOf::Container(id) => host.network_mode = Some(format!("container:{id}")),
+        NetworkOf::Own => {
+            host.network_mode = Some(config.network.mode().to_owned());
+            body.hostname = Some(hostname(pod));
+            if config.network.publishes() {
+                let (exposed, bindings) = ports(&pod.spec);
+                body.exposed_ports = some(exposed);
+                host.port_bindings = Some(bindings);
+            }
+        }
+    }
+    body.host_config = Some(host);
+    body
+}
+
+/// An empty list leaves what the image says. As in Kubernetes, a command without arguments does not
+/// take the image's own arguments: the engine sees to that.
+fn some<T>(list: Vec<T>) -> Option<Vec<T>> {
+    Some(list).filter(|list| !list.is_empty())
+}
+
+fn hostname(pod: &PodToRun) -> String {
+    let name = pod.spec.hostname.as_deref().unwrap_or(pod.placement.name.as_str());
+    let short: String = name.chars().take(HOSTNAME_CHARS_MAX).collect();
+    short.trim_end_matches(['-', '.']).to_owned()
+}
+
+/// The ports of all containers that are to be reached on the node.
+fn ports(spec: &PodSpec) -> (Vec<String>, PortMap) {
+    let mut exposed = Vec::new();
+    let mut bindings: PortMap = HashMap::new();
+    for port in spec.containers.iter().flat_map(|container| &container.ports) {
+        let protocol = port.protocol.as_deref().unwrap_or("TCP").to_ascii_lowercase();
+        let inside = format!("{}/{protocol}", port.container_port);
+        if let Some(host_port) = port.host_port.filter(|port| *port > 0) {
+            let binding =
+                PortBinding { host_ip: port.host_ip.clone(), host_port: Some(host_port.to_string()) };
+            bindings.entry(inside.clone()).or_default().get_or_insert_default().push(binding);
+        }
+        exposed.push(inside);
+    }
+    exposed.sort();
+    exposed.dedup();
+    (exposed, bindings)
+}
+
+/// Limits bound memory and processor time, requests weigh the latter. A limit above what the node
+/// has bounds nothing; the engine would refuse it.
+fn limit(host: &mut HostConfig, resources: &ResourceRequirements, cpus: i64) {
+    let limits = &resources.limits;
+    if let Some(memory) = limits.get("memory").map(setpoint_schemas::Quantity::units) {
+        host.memory = Some(memory);
+        // The same figure: no swap beside the memory.
+        host.memory_swap = Some(memory);
+    }
+    let limit = limits.get("cpu").map(setpoint_schemas::Quantity::milli);
+    host.nano_cpus = limit
+        .filter(|milli| *milli < cpus.saturating_mul(1_000))
+        .map(|milli| milli.saturating_mul(NANO_PER_MILLI).max(NANO_CPUS_MIN));
+    let request = resources.requests.get("cpu").map(setpoint_schemas::Quantity::milli);
+    host.cpu_shares = request
+        .or(limit)
+        .map(|milli| (milli.saturating_mul(SHARES_PER_CORE) / 1_000).max(SHARES_MIN));
+}
+
+fn mounts(
+    config: &DockerConfig,
+    pod: &PodToRun,
+    container: &Container,
+) -> Result<Vec<Mount>, ActuatorError> {
+    let mount = |wanted: &setpoint_schemas::VolumeMount| {
+        let volume = pod.spec.volumes.iter().find(|volume| volume.name == wanted.name);
+        let Some(volume) = volume else {
+            let message = format!("container {} mounts unknown volume {}", container.name, wanted.name);
+            return Err(ActuatorError::permanent("CreateContainerConfigError", message));
+        };
+        let folder = volumes::folder(config, &pod.placement.uid, volume);
+        let source = wanted.sub_path.as_ref().map_or(folder.clone(), |path| folder.join(path));
+        Ok(Mount {
+            target: Some(wanted.mount_path.clone()),
+            source: Some(source.to_string_lossy().into_owned()),
+            typ: Some(MountType::BIND),
+            read_only: Some(true),
+            ..Mount::default()
+        })
+    };
+    container.volume_mounts.iter().map(mount).collect()
+}
+
+#[cfg(test)]
+#[path = "body_tests.rs"]
+mod tests;

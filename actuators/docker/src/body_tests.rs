@@ -1,0 +1,175 @@
+//! Golden cases: a pod spec in, what the engine is told out.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use setpoint_schemas::{FleetId, Namespace, NodeName, Placement, PodUid, ResourceName};
+
+use super::*;
+use crate::Network;
+
+const CPUS: i64 = 2;
+
+fn config(network: Network) -> DockerConfig {
+    let fleet = FleetId::parse("f1").expect("a fleet");
+    let mut config = DockerConfig::new("unix:///d.sock", fleet, PathBuf::from("/state"));
+    config.secrets = PathBuf::from("/memory");
+    config.network = network;
+    config
+}
+
+fn pod(spec: &str) -> PodToRun {
+    let spec: PodSpec = serde_json::from_str(spec).expect("a pod spec");
+    let placement = Placement {
+        uid: PodUid::parse("web-0-abc").expect("a uid"),
+        node: NodeName::parse("n1").expect("a node"),
+        namespace: Namespace::parse("shop").expect("a namespace"),
+        name: ResourceName::parse("web-0").expect("a name"),
+        workload: Arc::from("apps/Deployment/shop/web"),
+        revision: Arc::from("r"),
+        generation: 3,
+        term: 7,
+        epoch: 1,
+        placed_ms: 1,
+        labels: Arc::new(BTreeMap::from([("app".to_owned(), "web".to_owned())])),
+        annotations: Arc::default(),
+        spec: Arc::from(""),
+    };
+    PodToRun { placement, spec, env: BTreeMap::new(), volumes: BTreeMap::new() }
+}
+
+fn body(spec: &str, network: Network) -> (ContainerCreateBody, HostConfig) {
+    let mut body =
+        body_of(&config(network), &pod(spec), 0, NetworkOf::Own, CPUS).expect("a body");
+    let host = body.host_config.take().expect("a host part");
+    (body, host)
+}
+
+#[test]
+fn command_is_the_entry_point_and_args_the_command() {
+    let table = [
+        (r#""command": ["a"], "args": ["b"]"#, Some(vec!["a"]), Some(vec!["b"])),
+        (r#""command": ["a"]"#, Some(vec!["a"]), None),
+        (r#""args": ["b"]"#, None, Some(vec!["b"])),
+    ];
+    for (text, entrypoint, cmd) in table {
+        let spec = format!(r#"{{"containers": [{{"name": "c", "image": "i", {text}}}]}}"#);
+        let (body, _) = body(&spec, Network::None);
+        let owned = |list: Option<Vec<&str>>| list.map(|l| l.into_iter().map(str::to_owned).collect());
+        assert_eq!((body.entrypoint, body.cmd), (owned(entrypoint), owned(cmd)), "{text}");
+    }
+}
+
+#[test]
+fn limits_bound_and_requests_weigh() {
+    // (resources, memory, nano cpus, shares)
+    let table = [
+        (r#"{"limits": {"cpu": "500m", "memory": "64Mi"}}"#, Some(64 << 20), Some(500_000_000), Some(512)),
+        (r#"{"requests": {"cpu": "100m"}, "limits": {"cpu": "1"}}"#, None, Some(1_000_000_000), Some(102)),
+        (r#"{"limits": {"cpu": "8"}}"#, None, None, Some(8_192)),
+        (r#"{"requests": {"cpu": "1m", "memory": "1Gi"}}"#, None, None, Some(2)),
+        (r#"{"limits": {"cpu": "1m"}}"#, None, Some(10_000_000), Some(2)),
+        ("{}", None, None, None),
+    ];
+    for (resources, memory, nano_cpus, shares) in table {
+        let spec = format!(r#"{{"containers": [{{"name": "c", "resources": {resources}}}]}}"#);
+        let (_, host) = body(&spec, Network::None);
+        assert_eq!((host.memory, host.nano_cpus, host.cpu_shares), (memory, nano_cpus, shares), "{resources}");
+        assert_eq!(host.memory_swap, memory, "no swap beside the memory: {resources}");
+    }
+}
+
+#[test]
+fn labels_name_the_pod_and_a_pod_cannot_forge_them() {
+    let mut pod = pod(r#"{"containers": [{"name": "c"}]}"#);
+    let forged = [("app", "web"), ("setpoint.dev/fleet", "other")];
+    let forged = forged.map(|(key, value)| (key.to_owned(), value.to_owned()));
+    pod.placement.labels = Arc::new(BTreeMap::from(forged));
+    let body = body_of(&config(Network::None), &pod, 0, NetworkOf::Own, CPUS).expect("a body");
+    let labels: BTreeMap<String, String> = body.labels.expect("labels").into_iter().collect();
+    let lines: Vec<String> = labels.iter().map(|(key, value)| format!("{key}={value}")).collect();
+    let expected = [
+        "app=web",
+        "setpoint.dev/container=c",
+        "setpoint.dev/container-index=0",
+        "setpoint.dev/fleet=f1",
+        "setpoint.dev/generation=3",
+        "setpoint.dev/name=web-0",
+        "setpoint.dev/namespace=shop",
+        "setpoint.dev/pod-uid=web-0-abc",
+        "setpoint.dev/term=7",
+    ];
+    assert_eq!(lines, expected);
+}
+
+#[test]
+fn ports_are_published_where_there_is_a_network() {
+    let spec = r#"{"containers": [{"name": "c", "ports": [
+        {"containerPort": 80, "hostPort": 8080, "hostIP": "127.0.0.1"},
+        {"containerPort": 53, "protocol": "UDP"}]}]}"#;
+    let (with, host) = body(spec, Network::Default);
+    assert_eq!(with.exposed_ports, Some(vec!["53/udp".to_owned(), "80/tcp".to_owned()]));
+    let bindings = host.port_bindings.expect("bindings");
+    assert_eq!(bindings.len(), 1);
+    let binding = &bindings["80/tcp"].as_ref().expect("one")[0];
+    assert_eq!(binding.host_ip.as_deref(), Some("127.0.0.1"));
+    assert_eq!(binding.host_port.as_deref(), Some("8080"));
+    let (without, host) = body(spec, Network::None);
+    assert_eq!((without.exposed_ports, host.port_bindings), (None, None));
+    assert_eq!(host.network_mode.as_deref(), Some("none"));
+}
+
+#[test]
+fn who_joins_a_network_names_neither_host_nor_ports() {
+    let spec = r#"{"hostname": "h", "containers": [{"name": "c", "ports": [{"containerPort": 80}]}]}"#;
+    let table = [
+        (NetworkOf::Own, Some("h"), "default"),
+        (NetworkOf::Node, None, "host"),
+        (NetworkOf::Container("abc"), None, "container:abc"),
+    ];
+    for (network, hostname, mode) in table {
+        let body = body_of(&config(Network::Default), &pod(spec), 0, network, CPUS).expect("a body");
+        assert_eq!(body.hostname.as_deref(), hostname, "{network:?}");
+        assert_eq!(body.exposed_ports.is_some(), network == NetworkOf::Own, "{network:?}");
+        let host = body.host_config.expect("a host part");
+        assert_eq!(host.network_mode.as_deref(), Some(mode));
+    }
+}
+
+#[test]
+fn secrets_are_mounted_from_memory_and_everything_read_only() {
+    let spec = r#"{"volumes": [{"name": "conf", "configMap": {"name": "x"}}, {"name": "keys", "secret": {"secretName": "y"}}],
+        "containers": [{"name": "c", "volumeMounts": [{"name": "conf", "mountPath": "/conf"},
+            {"name": "keys", "mountPath": "/key", "subPath": "tls.key"}]}]}"#;
+    let (_, host) = body(spec, Network::None);
+    let mounts = host.mounts.expect("mounts");
+    let lines: Vec<String> = mounts
+        .iter()
+        .map(|m| format!("{:?} {:?} {:?}", m.source, m.target, m.read_only).replace("Some", ""))
+        .collect();
+    let expected = [
+        r#"("/state/volumes/web-0-abc/conf") ("/conf") (true)"#,
+        r#"("/memory/web-0-abc/keys/tls.key") ("/key") (true)"#,
+    ];
+    assert_eq!(lines, expected);
+}
+
+#[test]
+fn a_mount_of_an_unknown_volume_stays_wrong() {
+    let spec = r#"{"containers": [{"name": "c", "volumeMounts": [{"name": "no", "mountPath": "/x"}]}]}"#;
+    let error = body_of(&config(Network::None), &pod(spec), 0, NetworkOf::Own, CPUS);
+    let error = error.expect_err("there is no such volume");
+    assert!(!error.is_transient());
+    assert_eq!(error.to_string(), "container c mounts unknown volume no");
+}
+
+#[test]
+fn a_container_is_named_after_its_pod_and_pods_of_two_fleets_differ() {
+    let pod = pod(r#"{"containers": [{"name": "c"}]}"#);
+    let name = |fleet: &str| {
+        crate::names::container_name(&FleetId::parse(fleet).expect("a fleet"), &pod, "c:1")
+    };
+    assert!(name("f1").starts_with("setpoint_c-1_web-0_shop_"), "{}", name("f1"));
+    assert_ne!(name("f1"), name("f2"));
+}

@@ -1,0 +1,228 @@
+//! Starting a pod, and starting one of its containers once more.
+//!
+//! Level-triggered: looks at what the engine has of the pod and adds what is missing.
+
+use bollard::Docker;
+use bollard::models::{ContainerCreateBody, ContainerInspectResponse};
+use bollard::query_parameters::{
+    CreateContainerOptionsBuilder, RestartContainerOptions, StartContainerOptions,
+};
+use setpoint_actuators::{ActuatorError, Observed, PodToRun, labels};
+use setpoint_schemas::{Container, PodUid};
+
+use crate::body::{NetworkOf, body_of};
+use crate::engine::{error_of, is_conflict, unavailable};
+use crate::image::Pulls;
+use crate::names::container_name;
+use crate::observe::{inspect, is_running, is_sandbox, labels_of, pods_of, was_started};
+use crate::stop::{remove, stop_pod};
+use crate::{DockerConfig, sandbox, volumes};
+
+/// The word for the sandbox in container names; no container of a spec has a capital in its name.
+const SANDBOX_NAME: &str = "POD";
+
+/// What starting needs.
+pub(crate) struct Starter<'a> {
+    /// The engine.
+    pub(crate) docker: &'a Docker,
+    /// Fleet, network, folders.
+    pub(crate) config: &'a DockerConfig,
+    /// The pulls that failed.
+    pub(crate) pulls: &'a Pulls,
+    /// How many processors the engine has.
+    pub(crate) cpus: i64,
+}
+
+impl Starter<'_> {
+    /// Makes the pod run; see the contract.
+    pub(crate) async fn start_pod(&self, pod: &PodToRun) -> Result<(), ActuatorError> {
+        let uid = &pod.placement.uid;
+        let mut existing = inspect(self.docker, &self.config.fleet, Some(uid)).await?;
+        if let Some(runs) = pods_of(&existing).first() {
+            fence(pod, runs)?;
+            if runs.generation < pod.placement.generation {
+                stop_pod(self.docker, self.config, uid, pod.grace()).await?;
+                existing.clear();
+            }
+        }
+        volumes::write(self.config, pod).map_err(|error| {
+            ActuatorError::transient("VolumeError", format!("failed to write volumes of {uid}: {error}"))
+        })?;
+        let owner = self.ensure_network(pod, &mut existing).await?;
+        let network = match &owner {
+            Some(id) => NetworkOf::Container(id),
+            None if pod.spec.host_network == Some(true) => NetworkOf::Node,
+            None => NetworkOf::Own,
+        };
+        self.start_missing(pod, &existing, network).await
+    }
+
+    async fn start_missing(
+        &self,
+        pod: &PodToRun,
+        existing: &[ContainerInspectResponse],
+        network: NetworkOf<'_>,
+    ) -> Result<(), ActuatorError> {
+        let mut first_error = None;
+        for (index, container) in pod.spec.containers.iter().enumerate() {
+            let started = match named(existing, &container.name) {
+                Some(found) if is_running(found) || was_started(found) => Ok(()),
+                Some(found) => self.start_created(found).await,
+                None => self.create_and_start(pod, index, network).await,
+            };
+            if let Err(error) = started {
+                first_error.get_or_insert(error.of_container(&container.name));
+            }
+        }
+        first_error.map_or(Ok(()), Err)
+    }
+
+    async fn create_and_start(
+        &self,
+        pod: &PodToRun,
+        index: usize,
+        network: NetworkOf<'_>,
+    ) -> Result<(), ActuatorError> {
+        let container = &pod.spec.containers[index];
+        self.pulls.ensure(self.docker, container).await?;
+        let body = body_of(self.config, pod, index, network, self.cpus)?;
+        let name = container_name(&self.config.fleet, pod, &container.name);
+        let id = self.create(&name, body).await?;
+        start(self.docker, &id).await
+    }
+
+    async fn create(&self, name: &str, body: ContainerCreateBody) -> Result<String, ActuatorError> {
+        let options = CreateContainerOptionsBuilder::new().name(name).build();
+        let attempt = format!("create container {name}");
+        match self.docker.create_container(Some(options), body).await {
+            Ok(created) => Ok(created.id),
+            Err(error) if is_conflict(&error) => Err(error_of(&attempt, "NameConflict", &error)),
+            Err(error) => Err(error_of(&attempt, "CreateContainerConfigError", &error)),
+        }
+    }
+
+    async fn start_created(&self, found: &ContainerInspectResponse) -> Result<(), ActuatorError> {
+        start(self.docker, found.id.as_deref().unwrap_or_default()).await
+    }
+
+    /// Makes sure that what holds the network of a pod of several containers runs, and returns its
+    /// id; `None` when none is needed. Containers in the network of one that is gone are of no use
+    /// and are removed.
+    async fn ensure_network(
+        &self,
+        pod: &PodToRun,
+        existing: &mut Vec<ContainerInspectResponse>,
+    ) -> Result<Option<String>, ActuatorError> {
+        if pod.spec.containers.len() < 2 || pod.spec.host_network == Some(true) {
+            return Ok(None);
+        }
+        let found = existing.iter().find(|container| is_sandbox(container)).cloned();
+        let id = match found {
+            Some(sandbox) => {
+                revive(self.docker, &sandbox, existing).await?;
+                sandbox.id.unwrap_or_default()
+            }
+            None => self.create_sandbox(pod).await?,
+        };
+        let joined = |c: &ContainerInspectResponse| is_sandbox(c) || owner_of(c) == Some(id.as_str());
+        for stray in existing.iter().filter(|container| !joined(container)) {
+            remove(self.docker, stray.id.as_deref().unwrap_or_default()).await?;
+        }
+        existing.retain(joined);
+        Ok(Some(id))
+    }
+
+    async fn create_sandbox(&self, pod: &PodToRun) -> Result<String, ActuatorError> {
+        let image = match &self.config.sandbox_image {
+            Some(image) => {
+                let wanted = Container { image: Some(image.clone()), ..Container::default() };
+                self.pulls.ensure(self.docker, &wanted).await?
+            }
+            None => sandbox::ensure_image(self.docker).await?,
+        };
+        let name = container_name(&self.config.fleet, pod, SANDBOX_NAME);
+        let id = self.create(&name, sandbox::body(self.config, pod, image)).await?;
+        start(self.docker, &id).await?;
+        Ok(id)
+    }
+}
+
+/// Starts a container that has ended once more; see the contract.
+pub(crate) async fn restart_container(
+    docker: &Docker,
+    config: &DockerConfig,
+    uid: &PodUid,
+    name: &str,
+) -> Result<(), ActuatorError> {
+    let pod = inspect(docker, &config.fleet, Some(uid)).await?;
+    let Some(container) = named(&pod, name) else {
+        let message = format!("pod {uid} has no container {name}");
+        return Err(ActuatorError::permanent("NotFound", message).of_container(name));
+    };
+    if is_running(container) {
+        return Ok(());
+    }
+    if let Some(owner) = owner_of(container) {
+        let Some(sandbox) = pod.iter().find(|c| c.id.as_deref() == Some(owner)) else {
+            let message = format!("the network of pod {uid} is gone; the pod must be started anew");
+            return Err(ActuatorError::transient("SandboxChanged", message).of_container(name));
+        };
+        revive(docker, sandbox, &pod).await?;
+    }
+    let id = container.id.as_deref().unwrap_or_default();
+    start(docker, id).await.map_err(|error| error.of_container(name))
+}
+
+/// Starts what holds the network if it has ended. What ran in its former network is restarted: it
+/// would be cut off from the others.
+async fn revive(
+    docker: &Docker,
+    sandbox: &ContainerInspectResponse,
+    pod: &[ContainerInspectResponse],
+) -> Result<(), ActuatorError> {
+    if is_running(sandbox) {
+        return Ok(());
+    }
+    start(docker, sandbox.id.as_deref().unwrap_or_default()).await?;
+    for cut_off in pod.iter().filter(|container| !is_sandbox(container) && is_running(container)) {
+        let id = cut_off.id.as_deref().unwrap_or_default();
+        let again = docker.restart_container(id, None::<RestartContainerOptions>).await;
+        again.map_err(unavailable("restart a container in its new network"))?;
+    }
+    Ok(())
+}
+
+async fn start(docker: &Docker, id: &str) -> Result<(), ActuatorError> {
+    let started = docker.start_container(id, None::<StartContainerOptions>).await;
+    started.map_err(|error| error_of("start a container", "RunContainerError", &error))
+}
+
+/// What is older never replaces what is newer.
+fn fence(pod: &PodToRun, runs: &Observed) -> Result<(), ActuatorError> {
+    let asked = &pod.placement;
+    if runs.generation <= asked.generation && runs.term <= asked.term {
+        return Ok(());
+    }
+    Err(ActuatorError::Fenced {
+        uid: asked.uid.clone(),
+        generation: asked.generation,
+        term: asked.term,
+        generation_running: runs.generation,
+        term_running: runs.term,
+    })
+}
+
+fn named<'a>(
+    pod: &'a [ContainerInspectResponse],
+    name: &str,
+) -> Option<&'a ContainerInspectResponse> {
+    let is = |c: &&ContainerInspectResponse| {
+        labels_of(c).get(labels::CONTAINER).is_some_and(|label| label == name)
+    };
+    pod.iter().find(is)
+}
+
+/// The id of the container whose network this one has joined.
+fn owner_of(container: &ContainerInspectResponse) -> Option<&str> {
+    container.host_config.as_ref()?.network_mode.as_ref()?.strip_prefix("container:")
+}
