@@ -1,7 +1,8 @@
 //! Real manifests, placed one pod after the other: what KWOK's scheduling examples and
 //! Open-Simulator's demo cluster come to.
 
-#![allow(clippy::unwrap_used)] // a panic is how a test fails
+// A panic is how a test fails; reading inputs and clocks is for tests alone.
+#![allow(clippy::unwrap_used, clippy::disallowed_methods)]
 
 mod support;
 

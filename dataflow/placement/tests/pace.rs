@@ -1,7 +1,8 @@
 //! How fast: a fleet of 5,000 nodes takes 50,000 plain pods, then is filled to the brim. The bound
 //! is wide enough for a busy machine; it is there to notice a cost that grows with the fleet.
 
-#![allow(clippy::unwrap_used)] // a panic is how a test fails
+// A panic is how a test fails; reading inputs and clocks is for tests alone.
+#![allow(clippy::unwrap_used, clippy::disallowed_methods)]
 
 mod support;
 
