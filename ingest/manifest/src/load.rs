@@ -1,10 +1,12 @@
 //! Everything that an apply names, read and judged: Kubernetes documents and Compose projects.
 
-use std::path::PathBuf;
+use std::collections::BTreeMap;
+
+use setpoint_schemas::ResourceKey;
 
 use crate::compose::{self, ComposeOptions};
 use crate::gate::{self, GateOptions, Gated};
-use crate::problem::{Origin, Problem};
+use crate::problem::{Fault, FieldPath, Origin, Problem};
 use crate::read::{self, Document};
 use crate::source::{self, ReadOptions, Source, Text};
 
@@ -45,6 +47,7 @@ pub fn load(sources: &[Source], options: &LoadOptions) -> Result<Vec<(Origin, Ga
             Err(more) => problems.extend(more),
         }
     }
+    problems.extend(twice(&accepted));
     if problems.is_empty() { Ok(accepted) } else { Err(problems) }
 }
 
@@ -68,17 +71,16 @@ fn items(text: &Text, options: &LoadOptions) -> Result<Vec<Item>, Vec<Problem>> 
 }
 
 fn compose_items(text: &Text, options: &LoadOptions) -> Result<Vec<Item>, Vec<Problem>> {
-    let path = text.path.clone().unwrap_or_else(|| PathBuf::from("compose.yaml"));
     let mut compose = options.compose.clone();
-    compose.allow_ignored = options.gate.allow_ignored;
-    let project = compose::read_text(&text.name, &text.text, &path, &compose)?;
+    compose.allow_ignored |= options.gate.allow_ignored;
+    let project = compose::read_text(text, &compose)?;
     let origin = Origin { file: text.name.clone(), document: 1, line: 1 };
     let mut warnings = project.warnings;
     let mut ignored = project.ignored;
     let items = project.objects.into_iter().map(|value| Item {
         document: Document {
             origin: origin.clone(),
-            within: crate::problem::FieldPath::root(),
+            within: FieldPath::root(),
             value,
         },
         // What concerns the whole file is told once, with its first object.
@@ -86,6 +88,23 @@ fn compose_items(text: &Text, options: &LoadOptions) -> Result<Vec<Item>, Vec<Pr
         warnings: std::mem::take(&mut warnings),
     });
     Ok(items.collect())
+}
+
+/// One request says one thing of an object: the same twice is one too many, unless alike.
+fn twice(accepted: &[(Origin, Gated)]) -> Vec<Problem> {
+    let mut seen: BTreeMap<&ResourceKey, &(Origin, Gated)> = BTreeMap::new();
+    let mut problems = Vec::new();
+    for found in accepted {
+        let (origin, gated) = found;
+        if let Some((first, other)) = seen.insert(&gated.key, found) {
+            if other.object != gated.object {
+                let reason = format!("{} is given at {first} already, differently", gated.key);
+                let path = FieldPath::of("metadata.name");
+                problems.push(Problem::new(Fault::Value, path, reason).at(origin));
+            }
+        }
+    }
+    problems
 }
 
 fn gate_item(item: &Item, gating: &GateOptions) -> Result<Gated, Vec<Problem>> {

@@ -1,4 +1,25 @@
 //! Compose files to objects that the engine manages.
+//!
+//! A service becomes a Deployment (or, with `mode: global`, a DaemonSet), configs and secrets
+//! become ConfigMaps and Secrets with volumes. What a service said stays in an annotation.
+//! Guarantee: a field that we do not act upon and that changes what runs is named.
+//! Absent: building images, networks between services, volumes.
+
+mod interpolate;
+mod dotenv;
+mod units;
+mod tree;
+mod merge;
+mod files;
+mod fields;
+mod making;
+mod project;
+mod service;
+mod environment;
+mod ports;
+mod deploy;
+mod placement;
+mod mounts;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -7,12 +28,14 @@ use serde_json::Value;
 
 use crate::gate::Ignored;
 use crate::problem::Problem;
+use crate::source::{self, Text};
 
 /// The annotation that says that a workload's pods may end: they are not started anew.
 pub const ANNOTATION_RUNS_ONCE: &str = "setpoint.dev/runs-once";
-/// The annotation with the Compose source of a workload.
+/// The annotation with the Compose source of a service, in JSON: variables replaced, `extends`
+/// and `include` resolved, otherwise as written.
 pub const ANNOTATION_SOURCE: &str = "setpoint.dev/compose-source";
-/// The annotation that says which comes first in an update.
+/// The annotation that says which comes first in an update: `start-first` or `stop-first`.
 pub const ANNOTATION_UPDATE_ORDER: &str = "setpoint.dev/update-order";
 /// The label with the project's name.
 pub const LABEL_PROJECT: &str = "setpoint.dev/compose-project";
@@ -22,30 +45,30 @@ pub const LABEL_SERVICE: &str = "setpoint.dev/compose-service";
 /// How Compose files are read.
 #[derive(Debug, Clone, Default)]
 pub struct ComposeOptions {
-    /// Variables for interpolation; above those of `.env`.
+    /// Variables for interpolation; above those of the project's `.env`.
     pub variables: BTreeMap<String, String>,
-    /// Active profiles.
+    /// Active profiles; `*` activates all.
     pub profiles: Vec<String>,
-    /// The project's name; otherwise the file's `name`, otherwise its folder's.
+    /// The project's name; otherwise the file's `name`, `COMPOSE_PROJECT_NAME`, its folder's.
     pub project: Option<String>,
-    /// Fields that are not acted on are listed, not refused.
+    /// Fields that change what runs and that we do not act upon are listed, not refused.
     pub allow_ignored: bool,
 }
 
 /// A project as objects.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Project {
     /// Its name.
     pub name: String,
-    /// Its objects.
+    /// ConfigMaps and Secrets first, then workloads, each ready for the gate.
     pub objects: Vec<Value>,
-    /// Fields that are not acted on.
+    /// Fields that change what runs and that are not acted upon, when that was allowed.
     pub ignored: Vec<Ignored>,
     /// What the asker should know.
     pub warnings: Vec<String>,
 }
 
-/// Whether a document is a Compose file.
+/// Whether a document is a Compose file: it has `services` or `include`, and no `apiVersion`.
 #[must_use]
 pub fn is_compose(value: &Value) -> bool {
     let Some(entries) = value.as_object() else { return false };
@@ -53,14 +76,16 @@ pub fn is_compose(value: &Value) -> bool {
     !has("apiVersion") && !has("kind") && (has("services") || has("include"))
 }
 
-/// Reads a project.
+/// Reads a project from its file and what that includes.
 ///
 /// # Errors
-/// What is wrong.
-pub fn read_project(_path: &Path, _options: &ComposeOptions) -> Result<Project, Vec<Problem>> {
-    Err(Vec::new())
+/// Everything that is wrong with it, each with file, path and reason.
+pub fn read_project(path: &Path, options: &ComposeOptions) -> Result<Project, Vec<Problem>> {
+    let text = source::file_text(path).map_err(|problem| vec![problem])?;
+    read_text(&text, options)
 }
 
-pub(crate) fn read_text(_name: &str, _text: &str, _path: &Path, _options: &ComposeOptions) -> Result<Project, Vec<Problem>> {
-    Err(Vec::new())
+/// Reads a project from a text; files that it names are looked up beside it.
+pub(crate) fn read_text(text: &Text, options: &ComposeOptions) -> Result<Project, Vec<Problem>> {
+    project::made(text, options)
 }

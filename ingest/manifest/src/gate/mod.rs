@@ -148,7 +148,8 @@ fn values(checker: &mut Checker, object: &Cursor<'_>, kind: &str) {
     }
 }
 
-fn refused(path: &FieldPath, why: &str) -> Problem {
+/// A field that is not acted on, as a problem.
+pub(crate) fn refused(path: &FieldPath, why: &str) -> Problem {
     let reason = format!("{why}; it changes what runs (--allow-ignored accepts it without effect)");
     Problem::new(Fault::NotActedOn, path.clone(), reason)
 }
@@ -179,18 +180,23 @@ fn kind_of<'o>(object: &Value, options: &'o GateOptions) -> Result<Found<'o>, Pr
     }
 }
 
-/// Says which version of the kind there is, or that nobody defined it.
+/// Says in which versions the kind is served, or that nobody defined it. `extensions` is where
+/// Kubernetes had its workloads first.
 fn unknown(api_version: &str, kind: &str) -> Problem {
     let group = api_version.split_once('/').map_or("", |(group, _)| group);
-    let namesake = KINDS.iter().find(|row| row.kind == kind && row.group == group);
-    let elsewhere = KINDS.iter().find(|row| row.kind == kind);
+    let ours = group == "extensions" || KINDS.iter().any(|row| row.group == group);
+    let named = KINDS.iter().filter(|row| ours && row.kind == kind);
+    let same = named.clone().any(|row| row.group == group);
+    let served: Vec<String> =
+        named.filter(|row| !same || row.group == group).map(Kind::api_version).collect();
     let (kind, version) = (shortened(kind), shortened(api_version));
-    if let Some(row) = namesake.or(elsewhere) {
-        let reason = format!("{version} has no {kind}; it is served as {}", row.api_version());
+    if !served.is_empty() {
+        let reason = format!("{version} has no {kind}; it is served as {}", served.join(", "));
         return Problem::new(Fault::Kind, FieldPath::of("apiVersion"), reason);
     }
-    let reason = format!("{version} {kind} is unknown: no built-in kind and no custom resource \
-                          definition names it");
+    let reason = format!(
+        "{version} {kind} is unknown: no built-in kind and no custom resource definition names it"
+    );
     Problem::new(Fault::Kind, FieldPath::of("kind"), reason)
 }
 

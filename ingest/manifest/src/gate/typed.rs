@@ -190,6 +190,8 @@ pub(crate) fn sort_of(value: &Value) -> &'static str {
     }
 }
 
+const ZERO_TIME: &str = "0001-01-01T00:00:00Z";
+
 macro_rules! whole_number {
     ($($method:ident)*) => {$(
         fn $method<V: Visitor<'v>>(self, visitor: V) -> Result<V::Value, Stop> {
@@ -272,6 +274,10 @@ impl<'v> Deserializer<'v> for At<'v, '_> {
     ) -> Result<V::Value, Stop> {
         if name == "Quantity" {
             self.check_quantity()?;
+        }
+        if name == "Time" && self.value.is_null() {
+            // Within a map or list Kubernetes reads no time as its zero time.
+            return visitor.visit_newtype_struct(BorrowedStrDeserializer::new(ZERO_TIME));
         }
         visitor.visit_newtype_struct(self)
     }

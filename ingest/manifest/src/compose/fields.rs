@@ -1,0 +1,197 @@
+//! The field table of Compose: for every field of the specification its shape, and whether we act
+//! upon it, whether it is without effect on what runs, or whether it changes what runs and we do
+//! not act upon it.
+//!
+//! Guarantee: a field that is not here is unknown and refused; a test holds the table against the
+//! specification's own schema.
+
+use serde_json::Value;
+
+use crate::gate::fields::Effect::{self, Acted, Changes, Harmless};
+use crate::gate::fields::When::{Filled, Not, Unlike};
+use crate::gate::typed::sort_of;
+
+/// The shape of a field's value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Shape {
+    Text,
+    Number,
+    Truth,
+    List,
+    Map,
+    TextOrList,
+    MapOrList,
+    TextOrMap,
+    Any,
+}
+
+impl Shape {
+    /// What is wrong with a value's shape. No value is always allowed, and text may stand for a
+    /// number or a truth value, for variables give text.
+    pub(crate) fn broken(self, value: &Value) -> Option<String> {
+        let scalar = value.is_string() || value.is_number() || value.is_boolean();
+        let (fits, words) = match self {
+            Shape::Text => (scalar, "a string"),
+            Shape::Number => (
+                value.is_number() || value.as_str().is_some_and(|text| text.parse::<f64>().is_ok()),
+                "a number",
+            ),
+            Shape::Truth => (super::units::truth(value).is_some(), "true or false"),
+            Shape::List => (value.is_array(), "a list"),
+            Shape::Map => (value.is_object(), "a map"),
+            Shape::TextOrList => (scalar || value.is_array(), "a string or a list"),
+            Shape::MapOrList => (value.is_object() || value.is_array(), "a map or a list"),
+            Shape::TextOrMap => (scalar || value.is_object(), "a string or a map"),
+            Shape::Any => (true, "anything"),
+        };
+        (!fits && !value.is_null()).then(|| format!("expected {words}, found {}", sort_of(value)))
+    }
+}
+
+/// Rows: names of fields, their shape, what they do.
+pub(crate) type Rows = &'static [(&'static str, Shape, Effect)];
+
+/// The row of a field.
+pub(crate) fn row(rows: Rows, field: &str) -> Option<(Shape, Effect)> {
+    let found = rows.iter().find(|(names, ..)| names.split(' ').any(|name| name == field));
+    found.map(|(_, shape, effect)| (*shape, *effect))
+}
+
+const HARDWARE: &str = "it is not applied";
+const NETWORK: &str = "containers have no network of the project";
+const SECURITY: &str = "security settings are not applied";
+const STORAGE: &str = "only configs and secrets are mounted";
+const UPDATE: &str = "updates are not paced or judged by it";
+
+/// The whole file.
+pub(crate) const PROJECT: Rows = &[
+    ("services configs secrets", Shape::Map, Acted),
+    ("name", Shape::Text, Acted),
+    // Networks, volumes and models mean something only where a service uses them.
+    ("networks volumes models", Shape::Map, Harmless),
+    ("version", Shape::Any, Harmless),
+    ("include", Shape::Any, Acted),
+];
+
+/// A service.
+pub(crate) const SERVICE: Rows = &[
+    ("image container_name working_dir hostname restart pull_policy", Shape::Text, Acted),
+    ("command entrypoint env_file", Shape::TextOrList, Acted),
+    ("environment depends_on", Shape::MapOrList, Acted),
+    ("expose ports configs secrets profiles", Shape::List, Acted),
+    ("deploy", Shape::Map, Acted),
+    ("scale", Shape::Number, Acted),
+    ("cpus mem_limit mem_reservation stop_grace_period network_mode", Shape::Text, Acted),
+    ("extends", Shape::TextOrMap, Acted),
+    // They name, describe or develop; nothing of them runs.
+    ("labels annotations", Shape::MapOrList, Harmless),
+    ("label_file", Shape::TextOrList, Harmless),
+    ("attach", Shape::Truth, Harmless),
+    ("develop", Shape::Map, Harmless),
+    ("build", Shape::TextOrMap, Changes(Filled, "images are not built")),
+    ("healthcheck", Shape::Map, Changes(Filled, "health is not checked")),
+    ("volumes", Shape::List, Changes(Filled, STORAGE)),
+    ("volumes_from devices", Shape::List, Changes(Filled, STORAGE)),
+    ("tmpfs", Shape::TextOrList, Changes(Filled, STORAGE)),
+    ("storage_opt", Shape::Map, Changes(Filled, STORAGE)),
+    ("shm_size", Shape::Text, Changes(Filled, STORAGE)),
+    ("networks", Shape::MapOrList, Changes(Filled, NETWORK)),
+    ("links external_links dns_opt", Shape::List, Changes(Filled, NETWORK)),
+    ("dns dns_search", Shape::TextOrList, Changes(Filled, NETWORK)),
+    ("extra_hosts", Shape::MapOrList, Changes(Filled, NETWORK)),
+    ("domainname mac_address", Shape::Text, Changes(Filled, NETWORK)),
+    ("user userns_mode", Shape::Text, Changes(Filled, SECURITY)),
+    ("cap_add cap_drop group_add security_opt", Shape::List, Changes(Filled, SECURITY)),
+    ("privileged read_only", Shape::Truth, Changes(Filled, SECURITY)),
+    ("credential_spec", Shape::Map, Changes(Filled, SECURITY)),
+    ("use_api_socket", Shape::Truth, Changes(Filled, SECURITY)),
+    ("ipc pid uts cgroup cgroup_parent isolation runtime", Shape::Text, Changes(Filled, HARDWARE)),
+    ("platform", Shape::Text, Changes(Filled, "the platform is not looked at; use placement")),
+    ("stop_signal", Shape::Text, Changes(Not("SIGTERM"), "containers are stopped by SIGTERM")),
+    ("stdin_open tty", Shape::Truth, Changes(Filled, "no terminal is attached")),
+    ("init", Shape::Truth, Changes(Filled, "no init process is added")),
+    ("logging", Shape::Map, Changes(Filled, "logs stay with the runtime")),
+    ("ulimits blkio_config", Shape::Map, Changes(Filled, HARDWARE)),
+    ("sysctls", Shape::MapOrList, Changes(Filled, HARDWARE)),
+    ("device_cgroup_rules post_start pre_stop", Shape::List, Changes(Filled, HARDWARE)),
+    ("gpus", Shape::Any, Changes(Filled, HARDWARE)),
+    ("models", Shape::MapOrList, Changes(Filled, HARDWARE)),
+    ("provider", Shape::Map, Changes(Filled, "it runs no container")),
+    (
+        "cpu_count cpu_percent cpu_shares cpu_quota cpu_period cpu_rt_period cpu_rt_runtime cpuset \
+         mem_swappiness memswap_limit oom_score_adj pids_limit pull_refresh_after",
+        Shape::Text,
+        Changes(Filled, HARDWARE),
+    ),
+    ("oom_kill_disable", Shape::Truth, Changes(Filled, HARDWARE)),
+];
+
+/// `deploy`.
+pub(crate) const DEPLOY: Rows = &[
+    ("mode", Shape::Text, Acted),
+    ("replicas", Shape::Number, Acted),
+    ("resources placement update_config restart_policy", Shape::Map, Acted),
+    ("labels", Shape::MapOrList, Harmless),
+    ("endpoint_mode", Shape::Text, Changes(Filled, NETWORK)),
+    ("rollback_config", Shape::Map, Changes(Filled, "updates are not rolled back by themselves")),
+];
+
+/// `deploy.update_config`.
+pub(crate) const UPDATE_CONFIG: Rows = &[
+    ("parallelism", Shape::Number, Acted),
+    ("order", Shape::Text, Acted),
+    // A stuck update stands still: what `pause` asks for.
+    ("failure_action", Shape::Text, Changes(Not("pause"), UPDATE)),
+    ("delay", Shape::Text, Changes(Not("0s"), UPDATE)),
+    ("monitor", Shape::Text, Changes(Filled, UPDATE)),
+    ("max_failure_ratio", Shape::Number, Changes(Not("0"), UPDATE)),
+];
+
+/// `deploy.restart_policy`.
+pub(crate) const RESTART_POLICY: Rows = &[
+    ("condition", Shape::Text, Acted),
+    ("delay window", Shape::Text, Changes(Filled, "restarts back off by our own rule")),
+    ("max_attempts", Shape::Number, Changes(Filled, "restarts are not counted")),
+];
+
+/// `deploy.placement`.
+pub(crate) const PLACEMENT: Rows = &[
+    ("constraints preferences", Shape::List, Acted),
+    ("max_replicas_per_node", Shape::Number, Acted),
+];
+
+/// `deploy.resources`.
+pub(crate) const RESOURCES: Rows = &[("limits reservations", Shape::Map, Acted)];
+
+/// `deploy.resources.limits` and `reservations`.
+pub(crate) const AMOUNTS: Rows = &[
+    ("cpus memory", Shape::Text, Acted),
+    ("pids", Shape::Number, Changes(Filled, HARDWARE)),
+    ("generic_resources devices", Shape::List, Changes(Filled, HARDWARE)),
+];
+
+/// A config or secret of the project.
+pub(crate) const FILE: Rows = &[
+    ("file environment content name", Shape::Text, Acted),
+    ("external", Shape::Any, Acted),
+    ("labels", Shape::MapOrList, Harmless),
+    ("driver template_driver", Shape::Text, Changes(Filled, "drivers are not supported")),
+    ("driver_opts", Shape::Map, Changes(Filled, "drivers are not supported")),
+];
+
+/// A service's use of a config or secret.
+pub(crate) const FILE_USE: Rows = &[
+    ("source target", Shape::Text, Acted),
+    ("mode", Shape::Text, Acted),
+    ("uid gid", Shape::Text, Changes(Unlike("0"), "files belong to root")),
+];
+
+/// A port in its long form.
+pub(crate) const PORT: Rows = &[
+    ("name target published protocol host_ip mode", Shape::Text, Acted),
+    ("app_protocol", Shape::Text, Harmless),
+];
+
+/// An `env_file` in its long form.
+pub(crate) const ENV_FILE: Rows =
+    &[("path format", Shape::Text, Acted), ("required", Shape::Truth, Acted)];

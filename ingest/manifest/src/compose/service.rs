@@ -1,0 +1,137 @@
+//! A service to a workload.
+
+use serde_json::{Value, json};
+
+use super::making::Making;
+use super::units::{duration_ms, scalar_text, words};
+use super::{
+    ANNOTATION_RUNS_ONCE, ANNOTATION_SOURCE, ANNOTATION_UPDATE_ORDER, LABEL_PROJECT, LABEL_SERVICE,
+    deploy, environment, fields, mounts, placement, ports,
+};
+use crate::gate::cursor::Cursor;
+
+/// Makes the workload of a service.
+pub(crate) fn make(making: &mut Making<'_>, name: &str, service: &Cursor<'_>) {
+    if service.map().is_none() {
+        return making.refuse(service, "expected a map");
+    }
+    let before = making.problems.len();
+    making.check(service, fields::SERVICE);
+    if making.problems.len() > before {
+        return;
+    }
+    let labels = json!({LABEL_PROJECT: making.project, LABEL_SERVICE: name});
+    let restart = deploy::restart(making, service);
+    let mut spec = json!({"containers": [container(making, name, service)],
+        "restartPolicy": restart.policy()});
+    pod(making, service, &mut spec);
+    placement::apply(making, service, &labels, &mut spec);
+    mounts::apply(making, service, &mut spec);
+    let mut annotations = json!({ANNOTATION_SOURCE: service.value.to_string()});
+    if restart.ends() {
+        annotations[ANNOTATION_RUNS_ONCE] = json!("true");
+    }
+    let template = json!({"metadata": {"labels": labels}, "spec": spec});
+    let mut workload = json!({
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": making.object_name(name), "labels": labels},
+        "spec": {"selector": {"matchLabels": labels}, "template": template},
+    });
+    if let Some(order) = deploy::apply(making, service, &mut workload) {
+        annotations[ANNOTATION_UPDATE_ORDER] = json!(order);
+    }
+    workload["metadata"]["annotations"] = annotations;
+    making.objects.push(workload);
+}
+
+fn container(making: &mut Making<'_>, name: &str, service: &Cursor<'_>) -> Value {
+    let mut container = json!({"name": super::making::kubernetes_name(name)});
+    match service.get("image").and_then(|image| scalar_text(image.value)) {
+        Some(image) => container["image"] = json!(image),
+        None => making.refuse(&service.field("image"), "is required: images are not built"),
+    }
+    command(making, &service.field("entrypoint"), "command", &mut container);
+    command(making, &service.field("command"), "args", &mut container);
+    if let Some(folder) = service.get("working_dir") {
+        container["workingDir"] = json!(folder.text());
+    }
+    pull_policy(making, &service.field("pull_policy"), &mut container);
+    let env = environment::variables(making, service);
+    if !env.is_empty() {
+        container["env"] = Value::Array(env);
+    }
+    let ports = ports::ports(making, service);
+    if !ports.is_empty() {
+        container["ports"] = Value::Array(ports);
+    }
+    deploy::resources(making, service, &mut container);
+    container
+}
+
+/// A text is split as a shell splits it. An empty one takes the image's own away, which no
+/// container of ours can.
+fn command(making: &mut Making<'_>, at: &Cursor<'_>, field: &str, container: &mut Value) {
+    let words = match at.value {
+        Value::Null => return,
+        Value::Array(items) => items.iter().map(scalar_text).collect::<Option<Vec<_>>>(),
+        other => match words(&scalar_text(other).unwrap_or_default()) {
+            Ok(words) => Some(words),
+            Err(why) => return making.refuse(at, why),
+        },
+    };
+    match words {
+        Some(words) if words.is_empty() => making.ignore(at, "the image's own cannot be taken away"),
+        Some(words) => container[field] = json!(words),
+        None => making.refuse(at, "expected a list of strings"),
+    }
+}
+
+fn pull_policy(making: &mut Making<'_>, at: &Cursor<'_>, container: &mut Value) {
+    let policy = match at.text() {
+        "" => return,
+        "always" => "Always",
+        "missing" | "if_not_present" => "IfNotPresent",
+        "never" => "Never",
+        _ => return making.ignore(at, "only always, missing and never are supported"),
+    };
+    container["imagePullPolicy"] = json!(policy);
+}
+
+fn pod(making: &mut Making<'_>, service: &Cursor<'_>, spec: &mut Value) {
+    if let Some(hostname) = service.get("hostname") {
+        spec["hostname"] = json!(hostname.text());
+    }
+    if let Some(grace) = service.get("stop_grace_period") {
+        match duration_ms(grace.value) {
+            // Kubernetes counts whole seconds; part of one is given as a whole one.
+            Ok(ms) => spec["terminationGracePeriodSeconds"] = json!((ms + 999) / 1000),
+            Err(why) => making.refuse(&grace, why),
+        }
+    }
+    let network = service.field("network_mode");
+    match network.text() {
+        "" => {}
+        "host" => spec["hostNetwork"] = json!(true),
+        _ => making.ignore(&network, "only host is supported"),
+    }
+    for (dependency, at) in dependencies(service) {
+        let condition = at.field("condition");
+        match condition.text() {
+            "" | "service_started" => {}
+            "service_healthy" | "service_completed_successfully" => {
+                making.ignore(&condition, &format!("{dependency} is not waited for"));
+            }
+            _ => making.refuse(&condition, "is no condition"),
+        }
+    }
+}
+
+/// The services that a service waits for; starting in an order is the level's own doing here, for
+/// what is missing is started again and again.
+pub(crate) fn dependencies<'v>(service: &Cursor<'v>) -> Vec<(String, Cursor<'v>)> {
+    let at = service.field("depends_on");
+    let named = at.items().into_iter().map(|item| (item.text().to_owned(), item));
+    let mapped = at.entries().into_iter().map(|(name, entry)| (name.to_owned(), entry));
+    named.chain(mapped).collect()
+}
