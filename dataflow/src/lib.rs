@@ -1,3 +1,18 @@
 //! Desired against actual, maintained: one entry, `Engine::step(Epoch) -> Outcome`.
+//!
+//! Guarantee: the outcome is a function of the state and the epoch; an engine rebuilt from its
+//! checkpoint decides as the one that ran through.
+//! Absent: I/O, clocks, randomness, environment.
 
+mod epoch;
+mod engine;
+
+mod state;
+mod decide;
 pub mod views;
+
+pub use engine::Engine;
+pub use epoch::{
+    Epoch, ItemVerdict, NodeServed, Outcome, PlacementChange, Served, Verdict, WaitingPod,
+};
+pub use state::{CheckpointRow, RestoreError, Table};

@@ -2,32 +2,12 @@
 
 use setpoint_schemas::Policy;
 
-/// What is known of a node's lease.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct LeaseState {
-    /// Engine time until which the lease holds.
-    pub due_ms: i64,
-    /// Whether an operator said that the node is lost.
-    pub confirmed_lost: bool,
-}
-
-/// What a lease says.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum LeaseVerdict {
-    /// It holds.
-    Held,
-    /// It ended, or an operator said so.
-    Overdue,
-}
-
-/// What the lease says at this engine time.
+/// Whether a node has missed a renewal: its lease is as old as the grace period less one renewal
+/// interval. Nodes that fell silent together renewed at most one interval apart, so when the first
+/// of their leases ends all of them are overdue.
 #[must_use]
-pub fn verdict(lease: LeaseState, now_ms: i64) -> LeaseVerdict {
-    if lease.confirmed_lost || now_ms >= lease.due_ms {
-        LeaseVerdict::Overdue
-    } else {
-        LeaseVerdict::Held
-    }
+pub fn is_overdue(renewed_ms: i64, now_ms: i64, policy: &Policy) -> bool {
+    now_ms - renewed_ms >= policy.lease_grace_ms - policy.lease_renew_ms
 }
 
 /// Whether so many nodes are overdue that replacements are held: more than

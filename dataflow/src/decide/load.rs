@@ -1,0 +1,124 @@
+//! An engine from the rows of a checkpoint: state first, then the views and indexes that follow.
+
+use std::sync::Arc;
+
+use serde_json::Value;
+use setpoint_placement::{NodeId, PodId};
+use setpoint_schemas::{NodeName, ResourceKey};
+
+use super::turn::Turn;
+use crate::state::{Deadline, Node, NodeRow, Pod, PodRow, RestoreError, Rows, Template, Workload, WorkloadKind, WorkloadMemo, read_spec};
+use crate::views::{Fact, Standing, Views};
+
+impl<V: Views> Turn<'_, V> {
+    /// Takes in all rows. Nothing is decided; every workload is looked at in the next epoch.
+    pub(crate) fn load(&mut self, rows: Rows) -> Result<(), RestoreError> {
+        self.state.meta = rows.meta;
+        self.now = self.state.meta.time_ms;
+        for resource in rows.resources {
+            self.state.resources.insert(resource.key(), Arc::new(resource));
+        }
+        self.load_namespaces();
+        rows.nodes.into_iter().for_each(|row| self.load_node(row));
+        for (key, memo) in rows.workloads {
+            self.load_workload(&key, memo)?;
+        }
+        for row in rows.pods {
+            self.load_pod(row)?;
+        }
+        let changes = self.views.settle();
+        for ((workload, revision), tally) in changes.tallies {
+            if let (Some(workload), Some(tally)) = (self.state.workload.get_mut(&workload), tally) {
+                workload.tallies.insert(revision, tally);
+            }
+        }
+        self.views.settle_cold();
+        let keys: Vec<ResourceKey> = self.state.workloads.keys().cloned().collect();
+        keys.iter().for_each(|key| self.state.mark(key));
+        self.state.touched.clear();
+        Ok(())
+    }
+
+    fn load_namespaces(&mut self) {
+        let namespaces: Vec<_> = self.state.resources.values().filter(|r| r.kind == "Namespace").cloned().collect();
+        for namespace in namespaces {
+            let body: Value = serde_json::from_str(&namespace.body).unwrap_or_default();
+            let labels = serde_json::from_value(body["metadata"]["labels"].clone()).unwrap_or_default();
+            self.fleet.set_namespace_labels(&namespace.name, labels);
+        }
+    }
+
+    fn load_node(&mut self, row: NodeRow) {
+        let id = self.state.intern();
+        let name: NodeName = row.record.node.clone();
+        let lost = row.lost;
+        self.state.nodes.insert(name, id);
+        self.state.node.insert(id, Node { row });
+        if lost {
+            self.views.update(Fact::Lost { node: id }, 1);
+        }
+        self.schedule_lease(id);
+        self.node_changed(id);
+    }
+
+    fn load_workload(&mut self, key: &ResourceKey, memo: WorkloadMemo) -> Result<(), RestoreError> {
+        let unfit = |why: String| RestoreError::Unfit { key: key.to_string(), why };
+        let kind = WorkloadKind::of(&key.kind.kind).ok_or_else(|| unfit("not a workload".to_owned()))?;
+        let id = self.state.intern();
+        let resource = self.state.resources.get(key).cloned();
+        let uid = resource.as_ref().map_or("", |r| r.uid.as_str());
+        let mut workload = Workload::new(key.clone(), kind, uid);
+        for (number, json) in &memo.templates {
+            let json: Value = serde_json::from_str(json).map_err(|e| unfit(e.to_string()))?;
+            let template = Template::compile(&key.namespace, &json, kind == WorkloadKind::Rolling).map_err(unfit)?;
+            workload.templates.insert(*number, template);
+        }
+        match &resource {
+            Some(resource) => {
+                let (spec, _, annotations) = read_spec(kind, resource).map_err(unfit)?;
+                (workload.spec, workload.annotations) = (spec, annotations);
+            }
+            None => workload.deleted = true,
+        }
+        if memo.waiting.is_some() {
+            self.state.waiting.insert(key.clone());
+        }
+        if memo.not_before_ms > self.now {
+            self.state.schedule(memo.not_before_ms, Deadline::Workload(key.clone()));
+        }
+        workload.memo = memo;
+        self.state.workloads.insert(key.clone(), id);
+        self.state.workload.insert(id, workload);
+        self.redesire(id);
+        Ok(())
+    }
+
+    fn load_pod(&mut self, row: PodRow) -> Result<(), RestoreError> {
+        let unfit = |why: &str| RestoreError::Unfit { key: row.uid.to_string(), why: why.to_owned() };
+        let workload = self.state.workloads.get(&row.workload).copied().ok_or_else(|| unfit("its workload is missing"))?;
+        let node = self.state.nodes.get(&row.node).copied().ok_or_else(|| unfit("its node is missing"))?;
+        let namespace = self.state.namespace(&row.workload.namespace);
+        let id = self.state.intern();
+        let Some(owner) = self.state.workload.get_mut(&workload) else {
+            return Err(unfit("its workload is missing"));
+        };
+        let template = owner.templates.get(&row.revision).ok_or_else(|| unfit("its template is missing"))?;
+        let shape = template.shape.clone();
+        owner.pods.insert(id);
+        self.fleet.reserve(PodId(id), NodeId(node), &shape);
+        if row.standing == Standing::Ready {
+            let min_ready_ms = i64::from(owner.spec.min_ready_seconds.max(0)) * 1_000;
+            self.state.schedule(row.ready_ms + min_ready_ms, Deadline::MinReady(row.uid.clone()));
+        }
+        let named = (row.workload.namespace.clone(), Arc::from(row.name.as_str()));
+        // Two pods of one name are a stopping one and its successor: the name means the successor.
+        if row.standing != Standing::Stopping || !self.state.pod_names.contains_key(&named) {
+            self.state.pod_names.insert(named, row.uid.clone());
+        }
+        self.state.pods.insert(row.uid.clone(), id);
+        let pod = Pod { row, workload, node, namespace, shape, fact: None };
+        self.state.pod.insert(id, pod);
+        self.refact(id);
+        Ok(())
+    }
+}

@@ -1,0 +1,295 @@
+//! Nodes: reports, leases, loss, return, and the hold of mass loss.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde::Deserialize;
+use setpoint_placement::{NodeId, NodeInfo};
+use setpoint_rules::lease;
+use setpoint_schemas::{
+    Action, Cause, GroupKind, Lease, NodeName, NodeRecord, ObjectMeta, ResourceKey, Resources, Taint,
+};
+
+use super::turn::Turn;
+use crate::Served;
+use crate::epoch::NodeServed;
+use crate::state::{About, Deadline, Node, NodeRow, Table};
+use crate::views::{Fact, Views};
+
+/// The parts of a Node resource that decide.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct NodeObject {
+    metadata: ObjectMeta,
+    spec: NodeSpec,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct NodeSpec {
+    unschedulable: bool,
+    taints: Vec<Taint>,
+}
+
+/// The key of a node's resource.
+pub(crate) fn node_key(node: &NodeName) -> ResourceKey {
+    ResourceKey::new(GroupKind::new("", "Node"), "", node.as_str())
+}
+
+impl<V: Views> Turn<'_, V> {
+    /// A node reports itself: a new session begins its lease anew.
+    pub(crate) fn node_reported(&mut self, record: &NodeRecord, cause: Cause) {
+        let name = &record.node;
+        let known = self.state.nodes.get(name).copied();
+        let id = known.unwrap_or_else(|| {
+            let id = self.state.intern();
+            self.state.nodes.insert(name.clone(), id);
+            id
+        });
+        let (renewed_ms, lost, confirmed_lost) = match self.state.node.get(&id) {
+            Some(node) if node.row.record.session == record.session => {
+                (node.row.renewed_ms, node.row.lost, node.row.confirmed_lost)
+            }
+            Some(node) => (self.now, node.row.lost, node.row.confirmed_lost),
+            None => (self.now, false, false),
+        };
+        let sequence = self.state.node.get(&id).map_or(0, |node| {
+            if node.row.record.session == record.session { node.row.sequence } else { 0 }
+        });
+        let is_new_session = sequence == 0 && known.is_some();
+        let row = NodeRow { record: record.clone(), renewed_ms, sequence, lost, confirmed_lost, cause };
+        self.state.node.insert(id, Node { row });
+        self.state.touch(Table::Nodes, name);
+        self.schedule_lease(id);
+        if known.is_none() {
+            self.ensure_node_resource(record);
+        }
+        if lost && is_new_session {
+            self.node_returned(id);
+        }
+        self.node_changed(id);
+    }
+
+    /// A node was removed from the log: its pods go with it.
+    pub(crate) fn node_removed(&mut self, name: &NodeName, cause: &Cause) {
+        let Some(id) = self.state.nodes.get(name).copied() else { return };
+        let was_lost = self.state.node.get(&id).is_some_and(|node| node.row.lost);
+        let mut pods: Vec<_> = self.pods_of(id);
+        pods.sort();
+        for uid in pods {
+            if let Some(pod) = self.state.pods.get(&uid).copied() {
+                self.withdraw(pod, "node_removed", format!("node {name} was removed"), vec![cause.clone()]);
+            }
+            self.forget(&uid);
+        }
+        if was_lost {
+            self.views.update(Fact::Lost { node: id }, -1);
+        }
+        self.fleet.remove_node(NodeId(id));
+        self.state.touch(Table::Nodes, name);
+        self.state.nodes.remove(name);
+        self.state.node.remove(&id);
+        self.out.served.push(Served::Node(name.clone(), None));
+        self.mark_daemons();
+    }
+
+    /// A lease is renewed. A renewal of an earlier session or with a lower sequence is stale.
+    pub(crate) fn lease_renewed(&mut self, lease: &Lease, cause: Cause) {
+        let Some(id) = self.state.nodes.get(&lease.node).copied() else { return };
+        let Some(node) = self.state.node.get_mut(&id) else { return };
+        if node.row.record.session != lease.session || lease.sequence <= node.row.sequence {
+            return;
+        }
+        node.row.sequence = lease.sequence;
+        node.row.renewed_ms = self.now;
+        node.row.cause = cause;
+        let was_lost = node.row.lost;
+        self.state.touch(Table::Nodes, &lease.node);
+        if was_lost {
+            self.schedule_lease(id);
+            self.node_returned(id);
+            self.node_changed(id);
+        }
+    }
+
+    /// An operator says that a node is lost. Returns whether there is such a node.
+    pub(crate) fn confirm_lost(&mut self, name: &NodeName, cause: &Cause) -> bool {
+        let Some(id) = self.state.nodes.get(name).copied() else { return false };
+        if let Some(node) = self.state.node.get_mut(&id) {
+            node.row.confirmed_lost = true;
+            self.state.touch(Table::Nodes, name);
+        }
+        self.node_lost(id, "confirm_lost", format!("an operator confirmed that node {name} is lost"), Some(cause));
+        self.judge_leases();
+        true
+    }
+
+    /// After a start or a takeover every lease begins a full grace period anew.
+    pub(crate) fn renew_all_leases(&mut self) {
+        let ids: Vec<u32> = self.state.nodes.values().copied().collect();
+        for id in ids {
+            if let Some(node) = self.state.node.get_mut(&id)
+                && !node.row.lost
+            {
+                node.row.renewed_ms = self.now;
+                let name = node.row.record.node.clone();
+                self.state.touch(Table::Nodes, &name);
+                self.schedule_lease(id);
+            }
+        }
+    }
+
+    /// Which leases ended, and whether so many that the doubt falls on ourselves.
+    pub(crate) fn judge_leases(&mut self) {
+        let policy = self.state.meta.policy.clone();
+        let mut ended = Vec::new();
+        let (mut overdue, mut fleet) = (0, 0);
+        for id in self.state.nodes.values() {
+            let Some(node) = self.state.node.get(id) else { continue };
+            if node.row.confirmed_lost || node.row.lost {
+                continue;
+            }
+            fleet += 1;
+            overdue += i64::from(lease::is_overdue(node.row.renewed_ms, self.now, &policy));
+            if self.now >= node.due_ms(&policy) {
+                ended.push(*id);
+            }
+        }
+        let lost_now = self.lost_unconfirmed();
+        if !ended.is_empty() && lease::is_mass_loss(overdue + lost_now, fleet + lost_now, &policy) {
+            self.hold(overdue + lost_now, fleet + lost_now);
+        } else {
+            self.release_hold();
+            for id in &ended {
+                let reason = self.ended_reason(*id);
+                self.node_lost(*id, "lease", reason, None);
+            }
+        }
+        let ids: Vec<u32> = self.state.nodes.values().copied().collect();
+        ids.into_iter().for_each(|id| self.schedule_lease(id));
+    }
+
+    fn lost_unconfirmed(&self) -> i64 {
+        let lost = |node: &&Node| node.row.lost && !node.row.confirmed_lost;
+        self.state.node.values().filter(lost).count() as i64
+    }
+
+    fn ended_reason(&self, id: u32) -> String {
+        self.state.node.get(&id).map_or_else(String::new, |node| {
+            let silent = (self.now - node.row.renewed_ms) / 1_000;
+            format!("node {} did not renew its lease for {silent} s", node.row.record.node)
+        })
+    }
+
+    fn hold(&mut self, overdue: i64, fleet: i64) {
+        if self.state.meta.hold.is_some() {
+            return;
+        }
+        let reason = format!(
+            "{overdue} of {fleet} nodes stopped renewing their leases at once: suspecting our own side, replacements are held until they return or are confirmed lost"
+        );
+        self.state.meta.hold = Some(reason.clone());
+        self.out.served.push(Served::Hold(Some(reason.clone())));
+        self.ledger.write(Action::Hold, "mass_loss", reason, About::default());
+    }
+
+    fn release_hold(&mut self) {
+        if self.state.meta.hold.take().is_some() {
+            let reason = "the share of overdue nodes is below the bound again".to_owned();
+            self.out.served.push(Served::Hold(None));
+            self.ledger.write(Action::Release, "mass_loss", reason, About::default());
+        }
+    }
+
+    fn node_lost(&mut self, id: u32, rule: &str, reason: String, cause: Option<&Cause>) {
+        let Some(node) = self.state.node.get_mut(&id) else { return };
+        if node.row.lost {
+            return;
+        }
+        node.row.lost = true;
+        let name = node.row.record.node.clone();
+        let causes = vec![cause.unwrap_or(&node.row.cause).clone()];
+        self.state.touch(Table::Nodes, &name);
+        let about = About { node: name.to_string(), causes, ..About::default() };
+        self.ledger.write(Action::NodeLost, rule, reason, about);
+        self.views.update(Fact::Lost { node: id }, 1);
+        self.node_changed(id);
+    }
+
+    fn node_returned(&mut self, id: u32) {
+        let Some(node) = self.state.node.get_mut(&id) else { return };
+        node.row.lost = false;
+        node.row.confirmed_lost = false;
+        node.row.renewed_ms = self.now;
+        let name = node.row.record.node.clone();
+        let causes = vec![node.row.cause.clone()];
+        self.state.touch(Table::Nodes, &name);
+        let about = About { node: name.to_string(), causes, ..About::default() };
+        self.ledger.write(Action::NodeReturned, "lease", format!("node {name} is back"), about);
+        self.views.update(Fact::Lost { node: id }, -1);
+        if self.state.meta.hold.is_some() {
+            self.judge_leases();
+        }
+    }
+
+    pub(crate) fn schedule_lease(&mut self, id: u32) {
+        let Some(node) = self.state.node.get(&id) else { return };
+        if node.row.lost {
+            return;
+        }
+        // A lease that ended while a hold lasts is looked at again when it would be renewed.
+        let retry = self.now + self.state.meta.policy.lease_renew_ms;
+        let due = node.due_ms(&self.state.meta.policy);
+        let at = if due > self.now { due } else { retry };
+        let name = node.row.record.node.clone();
+        self.state.schedule(at, Deadline::Lease(name));
+    }
+
+    /// Tells the placer and the readers of a node as it is now.
+    pub(crate) fn node_changed(&mut self, id: u32) {
+        let Some(node) = self.state.node.get(&id) else { return };
+        let record = &node.row.record;
+        let object = self.node_object(&record.node);
+        let mut labels: BTreeMap<String, String> = record.labels.clone();
+        labels.extend(object.metadata.labels);
+        let info = NodeInfo {
+            name: record.node.clone(),
+            labels,
+            taints: object.spec.taints,
+            allocatable: record.allocatable.clone(),
+            ready: record.is_ready() && !node.row.lost,
+            unschedulable: object.spec.unschedulable,
+        };
+        self.fleet.upsert_node(NodeId(id), info);
+        self.freed = true;
+        self.node_changed_allocation(id);
+        self.mark_daemons();
+    }
+
+    /// Tells readers what a node's pods reserve now.
+    pub(crate) fn node_changed_allocation(&mut self, id: u32) {
+        self.nodes_touched.insert(id);
+    }
+
+    /// The nodes that changed, as readers see them.
+    pub(crate) fn serve_nodes(&mut self) {
+        for id in std::mem::take(&mut self.nodes_touched) {
+            let Some(node) = self.state.node.get(&id) else { continue };
+            let requested: Resources = self.fleet.allocated(NodeId(id)).clone();
+            let (record, lost) = (node.row.record.clone(), node.row.lost);
+            let name = record.node.clone();
+            let served = NodeServed { record, lost, requested };
+            self.out.served.push(Served::Node(name, Some(Arc::new(served))));
+        }
+    }
+
+    fn node_object(&self, node: &NodeName) -> NodeObject {
+        let resource = self.state.resources.get(&node_key(node));
+        resource.and_then(|r| serde_json::from_str(&r.body).ok()).unwrap_or_default()
+    }
+
+    fn pods_of(&self, node: u32) -> Vec<setpoint_schemas::PodUid> {
+        let on = self.state.pod.values().filter(|pod| pod.node == node);
+        on.map(|pod| pod.row.uid.clone()).collect()
+    }
+}

@@ -1,0 +1,152 @@
+//! Observed pods: what runs moves a pod through its life.
+
+use std::sync::Arc;
+
+use setpoint_schemas::{Cause, NodeSnapshot, PodObserved, PodPhase, PodUid};
+
+use super::turn::Turn;
+use crate::Served;
+use crate::state::{Deadline, Pod, Table};
+use crate::views::{Standing, Views};
+
+impl<V: Views> Turn<'_, V> {
+    /// A node observed a pod. Stale observations and pods that we did not place change nothing: a
+    /// pod without a placement is an orphan, and its agent stops it by its placement list.
+    pub(crate) fn pod_observed(&mut self, observed: &PodObserved, cause: Cause) {
+        if !self.is_news(observed) {
+            return;
+        }
+        if observed.phase == PodPhase::Gone {
+            self.pod_gone(&observed.uid, &cause);
+            return;
+        }
+        let Some(id) = self.state.pods.get(&observed.uid).copied() else { return };
+        let min_ready_ms = self.min_ready_ms(id);
+        let Some(pod) = self.state.pod.get_mut(&id) else { return };
+        let before = pod.row.standing;
+        let (standing, ready_ms) = standing(&pod.row, observed, self.now, min_ready_ms);
+        (pod.row.standing, pod.row.ready_ms) = (standing, ready_ms);
+        pod.row.observed = Some(observed.clone());
+        pod.row.cause = Some(cause.clone());
+        let key = pod.row.workload.clone();
+        self.state.touch(Table::Pods, &observed.uid);
+        self.out.served.push(Served::Pod(Arc::new(observed.clone())));
+        if standing == Standing::Ready && before != Standing::Ready {
+            self.state.schedule(ready_ms + min_ready_ms, Deadline::MinReady(observed.uid.clone()));
+        }
+        if standing != before {
+            self.because(&key, &cause);
+            self.refact(id);
+        }
+    }
+
+    /// Newer by sequence within one session, from the node that holds the pod, in its present
+    /// session.
+    fn is_news(&self, observed: &PodObserved) -> bool {
+        let Some(pod) = self.state.pod_by_uid(&observed.uid) else { return false };
+        let session = self.state.node.get(&pod.node).map(|node| &node.row.record.session);
+        if pod.row.node != observed.node || session != Some(&observed.session) {
+            return false;
+        }
+        let newer = |last: &PodObserved| {
+            last.session != observed.session || last.sequence < observed.sequence
+        };
+        pod.row.observed.as_ref().is_none_or(newer)
+    }
+
+    fn min_ready_ms(&self, id: u32) -> i64 {
+        let workload = self.state.pod.get(&id).and_then(|pod| self.state.workload.get(&pod.workload));
+        workload.map_or(0, |w| i64::from(w.spec.min_ready_seconds.max(0)) * 1_000)
+    }
+
+    /// A pod has been ready for long enough.
+    pub(crate) fn min_ready_elapsed(&mut self, uid: &PodUid) {
+        let Some(id) = self.state.pods.get(uid).copied() else { return };
+        let min_ready_ms = self.min_ready_ms(id);
+        let Some(pod) = self.state.pod.get_mut(&id) else { return };
+        if pod.row.standing != Standing::Ready {
+            return;
+        }
+        if self.now < pod.row.ready_ms + min_ready_ms {
+            let at = pod.row.ready_ms + min_ready_ms;
+            self.state.schedule(at, Deadline::MinReady(uid.clone()));
+            return;
+        }
+        pod.row.standing = Standing::Available;
+        let (key, cause) = (pod.row.workload.clone(), pod.row.cause.clone());
+        self.state.touch(Table::Pods, uid);
+        if let Some(cause) = cause {
+            self.because(&key, &cause);
+        }
+        self.refact(id);
+    }
+
+    /// Nothing is left of a pod on its node: a stopping one is done with, a placed one is to be
+    /// started there again by its agent.
+    pub(crate) fn pod_gone(&mut self, uid: &PodUid, cause: &Cause) {
+        let Some(id) = self.state.pods.get(uid).copied() else { return };
+        let Some(pod) = self.state.pod.get_mut(&id) else { return };
+        let key = pod.row.workload.clone();
+        if pod.row.standing == Standing::Stopping {
+            self.because(&key, cause);
+            self.forget(uid);
+            return;
+        }
+        if pod.row.observed.is_none() || pod.row.standing == Standing::Starting {
+            return;
+        }
+        pod.row.standing = Standing::Starting;
+        pod.row.ready_ms = 0;
+        self.state.touch(Table::Pods, uid);
+        self.because(&key, cause);
+        self.refact(id);
+    }
+
+    /// All that a node has: what it had before and is absent is gone.
+    pub(crate) fn snapshot(&mut self, snapshot: &NodeSnapshot, cause: &Cause) {
+        let Some(id) = self.state.nodes.get(&snapshot.node).copied() else { return };
+        let session = self.state.node.get(&id).map(|node| &node.row.record.session);
+        if session != Some(&snapshot.session) {
+            return;
+        }
+        let older = |pod: &Pod| match &pod.row.observed {
+            None => true,
+            Some(last) => last.session != snapshot.session || last.sequence < snapshot.sequence,
+        };
+        let mut absent: Vec<PodUid> = self
+            .state
+            .pod
+            .values()
+            .filter(|pod| pod.node == id && older(pod) && !snapshot.uids.contains(&pod.row.uid))
+            .map(|pod| pod.row.uid.clone())
+            .collect();
+        absent.sort();
+        for uid in absent {
+            self.pod_gone(&uid, cause);
+        }
+    }
+}
+
+/// Where a pod stands by this observation, and since when it is ready.
+fn standing(
+    row: &crate::state::PodRow,
+    observed: &PodObserved,
+    now: i64,
+    min_ready_ms: i64,
+) -> (Standing, i64) {
+    if row.standing == Standing::Stopping {
+        return (Standing::Stopping, 0);
+    }
+    match observed.phase {
+        PodPhase::Succeeded | PodPhase::Failed => (Standing::Ended, 0),
+        PodPhase::Running if observed.ready && row.standing == Standing::Available => {
+            (Standing::Available, row.ready_ms)
+        }
+        PodPhase::Running if observed.ready => {
+            let since = if row.ready_ms > 0 { row.ready_ms } else { now };
+            let long_enough = min_ready_ms == 0 || now >= since + min_ready_ms;
+            (if long_enough { Standing::Available } else { Standing::Ready }, since)
+        }
+        _ => (Standing::Starting, 0),
+    }
+}

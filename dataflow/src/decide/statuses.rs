@@ -1,0 +1,110 @@
+//! The cold step: statuses of workloads, for people and for `rollout status`.
+
+use std::sync::Arc;
+
+use serde_json::Value;
+use setpoint_rules::status::{self, WorkloadCounts};
+use setpoint_schemas::ResourceKey;
+
+use super::turn::Turn;
+use crate::state::{Table, Workload, WorkloadKind};
+use crate::views::{Standing, Views};
+
+impl<V: Views> Turn<'_, V> {
+    /// Tells the statuses that changed since the last cold step.
+    pub(crate) fn tell_statuses(&mut self) {
+        self.views.settle_cold();
+        for key in std::mem::take(&mut self.state.status_dirty) {
+            self.tell_status(&key);
+        }
+    }
+
+    fn tell_status(&mut self, key: &ResourceKey) {
+        let Some(workload) = self.state.workloads.get(key).and_then(|id| self.state.workload.get(id)) else {
+            return;
+        };
+        let Some(resource) = self.state.resources.get(key) else { return };
+        let before: Value = serde_json::from_str(&resource.status).unwrap_or_default();
+        let mut counts = self.counts_of(workload, resource.generation);
+        let ended = workload.total().ended;
+        let render = |counts: &WorkloadCounts| match workload.kind {
+            WorkloadKind::Rolling => status::deployment(counts),
+            WorkloadKind::Keep => status::replica_set(counts),
+            WorkloadKind::Daemon => status::daemon_set(counts),
+            WorkloadKind::Bare => serde_json::json!({"ended": ended > 0}),
+        };
+        // The time of the last change stays while nothing else changes.
+        let since = before["conditions"][0]["lastTransitionTime"].as_str().unwrap_or_default();
+        counts.changed = since.to_owned();
+        if render(&counts) == before {
+            return;
+        }
+        counts.changed = rfc3339(self.now);
+        let status = render(&counts).to_string();
+        let mut resource = setpoint_schemas::Resource::clone(resource);
+        resource.status = Arc::from(status);
+        resource.version = self.out.number;
+        let resource = Arc::new(resource);
+        self.state.resources.insert(key.clone(), resource.clone());
+        self.state.touch(Table::Resources, key);
+        self.out.resources.push((key.clone(), Some(resource)));
+    }
+
+    fn counts_of(&self, workload: &Workload, generation: i64) -> WorkloadCounts {
+        let total = workload.total();
+        let current = workload.tallies.get(&workload.memo.current).copied().unwrap_or_default();
+        let desired = match workload.kind {
+            WorkloadKind::Daemon => self.daemon_desired(workload),
+            _ => workload.desired(),
+        };
+        WorkloadCounts {
+            generation,
+            desired,
+            live: total.live,
+            updated: current.live,
+            ready: total.ready,
+            available: total.available,
+            updated_available: current.available,
+            waiting: workload.memo.waiting.clone().unwrap_or_default(),
+            stuck: workload.memo.stuck,
+            changed: String::new(),
+        }
+    }
+
+    /// A DaemonSet wants a pod on each node that has one or waits for room for one.
+    fn daemon_desired(&self, workload: &Workload) -> i64 {
+        let live = |pod: &&u32| {
+            self.state.pod.get(pod).is_some_and(|pod| pod.row.standing != Standing::Stopping)
+        };
+        workload.pods.iter().filter(live).count() as i64 + i64::from(workload.memo.waiting.is_some())
+    }
+}
+
+/// Milliseconds since 1970 as RFC 3339 in UTC, to the second, as Kubernetes writes times.
+/// Source of the calendar arithmetic: Howard Hinnant, "chrono-compatible low-level date algorithms".
+fn rfc3339(time_ms: i64) -> String {
+    let seconds = time_ms.div_euclid(1_000);
+    let (days, second) = (seconds.div_euclid(86_400), seconds.rem_euclid(86_400));
+    let shifted = days + 719_468;
+    let era = shifted.div_euclid(146_097);
+    let day_of_era = shifted.rem_euclid(146_097);
+    let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let month_shifted = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * month_shifted + 2) / 5 + 1;
+    let month = if month_shifted < 10 { month_shifted + 3 } else { month_shifted - 9 };
+    let year = year_of_era + era * 400 + i64::from(month <= 2);
+    let (hour, minute, second) = (second / 3_600, second / 60 % 60, second % 60);
+    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::rfc3339;
+
+    #[test]
+    fn times_are_written_as_kubernetes_writes_them() {
+        assert_eq!(rfc3339(0), "1970-01-01T00:00:00Z");
+        assert_eq!(rfc3339(1_709_210_096_789), "2024-02-29T12:34:56Z");
+    }
+}

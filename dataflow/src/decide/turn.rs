@@ -1,0 +1,151 @@
+//! One epoch's turn at the state: what all deciding shares.
+
+use std::collections::BTreeSet;
+
+use setpoint_placement::{Fleet, PodId};
+use setpoint_schemas::{Action, Cause, PodUid, ResourceKey};
+
+use crate::epoch::{Epoch, Outcome, PlacementChange};
+use crate::state::{About, CAUSES_MAX, Deadline, Ledger, State, Table};
+use crate::views::{Fact, Standing, Views};
+
+/// The parts of the engine, and what this epoch has decided so far.
+pub(crate) struct Turn<'a, V: Views> {
+    pub(crate) state: &'a mut State,
+    pub(crate) views: &'a mut V,
+    pub(crate) fleet: &'a mut Fleet,
+    pub(crate) ledger: Ledger,
+    pub(crate) out: Outcome,
+    pub(crate) now: i64,
+    pub(crate) complete: bool,
+    /// Whether room was made that a waiting pod might take.
+    pub(crate) freed: bool,
+    /// Nodes that readers are to be told of.
+    pub(crate) nodes_touched: BTreeSet<u32>,
+}
+
+impl<V: Views> Turn<'_, V> {
+    /// What an epoch does before its inputs.
+    pub(crate) fn begin(&mut self, epoch: &Epoch) {
+        if epoch.renew_leases {
+            self.renew_all_leases();
+        }
+        self.ensure_default_namespace();
+    }
+
+    /// Fires what has fallen due. An entry whose time has moved on is put back.
+    pub(crate) fn fire_deadlines(&mut self) {
+        let later = self.state.deadlines.split_off(&(self.now + 1));
+        let due = std::mem::replace(&mut self.state.deadlines, later);
+        let mut leases = false;
+        for deadline in due.into_values().flatten() {
+            match deadline {
+                Deadline::Lease(_) => leases = true,
+                Deadline::MinReady(uid) => self.min_ready_elapsed(&uid),
+                Deadline::Workload(key) => self.state.mark(&key),
+                Deadline::Pacing => {}
+            }
+        }
+        if leases {
+            self.judge_leases();
+        }
+    }
+
+    /// Brings the views up to date and marks the workloads that they show changed.
+    pub(crate) fn settle(&mut self) {
+        // Withdrawing stranded pods changes the facts once more.
+        for _ in 0..2 {
+            let changes = self.views.settle();
+            for ((workload, revision), tally) in changes.tallies {
+                self.tally_changed(workload, revision, tally);
+            }
+            let stranded: Vec<u32> =
+                changes.stranded.iter().filter(|(_, is)| *is).map(|(pod, _)| *pod).collect();
+            if !self.withdraw_stranded(&stranded) {
+                return;
+            }
+        }
+    }
+
+    fn tally_changed(&mut self, id: u32, revision: u32, tally: Option<crate::views::Tally>) {
+        let Some(workload) = self.state.workload.get_mut(&id) else { return };
+        match tally {
+            Some(tally) => workload.tallies.insert(revision, tally),
+            None => workload.tallies.remove(&revision),
+        };
+        let key = workload.key.clone();
+        self.state.mark(&key);
+    }
+
+    /// Makes the views' fact of this pod what it should be.
+    pub(crate) fn refact(&mut self, id: u32) {
+        let Some(pod) = self.state.pod.get_mut(&id) else { return };
+        let wanted = pod.wanted_fact(id);
+        if pod.fact == Some(wanted) {
+            return;
+        }
+        if let Some(fact) = pod.fact.replace(wanted) {
+            self.views.update(Fact::Pod(fact), -1);
+        }
+        self.views.update(Fact::Pod(wanted), 1);
+    }
+
+    /// Withdraws a pod's placement: a tombstone, and a decision that says why.
+    pub(crate) fn withdraw(&mut self, id: u32, rule: &str, reason: String, causes: Vec<Cause>) {
+        let Some(pod) = self.state.pod.get_mut(&id) else { return };
+        if pod.row.standing == Standing::Stopping {
+            return;
+        }
+        pod.row.standing = Standing::Stopping;
+        pod.row.ready_ms = 0;
+        let (uid, node) = (pod.row.uid.clone(), pod.row.node.clone());
+        let about = About {
+            pod: uid.to_string(),
+            resource: pod.row.workload.to_string(),
+            node: node.to_string(),
+            causes,
+            ..About::default()
+        };
+        self.state.touch(Table::Pods, &uid);
+        self.ledger.write(Action::Stop, rule, reason, about);
+        self.out.placements.push(PlacementChange { uid, node, placement: None });
+        self.refact(id);
+    }
+
+    /// Forgets a pod of which nothing is left.
+    pub(crate) fn forget(&mut self, uid: &PodUid) {
+        let Some(id) = self.state.pods.get(uid).copied() else { return };
+        self.state.touch(Table::Pods, uid);
+        self.state.pods.remove(uid);
+        let Some(pod) = self.state.pod.remove(&id) else { return };
+        if let Some(fact) = pod.fact {
+            self.views.update(Fact::Pod(fact), -1);
+        }
+        self.fleet.release(PodId(id));
+        self.freed = true;
+        let name = (pod.row.workload.namespace.clone(), pod.row.name.as_str().into());
+        if self.state.pod_names.get(&name) == Some(uid) {
+            self.state.pod_names.remove(&name);
+        }
+        if let Some(workload) = self.state.workload.get_mut(&pod.workload) {
+            workload.pods.remove(&id);
+        }
+        self.node_changed_allocation(pod.node);
+        self.out.served.push(crate::Served::PodGone(uid.clone()));
+        self.state.mark(&pod.row.workload);
+    }
+
+    /// Remembers why a workload is to be looked at.
+    pub(crate) fn because(&mut self, key: &ResourceKey, cause: &Cause) {
+        if let Some(workload) = self.state.workload_by_key(key) {
+            let causes = &mut workload.memo.causes;
+            if !causes.contains(cause) {
+                causes.push(cause.clone());
+                let surplus = causes.len().saturating_sub(CAUSES_MAX);
+                causes.drain(..surplus);
+            }
+        }
+        self.state.touch(Table::Workloads, key);
+        self.state.mark(key);
+    }
+}

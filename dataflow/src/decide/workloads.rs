@@ -1,0 +1,164 @@
+//! Workloads: from a resource to a spec, a current revision and a desired number.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use serde_json::Value;
+use setpoint_rules::revision;
+use setpoint_schemas::{Action, Cause, Resource, ResourceKey};
+
+use super::turn::Turn;
+use crate::state::{About, Table, Template, Workload, WorkloadKind, read_spec};
+use crate::views::{Fact, Views};
+
+/// Kubernetes' default of `revisionHistoryLimit`.
+const HISTORY_DEFAULT: usize = 10;
+
+/// What a resource asks of a workload, compiled.
+pub(crate) struct Compiled {
+    kind: WorkloadKind,
+    spec: setpoint_schemas::WorkloadSpec,
+    json: Value,
+    annotations: std::collections::BTreeMap<String, String>,
+    template: Template,
+}
+
+/// Compiles a workload's resource.
+///
+/// # Errors
+/// A sentence that names what cannot be compiled; the request is refused with it.
+pub(crate) fn compile(kind: WorkloadKind, resource: &Resource) -> Result<Compiled, String> {
+    let (spec, json, annotations) = read_spec(kind, resource)?;
+    let template = Template::compile(&resource.namespace, &json, kind == WorkloadKind::Rolling)?;
+    Ok(Compiled { kind, spec, json, annotations, template })
+}
+
+impl<V: Views> Turn<'_, V> {
+    /// A workload's resource is new or changed.
+    pub(crate) fn workload_put(&mut self, resource: &Resource, compiled: Compiled, cause: &Cause) {
+        let key = resource.key();
+        let id = self.state.workloads.get(&key).copied().unwrap_or_else(|| {
+            let id = self.state.intern();
+            let workload = Workload::new(key.clone(), compiled.kind, &resource.uid);
+            self.state.workloads.insert(key.clone(), id);
+            self.state.workload.insert(id, workload);
+            id
+        });
+        let now = self.now;
+        let Some(workload) = self.state.workload.get_mut(&id) else { return };
+        let Compiled { spec, json, annotations, template, .. } = compiled;
+        workload.uid = resource.uid.clone();
+        workload.deleted = false;
+        workload.annotations = annotations;
+        let rolled = workload.adopt(&spec, &json, template);
+        workload.spec = spec;
+        if rolled {
+            workload.memo.progress_ms = now;
+            workload.memo.progress_available = 0;
+            workload.memo.stuck = false;
+            (workload.memo.ended_in_row, workload.memo.not_before_ms) = (0, 0);
+        }
+        let revision = workload.memo.history.last().map_or(0, |r| r.number);
+        self.redesire(id);
+        self.because(&key, cause);
+        if rolled && revision > 1 {
+            let about = About {
+                resource: key.to_string(),
+                causes: vec![cause.clone()],
+                ..About::default()
+            };
+            self.ledger.write(Action::Rollout, "rollout", format!("revision {revision} begins"), about);
+        }
+    }
+
+    /// A workload's resource is gone: its pods go, then it is forgotten.
+    pub(crate) fn workload_gone(&mut self, key: &ResourceKey, cause: &Cause) {
+        let Some(id) = self.state.workloads.get(key).copied() else { return };
+        if let Some(workload) = self.state.workload.get_mut(&id) {
+            workload.deleted = true;
+        }
+        self.redesire(id);
+        self.because(key, cause);
+    }
+
+    /// Makes the views' desired number of this workload what it should be.
+    pub(crate) fn redesire(&mut self, id: u32) {
+        let Some(workload) = self.state.workload.get_mut(&id) else { return };
+        let wanted = match workload.kind {
+            WorkloadKind::Daemon => return,
+            _ => workload.desired(),
+        };
+        if workload.desired_fact == Some(wanted) {
+            return;
+        }
+        if let Some(replicas) = workload.desired_fact.replace(wanted) {
+            self.views.update(Fact::Desired { workload: id, replicas }, -1);
+        }
+        self.views.update(Fact::Desired { workload: id, replicas: wanted }, 1);
+    }
+
+    /// Every DaemonSet is to be looked at: the nodes changed.
+    pub(crate) fn mark_daemons(&mut self) {
+        let daemons: Vec<ResourceKey> = self
+            .state
+            .workload
+            .values()
+            .filter(|workload| workload.kind == WorkloadKind::Daemon)
+            .map(|workload| workload.key.clone())
+            .collect();
+        daemons.iter().for_each(|key| self.state.mark(key));
+    }
+
+    /// Forgets a deleted workload when its last pod is gone.
+    pub(crate) fn forget_if_done(&mut self, id: u32) -> bool {
+        let Some(workload) = self.state.workload.get(&id) else { return true };
+        if !workload.deleted || !workload.pods.is_empty() {
+            return false;
+        }
+        let key = workload.key.clone();
+        if let Some(replicas) = workload.desired_fact {
+            self.views.update(Fact::Desired { workload: id, replicas }, -1);
+        }
+        self.state.touch(Table::Workloads, &key);
+        self.state.workload.remove(&id);
+        self.state.workloads.remove(&key);
+        self.state.waiting.remove(&key);
+        self.state.status_dirty.remove(&key);
+        true
+    }
+}
+
+impl Workload {
+    /// Takes on the template as the current revision; says whether that is another than before. A
+    /// template that still has pods keeps its number.
+    fn adopt(&mut self, spec: &setpoint_schemas::WorkloadSpec, json: &Value, template: Template) -> bool {
+        let limit = spec.revision_history_limit.and_then(|n| usize::try_from(n).ok());
+        let history = std::mem::take(&mut self.memo.history);
+        self.memo.history = revision::advance(history, json, limit.unwrap_or(HISTORY_DEFAULT));
+        let same = |t: &Template| t.hash == template.hash && t.labels == template.labels;
+        let known = self.templates.iter().find(|(_, t)| same(t)).map(|(n, _)| *n);
+        let number = known.unwrap_or_else(|| self.templates.keys().last().copied().unwrap_or(0).max(self.memo.current) + 1);
+        let rolled = number != self.memo.current;
+        self.memo.current = number;
+        self.memo.templates.insert(number, json.to_string());
+        self.templates.insert(number, template);
+        self.drop_unused_templates();
+        rolled
+    }
+
+    fn drop_unused_templates(&mut self) {
+        let used: BTreeSet<u32> = self.tallies.keys().copied().chain([self.memo.current]).collect();
+        self.templates.retain(|number, _| used.contains(number));
+        self.memo.templates.retain(|number, _| used.contains(number));
+    }
+
+    /// The template of new pods.
+    pub(crate) fn current_template(&self) -> Option<Template> {
+        self.templates.get(&self.memo.current).cloned()
+    }
+
+    /// The name of the revision in pod names: only a Deployment's pods have one.
+    pub(crate) fn revision_name(&self, template: &Template) -> Option<Arc<str>> {
+        (self.kind == WorkloadKind::Rolling).then(|| template.hash.clone())
+    }
+}

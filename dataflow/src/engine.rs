@@ -1,0 +1,176 @@
+//! The engine: one entry, [`Engine::step`].
+//!
+//! Guarantee: the outcome is a function of the state and the epoch. No clock, no randomness, no
+//! I/O. An engine restored from its checkpoint takes the same next decisions.
+
+use setpoint_placement::Fleet;
+use setpoint_schemas::{Input, Policy, Sourced};
+use xxhash_rust::xxh3::Xxh3;
+
+use crate::decide::Turn;
+use crate::epoch::{Epoch, Outcome};
+use crate::state::{CheckpointRow, Ledger, RestoreError, Rows, State};
+use crate::views::{Differential, Views};
+
+/// Rounds of planning within one epoch. A plan that is carried out changes the counts that it was
+/// made from; two rounds settle all rules, the rest is for rules that are yet to come. What is
+/// left over is looked at in the next epoch.
+const ROUNDS_MAX: usize = 4;
+
+/// The engine over one maintainer of the views.
+pub struct Engine<V: Views = Differential> {
+    pub(crate) state: State,
+    pub(crate) views: V,
+    pub(crate) fleet: Fleet,
+}
+
+impl<V: Views> Engine<V> {
+    /// An engine that knows nothing yet.
+    pub fn new(views: V, policy: Policy) -> Self {
+        let mut state = State::default();
+        state.meta.policy = policy;
+        Engine { state, views, fleet: Fleet::new() }
+    }
+
+    /// An engine rebuilt from the rows of a checkpoint: (table, key, value).
+    ///
+    /// # Errors
+    /// [`RestoreError`] when a row does not decode or does not fit the others.
+    pub fn restore(
+        views: V,
+        rows: impl IntoIterator<Item = (u8, Vec<u8>, Vec<u8>)>,
+    ) -> Result<Self, RestoreError> {
+        let mut decoded = Rows::default();
+        for (table, key, value) in rows {
+            decoded.take(table, &key, &value)?;
+        }
+        let mut engine = Engine { state: State::default(), views, fleet: Fleet::new() };
+        engine.turn(&Epoch::default()).load(decoded)?;
+        Ok(engine)
+    }
+
+    /// The number of the last epoch; 0 before the first.
+    pub fn number(&self) -> i64 {
+        self.state.meta.number
+    }
+
+    /// The term of the last epoch.
+    pub fn term(&self) -> i64 {
+        self.state.meta.term
+    }
+
+    /// Engine time of the last epoch.
+    pub fn time_ms(&self) -> i64 {
+        self.state.meta.time_ms
+    }
+
+    /// The settings that decide.
+    pub fn policy(&self) -> &Policy {
+        &self.state.meta.policy
+    }
+
+    /// Decides one epoch.
+    ///
+    /// # Panics
+    /// When the epoch does not follow the one before (number, term, time): the caller read the log
+    /// in a wrong order, and going on would decide on a wrong past.
+    pub fn step(&mut self, epoch: Epoch) -> Outcome {
+        let before = &self.state.meta;
+        assert!(epoch.number == before.number + 1, "epochs are numbered without gaps");
+        assert!(epoch.term >= before.term, "the term never falls");
+        assert!(epoch.time_ms >= before.time_ms, "engine time never falls");
+        self.state.meta.number = epoch.number;
+        self.state.meta.term = epoch.term;
+        self.state.meta.time_ms = epoch.time_ms;
+        if let Some(policy) = &epoch.policy {
+            self.state.meta.policy = policy.clone();
+        }
+
+        let mut turn = self.turn(&epoch);
+        turn.begin(&epoch);
+        for sourced in &epoch.inputs {
+            turn.take(sourced);
+        }
+        if epoch.complete {
+            turn.fire_deadlines();
+        }
+        turn.settle();
+        for _ in 0..ROUNDS_MAX {
+            if !turn.plan() {
+                break;
+            }
+            turn.settle();
+        }
+        if epoch.cold {
+            turn.tell_statuses();
+        }
+        turn.serve_nodes();
+        turn.finish()
+    }
+
+    /// The rows of the checkpoint that changed since this was last asked.
+    pub fn take_rows(&mut self) -> Vec<CheckpointRow> {
+        self.state.take_rows()
+    }
+
+    fn turn(&mut self, epoch: &Epoch) -> Turn<'_, V> {
+        Turn {
+            state: &mut self.state,
+            views: &mut self.views,
+            fleet: &mut self.fleet,
+            ledger: Ledger::new(epoch.number, epoch.term, epoch.time_ms),
+            out: Outcome {
+                number: epoch.number,
+                term: epoch.term,
+                time_ms: epoch.time_ms,
+                ..Outcome::default()
+            },
+            now: epoch.time_ms,
+            complete: epoch.complete,
+            freed: false,
+            nodes_touched: std::collections::BTreeSet::new(),
+        }
+    }
+}
+
+impl<V: Views> Turn<'_, V> {
+    /// The one closed door.
+    fn take(&mut self, sourced: &Sourced) {
+        let cause = crate::decide::cause_of(sourced);
+        match &sourced.input {
+            Input::Request(request) => self.request(request, cause),
+            Input::Node(record) => self.node_reported(record, cause),
+            Input::NodeRemoved(node) => self.node_removed(node, &cause),
+            Input::Lease(lease) => self.lease_renewed(lease, cause),
+            Input::Pod(observed) => self.pod_observed(observed, cause),
+            Input::PodRemoved(uid) => self.pod_gone(uid, &cause),
+            Input::Snapshot(snapshot) => self.snapshot(snapshot, &cause),
+        }
+    }
+
+    fn finish(self) -> Outcome {
+        let mut out = self.out;
+        out.decisions = self.ledger.entries;
+        out.hash = hash_of(&out);
+        out.due_ms = if self.state.dirty.is_empty() {
+            self.state.deadlines.keys().next().copied()
+        } else {
+            let pacing = self.state.deadlines.keys().next().copied();
+            Some(pacing.map_or(self.now + 1, |due| due.min(self.now + 1)))
+        };
+        out.wants_cold = !self.state.status_dirty.is_empty();
+        out
+    }
+}
+
+/// A hash over what was decided: the ledger's entries and the placements.
+fn hash_of(out: &Outcome) -> i64 {
+    let mut hash = Xxh3::new();
+    for decision in &out.decisions {
+        hash.update(format!("{decision:?}").as_bytes());
+    }
+    for change in &out.placements {
+        hash.update(format!("{change:?}").as_bytes());
+    }
+    i64::from_ne_bytes(hash.digest().to_ne_bytes())
+}

@@ -1,0 +1,134 @@
+//! What goes into a step and what comes out of it.
+
+use std::sync::Arc;
+
+use setpoint_schemas::{
+    Decision, NodeName, NodeRecord, Placement, PodObserved, PodUid, Policy, RequestId, Resource,
+    ResourceKey, Resources, Sourced,
+};
+
+/// One epoch: a batch of inputs and the engine time at which it is decided.
+#[derive(Debug, Clone, Default)]
+pub struct Epoch {
+    /// One above the epoch before.
+    pub number: i64,
+    /// The reign; never falls.
+    pub term: i64,
+    /// Engine time, milliseconds since 1970; never falls.
+    pub time_ms: i64,
+    /// Whether the cold views and statuses are brought up to date.
+    pub cold: bool,
+    /// Whether the cut covers every partition's end as of `time_ms`: only then do deadlines fire.
+    pub complete: bool,
+    /// Whether every lease begins a full grace period anew.
+    pub renew_leases: bool,
+    /// The settings that decide, when they changed.
+    pub policy: Option<Policy>,
+    /// The inputs, in (topic rank, partition, offset) order.
+    pub inputs: Vec<Sourced>,
+}
+
+/// What an epoch decided.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Outcome {
+    /// The epoch.
+    pub number: i64,
+    /// The reign.
+    pub term: i64,
+    /// Engine time.
+    pub time_ms: i64,
+    /// Resources as they are now; `None`: deleted.
+    pub resources: Vec<(ResourceKey, Option<Arc<Resource>>)>,
+    /// Placements as they are now.
+    pub placements: Vec<PlacementChange>,
+    /// The ledger's new entries.
+    pub decisions: Vec<Decision>,
+    /// The verdict on each request of the epoch.
+    pub verdicts: Vec<Verdict>,
+    /// What readers see change beside resources and placements.
+    pub served: Vec<Served>,
+    /// A hash over decisions and placements: a replay must reach the same.
+    pub hash: i64,
+    /// The next engine time at which something falls due, if nothing happens before.
+    pub due_ms: Option<i64>,
+    /// Whether a cold step has something to do.
+    pub wants_cold: bool,
+}
+
+/// A placement that is new, changed or withdrawn.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PlacementChange {
+    /// The pod.
+    pub uid: PodUid,
+    /// Its node.
+    pub node: NodeName,
+    /// The placement; `None`: a tombstone, stop.
+    pub placement: Option<Arc<Placement>>,
+}
+
+/// The answer to a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Verdict {
+    /// The request.
+    pub request: RequestId,
+    /// Whether all of it was accepted.
+    pub accepted: bool,
+    /// One answer an item, in order. Of a refused request the items that would have been accepted
+    /// say so with code 0.
+    pub items: Vec<ItemVerdict>,
+}
+
+/// The answer to one item.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ItemVerdict {
+    /// The resource.
+    pub key: ResourceKey,
+    /// `created`, `configured`, `unchanged`, `deleted`, or `refused`.
+    pub result: &'static str,
+    /// The HTTP code that says the same: 200, 201, 400, 404, 409, 422; 0: not done because another
+    /// item was refused.
+    pub code: u16,
+    /// Why; empty when there is nothing to say.
+    pub message: String,
+}
+
+/// What readers see change beside resources and placements.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Served {
+    /// A pod as observed.
+    Pod(Arc<PodObserved>),
+    /// Nothing is left of a pod.
+    PodGone(PodUid),
+    /// A node; `None`: removed.
+    Node(NodeName, Option<Arc<NodeServed>>),
+    /// A pod that waits for a place.
+    Waiting(Arc<WaitingPod>),
+    /// A pod of this uid waits no more.
+    WaitingGone(PodUid),
+    /// Whether replacements are held, and why.
+    Hold(Option<String>),
+}
+
+/// A node as readers see it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NodeServed {
+    /// As it reported itself.
+    pub record: NodeRecord,
+    /// Whether it is lost.
+    pub lost: bool,
+    /// What its pods reserve.
+    pub requested: Resources,
+}
+
+/// A pod that waits for a place.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WaitingPod {
+    /// The uid that it will have.
+    pub uid: PodUid,
+    /// Its workload.
+    pub workload: ResourceKey,
+    /// The name that it will have.
+    pub name: String,
+    /// Why it waits, in kube-scheduler's phrases.
+    pub reason: String,
+}

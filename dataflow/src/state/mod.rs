@@ -1,0 +1,111 @@
+//! What the engine knows, by key: upserts resolve here, outside the dataflow.
+//!
+//! Guarantee: every row that decides is in the checkpoint, so an engine rebuilt from it decides as
+//! the one that ran through. Interned numbers are never compared to decide anything.
+
+mod ledger;
+mod node;
+mod pod;
+mod rows;
+mod workload;
+
+pub(crate) use ledger::{About, CAUSES_MAX, Ledger};
+pub(crate) use node::{Node, NodeRow};
+pub(crate) use pod::{Pod, PodRow};
+pub(crate) use rows::Rows;
+pub use rows::{CheckpointRow, RestoreError, Table};
+pub(crate) use workload::{read_spec, Template, Workload, WorkloadKind, WorkloadMemo};
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use setpoint_rules::pacing::Bucket;
+use setpoint_schemas::{NodeName, PodUid, Policy, Resource, ResourceKey};
+
+/// All state of the engine but the views and the placer's indexes, which follow from it.
+#[derive(Debug, Default)]
+pub(crate) struct State {
+    pub(crate) meta: Meta,
+    pub(crate) resources: BTreeMap<ResourceKey, Arc<Resource>>,
+    pub(crate) workloads: BTreeMap<ResourceKey, u32>,
+    pub(crate) workload: HashMap<u32, Workload>,
+    pub(crate) nodes: BTreeMap<NodeName, u32>,
+    pub(crate) node: HashMap<u32, Node>,
+    pub(crate) pods: HashMap<PodUid, u32>,
+    pub(crate) pod: HashMap<u32, Pod>,
+    /// Pods by namespace and name, as people name them.
+    pub(crate) pod_names: HashMap<(Arc<str>, Arc<str>), PodUid>,
+    pub(crate) namespaces: HashMap<Arc<str>, u32>,
+    /// What falls due, by engine time. An entry that is no longer due does nothing when it fires.
+    pub(crate) deadlines: BTreeMap<i64, BTreeSet<Deadline>>,
+    /// Workloads to look at.
+    pub(crate) dirty: BTreeSet<ResourceKey>,
+    /// Workloads whose status is to be told at the next cold step.
+    pub(crate) status_dirty: BTreeSet<ResourceKey>,
+    /// Workloads with a pod that waits for a place.
+    pub(crate) waiting: BTreeSet<ResourceKey>,
+    /// Rows to write to the checkpoint.
+    pub(crate) touched: BTreeSet<(Table, String)>,
+    next_id: u32,
+}
+
+/// The engine's own row.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Meta {
+    pub(crate) policy: Policy,
+    pub(crate) bucket: Bucket,
+    /// Why replacements are held, when they are.
+    pub(crate) hold: Option<String>,
+    pub(crate) time_ms: i64,
+    pub(crate) number: i64,
+    pub(crate) term: i64,
+}
+
+/// What falls due.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Deadline {
+    Lease(NodeName),
+    MinReady(PodUid),
+    Workload(ResourceKey),
+    Pacing,
+}
+
+impl State {
+    /// A number for a new workload, node, pod or namespace.
+    pub(crate) fn intern(&mut self) -> u32 {
+        self.next_id += 1;
+        self.next_id
+    }
+
+    pub(crate) fn namespace(&mut self, namespace: &str) -> u32 {
+        if let Some(id) = self.namespaces.get(namespace) {
+            return *id;
+        }
+        let id = self.intern();
+        self.namespaces.insert(Arc::from(namespace), id);
+        id
+    }
+
+    pub(crate) fn touch(&mut self, table: Table, key: impl ToString) {
+        self.touched.insert((table, key.to_string()));
+    }
+
+    pub(crate) fn schedule(&mut self, at_ms: i64, deadline: Deadline) {
+        self.deadlines.entry(at_ms).or_default().insert(deadline);
+    }
+
+    pub(crate) fn workload_by_key(&mut self, key: &ResourceKey) -> Option<&mut Workload> {
+        self.workloads.get(key).and_then(|id| self.workload.get_mut(id))
+    }
+
+    pub(crate) fn pod_by_uid(&self, uid: &PodUid) -> Option<&Pod> {
+        self.pods.get(uid).and_then(|id| self.pod.get(id))
+    }
+
+    /// Marks a workload to be looked at, for this cause.
+    pub(crate) fn mark(&mut self, key: &ResourceKey) {
+        self.dirty.insert(key.clone());
+        self.status_dirty.insert(key.clone());
+    }
+}

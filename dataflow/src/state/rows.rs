@@ -1,0 +1,120 @@
+//! The checkpoint's rows: what is written of the state, and how it is read back.
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::{Meta, NodeRow, PodRow, State, WorkloadMemo};
+use setpoint_schemas::{NodeName, PodUid, Resource, ResourceKey};
+
+/// The tables of the checkpoint.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Table {
+    /// The engine's own row.
+    Meta = 0,
+    /// Resources by key.
+    Resources = 1,
+    /// What is remembered of workloads, by key.
+    Workloads = 2,
+    /// Nodes by name.
+    Nodes = 3,
+    /// Placed pods by uid.
+    Pods = 4,
+}
+
+/// A row of the checkpoint: table, key, value; no value: the row is gone.
+pub type CheckpointRow = (u8, Vec<u8>, Option<Vec<u8>>);
+
+/// A checkpoint that cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub enum RestoreError {
+    /// A table that this version does not know.
+    #[error("unknown checkpoint table {0}; it was written by a newer version")]
+    Table(u8),
+    /// A row that does not decode.
+    #[error("failed to decode checkpoint row {key:?} of table {table}")]
+    Row {
+        /// The table.
+        table: u8,
+        /// The key as text.
+        key: String,
+        /// Why.
+        source: postcard::Error,
+    },
+    /// A row that does not fit the others.
+    #[error("checkpoint row {key:?} does not fit: {why}")]
+    Unfit {
+        /// The key as text.
+        key: String,
+        /// Why.
+        why: String,
+    },
+}
+
+/// The rows of a checkpoint, decoded.
+#[derive(Debug, Default)]
+pub(crate) struct Rows {
+    pub(crate) meta: Meta,
+    pub(crate) resources: Vec<Resource>,
+    pub(crate) workloads: Vec<(ResourceKey, WorkloadMemo)>,
+    pub(crate) nodes: Vec<NodeRow>,
+    pub(crate) pods: Vec<PodRow>,
+}
+
+impl Rows {
+    /// Takes in one row.
+    pub(crate) fn take(&mut self, table: u8, key: &[u8], value: &[u8]) -> Result<(), RestoreError> {
+        match table {
+            0 => self.meta = decode(table, key, value)?,
+            1 => self.resources.push(decode(table, key, value)?),
+            2 => self.workloads.push(decode(table, key, value)?),
+            3 => self.nodes.push(decode(table, key, value)?),
+            4 => self.pods.push(decode(table, key, value)?),
+            other => return Err(RestoreError::Table(other)),
+        }
+        Ok(())
+    }
+}
+
+fn decode<T: DeserializeOwned>(table: u8, key: &[u8], value: &[u8]) -> Result<T, RestoreError> {
+    let key = String::from_utf8_lossy(key).into_owned();
+    postcard::from_bytes(value).map_err(|source| RestoreError::Row { table, key, source })
+}
+
+fn encode<T: Serialize>(value: &T) -> Vec<u8> {
+    postcard::to_stdvec(value).expect("rows hold nothing that postcard cannot write")
+}
+
+impl State {
+    /// The rows that changed since this was last asked, and the engine's own.
+    pub(crate) fn take_rows(&mut self) -> Vec<CheckpointRow> {
+        let mut rows = vec![(Table::Meta as u8, Vec::new(), Some(encode(&self.meta)))];
+        for (table, key) in std::mem::take(&mut self.touched) {
+            let value = self.row(table, &key);
+            rows.push((table as u8, key.into_bytes(), value));
+        }
+        rows
+    }
+
+    fn row(&self, table: Table, key: &str) -> Option<Vec<u8>> {
+        match table {
+            Table::Meta => Some(encode(&self.meta)),
+            Table::Resources => {
+                let key = ResourceKey::parse(key).ok()?;
+                self.resources.get(&key).map(|resource| encode(resource.as_ref()))
+            }
+            Table::Workloads => {
+                let key = ResourceKey::parse(key).ok()?;
+                let workload = self.workload.get(self.workloads.get(&key)?)?;
+                Some(encode(&(key, &workload.memo)))
+            }
+            Table::Nodes => {
+                let id = self.nodes.get(&NodeName::parse(key).ok()?)?;
+                self.node.get(id).map(|node| encode(&node.row))
+            }
+            Table::Pods => {
+                let id = self.pods.get(&PodUid::parse(key).ok()?)?;
+                self.pod.get(id).map(|pod| encode(&pod.row))
+            }
+        }
+    }
+}

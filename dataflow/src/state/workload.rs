@@ -1,0 +1,177 @@
+//! A workload: its spec, its revisions, its counts.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use setpoint_placement::PodShape;
+use setpoint_rules::revision::Revision;
+use setpoint_schemas::{Cause, ObjectMeta, PodSpec, PodTemplate, Resource, ResourceKey, WorkloadSpec};
+
+use crate::views::Tally;
+
+/// What kind of workload.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum WorkloadKind {
+    /// A Deployment: revisions roll.
+    Rolling,
+    /// A ReplicaSet or ReplicationController: only the number is kept.
+    Keep,
+    /// A DaemonSet: one a node.
+    Daemon,
+    /// A bare pod.
+    Bare,
+}
+
+impl WorkloadKind {
+    /// Of a kind's name; `None`: not a workload that we act on.
+    pub(crate) fn of(kind: &str) -> Option<WorkloadKind> {
+        Some(match kind {
+            "Deployment" => WorkloadKind::Rolling,
+            "ReplicaSet" | "ReplicationController" => WorkloadKind::Keep,
+            "DaemonSet" => WorkloadKind::Daemon,
+            "Pod" => WorkloadKind::Bare,
+            _ => return None,
+        })
+    }
+}
+
+/// A workload with its numbers.
+#[derive(Debug)]
+pub(crate) struct Workload {
+    pub(crate) key: ResourceKey,
+    pub(crate) kind: WorkloadKind,
+    pub(crate) uid: String,
+    pub(crate) spec: WorkloadSpec,
+    pub(crate) annotations: BTreeMap<String, String>,
+    pub(crate) memo: WorkloadMemo,
+    pub(crate) templates: BTreeMap<u32, Template>,
+    /// Its pods' numbers; order has no meaning.
+    pub(crate) pods: BTreeSet<u32>,
+    pub(crate) tallies: BTreeMap<u32, Tally>,
+    /// What the views have as desired.
+    pub(crate) desired_fact: Option<i64>,
+    pub(crate) deleted: bool,
+}
+
+/// What the checkpoint keeps of a workload beside its resource.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct WorkloadMemo {
+    /// The number of the next pod.
+    pub(crate) next_pod: u64,
+    /// The revision that new pods have.
+    pub(crate) current: u32,
+    /// Templates with pods or in the history, in JSON, by revision number.
+    pub(crate) templates: BTreeMap<u32, String>,
+    pub(crate) history: Vec<Revision>,
+    /// Why the next pod has no place.
+    pub(crate) waiting: Option<String>,
+    /// What brought it to be looked at, until something is done about it.
+    pub(crate) causes: Vec<Cause>,
+    /// Engine time of the last progress of an update.
+    pub(crate) progress_ms: i64,
+    /// The available pods at that time.
+    pub(crate) progress_available: i64,
+    /// Whether the progress deadline has passed.
+    pub(crate) stuck: bool,
+    /// Pods that ended in a row, for the backoff of replacing them.
+    pub(crate) ended_in_row: u32,
+    /// No new pod before this engine time.
+    pub(crate) not_before_ms: i64,
+}
+
+/// A pod template, compiled.
+#[derive(Debug, Clone)]
+pub(crate) struct Template {
+    pub(crate) hash: Arc<str>,
+    pub(crate) shape: Arc<PodShape>,
+    pub(crate) spec: Arc<str>,
+    pub(crate) labels: Arc<BTreeMap<String, String>>,
+    pub(crate) annotations: Arc<BTreeMap<String, String>>,
+    pub(crate) priority: i32,
+}
+
+impl Template {
+    /// Compiles a template's JSON for a workload of this namespace.
+    ///
+    /// # Errors
+    /// A sentence that names what cannot be compiled.
+    pub(crate) fn compile(
+        namespace: &str,
+        json: &Value,
+        labels_hash: bool,
+    ) -> Result<Template, String> {
+        let template: PodTemplate =
+            serde_json::from_value(json.clone()).map_err(|e| format!("template: {e}"))?;
+        let hash = setpoint_rules::revision::template_hash(json);
+        let PodTemplate { metadata: ObjectMeta { mut labels, annotations, .. }, spec } = template;
+        if labels_hash {
+            labels.insert("pod-template-hash".to_owned(), hash.clone());
+        }
+        let shape = PodShape::compile(namespace, &labels, &spec).map_err(|e| e.to_string())?;
+        Ok(Template {
+            hash: Arc::from(hash),
+            shape,
+            spec: Arc::from(json["spec"].to_string()),
+            labels: Arc::new(labels),
+            annotations: Arc::new(annotations),
+            priority: spec.priority.unwrap_or(0),
+        })
+    }
+}
+
+/// The spec and the template of a workload's resource. A bare pod is a workload of one, whose
+/// template is itself.
+pub(crate) fn read_spec(
+    kind: WorkloadKind,
+    resource: &Resource,
+) -> Result<(WorkloadSpec, Value, BTreeMap<String, String>), String> {
+    let body: Value = serde_json::from_str(&resource.body).map_err(|e| e.to_string())?;
+    let metadata: ObjectMeta =
+        serde_json::from_value(body["metadata"].clone()).map_err(|e| format!("metadata: {e}"))?;
+    if kind == WorkloadKind::Bare {
+        let spec: PodSpec =
+            serde_json::from_value(body["spec"].clone()).map_err(|e| format!("spec: {e}"))?;
+        let template = PodTemplate { metadata: metadata.clone(), spec };
+        let json = serde_json::json!({"metadata": body["metadata"], "spec": body["spec"]});
+        let spec = WorkloadSpec { replicas: Some(1), template, ..WorkloadSpec::default() };
+        return Ok((spec, json, metadata.annotations));
+    }
+    let spec: WorkloadSpec =
+        serde_json::from_value(body["spec"].clone()).map_err(|e| format!("spec: {e}"))?;
+    Ok((spec, body["spec"]["template"].clone(), metadata.annotations))
+}
+
+impl Workload {
+    /// A workload of this resource, without pods.
+    pub(crate) fn new(key: ResourceKey, kind: WorkloadKind, uid: &str) -> Self {
+        Workload {
+            key,
+            kind,
+            uid: uid.to_owned(),
+            spec: WorkloadSpec::default(),
+            annotations: BTreeMap::new(),
+            memo: WorkloadMemo::default(),
+            templates: BTreeMap::new(),
+            pods: BTreeSet::new(),
+            tallies: BTreeMap::new(),
+            desired_fact: None,
+            deleted: false,
+        }
+    }
+
+    /// The sum of the tallies over all revisions.
+    pub(crate) fn total(&self) -> Tally {
+        let mut total = Tally::default();
+        for tally in self.tallies.values() {
+            total.add(tally, 1);
+        }
+        total
+    }
+
+    /// How many pods it wants; 0 once it is deleted.
+    pub(crate) fn desired(&self) -> i64 {
+        if self.deleted { 0 } else { self.spec.desired() }
+    }
+}
