@@ -18,6 +18,9 @@ mod status;
 
 mod dispatcher;
 
+#[cfg(test)]
+mod samples;
+
 pub mod conformance;
 
 pub use actuator::{Act, Actuator, Changes};

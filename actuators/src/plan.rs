@@ -170,3 +170,6 @@ impl Work {
     }
 }
 
+
+#[cfg(test)]
+mod tests;

@@ -159,3 +159,6 @@ fn phase(
     if well { PodPhase::Succeeded } else { PodPhase::Failed }
 }
 
+
+#[cfg(test)]
+mod tests;

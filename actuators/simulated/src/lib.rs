@@ -1,1 +1,18 @@
-//! Thousands of simulated nodes with seeded faults.
+//! A plant: thousands of simulated nodes in one process, with seeded faults.
+//!
+//! Guarantee: the same seed, the same calls and the same times give the same plant, whatever the
+//! order in which pods and nodes are asked about. Time is an argument: nothing happens unless
+//! [`Plant::advance_to`] is called.
+//! Absent: clocks, threads, I/O.
+
+mod actuator;
+mod plant;
+
+mod behaviour;
+mod faults;
+mod pod;
+
+pub use actuator::SimulatedActuator;
+pub use behaviour::{EXIT, LAST, PROGRAM, STUBBORN, UNSTARTABLE};
+pub use faults::Faults;
+pub use plant::Plant;

@@ -1,0 +1,133 @@
+//! The contract over a plant: a call that needs time waits until the plant's time has come.
+
+use std::time::Duration;
+
+use futures::StreamExt;
+use setpoint_actuators::{
+    Act, Actuator, ActuatorError, Changes, Observed, PodToRun, RuntimeInfo, Usage,
+};
+use setpoint_schemas::{FleetId, NodeName, PodUid, Resources};
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use crate::plant::{Plant, Stop};
+
+/// What every simulated node has: a small server.
+const CPU_MILLI: i64 = 8_000;
+const MEMORY_BYTES: i64 = 32 << 30;
+const PODS: i64 = 110;
+
+/// The runtime of one simulated node.
+#[derive(Debug, Clone)]
+pub struct SimulatedActuator {
+    plant: Plant,
+    node: NodeName,
+    fleet: FleetId,
+}
+
+impl SimulatedActuator {
+    pub(crate) fn new(plant: Plant, node: NodeName, fleet: FleetId) -> Self {
+        SimulatedActuator { plant, node, fleet }
+    }
+
+    async fn start_pod(&self, pod: &PodToRun, cancel: &CancellationToken) -> Result<(), ActuatorError> {
+        live(cancel)?;
+        let uid = &pod.placement.uid;
+        let mut beats = self.plant.beats();
+        if let Some((generation, grace)) = self.plant.grace_of(&self.node, &self.fleet, uid)
+            && generation < pod.placement.generation
+        {
+            self.stop_pod(uid, grace, cancel).await?;
+        }
+        let started = self.plant.start(&self.node, &self.fleet, pod);
+        while self.plant.is_starting(&self.node, &self.fleet, uid) {
+            next(&mut beats, cancel).await?;
+        }
+        started
+    }
+
+    async fn stop_pod(
+        &self,
+        uid: &PodUid,
+        grace: Duration,
+        cancel: &CancellationToken,
+    ) -> Result<(), ActuatorError> {
+        live(cancel)?;
+        let since_ms = self.plant.now_ms();
+        let mut beats = self.plant.beats();
+        loop {
+            let before = *beats.borrow_and_update();
+            match self.plant.stop_since(&self.node, &self.fleet, uid, grace, since_ms)? {
+                Stop::Done => return Ok(()),
+                Stop::Waits => {
+                    // Our own change is one beat; more than that is news.
+                    if *beats.borrow_and_update() <= before + 1 {
+                        next(&mut beats, cancel).await?;
+                    }
+                }
+            }
+        }
+    }
+}
+
+impl Actuator for SimulatedActuator {
+    fn describe(&self) -> Act<'_, RuntimeInfo> {
+        let capacity = Resources {
+            cpu_milli: CPU_MILLI,
+            memory_bytes: MEMORY_BYTES,
+            pods: PODS,
+            ..Resources::default()
+        };
+        let version = env!("CARGO_PKG_VERSION").to_owned();
+        let info = RuntimeInfo { runtime: "simulated".into(), version, capacity };
+        Box::pin(async { self.plant.answers(&self.node).map(|()| info) })
+    }
+
+    fn observe(&self) -> Act<'_, Vec<Observed>> {
+        Box::pin(async { self.plant.observe(&self.node, &self.fleet) })
+    }
+
+    fn start<'a>(&'a self, pod: &'a PodToRun, cancel: &'a CancellationToken) -> Act<'a, ()> {
+        Box::pin(self.start_pod(pod, cancel))
+    }
+
+    fn stop<'a>(
+        &'a self,
+        uid: &'a PodUid,
+        grace: Duration,
+        cancel: &'a CancellationToken,
+    ) -> Act<'a, ()> {
+        Box::pin(self.stop_pod(uid, grace, cancel))
+    }
+
+    fn restart_container<'a>(&'a self, uid: &'a PodUid, container: &'a str) -> Act<'a, ()> {
+        Box::pin(async move { self.plant.restart(&self.node, &self.fleet, uid, container) })
+    }
+
+    fn usage(&self) -> Act<'_, Vec<Usage>> {
+        Box::pin(async { self.plant.usage(&self.node, &self.fleet) })
+    }
+
+    fn changes(&self) -> Changes {
+        let next = |mut beats: watch::Receiver<u64>| async {
+            beats.changed().await.ok().map(|()| ((), beats))
+        };
+        futures::stream::unfold(self.plant.beats(), next).boxed()
+    }
+}
+
+fn live(cancel: &CancellationToken) -> Result<(), ActuatorError> {
+    if cancel.is_cancelled() { Err(ActuatorError::Cancelled) } else { Ok(()) }
+}
+
+/// Waits until something may have changed.
+async fn next(
+    beats: &mut watch::Receiver<u64>,
+    cancel: &CancellationToken,
+) -> Result<(), ActuatorError> {
+    tokio::select! {
+        () = cancel.cancelled() => Err(ActuatorError::Cancelled),
+        // The sender is part of the plant, which we hold.
+        _ = beats.changed() => Ok(()),
+    }
+}

@@ -1,0 +1,299 @@
+//! The node's dispatcher against a plant: it converges, one action in flight a pod, and never does
+//! what is no longer wanted.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::num::NonZeroU32;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use futures::future::BoxFuture;
+use setpoint_actuator_simulated::{EXIT, Faults, LAST, PROGRAM, Plant, SimulatedActuator, UNSTARTABLE};
+use setpoint_actuators::{
+    Act, Actuator, ActuatorError, Authority, Books, Changes, Desired, DesiredPod, Dispatcher,
+    Observed, Pacing, PodToRun, Prepare, RuntimeInfo, Usage,
+};
+use setpoint_schemas::{
+    ContainerState, FleetId, Namespace, NodeName, Placement, PodUid, ResourceName,
+};
+use tokio_util::sync::CancellationToken;
+
+#[tokio::test]
+async fn a_node_converges_and_then_rests() {
+    let mut node = Node::new(1, Faults::default(), Pacing::default());
+    let desired = full(&[last("a"), last("b"), last("c")]);
+    node.run(&desired, 1_000).await;
+    assert_eq!(node.running(), ["a", "b", "c"]);
+    let calls = node.calls();
+    node.run(&desired, 60_000).await;
+    assert_eq!(node.calls(), calls, "a settled node is left alone");
+    node.run(&full(&[last("b")]), 1_000).await;
+    assert_eq!(node.running(), ["b"]);
+}
+
+#[tokio::test]
+async fn every_seed_of_faults_converges_once_they_end() {
+    let faults = Faults {
+        starts_fail_permille: 300,
+        start_slow_ms_max: 3_000,
+        exits_permille: 300,
+        exit_within_ms: 5_000,
+    };
+    for seed in 0..30 {
+        let mut node = Node::new(seed, faults, Pacing::default());
+        let names = ["a", "b", "c", "d", "e", "f", "g", "h"];
+        let desired = full(&names.map(last));
+        node.run(&desired, 3_600_000).await;
+        assert_eq!(node.running(), names, "seed {seed}");
+        node.run(&full(&[]), 120_000).await;
+        assert_eq!(node.running(), [""; 0], "seed {seed}");
+    }
+}
+
+#[tokio::test]
+async fn a_slow_runtime_has_only_so_many_starts_in_flight() {
+    let slow = Faults { start_slow_ms_max: 10_000, ..Faults::default() };
+    let pacing = Pacing { starts_in_flight_max: 2, ..Pacing::default() };
+    let mut node = Node::new(1, slow, pacing);
+    let desired = full(&["a", "b", "c", "d", "e"].map(last));
+    node.run(&desired, 60_000).await;
+    assert_eq!(node.running().len(), 5);
+    assert_eq!(node.watched.lock().expect("no panic").most_in_flight, 2);
+}
+
+#[tokio::test]
+async fn drift_that_disappears_drops_what_was_not_begun_and_cancels_what_was() {
+    let slow = Faults { start_slow_ms_max: 1_000_000_000, ..Faults::default() };
+    let pacing = Pacing { starts_in_flight_max: 1, ..Pacing::default() };
+    let mut node = Node::new(1, slow, pacing);
+    node.turn(&full(&["a", "b", "c", "d"].map(last))).await;
+    assert_eq!(node.calls(), ["start a"]);
+    node.run(&full(&[]), 2_000).await;
+    assert_eq!(node.calls(), ["start a", "stop a"], "b, c and d were never begun");
+    assert_eq!(node.dispatcher.in_flight(), 0);
+}
+
+#[tokio::test]
+async fn the_token_bucket_bounds_what_begins_at_once() {
+    let three = NonZeroU32::new(3).expect("not zero");
+    let slowly = NonZeroU32::MIN;
+    let pacing = Pacing { starts_burst: three, starts_per_second: slowly, ..Pacing::default() };
+    let mut node = Node::new(1, Faults::default(), pacing);
+    node.turn(&full(&["a", "b", "c", "d", "e"].map(last))).await;
+    assert_eq!(node.calls().len(), 3);
+}
+
+#[tokio::test]
+async fn a_crash_loop_restarts_with_growing_waits() {
+    let mut node = Node::new(1, Faults::default(), Pacing::default());
+    let desired = full(&[placement("a", &[EXIT, "1", "100"])]);
+    // Starts at 0; ends at 100; restarts at once, after 10 s, after 20 s, after 40 s.
+    let restarts = |node: &Node| node.calls().iter().filter(|c| *c == "restart a").count();
+    for (until_ms, expected) in [(5_000, 1), (11_000, 2), (21_000, 3), (41_000, 4)] {
+        node.run(&desired, until_ms).await;
+        assert_eq!(restarts(&node), expected, "after another {until_ms} ms");
+    }
+}
+
+#[tokio::test]
+async fn what_can_never_start_is_tried_once() {
+    let mut node = Node::new(1, Faults::default(), Pacing::default());
+    let desired = full(&[placement("a", &[UNSTARTABLE])]);
+    node.run(&desired, 600_000).await;
+    assert_eq!(node.calls(), ["start a"]);
+}
+
+#[tokio::test]
+async fn a_runtime_that_does_not_answer_is_not_acted_upon() {
+    let mut node = Node::new(1, Faults::default(), Pacing::default());
+    node.plant.set_down(&name(), true);
+    let error = node.dispatcher.turn(&full(&[last("a")])).await.expect_err("it is down");
+    assert!(error.is_transient());
+    assert_eq!(node.calls(), [""; 0]);
+}
+
+#[tokio::test]
+async fn draining_leaves_the_pods_running() {
+    let mut node = Node::new(1, Faults::default(), Pacing::default());
+    node.run(&full(&[last("a")]), 1_000).await;
+    let plant = node.plant.clone();
+    node.dispatcher.drain(Duration::from_secs(1)).await;
+    assert_eq!(plant.observe(&name(), &fleet()).expect("it answers").len(), 1);
+}
+
+/// One node of a plant and its dispatcher, on the plant's time.
+struct Node {
+    plant: Plant,
+    watched: Arc<Mutex<Watched>>,
+    dispatcher: Dispatcher,
+}
+
+/// Every call to the runtime, and who has one under way.
+#[derive(Default)]
+struct Watched {
+    calls: Vec<String>,
+    in_flight: BTreeSet<PodUid>,
+    most_in_flight: usize,
+}
+
+impl Node {
+    fn new(seed: u64, faults: Faults, pacing: Pacing) -> Self {
+        let plant = Plant::new(seed, faults, 0);
+        let watched = Arc::new(Mutex::new(Watched::default()));
+        let inner = plant.actuator(&name(), &fleet());
+        let actuator = Arc::new(WatchedActuator { inner, watched: watched.clone() });
+        let clock = plant.clone();
+        let clock = Arc::new(move || clock.now_ms());
+        let prepare = Arc::new(AsItIs);
+        let dispatcher = Dispatcher::new(actuator, prepare, clock, pacing, Books::in_memory());
+        Node { plant, watched, dispatcher }
+    }
+
+    /// Turns while this much time passes.
+    async fn run(&mut self, desired: &Desired, time_ms: i64) {
+        let until_ms = self.plant.now_ms() + time_ms;
+        let step_ms = (time_ms / 1_000).max(10);
+        while self.plant.now_ms() < until_ms {
+            self.turn(desired).await;
+            self.plant.advance_to(self.plant.now_ms() + step_ms);
+        }
+        self.turn(desired).await;
+    }
+
+    async fn turn(&mut self, desired: &Desired) {
+        self.dispatcher.turn(desired).await.expect("it answers");
+        // What was begun runs until it waits for time.
+        for _ in 0..20 {
+            tokio::task::yield_now().await;
+        }
+    }
+
+    fn calls(&self) -> Vec<String> {
+        self.watched.lock().expect("no panic").calls.clone()
+    }
+
+    fn running(&self) -> Vec<String> {
+        let pods = self.plant.observe(&name(), &fleet()).expect("it answers");
+        let runs = |pod: &&Observed| pod.containers[0].state == ContainerState::Running;
+        pods.iter().filter(runs).map(|pod| pod.uid.to_string()).collect()
+    }
+}
+
+/// Asserts that a pod has at most one action in flight.
+struct WatchedActuator {
+    inner: SimulatedActuator,
+    watched: Arc<Mutex<Watched>>,
+}
+
+/// One call that is under way; its end is noted also when it is dropped.
+struct Call<'a>(&'a Mutex<Watched>, PodUid);
+
+impl WatchedActuator {
+    fn enter(&self, what: &str, uid: &PodUid) -> Call<'_> {
+        let mut watched = self.watched.lock().expect("no panic");
+        watched.calls.push(format!("{what} {uid}"));
+        assert!(watched.in_flight.insert(uid.clone()), "{uid} has two actions in flight");
+        watched.most_in_flight = watched.most_in_flight.max(watched.in_flight.len());
+        Call(&self.watched, uid.clone())
+    }
+}
+
+impl Drop for Call<'_> {
+    fn drop(&mut self) {
+        self.0.lock().expect("no panic").in_flight.remove(&self.1);
+    }
+}
+
+impl Actuator for WatchedActuator {
+    fn describe(&self) -> Act<'_, RuntimeInfo> {
+        self.inner.describe()
+    }
+
+    fn observe(&self) -> Act<'_, Vec<Observed>> {
+        self.inner.observe()
+    }
+
+    fn start<'a>(&'a self, pod: &'a PodToRun, cancel: &'a CancellationToken) -> Act<'a, ()> {
+        Box::pin(async move {
+            let _call = self.enter("start", &pod.placement.uid);
+            self.inner.start(pod, cancel).await
+        })
+    }
+
+    fn stop<'a>(
+        &'a self,
+        uid: &'a PodUid,
+        grace: Duration,
+        cancel: &'a CancellationToken,
+    ) -> Act<'a, ()> {
+        Box::pin(async move {
+            let _call = self.enter("stop", uid);
+            self.inner.stop(uid, grace, cancel).await
+        })
+    }
+
+    fn restart_container<'a>(&'a self, uid: &'a PodUid, container: &'a str) -> Act<'a, ()> {
+        Box::pin(async move {
+            let _call = self.enter("restart", uid);
+            self.inner.restart_container(uid, container).await
+        })
+    }
+
+    fn usage(&self) -> Act<'_, Vec<Usage>> {
+        self.inner.usage()
+    }
+
+    fn changes(&self) -> Changes {
+        self.inner.changes()
+    }
+}
+
+/// Pods whose specs name nothing.
+struct AsItIs;
+
+impl Prepare for AsItIs {
+    fn prepare<'a>(&'a self, pod: &'a DesiredPod) -> BoxFuture<'a, Result<PodToRun, ActuatorError>> {
+        let ready = PodToRun {
+            placement: (*pod.placement).clone(),
+            spec: (*pod.spec).clone(),
+            env: BTreeMap::new(),
+            volumes: BTreeMap::new(),
+        };
+        Box::pin(async { Ok(ready) })
+    }
+}
+
+fn full(placements: &[Placement]) -> Desired {
+    Desired::of(Authority::Full, placements)
+}
+
+fn last(uid: &str) -> Placement {
+    placement(uid, &[LAST])
+}
+
+fn placement(uid: &str, words: &[&str]) -> Placement {
+    let command: Vec<&str> = [PROGRAM].iter().chain(words).copied().collect();
+    let spec = serde_json::json!({"containers": [{"name": "main", "command": command}]});
+    Placement {
+        uid: PodUid::parse(uid).expect("valid"),
+        node: name(),
+        namespace: Namespace::parse("default").expect("valid"),
+        name: ResourceName::parse(uid).expect("valid"),
+        workload: Arc::from("core/Pod/default/a"),
+        revision: Arc::from("r"),
+        generation: 1,
+        term: 1,
+        epoch: 1,
+        placed_ms: 1,
+        labels: Arc::default(),
+        annotations: Arc::default(),
+        spec: Arc::from(spec.to_string()),
+    }
+}
+
+fn name() -> NodeName {
+    NodeName::parse("node-1").expect("valid")
+}
+
+fn fleet() -> FleetId {
+    FleetId::parse("f").expect("valid")
+}

@@ -1,0 +1,128 @@
+//! What is planned, case by case.
+
+use super::*;
+use crate::ActuatorError;
+use crate::samples::{container, observed, placement, uid};
+
+/// The plan for one pod `a`, in words.
+fn words(desired: &Desired, observed: &[Observed], books: &Books, now_ms: i64) -> String {
+    let first = plan(desired, observed, books, now_ms);
+    assert_eq!(first, plan(desired, observed, books, now_ms), "planning twice changes nothing");
+    let work = first.works.get(&uid("a")).map(|work| match work {
+        Work::Start { generation } => format!("start {generation}"),
+        Work::Stop { grace } => format!("stop {}", grace.as_secs()),
+        Work::Restart { container, history } => format!("restart {container} {}", history.restarts),
+    });
+    match (work, first.wake_ms) {
+        (Some(work), None) => work,
+        (None, Some(wake_ms)) => format!("wait {wake_ms}"),
+        (None, None) => "nothing".into(),
+        (Some(work), Some(wake_ms)) => format!("{work}, wait {wake_ms}"),
+    }
+}
+
+fn full(placements: &[setpoint_schemas::Placement]) -> Desired {
+    Desired::of(Authority::Full, placements)
+}
+
+#[test]
+fn a_pod_is_started_restarted_stopped_or_left() {
+    let one = |state| vec![container("main", state)];
+    let two = |a, b| vec![container("main", a), container("side", b)];
+    let main: &[&str] = &["main"];
+    let both: &[&str] = &["main", "side"];
+    let table = [
+        (1, "Always", main, None, "start 1"),
+        (1, "Always", main, Some((1, one("running"))), "nothing"),
+        (1, "Always", main, Some((1, one("waiting"))), "start 1"),
+        (1, "Always", main, Some((1, vec![])), "start 1"),
+        (2, "Always", main, Some((1, one("running"))), "start 2"),
+        (1, "Always", main, Some((2, one("running"))), "nothing"),
+        (1, "Always", main, Some((1, one("0"))), "restart main 1"),
+        (1, "OnFailure", main, Some((1, one("0"))), "nothing"),
+        (1, "OnFailure", main, Some((1, one("1"))), "restart main 1"),
+        (1, "Never", main, Some((1, one("1"))), "nothing"),
+        (1, "Always", both, Some((1, two("running", "1"))), "restart side 1"),
+        (1, "Always", both, Some((1, two("1", "1"))), "restart main 1"),
+        (1, "Always", both, Some((1, two("running", "waiting"))), "start 1"),
+    ];
+    for (generation, policy, names, runs, expected) in table {
+        let desired = full(&[placement("a", generation, policy, names)]);
+        let context = format!("generation {generation}, {policy}, {runs:?}");
+        let seen: Vec<Observed> = runs.map(|(g, c)| observed("a", g, c)).into_iter().collect();
+        assert_eq!(words(&desired, &seen, &Books::in_memory(), 1_000), expected, "{context}");
+    }
+}
+
+#[test]
+fn an_orphan_is_stopped_with_the_grace_of_its_spec_if_that_is_known() {
+    let seen = [observed("a", 1, vec![container("main", "running")])];
+    let mut books = Books::in_memory();
+    assert_eq!(words(&full(&[]), &seen, &books, 0), "stop 30");
+    books.of(&uid("a"), 1, 7_000);
+    assert_eq!(words(&full(&[]), &seen, &books, 0), "stop 7");
+}
+
+#[test]
+fn less_authority_allows_less() {
+    let placements = [placement("a", 1, "Always", &["main"])];
+    let books = Books::in_memory();
+    let crashed = [observed("a", 1, vec![container("main", "1")])];
+    let orphan = [observed("b", 1, vec![container("main", "running")])];
+    let table = [
+        (Authority::None, "nothing", "nothing", 0),
+        (Authority::Remembered, "nothing", "restart main 1", 0),
+        (Authority::Full, "start 1", "restart main 1", 1),
+    ];
+    for (authority, when_absent, when_crashed, stops) in table {
+        let desired = Desired::of(authority, &placements);
+        assert_eq!(words(&desired, &[], &books, 1_000), when_absent, "{authority:?}");
+        assert_eq!(words(&desired, &crashed, &books, 1_000), when_crashed, "{authority:?}");
+        let works = plan(&desired, &orphan, &books, 1_000).works;
+        assert_eq!(works.keys().filter(|u| **u == uid("b")).count(), stops, "{authority:?}");
+    }
+}
+
+#[test]
+fn a_failure_to_start_waits_and_a_permanent_one_waits_for_another_generation() {
+    let desired = full(&[placement("a", 1, "Always", &["main"])]);
+    let rule = desired.pods[&uid("a")].rule;
+    let mut books = Books::in_memory();
+    let slow = ActuatorError::transient("ErrImagePull", "no");
+    books.of(&uid("a"), 1, 0).note_failure(&rule, &slow, 0);
+    assert_eq!(words(&desired, &[], &books, 9_999), "wait 10000");
+    assert_eq!(words(&desired, &[], &books, 10_000), "start 1");
+    let never = ActuatorError::permanent("NoCommand", "none");
+    books.of(&uid("a"), 1, 0).note_failure(&rule, &never, 0);
+    assert_eq!(words(&desired, &[], &books, i64::MAX), "nothing");
+    let raised = full(&[placement("a", 2, "Always", &["main"])]);
+    assert_eq!(words(&raised, &[], &books, 0), "start 2");
+}
+
+#[test]
+fn a_container_that_cannot_start_does_not_keep_the_others_from_restarting() {
+    let desired = full(&[placement("a", 1, "Always", &["main", "side"])]);
+    let mut books = Books::in_memory();
+    let never = ActuatorError::permanent("NoCommand", "none").of_container("side");
+    books.of(&uid("a"), 1, 0).note_failure(&desired.pods[&uid("a")].rule, &never, 0);
+    let seen = [observed("a", 1, vec![container("main", "1"), container("side", "waiting")])];
+    assert_eq!(words(&desired, &seen, &books, 1_000), "restart main 1");
+}
+
+#[test]
+fn a_second_crash_waits_its_backoff_from_the_end() {
+    let desired = full(&[placement("a", 1, "Always", &["main"])]);
+    let mut books = Books::in_memory();
+    let history = History { restarts: 1, row: 1 };
+    books.of(&uid("a"), 1, 0).histories.insert("main".into(), history);
+    let seen = [observed("a", 1, vec![container("main", "1")])];
+    assert_eq!(words(&desired, &seen, &books, 10_999), "wait 11000");
+    assert_eq!(words(&desired, &seen, &books, 11_000), "restart main 2");
+}
+
+#[test]
+fn a_spec_that_cannot_be_read_is_left_alone() {
+    let mut broken = placement("a", 1, "Always", &["main"]);
+    broken.spec = "{".into();
+    assert_eq!(words(&full(&[broken]), &[], &Books::in_memory(), 0), "nothing");
+}

@@ -1,0 +1,84 @@
+//! What is said of a pod, case by case.
+
+use super::*;
+use crate::ActuatorError;
+use crate::restart::{History, Rule};
+use crate::samples::{container as seen, observed, placement};
+
+fn pod(policy: &str, containers: &[&str]) -> DesiredPod {
+    DesiredPod::of(&placement("a", 1, policy, containers))
+}
+
+#[test]
+fn phases_are_kubernetes_phases() {
+    let table: [(&str, &[&str], PodPhase); 10] = [
+        ("Always", &["waiting"], PodPhase::Pending),
+        ("Always", &["running"], PodPhase::Running),
+        ("Always", &["running", "waiting"], PodPhase::Pending),
+        ("Always", &["0"], PodPhase::Running),
+        ("OnFailure", &["0"], PodPhase::Succeeded),
+        ("OnFailure", &["1"], PodPhase::Running),
+        ("Never", &["1"], PodPhase::Failed),
+        ("Never", &["0", "1"], PodPhase::Failed),
+        ("Never", &["0", "0"], PodPhase::Succeeded),
+        ("Never", &["0", "running"], PodPhase::Running),
+    ];
+    let names = ["main", "side"];
+    for (policy, states, phase) in table {
+        let pod = pod(policy, &names[..states.len()]);
+        let containers = names.iter().zip(states).map(|(name, state)| seen(name, state)).collect();
+        let runs = observed("a", 1, containers);
+        assert_eq!(status(&pod, Some(&runs), None, 1_000).phase, phase, "{policy} {states:?}");
+    }
+    assert_eq!(status(&pod("Always", &["main"]), None, None, 0).phase, PodPhase::Pending);
+}
+
+#[test]
+fn a_container_between_two_restarts_waits_in_crash_loop_back_off() {
+    let mut book = Book::new(1, 0);
+    book.histories.insert("main".into(), History { restarts: 4, row: 2 });
+    let runs = observed("a", 1, vec![seen("main", "3")]);
+    let said = status(&pod("Always", &["main"]), Some(&runs), Some(&book), 2_000);
+    let main = &said.containers[0];
+    assert_eq!((main.state, main.reason.as_str()), (ContainerState::Waiting, "CrashLoopBackOff"));
+    assert_eq!(main.message, "back-off 20 s restarting the container");
+    assert_eq!((main.restarts, main.exit_code), (4, Some(3)));
+    assert_eq!((said.phase, said.ready), (PodPhase::Running, false));
+}
+
+#[test]
+fn a_failure_is_told_where_it_belongs() {
+    let pulled = ActuatorError::transient("ErrImagePull", "no such image").of_container("side");
+    let mut book = Book::new(1, 0);
+    book.note_failure(&Rule::default(), &pulled, 0);
+    let runs = observed("a", 1, vec![seen("main", "running"), seen("side", "waiting")]);
+    let pod = pod("Always", &["main", "side"]);
+    let reasons = |book: &Book| {
+        let said = status(&pod, Some(&runs), Some(book), 0);
+        (said.containers[0].reason.clone(), said.containers[1].reason.clone(), said.reason)
+    };
+    let expected = |side: &str| (String::new(), side.to_owned(), String::new());
+    assert_eq!(reasons(&book), expected("ErrImagePull"));
+    book.note_failure(&Rule::default(), &pulled, 0);
+    assert_eq!(reasons(&book), expected("ImagePullBackOff"));
+    let of_pod = ActuatorError::transient("FailedMount", "no such volume");
+    book.note_failure(&Rule::default(), &of_pod, 0);
+    assert_eq!(reasons(&book).2, "FailedMount");
+}
+
+#[test]
+fn a_failure_of_an_older_generation_is_not_told() {
+    let mut book = Book::new(0, 0);
+    book.note_failure(&Rule::default(), &ActuatorError::permanent("NoCommand", "none"), 0);
+    let said = status(&pod("Always", &["main"]), None, Some(&book), 0);
+    assert_eq!((said.reason.as_str(), said.containers[0].reason.as_str()), ("", "ContainerCreating"));
+}
+
+#[test]
+fn a_spec_that_cannot_be_read_is_told() {
+    let mut broken = placement("a", 1, "Always", &["main"]);
+    broken.spec = "{".into();
+    let said = status(&DesiredPod::of(&broken), None, None, 0);
+    assert_eq!((said.phase, said.reason.as_str()), (PodPhase::Pending, "InvalidSpec"));
+    assert!(said.message.contains("failed to read the pod spec"), "{}", said.message);
+}
