@@ -1,1 +1,31 @@
-//! The HTTP API, shaped as Kubernetes' is.
+//! The HTTP API, shaped as Kubernetes' is: what was committed, served; what is asked, handed on.
+//!
+//! Guarantee: every answer comes from one committed epoch, a reader sees its own write, and a
+//! Secret's value is in clear only in an answer to someone who may read that Secret.
+//! Absent: decisions and the log. Both are behind [`ports`], which the binary implements.
+
+pub mod ports;
+
+mod model;
+mod render;
+
+mod kinds;
+mod target;
+mod select;
+mod status;
+
+mod seal;
+mod secrets;
+mod auth;
+pub mod patch;
+
+mod state;
+mod routes;
+mod serve;
+
+pub use auth::{Actor, Role, TokenFileError, Tokens};
+pub use kinds::KindInfo;
+pub use model::{Change, DECISIONS_KEPT_MAX, EVENTS_KEPT_MAX, NodeServed, ReadModel, WaitingPod};
+pub use seal::{KEY_BYTES, OpenError, SEALED_PREFIX, Sealer};
+pub use serve::{ServeError, ServeOptions, TlsFiles, serve};
+pub use state::{ApiState, Parts};

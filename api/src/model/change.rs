@@ -1,0 +1,61 @@
+//! What the committer tells the read model.
+
+use std::sync::Arc;
+
+use setpoint_schemas::{
+    Decision, NodeName, NodeRecord, Placement, PodObserved, PodUid, Resource, ResourceKey,
+    Resources, WorkloadRef,
+};
+
+/// One committed change. `None` means that it is gone.
+#[derive(Debug, Clone)]
+pub enum Change {
+    /// A resource was accepted, its status changed, or it was deleted.
+    Resource(ResourceKey, Option<Arc<Resource>>),
+    /// A pod was placed, or its placement withdrawn. A placed pod no longer waits.
+    Placement(PodUid, Option<Arc<Placement>>),
+    /// A pod was observed.
+    Pod(Arc<PodObserved>),
+    /// Nothing is left of a pod on its node.
+    PodGone(PodUid),
+    /// A node changed, or was removed.
+    Node(NodeName, Option<Arc<NodeServed>>),
+    /// A pod waits for a place, or no longer does.
+    Waiting(PodUid, Option<Arc<WaitingPod>>),
+    /// A decision was made; the latest are kept.
+    Decision(Arc<Decision>),
+    /// What holds replacements at present, one sentence each; empty when nothing does.
+    Holds(Vec<String>),
+}
+
+/// A node as served.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NodeServed {
+    /// What it says of itself.
+    pub record: Arc<NodeRecord>,
+    /// Whether its lease ran out.
+    pub lost: bool,
+    /// The sum of what its pods reserve.
+    pub requested: Resources,
+    /// The epoch of the node's last change.
+    pub last_epoch: i64,
+}
+
+/// A pod that waits for a place.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WaitingPod {
+    /// The pod.
+    pub uid: PodUid,
+    /// Its workload.
+    pub workload: WorkloadRef,
+    /// Its namespace.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+    /// One word, such as `Unschedulable`.
+    pub reason: String,
+    /// A sentence, such as `0/3 nodes are available: 3 Insufficient cpu`.
+    pub message: String,
+    /// Engine time since when it waits, milliseconds since 1970.
+    pub since_ms: i64,
+}

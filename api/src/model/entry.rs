@@ -1,0 +1,148 @@
+//! One served object, as the parts that it is rendered from. Cheap to clone: all parts are shared.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde_json::Value;
+use setpoint_schemas::{Placement, PodObserved, PodPhase, PodUid, Resource};
+
+use super::{NodeServed, WaitingPod};
+
+/// A served object.
+#[derive(Debug, Clone)]
+pub(crate) enum Entry {
+    /// A resource that is served as it was accepted.
+    Resource(Arc<Resource>),
+    /// A pod: its placement and what was observed of it.
+    Pod(Box<PodView>),
+    /// A node: what it says, and the Node resource.
+    Node(Box<NodeView>),
+}
+
+/// The parts of a pod.
+#[derive(Debug, Clone)]
+pub(crate) struct PodView {
+    /// Its uid; `None` for an accepted Pod that the leader has not looked at yet.
+    pub(crate) uid: Option<PodUid>,
+    pub(crate) namespace: Arc<str>,
+    pub(crate) name: Arc<str>,
+    /// Its placement, also while it stops.
+    pub(crate) placement: Option<Arc<Placement>>,
+    /// Engine time since when it stops.
+    pub(crate) leaving_ms: Option<i64>,
+    pub(crate) observed: Option<Arc<PodObserved>>,
+    pub(crate) waiting: Option<Arc<WaitingPod>>,
+    /// Its workload; for a bare pod the Pod resource.
+    pub(crate) owner: Option<Arc<Resource>>,
+    /// The epoch of its last change.
+    pub(crate) version: i64,
+}
+
+/// The parts of a node.
+#[derive(Debug, Clone)]
+pub(crate) struct NodeView {
+    pub(crate) name: Arc<str>,
+    pub(crate) served: Option<Arc<NodeServed>>,
+    pub(crate) resource: Option<Arc<Resource>>,
+    /// The epoch of its last change.
+    pub(crate) version: i64,
+}
+
+impl Entry {
+    /// The namespace; empty for a cluster-scoped object.
+    pub(crate) fn namespace(&self) -> &str {
+        match self {
+            Entry::Resource(resource) => &resource.namespace,
+            Entry::Pod(pod) => &pod.namespace,
+            Entry::Node(_) => "",
+        }
+    }
+
+    /// The name.
+    pub(crate) fn name(&self) -> &str {
+        match self {
+            Entry::Resource(resource) => &resource.name,
+            Entry::Pod(pod) => &pod.name,
+            Entry::Node(node) => &node.name,
+        }
+    }
+
+    /// Its `resourceVersion`.
+    pub(crate) fn version(&self) -> i64 {
+        match self {
+            Entry::Resource(resource) => resource.version,
+            Entry::Pod(pod) => pod.version,
+            Entry::Node(node) => node.version,
+        }
+    }
+
+    /// The resource beneath it, when there is one.
+    pub(crate) fn resource(&self) -> Option<&Arc<Resource>> {
+        match self {
+            Entry::Resource(resource) => Some(resource),
+            Entry::Pod(pod) => pod.bare(),
+            Entry::Node(node) => node.resource.as_ref(),
+        }
+    }
+
+    /// Its labels, without rendering it.
+    pub(crate) fn labels(&self) -> BTreeMap<String, String> {
+        match self {
+            Entry::Resource(resource) => labels_of(resource, "/metadata/labels"),
+            Entry::Pod(pod) => pod.labels(),
+            Entry::Node(node) => node.labels(),
+        }
+    }
+}
+
+impl PodView {
+    /// The Pod resource, when the pod is its own workload.
+    pub(crate) fn bare(&self) -> Option<&Arc<Resource>> {
+        self.owner.as_ref().filter(|owner| owner.kind == "Pod")
+    }
+
+    /// The node that it is placed on; empty when it has none.
+    pub(crate) fn node(&self) -> &str {
+        let placed = self.placement.as_ref().map(|p| p.node.as_str());
+        placed.or(self.observed.as_ref().map(|o| o.node.as_str())).unwrap_or("")
+    }
+
+    /// Its phase in Kubernetes' words.
+    pub(crate) fn phase(&self) -> &'static str {
+        match self.observed.as_ref().map(|observed| observed.phase) {
+            None | Some(PodPhase::Pending | PodPhase::Gone) => "Pending",
+            Some(PodPhase::Running) => "Running",
+            Some(PodPhase::Succeeded) => "Succeeded",
+            Some(PodPhase::Failed) => "Failed",
+            Some(PodPhase::Unknown) => "Unknown",
+        }
+    }
+
+    fn labels(&self) -> BTreeMap<String, String> {
+        match (&self.placement, &self.owner) {
+            (Some(placement), _) => (*placement.labels).clone(),
+            (None, Some(owner)) if owner.kind == "Pod" => labels_of(owner, "/metadata/labels"),
+            (None, Some(owner)) => labels_of(owner, "/spec/template/metadata/labels"),
+            (None, None) => BTreeMap::new(),
+        }
+    }
+}
+
+impl NodeView {
+    /// What the node says of its labels, with those of the Node resource on top.
+    pub(crate) fn labels(&self) -> BTreeMap<String, String> {
+        let mut labels =
+            self.served.as_ref().map_or_else(BTreeMap::new, |s| s.record.labels.clone());
+        if let Some(resource) = &self.resource {
+            labels.extend(labels_of(resource, "/metadata/labels"));
+        }
+        labels
+    }
+}
+
+fn labels_of(resource: &Resource, pointer: &str) -> BTreeMap<String, String> {
+    let body: Value = serde_json::from_str(&resource.body).unwrap_or_default();
+    let labels = body.pointer(pointer).and_then(Value::as_object);
+    let text = |(key, value): (&String, &Value)| Some((key.clone(), value.as_str()?.to_owned()));
+    labels.into_iter().flatten().filter_map(text).collect()
+}

@@ -1,0 +1,281 @@
+//! The state behind the lock, and how a change enters it.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::sync::Arc;
+
+use setpoint_schemas::{Decision, GroupKind, NodeName, Placement, PodUid, Resource, ResourceKey};
+use tokio::sync::watch;
+
+use super::pods::{Name, Pods, pod_kind};
+use super::ring::{Event, Ring};
+use super::{Change, Entry, NodeServed, NodeView, PodView};
+
+/// Decisions kept for `decisions` and events; older ones are on the log. About 20 MB.
+pub const DECISIONS_KEPT_MAX: usize = 20_000;
+
+/// Everything that is served.
+#[derive(Default)]
+pub(crate) struct Inner {
+    pub(crate) epoch: i64,
+    pub(crate) term: i64,
+    pub(crate) time_ms: i64,
+    pub(crate) role: String,
+    pub(crate) holds: Vec<String>,
+    pub(crate) resources: HashMap<GroupKind, BTreeMap<Name, Arc<Resource>>>,
+    pub(crate) pods: Pods,
+    pub(crate) nodes: BTreeMap<Arc<str>, Arc<NodeServed>>,
+    pub(crate) slots: HashMap<NodeName, Slot>,
+    pub(crate) decisions: VecDeque<Arc<Decision>>,
+    /// The epoch of the last change of a pod or node, which have no version of their own.
+    versions: HashMap<(bool, Name), i64>,
+    rings: HashMap<GroupKind, Ring>,
+    ready: bool,
+    /// The epoch at which the model became ready: of what went before it knows no history.
+    base_epoch: i64,
+}
+
+/// What a node should run, and who waits to hear of it.
+pub(crate) struct Slot {
+    pub(crate) uids: BTreeSet<PodUid>,
+    /// The epoch of the last change.
+    pub(crate) changed: i64,
+    pub(crate) news: watch::Sender<i64>,
+}
+
+/// A served object's key within the model.
+type Served = (GroupKind, Name);
+
+impl Inner {
+    pub(crate) fn apply(&mut self, changes: Vec<Change>, epoch: i64, term: i64, time_ms: i64) {
+        let reign = term > self.term;
+        self.epoch = self.epoch.max(epoch);
+        self.term = self.term.max(term);
+        self.time_ms = self.time_ms.max(time_ms);
+        let mut before: BTreeMap<Served, Option<Entry>> = BTreeMap::new();
+        for change in changes {
+            if self.ready
+                && let Some(served) = self.touched(&change)
+                && !before.contains_key(&served)
+            {
+                let entry = self.entry(&served);
+                before.insert(served, entry);
+            } else if let Some(served) = self.touched(&change) {
+                self.stamp(&served);
+            }
+            self.take(change);
+        }
+        self.record(before);
+        if reign {
+            self.wake_nodes();
+        }
+    }
+
+    pub(crate) fn set_ready(&mut self, ready: bool) {
+        if ready && !self.ready {
+            self.base_epoch = self.epoch;
+            for ring in self.rings.values_mut() {
+                ring.reset(self.epoch);
+            }
+            let mut versions = std::mem::take(&mut self.versions);
+            versions.retain(|(pod, name), _| match pod {
+                true => self.pods.served(name).is_some(),
+                false => self.nodes.contains_key(&name.1),
+            });
+            self.versions = versions;
+        }
+        self.ready = ready;
+        self.wake_nodes();
+    }
+
+    pub(crate) fn is_ready(&self) -> bool {
+        self.ready
+    }
+
+    pub(crate) fn base_epoch(&self) -> i64 {
+        self.base_epoch
+    }
+
+    /// The ring of a kind, made when it is first asked for.
+    pub(crate) fn ring(&mut self, kind: &GroupKind) -> &mut Ring {
+        let base = self.base_epoch;
+        self.rings.entry(kind.clone()).or_insert_with(|| Ring::since(base))
+    }
+
+    /// The slot of a node, made when it is first asked for.
+    pub(crate) fn slot(&mut self, node: &NodeName) -> &mut Slot {
+        self.slots.entry(node.clone()).or_insert_with(|| Slot {
+            uids: BTreeSet::new(),
+            changed: 0,
+            news: watch::Sender::new(0),
+        })
+    }
+
+    /// A resource by its key.
+    pub(crate) fn resource(&self, key: &ResourceKey) -> Option<&Arc<Resource>> {
+        self.resources.get(&key.kind)?.get(&(key.namespace.clone(), key.name.clone()))
+    }
+
+    /// What is served under a kind and name.
+    pub(crate) fn entry(&self, (kind, name): &Served) -> Option<Entry> {
+        match (&*kind.group, &*kind.kind) {
+            ("", "Pod") => self.pod(name).map(|pod| Entry::Pod(Box::new(pod))),
+            ("", "Node") => self.node(&name.1).map(|node| Entry::Node(Box::new(node))),
+            _ => self.resources.get(kind)?.get(name).cloned().map(Entry::Resource),
+        }
+    }
+
+    fn pod(&self, name: &Name) -> Option<PodView> {
+        let bare = self.resources.get(&pod_kind()).and_then(|pods| pods.get(name)).cloned();
+        let served = self.pods.served(name);
+        if served.is_none() && bare.is_none() {
+            return None;
+        }
+        let parts = served.map(|(_, parts)| parts);
+        let workload = parts.and_then(|parts| parts.workload());
+        let owner = workload.and_then(|key| self.resource(&key).cloned()).or(bare);
+        let accepted = owner.as_ref().filter(|o| o.kind == "Pod").map_or(0, |o| o.version);
+        Some(PodView {
+            uid: served.map(|(uid, _)| uid.clone()),
+            namespace: name.0.clone(),
+            name: name.1.clone(),
+            placement: parts.and_then(|parts| parts.placement.clone()),
+            leaving_ms: parts.and_then(|parts| parts.leaving_ms),
+            observed: parts.and_then(|parts| parts.observed.clone()),
+            waiting: parts.and_then(|parts| parts.waiting.clone()),
+            owner,
+            version: self.versions.get(&(true, name.clone())).copied().unwrap_or(0).max(accepted),
+        })
+    }
+
+    fn node(&self, name: &Arc<str>) -> Option<NodeView> {
+        let served = self.nodes.get(name).cloned();
+        let key: Name = (Arc::from(""), name.clone());
+        let of_kind = self.resources.get(&GroupKind::new("", "Node"));
+        let resource = of_kind.and_then(|nodes| nodes.get(&key)).cloned();
+        if served.is_none() && resource.is_none() {
+            return None;
+        }
+        let said = served.as_ref().map_or(0, |served| served.last_epoch);
+        let accepted = resource.as_ref().map_or(0, |resource| resource.version);
+        let stamped = self.versions.get(&(false, key)).copied().unwrap_or(0);
+        let version = said.max(accepted).max(stamped);
+        Some(NodeView { name: name.clone(), served, resource, version })
+    }
+
+    /// Which served object a change belongs to.
+    fn touched(&self, change: &Change) -> Option<Served> {
+        let pod = |name: Name| Some((pod_kind(), name));
+        match change {
+            Change::Resource(key, _) => {
+                Some((key.kind.clone(), (key.namespace.clone(), key.name.clone())))
+            }
+            Change::Placement(_, Some(placed)) => {
+                pod((Arc::from(placed.namespace.as_str()), Arc::from(placed.name.as_str())))
+            }
+            Change::Pod(seen) => {
+                pod((Arc::from(seen.namespace.as_str()), Arc::from(seen.name.as_str())))
+            }
+            Change::Waiting(_, Some(waiting)) => {
+                pod((Arc::from(&*waiting.namespace), Arc::from(&*waiting.name)))
+            }
+            Change::Placement(uid, None) | Change::PodGone(uid) | Change::Waiting(uid, None) => {
+                self.pods.name(uid).and_then(pod)
+            }
+            Change::Node(name, _) => {
+                let name = (Arc::from(""), Arc::from(name.as_str()));
+                Some((GroupKind::new("", "Node"), name))
+            }
+            Change::Decision(_) | Change::Holds(_) => None,
+        }
+    }
+
+    fn take(&mut self, change: Change) {
+        match change {
+            Change::Resource(key, Some(resource)) => {
+                let of_kind = self.resources.entry(key.kind).or_default();
+                of_kind.insert((key.namespace, key.name), resource);
+            }
+            Change::Resource(key, None) => {
+                if let Some(of_kind) = self.resources.get_mut(&key.kind) {
+                    of_kind.remove(&(key.namespace, key.name));
+                }
+            }
+            Change::Placement(uid, placement) => self.place(&uid, placement),
+            Change::Pod(observed) => self.pods.observe(observed),
+            Change::PodGone(uid) => self.pods.forget_observation(&uid),
+            Change::Node(name, Some(served)) => {
+                self.nodes.insert(Arc::from(name.as_str()), served);
+            }
+            Change::Node(name, None) => {
+                self.nodes.remove(name.as_str());
+            }
+            Change::Waiting(uid, waiting) => self.pods.wait(&uid, waiting),
+            Change::Decision(decision) => self.decide(decision),
+            Change::Holds(holds) => self.holds = holds,
+        }
+    }
+
+    fn place(&mut self, uid: &PodUid, placement: Option<Arc<Placement>>) {
+        let earlier = self.pods.parts(uid).and_then(|parts| parts.placement.clone());
+        let epoch = self.epoch;
+        if let Some(earlier) = earlier {
+            let slot = self.slot(&earlier.node);
+            slot.uids.remove(uid);
+            slot.changed = epoch;
+            slot.news.send_replace(epoch);
+        }
+        if let Some(placement) = &placement {
+            let slot = self.slot(&placement.node);
+            slot.uids.insert(uid.clone());
+            slot.changed = epoch;
+            slot.news.send_replace(epoch);
+        }
+        self.pods.place(uid, placement, self.time_ms);
+    }
+
+    fn decide(&mut self, decision: Arc<Decision>) {
+        if self.decisions.len() >= DECISIONS_KEPT_MAX {
+            self.decisions.pop_front();
+        }
+        self.decisions.push_back(decision);
+    }
+
+    fn wake_nodes(&self) {
+        for slot in self.slots.values() {
+            slot.news.send_replace(self.epoch);
+        }
+    }
+
+    /// Pods and nodes get this epoch as their version.
+    fn stamp(&mut self, (kind, name): &Served) {
+        if is_stamped(kind) {
+            self.versions.insert((&*kind.kind == "Pod", name.clone()), self.epoch);
+        }
+    }
+
+    /// Turns what was touched into events, one an object, and wakes the watchers.
+    fn record(&mut self, before: BTreeMap<Served, Option<Entry>>) {
+        let mut kinds = BTreeSet::new();
+        for (served, before) in before {
+            self.stamp(&served);
+            let after = self.entry(&served);
+            if after.is_none() && is_stamped(&served.0) {
+                self.versions.remove(&(&*served.0.kind == "Pod", served.1.clone()));
+            }
+            if before.is_none() && after.is_none() {
+                continue;
+            }
+            let epoch = self.epoch;
+            self.ring(&served.0).push(Event { epoch, before, after });
+            kinds.insert(served.0);
+        }
+        for kind in kinds {
+            self.ring(&kind).announce();
+        }
+    }
+}
+
+/// Pods and nodes change by observation too, so their version is the model's to keep.
+fn is_stamped(kind: &GroupKind) -> bool {
+    kind.group.is_empty() && matches!(&*kind.kind, "Pod" | "Node")
+}

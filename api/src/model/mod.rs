@@ -1,0 +1,92 @@
+//! The read model: what was committed, as served.
+//!
+//! Guarantee: one [`ReadModel::apply`] is seen whole or not at all; a list, a watch and a
+//! placement list each speak of one epoch. Memory is bounded by what exists and two named rings.
+//! Absent: anything that was not committed.
+
+mod change;
+mod entry;
+mod ring;
+mod pods;
+mod inner;
+mod query;
+mod poll;
+
+use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+use tokio::sync::watch;
+
+pub use change::{Change, NodeServed, WaitingPod};
+pub use inner::DECISIONS_KEPT_MAX;
+pub use ring::EVENTS_KEPT_MAX;
+
+pub(crate) use entry::{Entry, NodeView, PodView};
+pub(crate) use ring::{Cursor, Event, Expired};
+
+use inner::Inner;
+
+/// What was committed, as served. Shared between the committer, which applies, and the server.
+pub struct ReadModel {
+    inner: RwLock<Inner>,
+    epoch: watch::Sender<i64>,
+}
+
+impl Default for ReadModel {
+    fn default() -> Self {
+        ReadModel::new()
+    }
+}
+
+impl ReadModel {
+    /// An empty model that is not ready.
+    #[must_use]
+    pub fn new() -> Self {
+        ReadModel { inner: RwLock::new(Inner::default()), epoch: watch::Sender::new(0) }
+    }
+
+    /// Takes in what an epoch committed. `epoch` and `term` never fall; one call an epoch, so
+    /// that whoever listed at an epoch misses nothing of it.
+    pub fn apply(&self, changes: Vec<Change>, epoch: i64, term: i64, time_ms: i64) {
+        self.write().apply(changes, epoch, term, time_ms);
+        self.epoch.send_replace(epoch);
+    }
+
+    /// Says whether the model holds all that is committed. While it does not, lists are not
+    /// complete: agents get none and `/readyz` says so. Watches begin anew when it becomes ready.
+    pub fn set_ready(&self, ready: bool) {
+        self.write().set_ready(ready);
+    }
+
+    /// Whether the model was told that it is up to date.
+    #[must_use]
+    pub fn is_ready(&self) -> bool {
+        self.read().is_ready()
+    }
+
+    /// Says which role this process has: `leader`, `standby` or `starting`. Served in `/status`.
+    pub fn set_role(&self, role: &str) {
+        self.write().role = role.to_owned();
+    }
+
+    /// The epoch that was applied last.
+    #[must_use]
+    pub fn epoch(&self) -> i64 {
+        *self.epoch.borrow()
+    }
+
+    /// Waits until this epoch is applied; `false` when patience ends first.
+    pub async fn reached(&self, epoch: i64, patience: std::time::Duration) -> bool {
+        let mut seen = self.epoch.subscribe();
+        let arrived = seen.wait_for(|now| *now >= epoch);
+        tokio::time::timeout(patience, arrived).await.is_ok_and(|seen| seen.is_ok())
+    }
+
+    /// A panic elsewhere leaves the maps whole: each write finishes or never began to be seen.
+    fn read(&self) -> RwLockReadGuard<'_, Inner> {
+        self.inner.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, Inner> {
+        self.inner.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,175 @@
+//! The pods: what was placed, what was observed and what waits, joined by uid and served by name.
+//!
+//! Invariant: one object a name. While an old pod of the same name stops, the new one is served.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+
+use setpoint_schemas::{GroupKind, Placement, PodObserved, PodPhase, PodUid, ResourceKey};
+
+use super::WaitingPod;
+
+/// Namespace and name.
+pub(crate) type Name = (Arc<str>, Arc<str>);
+
+/// Everything known of one uid.
+pub(crate) struct PodParts {
+    name: Name,
+    pub(crate) placement: Option<Arc<Placement>>,
+    pub(crate) leaving_ms: Option<i64>,
+    pub(crate) observed: Option<Arc<PodObserved>>,
+    pub(crate) waiting: Option<Arc<WaitingPod>>,
+}
+
+/// All pods, by uid and by name.
+#[derive(Default)]
+pub(crate) struct Pods {
+    by_uid: HashMap<PodUid, PodParts>,
+    by_name: BTreeMap<Name, BTreeSet<PodUid>>,
+}
+
+impl Pods {
+    /// A pod was placed or its placement withdrawn. A withdrawn one is remembered while its node
+    /// still has something of it.
+    pub(crate) fn place(&mut self, uid: &PodUid, placement: Option<Arc<Placement>>, now_ms: i64) {
+        match placement {
+            Some(placement) => {
+                let name = name_of(placement.namespace.as_str(), placement.name.as_str());
+                let parts = self.entry(uid, name);
+                parts.placement = Some(placement);
+                parts.leaving_ms = None;
+                parts.waiting = None;
+            }
+            None => {
+                if let Some(parts) = self.by_uid.get_mut(uid) {
+                    parts.leaving_ms = parts.placement.is_some().then_some(now_ms);
+                }
+                self.tidy(uid);
+            }
+        }
+    }
+
+    /// A pod was observed.
+    pub(crate) fn observe(&mut self, observed: Arc<PodObserved>) {
+        let uid = observed.uid.clone();
+        if observed.phase == PodPhase::Gone {
+            return self.forget_observation(&uid);
+        }
+        let name = name_of(observed.namespace.as_str(), observed.name.as_str());
+        self.entry(&uid, name).observed = Some(observed);
+    }
+
+    /// Nothing is left of a pod on its node.
+    pub(crate) fn forget_observation(&mut self, uid: &PodUid) {
+        if let Some(parts) = self.by_uid.get_mut(uid) {
+            parts.observed = None;
+        }
+        self.tidy(uid);
+    }
+
+    /// A pod waits, or no longer does.
+    pub(crate) fn wait(&mut self, uid: &PodUid, waiting: Option<Arc<WaitingPod>>) {
+        match waiting {
+            Some(waiting) => {
+                let name = name_of(&waiting.namespace, &waiting.name);
+                self.entry(uid, name).waiting = Some(waiting);
+            }
+            None => {
+                if let Some(parts) = self.by_uid.get_mut(uid) {
+                    parts.waiting = None;
+                }
+                self.tidy(uid);
+            }
+        }
+    }
+
+    /// The name of a known uid.
+    pub(crate) fn name(&self, uid: &PodUid) -> Option<Name> {
+        self.by_uid.get(uid).map(|parts| parts.name.clone())
+    }
+
+    /// What is served under a name: what is placed before what waits before what stops, and the
+    /// later placement before the earlier.
+    pub(crate) fn served(&self, name: &Name) -> Option<(&PodUid, &PodParts)> {
+        let uids = self.by_name.get(name)?;
+        let parts = uids.iter().filter_map(|uid| self.by_uid.get_key_value(uid));
+        parts.max_by_key(|(uid, parts)| (parts.rank(), parts.placed_epoch(), *uid))
+    }
+
+    /// The uids of every pod of this name, in whatever namespace.
+    pub(crate) fn uids_named(&self, name: &str) -> Vec<String> {
+        let named = self.by_name.iter().filter(|((_, found), _)| &**found == name);
+        named.flat_map(|(_, uids)| uids).map(|uid| uid.as_str().to_owned()).collect()
+    }
+
+    /// All names in order, from one on.
+    pub(crate) fn names_from(&self, from: &Name) -> impl Iterator<Item = &Name> {
+        self.by_name.range(from.clone()..).map(|(name, _)| name)
+    }
+
+    /// The parts of a uid.
+    pub(crate) fn parts(&self, uid: &PodUid) -> Option<&PodParts> {
+        self.by_uid.get(uid)
+    }
+
+    /// All pods, in no order.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &PodParts> {
+        self.by_uid.values()
+    }
+
+    fn entry(&mut self, uid: &PodUid, name: Name) -> &mut PodParts {
+        self.by_name.entry(name.clone()).or_default().insert(uid.clone());
+        self.by_uid.entry(uid.clone()).or_insert_with(|| PodParts::new(name))
+    }
+
+    /// Forgets a uid of which nothing is left.
+    fn tidy(&mut self, uid: &PodUid) {
+        let Some(parts) = self.by_uid.get(uid) else { return };
+        let placed = parts.placement.is_some() && parts.leaving_ms.is_none();
+        if placed || parts.observed.is_some() || parts.waiting.is_some() {
+            return;
+        }
+        let name = parts.name.clone();
+        self.by_uid.remove(uid);
+        if let Some(uids) = self.by_name.get_mut(&name) {
+            uids.remove(uid);
+            if uids.is_empty() {
+                self.by_name.remove(&name);
+            }
+        }
+    }
+}
+
+impl PodParts {
+    /// The key of the pod's workload, as far as it is known.
+    pub(crate) fn workload(&self) -> Option<ResourceKey> {
+        let placed = self.placement.as_ref().and_then(|p| ResourceKey::parse(&p.workload).ok());
+        placed.or_else(|| self.waiting.as_ref().map(|waiting| waiting.workload.clone()))
+    }
+
+    fn new(name: Name) -> Self {
+        PodParts { name, placement: None, leaving_ms: None, observed: None, waiting: None }
+    }
+
+    fn rank(&self) -> u8 {
+        match (&self.placement, self.leaving_ms, &self.waiting) {
+            (Some(_), None, _) => 3,
+            (_, _, Some(_)) => 2,
+            (Some(_), Some(_), None) => 1,
+            (None, _, None) => 0,
+        }
+    }
+
+    fn placed_epoch(&self) -> i64 {
+        self.placement.as_ref().map_or(0, |placement| placement.epoch)
+    }
+}
+
+/// The kind of pods.
+pub(crate) fn pod_kind() -> GroupKind {
+    GroupKind::new("", "Pod")
+}
+
+fn name_of(namespace: &str, name: &str) -> Name {
+    (Arc::from(namespace), Arc::from(name))
+}

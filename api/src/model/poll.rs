@@ -1,0 +1,105 @@
+//! The long poll of a node's placements.
+//!
+//! Guarantee: a list is complete, holds as of its epoch, and is never older than what the asker
+//! has seen. A model that is not ready, or that is behind the asker, gives none.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use setpoint_schemas::{FleetId, NodeName, Placement, PlacementList};
+use tokio::sync::watch;
+use tokio::time::{Instant, timeout_at};
+
+use super::ReadModel;
+
+/// Why there is no list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum PollError {
+    /// The model does not hold all that is committed yet.
+    #[error("this server is not up to date yet")]
+    NotReady,
+    /// The asker has seen a later epoch or term.
+    #[error("this server is behind what the node has seen")]
+    Behind,
+}
+
+/// What a look at the model gave.
+enum Look {
+    /// Something that the asker has not seen.
+    News(PlacementList),
+    /// Nothing new; the list as it stands.
+    Same(PlacementList),
+    Not(PollError),
+}
+
+impl ReadModel {
+    /// All that a node should run: at once when it changed after `after` or `term`, otherwise
+    /// when it changes, or as it stands when patience ends.
+    pub(crate) async fn poll(
+        &self,
+        fleet: &FleetId,
+        node: &NodeName,
+        (term, after): (i64, i64),
+        patience: Duration,
+    ) -> Result<PlacementList, PollError> {
+        let deadline = Instant::now() + patience;
+        let mut news = self.listen(node);
+        loop {
+            let seen = *news.borrow_and_update();
+            let _ = seen;
+            match self.look(fleet, node, term, after) {
+                Look::News(list) => return Ok(list),
+                Look::Not(PollError::NotReady) => return Err(PollError::NotReady),
+                Look::Same(_) | Look::Not(PollError::Behind) => {}
+            }
+            if timeout_at(deadline, news.changed()).await.is_err() {
+                break;
+            }
+        }
+        drop(news);
+        self.sweep(node);
+        match self.look(fleet, node, term, after) {
+            Look::News(list) | Look::Same(list) => Ok(list),
+            Look::Not(error) => Err(error),
+        }
+    }
+
+    fn look(&self, fleet: &FleetId, node: &NodeName, term: i64, after: i64) -> Look {
+        let inner = self.read();
+        if !inner.is_ready() {
+            return Look::Not(PollError::NotReady);
+        }
+        if (inner.term, inner.epoch) < (term, after) {
+            return Look::Not(PollError::Behind);
+        }
+        let slot = inner.slots.get(node);
+        let uids = slot.map(|slot| &slot.uids).into_iter().flatten();
+        let placed = uids.filter_map(|uid| inner.pods.parts(uid)?.placement.as_ref());
+        let placements: Vec<Placement> = placed.map(|p: &Arc<Placement>| (**p).clone()).collect();
+        let changed = slot.map_or(0, |slot| slot.changed).max(inner.base_epoch());
+        let list = PlacementList {
+            fleet: fleet.clone(),
+            node: node.clone(),
+            term: inner.term,
+            epoch: inner.epoch,
+            complete: true,
+            placements,
+        };
+        if changed > after || inner.term != term { Look::News(list) } else { Look::Same(list) }
+    }
+
+    fn listen(&self, node: &NodeName) -> watch::Receiver<i64> {
+        self.write().slot(node).news.subscribe()
+    }
+
+    /// Forgets a slot that holds nothing and that nobody listens to.
+    fn sweep(&self, node: &NodeName) {
+        let mut inner = self.write();
+        let idle =
+            |slot: &super::inner::Slot| slot.uids.is_empty() && slot.news.receiver_count() == 0;
+        let known = inner.nodes.contains_key(node.as_str());
+        if !known && inner.slots.get(node).is_some_and(idle) {
+            inner.slots.remove(node);
+        }
+    }
+}

@@ -1,0 +1,186 @@
+//! Questions to the read model: get, list, watch, decisions, a summary.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use setpoint_schemas::{Decision, GroupKind, NodeName, Placement, PodUid, Resource, ResourceKey};
+use tokio::sync::watch;
+
+use super::pods::Name;
+use super::{Cursor, Entry, Event, Expired, ReadModel};
+
+/// A list as of one epoch.
+pub(crate) struct Page {
+    pub(crate) entries: Vec<Entry>,
+    pub(crate) epoch: i64,
+    /// Where the next page begins, when there is more: the last namespace and name of this one.
+    pub(crate) next: Option<(String, String)>,
+}
+
+/// The fleet in numbers.
+pub(crate) struct Summary {
+    pub(crate) term: i64,
+    pub(crate) epoch: i64,
+    pub(crate) time_ms: i64,
+    pub(crate) role: String,
+    pub(crate) ready: bool,
+    pub(crate) nodes: usize,
+    pub(crate) nodes_lost: usize,
+    pub(crate) placed: usize,
+    pub(crate) pods_ready: usize,
+    pub(crate) waiting: usize,
+    pub(crate) stopping: usize,
+    pub(crate) holds: Vec<String>,
+}
+
+impl ReadModel {
+    /// One object.
+    pub(crate) fn get(&self, kind: &GroupKind, namespace: &str, name: &str) -> Option<Entry> {
+        self.read().entry(&(kind.clone(), (Arc::from(namespace), Arc::from(name))))
+    }
+
+    /// One accepted resource, beneath whatever is served under its name.
+    pub(crate) fn resource(&self, key: &ResourceKey) -> Option<Arc<Resource>> {
+        self.read().resource(key).cloned()
+    }
+
+    /// All resources of all kinds that `keep` holds on to.
+    pub(crate) fn resources(&self, keep: impl Fn(&Resource) -> bool) -> Vec<Arc<Resource>> {
+        let inner = self.read();
+        let all = inner.resources.values().flat_map(BTreeMap::values);
+        all.filter(|resource| keep(resource)).cloned().collect()
+    }
+
+    /// Up to `max` objects of a kind in (namespace, name) order behind `after`.
+    pub(crate) fn list(
+        &self,
+        kind: &GroupKind,
+        after: Option<(String, String)>,
+        max: usize,
+        keep: impl Fn(&Entry) -> bool,
+    ) -> Page {
+        let inner = self.read();
+        let from: Name = match &after {
+            Some((namespace, name)) => (Arc::from(&**namespace), Arc::from(&**name)),
+            None => (Arc::from(""), Arc::from("")),
+        };
+        let empty = BTreeMap::new();
+        let accepted = inner.resources.get(kind).unwrap_or(&empty).range(from.clone()..);
+        let accepted = accepted.map(|(name, _)| name.clone());
+        let names: Box<dyn Iterator<Item = Name>> = match (&*kind.group, &*kind.kind) {
+            ("", "Pod") => Box::new(merged(accepted, inner.pods.names_from(&from).cloned())),
+            ("", "Node") => {
+                let nodes = inner.nodes.range(from.1.clone()..);
+                Box::new(merged(accepted, nodes.map(|(node, _)| (Arc::from(""), node.clone()))))
+            }
+            _ => Box::new(accepted),
+        };
+        let behind = |name: &Name| after.is_none() || *name != from;
+        let entries = names.filter(behind).filter_map(|name| inner.entry(&(kind.clone(), name)));
+        let mut entries: Vec<Entry> = entries.filter(keep).take(max.saturating_add(1)).collect();
+        let mut next = None;
+        if entries.len() > max {
+            entries.truncate(max);
+            let last = entries.last();
+            next = last.map(|last| (last.namespace().to_owned(), last.name().to_owned()));
+        }
+        Page { entries, epoch: inner.epoch, next }
+    }
+
+    /// The pods placed on a node, those that stop there included.
+    pub(crate) fn placed_on(&self, node: &NodeName) -> Vec<Arc<Placement>> {
+        let inner = self.read();
+        let uids = inner.slots.get(node).map(|slot| &slot.uids).into_iter().flatten();
+        uids.filter_map(|uid| inner.pods.parts(uid)?.placement.clone()).collect()
+    }
+
+    /// The uids of the pods of a name, in whatever namespace.
+    pub(crate) fn pod_uids(&self, name: &str) -> Vec<String> {
+        self.read().pods.uids_named(name)
+    }
+
+    /// Where a watch begins that has seen everything up to and with an epoch, and its bell.
+    pub(crate) fn watch(
+        &self,
+        kind: &GroupKind,
+        epoch: i64,
+    ) -> Result<(Cursor, watch::Receiver<u64>), Expired> {
+        let mut inner = self.write();
+        let ring = inner.ring(kind);
+        Ok((ring.after(epoch)?, ring.subscribe()))
+    }
+
+    /// Up to `max` changes of a kind from a cursor on, the cursor behind them, and the epoch as
+    /// of which they hold.
+    pub(crate) fn changes(
+        &self,
+        kind: &GroupKind,
+        cursor: Cursor,
+        max: usize,
+    ) -> Result<(Vec<Event>, Cursor, i64), Expired> {
+        let mut inner = self.write();
+        let epoch = inner.epoch;
+        let (events, cursor) = inner.ring(kind).read(cursor, max)?;
+        Ok((events, cursor, epoch))
+    }
+
+    /// The latest decisions that `keep` holds on to, newest first.
+    pub(crate) fn decisions(
+        &self,
+        limit: usize,
+        keep: impl Fn(&Decision) -> bool,
+    ) -> Vec<Arc<Decision>> {
+        let inner = self.read();
+        inner.decisions.iter().rev().filter(|d| keep(d)).take(limit).cloned().collect()
+    }
+
+    /// The fleet in numbers.
+    pub(crate) fn summary(&self) -> Summary {
+        let inner = self.read();
+        let mut summary = Summary {
+            term: inner.term,
+            epoch: inner.epoch,
+            time_ms: inner.time_ms,
+            role: inner.role.clone(),
+            ready: inner.is_ready(),
+            nodes: inner.nodes.len(),
+            nodes_lost: inner.nodes.values().filter(|node| node.lost).count(),
+            placed: 0,
+            pods_ready: 0,
+            waiting: 0,
+            stopping: 0,
+            holds: inner.holds.clone(),
+        };
+        for parts in inner.pods.iter() {
+            let placed = parts.placement.is_some() && parts.leaving_ms.is_none();
+            let ready = parts.observed.as_ref().is_some_and(|observed| observed.ready);
+            summary.placed += usize::from(placed);
+            summary.pods_ready += usize::from(placed && ready);
+            summary.waiting += usize::from(!placed && parts.waiting.is_some());
+            summary.stopping += usize::from(!placed && parts.waiting.is_none());
+        }
+        summary
+    }
+
+    /// The namespace and name of a pod that is known.
+    pub(crate) fn pod_name(&self, uid: &PodUid) -> Option<(Arc<str>, Arc<str>)> {
+        self.read().pods.name(uid)
+    }
+}
+
+/// Two ordered streams of names as one, each name once.
+fn merged(
+    left: impl Iterator<Item = Name>,
+    right: impl Iterator<Item = Name>,
+) -> impl Iterator<Item = Name> {
+    let (mut left, mut right) = (left.peekable(), right.peekable());
+    std::iter::from_fn(move || match (left.peek(), right.peek()) {
+        (Some(l), Some(r)) if l == r => {
+            left.next();
+            right.next()
+        }
+        (Some(l), Some(r)) if l < r => left.next(),
+        (Some(_), None) => left.next(),
+        (_, _) => right.next(),
+    })
+}

@@ -1,0 +1,128 @@
+//! The latest changes of one kind, for watches. Bounded: who falls behind is told to list again.
+
+use std::collections::VecDeque;
+
+use tokio::sync::watch;
+
+use super::Entry;
+
+/// Changes kept per kind. A wave of this many pods in flight is what a watcher may sleep through;
+/// beyond it listing again is cheaper than catching up. About 20 MB a kind at the most.
+pub const EVENTS_KEPT_MAX: usize = 65_536;
+
+/// One object changed: how it was and how it is.
+#[derive(Debug, Clone)]
+pub(crate) struct Event {
+    pub(crate) epoch: i64,
+    pub(crate) before: Option<Entry>,
+    pub(crate) after: Option<Entry>,
+}
+
+/// Where a watcher stands in a ring.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Cursor(u64);
+
+/// The watcher asks for changes that are no longer kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Expired;
+
+/// The latest changes of one kind.
+pub(crate) struct Ring {
+    events: VecDeque<Event>,
+    /// The number of the oldest event kept.
+    first: u64,
+    /// Changes up to and with this epoch may be missing.
+    forgotten: i64,
+    news: watch::Sender<u64>,
+}
+
+impl Ring {
+    /// An empty ring that knows nothing of the epochs up to this one.
+    pub(crate) fn since(epoch: i64) -> Self {
+        Ring { events: VecDeque::new(), first: 0, forgotten: epoch, news: watch::Sender::new(0) }
+    }
+
+    /// Adds a change; the oldest goes when the ring is full.
+    pub(crate) fn push(&mut self, event: Event) {
+        if self.events.len() >= EVENTS_KEPT_MAX
+            && let Some(oldest) = self.events.pop_front()
+        {
+            self.first += 1;
+            self.forgotten = self.forgotten.max(oldest.epoch);
+        }
+        self.events.push_back(event);
+    }
+
+    /// Wakes the watchers; once an epoch.
+    pub(crate) fn announce(&self) {
+        self.news.send_replace(self.next());
+    }
+
+    /// Forgets everything: the model starts anew at this epoch.
+    pub(crate) fn reset(&mut self, epoch: i64) {
+        // One number is skipped, so that even a cursor at the very end is found to be too old.
+        self.first = self.next() + 1;
+        self.events.clear();
+        self.forgotten = epoch;
+        self.announce();
+    }
+
+    /// Where a watcher begins that has seen everything up to and with this epoch.
+    pub(crate) fn after(&self, epoch: i64) -> Result<Cursor, Expired> {
+        if epoch < self.forgotten {
+            return Err(Expired);
+        }
+        let seen = self.events.partition_point(|event| event.epoch <= epoch);
+        Ok(Cursor(self.first + seen as u64))
+    }
+
+    /// Up to `max` changes from a cursor on, and the cursor behind them.
+    pub(crate) fn read(&self, cursor: Cursor, max: usize) -> Result<(Vec<Event>, Cursor), Expired> {
+        let skip = cursor.0.checked_sub(self.first).ok_or(Expired)?;
+        let skip = usize::try_from(skip).map_err(|_| Expired)?;
+        let events: Vec<Event> = self.events.iter().skip(skip).take(max).cloned().collect();
+        let next = Cursor(cursor.0 + events.len() as u64);
+        Ok((events, next))
+    }
+
+    /// Hears of news.
+    pub(crate) fn subscribe(&self) -> watch::Receiver<u64> {
+        self.news.subscribe()
+    }
+
+    fn next(&self) -> u64 {
+        self.first + self.events.len() as u64
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn event(epoch: i64) -> Event {
+        Event { epoch, before: None, after: None }
+    }
+
+    #[test]
+    fn a_watcher_that_sleeps_through_a_full_ring_is_told_to_list_again() {
+        let mut ring = Ring::since(0);
+        let early = ring.after(0).unwrap();
+        for epoch in 1..=EVENTS_KEPT_MAX as i64 + 1 {
+            ring.push(event(epoch));
+        }
+        assert_eq!(ring.read(early, 1).unwrap_err(), Expired);
+        assert_eq!(ring.after(0).unwrap_err(), Expired);
+        let (events, _) = ring.read(ring.after(2).unwrap(), 1).unwrap();
+        assert_eq!(events[0].epoch, 3);
+    }
+
+    #[test]
+    fn a_model_that_starts_anew_ends_every_watch() {
+        let mut ring = Ring::since(0);
+        let end = ring.after(0).unwrap();
+        ring.reset(9);
+        assert_eq!(ring.read(end, 1).unwrap_err(), Expired);
+        assert_eq!(ring.after(8).unwrap_err(), Expired);
+        assert!(ring.after(9).is_ok());
+    }
+}

@@ -1,0 +1,177 @@
+//! What the API needs from the rest of the house, as traits that the binary implements.
+//!
+//! Absent: any knowledge of the log, the engine or the manifest gate.
+
+use std::future::Future;
+use std::pin::Pin;
+
+use serde_json::Value;
+use setpoint_schemas::{
+    Lease, NodeName, NodeRecord, NodeReport, Request, ResourceKey, Standing, UsageSample,
+};
+
+use crate::KindInfo;
+
+/// What a port returns: a future that may move between threads.
+pub type PortFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// Appends requests and waits for the leader's verdict.
+pub trait Requests: Send + Sync {
+    /// Appends the request and waits until the leader has decided it.
+    ///
+    /// The verdict of a request that was seen before is the earlier one.
+    fn submit(&self, request: Request) -> PortFuture<'_, Result<Verdict, SubmitError>>;
+}
+
+/// What the leader decided about a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Verdict {
+    /// Whether all of its items were accepted; otherwise none was.
+    pub accepted: bool,
+    /// Why, in a sentence.
+    pub reason: String,
+    /// The epoch of the decision. The API answers once its model has reached it.
+    pub epoch: i64,
+    /// One entry per item of the request, in the same order.
+    pub items: Vec<ItemVerdict>,
+}
+
+/// What the leader decided about one item.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ItemVerdict {
+    /// The resource.
+    pub key: ResourceKey,
+    /// What became of it.
+    pub outcome: Outcome,
+    /// A sentence; empty when there is nothing to say.
+    pub message: String,
+    /// For a refused item the HTTP status that fits (404, 409, 422, …); otherwise 200 or 201.
+    pub code: u16,
+}
+
+/// What became of an item.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// It did not exist before.
+    Created,
+    /// It changed.
+    Configured,
+    /// It was so already.
+    Unchanged,
+    /// It is deleted.
+    Deleted,
+    /// It was refused, or another item of its request was.
+    Refused,
+}
+
+impl Outcome {
+    /// The word that `apply` prints.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Outcome::Created => "created",
+            Outcome::Configured => "configured",
+            Outcome::Unchanged => "unchanged",
+            Outcome::Deleted => "deleted",
+            Outcome::Refused => "refused",
+        }
+    }
+}
+
+/// Why there is no verdict.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SubmitError {
+    /// Its encoding exceeds the bound of a request record.
+    #[error("the request has {bytes} bytes, more than the {max} that one record may have")]
+    TooLarge {
+        /// The request's size.
+        bytes: usize,
+        /// The bound, [`setpoint_schemas::REQUEST_BYTES_MAX`].
+        max: usize,
+    },
+    /// The log did not take it.
+    #[error("the log does not take requests at present: {0}")]
+    Unavailable(String),
+    /// The log took it, but no leader decided it in time. It may still be decided.
+    #[error("no leader has decided the request within {0} ms; it may still be decided")]
+    Timeout(u64),
+}
+
+/// Appends what nodes observe.
+pub trait Observations: Send + Sync {
+    /// A node registers itself or says that it changed.
+    fn node(&self, record: NodeRecord) -> PortFuture<'_, Result<(), PortError>>;
+    /// A node renews its lease.
+    fn lease(&self, lease: Lease) -> PortFuture<'_, Result<(), PortError>>;
+    /// A node reports its pods. Every observation is of this node.
+    fn pods(&self, node: NodeName, report: NodeReport) -> PortFuture<'_, Result<(), PortError>>;
+    /// A node reports usage. Every sample is of this node.
+    fn usage(
+        &self,
+        node: NodeName,
+        samples: Vec<UsageSample>,
+    ) -> PortFuture<'_, Result<(), PortError>>;
+}
+
+/// The manifest gate: which kinds there are and which fields are acted upon.
+pub trait Gate: Send + Sync {
+    /// Checks an object as applied. On refusal every mistake with its path.
+    ///
+    /// # Errors
+    /// The mistakes, one sentence each.
+    fn check(&self, object: &Value, allow_ignored: bool) -> Result<Gated, Vec<String>>;
+    /// Every kind that is served beyond the managed ones, which the API knows itself.
+    fn kinds(&self) -> Vec<KindInfo>;
+}
+
+/// An object that passed the gate.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Gated {
+    /// Whether it is acted upon or only kept.
+    pub standing: Standing,
+    /// What the asker should know, one sentence each: a kept kind, ignored fields.
+    pub warnings: Vec<String>,
+}
+
+/// Answers that need more than the read model.
+pub trait Explain: Send + Sync {
+    /// Why a pod or workload is where it is, or why it is not. `namespace` is empty for a
+    /// cluster-scoped kind.
+    fn explain(
+        &self,
+        kind: String,
+        namespace: String,
+        name: String,
+    ) -> PortFuture<'_, Result<Value, PortError>>;
+    /// The revisions of a Deployment, newest last:
+    /// `{"revisions":[{"revision":n,"template":…,"changeCause":…}]}`.
+    fn history(&self, namespace: String, name: String) -> PortFuture<'_, Result<Value, PortError>>;
+}
+
+/// Reads the log for people and for tools that cannot open it.
+pub trait LogReads: Send + Sync {
+    /// Up to `max` records of a partition from an offset on, decoded where possible.
+    fn log(
+        &self,
+        topic: String,
+        partition: i32,
+        from: i64,
+        max: usize,
+    ) -> PortFuture<'_, Result<Value, PortError>>;
+    /// The latest dead letters, newest first.
+    fn dead_letters(&self, limit: usize) -> PortFuture<'_, Result<Value, PortError>>;
+}
+
+/// Why a port has no answer.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum PortError {
+    /// There is no such thing. Permanent.
+    #[error("{0}")]
+    NotFound(String),
+    /// The question is wrong. Permanent.
+    #[error("{0}")]
+    Invalid(String),
+    /// Not now. Transient.
+    #[error("{0}")]
+    Unavailable(String),
+}

@@ -1,0 +1,60 @@
+//! Decisions as Kubernetes events, so that `kubectl describe` shows why.
+
+use serde_json::{Value, json};
+use setpoint_schemas::{Action, Decision, ResourceKey};
+
+use super::rfc3339;
+
+/// The event of a decision that is about a pod, a workload or a node; `None` for one about
+/// nothing that can be described. `pod` is the namespace and name of the decision's pod.
+pub(crate) fn event(decision: &Decision, pod: Option<(&str, &str)>) -> Option<Value> {
+    let resource = ResourceKey::parse(&decision.resource).ok();
+    let involved = match (pod, &resource) {
+        (Some((namespace, name)), _) => json!({
+            "apiVersion": "v1", "kind": "Pod", "namespace": namespace, "name": name,
+            "uid": decision.pod}),
+        (None, Some(key)) => json!({
+            "apiVersion": api_version(key), "kind": &*key.kind.kind,
+            "namespace": &*key.namespace, "name": &*key.name}),
+        (None, None) if !decision.node.is_empty() => json!({
+            "apiVersion": "v1", "kind": "Node", "name": decision.node, "uid": decision.node}),
+        (None, None) => return None,
+    };
+    let namespace = involved["namespace"].as_str().filter(|ns| !ns.is_empty()).unwrap_or("default");
+    let name = format!("{}.{}.{}", involved["name"].as_str()?, decision.epoch, decision.sequence);
+    let time = rfc3339(decision.time_ms);
+    let (reason, warning) = words(decision.action);
+    Some(json!({
+        "apiVersion": "v1", "kind": "Event",
+        "metadata": {
+            "name": name, "namespace": namespace, "uid": name,
+            "resourceVersion": decision.epoch.to_string(), "creationTimestamp": time,
+        },
+        "involvedObject": involved,
+        "reason": reason, "message": decision.reason,
+        "type": if warning { "Warning" } else { "Normal" },
+        "source": {"component": decision.rule},
+        "firstTimestamp": time, "lastTimestamp": time, "count": 1,
+    }))
+}
+
+/// Kubernetes' word for what was decided where it has one, and whether it is a warning.
+fn words(action: Action) -> (&'static str, bool) {
+    match action {
+        Action::Accept => ("Accepted", false),
+        Action::Refuse => ("Refused", true),
+        Action::Place => ("Scheduled", false),
+        Action::Wait => ("FailedScheduling", true),
+        Action::Stop => ("Killing", false),
+        Action::Restart => ("Restarted", false),
+        Action::NodeLost => ("NodeNotReady", true),
+        Action::NodeReturned => ("NodeReady", false),
+        Action::Hold => ("Held", true),
+        Action::Release => ("Released", false),
+        Action::Rollout => ("Rollout", false),
+    }
+}
+
+fn api_version(key: &ResourceKey) -> String {
+    if key.kind.group.is_empty() { "v1".to_owned() } else { format!("{}/v1", key.kind.group) }
+}

@@ -1,0 +1,110 @@
+//! A node: what it says of itself, and what the Node resource asks of it.
+
+use serde_json::{Value, json};
+use setpoint_schemas::{Condition, ConditionStatus, NodeRecord};
+
+use super::amounts::quantities;
+use super::{resource, rfc3339};
+use crate::model::{NodeServed, NodeView};
+
+/// The Node object. Beside Kubernetes' own fields, `status.requested` says what its pods reserve.
+pub(crate) fn render(node: &NodeView) -> Value {
+    let mut object = match &node.resource {
+        Some(accepted) => resource::body_of(accepted),
+        None => json!({"apiVersion": "v1", "kind": "Node", "metadata": {}}),
+    };
+    if !object["spec"].is_object() {
+        object["spec"] = json!({});
+    }
+    let metadata = &mut object["metadata"];
+    metadata["name"] = json!(node.name);
+    metadata["resourceVersion"] = json!(node.version.to_string());
+    metadata["labels"] = json!(node.labels());
+    if metadata["uid"].is_null() {
+        metadata["uid"] = json!(node.name);
+    }
+    if let Some(served) = &node.served {
+        if metadata["creationTimestamp"].is_null() {
+            metadata["creationTimestamp"] = rfc3339(born(&served.record));
+        }
+        object["status"] = status(served);
+    } else {
+        object["status"] = json!({"conditions": [unknown("NodeNeverReported", 0)]});
+    }
+    object
+}
+
+fn status(node: &NodeServed) -> Value {
+    let record = &node.record;
+    let runtime = format!("{}://{}", record.runtime, record.runtime_version);
+    let mut addresses = vec![json!({"type": "Hostname", "address": record.node})];
+    if !record.address.is_empty() {
+        addresses.insert(0, json!({"type": "InternalIP", "address": record.address}));
+    }
+    json!({
+        "capacity": quantities(&record.capacity),
+        "allocatable": quantities(&record.allocatable),
+        "requested": quantities(&node.requested),
+        "conditions": conditions(node),
+        "addresses": addresses,
+        "nodeInfo": {
+            "machineID": record.node, "systemUUID": record.node, "bootID": record.session,
+            "kernelVersion": label(record, "setpoint.dev/kernel"),
+            "osImage": label(record, "setpoint.dev/os-image"),
+            "containerRuntimeVersion": runtime,
+            "kubeletVersion": record.agent_version, "kubeProxyVersion": "",
+            "operatingSystem": label(record, "kubernetes.io/os"),
+            "architecture": label(record, "kubernetes.io/arch"),
+        },
+    })
+}
+
+fn label<'a>(record: &'a NodeRecord, name: &str) -> &'a str {
+    record.labels.get(name).map_or("", String::as_str)
+}
+
+/// The conditions as said; of a lost node nobody knows any of them.
+fn conditions(node: &NodeServed) -> Value {
+    let record = &node.record;
+    if node.lost {
+        return record
+            .conditions
+            .iter()
+            .map(|c| {
+                if c.kind == "Ready" {
+                    unknown("NodeStatusUnknown", record.time_ms)
+                } else {
+                    said(c, "Unknown")
+                }
+            })
+            .collect();
+    }
+    let word = |condition: &Condition| match condition.status {
+        ConditionStatus::True => "True",
+        ConditionStatus::False => "False",
+        ConditionStatus::Unknown => "Unknown",
+    };
+    record.conditions.iter().map(|condition| said(condition, word(condition))).collect()
+}
+
+fn said(condition: &Condition, status: &str) -> Value {
+    json!({
+        "type": condition.kind, "status": status, "reason": condition.reason,
+        "message": condition.message,
+        "lastTransitionTime": rfc3339(condition.transition_ms),
+    })
+}
+
+fn unknown(reason: &str, since_ms: i64) -> Value {
+    json!({
+        "type": "Ready", "status": "Unknown", "reason": reason,
+        "message": "the node does not renew its lease",
+        "lastTransitionTime": rfc3339(since_ms),
+    })
+}
+
+/// The earliest time that the node speaks of.
+fn born(record: &NodeRecord) -> i64 {
+    let transitions = record.conditions.iter().map(|c| c.transition_ms).filter(|ms| *ms > 0);
+    transitions.min().unwrap_or(record.time_ms)
+}

@@ -1,0 +1,202 @@
+//! A pod: what was placed and what was observed, as one Kubernetes object.
+
+use serde_json::{Value, json};
+use setpoint_schemas::{ContainerObserved, ContainerState, PodObserved, Resource};
+
+use super::{resource, rfc3339};
+use crate::model::PodView;
+
+/// The Pod object.
+pub(crate) fn render(pod: &PodView) -> Value {
+    let mut object = base_of(pod);
+    let metadata = &mut object["metadata"];
+    metadata["name"] = json!(pod.name);
+    metadata["namespace"] = json!(pod.namespace);
+    metadata["resourceVersion"] = json!(pod.version.to_string());
+    if let Some(uid) = &pod.uid {
+        metadata["uid"] = json!(uid.as_str());
+    }
+    if let Some(left_ms) = pod.leaving_ms {
+        metadata["deletionTimestamp"] = rfc3339(left_ms);
+        metadata["deletionGracePeriodSeconds"] = json!(30);
+    }
+    if !pod.node().is_empty() {
+        object["spec"]["nodeName"] = json!(pod.node());
+    }
+    object["status"] = status(pod, &object["spec"]["containers"]);
+    object
+}
+
+/// Metadata and spec, from the best source that there is.
+fn base_of(pod: &PodView) -> Value {
+    let mut object = match (pod.bare(), &pod.placement, &pod.owner) {
+        (Some(bare), _, _) => resource::body_of(bare),
+        (None, Some(_), owner) => {
+            json!({"metadata": {"ownerReferences": owners(owner.as_deref())}})
+        }
+        (None, None, Some(owner)) => of_template(owner),
+        (None, None, None) => json!({"metadata": {}}),
+    };
+    object["apiVersion"] = json!("v1");
+    object["kind"] = json!("Pod");
+    if let Some(placement) = &pod.placement {
+        object["spec"] = serde_json::from_str(&placement.spec).unwrap_or_else(|_| json!({}));
+        let metadata = &mut object["metadata"];
+        metadata["labels"] = json!(*placement.labels);
+        metadata["annotations"] = json!(*placement.annotations);
+        metadata["creationTimestamp"] = rfc3339(placement.placed_ms);
+    } else if let Some(waiting) = &pod.waiting {
+        object["metadata"]["creationTimestamp"] = rfc3339(waiting.since_ms);
+    } else if let Some(observed) = &pod.observed {
+        object["metadata"]["creationTimestamp"] = rfc3339(observed.started_ms);
+        object["metadata"]["deletionTimestamp"] = rfc3339(observed.time_ms);
+    }
+    if !object["spec"].is_object() {
+        object["spec"] = json!({"containers": bare_containers(pod)});
+    }
+    object
+}
+
+fn of_template(owner: &Resource) -> Value {
+    let body: Value = serde_json::from_str(&owner.body).unwrap_or_default();
+    let template = &body["spec"]["template"];
+    let mut metadata = template["metadata"].clone();
+    if !metadata.is_object() {
+        metadata = json!({});
+    }
+    metadata["ownerReferences"] = owners(Some(owner));
+    json!({"metadata": metadata, "spec": template["spec"]})
+}
+
+fn owners(owner: Option<&Resource>) -> Value {
+    let reference = |owner: &Resource| {
+        json!({
+            "apiVersion": owner.api_version, "kind": owner.kind, "name": owner.name,
+            "uid": owner.uid, "controller": true, "blockOwnerDeletion": true,
+        })
+    };
+    owner.map(reference).into_iter().collect()
+}
+
+/// The containers of a pod of which only the observation is left.
+fn bare_containers(pod: &PodView) -> Value {
+    let observed = pod.observed.iter().flat_map(|observed| &observed.containers);
+    observed.map(|container| json!({"name": container.name, "image": container.image})).collect()
+}
+
+fn status(pod: &PodView, containers: &Value) -> Value {
+    let mut status = json!({"phase": pod.phase(), "qosClass": "Burstable"});
+    if let Some(observed) = &pod.observed {
+        observe(&mut status, observed);
+    } else {
+        status["containerStatuses"] = created_soon(pod, containers);
+    }
+    status["conditions"] = conditions(pod);
+    if pod.placement.is_none()
+        && let Some(waiting) = &pod.waiting
+    {
+        status["reason"] = json!(waiting.reason);
+        status["message"] = json!(waiting.message);
+    }
+    status
+}
+
+fn observe(status: &mut Value, observed: &PodObserved) {
+    status["startTime"] = rfc3339(observed.started_ms);
+    for (field, text) in
+        [("reason", &observed.reason), ("message", &observed.message), ("podIP", &observed.address)]
+    {
+        if !text.is_empty() {
+            status[field] = json!(text);
+        }
+    }
+    if !observed.address.is_empty() {
+        status["podIPs"] = json!([{"ip": observed.address}]);
+    }
+    status["containerStatuses"] = observed.containers.iter().map(container).collect();
+}
+
+/// A placed pod of which nothing was observed yet: its containers are being made.
+fn created_soon(pod: &PodView, containers: &Value) -> Value {
+    if pod.placement.is_none() {
+        return json!([]);
+    }
+    let soon = |container: &Value| {
+        json!({
+            "name": container["name"], "image": container["image"], "imageID": "",
+            "ready": false, "started": false, "restartCount": 0,
+            "state": {"waiting": {"reason": "ContainerCreating"}},
+        })
+    };
+    containers.as_array().into_iter().flatten().map(soon).collect()
+}
+
+fn container(observed: &ContainerObserved) -> Value {
+    let running = observed.state == ContainerState::Running;
+    let mut status = json!({
+        "name": observed.name, "image": observed.image, "imageID": observed.image,
+        "containerID": observed.id, "ready": observed.ready, "started": running,
+        "restartCount": observed.restarts, "state": state(observed), "lastState": {},
+    });
+    let ended = observed.finished_ms > 0 && observed.state != ContainerState::Terminated;
+    if ended {
+        status["lastState"] = json!({"terminated": terminated(observed, "Error")});
+    }
+    status
+}
+
+fn state(observed: &ContainerObserved) -> Value {
+    match observed.state {
+        ContainerState::Running => json!({"running": {"startedAt": rfc3339(observed.started_ms)}}),
+        ContainerState::Terminated => {
+            let reason = if observed.exit_code == Some(0) { "Completed" } else { "Error" };
+            let said = Some(observed.reason.as_str()).filter(|reason| !reason.is_empty());
+            json!({"terminated": terminated(observed, said.unwrap_or(reason))})
+        }
+        ContainerState::Waiting => {
+            let said = Some(observed.reason.as_str()).filter(|reason| !reason.is_empty());
+            let reason = said.unwrap_or("ContainerCreating");
+            json!({"waiting": {"reason": reason, "message": observed.message}})
+        }
+    }
+}
+
+fn terminated(observed: &ContainerObserved, reason: &str) -> Value {
+    json!({
+        "exitCode": observed.exit_code.unwrap_or(0), "reason": reason,
+        "message": observed.message, "startedAt": rfc3339(observed.started_ms),
+        "finishedAt": rfc3339(observed.finished_ms), "containerID": observed.id,
+    })
+}
+
+/// Kubernetes' four conditions of a pod.
+fn conditions(pod: &PodView) -> Value {
+    let Some(placement) = &pod.placement else {
+        let waiting = pod.waiting.as_ref();
+        return json!([{
+            "type": "PodScheduled", "status": "False",
+            "reason": waiting.map_or("Unschedulable", |waiting| &waiting.reason),
+            "message": waiting.map_or("", |waiting| &waiting.message),
+            "lastTransitionTime": rfc3339(waiting.map_or(0, |waiting| waiting.since_ms)),
+        }]);
+    };
+    let observed = pod.observed.as_ref();
+    let ready = observed.is_some_and(|observed| observed.ready);
+    let since = observed.map_or(placement.placed_ms, |observed| observed.started_ms);
+    let condition = |kind: &str, holds: bool, since: i64| {
+        let mut condition = json!({
+            "type": kind, "status": if holds { "True" } else { "False" },
+            "lastTransitionTime": rfc3339(since),
+        });
+        if !holds {
+            condition["reason"] = json!("ContainersNotReady");
+        }
+        condition
+    };
+    json!([
+        condition("Initialized", true, placement.placed_ms),
+        condition("Ready", ready, since),
+        condition("ContainersReady", ready, since),
+        condition("PodScheduled", true, placement.placed_ms),
+    ])
+}

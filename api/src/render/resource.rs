@@ -1,0 +1,90 @@
+//! An accepted resource, as applied, with the metadata that the server adds.
+
+use serde_json::{Map, Value, json};
+use setpoint_schemas::Resource;
+
+use super::rfc3339;
+
+/// The object: its body, its metadata, its status.
+pub(crate) fn render(resource: &Resource) -> Value {
+    let mut object = body_of(resource);
+    object["metadata"]["resourceVersion"] = json!(resource.version.to_string());
+    let status: Value = serde_json::from_str(&resource.status).unwrap_or_default();
+    if status.as_object().is_some_and(|status| !status.is_empty()) {
+        object["status"] = status;
+    } else if resource.kind == "Namespace" && object.get("status").is_none() {
+        object["status"] = json!({"phase": "Active"});
+    }
+    object
+}
+
+/// The body with the metadata that does not change while something is only observed.
+pub(crate) fn body_of(resource: &Resource) -> Value {
+    let mut object: Value = serde_json::from_str(&resource.body).unwrap_or_default();
+    if !object.is_object() {
+        object = json!({});
+    }
+    object["apiVersion"] = json!(resource.api_version);
+    object["kind"] = json!(resource.kind);
+    if !object["metadata"].is_object() {
+        object["metadata"] = json!({});
+    }
+    let metadata = &mut object["metadata"];
+    metadata["name"] = json!(resource.name);
+    if !resource.namespace.is_empty() {
+        metadata["namespace"] = json!(resource.namespace);
+    }
+    metadata["uid"] = json!(resource.uid);
+    metadata["generation"] = json!(resource.generation);
+    metadata["creationTimestamp"] = rfc3339(resource.created_ms);
+    let managers = managed_fields(resource);
+    if !managers.is_empty() {
+        metadata["managedFields"] = Value::Array(managers);
+    }
+    object
+}
+
+/// `managedFields`, as far as ownership is known: one entry a manager.
+fn managed_fields(resource: &Resource) -> Vec<Value> {
+    let managers: Value = serde_json::from_str(&resource.managers).unwrap_or_default();
+    let managers = managers.as_object().into_iter().flatten();
+    managers
+        .map(|(manager, pointers)| {
+            json!({
+                "manager": manager,
+                "operation": "Apply",
+                "apiVersion": resource.api_version,
+                "fieldsType": "FieldsV1",
+                "fieldsV1": fields_of(pointers),
+            })
+        })
+        .collect()
+}
+
+/// JSON pointers as the nested `f:` maps of `FieldsV1`.
+fn fields_of(pointers: &Value) -> Value {
+    let mut root = Map::new();
+    for pointer in pointers.as_array().into_iter().flatten().filter_map(Value::as_str) {
+        let mut map = &mut root;
+        for segment in pointer.split('/').skip(1) {
+            let key = format!("f:{}", segment.replace("~1", "/").replace("~0", "~"));
+            let entry = map.entry(key).or_insert_with(|| json!({}));
+            let Value::Object(inner) = entry else { break };
+            map = inner;
+        }
+    }
+    Value::Object(root)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn owned_pointers_become_nested_fields() {
+        let pointers = json!(["/spec/replicas", "/metadata/labels/a~1b"]);
+        let fields = json!({
+            "f:spec": {"f:replicas": {}}, "f:metadata": {"f:labels": {"f:a/b": {}}}});
+        assert_eq!(fields_of(&pointers), fields);
+    }
+}

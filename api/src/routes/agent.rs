@@ -1,0 +1,133 @@
+//! What agents say and ask: their node, their lease, their pods, their usage, their placements.
+//!
+//! Guarantee: a node speaks only for itself; a placement list is complete or not given.
+
+use std::time::Duration;
+
+use axum::Extension;
+use axum::body::Body;
+use axum::extract::{Path, Query, State};
+use axum::http::StatusCode;
+use axum::response::Response;
+use serde::de::DeserializeOwned;
+use setpoint_schemas::{Lease, NodeName, NodeRecord, NodeReport, UsageSample};
+
+use super::access::node_only;
+use super::guard::{REPORT_BODY_BYTES_MAX, body_of};
+use super::{Params, Shared, answer};
+use crate::auth::Actor;
+use crate::status::ApiError;
+
+/// How long a poll waits for news; below the timeouts of common proxies.
+const POLL_PATIENCE: Duration = Duration::from_secs(20);
+
+type Done = Result<StatusCode, ApiError>;
+
+/// `PUT /nodes/{node}`.
+pub(crate) async fn register(
+    State(app): State<Shared>,
+    Extension(actor): Extension<Actor>,
+    Path(node): Path<String>,
+    body: Body,
+) -> Done {
+    let node = node_of(&node, &actor)?;
+    let record: NodeRecord = read(body).await?;
+    same(&node, [&record.node])?;
+    app.state.parts.observations.node(record).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// `POST /nodes/{node}/lease`.
+pub(crate) async fn lease(
+    State(app): State<Shared>,
+    Extension(actor): Extension<Actor>,
+    Path(node): Path<String>,
+    body: Body,
+) -> Done {
+    let node = node_of(&node, &actor)?;
+    let lease: Lease = read(body).await?;
+    same(&node, [&lease.node])?;
+    app.state.parts.observations.lease(lease).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// `POST /nodes/{node}/pods`.
+pub(crate) async fn pods(
+    State(app): State<Shared>,
+    Extension(actor): Extension<Actor>,
+    Path(node): Path<String>,
+    body: Body,
+) -> Done {
+    let node = node_of(&node, &actor)?;
+    let report: NodeReport = read(body).await?;
+    let observed = report.observed.iter().map(|observed| &observed.node);
+    same(&node, observed.chain(report.snapshot.iter().map(|snapshot| &snapshot.node)))?;
+    app.state.parts.observations.pods(node, report).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// `POST /nodes/{node}/usage`.
+pub(crate) async fn usage(
+    State(app): State<Shared>,
+    Extension(actor): Extension<Actor>,
+    Path(node): Path<String>,
+    body: Body,
+) -> Done {
+    let node = node_of(&node, &actor)?;
+    let samples: Vec<UsageSample> = read(body).await?;
+    same(&node, samples.iter().map(|sample| &sample.node))?;
+    app.state.parts.observations.usage(node, samples).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// `GET /nodes/{node}/placements?after=EPOCH&term=TERM`: a long poll.
+pub(crate) async fn placements(
+    State(app): State<Shared>,
+    Extension(actor): Extension<Actor>,
+    Path(node): Path<String>,
+    Query(params): Query<Params>,
+) -> Result<Response, ApiError> {
+    let node = node_of(&node, &actor)?;
+    let seen = (params.number("term")?.unwrap_or(0), params.number("after")?.unwrap_or(-1));
+    let _permit = app.state.polls.try_acquire().map_err(|_| {
+        let message = "too many polls at once: try again later";
+        ApiError::new(StatusCode::TOO_MANY_REQUESTS, message)
+    })?;
+    let parts = &app.state.parts;
+    let list = tokio::select! {
+        list = parts.model.poll(&parts.fleet, &node, seen, POLL_PATIENCE) => list,
+        () = app.closing.cancelled() => return Err(ApiError::unavailable("the server closes")),
+    };
+    let list = list.map_err(|error| ApiError::unavailable(error.to_string()))?;
+    Ok(answer(serde_json::to_value(list).map_err(|error| {
+        let message = format!("failed to render the placements: {error}");
+        ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, message)
+    })?))
+}
+
+fn node_of(text: &str, actor: &Actor) -> Result<NodeName, ApiError> {
+    let node = NodeName::parse(text).map_err(|error| ApiError::bad_request(error.to_string()))?;
+    node_only(actor, &node)?;
+    Ok(node)
+}
+
+/// Everything in the body must be of the node in the path.
+fn same<'a>(
+    node: &NodeName,
+    named: impl IntoIterator<Item = &'a NodeName>,
+) -> Result<(), ApiError> {
+    match named.into_iter().find(|named| *named != node) {
+        None => Ok(()),
+        Some(other) => Err(ApiError::bad_request(format!(
+            "the path speaks of node {node}, the body of node {other}"
+        ))),
+    }
+}
+
+async fn read<T: DeserializeOwned>(body: Body) -> Result<T, ApiError> {
+    let bytes = body_of(body, REPORT_BODY_BYTES_MAX).await?;
+    let wrong = |error: serde_json::Error| {
+        ApiError::bad_request(format!("the body does not read: {error}"))
+    };
+    serde_json::from_slice(&bytes).map_err(wrong)
+}

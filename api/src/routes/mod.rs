@@ -1,0 +1,128 @@
+//! The routes: Kubernetes' paths, the agents' paths, our own verbs, health.
+
+mod guard;
+mod params;
+mod access;
+
+mod health;
+mod discovery;
+mod read;
+mod watch;
+mod events;
+mod write;
+mod prepare;
+mod submit;
+mod scale;
+mod delete;
+
+mod agent;
+mod apply;
+mod verbs;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::State;
+use axum::http::{HeaderMap, Method, Uri};
+use axum::middleware::from_fn_with_state;
+use axum::response::{IntoResponse, Response};
+use axum::routing::{any, get, post, put};
+use axum::{Extension, extract::Query};
+use tokio_util::sync::CancellationToken;
+
+use crate::auth::{Actor, Tokens};
+use crate::status::ApiError;
+use crate::target::Target;
+
+pub(crate) use params::Params;
+
+/// A server: its state, who may call, and whether it closes.
+pub(crate) struct App {
+    pub(crate) state: Arc<crate::state::Shared>,
+    /// Without tokens every caller is the local admin; only allowed at the loopback interface.
+    pub(crate) tokens: Option<Tokens>,
+    pub(crate) closing: CancellationToken,
+}
+
+/// What every handler is given.
+pub(crate) type Shared = Arc<App>;
+
+/// All routes.
+pub(crate) fn router(app: Shared) -> Router {
+    let own = Router::new()
+        .route("/nodes/{node}", put(agent::register))
+        .route("/nodes/{node}/lease", post(agent::lease))
+        .route("/nodes/{node}/placements", get(agent::placements))
+        .route("/nodes/{node}/pods", post(agent::pods))
+        .route("/nodes/{node}/usage", post(agent::usage))
+        .route("/nodes/{node}/confirm-lost", post(verbs::confirm_lost))
+        .route("/namespaces/{namespace}/deployments/{name}/undo", post(verbs::undo))
+        .route("/namespaces/{namespace}/deployments/{name}/history", get(verbs::history))
+        .route("/apply", post(apply::apply))
+        .route("/explain", get(verbs::explain))
+        .route("/decisions", get(verbs::decisions))
+        .route("/log/{topic}/{partition}", get(verbs::log))
+        .route("/deadletter", get(verbs::dead_letters))
+        .route("/status", get(verbs::status));
+    Router::new()
+        .route("/livez", get(health::livez))
+        .route("/healthz", get(health::livez))
+        .route("/readyz", get(health::readyz))
+        .route("/metrics", get(health::metrics))
+        .route("/version", get(discovery::version))
+        .route("/api", get(discovery::core_versions))
+        .route("/apis", get(discovery::groups))
+        .route("/openapi/v2", get(discovery::openapi))
+        .nest("/setpoint/v1", own)
+        .fallback(any(kubernetes))
+        .layer(from_fn_with_state(app.clone(), guard::guard))
+        .with_state(app)
+}
+
+/// One call to a Kubernetes path.
+pub(crate) struct Call {
+    pub(crate) app: Shared,
+    pub(crate) actor: Actor,
+    pub(crate) target: Target,
+    pub(crate) params: Params,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Bytes,
+}
+
+async fn kubernetes(
+    State(app): State<Shared>,
+    Extension(actor): Extension<Actor>,
+    Query(params): Query<Params>,
+    method: Method,
+    uri: Uri,
+    headers: HeaderMap,
+    body: axum::body::Body,
+) -> Result<Response, ApiError> {
+    if let Some(answer) = discovery::resources(&app, &method, uri.path()) {
+        return Ok(answer);
+    }
+    let target = Target::parse(uri.path()).ok_or_else(ApiError::no_such_path)?;
+    let body = guard::body_of(body, guard::REQUEST_BODY_BYTES_MAX).await?;
+    let call = Call { app, actor, target, params, headers, body };
+    if call.target.group.is_empty() && call.target.plural == "events" {
+        return events::list(&call);
+    }
+    let collection = call.target.name.is_empty();
+    match method {
+        Method::GET if call.target.subresource == "scale" => scale::get(&call),
+        Method::GET => read::read(call),
+        Method::POST if collection => Box::pin(write::create(call)).await,
+        Method::POST if call.target.subresource == "eviction" => delete::delete(call).await,
+        Method::PUT if !collection => Box::pin(write::update(call)).await,
+        Method::PATCH if !collection => Box::pin(write::patch(call)).await,
+        Method::DELETE if collection => delete::delete_collection(call).await,
+        Method::DELETE => delete::delete(call).await,
+        _ => Err(ApiError::method_not_allowed()),
+    }
+}
+
+/// A JSON answer.
+pub(crate) fn answer(value: serde_json::Value) -> Response {
+    axum::Json(value).into_response()
+}

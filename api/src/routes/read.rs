@@ -1,0 +1,107 @@
+//! Get and list: as JSON or as a table, whole or in pages.
+
+use axum::http::{HeaderMap, header};
+use axum::response::Response;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
+use serde_json::{Value, json};
+
+use super::access::Act;
+use super::{Call, answer, watch};
+use crate::KindInfo;
+use crate::model::Entry;
+use crate::render;
+use crate::secrets;
+use crate::select::Selection;
+use crate::state::now_ms;
+use crate::status::ApiError;
+
+/// Get, list or watch, as the path and the query say.
+pub(crate) fn read(call: Call) -> Result<Response, ApiError> {
+    let kind = call.kind()?;
+    call.allow(Act::Read, &kind)?;
+    if !call.app.state.parts.model.is_ready() {
+        return Err(ApiError::unavailable("this server is not up to date yet"));
+    }
+    let watched = call.target.watch || call.params.flag("watch");
+    match (call.target.name.is_empty(), call.target.subresource.as_str()) {
+        (_, "") if watched => watch::watch(call, kind),
+        (true, _) => list(&call, &kind),
+        (false, "" | "status") => get(&call, &kind),
+        _ => Err(ApiError::no_such_path()),
+    }
+}
+
+/// The object at the path, as the caller may see it.
+pub(crate) fn find(call: &Call, kind: &KindInfo) -> Result<Entry, ApiError> {
+    let (namespace, name) = (&call.target.namespace, &call.target.name);
+    let found = call.app.state.parts.model.get(&kind.group_kind(), namespace, name);
+    found.filter(|entry| call.sees(entry)).ok_or_else(|| ApiError::not_found(kind, name))
+}
+
+/// The object in JSON. Secrets are opened: whoever comes here may read them.
+pub(crate) fn shown(call: &Call, entry: &Entry) -> Value {
+    let object = render::object(entry);
+    if secrets::is_secret(&object) {
+        secrets::opened(&call.app.state.parts.sealer, object)
+    } else {
+        object
+    }
+}
+
+/// Whether the caller wants a table.
+pub(crate) fn wants_table(headers: &HeaderMap) -> bool {
+    let accepted = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok());
+    accepted.is_some_and(|accept| accept.contains("as=Table"))
+}
+
+fn get(call: &Call, kind: &KindInfo) -> Result<Response, ApiError> {
+    let entry = find(call, kind)?;
+    let object = shown(call, &entry);
+    if !wants_table(&call.headers) {
+        return Ok(answer(object));
+    }
+    let metadata = json!({"resourceVersion": entry.version().to_string()});
+    Ok(answer(render::table(&kind.group, &kind.kind, &[object], &metadata, now_ms())))
+}
+
+fn list(call: &Call, kind: &KindInfo) -> Result<Response, ApiError> {
+    let selection = call.params.selection()?;
+    let max = call.params.number("limit")?.filter(|limit| *limit > 0);
+    let max = max.and_then(|max| usize::try_from(max).ok()).unwrap_or(usize::MAX);
+    let after = page_after(call.params.get("continue"))?;
+    let keep = |entry: &Entry| chosen(call, &selection, entry);
+    let page = call.app.state.parts.model.list(&kind.group_kind(), after, max, keep);
+    let mut metadata = json!({"resourceVersion": page.epoch.to_string()});
+    if let Some((namespace, name)) = &page.next {
+        metadata["continue"] = json!(BASE64.encode(format!("{namespace}/{name}")));
+    }
+    let objects: Vec<Value> = page.entries.iter().map(|entry| shown(call, entry)).collect();
+    if wants_table(&call.headers) {
+        let table = render::table(&kind.group, &kind.kind, &objects, &metadata, now_ms());
+        return Ok(answer(table));
+    }
+    Ok(answer(json!({
+        "kind": format!("{}List", kind.kind), "apiVersion": kind.api_version(),
+        "metadata": metadata, "items": objects,
+    })))
+}
+
+/// Whether an object belongs to what the call asks for.
+pub(crate) fn chosen(call: &Call, selection: &Selection, entry: &Entry) -> bool {
+    let namespace = &call.target.namespace;
+    let inside = namespace.is_empty() || entry.namespace() == namespace;
+    inside && call.sees(entry) && selection.matches(entry)
+}
+
+/// Where the earlier page ended.
+fn page_after(token: &str) -> Result<Option<(String, String)>, ApiError> {
+    if token.is_empty() {
+        return Ok(None);
+    }
+    let text = BASE64.decode(token).ok().and_then(|bytes| String::from_utf8(bytes).ok());
+    let parts = text.as_deref().and_then(|text| text.split_once('/'));
+    let wrong = || ApiError::bad_request("the continue token is not one of this server");
+    let (namespace, name) = parts.ok_or_else(wrong)?;
+    Ok(Some((namespace.to_owned(), name.to_owned())))
+}

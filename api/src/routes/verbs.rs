@@ -1,0 +1,198 @@
+//! Our own verbs under `/setpoint/v1`: why, what was decided, what is on the log, how things stand.
+
+use axum::Extension;
+use axum::body::Body;
+use axum::extract::{Path, Query, State};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::Response;
+use serde_json::{Value, json};
+use setpoint_schemas::{Decision, RequestItem, Verb};
+
+use super::access::{admin_only, people_only};
+use super::guard::{REQUEST_BODY_BYTES_MAX, body_of};
+use super::prepare::parse;
+use super::submit::submit;
+use super::{Params, Shared, answer};
+use crate::auth::Actor;
+use crate::status::ApiError;
+
+/// Decisions in one answer, unless fewer are asked for.
+const DECISIONS_LISTED_MAX: i64 = 1_000;
+/// Records of the log in one answer.
+const RECORDS_LISTED_MAX: i64 = 1_000;
+/// When the caller does not say how many.
+const LISTED_DEFAULT: i64 = 100;
+
+type Answer = Result<Response, ApiError>;
+
+/// `GET /explain?kind=&namespace=&name=`.
+pub(crate) async fn explain(
+    State(app): State<Shared>,
+    Extension(actor): Extension<Actor>,
+    Query(params): Query<Params>,
+) -> Answer {
+    people_only(&actor)?;
+    let word = params.get("kind");
+    let kind = app.state.catalogue.of_word(word);
+    let kind = kind.ok_or_else(|| ApiError::bad_request(format!("unknown kind {word:?}")))?;
+    let name = params.get("name");
+    if name.is_empty() {
+        return Err(ApiError::bad_request("explain needs a name"));
+    }
+    let given = Some(params.get("namespace")).filter(|namespace| !namespace.is_empty());
+    let namespace = if kind.namespaced { given.unwrap_or("default") } else { "" };
+    let explain = &app.state.parts.explain;
+    let told = explain.explain(kind.kind.clone(), namespace.to_owned(), name.to_owned()).await?;
+    Ok(answer(told))
+}
+
+/// `GET /decisions?pod=&resource=&since=&limit=`: newest first. `pod` is a uid or a name,
+/// `resource` a key or a part of one, `since` an epoch.
+pub(crate) async fn decisions(
+    State(app): State<Shared>,
+    Extension(actor): Extension<Actor>,
+    Query(params): Query<Params>,
+) -> Answer {
+    people_only(&actor)?;
+    let model = &app.state.parts.model;
+    let (pod, resource) = (params.get("pod"), params.get("resource"));
+    let since = params.number("since")?.unwrap_or(0);
+    let limit = limit_of(&params, "limit", DECISIONS_LISTED_MAX)?;
+    let named = (!pod.is_empty()).then(|| model.pod_uids(pod)).unwrap_or_default();
+    let keep = |decision: &Decision| {
+        let of_pod = pod.is_empty() || decision.pod == pod || named.contains(&decision.pod);
+        let of_resource = resource.is_empty() || decision.resource.contains(resource);
+        of_pod && of_resource && decision.epoch >= since
+    };
+    let decisions: Vec<Value> =
+        model.decisions(limit, keep).iter().map(|decision| json!(**decision)).collect();
+    Ok(answer(json!({"decisions": decisions})))
+}
+
+/// `POST /nodes/{node}/confirm-lost`.
+pub(crate) async fn confirm_lost(
+    State(app): State<Shared>,
+    Extension(actor): Extension<Actor>,
+    Path(node): Path<String>,
+) -> Answer {
+    admin_only(&actor)?;
+    decide(&app, &actor, item(Verb::ConfirmLost, ("v1", "Node"), "", &node, String::new())).await
+}
+
+/// `POST /namespaces/{ns}/deployments/{name}/undo` with `{"toRevision": n}`, 0 for the one before.
+pub(crate) async fn undo(
+    State(app): State<Shared>,
+    Extension(actor): Extension<Actor>,
+    Path((namespace, name)): Path<(String, String)>,
+    headers: HeaderMap,
+    body: Body,
+) -> Answer {
+    admin_only(&actor)?;
+    let bytes = body_of(body, REQUEST_BODY_BYTES_MAX).await?;
+    let asked = if bytes.is_empty() { json!({}) } else { parse(&headers, &bytes)? };
+    let revision = match &asked["toRevision"] {
+        Value::Null => 0,
+        value => value
+            .as_i64()
+            .filter(|revision| *revision >= 0)
+            .ok_or_else(|| ApiError::bad_request("toRevision is a number of at least 0"))?,
+    };
+    let body = json!({"toRevision": revision}).to_string();
+    let kind = ("apps/v1", "Deployment");
+    decide(&app, &actor, item(Verb::RolloutUndo, kind, &namespace, &name, body)).await
+}
+
+/// `GET /namespaces/{ns}/deployments/{name}/history`.
+pub(crate) async fn history(
+    State(app): State<Shared>,
+    Extension(actor): Extension<Actor>,
+    Path((namespace, name)): Path<(String, String)>,
+) -> Answer {
+    people_only(&actor)?;
+    Ok(answer(app.state.parts.explain.history(namespace, name).await?))
+}
+
+/// `GET /log/{topic}/{partition}?from=&max=`.
+pub(crate) async fn log(
+    State(app): State<Shared>,
+    Extension(actor): Extension<Actor>,
+    Path((topic, partition)): Path<(String, i32)>,
+    Query(params): Query<Params>,
+) -> Answer {
+    people_only(&actor)?;
+    let from = params.number("from")?.unwrap_or(0);
+    let max = limit_of(&params, "max", RECORDS_LISTED_MAX)?;
+    Ok(answer(app.state.parts.log.log(topic, partition, from, max).await?))
+}
+
+/// `GET /deadletter?limit=`.
+pub(crate) async fn dead_letters(
+    State(app): State<Shared>,
+    Extension(actor): Extension<Actor>,
+    Query(params): Query<Params>,
+) -> Answer {
+    people_only(&actor)?;
+    let limit = limit_of(&params, "limit", RECORDS_LISTED_MAX)?;
+    Ok(answer(app.state.parts.log.dead_letters(limit).await?))
+}
+
+/// `GET /status`.
+pub(crate) async fn status(
+    State(app): State<Shared>,
+    Extension(actor): Extension<Actor>,
+) -> Answer {
+    people_only(&actor)?;
+    let summary = app.state.parts.model.summary();
+    Ok(answer(json!({
+        "fleet": app.state.parts.fleet, "version": app.state.parts.version,
+        "term": summary.term, "epoch": summary.epoch, "timeMs": summary.time_ms,
+        "role": summary.role, "ready": summary.ready,
+        "nodes": {"total": summary.nodes, "lost": summary.nodes_lost},
+        "pods": {
+            "placed": summary.placed, "ready": summary.pods_ready,
+            "waiting": summary.waiting, "stopping": summary.stopping,
+        },
+        "holds": summary.holds,
+    })))
+}
+
+/// Submits one item and answers with its outcome.
+async fn decide(app: &Shared, actor: &Actor, item: RequestItem) -> Answer {
+    let verdict = submit(&app.state, actor, ("setpoint".to_owned(), false), vec![item]).await?;
+    let outcome = verdict.items.first();
+    if verdict.accepted {
+        let message = outcome.map_or("", |item| &item.message);
+        return Ok(answer(json!({
+            "accepted": true, "epoch": verdict.epoch, "message": message,
+            "result": outcome.map_or("unchanged", |item| item.outcome.word()),
+        })));
+    }
+    let code = outcome.and_then(|item| StatusCode::from_u16(item.code).ok());
+    let code = code.filter(|code| !code.is_success()).unwrap_or(StatusCode::UNPROCESSABLE_ENTITY);
+    let said = outcome.map(|item| item.message.as_str()).filter(|message| !message.is_empty());
+    Err(ApiError::new(code, said.unwrap_or(&verdict.reason)))
+}
+
+fn item(
+    verb: Verb,
+    (api_version, kind): (&str, &str),
+    namespace: &str,
+    name: &str,
+    body: String,
+) -> RequestItem {
+    RequestItem {
+        verb,
+        api_version: api_version.to_owned(),
+        kind: kind.to_owned(),
+        namespace: namespace.to_owned(),
+        name: name.to_owned(),
+        subresource: String::new(),
+        body,
+        expected_version: None,
+    }
+}
+
+fn limit_of(params: &Params, name: &str, max: i64) -> Result<usize, ApiError> {
+    let limit = params.number(name)?.unwrap_or(LISTED_DEFAULT).clamp(1, max);
+    Ok(usize::try_from(limit).unwrap_or(1))
+}

@@ -1,0 +1,213 @@
+//! Watches: JSON lines, first what there is (when asked for), then every change.
+//!
+//! Guarantee: an object enters with `ADDED`, changes with `MODIFIED` and leaves with `DELETED`, as
+//! seen through the watch's own selectors. Who is too slow gets `410 Expired` and lists again.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::{Body, Bytes};
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use futures::stream;
+use serde_json::{Value, json};
+use tokio::sync::{OwnedSemaphorePermit, watch};
+use tokio::time::Instant;
+
+use super::Call;
+use super::read::{chosen, shown, wants_table};
+use crate::KindInfo;
+use crate::model::{Cursor, Entry, Event};
+use crate::render;
+use crate::select::Selection;
+use crate::state::now_ms;
+use crate::status::ApiError;
+
+/// How long a watch lasts when the client does not say.
+const WATCH_SECONDS: i64 = 30 * 60;
+/// The longest watch; a client begins another one.
+const WATCH_SECONDS_MAX: i64 = 2 * 60 * 60;
+/// Between two bookmarks, so that a client that resumes need not list again.
+const BOOKMARK_PERIOD: Duration = Duration::from_secs(30);
+/// Objects rendered into one piece of the answer.
+const CHUNK_EVENTS_MAX: usize = 500;
+
+/// Answers a watch.
+pub(crate) fn watch(call: Call, kind: Arc<KindInfo>) -> Result<Response, ApiError> {
+    let permit = call.app.state.watches.clone().try_acquire_owned().map_err(|_| {
+        let message = "too many watches at once: try again later";
+        ApiError::new(StatusCode::TOO_MANY_REQUESTS, message)
+    })?;
+    let mut selection = call.params.selection()?;
+    if !call.target.name.is_empty() {
+        selection = selection.named(&call.target.name);
+    }
+    let seconds = call.params.number("timeoutSeconds")?.filter(|seconds| *seconds > 0);
+    let seconds = seconds.unwrap_or(WATCH_SECONDS).min(WATCH_SECONDS_MAX).unsigned_abs();
+    let version = call.params.number("resourceVersion")?.unwrap_or(0);
+    let initial = version == 0 || call.params.flag("sendInitialEvents");
+    let group_kind = kind.group_kind();
+    let model = &call.app.state.parts.model;
+    let (pending, from) = if initial {
+        let keep = |entry: &Entry| chosen(&call, &selection, entry);
+        let page = model.list(&group_kind, None, usize::MAX, keep);
+        (page.entries, page.epoch)
+    } else {
+        (Vec::new(), version)
+    };
+    let (cursor, bell) = model.watch(&group_kind, from).map_err(|_| ApiError::expired())?;
+    let watch = Watch {
+        bookmarks: call.params.flag("allowWatchBookmarks"),
+        marks_end: call.params.flag("sendInitialEvents"),
+        table: wants_table(&call.headers),
+        deadline: Instant::now() + Duration::from_secs(seconds),
+        bookmark_at: Instant::now() + BOOKMARK_PERIOD,
+        pending: pending.into_iter(),
+        epoch: from,
+        ended: false,
+        call,
+        kind,
+        selection,
+        cursor,
+        bell,
+        _permit: permit,
+    };
+    let lines = stream::unfold(watch, |mut watch| async move {
+        let chunk = watch.next().await?;
+        Some((Ok::<_, Infallible>(chunk), watch))
+    });
+    Ok(([(header::CONTENT_TYPE, "application/json")], Body::from_stream(lines)).into_response())
+}
+
+/// One watch, between two pieces of its answer.
+struct Watch {
+    call: Call,
+    kind: Arc<KindInfo>,
+    selection: Selection,
+    bookmarks: bool,
+    /// Whether the client wants to hear where the initial objects end.
+    marks_end: bool,
+    table: bool,
+    deadline: Instant,
+    bookmark_at: Instant,
+    pending: std::vec::IntoIter<Entry>,
+    cursor: Cursor,
+    bell: watch::Receiver<u64>,
+    /// Up to here the client has seen everything.
+    epoch: i64,
+    ended: bool,
+    _permit: OwnedSemaphorePermit,
+}
+
+impl Watch {
+    /// The next piece; `None` at the end.
+    async fn next(&mut self) -> Option<Bytes> {
+        if let Some(chunk) = self.initial() {
+            return Some(chunk);
+        }
+        while !self.ended {
+            let chunk = self.changes();
+            if !chunk.is_empty() {
+                return Some(Bytes::from(chunk));
+            }
+            tokio::select! {
+                () = self.call.app.closing.cancelled() => return None,
+                () = tokio::time::sleep_until(self.deadline) => return None,
+                () = tokio::time::sleep_until(self.bookmark_at), if self.bookmarks => {
+                    self.bookmark_at = Instant::now() + BOOKMARK_PERIOD;
+                    return Some(Bytes::from(self.bookmark(false)));
+                }
+                rung = self.bell.changed() => rung.ok()?,
+            }
+        }
+        None
+    }
+
+    /// What there was at the beginning, piece by piece, and then its end if that is asked for.
+    fn initial(&mut self) -> Option<Bytes> {
+        let mut chunk = String::new();
+        for entry in self.pending.by_ref().take(CHUNK_EVENTS_MAX).collect::<Vec<_>>() {
+            let object = shown(&self.call, &entry);
+            chunk += &self.line("ADDED", object);
+        }
+        if chunk.is_empty() && self.marks_end {
+            self.marks_end = false;
+            chunk = self.bookmark(true);
+        }
+        (!chunk.is_empty()).then(|| Bytes::from(chunk))
+    }
+
+    /// What changed since the last piece; an error as the last line when it is too much.
+    fn changes(&mut self) -> String {
+        let mut chunk = String::new();
+        loop {
+            let model = &self.call.app.state.parts.model;
+            let changes = model.changes(&self.kind.group_kind(), self.cursor, CHUNK_EVENTS_MAX);
+            let Ok((events, cursor, epoch)) = changes else {
+                self.ended = true;
+                let status = ApiError::expired().body();
+                return chunk + &format!("{}\n", json!({"type": "ERROR", "object": status}));
+            };
+            self.cursor = cursor;
+            let full = events.len() == CHUNK_EVENTS_MAX;
+            for event in &events {
+                self.epoch = event.epoch;
+                chunk += &self.rendered(event).unwrap_or_default();
+            }
+            if !full {
+                self.epoch = epoch;
+            }
+            if !full || !chunk.is_empty() {
+                return chunk;
+            }
+        }
+    }
+
+    /// One change as seen through the selectors; `None` when it is not seen.
+    fn rendered(&self, event: &Event) -> Option<String> {
+        let seen = |entry: &&Entry| chosen(&self.call, &self.selection, entry);
+        let before = event.before.as_ref().filter(seen);
+        let after = event.after.as_ref().filter(seen);
+        match (before, after) {
+            (None, Some(after)) => Some(self.line("ADDED", shown(&self.call, after))),
+            (Some(_), Some(after)) => Some(self.line("MODIFIED", shown(&self.call, after))),
+            (Some(before), None) => {
+                let mut object = shown(&self.call, before);
+                object["metadata"]["resourceVersion"] = json!(event.epoch.to_string());
+                Some(self.line("DELETED", object))
+            }
+            (None, None) => None,
+        }
+    }
+
+    fn line(&self, kind: &str, object: Value) -> String {
+        let object = if self.table {
+            let version = json!({"resourceVersion": object["metadata"]["resourceVersion"]});
+            render::table(&self.kind.group, &self.kind.kind, &[object], &version, now_ms())
+        } else {
+            object
+        };
+        format!("{}\n", json!({"type": kind, "object": object}))
+    }
+
+    fn bookmark(&self, end_of_initial: bool) -> String {
+        let mut metadata = json!({"resourceVersion": self.epoch.to_string()});
+        if end_of_initial {
+            metadata["annotations"] = json!({"k8s.io/initial-events-end": "true"});
+        }
+        let object = json!({
+            "kind": self.kind.kind, "apiVersion": self.kind.api_version(), "metadata": metadata,
+        });
+        let object = if self.table {
+            render::table(&self.kind.group, &self.kind.kind, &[], &metadata_of(&object), now_ms())
+        } else {
+            object
+        };
+        format!("{}\n", json!({"type": "BOOKMARK", "object": object}))
+    }
+}
+
+fn metadata_of(object: &Value) -> Value {
+    object["metadata"].clone()
+}

@@ -1,0 +1,284 @@
+//! Create, update and patch: each becomes one request with one item.
+
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde_json::{Value, json};
+use setpoint_schemas::{RequestItem, Verb};
+
+use super::access::Act;
+use super::prepare::{Prepared, parse, prepare, text, version_of};
+use super::read::{find, shown};
+use super::submit::warning_headers;
+use super::{Call, answer, scale};
+use crate::KindInfo;
+use crate::model::Entry;
+use crate::patch::{json_patch, merge_patch, strategic_merge};
+use crate::secrets;
+use crate::status::ApiError;
+
+/// A Secret's patch is tried on the open object and then sent whole; so often when others write
+/// it at the same time.
+const SECRET_PATCH_TRIES: usize = 5;
+
+/// `POST` on a collection.
+pub(crate) async fn create(call: Call) -> Result<Response, ApiError> {
+    let kind = call.kind()?;
+    call.allow(Act::Write, &kind)?;
+    let mut object = parse(&call.headers, &call.body)?;
+    held_against(&kind, &object)?;
+    name_generated(&call, &mut object);
+    let prepared = call.prepare(object)?;
+    if call.params.dry_run() {
+        return Ok(dry(StatusCode::CREATED, prepared, &call));
+    }
+    let item = item_of(&prepared, Verb::Create, None);
+    call.submit_one(&kind, item).await?;
+    Ok(written(&call, &prepared, StatusCode::CREATED))
+}
+
+/// `PUT` on an object.
+pub(crate) async fn update(call: Call) -> Result<Response, ApiError> {
+    let kind = call.kind()?;
+    call.allow(Act::Write, &kind)?;
+    let object = parse(&call.headers, &call.body)?;
+    if call.target.subresource == "scale" {
+        return scale::set(&call, &kind, &object).await;
+    }
+    held_against(&kind, &object)?;
+    let entry = find(&call, &kind)?;
+    if call.target.subresource == "status" {
+        let body = json!({"status": object["status"]});
+        return status(&call, &kind, Verb::MergePatch, body.to_string()).await;
+    }
+    let prepared = call.prepare(object)?;
+    if call.params.dry_run() {
+        return Ok(dry(StatusCode::OK, prepared, &call));
+    }
+    let version = expected(&kind, &entry, prepared.version)?;
+    // A node that registered itself has no Node resource until someone asks something of it.
+    let verb = if entry.resource().is_some() { Verb::Update } else { Verb::Create };
+    let item = item_of(&prepared, verb, version);
+    call.submit_one(&kind, item).await?;
+    Ok(written(&call, &prepared, StatusCode::OK))
+}
+
+/// `PATCH` on an object.
+pub(crate) async fn patch(call: Call) -> Result<Response, ApiError> {
+    let kind = call.kind()?;
+    call.allow(Act::Write, &kind)?;
+    let verb = verb_of(&call.headers)?;
+    let patch = parse(&call.headers, &call.body)?;
+    match (call.target.subresource.as_str(), verb) {
+        ("scale", _) => scale::patch(&call, &kind, verb, &patch).await,
+        ("status", _) => {
+            find(&call, &kind)?;
+            status(&call, &kind, verb, patch.to_string()).await
+        }
+        ("", Verb::Apply) => apply(&call, &kind, patch).await,
+        ("", _) => patch_object(&call, &kind, verb, patch).await,
+        _ => Err(ApiError::no_such_path()),
+    }
+}
+
+/// Applies a patch to an object in hand.
+pub(crate) fn patched(verb: Verb, object: &mut Value, patch: &Value) -> Result<(), ApiError> {
+    let wrong = |error: crate::patch::PatchError| {
+        ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, error.to_string())
+    };
+    match verb {
+        Verb::JsonPatch => json_patch(object, patch).map_err(wrong),
+        Verb::StrategicMergePatch => strategic_merge(object, patch).map_err(wrong),
+        _ if patch.is_object() => {
+            merge_patch(object, patch);
+            Ok(())
+        }
+        _ => Err(ApiError::bad_request("a merge patch is an object")),
+    }
+}
+
+impl Call {
+    fn prepare(&self, object: Value) -> Result<Prepared, ApiError> {
+        let place = (self.target.namespace.as_str(), self.target.name.as_str());
+        prepare(&self.app.state, object, place, self.params.flag("allowIgnored"))
+    }
+}
+
+async fn patch_object(
+    call: &Call,
+    kind: &KindInfo,
+    verb: Verb,
+    patch: Value,
+) -> Result<Response, ApiError> {
+    let mut tries = SECRET_PATCH_TRIES;
+    loop {
+        tries -= 1;
+        let entry = find(call, kind)?;
+        let mut object = shown(call, &entry);
+        patched(verb, &mut object, &patch)?;
+        held_against(kind, &object)?;
+        let prepared = call.prepare(object)?;
+        if call.params.dry_run() {
+            return Ok(dry(StatusCode::OK, prepared, call));
+        }
+        let asked = if patch.is_object() { version_of(&patch)? } else { None };
+        let asked = expected(kind, &entry, asked)?;
+        let secret = secrets::is_secret(&prepared.object);
+        let item = match entry.resource() {
+            None => item_of(&prepared, Verb::Create, None),
+            // The values of a Secret are sealed where they stand, so the whole is sent.
+            Some(resource) if secret => item_of(&prepared, Verb::Update, Some(resource.version)),
+            Some(_) => {
+                let body = without_version(patch.clone()).to_string();
+                RequestItem { body, ..item_of(&prepared, verb, asked) }
+            }
+        };
+        match call.submit_one(kind, item).await {
+            Ok(_) => return Ok(written(call, &prepared, StatusCode::OK)),
+            Err(error)
+                if secret && error.code == StatusCode::CONFLICT && asked.is_none() && tries > 0 => {
+            }
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+/// Server-side apply of one object.
+async fn apply(call: &Call, kind: &KindInfo, object: Value) -> Result<Response, ApiError> {
+    held_against(kind, &object)?;
+    let prepared = call.prepare(object)?;
+    let existed = find(call, kind).is_ok();
+    let code = if existed { StatusCode::OK } else { StatusCode::CREATED };
+    if call.params.dry_run() {
+        return Ok(dry(code, prepared, call));
+    }
+    let item = item_of(&prepared, Verb::Apply, prepared.version);
+    call.submit_one(kind, item).await?;
+    Ok(written(call, &prepared, code))
+}
+
+async fn status(
+    call: &Call,
+    kind: &KindInfo,
+    verb: Verb,
+    body: String,
+) -> Result<Response, ApiError> {
+    let target = &call.target;
+    let item = RequestItem {
+        verb,
+        api_version: kind.api_version(),
+        kind: kind.kind.clone(),
+        namespace: target.namespace.clone(),
+        name: target.name.clone(),
+        subresource: "status".to_owned(),
+        body,
+        expected_version: None,
+    };
+    call.submit_one(kind, item).await?;
+    Ok(answer(shown(call, &find(call, kind)?)))
+}
+
+/// One item of a request.
+pub(crate) fn item_of(prepared: &Prepared, verb: Verb, version: Option<i64>) -> RequestItem {
+    RequestItem {
+        verb,
+        api_version: prepared.api_version.clone(),
+        kind: prepared.kind.kind.clone(),
+        namespace: prepared.namespace.clone(),
+        name: prepared.name.clone(),
+        subresource: String::new(),
+        body: prepared.object.to_string(),
+        expected_version: version,
+    }
+}
+
+/// The answer to a write: the object as it is now.
+fn written(call: &Call, prepared: &Prepared, code: StatusCode) -> Response {
+    let kind = prepared.kind.group_kind();
+    let model = &call.app.state.parts.model;
+    let entry = model.get(&kind, &prepared.namespace, &prepared.name);
+    let object = match &entry {
+        Some(entry) => shown(call, entry),
+        None => secrets::opened(&call.app.state.parts.sealer, prepared.object.clone()),
+    };
+    (code, warning_headers(&prepared.warnings), answer(object)).into_response()
+}
+
+/// The answer to a dry run: the object as it would be.
+fn dry(code: StatusCode, prepared: Prepared, call: &Call) -> Response {
+    let secret = secrets::is_secret(&prepared.object);
+    let object = if secret {
+        secrets::opened(&call.app.state.parts.sealer, prepared.object)
+    } else {
+        prepared.object
+    };
+    (code, warning_headers(&prepared.warnings), answer(object)).into_response()
+}
+
+/// The version that the *resource* must have when the asker names the one of the object. A pod
+/// and a node change by observation too, so theirs are held against what is served.
+pub(crate) fn expected(
+    kind: &KindInfo,
+    entry: &Entry,
+    asked: Option<i64>,
+) -> Result<Option<i64>, ApiError> {
+    let Some(asked) = asked else { return Ok(None) };
+    if matches!(entry, Entry::Resource(_)) {
+        return Ok(Some(asked));
+    }
+    if asked == entry.version() {
+        return Ok(entry.resource().map(|resource| resource.version));
+    }
+    let message = format!(
+        "Operation cannot be fulfilled on {} {:?}: the object has been modified; please apply your \
+         changes to the latest version and try again",
+        kind.qualified(),
+        entry.name()
+    );
+    Err(ApiError::new(StatusCode::CONFLICT, message).about(kind, entry.name(), &[]))
+}
+
+/// The body's kind must be the path's.
+fn held_against(kind: &KindInfo, object: &Value) -> Result<(), ApiError> {
+    let found = text(&object["kind"]);
+    let group = text(&object["apiVersion"]);
+    let group = group.split_once('/').map_or("", |(group, _)| group);
+    if found == kind.kind && group == kind.group {
+        return Ok(());
+    }
+    Err(ApiError::bad_request(format!(
+        "the object is a {:?} of group {group:?}, the path is of {:?} of group {:?}",
+        found, kind.kind, kind.group
+    )))
+}
+
+fn name_generated(call: &Call, object: &mut Value) {
+    let prefix = text(&object["metadata"]["generateName"]);
+    if text(&object["metadata"]["name"]).is_empty() && !prefix.is_empty() {
+        let id = call.app.state.request_id();
+        let suffix: String = id.as_str().chars().rev().filter(|c| *c != '-').take(8).collect();
+        object["metadata"]["name"] = json!(format!("{prefix}{suffix}"));
+    }
+}
+
+fn without_version(mut patch: Value) -> Value {
+    if let Some(metadata) = patch.get_mut("metadata").and_then(Value::as_object_mut) {
+        for field in ["resourceVersion", "uid", "managedFields", "creationTimestamp"] {
+            metadata.remove(field);
+        }
+    }
+    patch
+}
+
+fn verb_of(headers: &HeaderMap) -> Result<Verb, ApiError> {
+    let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
+    match kind.unwrap_or_default().split(';').next().unwrap_or_default().trim() {
+        "application/merge-patch+json" => Ok(Verb::MergePatch),
+        "application/strategic-merge-patch+json" => Ok(Verb::StrategicMergePatch),
+        "application/json-patch+json" => Ok(Verb::JsonPatch),
+        "application/apply-patch+yaml" => Ok(Verb::Apply),
+        other => {
+            let message = format!("the patch type {other:?} is not one of this server");
+            Err(ApiError::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, message))
+        }
+    }
+}
