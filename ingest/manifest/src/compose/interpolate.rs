@@ -42,9 +42,11 @@ fn expand(text: &str, variables: &mut Variables<'_>, depth: usize) -> Result<Str
             _ => {
                 let end = name_end(rest);
                 if end == 0 {
-                    return Err("a '$' is followed by no variable; write '$$' for a '$'".into());
+                    // Followed by neither a name nor a brace it is only a dollar, as in `$(date)`.
+                    out.push('$');
+                } else {
+                    out.push_str(&value(&rest[..end], variables).unwrap_or_default());
                 }
-                out.push_str(&value(&rest[..end], variables).unwrap_or_default());
                 &rest[end..]
             }
         };
@@ -158,6 +160,7 @@ mod tests {
             ("$$SET $${SET}", "$SET ${SET}"),
             ("${UNSET:-$$}", "$"),
             ("${SET:?e}", "x"),
+            ("$(date) 5$ $1", "$(date) 5$ $1"),
         ] {
             assert_eq!(check(text).as_deref(), Ok(expected), "{text}");
         }
@@ -172,7 +175,6 @@ mod tests {
             ("${SET", "a '${' has no '}'"),
             ("${}", "'${}' names no variable"),
             ("${SET!x}", "'${SET!x}' is no form of a variable"),
-            ("5$", "a '$' is followed by no variable; write '$$' for a '$'"),
         ] {
             assert_eq!(check(text), Err(expected.to_owned()), "{text}");
         }

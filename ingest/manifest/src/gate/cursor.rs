@@ -75,10 +75,11 @@ impl Checker {
         }
     }
 
-    /// The text at this cursor must be one of these; an absent one is allowed.
+    /// The text at this cursor must be one of these; an absent or empty one is allowed, as
+    /// Kubernetes reads an empty text as absent.
     pub(crate) fn one_of(&mut self, at: &Cursor<'_>, allowed: &[&str]) {
         let text = at.text();
-        if !at.value.is_null() && !allowed.contains(&text) {
+        if !text.is_empty() && !allowed.contains(&text) {
             let shown = crate::problem::shortened(text);
             self.refuse(at, format!("{shown:?} is none of {}", allowed.join(", ")));
         }

@@ -78,6 +78,7 @@ type Fields = &'static [(&'static str, Effect)];
 const VOLUME: &str = "this type of volume is not supported";
 const PROBE: &str = "probes are not acted on";
 const NETWORK: &str = "pods have no network of their own";
+const OWNER: &str = "files belong to root";
 const SECURITY: &str = "security settings are not applied";
 
 /// By type, as Kubernetes names it.
@@ -113,6 +114,7 @@ pub(crate) const FIELDS: &[(&str, Fields)] = &[
         "NodeSpec",
         &[
             ("taints unschedulable", Acted),
+            ("podPreemptionPolicy", Changes(Filled, "nothing is preempted")),
             ("podCIDR podCIDRs providerID externalID configSource", Harmless),
         ],
     ),
@@ -154,6 +156,7 @@ pub(crate) const FIELDS: &[(&str, Fields)] = &[
             ("name mountPath subPath readOnly", Acted),
             ("mountPropagation", Changes(Not("None"), "mounts are not propagated")),
             ("recursiveReadOnly", Changes(Not("Disabled"), "it is not supported")),
+            ("bindMountOptions", Changes(Filled, "it is not supported")),
             ("subPathExpr", Changes(Filled, "paths with variables are not supported")),
         ],
     ),
@@ -170,9 +173,18 @@ pub(crate) const FIELDS: &[(&str, Fields)] = &[
             ),
         ],
     ),
-    ("ConfigMapVolumeSource", &[("name items optional defaultMode", Acted)]),
-    ("SecretVolumeSource", &[("secretName items optional defaultMode", Acted)]),
-    ("KeyToPath", &[("key path mode", Acted)]),
+    (
+        "ConfigMapVolumeSource",
+        &[("name items optional defaultMode", Acted), ("defaultUser", Changes(Present, OWNER))],
+    ),
+    (
+        "SecretVolumeSource",
+        &[
+            ("secretName items optional defaultMode", Acted),
+            ("defaultUser", Changes(Present, OWNER)),
+        ],
+    ),
+    ("KeyToPath", &[("key path mode", Acted), ("user", Changes(Present, OWNER))]),
     ("Affinity", &[("nodeAffinity podAffinity podAntiAffinity", Acted)]),
     ("NodeAffinity", &[(BOTH_SCHEDULING, Acted)]),
     ("PodAffinity", &[(BOTH_SCHEDULING, Acted)]),
@@ -243,6 +255,7 @@ const POD_SPEC: Fields = &[
     ("readinessGates", Changes(Filled, "readiness gates are not looked at")),
     ("schedulingGates", Changes(Filled, "scheduling gates are not looked at")),
     ("schedulingGroup", Changes(Filled, "pods are placed one by one")),
+    ("evictionResponders", Changes(Filled, "nobody is asked before an eviction")),
     ("schedulerName", Changes(Not("default-scheduler"), "there is only one scheduler")),
     ("resourceClaims", Changes(Filled, "claims on devices are not supported")),
     ("resources", Changes(Filled, "resources are counted by container only")),

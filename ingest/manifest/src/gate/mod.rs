@@ -9,6 +9,9 @@ pub(crate) mod fields;
 pub(crate) mod names;
 pub(crate) mod typed;
 
+#[cfg(test)]
+mod coverage;
+
 mod custom;
 mod meta;
 mod selector;
@@ -21,7 +24,7 @@ mod data;
 mod ready;
 
 use serde_json::Value;
-use setpoint_schemas::{GroupKind, ResourceKey, Standing};
+use setpoint_schemas::{GroupKind, PodSpec, ResourceKey, Standing, WorkloadSpec};
 
 pub use custom::{CustomKind, custom_kinds};
 
@@ -85,7 +88,11 @@ pub fn gate(object: &Value, options: &GateOptions) -> Result<Gated, Vec<Problem>
         return Err(problems);
     }
     let ignored = not_acted_on.into_iter().map(|(path, reason)| Ignored { path, reason });
-    Ok(passed(object, kind, options, ignored.collect()))
+    let gated = passed(object, kind, options, ignored.collect());
+    match unreadable(&gated) {
+        Some(problem) => Err(vec![problem]),
+        None => Ok(gated),
+    }
 }
 
 #[derive(Clone, Copy)]
@@ -135,6 +142,21 @@ fn judge(object: &Value, kind: &Kind) -> (Vec<Problem>, Vec<(FieldPath, String)>
     (problems, findings.not_acted_on)
 }
 
+/// The paired assertion: what passes here, the engine's own types read.
+fn unreadable(gated: &Gated) -> Option<Problem> {
+    let spec = || gated.object["spec"].clone();
+    let outcome = match &*gated.key.kind.kind {
+        _ if gated.standing != Standing::Managed => return None,
+        "Pod" => serde_json::from_value::<PodSpec>(spec()).map(|_| ()),
+        "Deployment" | "ReplicaSet" | "ReplicationController" | "DaemonSet" => {
+            serde_json::from_value::<WorkloadSpec>(spec()).map(|_| ())
+        }
+        _ => return None,
+    };
+    let reason = format!("cannot be read by the engine: {}", outcome.err()?);
+    Some(Problem::new(Fault::Value, FieldPath::of("spec"), reason))
+}
+
 fn values(checker: &mut Checker, object: &Cursor<'_>, kind: &str) {
     match kind {
         "Deployment" | "ReplicaSet" | "ReplicationController" | "DaemonSet" => {
@@ -163,7 +185,10 @@ fn kind_of<'o>(object: &Value, options: &'o GateOptions) -> Result<Found<'o>, Pr
     let text = |name: &str| match object.get(name) {
         Some(Value::String(text)) if !text.is_empty() => Ok(text.as_str()),
         Some(Value::String(_) | Value::Null) | None => {
-            Err(problem(name, Fault::Type, "is required".to_owned()))
+            let neither = object.get("kind").is_none() && object.get("apiVersion").is_none();
+            let hint = ": neither a Kubernetes object nor a Compose file with services";
+            let reason = format!("is required{}", if neither { hint } else { "" });
+            Err(problem(name, Fault::Type, reason))
         }
         Some(other) => {
             let reason = format!("expected a string, found {}", typed::sort_of(other));
@@ -202,8 +227,12 @@ fn unknown(api_version: &str, kind: &str) -> Problem {
 
 fn passed(object: &Value, kind: Found<'_>, options: &GateOptions, ignored: Vec<Ignored>) -> Gated {
     let default = if options.namespace.is_empty() { "default" } else { &options.namespace };
-    let (object, mut warnings) =
-        ready::prepared(object, kind.namespaced().then_some(default), kind.group());
+    let place = ready::Place {
+        managed: kind.standing() == Standing::Managed,
+        group: kind.group(),
+        namespace: kind.namespaced().then_some(default),
+    };
+    let (object, mut warnings) = ready::prepared(object, &place);
     let text = |name: &str| object["metadata"][name].as_str().unwrap_or_default().to_owned();
     let api_version = object["apiVersion"].as_str().unwrap_or_default();
     let name = object["kind"].as_str().unwrap_or_default();

@@ -16,14 +16,25 @@ const SERVER_METADATA: &[&str] = &[
     "managedFields",
 ];
 
+/// What is made ready: whether its kind is acted upon, and where its resources live.
+pub(crate) struct Place<'p> {
+    pub(crate) managed: bool,
+    pub(crate) group: &'p str,
+    /// The namespace when none is named; absent for a cluster-scoped kind.
+    pub(crate) namespace: Option<&'p str>,
+}
+
 /// The object ready for the API, and what the asker should know of the change.
-pub(crate) fn prepared(
-    object: &Value,
-    namespace: Option<&str>,
-    group: &str,
-) -> (Value, Vec<String>) {
+pub(crate) fn prepared(object: &Value, place: &Place<'_>) -> (Value, Vec<String>) {
     let mut object = object.clone();
     let mut warnings = Vec::new();
+    let group = place.group;
+    if place.managed {
+        without_nulls(&mut object);
+        if let Some(spec) = object.get_mut("spec") {
+            without_blanks(spec);
+        }
+    }
     let built_in = group.is_empty() || group.ends_with(".k8s.io") || !group.contains('.');
     if let Some(entries) = object.as_object_mut() {
         if built_in {
@@ -39,9 +50,43 @@ pub(crate) fn prepared(
         for name in SERVER_METADATA {
             metadata.remove(*name);
         }
-        set_namespace(metadata, namespace);
+        set_namespace(metadata, place.namespace);
     }
     (object, warnings)
+}
+
+/// Kubernetes reads a field without a value as absent, and so does every reader after us.
+fn without_nulls(value: &mut Value) {
+    match value {
+        Value::Object(entries) => {
+            entries.retain(|_, value| !value.is_null());
+            entries.values_mut().for_each(without_nulls);
+        }
+        Value::Array(items) => items.iter_mut().for_each(without_nulls),
+        _ => {}
+    }
+}
+
+/// Words of a fixed set, written as an empty text, are absent too.
+fn without_blanks(spec: &mut Value) {
+    let drop_blank = |value: &mut Value, names: &[&str]| {
+        if let Some(entries) = value.as_object_mut() {
+            entries.retain(|name, value| !(names.contains(&name.as_str()) && value == ""));
+        }
+    };
+    let Some(entries) = spec.as_object_mut() else { return };
+    for name in ["strategy", "updateStrategy"] {
+        if let Some(strategy) = entries.get_mut(name) {
+            drop_blank(strategy, &["type"]);
+        }
+    }
+    for path in ["/tolerations", "/template/spec/tolerations"] {
+        if let Some(Value::Array(tolerations)) = spec.pointer_mut(path) {
+            for toleration in tolerations {
+                drop_blank(toleration, &["operator", "effect"]);
+            }
+        }
+    }
 }
 
 fn set_namespace(metadata: &mut Map<String, Value>, default: Option<&str>) {

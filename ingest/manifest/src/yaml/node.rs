@@ -42,19 +42,6 @@ impl Node {
         Node { line, tag: Tag::None, content }
     }
 
-    /// An empty map at a line.
-    pub(crate) fn map(line: usize, entries: Vec<(String, Node)>) -> Self {
-        Node { line, tag: Tag::None, content: Content::Map(entries) }
-    }
-
-    /// The value of a map's key.
-    pub(crate) fn get(&self, key: &str) -> Option<&Node> {
-        match &self.content {
-            Content::Map(entries) => entries.iter().find(|(name, _)| name == key).map(|(_, n)| n),
-            _ => None,
-        }
-    }
-
     /// Whether the node is an absent value: `~`, `null` or nothing.
     pub(crate) fn is_null(&self) -> bool {
         match &self.content {

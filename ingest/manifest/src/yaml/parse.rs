@@ -200,8 +200,10 @@ mod tests {
     #[test]
     fn deep_nesting_is_refused_in_every_form() {
         let depth = 200_000;
-        for text in ["[", "{\"a\":", "- ", "a:\n "] {
-            let reason = refused(&text.repeat(depth));
+        let block: String = (0..300).map(|level| " ".repeat(level) + "a:\n").collect();
+        let many = ["[", "{\"a\":", "- "].map(|text| text.repeat(depth));
+        for text in many.iter().chain([&block]) {
+            let reason = refused(text);
             assert!(reason.contains("nest") || reason.contains("recursion limit"), "{reason}");
         }
     }

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 /// The folder of the real inputs; says why when there is none.
-pub fn root() -> Option<PathBuf> {
+pub(crate) fn root() -> Option<PathBuf> {
     let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data");
     let root = std::env::var_os("SETPOINT_DATA").map_or(beside, PathBuf::from);
     match root.canonicalize() {
@@ -21,7 +21,7 @@ pub fn root() -> Option<PathBuf> {
 }
 
 /// Every file below a folder, in the order of their paths.
-pub fn files(folder: &Path) -> Vec<PathBuf> {
+pub(crate) fn files(folder: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
     let entries = std::fs::read_dir(folder).expect("a folder of real inputs");
     let mut paths: Vec<_> = entries.map(|entry| entry.expect("an entry").path()).collect();

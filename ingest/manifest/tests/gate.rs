@@ -1,0 +1,167 @@
+//! The gate's judgements, as data: a manifest and what is said of it.
+
+use expect_test::{Expect, expect};
+use setpoint_ingest_manifest::{LoadOptions, Source, load};
+
+const POD: &str = "apiVersion: v1\nkind: Pod\nmetadata: {name: web}\n";
+
+fn judged(text: &str, options: &LoadOptions) -> String {
+    let source = Source::Text { name: "web.yaml".into(), text: text.into() };
+    let lines = match load(&[source], options) {
+        Err(problems) => problems.iter().map(ToString::to_string).collect(),
+        Ok(accepted) => accepted
+            .iter()
+            .flat_map(|(_, gated)| {
+                let ignored = gated.ignored.iter().map(|i| format!("ignored {}: {}", i.path, i.reason));
+                let warnings = gated.warnings.iter().map(|warning| format!("warning: {warning}"));
+                std::iter::once(format!("{:?} {}", gated.standing, gated.key))
+                    .chain(ignored)
+                    .chain(warnings)
+                    .collect::<Vec<_>>()
+            })
+            .collect::<Vec<_>>(),
+    };
+    lines.join("\n") + "\n"
+}
+
+fn check(text: &str, expected: &Expect) {
+    expected.assert_eq(&judged(text, &LoadOptions::default()));
+}
+
+fn deployment(spec: &str) -> String {
+    format!(
+        "apiVersion: apps/v1\nkind: Deployment\nmetadata: {{name: web}}\nspec:\n  selector: \
+         {{matchLabels: {{app: web}}}}\n  template:\n    metadata: {{labels: {{app: web}}}}\n    \
+         spec: {{containers: [{{name: web, image: web}}]}}\n{spec}"
+    )
+}
+
+#[test]
+fn a_sound_manifest_is_managed_and_its_namespace_is_set() {
+    check(&deployment("  replicas: 6\n"), &expect![[r"
+        Managed apps/Deployment/default/web
+    "]]);
+}
+
+#[test]
+fn each_problem_names_file_document_path_and_reason() {
+    let text = format!("{}---\n{}", deployment(""), deployment("  replicass: 6\n  paused: 3\n"));
+    check(&text, &expect![[r"
+        web.yaml: document 2: spec.replicass: unknown field
+        web.yaml: document 2: spec.paused: expected true or false, found a number
+    "]]);
+    check(&format!("{POD}spec: {{containers: [{{name: a, image: 1.5}}]}}\n"), &expect![[r"
+        web.yaml: document 1: spec.containers[0].image: expected a string, found a number
+    "]]);
+}
+
+#[test]
+fn a_field_that_changes_what_runs_is_refused_unless_it_may_be_ignored() {
+    let text = format!(
+        "{POD}spec:\n  containers: [{{name: a, image: a, tty: true, stdin: false}}]\n  volumes: \
+         [{{name: v, emptyDir: {{}}}}]\n  serviceAccountName: me\n  hostPID: false\n"
+    );
+    check(&text, &expect![[r"
+        web.yaml: document 1: spec.containers[0].tty: no terminal is attached; it changes what runs (--allow-ignored accepts it without effect)
+        web.yaml: document 1: spec.volumes[0].emptyDir: this type of volume is not supported; it changes what runs (--allow-ignored accepts it without effect)
+    "]]);
+    let mut options = LoadOptions::default();
+    options.gate.allow_ignored = true;
+    expect![[r"
+        Managed core/Pod/default/web
+        ignored spec.containers[0].tty: no terminal is attached
+        ignored spec.volumes[0].emptyDir: this type of volume is not supported
+    "]]
+    .assert_eq(&judged(&text, &options));
+}
+
+#[test]
+fn values_are_held_to_what_the_api_server_holds_them_to() {
+    let text = format!(
+        "{POD}spec:\n  restartPolicy: Sometimes\n  nodeSelector: {{\"a b\": c}}\n  containers:\n  - \
+         name: A\n    image: a\n    ports: [{{containerPort: 70000}}, {{containerPort: 80, \
+         protocol: HTTP}}]\n    env: [{{name: \"A=B\"}}]\n    resources:\n      requests: {{cpu: 2, \
+         memory: -1}}\n      limits: {{cpu: 1500m}}\n    volumeMounts: [{{name: gone, mountPath: \
+         /x}}]\n"
+    );
+    check(&text, &expect![[r#"
+        web.yaml: document 1: spec.containers[0].name: "A" must be lowercase letters, digits and '-', and begin and end with a letter or digit
+        web.yaml: document 1: spec.containers[0].ports[0].containerPort: must be a port from 1 to 65535
+        web.yaml: document 1: spec.containers[0].ports[1].protocol: "HTTP" is none of TCP, UDP, SCTP
+        web.yaml: document 1: spec.containers[0].env[0].name: "A=B" must be printable ASCII without '='
+        web.yaml: document 1: spec.containers[0].resources.requests.memory: must not be negative
+        web.yaml: document 1: spec.containers[0].resources.requests.cpu: is above its limit 1500m
+        web.yaml: document 1: spec.containers[0].volumeMounts[0].name: no volume has this name
+        web.yaml: document 1: spec.restartPolicy: "Sometimes" is none of Always, OnFailure, Never
+        web.yaml: document 1: spec.nodeSelector[a b]: the key "a b" must be at most 63 letters, digits, '-', '_' and '.', and begin and end with a letter or digit
+    "#]]);
+}
+
+#[test]
+fn a_workload_needs_sound_numbers_and_a_selector_that_matches() {
+    let spec = "  replicas: -1\n  strategy: {type: RollingUpdate, rollingUpdate: {maxSurge: 0, \
+                maxUnavailable: 0%}}\n  progressDeadlineSeconds: 10\n  minReadySeconds: 10\n";
+    check(&deployment(spec), &expect![[r"
+        web.yaml: document 1: spec.replicas: must not be negative
+        web.yaml: document 1: spec.strategy.rollingUpdate.maxUnavailable: must not be 0 when maxSurge is 0
+        web.yaml: document 1: spec.progressDeadlineSeconds: must be above minReadySeconds
+    "]]);
+    check(&deployment("").replace("labels: {app: web}", "labels: {app: other}"), &expect![[r"
+        web.yaml: document 1: spec.template.metadata.labels: the selector does not match the template's labels
+    "]]);
+    check(&deployment("").replace("spec: {containers", "spec: {restartPolicy: Never, containers"), &expect![[r"
+        web.yaml: document 1: spec.template.spec.restartPolicy: must be Always in a Deployment, which keeps its pods running
+    "]]);
+}
+
+#[test]
+fn unknown_kinds_are_refused_and_say_what_there_is_instead() {
+    check("apiVersion: apps/v1beta1\nkind: Deployment\nmetadata: {name: a}\n", &expect![[r"
+        web.yaml: document 1: apiVersion: apps/v1beta1 has no Deployment; it is served as apps/v1
+    "]]);
+    check("apiVersion: example.com/v1\nkind: Job\nmetadata: {name: a}\n", &expect![[r"
+        web.yaml: document 1: kind: example.com/v1 Job is unknown: no built-in kind and no custom resource definition names it
+    "]]);
+    check("hello: world\n", &expect![[r"
+        web.yaml: document 1: apiVersion: is required: neither a Kubernetes object nor a Compose file with services
+    "]]);
+}
+
+#[test]
+fn a_custom_resource_is_kept_when_its_definition_is_there() {
+    let text = "apiVersion: example.com/v1\nkind: Widget\nmetadata: {name: a}\nspec: {size: 3}\n\
+                ---\napiVersion: apiextensions.k8s.io/v1\nkind: CustomResourceDefinition\n\
+                metadata: {name: widgets.example.com}\nspec: {group: example.com, scope: \
+                Namespaced, names: {plural: widgets, kind: Widget}, versions: [{name: v1, served: \
+                true, storage: true}]}\n";
+    check(text, &expect![[r"
+        Kept example.com/Widget/default/a
+        warning: Widget is kept as applied and has no effect here yet
+        Kept apiextensions.k8s.io/CustomResourceDefinition/-/widgets.example.com
+        warning: CustomResourceDefinition is kept as applied and has no effect here yet
+    "]]);
+}
+
+#[test]
+fn a_list_is_taken_apart_and_its_items_are_named() {
+    let text = "apiVersion: v1\nkind: List\nitems:\n- {apiVersion: v1, kind: Namespace, metadata: \
+                {name: a}}\n- {apiVersion: v1, kind: Namespace, metadata: {name: A}}\n";
+    check(text, &expect![[r#"
+        web.yaml: document 1: items[1].metadata.name: "A" must be lowercase letters, digits and '-', and begin and end with a letter or digit
+    "#]]);
+}
+
+#[test]
+fn a_secrets_value_is_in_no_message() {
+    let text = "apiVersion: v1\nkind: Secret\nmetadata: {name: s}\ndata: {key: \"hunter2!\"}\n";
+    let said = judged(text, &LoadOptions::default());
+    assert!(said.contains("data.key") && !said.contains("hunter2"), "{said}");
+}
+
+#[test]
+fn the_same_object_twice_is_refused_when_it_differs() {
+    let map = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: c}\n";
+    check(&format!("{map}---\n{map}data: {{a: b}}\n"), &expect![[r"
+        web.yaml: document 2: metadata.name: core/ConfigMap/default/c is given at web.yaml: document 1 already, differently
+    "]]);
+}
