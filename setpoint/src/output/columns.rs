@@ -4,7 +4,7 @@
 use jiff::Timestamp;
 use serde_json::Value;
 
-use crate::output::age;
+use crate::output::{age, nodes};
 use crate::output::field::{NONE, condition, entries, list, name, number, pairs, text};
 use crate::output::pods::{pod, pod_wide};
 
@@ -65,6 +65,13 @@ const COLUMNS: &[Columns] = &[
         cells: pod,
         headers_wide: &["IP", "NODE"],
         cells_wide: pod_wide,
+    },
+    Columns {
+        kind: "Node",
+        headers: nodes::HEADERS,
+        cells: nodes::node,
+        headers_wide: nodes::HEADERS_WIDE,
+        cells_wide: nodes::node_wide,
     },
     Columns {
         kind: "Namespace",
@@ -287,6 +294,27 @@ mod tests {
             web-1   1/2     CrashLoopBackOff   4          60s   <none>   n1
             web-2   0/1     Pending            0          30s   <none>   <none>"#]]
         .assert_eq(&shown("Pod", &[pod, waiting], false, true));
+    }
+
+    #[test]
+    fn a_node_shows_what_is_requested_and_its_share() {
+        let ready = json!({
+            "metadata": {"name": "n1", "creationTimestamp": "2026-01-01T00:00:00Z"},
+            "status": {
+                "requested": {"cpu": "560m", "memory": "1Gi", "pods": "2"},
+                "allocatable": {"cpu": "2", "memory": "4Gi", "pods": "110"},
+                "conditions": [{"type": "Ready", "status": "True"}]
+            }
+        });
+        let mut cordoned = ready.clone();
+        cordoned["metadata"]["name"] = json!("n2");
+        cordoned["spec"] = json!({"unschedulable": true});
+        cordoned["status"]["requested"] = json!({});
+        cordoned["status"]["conditions"][0]["status"] = json!("Unknown");
+        expect![[r#"
+            NAME   STATUS                       CPU REQUESTED   CPU ALLOCATABLE   MEMORY REQUESTED   MEMORY ALLOCATABLE   PODS    AGE
+            n1     Ready                        560m (28%)      2                 1Gi (25%)          4Gi                  2/110   60m
+            n2     Unknown,SchedulingDisabled   0 (0%)          2                 0 (0%)             4Gi                  0/110   60m"#]].assert_eq(&shown("Node", &[ready, cordoned], false, false));
     }
 
     #[test]

@@ -19,6 +19,5 @@ pub(crate) use columns::columns;
 pub(crate) use describe::describe;
 pub(crate) use format::Format;
 pub(crate) use ledger::{decision_lines, decisions_table};
-pub(crate) use nodes::{node_table, uses};
 pub(crate) use table::table;
 pub(crate) use yaml::{json, yaml};

@@ -48,8 +48,8 @@ enum Verb {
     },
 }
 
-/// How many are looked through for one; the API keeps no more.
-const LOOKED_THROUGH_MAX: usize = 10_000;
+/// How many are looked through for one: as many as one answer of the API holds.
+const LOOKED_THROUGH_MAX: usize = 1_000;
 
 pub(crate) async fn run(verb: DeadLetter, cx: &mut Context) -> Result<Ended, Failure> {
     match verb.verb {

@@ -7,8 +7,8 @@ use serde_json::{Value, json};
 use crate::client::{KindPath, WatchEvent};
 use crate::context::{Context, note};
 use crate::failure::{Ended, Failure};
-use crate::output::field::{list, name, text};
-use crate::output::{Format, columns, json as as_json, node_table, table, uses, yaml};
+use crate::output::field::{name, text};
+use crate::output::{Format, columns, json as as_json, table, yaml};
 use crate::verbs::object::{Named, named};
 
 /// Show objects
@@ -64,7 +64,7 @@ pub(crate) async fn run(get: Get, cx: &mut Context) -> Result<Ended, Failure> {
             None => found.push(more),
         }
     }
-    print(&get, &found, cx).await?;
+    print(&get, &found, cx)?;
     match (get.watch, meant.first(), found.first()) {
         (true, Some(meant), Some(found)) => follow(&get, meant, found, cx).await,
         _ => Ok(Ended::Well),
@@ -116,7 +116,7 @@ fn query(get: &Get) -> Vec<(&'static str, String)> {
     labels.chain(fields).collect()
 }
 
-async fn print(get: &Get, found: &[Found], cx: &mut Context) -> Result<(), Failure> {
+fn print(get: &Get, found: &[Found], cx: &mut Context) -> Result<(), Failure> {
     match get.output {
         Format::Json => cx.out.line(as_json(&whole(found)))?,
         Format::Yaml => cx.out.line(yaml(&whole(found)))?,
@@ -125,7 +125,7 @@ async fn print(get: &Get, found: &[Found], cx: &mut Context) -> Result<(), Failu
                 cx.out.line(path.shown(name(item)))?;
             }
         }
-        Format::Table | Format::Wide => tables(get, found, cx).await?,
+        Format::Table | Format::Wide => tables(get, found, cx)?,
     }
     Ok(())
 }
@@ -146,7 +146,7 @@ fn is_object(one: &Value, found: &Found) -> bool {
     text(one, "/metadata/resourceVersion") == found.version
 }
 
-async fn tables(get: &Get, found: &[Found], cx: &mut Context) -> Result<(), Failure> {
+fn tables(get: &Get, found: &[Found], cx: &mut Context) -> Result<(), Failure> {
     let filled: Vec<&Found> = found.iter().filter(|f| !f.items.is_empty()).collect();
     if filled.is_empty() {
         match scope(get, cx).filter(|_| found.iter().any(|f| f.path.namespaced)) {
@@ -158,23 +158,17 @@ async fn tables(get: &Get, found: &[Found], cx: &mut Context) -> Result<(), Fail
         if index > 0 {
             cx.out.line("")?;
         }
-        let shown = one_table(get, found, cx).await?;
-        cx.out.line(shown)?;
+        cx.out.line(one_table(get, found))?;
     }
     Ok(())
 }
 
-async fn one_table(get: &Get, found: &Found, cx: &Context) -> Result<String, Failure> {
+fn one_table(get: &Get, found: &Found) -> String {
     let (wide, now) = (get.output == Format::Wide, Timestamp::now());
-    if found.path.kind == "Node" {
-        let pods = cx.client.get("/api/v1/pods", &[]).await;
-        let pods = pods.map_err(|error| error.during("failed to list the pods of the nodes"))?;
-        return Ok(node_table(&found.items, &uses(list(&pods, "/items")), wide, now));
-    }
     let columns = columns(&found.path.kind);
     let namespaces = get.all_namespaces && found.path.namespaced;
     let rows: Vec<_> = found.items.iter().map(|i| columns.row(i, namespaces, wide, now)).collect();
-    Ok(table(&columns.headers(namespaces, wide), &rows))
+    table(&columns.headers(namespaces, wide), &rows)
 }
 
 /// Shows each change until the user ends it. A watch that the server ends is begun again where it

@@ -187,7 +187,7 @@ async fn a_dead_letter_is_found_by_its_position() {
         "reason": "unknown schema"}]);
     let fake = Fake::default()
         .answer("GET /setpoint/v1/deadletter?limit=100", 200, letters.clone())
-        .answer("GET /setpoint/v1/deadletter?limit=10000", 200, letters);
+        .answer("GET /setpoint/v1/deadletter?limit=1000", 200, letters);
     let server = fake.start().await;
     let (_, printed) = run(&server, "deadletter list").await;
     expect![[r#"
