@@ -24,8 +24,11 @@ fn fingerprints_are_those_of_the_avro_project() {
     let Some(path) = data("data/schema-tests.txt") else { return };
     let text = std::fs::read_to_string(path).expect("vectors");
     let (mut schema, mut checked) = (String::new(), 0);
-    for line in text.lines() {
-        if let Some(input) = line.strip_prefix("<<INPUT ") {
+    let mut lines = text.lines();
+    while let Some(line) = lines.next() {
+        if line == "<<INPUT" {
+            schema = lines.by_ref().take_while(|line| *line != "INPUT").collect();
+        } else if let Some(input) = line.strip_prefix("<<INPUT ") {
             schema = input.to_owned();
         } else if let Some(expected) = line.strip_prefix("<<fingerprint ") {
             let expected: i64 = expected.trim().parse().expect("number");

@@ -1,1 +1,17 @@
-//! The embedded durable log on RocksDB: the default without a broker.
+//! The embedded durable log: the contract of the log over RocksDB, for one process on one machine.
+//!
+//! Guarantee: what was acknowledged is in a synced write-ahead log; an append is there whole or
+//! not at all, whenever the process dies. Offsets of a partition are contiguous until cleanup
+//! leaves gaps. Readers wake within microseconds.
+//! Absent: other processes; whoever else wants to read asks the API of the process that opened it.
+
+mod log;
+mod shared;
+mod commit;
+mod reader;
+mod clean;
+mod keys;
+mod value;
+
+pub use clean::Cleaned;
+pub use log::{EmbeddedLog, Settings};

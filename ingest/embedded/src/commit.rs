@@ -1,0 +1,162 @@
+//! Appending: whoever comes first writes for all that wait (group commit), so that a sync to the
+//! disk is shared by as many appends as came during the one before.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, PoisonError};
+
+use rocksdb::{WriteBatch, WriteOptions};
+use setpoint_ingest::{
+    AppendError, Appender, AppenderKind, Entry, LogError, partition_of, record_bytes_max,
+};
+use setpoint_schemas::{FleetId, Position, Topic};
+
+use crate::shared::{Job, Queue, Shared};
+use crate::{keys, value};
+
+pub(crate) struct EmbeddedAppender {
+    shared: Arc<Shared>,
+    leader: Option<(FleetId, u64)>,
+}
+
+impl EmbeddedAppender {
+    /// A leader waits for the write in flight: after this no earlier leader writes anything.
+    pub(crate) fn new(shared: Arc<Shared>, kind: AppenderKind) -> Self {
+        let leader = match kind {
+            AppenderKind::Shared => None,
+            AppenderKind::Leader { fleet } => Some(reign(&shared, fleet)),
+        };
+        EmbeddedAppender { shared, leader }
+    }
+}
+
+fn reign(shared: &Shared, fleet: FleetId) -> (FleetId, u64) {
+    let mut queue = shared.queue();
+    let number = queue.leaders.get(&fleet).copied().unwrap_or(0) + 1;
+    queue.leaders.insert(fleet.clone(), number);
+    while queue.committing {
+        queue = shared.committed.wait(queue).unwrap_or_else(PoisonError::into_inner);
+    }
+    (fleet, number)
+}
+
+impl Appender for EmbeddedAppender {
+    fn append(&mut self, entries: Vec<Entry>) -> Result<Vec<Position>, AppendError> {
+        entries.iter().try_for_each(within_bound)?;
+        let mut queue = self.shared.queue();
+        let ticket = queue.ticket_next;
+        queue.ticket_next += 1;
+        queue.waiting.push(Job { ticket, entries, leader: self.leader.clone() });
+        loop {
+            if let Some(answer) = queue.answers.remove(&ticket) {
+                return answer;
+            }
+            if queue.committing {
+                queue = self.shared.committed.wait(queue).unwrap_or_else(PoisonError::into_inner);
+                continue;
+            }
+            queue.committing = true;
+            let jobs = admitted(&mut queue);
+            drop(queue);
+            let written = write(&self.shared, jobs);
+            queue = self.shared.queue();
+            queue.committing = false;
+            answer(&mut queue, written);
+            self.shared.committed.notify_all();
+        }
+    }
+}
+
+fn within_bound(entry: &Entry) -> Result<(), AppendError> {
+    let headers = entry.headers.iter().map(|(name, value)| name.len() + value.len());
+    let bytes =
+        entry.key.len() + entry.value.as_ref().map_or(0, Vec::len) + headers.sum::<usize>();
+    let bytes_max = record_bytes_max(entry.topic);
+    if bytes <= bytes_max {
+        return Ok(());
+    }
+    Err(AppendError::TooLarge { topic: entry.topic, bytes, bytes_max })
+}
+
+/// Takes what waits; answers at once those that must not write.
+fn admitted(queue: &mut Queue) -> Vec<Job> {
+    let (mut admitted, mut answers) = (Vec::new(), Vec::new());
+    for job in std::mem::take(&mut queue.waiting) {
+        let fenced = |(fleet, number): &(FleetId, u64)| queue.leaders.get(fleet) != Some(number);
+        if job.leader.as_ref().is_some_and(fenced) {
+            answers.push((job.ticket, Err(AppendError::Fenced)));
+        } else if queue.failed {
+            answers.push((job.ticket, Err(failed("an earlier write failed").into())));
+        } else {
+            admitted.push(job);
+        }
+    }
+    queue.answers.extend(answers);
+    admitted
+}
+
+type Written = Result<Vec<(u64, Vec<Position>)>, (Vec<u64>, String)>;
+
+/// One batch of all jobs, synced; then readers see it.
+fn write(shared: &Shared, jobs: Vec<Job>) -> Written {
+    let mut ends = shared.ends().next.clone();
+    let now_ms = (shared.clock_ms)();
+    let mut batch = WriteBatch::default();
+    let mut positions = Vec::with_capacity(jobs.len());
+    for job in &jobs {
+        let placed = job.entries.iter().map(|entry| put(shared, entry, now_ms, &mut ends, &mut batch));
+        positions.push((job.ticket, placed.collect()));
+    }
+    if batch.is_empty() {
+        return Ok(positions);
+    }
+    for (&(topic, partition), next) in &ends {
+        if shared.ends().next.get(&(topic, partition)) != Some(next) {
+            batch.put(keys::next(topic, partition), next.to_be_bytes());
+        }
+    }
+    let mut synced = WriteOptions::default();
+    synced.set_sync(true);
+    match shared.db.write_opt(batch, &synced) {
+        Ok(()) => {
+            shared.ends().next = ends;
+            shared.appended.notify_all();
+            Ok(positions)
+        }
+        Err(error) => Err((jobs.iter().map(|job| job.ticket).collect(), error.to_string())),
+    }
+}
+
+fn put(
+    shared: &Shared,
+    entry: &Entry,
+    now_ms: i64,
+    ends: &mut BTreeMap<(Topic, i32), i64>,
+    batch: &mut WriteBatch,
+) -> Position {
+    let topic = entry.topic;
+    let partitions = if topic.is_single() { 1 } else { shared.partitions };
+    let partition = partition_of(&entry.partition_key, partitions);
+    let next = ends.entry((topic, partition)).or_insert(0);
+    let position = Position { topic, partition, offset: *next };
+    *next += 1;
+    batch.put(keys::record(position), value::encode(entry, now_ms));
+    position
+}
+
+fn answer(queue: &mut Queue, written: Written) {
+    match written {
+        Ok(positions) => {
+            let answers = positions.into_iter().map(|(ticket, positions)| (ticket, Ok(positions)));
+            queue.answers.extend(answers);
+        }
+        Err((tickets, why)) => {
+            queue.failed = true;
+            let answers = tickets.into_iter().map(|ticket| (ticket, Err(failed(&why).into())));
+            queue.answers.extend(answers);
+        }
+    }
+}
+
+fn failed(why: &str) -> LogError {
+    LogError::permanent("write to the embedded log; it must be opened anew", why)
+}

@@ -1,0 +1,67 @@
+//! A record's bytes in RocksDB: log time, key, headers, value. Lengths are 32 bits, little endian.
+
+use setpoint_ingest::{Entry, LogRecord};
+use setpoint_schemas::Position;
+
+/// Marks a record with a value; a tombstone has none.
+const HAS_VALUE: u8 = 1;
+const TOMBSTONE: u8 = 0;
+
+pub(crate) fn encode(entry: &Entry, now_ms: i64) -> Vec<u8> {
+    let mut out = Vec::with_capacity(64 + entry.value.as_ref().map_or(0, Vec::len));
+    out.extend_from_slice(&now_ms.to_le_bytes());
+    put(&mut out, &entry.key);
+    out.extend_from_slice(&length(entry.headers.len()));
+    for (name, value) in &entry.headers {
+        put(&mut out, name.as_bytes());
+        put(&mut out, value);
+    }
+    match &entry.value {
+        None => out.push(TOMBSTONE),
+        Some(value) => {
+            out.push(HAS_VALUE);
+            out.extend_from_slice(value);
+        }
+    }
+    out
+}
+
+/// The record; `None` when the bytes are damaged.
+pub(crate) fn decode(position: Position, mut bytes: &[u8]) -> Option<LogRecord> {
+    let (time, rest) = bytes.split_first_chunk::<8>()?;
+    bytes = rest;
+    let key = take(&mut bytes)?.to_vec();
+    let mut headers = Vec::new();
+    for _ in 0..take_length(&mut bytes)? {
+        let name = std::str::from_utf8(take(&mut bytes)?).ok()?.to_owned();
+        headers.push((name, take(&mut bytes)?.to_vec()));
+    }
+    let value = match bytes.split_first()? {
+        (&TOMBSTONE, []) => None,
+        (&HAS_VALUE, value) => Some(value.to_vec()),
+        _ => return None,
+    };
+    Some(LogRecord { position, key, value, headers, timestamp_ms: i64::from_le_bytes(*time) })
+}
+
+fn put(out: &mut Vec<u8>, bytes: &[u8]) {
+    out.extend_from_slice(&length(bytes.len()));
+    out.extend_from_slice(bytes);
+}
+
+fn length(length: usize) -> [u8; 4] {
+    u32::try_from(length).expect("a record is far below 4 GiB: the appender holds its bound").to_le_bytes()
+}
+
+fn take<'a>(bytes: &mut &'a [u8]) -> Option<&'a [u8]> {
+    let length = take_length(bytes)?;
+    let (taken, rest) = bytes.split_at_checked(length)?;
+    *bytes = rest;
+    Some(taken)
+}
+
+fn take_length(bytes: &mut &[u8]) -> Option<usize> {
+    let (length, rest) = bytes.split_first_chunk::<4>()?;
+    *bytes = rest;
+    usize::try_from(u32::from_le_bytes(*length)).ok()
+}
