@@ -50,7 +50,8 @@ impl DockerActuator {
 
     async fn start_pod(&self, pod: &PodToRun) -> Result<(), ActuatorError> {
         let cpus = self.cpus.get_or_try_init(|| async {
-            let info = self.docker.info().await.map_err(unavailable("ask the engine about itself"))?;
+            let info =
+                self.docker.info().await.map_err(unavailable("ask the engine about itself"))?;
             Ok(info.ncpu.unwrap_or(i64::MAX))
         });
         let cpus = *cpus.await?;
@@ -63,7 +64,9 @@ impl DockerActuator {
         let capacity = Resources {
             cpu_milli: info.ncpu.unwrap_or(0).saturating_mul(1_000),
             memory_bytes: info.mem_total.unwrap_or(0),
-            ephemeral_bytes: info.docker_root_dir.map_or(0, |folder| disk_bytes(Path::new(&folder))),
+            ephemeral_bytes: info
+                .docker_root_dir
+                .map_or(0, |folder| disk_bytes(Path::new(&folder))),
             pods: PODS_MAX,
             ..Resources::default()
         };
@@ -118,7 +121,10 @@ impl Actuator for DockerActuator {
 
 /// Runs the call until the token is cancelled. What the engine was asked for by then it still does:
 /// containers carry their labels from the first moment, so that nothing is lost from sight.
-fn unless_cancelled<'a>(cancel: &'a CancellationToken, call: BoxFuture<'a, Result<(), ActuatorError>>) -> Act<'a, ()> {
+fn unless_cancelled<'a>(
+    cancel: &'a CancellationToken,
+    call: BoxFuture<'a, Result<(), ActuatorError>>,
+) -> Act<'a, ()> {
     async move {
         tokio::select! {
             biased;

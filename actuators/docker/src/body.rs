@@ -114,8 +114,10 @@ fn ports(spec: &PodSpec) -> (Vec<String>, PortMap) {
         let protocol = port.protocol.as_deref().unwrap_or("TCP").to_ascii_lowercase();
         let inside = format!("{}/{protocol}", port.container_port);
         if let Some(host_port) = port.host_port.filter(|port| *port > 0) {
-            let binding =
-                PortBinding { host_ip: port.host_ip.clone(), host_port: Some(host_port.to_string()) };
+            let binding = PortBinding {
+                host_ip: port.host_ip.clone(),
+                host_port: Some(host_port.to_string()),
+            };
             bindings.entry(inside.clone()).or_default().get_or_insert_default().push(binding);
         }
         exposed.push(inside);
@@ -152,7 +154,8 @@ fn mounts(
     let mount = |wanted: &setpoint_schemas::VolumeMount| {
         let volume = pod.spec.volumes.iter().find(|volume| volume.name == wanted.name);
         let Some(volume) = volume else {
-            let message = format!("container {} mounts unknown volume {}", container.name, wanted.name);
+            let message =
+                format!("container {} mounts unknown volume {}", container.name, wanted.name);
             return Err(ActuatorError::permanent("CreateContainerConfigError", message));
         };
         let folder = volumes::folder(config, &pod.placement.uid, volume);

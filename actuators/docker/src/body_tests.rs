@@ -40,8 +40,7 @@ fn pod(spec: &str) -> PodToRun {
 }
 
 fn body(spec: &str, network: Network) -> (ContainerCreateBody, HostConfig) {
-    let mut body =
-        body_of(&config(network), &pod(spec), 0, NetworkOf::Own, CPUS).expect("a body");
+    let mut body = body_of(&config(network), &pod(spec), 0, NetworkOf::Own, CPUS).expect("a body");
     let host = body.host_config.take().expect("a host part");
     (body, host)
 }
@@ -56,7 +55,8 @@ fn command_is_the_entry_point_and_args_the_command() {
     for (text, entrypoint, cmd) in table {
         let spec = format!(r#"{{"containers": [{{"name": "c", "image": "i", {text}}}]}}"#);
         let (body, _) = body(&spec, Network::None);
-        let owned = |list: Option<Vec<&str>>| list.map(|l| l.into_iter().map(str::to_owned).collect());
+        let owned =
+            |list: Option<Vec<&str>>| list.map(|l| l.into_iter().map(str::to_owned).collect());
         assert_eq!((body.entrypoint, body.cmd), (owned(entrypoint), owned(cmd)), "{text}");
     }
 }
@@ -65,8 +65,18 @@ fn command_is_the_entry_point_and_args_the_command() {
 fn limits_bound_and_requests_weigh() {
     // (resources, memory, nano cpus, shares)
     let table = [
-        (r#"{"limits": {"cpu": "500m", "memory": "64Mi"}}"#, Some(64 << 20), Some(500_000_000), Some(512)),
-        (r#"{"requests": {"cpu": "100m"}, "limits": {"cpu": "1"}}"#, None, Some(1_000_000_000), Some(102)),
+        (
+            r#"{"limits": {"cpu": "500m", "memory": "64Mi"}}"#,
+            Some(64 << 20),
+            Some(500_000_000),
+            Some(512),
+        ),
+        (
+            r#"{"requests": {"cpu": "100m"}, "limits": {"cpu": "1"}}"#,
+            None,
+            Some(1_000_000_000),
+            Some(102),
+        ),
         (r#"{"limits": {"cpu": "8"}}"#, None, None, Some(8_192)),
         (r#"{"requests": {"cpu": "1m", "memory": "1Gi"}}"#, None, None, Some(2)),
         (r#"{"limits": {"cpu": "1m"}}"#, None, Some(10_000_000), Some(2)),
@@ -75,7 +85,11 @@ fn limits_bound_and_requests_weigh() {
     for (resources, memory, nano_cpus, shares) in table {
         let spec = format!(r#"{{"containers": [{{"name": "c", "resources": {resources}}}]}}"#);
         let (_, host) = body(&spec, Network::None);
-        assert_eq!((host.memory, host.nano_cpus, host.cpu_shares), (memory, nano_cpus, shares), "{resources}");
+        assert_eq!(
+            (host.memory, host.nano_cpus, host.cpu_shares),
+            (memory, nano_cpus, shares),
+            "{resources}"
+        );
         assert_eq!(host.memory_swap, memory, "no swap beside the memory: {resources}");
     }
 }
@@ -122,14 +136,16 @@ fn ports_are_published_where_there_is_a_network() {
 
 #[test]
 fn who_joins_a_network_names_neither_host_nor_ports() {
-    let spec = r#"{"hostname": "h", "containers": [{"name": "c", "ports": [{"containerPort": 80}]}]}"#;
+    let spec =
+        r#"{"hostname": "h", "containers": [{"name": "c", "ports": [{"containerPort": 80}]}]}"#;
     let table = [
         (NetworkOf::Own, Some("h"), "default"),
         (NetworkOf::Node, None, "host"),
         (NetworkOf::Container("abc"), None, "container:abc"),
     ];
     for (network, hostname, mode) in table {
-        let body = body_of(&config(Network::Default), &pod(spec), 0, network, CPUS).expect("a body");
+        let body =
+            body_of(&config(Network::Default), &pod(spec), 0, network, CPUS).expect("a body");
         assert_eq!(body.hostname.as_deref(), hostname, "{network:?}");
         assert_eq!(body.exposed_ports.is_some(), network == NetworkOf::Own, "{network:?}");
         let host = body.host_config.expect("a host part");
@@ -157,7 +173,8 @@ fn secrets_are_mounted_from_memory_and_everything_read_only() {
 
 #[test]
 fn a_mount_of_an_unknown_volume_stays_wrong() {
-    let spec = r#"{"containers": [{"name": "c", "volumeMounts": [{"name": "no", "mountPath": "/x"}]}]}"#;
+    let spec =
+        r#"{"containers": [{"name": "c", "volumeMounts": [{"name": "no", "mountPath": "/x"}]}]}"#;
     let error = body_of(&config(Network::None), &pod(spec), 0, NetworkOf::Own, CPUS);
     let error = error.expect_err("there is no such volume");
     assert!(!error.is_transient());

@@ -16,7 +16,9 @@ use setpoint_schemas::Container;
 
 use crate::engine::{is_absent, unavailable};
 
+/// The kubelet's first wait.
 const BACKOFF_FIRST: Duration = Duration::from_secs(10);
+/// The kubelet's longest wait.
 const BACKOFF_MAX: Duration = Duration::from_secs(300);
 /// A pull without any progress for this long has failed.
 const PROGRESS_MAX: Duration = Duration::from_secs(120);

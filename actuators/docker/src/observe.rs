@@ -25,7 +25,8 @@ pub(crate) async fn list(
     fleet: &FleetId,
     uid: Option<&PodUid>,
 ) -> Result<Vec<ContainerSummary>, ActuatorError> {
-    let options = ListContainersOptionsBuilder::new().all(true).filters(&filter(fleet, uid)).build();
+    let options =
+        ListContainersOptionsBuilder::new().all(true).filters(&filter(fleet, uid)).build();
     docker.list_containers(Some(options)).await.map_err(unavailable("list containers"))
 }
 
@@ -43,7 +44,11 @@ pub(crate) async fn inspect(
             Err(error) => Err(unavailable("inspect a container")(error)),
         }
     });
-    looks.buffered(CALLS_AT_ONCE).try_filter_map(|details| async { Ok(details) }).try_collect().await
+    looks
+        .buffered(CALLS_AT_ONCE)
+        .try_filter_map(|details| async { Ok(details) })
+        .try_collect()
+        .await
 }
 
 /// Containers grouped to pods. Pure. One whose labels are not ours in full is left out.
@@ -60,7 +65,8 @@ pub(crate) fn pods_of(containers: &[ContainerInspectResponse]) -> Vec<Observed> 
 
 /// Our labels on a container.
 pub(crate) fn labels_of(container: &ContainerInspectResponse) -> &HashMap<String, String> {
-    static NONE: std::sync::LazyLock<HashMap<String, String>> = std::sync::LazyLock::new(HashMap::new);
+    static NONE: std::sync::LazyLock<HashMap<String, String>> =
+        std::sync::LazyLock::new(HashMap::new);
     container.config.as_ref().and_then(|config| config.labels.as_ref()).unwrap_or(&NONE)
 }
 
@@ -89,7 +95,8 @@ fn pod_of(uid: PodUid, mut containers: Vec<&ContainerInspectResponse>) -> Option
     let address = containers.iter().find_map(|container| address(container)).unwrap_or_default();
     let of_pod = containers.iter().filter(|container| !is_sandbox(container));
     let containers: Vec<ContainerObserved> = of_pod.map(|container| observed(container)).collect();
-    let started_ms = containers.iter().map(|c| c.started_ms).filter(|ms| *ms > 0).min().unwrap_or(0);
+    let started_ms =
+        containers.iter().map(|c| c.started_ms).filter(|ms| *ms > 0).min().unwrap_or(0);
     Some(Observed { uid, generation, term, namespace, name, containers, address, started_ms })
 }
 
@@ -102,6 +109,7 @@ fn observed(container: &ContainerInspectResponse) -> ContainerObserved {
         (false, false) => ContainerState::Waiting,
     };
     let (reason, message) = reason(state, engine);
+    let started_ms = millis(engine.started_at.as_deref());
     let config = container.config.as_ref();
     ContainerObserved {
         name: labels_of(container).get(labels::CONTAINER).cloned().unwrap_or_default(),
@@ -113,9 +121,10 @@ fn observed(container: &ContainerInspectResponse) -> ContainerObserved {
         exit_code: exit_code(state, engine),
         reason,
         message,
-        started_ms: millis(engine.started_at.as_deref()),
+        started_ms,
         finished_ms: match state {
-            ContainerState::Terminated => millis(engine.finished_at.as_deref()),
+            // The engine notes the start after containerd has noted the end of what ends at once.
+            ContainerState::Terminated => millis(engine.finished_at.as_deref()).max(started_ms),
             _ => 0,
         },
     }

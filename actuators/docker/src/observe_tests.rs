@@ -37,14 +37,28 @@ fn every_state_of_the_engine_has_kubernetes_word() {
         (format!(r#"{{"Running": true, "Paused": true, {started}}}"#), Running, None, "Paused"),
         (format!(r#"{{"ExitCode": 0, {started}}}"#), Terminated, Some(0), "Completed"),
         (format!(r#"{{"ExitCode": 1, {started}}}"#), Terminated, Some(1), "Error"),
-        (format!(r#"{{"ExitCode": 137, "OOMKilled": true, {started}}}"#), Terminated, Some(137), "OOMKilled"),
+        (
+            format!(r#"{{"ExitCode": 137, "OOMKilled": true, {started}}}"#),
+            Terminated,
+            Some(137),
+            "OOMKilled",
+        ),
         (format!(r#"{{"ExitCode": 0, {never}}}"#), Waiting, None, "ContainerCreating"),
-        (format!(r#"{{"ExitCode": 127, "Error": "no", {never}}}"#), Waiting, None, "RunContainerError"),
+        (
+            format!(r#"{{"ExitCode": 127, "Error": "no", {never}}}"#),
+            Waiting,
+            None,
+            "RunContainerError",
+        ),
     ];
     for (text, state, code, reason) in table {
         let pods = pods_of(&[container("u", "web", 0, &text)]);
         let seen = &pods[0].containers[0];
-        assert_eq!((seen.state, seen.exit_code, seen.reason.as_str()), (state, code, reason), "{text}");
+        assert_eq!(
+            (seen.state, seen.exit_code, seen.reason.as_str()),
+            (state, code, reason),
+            "{text}"
+        );
         assert_eq!(seen.finished_ms > 0, state == Terminated, "{text}");
     }
 }
@@ -65,4 +79,12 @@ fn broken_labels_are_not_ours() {
     let labels = broken.config.as_mut().and_then(|c| c.labels.as_mut()).expect("labels");
     labels.insert(labels::POD_UID.to_owned(), "no/uid".to_owned());
     assert_eq!(pods_of(&[broken]), []);
+}
+
+#[test]
+fn what_ends_at_once_does_not_end_before_it_started() {
+    let hasty = r#"{"ExitCode": 0, "StartedAt": "2026-01-01T00:00:01.002Z", "FinishedAt": "2026-01-01T00:00:01.001Z"}"#;
+    let pods = pods_of(&[container("u", "web", 0, hasty)]);
+    let seen = &pods[0].containers[0];
+    assert_eq!((seen.started_ms, seen.finished_ms), (SECOND_ONE_MS + 2, SECOND_ONE_MS + 2));
 }

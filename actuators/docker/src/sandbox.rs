@@ -11,11 +11,11 @@ use bollard::query_parameters::CreateImageOptionsBuilder;
 use futures::TryStreamExt;
 use setpoint_actuators::{ActuatorError, PodToRun};
 
+use crate::DockerConfig;
 use crate::body::{NetworkOf, with_network};
 use crate::engine::unavailable;
 use crate::image::is_present;
 use crate::names::{SANDBOX, pod_labels};
-use crate::DockerConfig;
 
 /// The image that is made here. The version is that of the program.
 const IMAGE: &str = "setpoint/sandbox";
@@ -112,7 +112,8 @@ fn elf(machine: u16, code: &[u8]) -> Vec<u8> {
 /// A tar archive of the program alone. Source: POSIX `pax`, "ustar Interchange Format".
 fn archive(program: &[u8]) -> Vec<u8> {
     let mut header = [0_u8; BLOCK];
-    let mut field = |at: usize, text: &str| header[at..at + text.len()].copy_from_slice(text.as_bytes());
+    let mut field =
+        |at: usize, text: &str| header[at..at + text.len()].copy_from_slice(text.as_bytes());
     field(0, PROGRAM);
     field(100, "0000755\0");
     field(108, "0000000\0");

@@ -46,7 +46,10 @@ impl Starter<'_> {
             }
         }
         volumes::write(self.config, pod).map_err(|error| {
-            ActuatorError::transient("VolumeError", format!("failed to write volumes of {uid}: {error}"))
+            ActuatorError::transient(
+                "VolumeError",
+                format!("failed to write volumes of {uid}: {error}"),
+            )
         })?;
         let owner = self.ensure_network(pod, &mut existing).await?;
         let network = match &owner {
@@ -124,7 +127,8 @@ impl Starter<'_> {
             }
             None => self.create_sandbox(pod).await?,
         };
-        let joined = |c: &ContainerInspectResponse| is_sandbox(c) || owner_of(c) == Some(id.as_str());
+        let joined =
+            |c: &ContainerInspectResponse| is_sandbox(c) || owner_of(c) == Some(id.as_str());
         for stray in existing.iter().filter(|container| !joined(container)) {
             remove(self.docker, stray.id.as_deref().unwrap_or_default()).await?;
         }

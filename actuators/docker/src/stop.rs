@@ -41,7 +41,10 @@ pub(crate) async fn stop_pod(
     try_join_all(sandboxes.iter().map(|id| remove(docker, id))).await?;
     wait_until_gone(docker, config, uid).await?;
     volumes::remove(config, uid).map_err(|error| {
-        ActuatorError::transient("VolumeError", format!("failed to remove the files of {uid}: {error}"))
+        ActuatorError::transient(
+            "VolumeError",
+            format!("failed to remove the files of {uid}: {error}"),
+        )
     })
 }
 

@@ -72,7 +72,8 @@ fn write_file(root: &Path, file: &FileToMount) -> io::Result<()> {
             make_folder(folder)?;
         }
     }
-    let mut open = fs::OpenOptions::new().write(true).create_new(true).mode(MODE_PRIVATE).open(&path)?;
+    let mut open =
+        fs::OpenOptions::new().write(true).create_new(true).mode(MODE_PRIVATE).open(&path)?;
     io::Write::write_all(&mut open, &file.bytes)?;
     fs::set_permissions(&path, fs::Permissions::from_mode(file.mode & MODE_BITS))
 }

@@ -143,7 +143,12 @@ impl Facts {
             restarts: container.restart_count.and_then(|n| i32::try_from(n).ok()).unwrap_or(0),
             address,
             started_ms,
-            finished_ms: if ended { millis(state.finished_at.as_deref()) } else { 0 },
+            // The engine notes the start after containerd has noted the end of what ends at once.
+            finished_ms: if ended {
+                millis(state.finished_at.as_deref()).max(started_ms)
+            } else {
+                0
+            },
         })
     }
 }

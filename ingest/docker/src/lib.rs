@@ -12,6 +12,6 @@ mod node;
 mod watch;
 
 pub use facts::{Event, Facts};
-pub use view::{Scope, View, Watcher};
 pub use node::{node_of, node_unreachable};
+pub use view::{Scope, View, Watcher};
 pub use watch::{WatchError, WatchSettings, connect, watch};

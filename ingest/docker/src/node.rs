@@ -32,7 +32,12 @@ pub fn node_of(watcher: &Watcher, info: &SystemInfo, now_ms: i64) -> NodeRecord 
 
 /// The engine as a node whose runtime does not answer, and why.
 #[must_use]
-pub fn node_unreachable(watcher: &Watcher, last: Option<&NodeRecord>, why: &str, now_ms: i64) -> NodeRecord {
+pub fn node_unreachable(
+    watcher: &Watcher,
+    last: Option<&NodeRecord>,
+    why: &str,
+    now_ms: i64,
+) -> NodeRecord {
     let condition = ready(ConditionStatus::False, "RuntimeUnavailable", why, now_ms);
     match last {
         Some(last) => NodeRecord { conditions: vec![condition], time_ms: now_ms, ..last.clone() },

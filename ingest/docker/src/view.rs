@@ -191,7 +191,7 @@ fn died(facts: &mut Facts, event: &Event, _: &str) {
         return;
     }
     facts.state = ContainerState::Terminated;
-    facts.finished_ms = event.time_ms();
+    facts.finished_ms = event.time_ms().max(facts.started_ms);
     facts.exit_code = event.attribute("exitCode").and_then(|code| code.parse().ok());
     (facts.restarting, facts.paused) = (false, false);
     facts.address.clear();

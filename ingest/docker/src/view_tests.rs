@@ -20,7 +20,12 @@ fn fleet() -> Scope {
 
 fn event(id: &str, action: &str, time_s: i64, attributes: &[(&str, &str)]) -> Event {
     let attributes = attributes.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
-    Event { id: id.to_owned(), action: action.to_owned(), attributes, time_ns: time_s * 1_000_000_000 }
+    Event {
+        id: id.to_owned(),
+        action: action.to_owned(),
+        attributes,
+        time_ns: time_s * 1_000_000_000,
+    }
 }
 
 /// What a batch of inputs says, a line each.
@@ -32,7 +37,10 @@ fn line(input: &Input) -> String {
     match input {
         Input::Pod(pod) => {
             let codes: Vec<i32> = pod.containers.iter().filter_map(|c| c.exit_code).collect();
-            format!("{}/{} {:?} ready={} codes={codes:?}", pod.namespace, pod.name, pod.phase, pod.ready)
+            format!(
+                "{}/{} {:?} ready={} codes={codes:?}",
+                pod.namespace, pod.name, pod.phase, pod.ready
+            )
         }
         Input::Snapshot(snapshot) => {
             let uids: Vec<&str> = snapshot.uids.iter().map(PodUid::as_str).collect();
@@ -47,7 +55,12 @@ fn recorded(file: &str) -> Option<Vec<Event>> {
     let root = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/data");
     let path = data.unwrap_or_else(|| PathBuf::from(root)).join("events/docker").join(file);
     let Ok(text) = std::fs::read_to_string(&path) else {
-        assert_ne!(std::env::var("SETPOINT_REQUIRE_REAL").as_deref(), Ok("1"), "{}", path.display());
+        assert_ne!(
+            std::env::var("SETPOINT_REQUIRE_REAL").as_deref(),
+            Ok("1"),
+            "{}",
+            path.display()
+        );
         println!("SKIPPED: {} is absent", path.display());
         return None;
     };
@@ -112,8 +125,14 @@ fn health_pause_and_memory_are_seen() {
             words.push((pod.ready, pod.containers[0].reason.clone()));
         }
     }
-    let expected =
-        [(true, ""), (false, "Unhealthy"), (true, ""), (false, "Paused"), (true, ""), (false, "OOMKilled")];
+    let expected = [
+        (true, ""),
+        (false, "Unhealthy"),
+        (true, ""),
+        (false, "Paused"),
+        (true, ""),
+        (false, "OOMKilled"),
+    ];
     assert_eq!(words, expected.map(|(ready, reason)| (ready, reason.to_owned())));
 }
 
@@ -129,8 +148,18 @@ fn containers_of_one_uid_are_one_pod_and_its_sandbox_is_none_of_them() {
     let labels = |more: &[(&'static str, &'static str)]| [&pod, more].concat();
     let events = [
         event("s", "start", 1, &labels(&[("setpoint.dev/sandbox", "true")])),
-        event("b", "start", 2, &labels(&[("setpoint.dev/container", "b"), ("setpoint.dev/container-index", "1")])),
-        event("a", "start", 3, &labels(&[("setpoint.dev/container", "a"), ("setpoint.dev/container-index", "0")])),
+        event(
+            "b",
+            "start",
+            2,
+            &labels(&[("setpoint.dev/container", "b"), ("setpoint.dev/container-index", "1")]),
+        ),
+        event(
+            "a",
+            "start",
+            3,
+            &labels(&[("setpoint.dev/container", "a"), ("setpoint.dev/container-index", "0")]),
+        ),
         event("x", "start", 4, &[("name", "foreign")]),
     ];
     let mut view = View::new(watcher(fleet()));
@@ -143,7 +172,11 @@ fn containers_of_one_uid_are_one_pod_and_its_sandbox_is_none_of_them() {
     assert_eq!((pods[0].uid.as_str(), pods[0].generation, names), ("u1", 4, vec!["a", "b"]));
     let mut unmanaged = View::new(watcher(Scope::Unmanaged));
     let seen: Vec<String> = events.iter().flat_map(|e| lines(&unmanaged.event(e, 1))).collect();
-    assert_eq!(seen, ["docker/foreign Running ready=true codes=[]"], "what a fleet minds is not foreign");
+    assert_eq!(
+        seen,
+        ["docker/foreign Running ready=true codes=[]"],
+        "what a fleet minds is not foreign"
+    );
 }
 
 #[test]

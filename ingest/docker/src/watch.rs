@@ -193,13 +193,14 @@ impl<C: Fn() -> i64 + Send + Sync> Watch<'_, C> {
 async fn containers(docker: &Docker) -> Result<Vec<Facts>, WatchError> {
     let options = ListContainersOptionsBuilder::new().all(true).build();
     let list = docker.list_containers(Some(options)).await.map_err(engine("list containers"))?;
-    let looks = stream::iter(list.into_iter().filter_map(|summary| summary.id)).map(|id| async move {
-        match docker.inspect_container(&id, None::<InspectContainerOptions>).await {
-            Ok(details) => Ok(Facts::of_inspect(details)),
-            Err(Error::DockerResponseServerError { status_code: 404, .. }) => Ok(None),
-            Err(error) => Err(engine("inspect a container")(error)),
-        }
-    });
+    let looks =
+        stream::iter(list.into_iter().filter_map(|summary| summary.id)).map(|id| async move {
+            match docker.inspect_container(&id, None::<InspectContainerOptions>).await {
+                Ok(details) => Ok(Facts::of_inspect(details)),
+                Err(Error::DockerResponseServerError { status_code: 404, .. }) => Ok(None),
+                Err(error) => Err(engine("inspect a container")(error)),
+            }
+        });
     looks.buffered(CALLS_AT_ONCE).try_filter_map(|facts| async { Ok(facts) }).try_collect().await
 }
 

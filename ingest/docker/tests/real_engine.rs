@@ -1,5 +1,6 @@
 //! A real engine, started here, watched while containers come, end and go.
 
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use bollard::Docker;
@@ -37,7 +38,8 @@ async fn an_engine_that_is_not_ours_is_watched_through_its_loss_and_return() {
     let mut engine = PrivateEngine::start(&folder.path().join("e")).expect("an engine");
     let docker = connect(&engine.host()).await.expect("the engine answers");
     let early = start(&docker, "early", "sleep 1000").await;
-    let (sink, mut inputs) = channel(100);
+    let (sink, receiver) = channel(100);
+    let mut inputs = Inputs { receiver, queue: VecDeque::new() };
     let cancel = CancellationToken::new();
     let (watched, stop) = (docker.clone(), cancel.clone());
     let task = tokio::spawn(async move { watch(&watched, &settings(), || 1, sink, stop).await });
@@ -54,7 +56,8 @@ async fn an_engine_that_is_not_ours_is_watched_through_its_loss_and_return() {
     let force = RemoveContainerOptionsBuilder::new().force(true).build();
     docker.remove_container("late", Some(force)).await.expect("removed");
     until_pod(&mut inputs, "late", PodPhase::Gone).await;
-    let lists = |input: &Input| matches!(input, Input::Snapshot(snapshot) if snapshot.uids.len() == 1);
+    let lists =
+        |input: &Input| matches!(input, Input::Snapshot(snapshot) if snapshot.uids.len() == 1);
     until(&mut inputs, lists).await;
 
     engine.lose();
@@ -80,24 +83,30 @@ async fn start(docker: &Docker, name: &str, script: &str) -> String {
     id
 }
 
-async fn until_pod(inputs: &mut Receiver<Vec<Input>>, name: &str, phase: PodPhase) -> PodObserved {
-    let is = |input: &Input| {
-        matches!(input, Input::Pod(pod) if pod.name.as_str() == name && pod.phase == phase)
-    };
+/// What is told, one by one.
+struct Inputs {
+    receiver: Receiver<Vec<Input>>,
+    queue: VecDeque<Input>,
+}
+
+async fn until_pod(inputs: &mut Inputs, name: &str, phase: PodPhase) -> PodObserved {
+    let is = |input: &Input| matches!(input, Input::Pod(pod) if pod.name.as_str() == name && pod.phase == phase);
     match until(inputs, is).await {
         Input::Pod(pod) => *pod,
         other => panic!("{other:?}"),
     }
 }
 
-/// The first input that fits, from the batch in which it comes on; what came before is dropped.
-async fn until(inputs: &mut Receiver<Vec<Input>>, fits: impl Fn(&Input) -> bool) -> Input {
+/// The first input that fits; what comes before it is dropped.
+async fn until(inputs: &mut Inputs, fits: impl Fn(&Input) -> bool) -> Input {
     let found = async {
         loop {
-            let batch = inputs.recv().await.expect("the watch goes on");
-            if let Some(found) = batch.into_iter().find(|input| fits(input)) {
-                return found;
+            while let Some(input) = inputs.queue.pop_front() {
+                if fits(&input) {
+                    return input;
+                }
             }
+            inputs.queue.extend(inputs.receiver.recv().await.expect("the watch goes on"));
         }
     };
     tokio::time::timeout(SOON, found).await.expect("the engine is seen")

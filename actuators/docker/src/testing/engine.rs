@@ -17,8 +17,10 @@ use super::{http, processes};
 pub const TEST_IMAGE: &str = "busybox:local";
 
 /// The programs of the test image that are linked to busybox.
-const APPLETS: &[&str] =
-    &["sh", "sleep", "cat", "echo", "ls", "true", "false", "env", "id", "ip", "stat", "nc", "httpd"];
+const APPLETS: &[&str] = &[
+    "sh", "sleep", "cat", "echo", "ls", "true", "false", "test", "env", "id", "head", "tr", "grep",
+    "seq", "date", "touch", "rm", "mkdir", "stat", "kill", "ip", "nc", "httpd", "wget",
+];
 /// Ready in one second when alone, in ten under load.
 const READY_MAX: Duration = Duration::from_secs(30);
 /// The engine waits ten seconds for containers; those are killed before.
@@ -88,7 +90,8 @@ impl PrivateEngine {
             return Err(failed("start", format!("{} is too long for sockets", folder.display())));
         }
         fs::create_dir_all(folder).map_err(|error| failed("make the folder of", error))?;
-        let folder = fs::canonicalize(folder).map_err(|error| failed("find the folder of", error))?;
+        let folder =
+            fs::canonicalize(folder).map_err(|error| failed("find the folder of", error))?;
         let number = ENGINES.fetch_add(1, Ordering::Relaxed);
         let mut engine = PrivateEngine { folder, number, daemon: None };
         engine.launch()?;
@@ -118,6 +121,8 @@ impl PrivateEngine {
         processes::ended(&[ours, inside].concat(), STOP_MAX);
         self.reap();
         processes::unmount(&self.folder);
+        // What a machine keeps in memory is gone with its power.
+        let _absent = fs::remove_dir_all(self.folder.join("exec"));
     }
 
     /// Ends the engine alone with SIGKILL; its containers run on.
@@ -134,6 +139,10 @@ impl PrivateEngine {
     /// What failed, with the end of the engine's own log.
     pub fn restart(&mut self) -> Result<(), EngineError> {
         let _absent = fs::remove_file(self.folder.join("pid"));
+        if !processes::containerd_runs(&self.folder) {
+            // A containerd that has ended but was not yet reaped counts as alive by its pid file.
+            let _absent = fs::remove_file(self.folder.join("exec/containerd/containerd.pid"));
+        }
         self.launch()
     }
 
@@ -225,7 +234,9 @@ fn absent() -> Option<String> {
     if !nix::unistd::geteuid().is_root() {
         return Some("a private docker engine needs root".to_owned());
     }
-    let missing = ["dockerd", "containerd", "runc", "busybox", "tar"].into_iter().find(|p| which(p).is_none());
+    let missing = ["dockerd", "containerd", "runc", "busybox", "tar"]
+        .into_iter()
+        .find(|p| which(p).is_none());
     missing.map(|program| format!("{program} is not installed"))
 }
 

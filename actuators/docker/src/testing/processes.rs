@@ -17,21 +17,29 @@ const PARTS: &[&str] = &["dockerd", "containerd", "containerd-shim", "runc"];
 /// The parts of the engine in this folder, which their command lines name: the daemon, its
 /// containerd, the shims of its containers. A client that names its socket is none of them.
 pub(super) fn naming(folder: &Path) -> Vec<i32> {
+    parts(folder, PARTS)
+}
+
+/// Whether the containerd of the engine in this folder runs; one that ended and was not yet reaped
+/// names nothing any more.
+pub(super) fn containerd_runs(folder: &Path) -> bool {
+    !parts(folder, &["containerd"]).is_empty()
+}
+
+fn parts(folder: &Path, names: &[&str]) -> Vec<i32> {
     let needle = format!("{}/", folder.display());
-    let names = |pid: &i32| {
+    let is_part = |pid: &i32| {
         let name = fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
-        if !PARTS.contains(&name.trim_end()) {
-            return false;
-        }
         let line = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
-        String::from_utf8_lossy(&line).contains(&needle)
+        names.contains(&name.trim_end()) && String::from_utf8_lossy(&line).contains(&needle)
     };
-    all().into_iter().filter(names).collect()
+    all().into_iter().filter(is_part).collect()
 }
 
 /// The children of these processes, and theirs.
 pub(super) fn descendants(of: &[i32]) -> Vec<i32> {
-    let parents: Vec<(i32, i32)> = all().into_iter().filter_map(|p| Some((p, parent(p)?))).collect();
+    let parents: Vec<(i32, i32)> =
+        all().into_iter().filter_map(|p| Some((p, parent(p)?))).collect();
     let mut found = of.to_vec();
     let mut next = 0;
     while next < found.len() {

@@ -35,7 +35,8 @@ async fn the_docker_actuator_keeps_the_contract() {
     let engine = PrivateEngine::start(&folder.path().join("e")).expect("an engine");
     let docker = Docker::connect_with_unix(&engine.host(), 60, bollard::API_DEFAULT_VERSION);
     let docker = docker.expect("a socket").negotiate_version().await.expect("an answer");
-    let rig = Engine { host: engine.host(), folder: folder.path(), docker, foreign: OnceCell::new() };
+    let rig =
+        Engine { host: engine.host(), folder: folder.path(), docker, foreign: OnceCell::new() };
     run(&rig).await;
 }
 
@@ -76,8 +77,10 @@ impl Rig for Engine<'_> {
 
     fn kill<'a>(&'a self, uid: &'a PodUid, container: &'a str) -> BoxFuture<'a, ()> {
         async move {
-            let labels =
-                [format!("setpoint.dev/pod-uid={uid}"), format!("setpoint.dev/container={container}")];
+            let labels = [
+                format!("setpoint.dev/pod-uid={uid}"),
+                format!("setpoint.dev/container={container}"),
+            ];
             let filters = [("label".to_owned(), labels.to_vec())].into();
             let options = ListContainersOptionsBuilder::new().filters(&filters).build();
             let found = self.docker.list_containers(Some(options)).await.expect("a list");
@@ -89,7 +92,8 @@ impl Rig for Engine<'_> {
 
     fn plant_foreign(&self) -> BoxFuture<'_, ()> {
         async {
-            let host = HostConfig { network_mode: Some("none".to_owned()), ..HostConfig::default() };
+            let host =
+                HostConfig { network_mode: Some("none".to_owned()), ..HostConfig::default() };
             let body = ContainerCreateBody {
                 image: Some(TEST_IMAGE.to_owned()),
                 cmd: Some(vec!["sleep".to_owned(), "100000".to_owned()]),

@@ -1,0 +1,7 @@
+//! The actuator on real engines, each started here and gone afterwards.
+
+mod common;
+
+mod conformance;
+mod pods;
+mod engines;
