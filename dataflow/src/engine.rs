@@ -36,13 +36,13 @@ impl<V: Views> Engine<V> {
     ///
     /// # Errors
     /// [`RestoreError`] when a row does not decode or does not fit the others.
-    pub fn restore(
+    pub fn restore<B: AsRef<[u8]>>(
         views: V,
-        rows: impl IntoIterator<Item = (u8, Vec<u8>, Vec<u8>)>,
+        rows: impl IntoIterator<Item = (u8, B, B)>,
     ) -> Result<Self, RestoreError> {
         let mut decoded = Rows::default();
         for (table, key, value) in rows {
-            decoded.take(table, &key, &value)?;
+            decoded.take(table, key.as_ref(), value.as_ref())?;
         }
         let mut engine = Engine { state: State::default(), views, fleet: Fleet::new() };
         engine.turn(&Epoch::default()).load(decoded)?;

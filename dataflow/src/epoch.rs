@@ -105,6 +105,8 @@ pub enum Served {
     Waiting(Arc<WaitingPod>),
     /// A pod of this uid waits no more.
     WaitingGone(PodUid),
+    /// The history of a Deployment's templates, the current one last.
+    Revisions(ResourceKey, Vec<setpoint_rules::revision::Revision>),
     /// Whether replacements are held, and why.
     Hold(Option<String>),
 }

@@ -6,6 +6,7 @@
 
 mod epoch;
 mod engine;
+mod everything;
 
 mod state;
 mod decide;

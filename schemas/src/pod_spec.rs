@@ -275,7 +275,9 @@ impl PodSpec {
 }
 
 impl ResourceRequirements {
-    fn reserved(&self) -> Resources {
+    /// What they reserve; a limit stands in for an absent request.
+    #[must_use]
+    pub fn reserved(&self) -> Resources {
         let mut reserved = Resources::default();
         let absent = self.limits.iter().filter(|(name, _)| !self.requests.contains_key(*name));
         for (name, quantity) in self.requests.iter().chain(absent) {

@@ -95,7 +95,7 @@ impl ReadModel {
     }
 
     /// The uids of the pods of a name, in whatever namespace.
-    pub(crate) fn pod_uids(&self, name: &str) -> Vec<String> {
+    pub fn pod_uids(&self, name: &str) -> Vec<String> {
         self.read().pods.uids_named(name)
     }
 
@@ -125,7 +125,7 @@ impl ReadModel {
     }
 
     /// The latest decisions that `keep` holds on to, newest first.
-    pub(crate) fn decisions(
+    pub fn decisions(
         &self,
         limit: usize,
         keep: impl Fn(&Decision) -> bool,

@@ -12,4 +12,5 @@ mod turn;
 mod workloads;
 
 pub(crate) use causes::cause_of;
+pub(crate) use placing::placement_of;
 pub(crate) use turn::Turn;

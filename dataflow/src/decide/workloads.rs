@@ -59,6 +59,8 @@ impl<V: Views> Turn<'_, V> {
             (workload.memo.ended_in_row, workload.memo.not_before_ms) = (0, 0);
         }
         let revision = workload.memo.history.last().map_or(0, |r| r.number);
+        let history = workload.memo.history.clone();
+        self.out.served.push(crate::Served::Revisions(key.clone(), history));
         self.redesire(id);
         self.because(&key, cause);
         if rolled && revision > 1 {

@@ -1,12 +1,113 @@
-//! The role `agent`.
+//! The role `agent`: one node's loop over its runtime.
 
-use setpoint_settings::Settings;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
 
-/// Runs until it is told to stop.
+use anyhow::{Context as _, bail};
+use setpoint_actuator_docker::{DockerActuator, DockerConfig, Network};
+use setpoint_actuator_process::{ProcessActuator, ProcessOptions};
+use setpoint_actuators::Actuator;
+use setpoint_agent::AgentOptions;
+use setpoint_schemas::{NodeName, Quantity, ResourceRequirements, Resources};
+use setpoint_settings::{AgentSettings, Runtime, Settings};
+use tokio_util::sync::CancellationToken;
+
+use super::signals;
+
+/// Runs until it is told to stop; its pods run on then.
 ///
 /// # Errors
 /// Whatever keeps it from running.
 pub fn run(settings: Settings) -> anyhow::Result<()> {
-    let fleet = &settings.fleet;
-    anyhow::bail!("the role agent is not wired into this build (fleet {fleet})")
+    let runtime = tokio::runtime::Runtime::new().context("failed to start the runtime")?;
+    runtime.block_on(async {
+        let closing = CancellationToken::new();
+        signals::cancel_on_signal(closing.clone());
+        serve(settings, closing).await
+    })
+}
+
+/// Runs the agent of one node until `closing`.
+///
+/// # Errors
+/// Whatever keeps it from running.
+pub(crate) async fn serve(settings: Settings, closing: CancellationToken) -> anyhow::Result<()> {
+    let agent = &settings.agent;
+    let node = node_name(agent)?;
+    let state = settings.data_dir.join("agents").join(node.as_str());
+    std::fs::create_dir_all(&state).with_context(|| format!("failed to make {}", state.display()))?;
+    let actuator = actuator(&settings, &state).await?;
+    let options = options(&settings, node, state)?;
+    setpoint_agent::run(options, actuator, closing).await.context("the agent stopped")
+}
+
+fn node_name(agent: &AgentSettings) -> anyhow::Result<NodeName> {
+    if !agent.name.is_empty() {
+        return NodeName::parse(&agent.name).context("agent.name");
+    }
+    let host = nix::unistd::gethostname().context("failed to read the host name")?;
+    let host = host.to_string_lossy().to_ascii_lowercase();
+    NodeName::parse(&host).context("the host name is not a node name; set agent.name")
+}
+
+async fn actuator(settings: &Settings, state: &Path) -> anyhow::Result<Arc<dyn Actuator>> {
+    let fleet = settings.fleet.clone();
+    match settings.agent.runtime {
+        Runtime::Process => {
+            let program = std::env::current_exe().context("failed to find this program")?;
+            let options = ProcessOptions {
+                fleet,
+                state: absolute(state)?.join("process"),
+                shim: vec![program.into(), super::SHIM.into()],
+                env: setpoint_settings::process_environment(),
+            };
+            Ok(Arc::new(ProcessActuator::open(options).context("failed to open the process runtime")?))
+        }
+        Runtime::Docker => {
+            let docker = &settings.agent.docker;
+            let mut config = DockerConfig::new(&docker.host, fleet, absolute(state)?);
+            config.network = Network::of(&docker.network);
+            let actuator = DockerActuator::connect(config).await;
+            Ok(Arc::new(actuator.with_context(|| format!("failed to reach the Docker engine at {}", docker.host))?))
+        }
+        Runtime::Simulated => bail!("the simulated runtime has no agent of its own yet; it runs in the tests"),
+    }
+}
+
+fn absolute(path: &Path) -> anyhow::Result<PathBuf> {
+    std::path::absolute(path).with_context(|| format!("failed to resolve {}", path.display()))
+}
+
+fn options(settings: &Settings, node: NodeName, state: PathBuf) -> anyhow::Result<AgentOptions> {
+    let agent = &settings.agent;
+    let first = agent.servers.first().cloned().unwrap_or_else(|| format!("http://{}", settings.api.address));
+    let mut options = AgentOptions::new(settings.fleet.clone(), node, &first, state);
+    if !agent.servers.is_empty() {
+        options.api_urls.clone_from(&agent.servers);
+    }
+    options.token = agent.token.is_set().then(|| agent.token.reveal().to_owned());
+    if !agent.ca.is_empty() {
+        let ca = std::fs::read(&agent.ca).with_context(|| format!("failed to read agent.ca {}", agent.ca))?;
+        options.ca_pem = Some(ca);
+    }
+    options.labels = agent.labels.clone();
+    options.reserved = amounts(&agent.reserved).context("agent.reserved")?;
+    options.capacity = amounts(&agent.capacity).context("agent.capacity")?;
+    let renew = u64::try_from(settings.engine.policy.lease_renew_ms).unwrap_or(5_000);
+    options.intervals.lease = Duration::from_millis(renew);
+    Ok(options)
+}
+
+/// Amounts by Kubernetes' names, such as `cpu: 500m`.
+fn amounts(named: &std::collections::BTreeMap<String, String>) -> anyhow::Result<Resources> {
+    let mut requirements = ResourceRequirements::default();
+    for (name, text) in named {
+        requirements.requests.insert(name.clone(), Quantity::parse(text)?);
+    }
+    let mut amounts = requirements.reserved();
+    if let Some(pods) = amounts.extended.remove("pods") {
+        amounts.pods = pods;
+    }
+    Ok(amounts)
 }

@@ -1,12 +1,32 @@
-//! The role `up`.
+//! The role `up`: everything on one machine.
 
+use anyhow::Context as _;
 use setpoint_settings::Settings;
+use tokio_util::sync::CancellationToken;
 
-/// Runs until it is told to stop.
+use super::{agent, engine, signals};
+
+/// Runs until it is told to stop: an engine, and as many agents as `up.agents` says.
 ///
 /// # Errors
-/// Whatever keeps it from running.
+/// Whatever keeps any of them from running.
 pub fn run(settings: Settings) -> anyhow::Result<()> {
-    let fleet = &settings.fleet;
-    anyhow::bail!("the role up is not wired into this build (fleet {fleet})")
+    let runtime = tokio::runtime::Runtime::new().context("failed to start the runtime")?;
+    runtime.block_on(async {
+        let closing = CancellationToken::new();
+        signals::cancel_on_signal(closing.clone());
+        let mut roles = tokio::task::JoinSet::new();
+        for number in 1..=settings.up.agents {
+            let mut settings = settings.clone();
+            settings.agent.name = format!("node-{number}");
+            roles.spawn(agent::serve(settings, closing.clone()));
+        }
+        roles.spawn(engine::serve(settings, closing.clone()));
+        let mut ended = Ok(());
+        while let Some(role) = roles.join_next().await {
+            closing.cancel();
+            ended = ended.and(role.context("a role panicked").and_then(|done| done));
+        }
+        ended
+    })
 }

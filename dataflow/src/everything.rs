@@ -1,0 +1,71 @@
+//! All that readers see, from the state: for a reader that starts with an engine rebuilt from a
+//! checkpoint.
+
+use std::sync::Arc;
+
+use setpoint_placement::NodeId;
+
+use crate::Engine;
+use crate::decide::placement_of;
+use crate::epoch::{NodeServed, Outcome, PlacementChange, Served, WaitingPod};
+use crate::views::{Standing, Views};
+
+impl<V: Views> Engine<V> {
+    /// The state as if it had all changed in the last epoch: resources, placements, pods, nodes,
+    /// holds. Without decisions: those are on the log.
+    pub fn everything(&self) -> Outcome {
+        let state = &self.state;
+        let mut out = Outcome {
+            number: state.meta.number,
+            term: state.meta.term,
+            time_ms: state.meta.time_ms,
+            ..Outcome::default()
+        };
+        out.resources = state.resources.iter().map(|(k, r)| (k.clone(), Some(r.clone()))).collect();
+        for pod in state.pod.values() {
+            if let Some(observed) = &pod.row.observed {
+                out.served.push(Served::Pod(Arc::new(observed.clone())));
+            }
+            let owner = state.workload.get(&pod.workload);
+            let template = owner.and_then(|w| w.templates.get(&pod.row.revision));
+            if let (Some(template), false) = (template, pod.row.standing == Standing::Stopping) {
+                let placement = placement_of(&pod.row, template, &pod.row.workload);
+                let (uid, node) = (pod.row.uid.clone(), pod.row.node.clone());
+                out.placements.push(PlacementChange { uid, node, placement });
+            }
+        }
+        for (name, id) in &state.nodes {
+            let Some(node) = state.node.get(id) else { continue };
+            let requested = self.fleet.allocated(NodeId(*id)).clone();
+            let served = NodeServed { record: node.row.record.clone(), lost: node.row.lost, requested };
+            out.served.push(Served::Node(name.clone(), Some(Arc::new(served))));
+        }
+        for workload in state.workload.values() {
+            let history = workload.memo.history.clone();
+            out.served.push(Served::Revisions(workload.key.clone(), history));
+        }
+        out.served.push(Served::Hold(state.meta.hold.clone()));
+        out.served.extend(self.waiting().into_iter().map(|pod| Served::Waiting(Arc::new(pod))));
+        out
+    }
+
+    /// The pods that wait for a place.
+    fn waiting(&self) -> Vec<WaitingPod> {
+        let state = &self.state;
+        let workloads = state.waiting.iter().filter_map(|key| state.workload.get(state.workloads.get(key)?));
+        workloads
+            .filter_map(|workload| {
+                let uid = setpoint_rules::identity::pod_uid(&workload.uid, workload.memo.next_pod);
+                let template = workload.current_template()?;
+                let revision = workload.revision_name(&template);
+                let name = setpoint_rules::identity::pod_name(&workload.key.name, revision.as_deref(), &uid);
+                Some(WaitingPod {
+                    uid,
+                    workload: workload.key.clone(),
+                    name: name.to_string(),
+                    reason: workload.memo.waiting.clone()?,
+                })
+            })
+            .collect()
+    }
+}

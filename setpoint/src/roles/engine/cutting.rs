@@ -1,0 +1,102 @@
+//! Cutting epochs: what is ready, up to a bound, and whether deadlines may fire.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use setpoint_ingest::{Decoder, Entry, Log, LogError, LogRecord, Reader, covers};
+use setpoint_ingest::entry::Writer;
+use setpoint_schemas::{Cut, CutEntry, Sourced, Topic};
+use tracing::warn;
+
+/// Records of one epoch at most: its decisions are one append, which must stay small enough to be
+/// acknowledged within a lease's renewal.
+const EPOCH_RECORDS_MAX: usize = 10_000;
+/// Without inputs an epoch is made this often, so that a standby sees that the leader lives.
+pub(super) const TICK: Duration = Duration::from_millis(1_000);
+
+/// What the next epoch takes.
+pub(super) struct Batch {
+    pub(super) time_ms: i64,
+    pub(super) complete: bool,
+    pub(super) inputs: Vec<Sourced>,
+    pub(super) dead_letters: Vec<Entry>,
+    pub(super) cut: Vec<CutEntry>,
+    pub(super) records: usize,
+}
+
+/// Cuts batches from a reader.
+pub(super) struct Cutter {
+    reader: Box<dyn Reader>,
+    taken: Cut,
+    decoder: Decoder,
+    writer: Writer,
+}
+
+impl Cutter {
+    pub(super) fn new(reader: Box<dyn Reader>, from: Cut, decoder: Decoder, writer: Writer) -> Self {
+        Cutter { reader, taken: from, decoder, writer }
+    }
+
+    /// The next batch. Waits for the first record until `due_ms` or a tick. When something is due
+    /// the batch reads to the log's present end, so that backlog never looks like silence.
+    pub(super) fn next(&mut self, log: &dyn Log, due_ms: Option<i64>) -> Result<Batch, LogError> {
+        let wait = due_ms.map_or(TICK, |due| millis(due - now_ms()).min(TICK));
+        let mut records = self.reader.poll(EPOCH_RECORDS_MAX, wait)?;
+        let mut time_ms = now_ms();
+        let mut complete = false;
+        if due_ms.is_some_and(|due| due <= time_ms) {
+            let ends = log.ends(&Topic::INPUTS)?;
+            while !covers(&self.reader.position(), &ends) && records.len() < EPOCH_RECORDS_MAX {
+                records.extend(self.reader.poll(EPOCH_RECORDS_MAX, Duration::from_millis(1))?);
+            }
+            complete = covers(&self.reader.position(), &ends);
+        } else {
+            time_ms = time_ms.max(now_ms());
+        }
+        records.sort_by_key(|record| record.position);
+        let (inputs, dead_letters) = self.decode(&records);
+        let cut = self.moved();
+        Ok(Batch { time_ms, complete, inputs, dead_letters, cut, records: records.len() })
+    }
+
+    fn decode(&self, records: &[LogRecord]) -> (Vec<Sourced>, Vec<Entry>) {
+        let (mut inputs, mut dead_letters) = (Vec::with_capacity(records.len()), Vec::new());
+        for record in records {
+            match self.decoder.decode(record) {
+                Ok(Some(sourced)) => inputs.push(sourced),
+                Ok(None) => {}
+                Err(letter) => {
+                    warn!(position = %record.position, reason = %letter.reason, "record set aside");
+                    dead_letters.extend(self.writer.dead_letter(&letter).ok());
+                }
+            }
+        }
+        (inputs, dead_letters)
+    }
+
+    /// The partitions that moved since the last batch.
+    fn moved(&mut self) -> Vec<CutEntry> {
+        let mut cut = Vec::new();
+        for (topic, partition, next) in self.reader.position().iter() {
+            if next > self.taken.next(topic, partition) {
+                self.taken.advance(topic, partition, next);
+                cut.push(CutEntry { topic: topic.name().to_owned(), partition, next });
+            }
+        }
+        cut
+    }
+
+    /// How far this has read, all partitions.
+    pub(super) fn taken(&self) -> &Cut {
+        &self.taken
+    }
+}
+
+/// The wall clock, milliseconds since 1970: engine time comes from here and nowhere else.
+pub(super) fn now_ms() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+}
+
+fn millis(ms: i64) -> Duration {
+    Duration::from_millis(u64::try_from(ms).unwrap_or(0))
+}

@@ -1,0 +1,68 @@
+//! The manifest gate behind the API's port, and records rendered for people.
+
+use serde_json::{Value, json};
+use setpoint_api::KindInfo;
+use setpoint_api::ports::{Gate, Gated};
+use setpoint_ingest_manifest::{GateOptions, KINDS, gate};
+use setpoint_schemas::avro::{Codec, Record};
+use setpoint_schemas::{
+    DeadLetter, Decision, EpochRecord, Lease, NodeRecord, NodeSnapshot, Placement, PodObserved,
+    Request, Resource, Topic, UsageSample,
+};
+
+/// The gate of `ingest/manifest`.
+pub(super) struct ManifestGate;
+
+impl Gate for ManifestGate {
+    fn check(&self, object: &Value, allow_ignored: bool) -> Result<Gated, Vec<String>> {
+        let options = GateOptions { allow_ignored, ..GateOptions::default() };
+        match gate(object, &options) {
+            Ok(gated) => {
+                let ignored = gated.ignored.iter().map(|ignored| format!("{}: {}", ignored.path.as_str(), ignored.reason));
+                let warnings = gated.warnings.iter().cloned().chain(ignored).collect();
+                Ok(Gated { standing: gated.standing, warnings })
+            }
+            Err(problems) => Err(problems.iter().map(ToString::to_string).collect()),
+        }
+    }
+
+    fn kinds(&self) -> Vec<KindInfo> {
+        let info = |kind: &setpoint_ingest_manifest::Kind| KindInfo {
+            group: kind.group.to_owned(),
+            version: kind.version.to_owned(),
+            kind: kind.kind.to_owned(),
+            plural: kind.plural.to_owned(),
+            short_names: kind.short_names.iter().map(|s| (*s).to_owned()).collect(),
+            namespaced: kind.namespaced,
+            standing: kind.standing,
+        };
+        KINDS.iter().map(info).collect()
+    }
+}
+
+/// A record's value as JSON; what does not decode says so.
+pub(super) fn decoded(topic: Topic, bytes: &[u8]) -> Value {
+    match topic {
+        Topic::Requests => as_json::<Request>(bytes),
+        Topic::Nodes => as_json::<NodeRecord>(bytes),
+        Topic::Leases => as_json::<Lease>(bytes),
+        Topic::Pods => match as_json::<PodObserved>(bytes) {
+            Value::Object(map) if map.contains_key("undecodable") => as_json::<NodeSnapshot>(bytes),
+            pod => pod,
+        },
+        Topic::Desired => as_json::<Resource>(bytes),
+        Topic::Placements => as_json::<Placement>(bytes),
+        Topic::Epochs => as_json::<EpochRecord>(bytes),
+        Topic::Decisions => as_json::<Decision>(bytes),
+        Topic::Telemetry => as_json::<UsageSample>(bytes),
+        Topic::Alerts => as_json::<setpoint_schemas::Alert>(bytes),
+        Topic::DeadLetter => as_json::<DeadLetter>(bytes),
+    }
+}
+
+fn as_json<R: Record + serde::Serialize>(bytes: &[u8]) -> Value {
+    match Codec::single_object().decode::<R>(bytes) {
+        Ok(record) => json!(record),
+        Err(error) => json!({"undecodable": error.to_string()}),
+    }
+}

@@ -1,0 +1,190 @@
+//! The engine thread: recover, fence, lead.
+
+use std::sync::Arc;
+use std::sync::mpsc;
+
+use anyhow::Context as _;
+use setpoint_dataflow::{Epoch, Outcome};
+use setpoint_ingest::entry::Writer;
+use setpoint_ingest::{AppenderKind, Decoder};
+use setpoint_schemas::avro::Codec;
+use setpoint_schemas::{EpochRecord, Policy, Topic};
+use setpoint_settings::Settings;
+use setpoint_store::Checkpoint;
+use tokio_util::sync::CancellationToken;
+use tracing::{error, info, warn};
+
+use super::committer::{Commit, Committer};
+use super::cutting::{Cutter, now_ms};
+use super::metrics::Metrics;
+use super::recovery::Follower;
+use super::waiters::Waiters;
+use super::feed::Audience;
+use super::{SharedLog, feed};
+
+/// Epochs that wait for the log at once; beyond this the engine should wait, not its memory grow.
+const EPOCHS_QUEUED_MAX: usize = 64;
+
+/// What the engine thread is made of.
+pub(super) struct Leader {
+    pub(super) settings: Settings,
+    pub(super) log: SharedLog,
+    pub(super) audience: Audience,
+    pub(super) waiters: Arc<Waiters>,
+    pub(super) metrics: Arc<Metrics>,
+    pub(super) writer: Writer,
+    pub(super) closing: CancellationToken,
+}
+
+impl Leader {
+    /// Runs until `closing`.
+    pub(super) fn run(self) -> anyhow::Result<()> {
+        let done = self.lead();
+        if let Err(error) = &done {
+            error!(error = format!("{error:#}"), "the engine stopped");
+        }
+        self.audience.model.set_ready(false);
+        self.closing.cancel();
+        done
+    }
+
+    fn lead(&self) -> anyhow::Result<()> {
+        self.audience.model.set_role("starting");
+        let path = self.settings.data_dir.join("checkpoint");
+        let store = Checkpoint::open(&path)
+            .with_context(|| format!("failed to open the checkpoint in {}", path.display()))?;
+        let policy = self.settings.engine.policy.clone();
+        let mut follower = Follower::open(&*self.log, &store, policy.clone())?;
+        let from = follower.engine.number();
+        follower.catch_up(&*self.log, |_| {})?;
+        let fleet = self.settings.fleet.clone();
+        let appender = self.log.appender(AppenderKind::Leader { fleet })?;
+        // What the fenced leader wrote in the meantime is followed too: nobody writes after it.
+        follower.catch_up(&*self.log, |_| {})?;
+        let replayed = follower.engine.number() - from;
+        info!(epoch = follower.engine.number(), replayed, "leading");
+        feed::show(&self.audience, &follower.engine.everything());
+        feed::history(&self.audience.model, &*self.log, &follower.engine)?;
+
+        let (send, receive) = mpsc::sync_channel(EPOCHS_QUEUED_MAX);
+        let committer = Committer {
+            appender,
+            store,
+            writer: self.writer.clone(),
+            audience: self.audience.clone(),
+            waiters: self.waiters.clone(),
+            metrics: self.metrics.clone(),
+            cut: follower.cut.clone(),
+            kept: Vec::new(),
+        };
+        let committer = std::thread::Builder::new()
+            .name("committer".into())
+            .spawn(move || committer.run(receive))?;
+        let led = self.epochs(follower, &policy, send);
+        let committed = committer.join().map_err(|_| anyhow::anyhow!("the committer panicked"))?;
+        led.and(committed)
+    }
+
+    /// Cuts, decides, hands over to be committed; until closing, or until the committer is gone.
+    fn epochs(&self, follower: Follower, policy: &Policy, send: mpsc::SyncSender<Commit>) -> anyhow::Result<()> {
+        let mut engine = follower.engine;
+        let term = engine.term() + 1;
+        let reader = self.log.reader(&follower.cut, &Topic::INPUTS)?;
+        let decoder = Decoder::new(Codec::single_object());
+        let mut cutter = Cutter::new(reader, follower.cut, decoder, self.writer.clone());
+        let mut due_ms = Some(0);
+        let mut wants_cold = true;
+        let mut cold_ms = 0;
+        let mut looked_ms = now_ms();
+        let mut checkpoint_ms = now_ms();
+        let mut first = true;
+        while !self.closing.is_cancelled() {
+            let cold_due = cold_ms + engine.policy().cold_interval_ms;
+            let wake = if wants_cold { Some(due_ms.map_or(cold_due, |due| due.min(cold_due))) } else { due_ms };
+            let batch = cutter.next(&*self.log, wake)?;
+            let time_ms = batch.time_ms.max(engine.time_ms());
+            // A pause of our own (a stopped process, a stalled log) is not the silence of nodes.
+            let stalled = time_ms - looked_ms > engine.policy().lease_grace_ms / 2;
+            if stalled {
+                warn!(paused_ms = time_ms - looked_ms, "this engine was paused; every lease begins anew");
+            }
+            looked_ms = time_ms;
+            let cold = wants_cold && time_ms >= cold_due;
+            let settings = (first && engine.policy() != policy) || (first && engine.number() == 0);
+            let epoch = Epoch {
+                number: engine.number() + 1,
+                term,
+                time_ms,
+                cold,
+                complete: batch.complete,
+                renew_leases: first || stalled,
+                policy: settings.then(|| policy.clone()),
+                inputs: batch.inputs,
+            };
+            let record = record_of(&epoch, batch.cut, policy);
+            let started = std::time::Instant::now();
+            let outcome = engine.step(epoch);
+            self.metrics.stepped(&outcome, batch.records, started.elapsed());
+            (due_ms, wants_cold) = (outcome.due_ms, outcome.wants_cold);
+            if cold {
+                cold_ms = time_ms;
+            }
+            first = false;
+            let interval = i64::try_from(self.settings.engine.checkpoint_interval_ms).unwrap_or(i64::MAX);
+            let rows = (time_ms - checkpoint_ms >= interval).then(|| {
+                checkpoint_ms = time_ms;
+                (cutter.taken().clone(), engine.take_rows())
+            });
+            let record = finish(record, &outcome);
+            let commit = Commit { record, outcome, dead_letters: batch.dead_letters, rows };
+            if send.send(commit).is_err() {
+                return Ok(()); // The committer says why.
+            }
+        }
+        let rows = Some((cutter.taken().clone(), engine.take_rows()));
+        let number = engine.number() + 1;
+        let epoch = Epoch { number, term, time_ms: engine.time_ms(), ..Epoch::default() };
+        let record = record_of(&epoch, Vec::new(), policy);
+        let outcome = engine.step(epoch);
+        let rows = rows.map(|(cut, mut before)| {
+            before.extend(engine.take_rows());
+            (cut, before)
+        });
+        let record = finish(record, &outcome);
+        let _ = send.send(Commit { record, outcome, dead_letters: Vec::new(), rows });
+        info!("draining: the last epoch and the checkpoint are on their way");
+        Ok(())
+    }
+}
+
+fn record_of(epoch: &Epoch, cut: Vec<setpoint_schemas::CutEntry>, policy: &Policy) -> EpochRecord {
+    let settings = serde_json::to_string(policy).unwrap_or_default();
+    EpochRecord {
+        number: epoch.number,
+        term: epoch.term,
+        time_ms: epoch.time_ms,
+        cold: epoch.cold,
+        complete: epoch.complete,
+        renew_leases: epoch.renew_leases,
+        cut,
+        decisions: 0,
+        decisions_hash: 0,
+        settings_hash: hash_of(&settings),
+        settings: if epoch.policy.is_some() { settings } else { String::new() },
+        rules: setpoint_rules::RULES_VERSION.to_owned(),
+    }
+}
+
+fn finish(record: EpochRecord, outcome: &Outcome) -> EpochRecord {
+    let decisions = i32::try_from(outcome.decisions.len()).unwrap_or(i32::MAX);
+    EpochRecord { decisions, decisions_hash: outcome.hash, ..record }
+}
+
+fn hash_of(text: &str) -> i64 {
+    // FNV-1a: stable over versions of Rust, which the standard hasher is not.
+    let mut hash: u64 = 0xcbf2_9ce4_8422_2325;
+    for byte in text.bytes() {
+        hash = (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3);
+    }
+    i64::from_ne_bytes(hash.to_ne_bytes())
+}

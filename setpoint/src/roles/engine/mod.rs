@@ -1,0 +1,96 @@
+//! The role `engine`: leader or standby, each serving the API.
+//!
+//! Guarantee: nothing is shown or acted upon before the log has acknowledged it.
+
+mod open;
+mod recovery;
+mod cutting;
+mod leader;
+mod committer;
+mod feed;
+mod waiters;
+mod ports;
+mod gate;
+mod metrics;
+
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use setpoint_api::{ApiState, Parts, ReadModel, Sealer, ServeOptions, TlsFiles};
+use setpoint_ingest::{AppenderKind, Log};
+use setpoint_settings::Settings;
+use tokio_util::sync::CancellationToken;
+use tracing::info;
+
+use crate::roles::signals;
+
+/// Runs until it is told to stop.
+///
+/// # Errors
+/// Whatever keeps it from running.
+pub fn run(settings: Settings) -> anyhow::Result<()> {
+    let runtime = tokio::runtime::Runtime::new().context("failed to start the runtime")?;
+    runtime.block_on(async {
+        let closing = CancellationToken::new();
+        signals::cancel_on_signal(closing.clone());
+        serve(settings, closing).await
+    })
+}
+
+/// Runs the engine and its API until `closing`.
+///
+/// # Errors
+/// Whatever keeps it from running.
+pub(crate) async fn serve(settings: Settings, closing: CancellationToken) -> anyhow::Result<()> {
+    let data = &settings.data_dir;
+    std::fs::create_dir_all(data).with_context(|| format!("failed to make {}", data.display()))?;
+    let log = open::log(&settings)?;
+    log.ensure_topics().context("failed to make the topics")?;
+    let shared = log.appender(AppenderKind::Shared).context("failed to open an appender")?;
+
+    let model = Arc::new(ReadModel::new());
+    let waiters = Arc::new(waiters::Waiters::default());
+    let metrics = Arc::new(metrics::Metrics::new()?);
+    let writer = open::writer(&settings);
+    let inbox = Arc::new(ports::Inbox::new(shared, writer.clone(), waiters.clone()));
+    let revisions = Arc::new(ports::Revisions::default());
+    let reader = Arc::new(ports::Reader::new(log.clone(), model.clone(), revisions.clone()));
+    let parts = Parts {
+        fleet: settings.fleet.clone(),
+        model: model.clone(),
+        requests: inbox.clone(),
+        observations: inbox.clone(),
+        gate: Arc::new(gate::ManifestGate),
+        explain: reader.clone(),
+        log: reader,
+        sealer: Sealer::new(&open::sealing_key(&settings)?),
+        registry: metrics.registry.clone(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+    };
+    let options = serve_options(&settings)?;
+    let (address, server) =
+        setpoint_api::serve(options, ApiState::new(parts), closing.clone()).await?;
+    info!(%address, fleet = %settings.fleet, "the API listens");
+
+    let audience = feed::Audience { model, revisions };
+    let closing_engine = closing.clone();
+    let leader = leader::Leader { settings, log, audience, waiters, metrics, writer, closing: closing_engine };
+    let engine = std::thread::Builder::new().name("engine".into()).spawn(move || leader.run())?;
+    let ended = tokio::task::spawn_blocking(move || engine.join()).await?;
+    closing.cancel();
+    server.await?;
+    ended.map_err(|_| anyhow::anyhow!("the engine thread panicked"))?
+}
+
+fn serve_options(settings: &Settings) -> anyhow::Result<ServeOptions> {
+    let api = &settings.api;
+    let tls = (!api.tls_cert.is_empty()).then(|| TlsFiles {
+        certificate: api.tls_cert.clone().into(),
+        key: api.tls_key.clone().into(),
+    });
+    let tokens = if api.tokens.is_empty() { None } else { Some(open::token_file(settings)?) };
+    Ok(ServeOptions { address: api.address, tls, tokens })
+}
+
+/// The log behind one handle for all threads.
+pub(crate) type SharedLog = Arc<dyn Log>;

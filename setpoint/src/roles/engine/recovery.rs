@@ -1,0 +1,118 @@
+//! From a checkpoint and the later epochs on the log to an engine that is up to date.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use anyhow::{Context as _, bail};
+use setpoint_dataflow::views::Differential;
+use setpoint_dataflow::{Engine, Epoch, Outcome};
+use setpoint_ingest::{Decoder, Log, LogRecord, Reader, covers};
+use setpoint_schemas::avro::Codec;
+use setpoint_schemas::{Cut, EpochRecord, Position, Sourced, Topic};
+use setpoint_store::Checkpoint;
+
+/// Records asked for at once.
+const POLL_RECORDS_MAX: usize = 4096;
+/// How long a poll of what must be there waits.
+const POLL_WAIT: Duration = Duration::from_millis(50);
+
+/// An engine that follows the log: the leader before it leads, a standby all the time.
+pub(super) struct Follower {
+    pub(super) engine: Engine<Differential>,
+    /// The next offset of each input partition that no epoch has taken yet.
+    pub(super) cut: Cut,
+    epochs: Box<dyn Reader>,
+    inputs: Box<dyn Reader>,
+    /// Records read ahead of the epochs that take them, by position.
+    ahead: BTreeMap<Position, LogRecord>,
+    decoder: Decoder,
+    codec: Codec,
+}
+
+impl Follower {
+    /// From the checkpoint, or from nothing.
+    pub(super) fn open(log: &dyn Log, store: &Checkpoint, policy: setpoint_schemas::Policy) -> anyhow::Result<Self> {
+        let loaded = store.load().context("failed to load the checkpoint")?;
+        let (engine, cut) = match loaded {
+            Some(loaded) => {
+                let cut = loaded.cut.clone();
+                let rows = loaded.rows.collect::<Result<Vec<_>, _>>().context("failed to read the checkpoint")?;
+                (Engine::restore(Differential::new(), rows).context("failed to restore the checkpoint")?, cut)
+            }
+            None => (Engine::new(Differential::new(), policy), Cut::default()),
+        };
+        let epochs = log.reader(&cut, &[Topic::Epochs])?;
+        let inputs = log.reader(&cut, &Topic::INPUTS)?;
+        let codec = Codec::single_object();
+        Ok(Follower { engine, cut, epochs, inputs, ahead: BTreeMap::new(), decoder: Decoder::new(codec.clone()), codec })
+    }
+
+    /// Steps every epoch up to the present end of the log, giving each outcome to `each`.
+    pub(super) fn catch_up(&mut self, log: &dyn Log, mut each: impl FnMut(&Outcome)) -> anyhow::Result<i64> {
+        let ends = log.ends(&[Topic::Epochs])?;
+        let mut stepped = 0;
+        while !covers(&self.epochs.position(), &ends) {
+            for record in self.epochs.poll(POLL_RECORDS_MAX, POLL_WAIT)? {
+                let Some(value) = &record.value else { continue };
+                let epoch: EpochRecord = self
+                    .codec
+                    .decode(value)
+                    .with_context(|| format!("failed to decode the epoch at {}", record.position))?;
+                self.cut.advance(Topic::Epochs, record.position.partition, record.position.offset + 1);
+                if epoch.number <= self.engine.number() {
+                    continue;
+                }
+                let outcome = self.replay(&epoch)?;
+                each(&outcome);
+                stepped += 1;
+            }
+        }
+        Ok(stepped)
+    }
+
+    fn replay(&mut self, record: &EpochRecord) -> anyhow::Result<Outcome> {
+        for entry in record.cut().iter() {
+            self.cut.advance(entry.0, entry.1, entry.2);
+        }
+        let inputs = self.take_until_cut()?;
+        let policy = if record.settings.is_empty() {
+            None
+        } else {
+            Some(serde_json::from_str(&record.settings).context("failed to read an epoch's settings")?)
+        };
+        let outcome = self.engine.step(Epoch {
+            number: record.number,
+            term: record.term,
+            time_ms: record.time_ms,
+            cold: record.cold,
+            complete: record.complete,
+            renew_leases: record.renew_leases,
+            policy,
+            inputs,
+        });
+        if outcome.hash != record.decisions_hash {
+            bail!(
+                "epoch {} replays to other decisions than recorded (rules {} then, {} now); the log and this binary do not fit",
+                record.number, record.rules, setpoint_rules::RULES_VERSION
+            );
+        }
+        Ok(outcome)
+    }
+
+    /// The inputs before the cut that no earlier epoch took, decoded, in order.
+    fn take_until_cut(&mut self) -> anyhow::Result<Vec<Sourced>> {
+        let wanted: Cut = self.cut.iter().filter(|(topic, ..)| Topic::INPUTS.contains(topic)).collect();
+        while !covers(&self.inputs.position(), &wanted) {
+            for record in self.inputs.poll(POLL_RECORDS_MAX, POLL_WAIT)? {
+                self.ahead.insert(record.position, record);
+            }
+        }
+        let (taken, kept) = std::mem::take(&mut self.ahead)
+            .into_iter()
+            .partition(|(position, _)| wanted.covers(*position));
+        self.ahead = kept;
+        let taken: BTreeMap<Position, LogRecord> = taken;
+        let decode = |record: &LogRecord| self.decoder.decode(record).ok().flatten();
+        Ok(taken.values().filter_map(decode).collect())
+    }
+}
