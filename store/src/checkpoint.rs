@@ -1,0 +1,258 @@
+//! Opening, loading and writing the checkpoint.
+
+use std::path::{Path, PathBuf};
+
+use rocksdb::{
+    DB, DBCompressionType, DBIterator, DBRecoveryMode, Direction, IteratorMode, Options, WriteBatch,
+};
+use setpoint_schemas::Cut;
+
+use crate::meta::Meta;
+
+/// Why the checkpoint cannot be used. After [`StoreError::OtherFormat`] or
+/// [`StoreError::Corrupt`] the caller may [`Checkpoint::discard`] it and read the log instead.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// RocksDB failed: the folder is in use by another process, or the disk fails.
+    #[error("failed to {attempt} the checkpoint at {}", path.display())]
+    Database {
+        /// What was tried.
+        attempt: &'static str,
+        /// Where.
+        path: PathBuf,
+        /// RocksDB's words.
+        #[source]
+        source: rocksdb::Error,
+    },
+    /// Another version wrote it.
+    #[error("the checkpoint at {} has format {found}, and this version reads {FORMAT}", path.display())]
+    OtherFormat {
+        /// Where.
+        path: PathBuf,
+        /// The format that it has.
+        found: u32,
+    },
+    /// It contradicts itself.
+    #[error("the checkpoint at {} is damaged: {what}", path.display())]
+    Corrupt {
+        /// Where.
+        path: PathBuf,
+        /// What is wrong.
+        what: String,
+    },
+}
+
+/// A row: its table, its key, its value.
+pub type Row = (u8, Box<[u8]>, Box<[u8]>);
+
+/// A changed row: its table, its key, and its new value, or `None` when it is gone.
+pub type Change = (u8, Vec<u8>, Option<Vec<u8>>);
+
+/// The checkpoint. One process has it open.
+pub struct Checkpoint {
+    db: DB,
+    path: PathBuf,
+    rows: u64,
+}
+
+/// What a checkpoint holds.
+pub struct Loaded<'a> {
+    /// The epoch that the rows stand for.
+    pub epoch: i64,
+    /// The reign of that epoch.
+    pub term: i64,
+    /// How far the log had been read.
+    pub cut: Cut,
+    /// Every row, by table and key.
+    pub rows: Rows<'a>,
+}
+
+/// The rows of a checkpoint, by table and key. Ends with [`StoreError::Corrupt`] when fewer or
+/// more came than were written.
+pub struct Rows<'a> {
+    rows: DBIterator<'a>,
+    path: &'a Path,
+    expected: u64,
+    seen: u64,
+    ended: bool,
+}
+
+/// The layout of keys, values and meta.
+const FORMAT: u32 = 1;
+const FORMAT_KEY: &[u8] = b"mformat";
+const META_KEY: &[u8] = b"mmeta";
+/// Before the table and the key of each row; sorts after the meta keys, so that rows come last.
+const ROW: u8 = b'r';
+/// Rows are written in bursts of an epoch; larger buffers would only delay the same work.
+const WRITE_BUFFER_BYTES: usize = 32 << 20;
+/// Bounds the time that opening after a crash takes.
+const WAL_BYTES_MAX: u64 = 128 << 20;
+/// Far below the usual limit of 1024 open files a process.
+const OPEN_FILES_MAX: i32 = 256;
+
+impl Checkpoint {
+    /// Opens the checkpoint, or makes an empty one.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the folder is in use, damaged, or of another format.
+    pub fn open(path: &Path) -> Result<Self, StoreError> {
+        let db = DB::open(&options(), path).map_err(failed("open", path))?;
+        settle_format(&db, path)?;
+        let mut checkpoint = Checkpoint { db, path: path.to_owned(), rows: 0 };
+        checkpoint.rows = checkpoint.meta()?.map_or(0, |meta| meta.rows);
+        Ok(checkpoint)
+    }
+
+    /// Removes the checkpoint from the disk, whatever it holds.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`] when it is open or the disk fails.
+    pub fn discard(path: &Path) -> Result<(), StoreError> {
+        DB::destroy(&Options::default(), path).map_err(failed("discard", path))
+    }
+
+    /// What the last write left; `None` when nothing was written yet.
+    ///
+    /// # Errors
+    /// [`StoreError`] when it is damaged or the disk fails.
+    pub fn load(&self) -> Result<Option<Loaded<'_>>, StoreError> {
+        let Some(meta) = self.meta()? else { return Ok(None) };
+        let cut = meta.cut().ok_or_else(|| self.corrupt("its cut names an unknown topic"))?;
+        let rows = Rows {
+            rows: self.db.iterator(IteratorMode::From(&[ROW], Direction::Forward)),
+            path: &self.path,
+            expected: meta.rows,
+            seen: 0,
+            ended: false,
+        };
+        Ok(Some(Loaded { epoch: meta.epoch, term: meta.term, cut, rows }))
+    }
+
+    /// Moves the checkpoint to an epoch: all changed rows and what they stand for, at once. When
+    /// a row is named twice the later one holds. It survives the end of this process at once, and
+    /// a power cut after a while; then an earlier write is what is loaded.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the disk fails; the checkpoint is as it was.
+    pub fn write(
+        &mut self,
+        epoch: i64,
+        term: i64,
+        cut: &Cut,
+        changed: &[Change],
+    ) -> Result<(), StoreError> {
+        let latest: std::collections::BTreeMap<(u8, &[u8]), Option<&[u8]>> = changed
+            .iter()
+            .map(|(table, key, value)| ((*table, key.as_slice()), value.as_deref()))
+            .collect();
+        let (mut batch, mut rows) = (WriteBatch::default(), self.rows);
+        for ((table, key), value) in latest {
+            let key = row_key(table, key);
+            let present = self.is_present(&key)?;
+            match value {
+                Some(value) => batch.put(&key, value),
+                None => batch.delete(&key),
+            }
+            rows = rows + u64::from(value.is_some()) - u64::from(present);
+        }
+        let meta = postcard::to_stdvec(&Meta::new(epoch, term, rows, cut))
+            .map_err(|error| self.corrupt(&error.to_string()))?;
+        batch.put(META_KEY, meta);
+        self.db.write(batch).map_err(failed("write", &self.path))?;
+        self.rows = rows;
+        Ok(())
+    }
+
+    fn is_present(&self, key: &[u8]) -> Result<bool, StoreError> {
+        let found = self.db.get_pinned(key).map_err(failed("read", &self.path))?;
+        Ok(found.is_some())
+    }
+
+    fn meta(&self) -> Result<Option<Meta>, StoreError> {
+        let Some(bytes) = self.db.get(META_KEY).map_err(failed("read", &self.path))? else {
+            return Ok(None);
+        };
+        let meta = postcard::from_bytes(&bytes);
+        meta.map(Some).map_err(|error| self.corrupt(&format!("its epoch does not read: {error}")))
+    }
+
+    fn corrupt(&self, what: &str) -> StoreError {
+        StoreError::Corrupt { path: self.path.clone(), what: what.to_owned() }
+    }
+}
+
+impl Iterator for Rows<'_> {
+    type Item = Result<Row, StoreError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.ended {
+            return None;
+        }
+        let row = match self.rows.next() {
+            Some(Ok((key, value))) => self.row(&key, value),
+            Some(Err(source)) => Err(failed("read", self.path)(source)),
+            None if self.seen == self.expected => {
+                self.ended = true;
+                return None;
+            }
+            None => Err(self.corrupt(format!("{} of its {} rows", self.seen, self.expected))),
+        };
+        self.ended = row.is_err();
+        Some(row)
+    }
+}
+
+impl Rows<'_> {
+    fn row(&mut self, key: &[u8], value: Box<[u8]>) -> Result<Row, StoreError> {
+        self.seen += 1;
+        match key {
+            [ROW, table, key @ ..] if self.seen <= self.expected => Ok((*table, key.into(), value)),
+            _ => Err(self.corrupt(format!("a row more than its {}", self.expected))),
+        }
+    }
+
+    fn corrupt(&self, what: String) -> StoreError {
+        StoreError::Corrupt { path: self.path.to_owned(), what }
+    }
+}
+
+fn row_key(table: u8, key: &[u8]) -> Vec<u8> {
+    [&[ROW, table], key].concat()
+}
+
+fn settle_format(db: &DB, path: &Path) -> Result<(), StoreError> {
+    match db.get(FORMAT_KEY).map_err(failed("read", path))? {
+        None if db.iterator(IteratorMode::Start).next().is_none() => {
+            db.put(FORMAT_KEY, FORMAT.to_le_bytes()).map_err(failed("make", path))
+        }
+        Some(found) if found == FORMAT.to_le_bytes() => Ok(()),
+        found => match found.as_deref().map(<[u8; 4]>::try_from) {
+            Some(Ok(bytes)) => {
+                let found = u32::from_le_bytes(bytes);
+                Err(StoreError::OtherFormat { path: path.to_owned(), found })
+            }
+            _ => Err(StoreError::Corrupt {
+                path: path.to_owned(),
+                what: "it does not say its format".to_owned(),
+            }),
+        },
+    }
+}
+
+fn options() -> Options {
+    let mut options = Options::default();
+    options.create_if_missing(true);
+    options.set_compression_type(DBCompressionType::Lz4);
+    options.set_write_buffer_size(WRITE_BUFFER_BYTES);
+    options.set_max_total_wal_size(WAL_BYTES_MAX);
+    options.set_max_open_files(OPEN_FILES_MAX);
+    options.set_keep_log_file_num(2);
+    // Writes are not synced, so a power cut may lose the last ones: the rest still is one write.
+    options.set_wal_recovery_mode(DBRecoveryMode::PointInTime);
+    options
+}
+
+fn failed(attempt: &'static str, path: &Path) -> impl Fn(rocksdb::Error) -> StoreError {
+    let path = path.to_owned();
+    move |source| StoreError::Database { attempt, path: path.clone(), source }
+}
