@@ -2,8 +2,6 @@
 //!
 //! Absent: placement, ownership, strategic merging beyond what the crate's own functions do.
 
-#![allow(dead_code, reason = "each test file uses its own part")]
-
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
@@ -24,19 +22,19 @@ use setpoint_schemas::{
 use tokio_util::sync::CancellationToken;
 
 /// The engine time at which every test begins.
-pub const T0: i64 = 1_700_000_000_000;
+pub(crate) const T0: i64 = 1_700_000_000_000;
 
 /// The tiny leader.
-pub struct Leader {
-    pub model: Arc<ReadModel>,
+pub(crate) struct Leader {
+    pub(crate) model: Arc<ReadModel>,
     accepted: Mutex<BTreeMap<String, Arc<Resource>>>,
     epoch: Mutex<i64>,
     /// Everything that was handed to a port, as text: what would stand on the log.
-    pub log: Mutex<Vec<String>>,
+    pub(crate) log: Mutex<Vec<String>>,
 }
 
 impl Leader {
-    pub fn new() -> Arc<Leader> {
+    pub(crate) fn new() -> Arc<Leader> {
         let leader = Leader {
             model: Arc::new(ReadModel::new()),
             accepted: Mutex::default(),
@@ -50,7 +48,7 @@ impl Leader {
     }
 
     /// Commits changes as the next epoch.
-    pub fn commit(&self, changes: impl FnOnce(i64) -> Vec<Change>) -> i64 {
+    pub(crate) fn commit(&self, changes: impl FnOnce(i64) -> Vec<Change>) -> i64 {
         let mut epoch = self.epoch.lock().unwrap();
         *epoch += 1;
         self.model.apply(changes(*epoch), *epoch, 1, T0 + *epoch * 1000);
@@ -74,7 +72,12 @@ impl Leader {
         }
         let sound = items.iter().all(|item| item.outcome != Outcome::Refused);
         if !sound {
-            return Verdict { accepted: false, reason: "refused".to_owned(), epoch: next - 1, items };
+            return Verdict {
+                accepted: false,
+                reason: "refused".to_owned(),
+                epoch: next - 1,
+                items,
+            };
         }
         *accepted = draft;
         drop(accepted);
@@ -100,7 +103,8 @@ fn decide_item(
         return Err((409, "the object has been modified".to_owned()));
     }
     let missing = || (404, format!("{text} not found"));
-    let old: Value = present.as_ref().map_or(Value::Null, |r| serde_json::from_str(&r.body).unwrap());
+    let old: Value =
+        present.as_ref().map_or(Value::Null, |r| serde_json::from_str(&r.body).unwrap());
     let body: Value = serde_json::from_str(&item.body).unwrap_or_default();
     let mut new = old.clone();
     match item.verb {
@@ -171,7 +175,11 @@ impl Observations for Leader {
         self.commit(|_| observed.collect());
         Box::pin(async { Ok(()) })
     }
-    fn usage(&self, _: NodeName, samples: Vec<UsageSample>) -> PortFuture<'_, Result<(), PortError>> {
+    fn usage(
+        &self,
+        _: NodeName,
+        samples: Vec<UsageSample>,
+    ) -> PortFuture<'_, Result<(), PortError>> {
         self.log.lock().unwrap().push(serde_json::to_string(&samples).unwrap());
         Box::pin(async { Ok(()) })
     }
@@ -187,7 +195,10 @@ impl Gate for Leader {
             return Err(vec!["spec.nonsense: it has no effect here".to_owned()]);
         }
         if object["kind"] == "Secret" && object["stringData"]["refused"].is_string() {
-            return Err(vec![format!("stringData.refused: bad value {}", object["stringData"]["refused"])]);
+            return Err(vec![format!(
+                "stringData.refused: bad value {}",
+                object["stringData"]["refused"]
+            )]);
         }
         let kept = object["kind"] == "Ingress";
         let standing = if kept { Standing::Kept } else { Standing::Managed };
@@ -208,7 +219,12 @@ impl Gate for Leader {
 }
 
 impl Explain for Leader {
-    fn explain(&self, kind: String, ns: String, name: String) -> PortFuture<'_, Result<Value, PortError>> {
+    fn explain(
+        &self,
+        kind: String,
+        ns: String,
+        name: String,
+    ) -> PortFuture<'_, Result<Value, PortError>> {
         let missing = name == "missing";
         let told = json!({"kind": kind, "namespace": ns, "name": name, "reason": "because"});
         let missed = || PortError::NotFound("nothing is known of it".to_owned());
@@ -220,7 +236,13 @@ impl Explain for Leader {
 }
 
 impl LogReads for Leader {
-    fn log(&self, topic: String, partition: i32, from: i64, max: usize) -> PortFuture<'_, Result<Value, PortError>> {
+    fn log(
+        &self,
+        topic: String,
+        partition: i32,
+        from: i64,
+        max: usize,
+    ) -> PortFuture<'_, Result<Value, PortError>> {
         Box::pin(async move {
             Ok(json!({"topic": topic, "partition": partition, "from": from, "max": max}))
         })
@@ -231,10 +253,10 @@ impl LogReads for Leader {
 }
 
 /// A server over a tiny leader; it closes when it is dropped.
-pub struct Server {
-    pub leader: Arc<Leader>,
-    pub base: String,
-    pub client: reqwest::Client,
+pub(crate) struct Server {
+    pub(crate) leader: Arc<Leader>,
+    pub(crate) base: String,
+    pub(crate) client: reqwest::Client,
     closing: CancellationToken,
 }
 
@@ -244,11 +266,14 @@ impl Drop for Server {
     }
 }
 
-pub async fn server() -> Server {
+pub(crate) async fn server() -> Server {
     server_with(None, None).await
 }
 
-pub async fn server_with(tls: Option<TlsFiles>, tokens: Option<std::path::PathBuf>) -> Server {
+pub(crate) async fn server_with(
+    tls: Option<TlsFiles>,
+    tokens: Option<std::path::PathBuf>,
+) -> Server {
     let leader = Leader::new();
     let closing = CancellationToken::new();
     let address = "127.0.0.1:0".parse().unwrap();
@@ -256,11 +281,15 @@ pub async fn server_with(tls: Option<TlsFiles>, tokens: Option<std::path::PathBu
     let options = ServeOptions { address, tls, tokens };
     let (address, _) = serve(options, state(&leader), closing.clone()).await.unwrap();
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let client = reqwest::Client::builder().tls_danger_accept_invalid_certs(true).no_proxy().build().unwrap();
+    let client = reqwest::Client::builder()
+        .tls_danger_accept_invalid_certs(true)
+        .no_proxy()
+        .build()
+        .unwrap();
     Server { leader, base: format!("{scheme}://{address}"), client, closing }
 }
 
-pub fn state(leader: &Arc<Leader>) -> ApiState {
+pub(crate) fn state(leader: &Arc<Leader>) -> ApiState {
     ApiState::new(Parts {
         fleet: FleetId::parse("test").unwrap(),
         model: leader.model.clone(),
@@ -277,7 +306,13 @@ pub fn state(leader: &Arc<Leader>) -> ApiState {
 
 impl Server {
     /// Sends and answers (status, body as JSON or as text in a string).
-    pub async fn send(&self, method: &str, path: &str, kind: &str, body: &str) -> (u16, Value) {
+    pub(crate) async fn send(
+        &self,
+        method: &str,
+        path: &str,
+        kind: &str,
+        body: &str,
+    ) -> (u16, Value) {
         let method = reqwest::Method::from_bytes(method.as_bytes()).unwrap();
         let call = self.client.request(method, format!("{}{path}", self.base));
         let call = call.header("content-type", kind).body(body.to_owned());
@@ -286,15 +321,15 @@ impl Server {
         let text = response.text().await.unwrap();
         (code, serde_json::from_str(&text).unwrap_or(Value::String(text)))
     }
-    pub async fn get(&self, path: &str) -> (u16, Value) {
+    pub(crate) async fn get(&self, path: &str) -> (u16, Value) {
         self.send("GET", path, "application/json", "").await
     }
-    pub async fn post(&self, path: &str, body: Value) -> (u16, Value) {
+    pub(crate) async fn post(&self, path: &str, body: Value) -> (u16, Value) {
         self.send("POST", path, "application/json", &body.to_string()).await
     }
 }
 
-pub fn deployment(name: &str, replicas: i64) -> Value {
+pub(crate) fn deployment(name: &str, replicas: i64) -> Value {
     json!({
         "apiVersion": "apps/v1", "kind": "Deployment",
         "metadata": {"name": name, "labels": {"app": name}},
@@ -308,7 +343,7 @@ pub fn deployment(name: &str, replicas: i64) -> Value {
     })
 }
 
-pub fn record(node: &str) -> NodeRecord {
+pub(crate) fn record(node: &str) -> NodeRecord {
     NodeRecord {
         node: NodeName::parse(node).unwrap(),
         session: SessionId::parse("s1").unwrap(),
@@ -317,8 +352,18 @@ pub fn record(node: &str) -> NodeRecord {
         runtime_version: "1".to_owned(),
         agent_version: "v0.1.0".to_owned(),
         address: "127.0.0.1".to_owned(),
-        capacity: Resources { cpu_milli: 4000, memory_bytes: 8 << 30, pods: 110, ..Resources::default() },
-        allocatable: Resources { cpu_milli: 3500, memory_bytes: 7 << 30, pods: 110, ..Resources::default() },
+        capacity: Resources {
+            cpu_milli: 4000,
+            memory_bytes: 8 << 30,
+            pods: 110,
+            ..Resources::default()
+        },
+        allocatable: Resources {
+            cpu_milli: 3500,
+            memory_bytes: 7 << 30,
+            pods: 110,
+            ..Resources::default()
+        },
         labels: BTreeMap::from([("kubernetes.io/hostname".to_owned(), node.to_owned())]),
         conditions: vec![Condition {
             kind: "Ready".to_owned(),
@@ -330,13 +375,13 @@ pub fn record(node: &str) -> NodeRecord {
     }
 }
 
-pub fn served(record: NodeRecord, lost: bool, epoch: i64) -> Arc<NodeServed> {
+pub(crate) fn served(record: NodeRecord, lost: bool, epoch: i64) -> Arc<NodeServed> {
     let requested = Resources { cpu_milli: 100, pods: 1, ..Resources::default() };
     Arc::new(NodeServed { record: Arc::new(record), lost, requested, last_epoch: epoch })
 }
 
 /// A pod of the Deployment `web` in `default`.
-pub fn placement(uid: &str, node: &str, epoch: i64) -> Arc<Placement> {
+pub(crate) fn placement(uid: &str, node: &str, epoch: i64) -> Arc<Placement> {
     let spec = json!({"containers": [{"name": "main", "image": "busybox:1",
         "envFrom": [{"secretRef": {"name": "mounted"}}]}]});
     Arc::new(Placement {
@@ -356,7 +401,7 @@ pub fn placement(uid: &str, node: &str, epoch: i64) -> Arc<Placement> {
     })
 }
 
-pub fn observed(uid: &str, node: &str, ready: bool) -> Arc<PodObserved> {
+pub(crate) fn observed(uid: &str, node: &str, ready: bool) -> Arc<PodObserved> {
     Arc::new(PodObserved {
         uid: PodUid::parse(uid).unwrap(),
         node: NodeName::parse(node).unwrap(),
@@ -389,8 +434,9 @@ pub fn observed(uid: &str, node: &str, ready: bool) -> Arc<PodObserved> {
 }
 
 /// One node, the Deployment `web`, and its pod `web-1` that runs.
-pub async fn furnish(server: &Server) {
-    let (code, _) = server.post("/apis/apps/v1/namespaces/default/deployments", deployment("web", 2)).await;
+pub(crate) async fn furnish(server: &Server) {
+    let (code, _) =
+        server.post("/apis/apps/v1/namespaces/default/deployments", deployment("web", 2)).await;
     assert_eq!(code, 201);
     server.leader.commit(|epoch| {
         let placed = placement("web-1", "n1", epoch);

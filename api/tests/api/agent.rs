@@ -1,0 +1,90 @@
+//! What agents say and ask.
+
+use std::time::{Duration, Instant};
+
+use crate::common::{furnish, observed, placement, record, server};
+use serde_json::json;
+use setpoint_api::Change;
+use setpoint_schemas::{NodeReport, PlacementList, PodUid};
+
+const PLACEMENTS: &str = "/setpoint/v1/nodes/n1/placements";
+
+#[tokio::test]
+async fn a_node_registers_reports_and_is_refused_what_is_not_its_own() {
+    let server = server().await;
+    let node = serde_json::to_string(&record("n1")).unwrap();
+    let report =
+        NodeReport { observed: vec![(*observed("p", "n1", true)).clone()], snapshot: None };
+    let report = serde_json::to_string(&report).unwrap();
+    let lease = json!({"node": "n1", "session": "s1", "sequence": 1, "time_ms": 5}).to_string();
+    for (method, path, body, code) in [
+        ("PUT", "/setpoint/v1/nodes/n1", &*node, 204),
+        ("PUT", "/setpoint/v1/nodes/n2", &*node, 400),
+        ("PUT", "/setpoint/v1/nodes/N_1", &*node, 400),
+        ("PUT", "/setpoint/v1/nodes/n1", "{}", 400),
+        ("POST", "/setpoint/v1/nodes/n1/lease", &*lease, 204),
+        ("POST", "/setpoint/v1/nodes/n2/lease", &*lease, 400),
+        ("POST", "/setpoint/v1/nodes/n1/pods", &*report, 204),
+        ("POST", "/setpoint/v1/nodes/n2/pods", &*report, 400),
+        ("POST", "/setpoint/v1/nodes/n1/usage", "[]", 204),
+    ] {
+        let (found, answer) = server.send(method, path, "application/json", body).await;
+        assert_eq!(found, code, "{method} {path}: {answer}");
+    }
+    assert_eq!(server.get("/api/v1/nodes/n1").await.0, 200);
+    assert_eq!(
+        server.get("/api/v1/namespaces/default/pods/p").await.1["status"]["phase"],
+        "Running"
+    );
+}
+
+#[tokio::test]
+async fn a_poll_answers_at_once_when_there_is_news_and_otherwise_waits_for_it() {
+    let server = server().await;
+    furnish(&server).await;
+    let list: PlacementList = serde_json::from_value(server.get(PLACEMENTS).await.1).unwrap();
+    assert_eq!((list.complete, list.placements.len(), list.fleet.as_str()), (true, 1, "test"));
+    let uid = PodUid::parse("web-1").unwrap();
+    let begun = Instant::now();
+    let path = format!("{PLACEMENTS}?after={}&term={}", list.epoch, list.term);
+    let poll = server.get(&path);
+    let change = async {
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        // Another node's news is no news.
+        server.leader.commit(|epoch| {
+            let other = placement("other", "n2", epoch);
+            vec![Change::Placement(other.uid.clone(), Some(other))]
+        });
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        server.leader.commit(|_| vec![Change::Placement(uid, None)])
+    };
+    let ((code, answer), epoch) = tokio::join!(poll, change);
+    let list: PlacementList = serde_json::from_value(answer).unwrap();
+    assert_eq!((code, list.placements.len(), list.epoch), (200, 0, epoch));
+    assert!(begun.elapsed() >= Duration::from_millis(600));
+    assert!(begun.elapsed() < Duration::from_secs(10));
+}
+
+#[tokio::test]
+async fn a_model_that_is_not_up_to_date_gives_no_list() {
+    let server = server().await;
+    furnish(&server).await;
+    server.leader.model.set_ready(false);
+    for path in [PLACEMENTS, "/api/v1/pods", "/readyz?verbose"] {
+        assert_eq!(server.get(path).await.0, 503, "{path}");
+    }
+    assert_eq!(server.get("/livez").await.0, 200);
+}
+
+#[tokio::test]
+async fn a_new_term_is_news_to_every_node() {
+    let server = server().await;
+    furnish(&server).await;
+    let path = format!("{PLACEMENTS}?after={}&term=1", server.leader.model.epoch());
+    let reign = async {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        server.leader.model.apply(Vec::new(), 99, 2, 0);
+    };
+    let ((_, answer), ()) = tokio::join!(server.get(&path), reign);
+    assert_eq!((&answer["term"], &answer["epoch"]), (&json!(2), &json!(99)));
+}

@@ -1,0 +1,127 @@
+//! Watches: what a client sees, line by line.
+
+use std::time::Duration;
+
+use crate::common::{Server, deployment, furnish, observed, placement, server};
+use futures::StreamExt;
+use serde_json::{Value, json};
+use setpoint_api::Change;
+use setpoint_schemas::PodUid;
+
+const DEPLOYMENTS: &str = "/apis/apps/v1/namespaces/default/deployments";
+
+/// Reads lines until there are so many, or the stream ends.
+async fn lines(
+    server: &Server,
+    query: &str,
+    count: usize,
+    meanwhile: impl AsyncFnOnce(),
+) -> Vec<Value> {
+    let response = server.client.get(format!("{}{query}", server.base)).send().await.unwrap();
+    assert_eq!(response.status(), 200);
+    let mut stream = response.bytes_stream();
+    meanwhile().await;
+    let mut text = String::new();
+    let read = async {
+        while text.lines().count() < count {
+            let Some(chunk) = stream.next().await else { break };
+            text += std::str::from_utf8(&chunk.unwrap()).unwrap();
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(10), read).await.expect("the lines come in time");
+    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+fn told(lines: &[Value]) -> String {
+    let line = |line: &Value| {
+        let name = line["object"]["metadata"]["name"].as_str().unwrap_or("-").to_owned();
+        format!("{} {name}", line["type"].as_str().unwrap())
+    };
+    lines.iter().map(line).collect::<Vec<_>>().join(", ")
+}
+
+#[tokio::test]
+async fn a_watch_begins_with_what_there_is_and_goes_on_with_what_changes() {
+    let server = server().await;
+    server.post(DEPLOYMENTS, deployment("a", 1)).await;
+    let seen = lines(&server, &format!("{DEPLOYMENTS}?watch=1"), 4, async || {
+        server.post(DEPLOYMENTS, deployment("b", 1)).await;
+        let patch = r#"{"spec":{"replicas":2}}"#;
+        server
+            .send("PATCH", &format!("{DEPLOYMENTS}/b"), "application/merge-patch+json", patch)
+            .await;
+        server.send("DELETE", &format!("{DEPLOYMENTS}/a"), "application/json", "").await;
+    })
+    .await;
+    assert_eq!(told(&seen), "ADDED a, ADDED b, MODIFIED b, DELETED a");
+}
+
+#[tokio::test]
+async fn a_watch_from_a_version_misses_nothing_and_repeats_nothing() {
+    let server = server().await;
+    server.post(DEPLOYMENTS, deployment("a", 1)).await;
+    let (_, list) = server.get(DEPLOYMENTS).await;
+    let version = list["metadata"]["resourceVersion"].as_str().unwrap().to_owned();
+    server.post(DEPLOYMENTS, deployment("b", 1)).await;
+    let query = format!("{DEPLOYMENTS}?watch=1&resourceVersion={version}&timeoutSeconds=1");
+    assert_eq!(told(&lines(&server, &query, 9, async || ()).await), "ADDED b");
+}
+
+#[tokio::test]
+async fn objects_enter_and_leave_a_watch_by_its_selector() {
+    let server = server().await;
+    server.post(DEPLOYMENTS, deployment("a", 1)).await;
+    let query = format!("{DEPLOYMENTS}?watch=1&labelSelector=tier%3Dfront");
+    let label = async |value: Value| {
+        let patch = json!({"metadata": {"labels": {"tier": value}}}).to_string();
+        server
+            .send("PATCH", &format!("{DEPLOYMENTS}/a"), "application/merge-patch+json", &patch)
+            .await;
+    };
+    let seen = lines(&server, &query, 2, async || {
+        label(json!("front")).await;
+        label(Value::Null).await;
+    })
+    .await;
+    assert_eq!(told(&seen), "ADDED a, DELETED a");
+}
+
+#[tokio::test]
+async fn a_version_that_is_too_old_is_gone() {
+    let server = server().await;
+    server.leader.model.set_ready(false);
+    server.leader.commit(|_| Vec::new());
+    server.leader.model.set_ready(true);
+    let (code, body) = server.get(&format!("{DEPLOYMENTS}?watch=1&resourceVersion=1")).await;
+    assert_eq!((code, &body["reason"]), (410, &json!("Expired")));
+}
+
+#[tokio::test]
+async fn a_watch_of_pods_follows_placement_and_observation() {
+    let server = server().await;
+    furnish(&server).await;
+    let query = "/api/v1/pods?watch=1&fieldSelector=spec.nodeName%3Dn2";
+    let uid = PodUid::parse("web-9").unwrap();
+    let seen = lines(&server, query, 4, async || {
+        server.leader.commit(|epoch| {
+            vec![Change::Placement(uid.clone(), Some(placement("web-9", "n2", epoch)))]
+        });
+        server.leader.commit(|_| vec![Change::Pod(observed("web-9", "n2", true))]);
+        server.leader.commit(|_| vec![Change::Placement(uid.clone(), None)]);
+        server.leader.commit(|_| vec![Change::PodGone(uid.clone())]);
+    })
+    .await;
+    assert_eq!(told(&seen), "ADDED web-9, MODIFIED web-9, MODIFIED web-9, DELETED web-9");
+}
+
+#[tokio::test]
+async fn the_end_of_what_there_was_is_marked_when_asked_for() {
+    let server = server().await;
+    server.post(DEPLOYMENTS, deployment("a", 1)).await;
+    let query = format!(
+        "{DEPLOYMENTS}?watch=1&sendInitialEvents=true&allowWatchBookmarks=true&resourceVersionMatch=NotOlderThan"
+    );
+    let seen = lines(&server, &query, 2, async || ()).await;
+    assert_eq!(told(&seen), "ADDED a, BOOKMARK -");
+    assert_eq!(seen[1]["object"]["metadata"]["annotations"]["k8s.io/initial-events-end"], "true");
+}
