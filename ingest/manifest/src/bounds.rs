@@ -14,8 +14,9 @@ pub(crate) const DOCUMENTS_MAX: usize = 10_000;
 /// accepted can be read back with a few levels around it.
 pub(crate) const DEPTH_MAX: usize = 100;
 
-/// Nodes of one source after aliases are expanded; a 16 MB file of short lines has fewer.
-pub(crate) const NODES_MAX: usize = 4_000_000;
+/// Values of one source after aliases are expanded. The largest manifest of the field has 150,000;
+/// a million take about 200 MB while they are read.
+pub(crate) const NODES_MAX: usize = 1_000_000;
 
 /// Nodes that aliases and merge keys may add to one source: a bomb of nested aliases stops here.
 pub(crate) const ALIASED_NODES_MAX: usize = 200_000;

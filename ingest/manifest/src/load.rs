@@ -27,7 +27,10 @@ pub struct LoadOptions {
 ///
 /// # Errors
 /// Everything that is wrong, each with file, document, path and reason: all or nothing.
-pub fn load(sources: &[Source], options: &LoadOptions) -> Result<Vec<(Origin, Gated)>, Vec<Problem>> {
+pub fn load(
+    sources: &[Source],
+    options: &LoadOptions,
+) -> Result<Vec<(Origin, Gated)>, Vec<Problem>> {
     let (mut found, mut problems) = (Vec::new(), Vec::new());
     for source in sources {
         match source::texts(source, &options.read) {
@@ -78,11 +81,7 @@ fn compose_items(text: &Text, options: &LoadOptions) -> Result<Vec<Item>, Vec<Pr
     let mut warnings = project.warnings;
     let mut ignored = project.ignored;
     let items = project.objects.into_iter().map(|value| Item {
-        document: Document {
-            origin: origin.clone(),
-            within: FieldPath::root(),
-            value,
-        },
+        document: Document { origin: origin.clone(), within: FieldPath::root(), value },
         // What concerns the whole file is told once, with its first object.
         ignored: std::mem::take(&mut ignored),
         warnings: std::mem::take(&mut warnings),

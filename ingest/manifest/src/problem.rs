@@ -97,11 +97,8 @@ const SHOWN_CHARS_MAX: usize = 80;
 
 /// The text, cut to one line's length, without line breaks.
 pub(crate) fn shortened(text: &str) -> String {
-    let shown: String = text
-        .chars()
-        .take(SHOWN_CHARS_MAX)
-        .map(|c| if c.is_control() { ' ' } else { c })
-        .collect();
+    let shown: String =
+        text.chars().take(SHOWN_CHARS_MAX).map(|c| if c.is_control() { ' ' } else { c }).collect();
     if text.chars().nth(SHOWN_CHARS_MAX).is_some() { shown + "…" } else { shown }
 }
 

@@ -33,6 +33,14 @@ fn a_document_above_its_bound_is_refused() {
 }
 
 #[test]
+fn a_source_of_too_many_values_is_refused_as_yaml_and_as_json() {
+    let yaml = "- a\n".repeat(700_000) + "---\n" + &"- a\n".repeat(700_000);
+    refused_soon(Source::Text { name: "-".into(), text: yaml }, "more than 1000000 values");
+    let json = format!("{{\"a\":[{}1]}}", "1,".repeat(1_200_000));
+    refused_soon(Source::Text { name: "-".into(), text: json }, "more than 1000000 values");
+}
+
+#[test]
 fn too_many_documents_are_refused() {
     let text = "a: 1\n---\n".repeat(10_001);
     refused_soon(Source::Text { name: "-".into(), text }, "documents");
@@ -54,15 +62,75 @@ fn a_file_that_includes_itself_is_refused() {
 
 /// Words that reach deep into the rules.
 const WORDS: &[&str] = &[
-    "apiVersion", "v1", "apps/v1", "kind", "Pod", "Deployment", "DaemonSet", "Secret", "ConfigMap",
-    "Node", "List", "items", "metadata", "name", "labels", "spec", "template", "containers", "image",
-    "env", "valueFrom", "ports", "containerPort", "resources", "limits", "requests", "cpu",
-    "volumes", "configMap", "secret", "data", "stringData", "selector", "matchLabels", "replicas",
-    "strategy", "rollingUpdate", "maxSurge", "affinity", "nodeAffinity", "tolerations", "taints",
-    "topologySpreadConstraints", "services", "deploy", "configs", "secrets", "environment",
-    "env_file", "extends", "include", "command", "entrypoint", "placement", "constraints",
-    "update_config", "parallelism", "restart", "depends_on", "<<", "", "a", "25%", "-1", "10s",
-    "${A:-b}", "$", "8080:80", "node.labels.a==b",
+    "apiVersion",
+    "v1",
+    "apps/v1",
+    "kind",
+    "Pod",
+    "Deployment",
+    "DaemonSet",
+    "Secret",
+    "ConfigMap",
+    "Node",
+    "List",
+    "items",
+    "metadata",
+    "name",
+    "labels",
+    "spec",
+    "template",
+    "containers",
+    "image",
+    "env",
+    "valueFrom",
+    "ports",
+    "containerPort",
+    "resources",
+    "limits",
+    "requests",
+    "cpu",
+    "volumes",
+    "configMap",
+    "secret",
+    "data",
+    "stringData",
+    "selector",
+    "matchLabels",
+    "replicas",
+    "strategy",
+    "rollingUpdate",
+    "maxSurge",
+    "affinity",
+    "nodeAffinity",
+    "tolerations",
+    "taints",
+    "topologySpreadConstraints",
+    "services",
+    "deploy",
+    "configs",
+    "secrets",
+    "environment",
+    "env_file",
+    "extends",
+    "include",
+    "command",
+    "entrypoint",
+    "placement",
+    "constraints",
+    "update_config",
+    "parallelism",
+    "restart",
+    "depends_on",
+    "<<",
+    "",
+    "a",
+    "25%",
+    "-1",
+    "10s",
+    "${A:-b}",
+    "$",
+    "8080:80",
+    "node.labels.a==b",
 ];
 
 fn word() -> impl Strategy<Value = String> {

@@ -12,7 +12,8 @@ fn judged(text: &str, options: &LoadOptions) -> String {
         Ok(accepted) => accepted
             .iter()
             .flat_map(|(_, gated)| {
-                let ignored = gated.ignored.iter().map(|i| format!("ignored {}: {}", i.path, i.reason));
+                let ignored =
+                    gated.ignored.iter().map(|i| format!("ignored {}: {}", i.path, i.reason));
                 let warnings = gated.warnings.iter().map(|warning| format!("warning: {warning}"));
                 std::iter::once(format!("{:?} {}", gated.standing, gated.key))
                     .chain(ignored)
@@ -38,21 +39,30 @@ fn deployment(spec: &str) -> String {
 
 #[test]
 fn a_sound_manifest_is_managed_and_its_namespace_is_set() {
-    check(&deployment("  replicas: 6\n"), &expect![[r"
+    check(
+        &deployment("  replicas: 6\n"),
+        &expect![[r"
         Managed apps/Deployment/default/web
-    "]]);
+    "]],
+    );
 }
 
 #[test]
 fn each_problem_names_file_document_path_and_reason() {
     let text = format!("{}---\n{}", deployment(""), deployment("  replicass: 6\n  paused: 3\n"));
-    check(&text, &expect![[r"
+    check(
+        &text,
+        &expect![[r"
         web.yaml: document 2: spec.replicass: unknown field
         web.yaml: document 2: spec.paused: expected true or false, found a number
-    "]]);
-    check(&format!("{POD}spec: {{containers: [{{name: a, image: 1.5}}]}}\n"), &expect![[r"
+    "]],
+    );
+    check(
+        &format!("{POD}spec: {{containers: [{{name: a, image: 1.5}}]}}\n"),
+        &expect![[r"
         web.yaml: document 1: spec.containers[0].image: expected a string, found a number
-    "]]);
+    "]],
+    );
 }
 
 #[test]
@@ -61,10 +71,13 @@ fn a_field_that_changes_what_runs_is_refused_unless_it_may_be_ignored() {
         "{POD}spec:\n  containers: [{{name: a, image: a, tty: true, stdin: false}}]\n  volumes: \
          [{{name: v, emptyDir: {{}}}}]\n  serviceAccountName: me\n  hostPID: false\n"
     );
-    check(&text, &expect![[r"
+    check(
+        &text,
+        &expect![[r"
         web.yaml: document 1: spec.containers[0].tty: no terminal is attached; it changes what runs (--allow-ignored accepts it without effect)
         web.yaml: document 1: spec.volumes[0].emptyDir: this type of volume is not supported; it changes what runs (--allow-ignored accepts it without effect)
-    "]]);
+    "]],
+    );
     let mut options = LoadOptions::default();
     options.gate.allow_ignored = true;
     expect![[r"
@@ -84,47 +97,68 @@ fn values_are_held_to_what_the_api_server_holds_them_to() {
          memory: -1}}\n      limits: {{cpu: 1500m}}\n    volumeMounts: [{{name: gone, mountPath: \
          /x}}]\n"
     );
-    check(&text, &expect![[r#"
+    check(
+        &text,
+        &expect![[r#"
         web.yaml: document 1: spec.containers[0].name: "A" must be lowercase letters, digits and '-', and begin and end with a letter or digit
         web.yaml: document 1: spec.containers[0].ports[0].containerPort: must be a port from 1 to 65535
         web.yaml: document 1: spec.containers[0].ports[1].protocol: "HTTP" is none of TCP, UDP, SCTP
         web.yaml: document 1: spec.containers[0].env[0].name: "A=B" must be printable ASCII without '='
-        web.yaml: document 1: spec.containers[0].resources.requests.memory: must not be negative
+        web.yaml: document 1: spec.containers[0].resources.requests.memory: is -1 and must not be negative
         web.yaml: document 1: spec.containers[0].resources.requests.cpu: is above its limit 1500m
         web.yaml: document 1: spec.containers[0].volumeMounts[0].name: no volume has this name
         web.yaml: document 1: spec.restartPolicy: "Sometimes" is none of Always, OnFailure, Never
         web.yaml: document 1: spec.nodeSelector[a b]: the key "a b" must be at most 63 letters, digits, '-', '_' and '.', and begin and end with a letter or digit
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn a_workload_needs_sound_numbers_and_a_selector_that_matches() {
     let spec = "  replicas: -1\n  strategy: {type: RollingUpdate, rollingUpdate: {maxSurge: 0, \
                 maxUnavailable: 0%}}\n  progressDeadlineSeconds: 10\n  minReadySeconds: 10\n";
-    check(&deployment(spec), &expect![[r"
-        web.yaml: document 1: spec.replicas: must not be negative
+    check(
+        &deployment(spec),
+        &expect![[r#"
+        web.yaml: document 1: spec.replicas: is -1 and must not be negative
         web.yaml: document 1: spec.strategy.rollingUpdate.maxUnavailable: must not be 0 when maxSurge is 0
         web.yaml: document 1: spec.progressDeadlineSeconds: must be above minReadySeconds
-    "]]);
-    check(&deployment("").replace("labels: {app: web}", "labels: {app: other}"), &expect![[r"
+    "#]],
+    );
+    check(
+        &deployment("").replace("labels: {app: web}", "labels: {app: other}"),
+        &expect![[r"
         web.yaml: document 1: spec.template.metadata.labels: the selector does not match the template's labels
-    "]]);
-    check(&deployment("").replace("spec: {containers", "spec: {restartPolicy: Never, containers"), &expect![[r"
+    "]],
+    );
+    check(
+        &deployment("").replace("spec: {containers", "spec: {restartPolicy: Never, containers"),
+        &expect![[r"
         web.yaml: document 1: spec.template.spec.restartPolicy: must be Always in a Deployment, which keeps its pods running
-    "]]);
+    "]],
+    );
 }
 
 #[test]
 fn unknown_kinds_are_refused_and_say_what_there_is_instead() {
-    check("apiVersion: apps/v1beta1\nkind: Deployment\nmetadata: {name: a}\n", &expect![[r"
+    check(
+        "apiVersion: apps/v1beta1\nkind: Deployment\nmetadata: {name: a}\n",
+        &expect![[r"
         web.yaml: document 1: apiVersion: apps/v1beta1 has no Deployment; it is served as apps/v1
-    "]]);
-    check("apiVersion: example.com/v1\nkind: Job\nmetadata: {name: a}\n", &expect![[r"
+    "]],
+    );
+    check(
+        "apiVersion: example.com/v1\nkind: Job\nmetadata: {name: a}\n",
+        &expect![[r"
         web.yaml: document 1: kind: example.com/v1 Job is unknown: no built-in kind and no custom resource definition names it
-    "]]);
-    check("hello: world\n", &expect![[r"
+    "]],
+    );
+    check(
+        "hello: world\n",
+        &expect![[r"
         web.yaml: document 1: apiVersion: is required: neither a Kubernetes object nor a Compose file with services
-    "]]);
+    "]],
+    );
 }
 
 #[test]
@@ -134,21 +168,27 @@ fn a_custom_resource_is_kept_when_its_definition_is_there() {
                 metadata: {name: widgets.example.com}\nspec: {group: example.com, scope: \
                 Namespaced, names: {plural: widgets, kind: Widget}, versions: [{name: v1, served: \
                 true, storage: true}]}\n";
-    check(text, &expect![[r"
+    check(
+        text,
+        &expect![[r"
         Kept example.com/Widget/default/a
         warning: Widget is kept as applied and has no effect here yet
         Kept apiextensions.k8s.io/CustomResourceDefinition/-/widgets.example.com
         warning: CustomResourceDefinition is kept as applied and has no effect here yet
-    "]]);
+    "]],
+    );
 }
 
 #[test]
 fn a_list_is_taken_apart_and_its_items_are_named() {
     let text = "apiVersion: v1\nkind: List\nitems:\n- {apiVersion: v1, kind: Namespace, metadata: \
                 {name: a}}\n- {apiVersion: v1, kind: Namespace, metadata: {name: A}}\n";
-    check(text, &expect![[r#"
+    check(
+        text,
+        &expect![[r#"
         web.yaml: document 1: items[1].metadata.name: "A" must be lowercase letters, digits and '-', and begin and end with a letter or digit
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -161,7 +201,10 @@ fn a_secrets_value_is_in_no_message() {
 #[test]
 fn the_same_object_twice_is_refused_when_it_differs() {
     let map = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: c}\n";
-    check(&format!("{map}---\n{map}data: {{a: b}}\n"), &expect![[r"
+    check(
+        &format!("{map}---\n{map}data: {{a: b}}\n"),
+        &expect![[r"
         web.yaml: document 2: metadata.name: core/ConfigMap/default/c is given at web.yaml: document 1 already, differently
-    "]]);
+    "]],
+    );
 }

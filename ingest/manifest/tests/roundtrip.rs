@@ -17,7 +17,10 @@ const FOLDERS: &[&str] =
 
 fn documents(root: &Path) -> Vec<Document> {
     let files = FOLDERS.iter().flat_map(|folder| data::files(&root.join(folder)));
-    files.filter_map(|file| read(&[Source::Path(file)], &Default::default()).ok()).flatten().collect()
+    files
+        .filter_map(|file| read(&[Source::Path(file)], &Default::default()).ok())
+        .flatten()
+        .collect()
 }
 
 #[test]
@@ -54,16 +57,37 @@ fn without_nulls(value: &mut Value) {
 /// What a reader expects back: the input without what the server adds.
 fn expected(written: &Value) -> Value {
     let mut object = written.clone();
-    let custom = written["apiVersion"].as_str().is_some_and(|v| v.contains(".com/") || v.contains(".io/") && !v.contains("k8s.io/"));
+    let custom = written["apiVersion"]
+        .as_str()
+        .is_some_and(|v| v.contains(".com/") || v.contains(".io/") && !v.contains("k8s.io/"));
     if !custom {
         object.as_object_mut().expect("a map").remove("status");
     }
-    let cluster = ["Namespace", "Node", "ClusterRole", "ClusterRoleBinding", "PersistentVolume",
-        "PriorityClass", "CustomResourceDefinition", "StorageClass", "IngressClass",
-        "ValidatingWebhookConfiguration", "MutatingWebhookConfiguration", "APIService"];
+    let cluster = [
+        "Namespace",
+        "Node",
+        "ClusterRole",
+        "ClusterRoleBinding",
+        "PersistentVolume",
+        "PriorityClass",
+        "CustomResourceDefinition",
+        "StorageClass",
+        "IngressClass",
+        "ValidatingWebhookConfiguration",
+        "MutatingWebhookConfiguration",
+        "APIService",
+    ];
     let metadata = object["metadata"].as_object_mut().expect("metadata");
-    for name in ["uid", "resourceVersion", "generation", "creationTimestamp", "deletionTimestamp",
-        "deletionGracePeriodSeconds", "selfLink", "managedFields"] {
+    for name in [
+        "uid",
+        "resourceVersion",
+        "generation",
+        "creationTimestamp",
+        "deletionTimestamp",
+        "deletionGracePeriodSeconds",
+        "selfLink",
+        "managedFields",
+    ] {
         metadata.remove(name);
     }
     let namespaced = !cluster.contains(&written["kind"].as_str().expect("a kind"));
@@ -72,7 +96,8 @@ fn expected(written: &Value) -> Value {
     } else if !namespaced {
         metadata.remove("namespace");
     }
-    if let Some(Value::Object(clear)) = object.as_object_mut().expect("a map").remove("stringData") {
+    if let Some(Value::Object(clear)) = object.as_object_mut().expect("a map").remove("stringData")
+    {
         for (key, text) in clear {
             let text = text.as_str().expect("text");
             object["data"][key] = json!(base64::engine::general_purpose::STANDARD.encode(text));
@@ -103,9 +128,20 @@ fn every_field_of_kubernetes_own_samples_is_known() {
 
 /// Fields that are harmless: reviewed in the gate's table, and not read by the engine.
 const HARMLESS: &[&str] = &[
-    "selector", "serviceAccount", "serviceAccountName", "automountServiceAccountToken",
-    "enableServiceLinks", "preemptionPolicy", "terminationMessagePath", "terminationMessagePolicy",
-    "resizePolicy", "securityContext", "schedulerName", "dnsPolicy", "creationTimestamp", "hostPID",
+    "selector",
+    "serviceAccount",
+    "serviceAccountName",
+    "automountServiceAccountToken",
+    "enableServiceLinks",
+    "preemptionPolicy",
+    "terminationMessagePath",
+    "terminationMessagePolicy",
+    "resizePolicy",
+    "securityContext",
+    "schedulerName",
+    "dnsPolicy",
+    "creationTimestamp",
+    "hostPID",
     "allowPrivilegeEscalation",
 ];
 

@@ -74,7 +74,9 @@ fn worst(accepted: &[(Origin, Gated)]) -> &'static str {
 fn first_ignored(accepted: &[(Origin, Gated)]) -> String {
     let mut ignored = accepted.iter().flat_map(|(_, gated)| &gated.ignored);
     let count = accepted.iter().map(|(_, gated)| gated.ignored.len()).sum::<usize>();
-    ignored.next().map_or_else(String::new, |field| format!("{count} ignored, first {}", field.path))
+    ignored
+        .next()
+        .map_or_else(String::new, |field| format!("{count} ignored, first {}", field.path))
 }
 
 /// What is invalid comes before what is only not acted upon; the path of the file is left out.

@@ -8,7 +8,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::interpolate::{Variables, interpolate};
 
 /// The variables of a text, in order. Variables within values come from `outer` and from the
-/// lines above; with `raw` values are taken as they stand.
+/// lines above, and those that are set nowhere are noted; with `raw` values are taken as they
+/// stand.
 ///
 /// # Errors
 /// The line and what is wrong with it.
@@ -16,6 +17,7 @@ pub(crate) fn parse(
     text: &str,
     outer: &BTreeMap<String, String>,
     raw: bool,
+    unset: &mut BTreeSet<String>,
 ) -> Result<Vec<(String, Option<String>)>, String> {
     let mut known = outer.clone();
     let mut found = Vec::new();
@@ -33,7 +35,14 @@ pub(crate) fn parse(
         };
         let name = checked(name).map_err(|why| at(&why))?;
         let more = &mut lines.by_ref().map(|(_, line)| line);
-        let value = if raw { rest.to_owned() } else { value(rest, more, &known).map_err(|why| at(&why))? };
+        let value = if raw {
+            rest.to_owned()
+        } else {
+            let mut variables = Variables { values: &known, unset: std::mem::take(unset) };
+            let value = value(rest, more, &mut variables);
+            *unset = variables.unset;
+            value.map_err(|why| at(&why))?
+        };
         known.entry(name.clone()).or_insert_with(|| value.clone());
         found.push((name, Some(value)));
     }
@@ -51,12 +60,10 @@ fn checked(name: &str) -> Result<String, String> {
 fn value<'l>(
     rest: &str,
     more: &mut dyn Iterator<Item = &'l str>,
-    known: &BTreeMap<String, String>,
+    variables: &mut Variables<'_>,
 ) -> Result<String, String> {
     let rest = rest.trim();
-    let expanded = |text: &str| {
-        interpolate(text, &mut Variables { values: known, unset: BTreeSet::new() })
-    };
+    let mut expanded = |text: &str| interpolate(text, variables);
     match rest.chars().next() {
         Some('\'') => quoted(&rest[1..], '\'', more).map(|text| text.replace("\\'", "'")),
         Some('"') => expanded(&escaped(&quoted(&rest[1..], '"', more)?)),
@@ -117,7 +124,7 @@ mod tests {
     fn every_spelling_of_a_variable_is_read() {
         let text = "A=1\nexport B='two $A'\nC=\"x${A}\\n\"\nD = plain # comment\nE=\n# no\nF\n\
                     G='a\nb'\nH=${NO:-d}\nI=a#b\nJ='it\\'s'\n";
-        let found = parse(text, &BTreeMap::new(), false).expect("read");
+        let found = parse(text, &BTreeMap::new(), false, &mut BTreeSet::new()).expect("read");
         let found: Vec<_> = found.iter().map(|(n, v)| (n.as_str(), v.as_deref())).collect();
         let expected = [
             ("A", Some("1")),
@@ -136,8 +143,8 @@ mod tests {
 
     #[test]
     fn a_broken_line_is_named() {
-        let error = parse("A=1\nB C=2\n", &BTreeMap::new(), false);
+        let error = parse("A=1\nB C=2\n", &BTreeMap::new(), false, &mut BTreeSet::new());
         assert_eq!(error, Err("line 2: \"B C\" is no variable's name".to_owned()));
-        assert!(parse("A='x", &BTreeMap::new(), false).is_err());
+        assert!(parse("A='x", &BTreeMap::new(), false, &mut BTreeSet::new()).is_err());
     }
 }

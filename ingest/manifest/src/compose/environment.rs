@@ -11,15 +11,18 @@ use crate::gate::cursor::Cursor;
 use crate::source;
 
 /// The variables as Kubernetes writes them, in the order of their names.
-pub(crate) fn variables(making: &mut Making<'_>, service: &Cursor<'_>) -> Vec<Value> {
+pub(crate) fn variables(making: &mut Making<'_>, name: &str, service: &Cursor<'_>) -> Vec<Value> {
+    let scope = making.variables_of(name);
     let mut variables = BTreeMap::new();
-    files(making, &service.field("env_file"), &mut variables);
-    own(making, &service.field("environment"), &mut variables);
+    files(making, scope, &service.field("env_file"), &mut variables);
+    own(making, scope, &service.field("environment"), &mut variables);
     let env = |(name, value): (String, String)| json!({"name": name, "value": value});
     variables.into_iter().map(env).collect()
 }
 
-fn own(making: &mut Making<'_>, at: &Cursor<'_>, variables: &mut BTreeMap<String, String>) {
+type Variables = BTreeMap<String, String>;
+
+fn own(making: &mut Making<'_>, scope: &Variables, at: &Cursor<'_>, variables: &mut Variables) {
     let pairs = merge::pairs(at.value);
     let Some(entries) = pairs.as_ref().unwrap_or(at.value).as_object() else {
         if at.value.is_array() {
@@ -31,7 +34,7 @@ fn own(making: &mut Making<'_>, at: &Cursor<'_>, variables: &mut BTreeMap<String
         match (value, scalar_text(value)) {
             // Without a value it is the asker's own, and left out when that is not set.
             (Value::Null, _) => {
-                if let Some(found) = making.variables.get(name) {
+                if let Some(found) = scope.get(name) {
                     variables.insert(name.clone(), found.clone());
                 }
             }
@@ -43,7 +46,7 @@ fn own(making: &mut Making<'_>, at: &Cursor<'_>, variables: &mut BTreeMap<String
     }
 }
 
-fn files(making: &mut Making<'_>, at: &Cursor<'_>, variables: &mut BTreeMap<String, String>) {
+fn files(making: &mut Making<'_>, scope: &Variables, at: &Cursor<'_>, variables: &mut Variables) {
     let items = if at.value.is_array() { at.items() } else { vec![at.clone()] };
     for item in items.iter().filter(|item| !item.value.is_null()) {
         let (path, raw, required) = match item.value {
@@ -62,12 +65,12 @@ fn files(making: &mut Making<'_>, at: &Cursor<'_>, variables: &mut BTreeMap<Stri
         if !required && !file.exists() {
             continue;
         }
-        let found = source::file_text(&file).map_err(|problem| problem.reason).and_then(|text| {
-            dotenv::parse(&text.text, making.variables, raw)
-        });
+        let found = source::file_text(&file)
+            .map_err(|problem| problem.reason)
+            .and_then(|text| dotenv::parse(&text.text, scope, raw, &mut making.unset));
         match found {
             Ok(found) => variables.extend(found.into_iter().filter_map(|(name, value)| {
-                let value = value.or_else(|| making.variables.get(&name).cloned())?;
+                let value = value.or_else(|| scope.get(&name).cloned())?;
                 Some((name, value))
             })),
             Err(why) => making.refuse(&path, format!("{}: {why}", path.text())),

@@ -195,3 +195,47 @@ pub(crate) const PORT: Rows = &[
 /// An `env_file` in its long form.
 pub(crate) const ENV_FILE: Rows =
     &[("path format", Shape::Text, Acted), ("required", Shape::Truth, Acted)];
+
+#[cfg(test)]
+mod tests {
+    use std::path::{Path, PathBuf};
+
+    use super::*;
+
+    fn schema() -> Option<Value> {
+        let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data");
+        let root = std::env::var_os("SETPOINT_DATA").map_or(beside, PathBuf::from);
+        let text = std::fs::read_to_string(root.join("compose/compose-spec.schema.json")).ok();
+        if text.is_none() {
+            println!("SKIPPED: the Compose Specification's schema is absent");
+        }
+        text.map(|text| serde_json::from_str(&text).expect("the schema's JSON"))
+    }
+
+    /// The fields of the schema's part must be the table's, no more and no fewer.
+    fn check(schema: &Value, pointer: &str, rows: Rows) {
+        let properties = schema.pointer(pointer).and_then(Value::as_object).expect(pointer);
+        let without: Vec<_> = properties.keys().filter(|name| row(rows, name).is_none()).collect();
+        assert!(without.is_empty(), "{pointer}: fields without a row: {without:?}");
+        let named = rows.iter().flat_map(|(names, ..)| names.split_whitespace());
+        let absent: Vec<_> = named.filter(|name| !properties.contains_key(*name)).collect();
+        assert!(absent.is_empty(), "{pointer}: rows without a field: {absent:?}");
+    }
+
+    #[test]
+    fn every_field_of_the_specification_has_a_row() {
+        let Some(schema) = schema() else { return };
+        let deploy = "/definitions/deployment/properties";
+        check(&schema, "/properties", PROJECT);
+        check(&schema, "/definitions/service/properties", SERVICE);
+        check(&schema, deploy, DEPLOY);
+        check(&schema, &format!("{deploy}/update_config/properties"), UPDATE_CONFIG);
+        check(&schema, &format!("{deploy}/restart_policy/properties"), RESTART_POLICY);
+        check(&schema, &format!("{deploy}/placement/properties"), PLACEMENT);
+        check(&schema, &format!("{deploy}/resources/properties"), RESOURCES);
+        let uses = "/definitions/service_config_or_secret/items/oneOf/1/properties";
+        check(&schema, uses, FILE_USE);
+        check(&schema, "/definitions/service/properties/ports/items/oneOf/2/properties", PORT);
+        check(&schema, "/definitions/env_file/oneOf/1/items/oneOf/1/properties", ENV_FILE);
+    }
+}

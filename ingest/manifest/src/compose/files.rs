@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 
 use serde_json::{Map, Value, json};
 
@@ -26,6 +27,8 @@ pub(crate) struct Loaded {
     pub(crate) tree: Map<String, Value>,
     pub(crate) folder: PathBuf,
     pub(crate) variables: BTreeMap<String, String>,
+    /// The variables of included services: those of their own project's `.env`.
+    pub(crate) scopes: BTreeMap<String, Rc<BTreeMap<String, String>>>,
 }
 
 const SECTIONS: &[&str] = &["services", "configs", "secrets", "networks", "volumes", "models"];
@@ -47,7 +50,7 @@ impl<'o> Files<'o> {
         env_files: &[PathBuf],
     ) -> Result<Loaded, Problem> {
         let variables = self.variables(folder, env_files)?;
-        let mut whole = json!({});
+        let (mut whole, mut scopes) = (json!({}), BTreeMap::new());
         for text in texts {
             let Value::Object(mut tree) = self.tree(text, &variables)? else {
                 return Err(problem(text, "", "expected a map"));
@@ -56,19 +59,21 @@ impl<'o> Files<'o> {
             self.extend_all(text, &mut tree, folder, &variables)?;
             for include in included.iter().flat_map(listed) {
                 let below = self.include(text, include, folder)?;
+                scopes.extend(scopes_of(&below));
                 self.join(text, &mut tree, below)?;
             }
             whole = merge(&whole, &Value::Object(tree), "");
         }
-        let Value::Object(tree) = unmarked(whole) else {
-            return Ok(Loaded { tree: Map::new(), folder: folder.to_owned(), variables });
+        let tree = match unmarked(whole) {
+            Value::Object(tree) => tree,
+            _ => Map::new(),
         };
-        Ok(Loaded { tree, folder: folder.to_owned(), variables })
+        Ok(Loaded { tree, folder: folder.to_owned(), variables, scopes })
     }
 
     /// The caller's variables above those of the project's `.env`.
     fn variables(
-        &self,
+        &mut self,
         folder: &Path,
         env_files: &[PathBuf],
     ) -> Result<BTreeMap<String, String>, Problem> {
@@ -80,7 +85,8 @@ impl<'o> Files<'o> {
                 continue;
             }
             let text = source::file_text(file)?;
-            let found = dotenv::parse(&text.text, &self.options.variables, false)
+            let outer = &self.options.variables;
+            let found = dotenv::parse(&text.text, outer, false, &mut self.unset)
                 .map_err(|why| problem(&text, "", &why))?;
             for (name, value) in found {
                 if let Some(value) = value {
@@ -128,9 +134,9 @@ impl<'o> Files<'o> {
             texts.push(source::file_text(&folder.join(path))?);
         }
         let env_files: Vec<PathBuf> = env_files.iter().map(|file| folder.join(file)).collect();
-        let mut loaded = self.project_with(&texts.iter().collect::<Vec<_>>(), &inner, &env_files)?;
+        let mut loaded =
+            self.project_with(&texts.iter().collect::<Vec<_>>(), &inner, &env_files)?;
         rebase_all(&mut loaded.tree, &inner, folder);
-        resolve_names(&mut loaded);
         Ok(loaded)
     }
 
@@ -212,8 +218,7 @@ impl<'o> Files<'o> {
         let tree = self.tree(&text, here.variables)?;
         let empty = Map::new();
         let services = tree.get("services").and_then(Value::as_object).unwrap_or(&empty);
-        let there =
-            Here { text: &text, folder: &folder, variables: here.variables, services };
+        let there = Here { text: &text, folder: &folder, variables: here.variables, services };
         let mut service = self.extended(&there, base, depth + 1)?;
         rebase(&mut service, &folder, here.folder);
         Ok(service)
@@ -263,22 +268,13 @@ fn rebase_path(value: &mut Value, from: &Path, to: &Path) {
     }
 }
 
-/// An included file's variables decide about its own services only: names without a value in an
-/// `environment` take theirs now.
-fn resolve_names(loaded: &mut Loaded) {
-    let Some(Value::Object(services)) = loaded.tree.get_mut("services") else { return };
-    for service in services.values_mut() {
-        let Some(environment) = service.get_mut("environment") else { continue };
-        if let Some(map) = super::merge::pairs(environment) {
-            *environment = map;
-        }
-        let Some(entries) = environment.as_object_mut() else { continue };
-        for (name, value) in entries.iter_mut().filter(|(_, value)| value.is_null()) {
-            if let Some(found) = loaded.variables.get(name) {
-                *value = json!(found);
-            }
-        }
-    }
+/// The variables of each service of an included project.
+fn scopes_of(below: &Loaded) -> BTreeMap<String, Rc<BTreeMap<String, String>>> {
+    let own = Rc::new(below.variables.clone());
+    let services = below.tree.get("services").and_then(Value::as_object);
+    let names = services.into_iter().flat_map(Map::keys);
+    let scope = |name: &String| below.scopes.get(name).cloned().unwrap_or_else(|| own.clone());
+    names.map(|name| (name.clone(), scope(name))).collect()
 }
 
 fn listed(value: &Value) -> Vec<&Value> {

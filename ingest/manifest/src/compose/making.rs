@@ -1,11 +1,13 @@
 //! What is gathered while a project becomes objects: problems, fields not acted on, warnings.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
+use std::rc::Rc;
 
 use serde_json::{Map, Value};
 
 use super::fields::{self, Rows};
+use crate::bounds::PROBLEMS_MAX;
 use crate::gate::cursor::Cursor;
 use crate::gate::fields::Effect;
 use crate::problem::{Fault, FieldPath, Problem};
@@ -15,6 +17,8 @@ pub(crate) struct Making<'m> {
     pub(crate) project: String,
     pub(crate) folder: &'m Path,
     pub(crate) variables: &'m BTreeMap<String, String>,
+    pub(crate) scopes: &'m BTreeMap<String, Rc<BTreeMap<String, String>>>,
+    pub(crate) unset: BTreeSet<String>,
     pub(crate) tree: &'m Map<String, Value>,
     pub(crate) problems: Vec<Problem>,
     pub(crate) not_acted_on: Vec<(FieldPath, String)>,
@@ -25,7 +29,14 @@ pub(crate) struct Making<'m> {
 impl<'m> Making<'m> {
     /// A value is not allowed.
     pub(crate) fn refuse(&mut self, at: &Cursor<'_>, reason: impl Into<String>) {
-        self.problems.push(Problem::new(Fault::Value, at.path.clone(), reason));
+        self.tell(Problem::new(Fault::Value, at.path.clone(), reason));
+    }
+
+    /// Something is wrong; told up to a bound.
+    pub(crate) fn tell(&mut self, problem: Problem) {
+        if self.problems.len() < PROBLEMS_MAX {
+            self.problems.push(problem);
+        }
     }
 
     /// A field changes what runs and is not acted on.
@@ -40,17 +51,22 @@ impl<'m> Making<'m> {
                 continue;
             }
             let Some((shape, effect)) = fields::row(rows, name) else {
-                self.problems.push(Problem::new(Fault::Type, field.path, "unknown field"));
+                self.tell(Problem::new(Fault::Type, field.path, "unknown field"));
                 continue;
             };
             if let Some(reason) = shape.broken(field.value) {
-                self.problems.push(Problem::new(Fault::Type, field.path, reason));
+                self.tell(Problem::new(Fault::Type, field.path, reason));
             } else if let Effect::Changes(when, why) = effect {
                 if when.holds(field.value) {
                     self.ignore(&field, why);
                 }
             }
         }
+    }
+
+    /// The variables of a service: its own project's when it is included.
+    pub(crate) fn variables_of(&self, service: &str) -> &'m BTreeMap<String, String> {
+        self.scopes.get(service).map_or(self.variables, |scope| scope)
     }
 
     /// A section of the project, such as its configs.

@@ -27,7 +27,13 @@ pub(crate) fn merge(below: &Value, above: &Value, name: &str) -> Value {
         return if above.is_null() { below.clone() } else { above.clone() };
     }
     let as_map = |value: &Value| {
-        if PAIRS.contains(&name) { pairs(value) } else if KEYS.contains(&name) { keys(value) } else { None }
+        if PAIRS.contains(&name) {
+            pairs(value)
+        } else if KEYS.contains(&name) {
+            keys(value)
+        } else {
+            None
+        }
     };
     let (below_map, above_map) = (as_map(below), as_map(above));
     match (below_map.as_ref().unwrap_or(below), above_map.as_ref().unwrap_or(above)) {

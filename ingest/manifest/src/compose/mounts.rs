@@ -68,15 +68,17 @@ pub(crate) fn apply(making: &mut Making<'_>, service: &Cursor<'_>, spec: &mut Va
                 continue;
             };
             let defined = Cursor { value: defined, path: section.path.field(&source) };
-            let object = external_name(&defined, &source)
-                .unwrap_or_else(|| making.object_name(&source));
+            let object =
+                external_name(&defined, &source).unwrap_or_else(|| making.object_name(&source));
             let volume = kubernetes_name(&format!("{}-{index}-{source}", sort.section));
             let key = key_of(&source);
             let mut from = json!({sort.name: object, "items": [{"key": key, "path": key}]});
             mode(making, &item, &mut from);
             volumes.push(json!({"name": volume, sort.volume: from}));
             let target = target_of(&item, sort, &source);
-            mounts.push(json!({"name": volume, "mountPath": target, "subPath": key, "readOnly": true}));
+            mounts.push(
+                json!({"name": volume, "mountPath": target, "subPath": key, "readOnly": true}),
+            );
         }
     }
     if !volumes.is_empty() {
@@ -120,13 +122,15 @@ fn external_name(at: &Cursor<'_>, name: &str) -> Option<String> {
     if truth(external.value) != Some(true) && !external.value.is_object() {
         return None;
     }
-    let named = [old.text(), at.field("name").text(), name].into_iter().find(|text| !text.is_empty());
+    let named =
+        [old.text(), at.field("name").text(), name].into_iter().find(|text| !text.is_empty());
     named.map(kubernetes_name)
 }
 
 /// The file's key within its ConfigMap or Secret.
 fn key_of(name: &str) -> String {
-    let fit = |c: char| if c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.') { c } else { '-' };
+    let fit =
+        |c: char| if c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.') { c } else { '-' };
     name.chars().map(fit).collect()
 }
 

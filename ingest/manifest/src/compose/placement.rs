@@ -58,7 +58,9 @@ fn constraint(text: &str) -> Result<Value, String> {
         _ => key
             .strip_prefix("node.labels.")
             .or_else(|| key.strip_prefix("engine.labels."))
-            .ok_or_else(|| format!("{:?} is no property of a node", crate::problem::shortened(key)))?,
+            .ok_or_else(|| {
+                format!("{:?} is no property of a node", crate::problem::shortened(key))
+            })?,
     };
     let operator = if equal { "In" } else { "NotIn" };
     Ok(json!({"key": label, "operator": operator, "values": [value]}))

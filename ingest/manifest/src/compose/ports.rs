@@ -7,9 +7,9 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
+use super::fields;
 use super::making::Making;
 use super::units::{scalar_text, whole};
-use super::fields;
 use crate::gate::cursor::Cursor;
 
 /// Ports of one range; a range of all ports is a mistake.
@@ -70,7 +70,9 @@ fn long(making: &mut Making<'_>, at: &Cursor<'_>, found: &mut Vec<Value>) {
     let mut port = json!({"containerPort": number, "protocol": protocol});
     let host_ip = at.field("host_ip");
     match at.field("mode").text() {
-        "host" if published.value.is_null() => making.ignore(&target, "no port is chosen by itself"),
+        "host" if published.value.is_null() => {
+            making.ignore(&target, "no port is chosen by itself")
+        }
         "host" => match whole(published.value).filter(|port| is_port(*port)) {
             Some(published) => {
                 port["hostPort"] = json!(published);

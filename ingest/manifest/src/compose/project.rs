@@ -24,7 +24,9 @@ pub(crate) fn made(text: &Text, options: &ComposeOptions) -> Result<Project, Vec
         tree: &loaded.tree,
         problems: Vec::new(),
         not_acted_on: Vec::new(),
-        warnings: files.unset.iter().map(|name| unset(name)).collect(),
+        scopes: &loaded.scopes,
+        unset: files.unset,
+        warnings: Vec::new(),
         objects: Vec::new(),
     };
     let whole = Value::Object(loaded.tree.clone());
@@ -43,11 +45,14 @@ fn parts(making: &mut Making<'_>, options: &ComposeOptions) {
     let mut names = BTreeMap::new();
     for (name, service) in services.entries() {
         if !active.contains(name) {
-            making.warnings.push(format!("service {name} is left out: none of its profiles is active"));
+            making
+                .warnings
+                .push(format!("service {name} is left out: none of its profiles is active"));
             continue;
         }
         if let Some(other) = names.insert(making.object_name(name), name) {
-            making.refuse(&service, format!("has the same name as {other} in Kubernetes' spelling"));
+            making
+                .refuse(&service, format!("has the same name as {other} in Kubernetes' spelling"));
         }
         service::make(making, name, &service);
     }
@@ -70,7 +75,9 @@ fn finished(
     if !problems.is_empty() {
         return Err(problems.into_iter().map(|problem| problem.at(&origin(text))).collect());
     }
-    let (name, objects, warnings) = (making.project, making.objects, making.warnings);
+    let mut warnings: Vec<String> = making.unset.iter().map(|name| unset(name)).collect();
+    warnings.extend(making.warnings);
+    let (name, objects) = (making.project, making.objects);
     Ok(Project { name, objects, ignored, warnings })
 }
 
@@ -125,7 +132,7 @@ fn dependencies(making: &mut Making<'_>, services: &Cursor<'_>, active: &BTreeSe
     if let Some(circle) = circle(&graph) {
         let at = FieldPath::root().field("services").field(&circle[0]).field("depends_on");
         let reason = format!("services wait for each other in a circle: {}", circle.join(" -> "));
-        making.problems.push(Problem::new(Fault::Value, at, reason));
+        making.tell(Problem::new(Fault::Value, at, reason));
     }
 }
 

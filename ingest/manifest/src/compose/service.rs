@@ -57,7 +57,7 @@ fn container(making: &mut Making<'_>, name: &str, service: &Cursor<'_>) -> Value
         container["workingDir"] = json!(folder.text());
     }
     pull_policy(making, &service.field("pull_policy"), &mut container);
-    let env = environment::variables(making, service);
+    let env = environment::variables(making, name, service);
     if !env.is_empty() {
         container["env"] = Value::Array(env);
     }
@@ -81,7 +81,9 @@ fn command(making: &mut Making<'_>, at: &Cursor<'_>, field: &str, container: &mu
         },
     };
     match words {
-        Some(words) if words.is_empty() => making.ignore(at, "the image's own cannot be taken away"),
+        Some(words) if words.is_empty() => {
+            making.ignore(at, "the image's own cannot be taken away")
+        }
         Some(words) => container[field] = json!(words),
         None => making.refuse(at, "expected a list of strings"),
     }

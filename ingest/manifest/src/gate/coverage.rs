@@ -104,9 +104,8 @@ impl<'de> Deserializer<'de> for Probe<'_> {
     ) -> Result<V::Value, Refused> {
         let fresh = fields.iter().filter(|field| self.seen.borrow_mut().insert((name, field)));
         let fresh: Vec<&'static str> = fresh.copied().collect();
-        let acted = fresh.into_iter().filter(|field| {
-            matches!(fields::effect(name, field), Effect::Acted)
-        });
+        let acted =
+            fresh.into_iter().filter(|field| matches!(fields::effect(name, field), Effect::Acted));
         let fields = acted.collect::<Vec<_>>().into_iter();
         visitor.visit_map(Offer { probe: self, fields })
     }

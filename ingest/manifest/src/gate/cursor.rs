@@ -87,8 +87,8 @@ impl Checker {
 
     /// The number at this cursor must not be below zero; an absent one is allowed.
     pub(crate) fn not_negative(&mut self, at: &Cursor<'_>) {
-        if at.int().is_some_and(|number| number < 0) {
-            self.refuse(at, "must not be negative");
+        if let Some(number) = at.int().filter(|number| *number < 0) {
+            self.refuse(at, format!("is {number} and must not be negative"));
         }
     }
 

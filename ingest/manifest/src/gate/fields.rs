@@ -91,7 +91,10 @@ pub(crate) const FIELDS: &[(&str, Fields)] = &[
     ("Namespace", &[("apiVersion kind metadata status spec", Harmless)]),
     ("Node", OBJECT),
     ("ConfigMap", &[("apiVersion kind metadata immutable", Harmless), ("data binaryData", Acted)]),
-    ("Secret", &[("apiVersion kind metadata immutable type", Harmless), ("data stringData", Acted)]),
+    (
+        "Secret",
+        &[("apiVersion kind metadata immutable type", Harmless), ("data stringData", Acted)],
+    ),
     (
         "DeploymentSpec",
         &[(

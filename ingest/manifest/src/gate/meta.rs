@@ -21,7 +21,8 @@ fn name(checker: &mut Checker, object: &Cursor<'_>, metadata: &Cursor<'_>, group
     let name = metadata.field("name");
     if name.value.is_null() || name.value.as_str() == Some("") {
         let generated = metadata.get("generateName").is_some();
-        let why = if generated { "is required: an apply cannot make up names" } else { "is required" };
+        let why =
+            if generated { "is required: an apply cannot make up names" } else { "is required" };
         return checker.refuse(&name, why);
     }
     if !name.value.is_string() {

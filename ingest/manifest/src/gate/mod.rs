@@ -177,7 +177,8 @@ pub(crate) fn refused(path: &FieldPath, why: &str) -> Problem {
 }
 
 fn kind_of<'o>(object: &Value, options: &'o GateOptions) -> Result<Found<'o>, Problem> {
-    let problem = |path: &str, fault, reason: String| Problem::new(fault, FieldPath::of(path), reason);
+    let problem =
+        |path: &str, fault, reason: String| Problem::new(fault, FieldPath::of(path), reason);
     if !object.is_object() {
         let reason = format!("expected a map, found {}", typed::sort_of(object));
         return Err(problem("", Fault::Type, reason));

@@ -33,9 +33,8 @@ pub(crate) fn subdomain(text: &str) -> Result<(), String> {
         return Err(format!("must have at most {NAME_MAX} characters"));
     }
     let inner = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
-    let part = |part: &str| {
-        !part.is_empty() && part.bytes().all(inner) && !edged(part, |b| b != b'-')
-    };
+    let part =
+        |part: &str| !part.is_empty() && part.bytes().all(inner) && !edged(part, |b| b != b'-');
     if !text.split('.').all(part) {
         return Err(format!(
             "{:?} must be lowercase letters, digits, '-' and '.', and begin and end with a letter \

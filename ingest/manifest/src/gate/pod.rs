@@ -86,9 +86,8 @@ fn volumes<'v>(checker: &mut Checker, at: &Cursor<'v>) -> BTreeSet<&'v str> {
 }
 
 fn source(checker: &mut Checker, volume: &Cursor<'_>) {
-    let sources = volume.entries().into_iter().filter(|(name, at)| {
-        *name != "name" && !at.value.is_null()
-    });
+    let sources =
+        volume.entries().into_iter().filter(|(name, at)| *name != "name" && !at.value.is_null());
     if sources.count() > 1 {
         checker.refuse(volume, "a volume has only one source");
     }

@@ -40,7 +40,8 @@ pub(crate) fn prepared(object: &Value, place: &Place<'_>) -> (Value, Vec<String>
         if built_in {
             if let Some(status) = entries.remove("status").filter(is_filled) {
                 drop(status);
-                warnings.push("status is maintained by the server; the one given is not stored".into());
+                warnings
+                    .push("status is maintained by the server; the one given is not stored".into());
             }
         }
         fold_secret(entries);
@@ -113,7 +114,8 @@ fn fold_secret(entries: &mut Map<String, Value>) {
         *data = json!({});
     }
     for (key, value) in clear {
-        let encoded = base64::engine::general_purpose::STANDARD.encode(value.as_str().unwrap_or_default());
+        let encoded =
+            base64::engine::general_purpose::STANDARD.encode(value.as_str().unwrap_or_default());
         data[key] = json!(encoded);
     }
 }

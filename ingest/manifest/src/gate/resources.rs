@@ -1,7 +1,7 @@
 //! What a container asks for and may use at most.
 
-use setpoint_schemas::Quantity;
 use serde_json::Value;
+use setpoint_schemas::Quantity;
 
 use super::cursor::{Checker, Cursor};
 use super::names;
@@ -13,8 +13,8 @@ pub(crate) fn check(checker: &mut Checker, at: &Cursor<'_>) {
     let (requests, limits) = (at.field("requests"), at.field("limits"));
     for (name, amount) in requests.entries().into_iter().chain(limits.entries()) {
         check_name(checker, name, &amount);
-        if quantity(&amount).is_some_and(|quantity| quantity.is_negative()) {
-            checker.refuse(&amount, "must not be negative");
+        if let Some(quantity) = quantity(&amount).filter(Quantity::is_negative) {
+            checker.refuse(&amount, format!("is {quantity} and must not be negative"));
         }
     }
     for (name, request) in requests.entries() {

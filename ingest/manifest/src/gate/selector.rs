@@ -34,7 +34,8 @@ pub(crate) fn expression(checker: &mut Checker, at: &Cursor<'_>, operators: &[&s
         "Gt" | "Lt" => {
             let one = values.items();
             if one.len() != 1 || one.iter().any(|value| value.text().parse::<i64>().is_err()) {
-                checker.refuse(&values, format!("must be one whole number with {}", operator.text()));
+                checker
+                    .refuse(&values, format!("must be one whole number with {}", operator.text()));
             }
         }
         _ => {}

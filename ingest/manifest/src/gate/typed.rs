@@ -315,7 +315,11 @@ impl<'v> Deserializer<'v> for At<'v, '_> {
 
 impl<'v> At<'v, '_> {
     fn deserialize_number<V: Visitor<'v>>(self, visitor: V) -> Result<V::Value, Stop> {
-        if self.value.is_f64() { self.deserialize_f64(visitor) } else { self.deserialize_i64(visitor) }
+        if self.value.is_f64() {
+            self.deserialize_f64(visitor)
+        } else {
+            self.deserialize_i64(visitor)
+        }
     }
 }
 

@@ -37,7 +37,9 @@ pub const KINDS: &[Kind] = &[
     kept::<api::scheduling::v1alpha3::CompositePodGroup>(&[]),
     kept::<api::apps::v1::ControllerRevision>(&[]),
     kept::<api::batch::v1::CronJob>(&["cj"]),
-    kept::<apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition>(&["crd", "crds"]),
+    kept::<apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition>(&[
+        "crd", "crds",
+    ]),
     kept::<api::resource::v1::DeviceClass>(&[]),
     kept::<api::resource::v1beta1::DeviceClass>(&[]),
     kept::<api::resource::v1beta2::DeviceClass>(&[]),

@@ -186,7 +186,11 @@ impl Builder {
         let mut seen: HashSet<String> = entries.iter().map(|(name, _)| name.clone()).collect();
         for map in merges.into_iter().flat_map(merge_list) {
             let Content::Map(pairs) = map.content else {
-                return Err(self.broken(line, Fault::Syntax, "a merge key needs a map or a list of maps"));
+                return Err(self.broken(
+                    line,
+                    Fault::Syntax,
+                    "a merge key needs a map or a list of maps",
+                ));
             };
             for (name, node) in pairs {
                 if seen.insert(name.clone()) {

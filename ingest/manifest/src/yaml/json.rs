@@ -8,14 +8,14 @@ use serde::de::{self, Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 
 use super::node::{Content, Node, Tag};
 use super::parse::{Broken, Parsed};
-use crate::bounds::DOCUMENTS_MAX;
+use crate::bounds::{DOCUMENT_CHARS_MAX, DOCUMENTS_MAX, NODES_MAX};
 use crate::problem::Fault;
 
 const TWICE: &str = "stands twice in one map";
 
 /// The documents when the text is JSON; `None` when it is not, so that YAML's reader may try.
 pub(crate) fn parse(text: &str) -> Option<Result<Vec<Parsed>, (usize, Broken)>> {
-    if !text.trim_start().starts_with('{') {
+    if !text.trim_start().starts_with('{') || is_large(text) {
         return None;
     }
     let mut parsed = Vec::new();
@@ -35,6 +35,12 @@ pub(crate) fn parse(text: &str) -> Option<Result<Vec<Parsed>, (usize, Broken)>> 
         }
     }
     Some(Ok(parsed))
+}
+
+/// What may exceed a bound is left to YAML's reader, which counts as it reads.
+fn is_large(text: &str) -> bool {
+    let values = text.bytes().filter(|byte| matches!(byte, b',' | b'[' | b'{')).count();
+    text.len() > DOCUMENT_CHARS_MAX || values > NODES_MAX / 2
 }
 
 struct Tree(Node);

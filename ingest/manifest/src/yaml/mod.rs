@@ -10,5 +10,5 @@ mod parse;
 mod json;
 
 pub(crate) use node::{Content, Node, Tag};
-pub(crate) use scalar::{boolean, number};
 pub(crate) use parse::{Broken, Parsed, parse};
+pub(crate) use scalar::{boolean, number};

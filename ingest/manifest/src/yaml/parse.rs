@@ -164,10 +164,7 @@ mod tests {
         let text = "a: &x {b: 1, c: 2}\n---\n---\nd: &y {b: 1, c: 2}\ne: {<<: *y, c: 3}\n";
         assert_eq!(
             values(text),
-            [
-                json!({"a": {"b": 1, "c": 2}}),
-                json!({"d": {"b": 1, "c": 2}, "e": {"b": 1, "c": 3}})
-            ]
+            [json!({"a": {"b": 1, "c": 2}}), json!({"d": {"b": 1, "c": 2}, "e": {"b": 1, "c": 3}})]
         );
         assert_eq!(parse(text).expect("read")[1].number, 3);
     }

@@ -74,7 +74,8 @@ fn magnitude(digits: &str) -> Option<i128> {
 
 /// A whole number written with a point or an exponent is that whole number, as JSON has it.
 fn float(text: &str) -> Option<Number> {
-    let shape = text.bytes().all(|b| b.is_ascii_digit() || matches!(b, b'.' | b'e' | b'E' | b'+' | b'-'));
+    let shape =
+        text.bytes().all(|b| b.is_ascii_digit() || matches!(b, b'.' | b'e' | b'E' | b'+' | b'-'));
     if !shape || !text.bytes().any(|b| b.is_ascii_digit()) {
         return None;
     }

@@ -1,0 +1,495 @@
+//! Compose projects and what they become, as data.
+
+use std::path::Path;
+
+use expect_test::{Expect, expect};
+use serde_json::Value;
+use setpoint_ingest_manifest::{
+    ANNOTATION_SOURCE, ComposeOptions, LoadOptions, Source, load, read_project,
+};
+
+/// A folder with these files; the first is the project's.
+fn folder(files: &[(&str, &str)]) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().expect("a folder");
+    for (name, text) in files {
+        let path = folder.path().join(name);
+        std::fs::create_dir_all(path.parent().expect("a parent")).expect("its folder");
+        std::fs::write(path, text).expect("written");
+    }
+    folder
+}
+
+fn options() -> ComposeOptions {
+    ComposeOptions { project: Some("shop".into()), ..ComposeOptions::default() }
+}
+
+/// What is made of a project, without the source that each workload carries: one line a leaf.
+fn made(path: &Path, options: &ComposeOptions) -> String {
+    let project = match read_project(path, options) {
+        Ok(project) => project,
+        Err(problems) => {
+            let folder = path.parent().expect("a folder").display().to_string() + "/";
+            return problems.iter().map(|p| p.to_string().replace(&folder, "") + "\n").collect();
+        }
+    };
+    let mut text = String::new();
+    for mut object in project.objects {
+        if let Some(annotations) = object["metadata"]["annotations"].as_object_mut() {
+            annotations.remove(ANNOTATION_SOURCE);
+        }
+        let (kind, name) = (object["kind"].take(), object["metadata"]["name"].take());
+        text += &format!("{} {}\n", kind.as_str().expect("kind"), name.as_str().expect("name"));
+        for part in ["metadata", "spec", "data"] {
+            leaves(&object[part], &format!("  {part}"), &mut text);
+        }
+    }
+    let ignored = project.ignored.iter().map(|i| format!("ignored {}: {}\n", i.path, i.reason));
+    text.extend(ignored);
+    text.extend(project.warnings.iter().map(|warning| format!("warning: {warning}\n")));
+    text
+}
+
+fn leaves(value: &Value, path: &str, text: &mut String) {
+    match value {
+        Value::Null => {}
+        Value::Object(entries) => {
+            for (name, value) in entries {
+                leaves(value, &format!("{path}.{name}"), text);
+            }
+        }
+        Value::Array(items) if items.iter().any(Value::is_object) => {
+            for (index, item) in items.iter().enumerate() {
+                leaves(item, &format!("{path}[{index}]"), text);
+            }
+        }
+        leaf => *text += &format!("{path}: {leaf}\n"),
+    }
+}
+
+fn check(files: &[(&str, &str)], options: &ComposeOptions, expected: &Expect) {
+    let folder = folder(files);
+    expected.assert_eq(&made(&folder.path().join(files[0].0), options));
+}
+
+#[test]
+fn a_service_becomes_a_deployment_that_says_all_that_it_said() {
+    let text = r#"
+services:
+  web:
+    image: web:1
+    entrypoint: sh -c
+    command: ["echo $$HOME; exec sleep infinity"]
+    working_dir: /srv
+    hostname: front
+    environment: {GREETING: "hello ${WHO:-world}", DEBUG: true, PORT: 80}
+    expose: ["8080"]
+    ports: [{target: 80, published: 8080, mode: host}]
+    stop_grace_period: 1m30s
+    scale: 3
+    cpus: 0.5
+    mem_limit: 64m
+    deploy:
+      resources: {reservations: {memory: 32M}}
+      update_config: {parallelism: 2, order: start-first}
+      restart_policy: {condition: any}
+      placement:
+        constraints: [node.labels.zone == a, node.role != manager, node.hostname!=n1]
+        preferences: [{spread: node.labels.rack}]
+        max_replicas_per_node: 1
+"#;
+    check(
+        &[("compose.yaml", text)],
+        &options(),
+        &expect![[r#"
+        Deployment shop-web
+          metadata.annotations.setpoint.dev/update-order: "start-first"
+          metadata.labels.setpoint.dev/compose-project: "shop"
+          metadata.labels.setpoint.dev/compose-service: "web"
+          spec.replicas: 3
+          spec.selector.matchLabels.setpoint.dev/compose-project: "shop"
+          spec.selector.matchLabels.setpoint.dev/compose-service: "web"
+          spec.strategy.rollingUpdate.maxSurge: 2
+          spec.strategy.rollingUpdate.maxUnavailable: 0
+          spec.strategy.type: "RollingUpdate"
+          spec.template.metadata.labels.setpoint.dev/compose-project: "shop"
+          spec.template.metadata.labels.setpoint.dev/compose-service: "web"
+          spec.template.spec.affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution.nodeSelectorTerms[0].matchExpressions[0].key: "zone"
+          spec.template.spec.affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution.nodeSelectorTerms[0].matchExpressions[0].operator: "In"
+          spec.template.spec.affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution.nodeSelectorTerms[0].matchExpressions[0].values: ["a"]
+          spec.template.spec.affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution.nodeSelectorTerms[0].matchExpressions[1].key: "node-role.kubernetes.io/control-plane"
+          spec.template.spec.affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution.nodeSelectorTerms[0].matchExpressions[1].operator: "DoesNotExist"
+          spec.template.spec.affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution.nodeSelectorTerms[0].matchExpressions[2].key: "kubernetes.io/hostname"
+          spec.template.spec.affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution.nodeSelectorTerms[0].matchExpressions[2].operator: "NotIn"
+          spec.template.spec.affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution.nodeSelectorTerms[0].matchExpressions[2].values: ["n1"]
+          spec.template.spec.affinity.podAntiAffinity.requiredDuringSchedulingIgnoredDuringExecution[0].labelSelector.matchLabels.setpoint.dev/compose-project: "shop"
+          spec.template.spec.affinity.podAntiAffinity.requiredDuringSchedulingIgnoredDuringExecution[0].labelSelector.matchLabels.setpoint.dev/compose-service: "web"
+          spec.template.spec.affinity.podAntiAffinity.requiredDuringSchedulingIgnoredDuringExecution[0].topologyKey: "kubernetes.io/hostname"
+          spec.template.spec.containers[0].args: ["echo $HOME; exec sleep infinity"]
+          spec.template.spec.containers[0].command: ["sh","-c"]
+          spec.template.spec.containers[0].env[0].name: "DEBUG"
+          spec.template.spec.containers[0].env[0].value: "true"
+          spec.template.spec.containers[0].env[1].name: "GREETING"
+          spec.template.spec.containers[0].env[1].value: "hello world"
+          spec.template.spec.containers[0].env[2].name: "PORT"
+          spec.template.spec.containers[0].env[2].value: "80"
+          spec.template.spec.containers[0].image: "web:1"
+          spec.template.spec.containers[0].name: "web"
+          spec.template.spec.containers[0].ports[0].containerPort: 80
+          spec.template.spec.containers[0].ports[0].hostPort: 8080
+          spec.template.spec.containers[0].ports[0].protocol: "TCP"
+          spec.template.spec.containers[0].ports[1].containerPort: 8080
+          spec.template.spec.containers[0].ports[1].protocol: "TCP"
+          spec.template.spec.containers[0].resources.limits.cpu: "500m"
+          spec.template.spec.containers[0].resources.limits.memory: "67108864"
+          spec.template.spec.containers[0].resources.requests.cpu: "0"
+          spec.template.spec.containers[0].resources.requests.memory: "33554432"
+          spec.template.spec.containers[0].workingDir: "/srv"
+          spec.template.spec.hostname: "front"
+          spec.template.spec.restartPolicy: "Always"
+          spec.template.spec.terminationGracePeriodSeconds: 90
+          spec.template.spec.topologySpreadConstraints[0].labelSelector.matchLabels.setpoint.dev/compose-project: "shop"
+          spec.template.spec.topologySpreadConstraints[0].labelSelector.matchLabels.setpoint.dev/compose-service: "web"
+          spec.template.spec.topologySpreadConstraints[0].maxSkew: 1
+          spec.template.spec.topologySpreadConstraints[0].topologyKey: "rack"
+          spec.template.spec.topologySpreadConstraints[0].whenUnsatisfiable: "ScheduleAnyway"
+    "#]],
+    );
+}
+
+#[test]
+fn a_global_service_becomes_a_daemon_set_and_one_that_may_end_runs_once() {
+    let text = "services:\n  agent: {image: a, deploy: {mode: global, update_config: {parallelism: 0}}}\n  \
+                job: {image: j, restart: \"no\"}\n  retry: {image: r, restart: on-failure}\n";
+    check(
+        &[("compose.yaml", text)],
+        &options(),
+        &expect![[r#"
+        DaemonSet shop-agent
+          metadata.annotations.setpoint.dev/update-order: "stop-first"
+          metadata.labels.setpoint.dev/compose-project: "shop"
+          metadata.labels.setpoint.dev/compose-service: "agent"
+          spec.selector.matchLabels.setpoint.dev/compose-project: "shop"
+          spec.selector.matchLabels.setpoint.dev/compose-service: "agent"
+          spec.template.metadata.labels.setpoint.dev/compose-project: "shop"
+          spec.template.metadata.labels.setpoint.dev/compose-service: "agent"
+          spec.template.spec.containers[0].image: "a"
+          spec.template.spec.containers[0].name: "agent"
+          spec.template.spec.restartPolicy: "Always"
+          spec.updateStrategy.rollingUpdate.maxSurge: 0
+          spec.updateStrategy.rollingUpdate.maxUnavailable: "100%"
+          spec.updateStrategy.type: "RollingUpdate"
+        Deployment shop-job
+          metadata.annotations.setpoint.dev/runs-once: "true"
+          metadata.labels.setpoint.dev/compose-project: "shop"
+          metadata.labels.setpoint.dev/compose-service: "job"
+          spec.replicas: 1
+          spec.selector.matchLabels.setpoint.dev/compose-project: "shop"
+          spec.selector.matchLabels.setpoint.dev/compose-service: "job"
+          spec.template.metadata.labels.setpoint.dev/compose-project: "shop"
+          spec.template.metadata.labels.setpoint.dev/compose-service: "job"
+          spec.template.spec.containers[0].image: "j"
+          spec.template.spec.containers[0].name: "job"
+          spec.template.spec.restartPolicy: "Never"
+        Deployment shop-retry
+          metadata.annotations.setpoint.dev/runs-once: "true"
+          metadata.labels.setpoint.dev/compose-project: "shop"
+          metadata.labels.setpoint.dev/compose-service: "retry"
+          spec.replicas: 1
+          spec.selector.matchLabels.setpoint.dev/compose-project: "shop"
+          spec.selector.matchLabels.setpoint.dev/compose-service: "retry"
+          spec.template.metadata.labels.setpoint.dev/compose-project: "shop"
+          spec.template.metadata.labels.setpoint.dev/compose-service: "retry"
+          spec.template.spec.containers[0].image: "r"
+          spec.template.spec.containers[0].name: "retry"
+          spec.template.spec.restartPolicy: "OnFailure"
+    "#]],
+    );
+}
+
+#[test]
+fn configs_and_secrets_become_objects_and_files() {
+    let text = "services:\n  web:\n    image: w\n    configs: [site, {source: app.conf, target: \
+                /etc/app.conf, mode: 0440}]\n    secrets: [key, {source: old, target: pw}]\n\
+                configs:\n  site: {file: ./site.html}\n  app.conf: {content: \"port=${PORT}\"}\n  \
+                unused: {file: ./absent}\nsecrets:\n  key: {environment: KEY}\n  old: {external: \
+                true, name: stored}\n";
+    let mut options = options();
+    options.variables =
+        [("PORT", "80"), ("KEY", "hunter2")].map(|(n, v)| (n.into(), v.into())).into();
+    check(
+        &[("compose.yaml", text), ("site.html", "<p>hello")],
+        &options,
+        &expect![[r#"
+        ConfigMap shop-app-conf
+          metadata.labels.setpoint.dev/compose-project: "shop"
+          data.app.conf: "port=80"
+        ConfigMap shop-site
+          metadata.labels.setpoint.dev/compose-project: "shop"
+          data.site: "<p>hello"
+        Secret shop-key
+          metadata.labels.setpoint.dev/compose-project: "shop"
+          data.key: "aHVudGVyMg=="
+        Deployment shop-web
+          metadata.labels.setpoint.dev/compose-project: "shop"
+          metadata.labels.setpoint.dev/compose-service: "web"
+          spec.replicas: 1
+          spec.selector.matchLabels.setpoint.dev/compose-project: "shop"
+          spec.selector.matchLabels.setpoint.dev/compose-service: "web"
+          spec.template.metadata.labels.setpoint.dev/compose-project: "shop"
+          spec.template.metadata.labels.setpoint.dev/compose-service: "web"
+          spec.template.spec.containers[0].image: "w"
+          spec.template.spec.containers[0].name: "web"
+          spec.template.spec.containers[0].volumeMounts[0].mountPath: "/site"
+          spec.template.spec.containers[0].volumeMounts[0].name: "configs-0-site"
+          spec.template.spec.containers[0].volumeMounts[0].readOnly: true
+          spec.template.spec.containers[0].volumeMounts[0].subPath: "site"
+          spec.template.spec.containers[0].volumeMounts[1].mountPath: "/etc/app.conf"
+          spec.template.spec.containers[0].volumeMounts[1].name: "configs-1-app-conf"
+          spec.template.spec.containers[0].volumeMounts[1].readOnly: true
+          spec.template.spec.containers[0].volumeMounts[1].subPath: "app.conf"
+          spec.template.spec.containers[0].volumeMounts[2].mountPath: "/run/secrets/key"
+          spec.template.spec.containers[0].volumeMounts[2].name: "secrets-0-key"
+          spec.template.spec.containers[0].volumeMounts[2].readOnly: true
+          spec.template.spec.containers[0].volumeMounts[2].subPath: "key"
+          spec.template.spec.containers[0].volumeMounts[3].mountPath: "/run/secrets/pw"
+          spec.template.spec.containers[0].volumeMounts[3].name: "secrets-1-old"
+          spec.template.spec.containers[0].volumeMounts[3].readOnly: true
+          spec.template.spec.containers[0].volumeMounts[3].subPath: "old"
+          spec.template.spec.restartPolicy: "Always"
+          spec.template.spec.volumes[0].configMap.items[0].key: "site"
+          spec.template.spec.volumes[0].configMap.items[0].path: "site"
+          spec.template.spec.volumes[0].configMap.name: "shop-site"
+          spec.template.spec.volumes[0].name: "configs-0-site"
+          spec.template.spec.volumes[1].configMap.defaultMode: 288
+          spec.template.spec.volumes[1].configMap.items[0].key: "app.conf"
+          spec.template.spec.volumes[1].configMap.items[0].path: "app.conf"
+          spec.template.spec.volumes[1].configMap.name: "shop-app-conf"
+          spec.template.spec.volumes[1].name: "configs-1-app-conf"
+          spec.template.spec.volumes[2].name: "secrets-0-key"
+          spec.template.spec.volumes[2].secret.items[0].key: "key"
+          spec.template.spec.volumes[2].secret.items[0].path: "key"
+          spec.template.spec.volumes[2].secret.secretName: "shop-key"
+          spec.template.spec.volumes[3].name: "secrets-1-old"
+          spec.template.spec.volumes[3].secret.items[0].key: "old"
+          spec.template.spec.volumes[3].secret.items[0].path: "old"
+          spec.template.spec.volumes[3].secret.secretName: "stored"
+    "#]],
+    );
+}
+
+#[test]
+fn variables_come_from_the_caller_then_from_dotenv_and_env_files_below_the_service() {
+    let text = "services:\n  web:\n    image: web:${TAG}\n    env_file: [a.env, {path: gone.env, \
+                required: false}]\n    environment: [B=service, TAG, UNSET, \"C=${NO_SUCH}\"]\n";
+    let files =
+        [("compose.yaml", text), (".env", "TAG=1\nONLY=x\n"), ("a.env", "A=${ONLY}\nB=file\n")];
+    check(
+        &files,
+        &options(),
+        &expect![[r#"
+            Deployment shop-web
+              metadata.labels.setpoint.dev/compose-project: "shop"
+              metadata.labels.setpoint.dev/compose-service: "web"
+              spec.replicas: 1
+              spec.selector.matchLabels.setpoint.dev/compose-project: "shop"
+              spec.selector.matchLabels.setpoint.dev/compose-service: "web"
+              spec.template.metadata.labels.setpoint.dev/compose-project: "shop"
+              spec.template.metadata.labels.setpoint.dev/compose-service: "web"
+              spec.template.spec.containers[0].env[0].name: "A"
+              spec.template.spec.containers[0].env[0].value: "x"
+              spec.template.spec.containers[0].env[1].name: "B"
+              spec.template.spec.containers[0].env[1].value: "service"
+              spec.template.spec.containers[0].env[2].name: "C"
+              spec.template.spec.containers[0].env[2].value: ""
+              spec.template.spec.containers[0].env[3].name: "TAG"
+              spec.template.spec.containers[0].env[3].value: "1"
+              spec.template.spec.containers[0].image: "web:1"
+              spec.template.spec.containers[0].name: "web"
+              spec.template.spec.restartPolicy: "Always"
+            warning: the variable NO_SUCH is not set; a blank string stands in
+        "#]],
+    );
+}
+
+#[test]
+fn extends_include_anchors_merge_keys_and_profiles_are_resolved() {
+    let text = "include: [{path: more/compose.yaml}]\nx-base: &base {image: b, restart: always}\n\
+                services:\n  one: {<<: *base, command: [one]}\n  two: {extends: {file: base.yaml, \
+                service: base}, environment: {B: \"2\"}, tty: !reset false}\n  debug: {image: d, \
+                profiles: [debug]}\n";
+    let base =
+        "services:\n  base: {image: base, tty: true, environment: [A=1, B=1], env_file: e.env}\n";
+    let more = "services: {three: {image: t, env_file: three.env, environment: [WHO]}}\n";
+    let files = [
+        ("compose.yaml", text),
+        ("base.yaml", base),
+        ("e.env", "E=1"),
+        ("more/compose.yaml", more),
+        ("more/three.env", "T=${WHO}"),
+        ("more/.env", "WHO=more"),
+    ];
+    check(
+        &files,
+        &options(),
+        &expect![[r#"
+            Deployment shop-one
+              metadata.labels.setpoint.dev/compose-project: "shop"
+              metadata.labels.setpoint.dev/compose-service: "one"
+              spec.replicas: 1
+              spec.selector.matchLabels.setpoint.dev/compose-project: "shop"
+              spec.selector.matchLabels.setpoint.dev/compose-service: "one"
+              spec.template.metadata.labels.setpoint.dev/compose-project: "shop"
+              spec.template.metadata.labels.setpoint.dev/compose-service: "one"
+              spec.template.spec.containers[0].args: ["one"]
+              spec.template.spec.containers[0].image: "b"
+              spec.template.spec.containers[0].name: "one"
+              spec.template.spec.restartPolicy: "Always"
+            Deployment shop-three
+              metadata.labels.setpoint.dev/compose-project: "shop"
+              metadata.labels.setpoint.dev/compose-service: "three"
+              spec.replicas: 1
+              spec.selector.matchLabels.setpoint.dev/compose-project: "shop"
+              spec.selector.matchLabels.setpoint.dev/compose-service: "three"
+              spec.template.metadata.labels.setpoint.dev/compose-project: "shop"
+              spec.template.metadata.labels.setpoint.dev/compose-service: "three"
+              spec.template.spec.containers[0].env[0].name: "T"
+              spec.template.spec.containers[0].env[0].value: "more"
+              spec.template.spec.containers[0].env[1].name: "WHO"
+              spec.template.spec.containers[0].env[1].value: "more"
+              spec.template.spec.containers[0].image: "t"
+              spec.template.spec.containers[0].name: "three"
+              spec.template.spec.restartPolicy: "Always"
+            Deployment shop-two
+              metadata.labels.setpoint.dev/compose-project: "shop"
+              metadata.labels.setpoint.dev/compose-service: "two"
+              spec.replicas: 1
+              spec.selector.matchLabels.setpoint.dev/compose-project: "shop"
+              spec.selector.matchLabels.setpoint.dev/compose-service: "two"
+              spec.template.metadata.labels.setpoint.dev/compose-project: "shop"
+              spec.template.metadata.labels.setpoint.dev/compose-service: "two"
+              spec.template.spec.containers[0].env[0].name: "A"
+              spec.template.spec.containers[0].env[0].value: "1"
+              spec.template.spec.containers[0].env[1].name: "B"
+              spec.template.spec.containers[0].env[1].value: "2"
+              spec.template.spec.containers[0].env[2].name: "E"
+              spec.template.spec.containers[0].env[2].value: "1"
+              spec.template.spec.containers[0].image: "base"
+              spec.template.spec.containers[0].name: "two"
+              spec.template.spec.restartPolicy: "Always"
+            warning: service debug is left out: none of its profiles is active
+        "#]],
+    );
+}
+
+#[test]
+fn what_is_not_acted_on_is_refused_unless_it_may_be_ignored() {
+    let text = "services:\n  db: {image: db, volumes: [\"data:/var\"], healthcheck: {test: [CMD, \
+                x]}}\n  web: {image: w, build: ., ports: [\"80:80\", \"90-91:90-91/udp\"], \
+                depends_on: {db: {condition: service_healthy}}, networks: [front], user: me}\n";
+    check(
+        &[("compose.yaml", text)],
+        &options(),
+        &expect![[r#"
+        compose.yaml: document 1: services.db.healthcheck: health is not checked; it changes what runs (--allow-ignored accepts it without effect)
+        compose.yaml: document 1: services.db.volumes: only configs and secrets are mounted; it changes what runs (--allow-ignored accepts it without effect)
+        compose.yaml: document 1: services.web.build: images are not built; it changes what runs (--allow-ignored accepts it without effect)
+        compose.yaml: document 1: services.web.networks: containers have no network of the project; it changes what runs (--allow-ignored accepts it without effect)
+        compose.yaml: document 1: services.web.user: security settings are not applied; it changes what runs (--allow-ignored accepts it without effect)
+        compose.yaml: document 1: services.web.ports[0]: ports are published only with mode: host; it changes what runs (--allow-ignored accepts it without effect)
+        compose.yaml: document 1: services.web.ports[1]: ports are published only with mode: host; it changes what runs (--allow-ignored accepts it without effect)
+        compose.yaml: document 1: services.web.depends_on.db.condition: db is not waited for; it changes what runs (--allow-ignored accepts it without effect)
+    "#]],
+    );
+    let allowed = ComposeOptions { allow_ignored: true, ..options() };
+    check(
+        &[("compose.yaml", text)],
+        &allowed,
+        &expect![[r#"
+        Deployment shop-db
+          metadata.labels.setpoint.dev/compose-project: "shop"
+          metadata.labels.setpoint.dev/compose-service: "db"
+          spec.replicas: 1
+          spec.selector.matchLabels.setpoint.dev/compose-project: "shop"
+          spec.selector.matchLabels.setpoint.dev/compose-service: "db"
+          spec.template.metadata.labels.setpoint.dev/compose-project: "shop"
+          spec.template.metadata.labels.setpoint.dev/compose-service: "db"
+          spec.template.spec.containers[0].image: "db"
+          spec.template.spec.containers[0].name: "db"
+          spec.template.spec.restartPolicy: "Always"
+        Deployment shop-web
+          metadata.labels.setpoint.dev/compose-project: "shop"
+          metadata.labels.setpoint.dev/compose-service: "web"
+          spec.replicas: 1
+          spec.selector.matchLabels.setpoint.dev/compose-project: "shop"
+          spec.selector.matchLabels.setpoint.dev/compose-service: "web"
+          spec.template.metadata.labels.setpoint.dev/compose-project: "shop"
+          spec.template.metadata.labels.setpoint.dev/compose-service: "web"
+          spec.template.spec.containers[0].image: "w"
+          spec.template.spec.containers[0].name: "web"
+          spec.template.spec.containers[0].ports[0].containerPort: 80
+          spec.template.spec.containers[0].ports[0].protocol: "TCP"
+          spec.template.spec.containers[0].ports[1].containerPort: 90
+          spec.template.spec.containers[0].ports[1].protocol: "UDP"
+          spec.template.spec.containers[0].ports[2].containerPort: 91
+          spec.template.spec.containers[0].ports[2].protocol: "UDP"
+          spec.template.spec.restartPolicy: "Always"
+        ignored services.db.healthcheck: health is not checked
+        ignored services.db.volumes: only configs and secrets are mounted
+        ignored services.web.build: images are not built
+        ignored services.web.networks: containers have no network of the project
+        ignored services.web.user: security settings are not applied
+        ignored services.web.ports[0]: ports are published only with mode: host
+        ignored services.web.ports[1]: ports are published only with mode: host
+        ignored services.web.depends_on.db.condition: db is not waited for
+    "#]],
+    );
+}
+
+#[test]
+fn mistakes_name_their_field() {
+    let text = "services:\n  a: {image: a, imagee: b, scale: many}\n  b: {command: x}\n  c: {image: c, \
+                restart: sometimes, ports: [\"http\"], depends_on: [gone], deploy: {mode: \
+                replicated-job, replicas: -1, placement: {constraints: [zone]}, resources: {limits: \
+                {cpus: much, memory: 1 elephant}}}, configs: [none], command: \"a 'b\"}\n";
+    check(
+        &[("compose.yaml", text)],
+        &options(),
+        &expect![[r#"
+        compose.yaml: document 1: services.c.depends_on[0]: there is no service "gone"
+        compose.yaml: document 1: services.a.imagee: unknown field
+        compose.yaml: document 1: services.a.scale: expected a number, found a string
+        compose.yaml: document 1: services.b.image: is required: images are not built
+        compose.yaml: document 1: services.c.restart: must be no, always, on-failure or unless-stopped
+        compose.yaml: document 1: services.c.command: a quote is not closed
+        compose.yaml: document 1: services.c.ports[0]: is no port: expected [[address:]published:]target[/protocol]
+        compose.yaml: document 1: services.c.deploy.resources.limits.cpus: must be a number of cores such as 0.5
+        compose.yaml: document 1: services.c.deploy.resources.limits.memory: must be a number of bytes such as 50M or 1gb
+        compose.yaml: document 1: services.c.deploy.placement.constraints[0]: is no constraint: expected such as node.labels.zone==a
+        compose.yaml: document 1: services.c.configs[0]: there is no "none" in configs
+        compose.yaml: document 1: services.c.deploy.mode: must be replicated or global; jobs are not supported
+        compose.yaml: document 1: services.c.deploy.replicas: must be a number of at least 0
+    "#]],
+    );
+    let required = "services: {a: {image: \"a:${TAG:?set a tag}\"}}\n";
+    check(
+        &[("compose.yaml", required)],
+        &options(),
+        &expect![[r#"
+        compose.yaml: document 1: services.a.image: the variable TAG is required: set a tag
+    "#]],
+    );
+}
+
+#[test]
+fn the_examples_are_sound_and_the_broken_one_says_why() {
+    let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples");
+    for (name, objects) in [("web.yaml", 2), ("web-v2.yaml", 2), ("compose.yaml", 2)] {
+        let loaded = load(&[Source::Path(examples.join(name))], &LoadOptions::default());
+        assert_eq!(loaded.expect(name).len(), objects, "{name}");
+    }
+    let broken = load(&[Source::Path(examples.join("broken.yaml"))], &LoadOptions::default());
+    let said = broken.expect_err("refused")[0].to_string();
+    let said = said.rsplit('/').next().expect("the file's name").to_owned();
+    expect!["broken.yaml: document 2: spec.replicas: is -3 and must not be negative"]
+        .assert_eq(&said);
+}
