@@ -40,6 +40,8 @@ pub struct Failure {
     pub message: String,
     /// The container that it is about; `None` when it is about all.
     pub container: Option<String>,
+    /// When it failed, milliseconds: a clock that shows less was set back.
+    pub noted_ms: i64,
     /// Not to be tried before this time, milliseconds; `None` means not with this generation.
     pub retry_ms: Option<i64>,
 }
@@ -68,6 +70,7 @@ impl Book {
             reason: error.reason().to_owned(),
             message: error.to_string(),
             container: error.container().map(str::to_owned),
+            noted_ms: now_ms,
             retry_ms: error.is_transient().then(|| now_ms.saturating_add(wait_ms)),
         });
     }

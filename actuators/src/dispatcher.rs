@@ -51,10 +51,8 @@ pub struct Pacing {
 /// pod's status and is tried again.
 pub trait Prepare: Send + Sync {
     /// The pod with environment and files.
-    fn prepare<'a>(
-        &'a self,
-        pod: &'a DesiredPod,
-    ) -> BoxFuture<'a, Result<PodToRun, ActuatorError>>;
+    fn prepare<'a>(&'a self, pod: &'a DesiredPod)
+    -> BoxFuture<'a, Result<PodToRun, ActuatorError>>;
 }
 
 /// The clock of the node, milliseconds since 1970.
@@ -77,6 +75,8 @@ pub struct Dispatcher {
 pub struct Turn {
     /// What the runtime has.
     pub observed: Vec<Observed>,
+    /// The containers whose restart is under way, by pod: what was observed of them is the past.
+    pub restarting: BTreeMap<PodUid, String>,
     /// When to take the next turn at the latest, milliseconds; `None` when nothing waits.
     pub wake_ms: Option<i64>,
 }
@@ -84,6 +84,7 @@ pub struct Turn {
 struct InFlight {
     work: Work,
     cancel: CancellationToken,
+    task: tokio::task::Id,
 }
 
 struct Ended {
@@ -137,7 +138,7 @@ impl Dispatcher {
         let plan = plan(desired, &observed, &self.books, now_ms);
         self.cancel_unwanted(desired);
         let wake_ms = self.begin(desired, plan, now_ms);
-        Ok(Turn { observed, wake_ms })
+        Ok(Turn { observed, restarting: self.restarting(), wake_ms })
     }
 
     /// Waits until an action in flight has ended; forever when there is none. Cancel-safe.
@@ -169,6 +170,14 @@ impl Dispatcher {
         }
     }
 
+    fn restarting(&self) -> BTreeMap<PodUid, String> {
+        let container = |(uid, action): (&PodUid, &InFlight)| match &action.work {
+            Work::Restart { container, .. } => Some((uid.clone(), container.clone())),
+            Work::Start { .. } | Work::Stop { .. } => None,
+        };
+        self.in_flight.iter().filter_map(container).collect()
+    }
+
     async fn observe(&self) -> Result<Vec<Observed>, ActuatorError> {
         let late = |_| ActuatorError::transient("RuntimeTimeout", "the runtime does not answer");
         tokio::time::timeout(OBSERVE_MAX, self.actuator.observe()).await.map_err(late)?
@@ -182,20 +191,18 @@ impl Dispatcher {
     }
 
     fn note(&mut self, desired: &Desired, ended: Result<Ended, tokio::task::JoinError>) {
-        let Ended { uid, result } = match ended {
-            Ok(ended) => ended,
-            Err(error) => {
-                // Its pod stays marked as in flight: a runtime that panics is not called again.
-                tracing::error!(%error, "an action of a runtime panicked");
-                return;
-            }
+        let Some(Ended { uid, result }) = ended.map(Some).unwrap_or_else(|e| self.crashed(&e))
+        else {
+            return;
         };
         let Some(action) = self.in_flight.remove(&uid) else { return };
         let pod = desired.pods.get(&uid);
         let now_ms = (self.clock)();
         match (&result, &action.work) {
             (Ok(()), work) => info!(pod = %uid, ?work, "done"),
-            (Err(error), work) => warn!(pod = %uid, ?work, %error, reason = error.reason(), "failed"),
+            (Err(error), work) => {
+                warn!(pod = %uid, ?work, %error, reason = error.reason(), "failed")
+            }
         }
         let Some(pod) = pod else { return };
         let book = self.books.of(&uid, pod.placement.generation, grace_ms(pod));
@@ -206,6 +213,15 @@ impl Dispatcher {
             // The next turn observes how it is and plans anew; the history makes it wait.
             (Err(_), Work::Restart { .. } | Work::Stop { .. }) => {}
         }
+    }
+
+    /// A runtime that panicked has failed like any other; its pod is tried again.
+    fn crashed(&self, error: &tokio::task::JoinError) -> Option<Ended> {
+        tracing::error!(%error, "an action of a runtime panicked");
+        let of_it = |(_, action): &(&PodUid, &InFlight)| action.task == error.id();
+        let (uid, _) = self.in_flight.iter().find(of_it)?;
+        let result = Err(ActuatorError::transient("RuntimePanicked", "the runtime panicked"));
+        Some(Ended { uid: uid.clone(), result })
     }
 
     fn keep_books(&mut self, desired: &Desired, observed: &[Observed]) {
@@ -279,8 +295,8 @@ impl Dispatcher {
             cancel: cancel.clone(),
         };
         info!(pod = %uid, ?work, "begun");
-        self.actions.spawn(action.run());
-        let former = self.in_flight.insert(uid, InFlight { work, cancel });
+        let task = self.actions.spawn(action.run()).id();
+        let former = self.in_flight.insert(uid, InFlight { work, cancel, task });
         assert!(former.is_none(), "a pod has two actions in flight");
     }
 }
@@ -299,7 +315,9 @@ impl Action {
     async fn run(self) -> Ended {
         let result = match tokio::time::timeout(self.deadline(), self.act()).await {
             Ok(result) => result,
-            Err(_) => Err(ActuatorError::transient("DeadlineExceeded", "the runtime takes too long")),
+            Err(_) => {
+                Err(ActuatorError::transient("DeadlineExceeded", "the runtime takes too long"))
+            }
         };
         Ended { uid: self.uid, result }
     }

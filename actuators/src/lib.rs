@@ -29,5 +29,5 @@ pub use desired::{Authority, Desired, DesiredPod};
 pub use dispatcher::{Clock, Dispatcher, Pacing, Prepare, Turn};
 pub use error::ActuatorError;
 pub use plan::{Plan, Work, plan};
+pub use pod::{FileToMount, Observed, PodToRun, RuntimeInfo, Usage, grace_of};
 pub use status::{PodStatus, status, status_of_orphan};
-pub use pod::{grace_of, FileToMount, Observed, PodToRun, RuntimeInfo, Usage};

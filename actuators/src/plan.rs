@@ -58,7 +58,8 @@ pub fn plan(desired: &Desired, observed: &[Observed], books: &Books, now_ms: i64
         plan.note(uid, need, desired.authority);
     }
     for uid in running.keys().filter(|uid| !desired.pods.contains_key(**uid)) {
-        let grace = books.get(uid).map_or_else(grace_default, |b| Duration::from_millis(b.grace_ms));
+        let grace =
+            books.get(uid).map_or_else(grace_default, |b| Duration::from_millis(b.grace_ms));
         plan.note(uid, Need::Now(Work::Stop { grace }), desired.authority);
     }
     plan
@@ -94,10 +95,13 @@ fn need(pod: &DesiredPod, runs: Option<&Observed>, book: Option<&Book>, now_ms: 
 
 fn need_of_start(generation: i64, book: Option<&Book>, now_ms: i64) -> Need {
     let current = book.filter(|book| book.generation == generation);
-    match current.and_then(|book| book.failure.as_ref()).map(|failure| failure.retry_ms) {
-        Some(None) => Need::Nothing,
-        Some(Some(retry_ms)) if retry_ms > now_ms => Need::At(retry_ms),
-        _ => Need::Now(Work::Start { generation }),
+    let Some(failure) = current.and_then(|book| book.failure.as_ref()) else {
+        return Need::Now(Work::Start { generation });
+    };
+    match failure.retry_ms {
+        None => Need::Nothing,
+        Some(retry_ms) if failure.noted_ms <= now_ms && now_ms < retry_ms => Need::At(retry_ms),
+        Some(_) => Need::Now(Work::Start { generation }),
     }
 }
 
@@ -169,7 +173,6 @@ impl Work {
         }
     }
 }
-
 
 #[cfg(test)]
 mod tests;

@@ -41,9 +41,7 @@ pub enum Policy {
 }
 
 /// How often a container was restarted. Kept by the agent over its own restarts.
-#[derive(
-    Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize,
-)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct History {
     /// All restarts in place.
     pub restarts: i32,
@@ -88,7 +86,9 @@ pub fn restart(rule: &Rule, history: History, end: End, now_ms: i64) -> Verdict 
     let row = if healthy { 0 } else { history.row };
     let backoff_ms = rule.backoff_ms(row);
     let until_ms = end.finished_ms.saturating_add(backoff_ms);
-    if now_ms < until_ms {
+    // An end that lies further ahead than any wait: the clock was set back, so it tells nothing.
+    let is_clock_back = end.finished_ms.saturating_sub(now_ms) > rule.backoff_ms_max;
+    if now_ms < until_ms && !is_clock_back {
         return Verdict::Wait { until_ms, backoff_ms };
     }
     let restarts = history.restarts.saturating_add(1);
@@ -215,6 +215,15 @@ mod tests {
         assert_eq!(rule, Rule { backoff_ms: 500, backoff_ms_max: 800, ..Rule::default() });
         let waits: Vec<i64> = (0..4).map(|row| rule.backoff_ms(row)).collect();
         assert_eq!(waits, [0, 500, 800, 800]);
+    }
+
+    #[test]
+    fn a_clock_that_is_set_back_by_an_hour_does_not_hold_a_restart_for_an_hour() {
+        let history = History { restarts: 1, row: 1 };
+        let verdict =
+            |now_s: i64| restart(&Rule::default(), history, end(1, 0, 3_600), now_s * 1_000);
+        assert!(matches!(verdict(1), Verdict::Restart(_)));
+        assert!(matches!(verdict(3_599), Verdict::Wait { .. }), "clocks differ a little");
     }
 
     #[test]

@@ -14,7 +14,12 @@ pub(crate) fn uid(text: &str) -> PodUid {
 }
 
 /// A placement of containers by name.
-pub(crate) fn placement(name: &str, generation: i64, policy: &str, containers: &[&str]) -> Placement {
+pub(crate) fn placement(
+    name: &str,
+    generation: i64,
+    policy: &str,
+    containers: &[&str],
+) -> Placement {
     let container = |name: &&str| serde_json::json!({"name": name, "command": ["x"]});
     let spec = serde_json::json!({
         "restartPolicy": policy,
@@ -39,7 +44,11 @@ pub(crate) fn placement(name: &str, generation: i64, policy: &str, containers: &
 }
 
 /// A pod that runs, of containers.
-pub(crate) fn observed(name: &str, generation: i64, containers: Vec<ContainerObserved>) -> Observed {
+pub(crate) fn observed(
+    name: &str,
+    generation: i64,
+    containers: Vec<ContainerObserved>,
+) -> Observed {
     Observed {
         uid: uid(name),
         generation,

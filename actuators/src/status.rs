@@ -3,7 +3,9 @@
 //! Source of phases and reasons: Kubernetes' pod lifecycle,
 //! <https://kubernetes.io/docs/concepts/workloads/pods/pod-lifecycle/>.
 
-use setpoint_schemas::{Container, ContainerObserved, ContainerState, Namespace, PodPhase, ResourceName};
+use setpoint_schemas::{
+    Container, ContainerObserved, ContainerState, Namespace, PodPhase, ResourceName,
+};
 
 use crate::Observed;
 use crate::book::{Book, Failure};
@@ -36,17 +38,23 @@ pub struct PodStatus {
     pub containers: Vec<ContainerObserved>,
 }
 
-/// The status of a pod that should run.
+/// The status of a pod that should run. The container that is just being restarted, if one, is not
+/// said to wait for a restart.
 #[must_use]
 pub fn status(
     pod: &DesiredPod,
     runs: Option<&Observed>,
     book: Option<&Book>,
+    restarting: Option<&str>,
     now_ms: i64,
 ) -> PodStatus {
     let book = book.filter(|book| book.generation == pod.placement.generation);
     let failure = book.and_then(|book| book.failure.as_ref());
-    let one = |c: &Container| container(pod, c, runs, book, now_ms);
+    let one = |c: &Container| {
+        let seen = container(c, runs, book);
+        let is_restarting = restarting == Some(c.name.as_str());
+        if is_restarting { seen } else { waiting(pod, seen, book, now_ms) }
+    };
     let containers: Vec<ContainerObserved> = pod.spec.containers.iter().map(one).collect();
     let ends_for_good = |c: &ContainerObserved| {
         end_of(c).is_some_and(|end| !pod.rule.restarts_after(end.exit_code))
@@ -88,23 +96,25 @@ pub fn status_of_orphan(runs: &Observed) -> PodStatus {
     }
 }
 
-fn container(
+fn container(spec: &Container, runs: Option<&Observed>, book: Option<&Book>) -> ContainerObserved {
+    let seen = runs.and_then(|runs| runs.containers.iter().find(|c| c.name == spec.name));
+    let mut seen = seen.cloned().unwrap_or_else(|| never_started(spec));
+    seen.restarts = book.map_or(0, |book| book.history(&spec.name).restarts);
+    let failure = book.and_then(|book| book.failure.as_ref());
+    if let (ContainerState::Waiting, Some(failure)) = (seen.state, failure) {
+        tell_failure(&mut seen, failure);
+    }
+    seen
+}
+
+/// A container that ended and restarts later waits in `CrashLoopBackOff`.
+fn waiting(
     pod: &DesiredPod,
-    spec: &Container,
-    runs: Option<&Observed>,
+    mut seen: ContainerObserved,
     book: Option<&Book>,
     now_ms: i64,
 ) -> ContainerObserved {
-    let seen = runs.and_then(|runs| runs.containers.iter().find(|c| c.name == spec.name));
-    let mut seen = seen.cloned().unwrap_or_else(|| never_started(spec));
-    let history = book.map(|book| book.history(&spec.name)).unwrap_or_default();
-    seen.restarts = history.restarts;
-    if seen.state == ContainerState::Waiting {
-        if let Some(failure) = book.and_then(|book| book.failure.as_ref()) {
-            tell_failure(&mut seen, failure);
-        }
-        return seen;
-    }
+    let history = book.map(|book| book.history(&seen.name)).unwrap_or_default();
     let verdict = end_of(&seen).map(|end| restart(&pod.rule, history, end, now_ms));
     if let Some(Verdict::Wait { backoff_ms, .. }) = verdict {
         seen.state = ContainerState::Waiting;
@@ -148,7 +158,8 @@ fn phase(
     containers: &[ContainerObserved],
     ends_for_good: impl Fn(&ContainerObserved) -> bool,
 ) -> PodPhase {
-    let is_waiting = |c: &ContainerObserved| c.state == ContainerState::Waiting && c.started_ms == 0;
+    let is_waiting =
+        |c: &ContainerObserved| c.state == ContainerState::Waiting && c.started_ms == 0;
     if containers.is_empty() || containers.iter().any(is_waiting) {
         return PodPhase::Pending;
     }
@@ -158,7 +169,6 @@ fn phase(
     let well = containers.iter().all(|c| c.exit_code == Some(0));
     if well { PodPhase::Succeeded } else { PodPhase::Failed }
 }
-
 
 #[cfg(test)]
 mod tests;

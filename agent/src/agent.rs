@@ -60,9 +60,20 @@ pub async fn run(
     let clock: Clock = Arc::new(now_ms);
     let dispatcher = Dispatcher::new(actuator.clone(), resolver, clock, options.pacing, books);
 
-    let surroundings = Surroundings { api: api.clone(), actuator: actuator.clone(), options: options.clone(), session };
+    let surroundings = Surroundings {
+        api: api.clone(),
+        actuator: actuator.clone(),
+        options: options.clone(),
+        session,
+    };
     let tasks = surroundings.spawn(guard, desired.0, health.1, reports.clone());
-    let node = NodeLoop { actuator, dispatcher, desired: desired.1, health: health.0, reports: reports.clone() };
+    let node = NodeLoop {
+        actuator,
+        dispatcher,
+        desired: desired.1,
+        health: health.0,
+        reports: reports.clone(),
+    };
     node.run(options.intervals.observe, &shutdown).await;
     drop(tasks);
     let last_words = reports::flush(&api, &options.node, &reports, LAST_WORDS_MAX);
@@ -148,7 +159,7 @@ impl NodeLoop {
             Ok(turn) => {
                 self.note_health(Health::Good);
                 let now_ms = now_ms();
-                let view = view::view(desired, &turn.observed, self.dispatcher.books(), now_ms);
+                let view = view::view(desired, &turn, self.dispatcher.books(), now_ms);
                 self.reports.change(|outbox| outbox.see(view, now_ms));
                 let wait_ms = turn.wake_ms?.saturating_sub(now_ms);
                 Some(u64::try_from(wait_ms).map_or(WAKE_MIN, Duration::from_millis).max(WAKE_MIN))

@@ -43,7 +43,11 @@ pub(crate) enum Refusal {
 
 impl Guard {
     /// Reads the mark in this folder; a new one lies below every list.
-    pub(crate) fn open(folder: &Path, fleet: &FleetId, node: &NodeName) -> Result<Self, AgentError> {
+    pub(crate) fn open(
+        folder: &Path,
+        fleet: &FleetId,
+        node: &NodeName,
+    ) -> Result<Self, AgentError> {
         let fresh = Mark { fleet: fleet.clone(), node: node.clone(), term: -1, epoch: -1 };
         let mark = files::read::<Mark>(&mark_path(folder))?.unwrap_or(fresh);
         if mark.fleet != *fleet || mark.node != *node {

@@ -98,7 +98,13 @@ impl Outbox {
         self.sequence
     }
 
-    fn observed(&self, uid: &PodUid, status: PodStatus, sequence: i64, time_ms: i64) -> PodObserved {
+    fn observed(
+        &self,
+        uid: &PodUid,
+        status: PodStatus,
+        sequence: i64,
+        time_ms: i64,
+    ) -> PodObserved {
         PodObserved {
             uid: uid.clone(),
             node: self.node.clone(),
@@ -155,9 +161,8 @@ mod tests {
             started_ms: 0,
             containers: Vec::new(),
         };
-        let entry = |(uid, phase): &(&str, PodPhase)| {
-            (PodUid::parse(uid).expect("valid"), status(*phase))
-        };
+        let entry =
+            |(uid, phase): &(&str, PodPhase)| (PodUid::parse(uid).expect("valid"), status(*phase));
         pods.iter().map(entry).collect()
     }
 

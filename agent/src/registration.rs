@@ -160,7 +160,8 @@ mod tests {
         options.reserved = Resources { cpu_milli: 500, memory_bytes: 99, ..Resources::default() };
         options.labels.insert("zone".into(), "a".into());
         options.labels.insert("kubernetes.io/os".into(), "plan9".into());
-        let found = Resources { cpu_milli: 8_000, memory_bytes: 50, pods: 110, ..Resources::default() };
+        let found =
+            Resources { cpu_milli: 8_000, memory_bytes: 50, pods: 110, ..Resources::default() };
         let info = RuntimeInfo { runtime: "process".into(), version: "1".into(), capacity: found };
         let session = SessionId::parse("s").expect("valid");
         let record = record(&options, &session, &info, &Health::Bad("down".into()), 7);

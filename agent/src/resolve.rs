@@ -29,7 +29,10 @@ impl Resolver {
 }
 
 impl Prepare for Resolver {
-    fn prepare<'a>(&'a self, pod: &'a DesiredPod) -> BoxFuture<'a, Result<PodToRun, ActuatorError>> {
+    fn prepare<'a>(
+        &'a self,
+        pod: &'a DesiredPod,
+    ) -> BoxFuture<'a, Result<PodToRun, ActuatorError>> {
         Box::pin(async move {
             let wanted = sources::named_in(&pod.spec);
             let sources = Sources::load(&self.api, &pod.placement.namespace, wanted).await?;

@@ -2,20 +2,23 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use setpoint_actuators::{Books, Desired, Observed, PodStatus, status, status_of_orphan};
+use setpoint_actuators::{Books, Desired, Observed, PodStatus, Turn, status, status_of_orphan};
 use setpoint_schemas::PodUid;
 
 /// The status of every pod that should run or runs.
 pub(crate) fn view(
     desired: &Desired,
-    observed: &[Observed],
+    turn: &Turn,
     books: &Books,
     now_ms: i64,
 ) -> BTreeMap<PodUid, PodStatus> {
-    let runs: HashMap<&PodUid, &Observed> = observed.iter().map(|pod| (&pod.uid, pod)).collect();
+    let runs: HashMap<&PodUid, &Observed> =
+        turn.observed.iter().map(|pod| (&pod.uid, pod)).collect();
     let wanted = desired.pods.iter().map(|(uid, pod)| {
-        (uid.clone(), status(pod, runs.get(uid).copied(), books.get(uid), now_ms))
+        let restarting = turn.restarting.get(uid).map(String::as_str);
+        let status = status(pod, runs.get(uid).copied(), books.get(uid), restarting, now_ms);
+        (uid.clone(), status)
     });
-    let orphans = observed.iter().filter(|pod| !desired.pods.contains_key(&pod.uid));
+    let orphans = turn.observed.iter().filter(|pod| !desired.pods.contains_key(&pod.uid));
     wanted.chain(orphans.map(|pod| (pod.uid.clone(), status_of_orphan(pod)))).collect()
 }

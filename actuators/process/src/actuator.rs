@@ -70,8 +70,8 @@ impl ProcessActuator {
     /// [`ProcessError`] when the folder cannot be made, read or written.
     pub fn open(options: ProcessOptions) -> Result<Self, ProcessError> {
         let layout = Layout::open(&options.state, &options.fleet);
-        let layout = layout
-            .map_err(|source| ProcessError::State { path: options.state.clone(), source })?;
+        let layout =
+            layout.map_err(|source| ProcessError::State { path: options.state.clone(), source })?;
         let inherited = |(name, _): &(String, String)| ENV_INHERITED.contains(&name.as_str());
         let starter = Starter { shim: options.shim, hints: broadcast::channel(HINTS_MAX).0 };
         let env = options.env.into_iter().filter(inherited).collect();
@@ -124,7 +124,11 @@ impl Actuator for ProcessActuator {
 }
 
 impl ProcessActuator {
-    async fn start_pod(&self, pod: &PodToRun, cancel: &CancellationToken) -> Result<(), ActuatorError> {
+    async fn start_pod(
+        &self,
+        pod: &PodToRun,
+        cancel: &CancellationToken,
+    ) -> Result<(), ActuatorError> {
         live(cancel)?;
         self.admit(pod, cancel).await?;
         let uid = &pod.placement.uid;
@@ -198,7 +202,8 @@ impl ProcessActuator {
             return Ok(());
         }
         if container.command.is_empty() {
-            let message = "the container has no command, and processes have no image to take it from";
+            let message =
+                "the container has no command, and processes have no image to take it from";
             cell.refuse("NoCommand", message).map_err(|e| unreadable(&e))?;
             return Err(ActuatorError::permanent("NoCommand", message));
         }
@@ -206,7 +211,12 @@ impl ProcessActuator {
         cell.start(&run, &self.starter).await
     }
 
-    fn run_of(&self, pod: &PodToRun, container: &Container, dir: &Path) -> Result<RunFile, ActuatorError> {
+    fn run_of(
+        &self,
+        pod: &PodToRun,
+        container: &Container,
+        dir: &Path,
+    ) -> Result<RunFile, ActuatorError> {
         let placement = &pod.placement;
         let mut env = self.env.clone();
         let named = |name: &str, value: &dyn ToString| (name.to_owned(), value.to_string());
@@ -248,11 +258,13 @@ impl ProcessActuator {
 
     async fn restart(&self, uid: &PodUid, container: &str) -> Result<(), ActuatorError> {
         let not_found = || {
-            let message = format!("failed to restart container {container} of pod {uid}: not found");
+            let message =
+                format!("failed to restart container {container} of pod {uid}: not found");
             ActuatorError::permanent("NotFound", message)
         };
         let pod = self.layout.read_pod(uid).map_err(|e| unreadable(&e))?.ok_or_else(not_found)?;
-        let index = pod.containers.iter().position(|c| c.name == container).ok_or_else(not_found)?;
+        let index =
+            pod.containers.iter().position(|c| c.name == container).ok_or_else(not_found)?;
         let cell = Cell::new(self.layout.container(uid, index));
         match cell.status().map_err(|e| unreadable(&e))? {
             Some(Status::Ended { .. }) => {
@@ -292,7 +304,9 @@ fn usage(layout: &Layout) -> io::Result<Vec<Usage>> {
     let mut usage = Vec::new();
     for pod in layout.read_pods()? {
         for (index, file) in pod.containers.iter().enumerate() {
-            let Some(main) = Cell::new(layout.container(&pod.uid, index)).running()? else { continue };
+            let Some(main) = Cell::new(layout.container(&pod.uid, index)).running()? else {
+                continue;
+            };
             // The supervisor leads the session and is ours, not the container's.
             let is_ours = |s: &&procfs::Stat| s.session == main.session && s.pid != main.session;
             let of_it = || processes.iter().filter(is_ours);

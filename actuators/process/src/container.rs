@@ -63,7 +63,11 @@ impl Cell {
     }
 
     /// Starts it under a new supervisor. Returns when it runs.
-    pub(crate) async fn start(&self, run: &RunFile, starter: &Starter) -> Result<(), ActuatorError> {
+    pub(crate) async fn start(
+        &self,
+        run: &RunFile,
+        starter: &Starter,
+    ) -> Result<(), ActuatorError> {
         self.settle().await.map_err(|error| self.failed(&error))?;
         disk::write(&disk::run_path(&self.dir), run).map_err(|error| self.failed(&error))?;
         self.start_again(starter).await
@@ -133,7 +137,9 @@ impl Cell {
         };
         match self.status()? {
             None => {}
-            Some(Status::Failed { reason, message }) => (seen.reason, seen.message) = (reason, message),
+            Some(Status::Failed { reason, message }) => {
+                (seen.reason, seen.message) = (reason, message)
+            }
             Some(Status::Running(process)) => {
                 seen.state = ContainerState::Running;
                 seen.ready = true;
@@ -162,7 +168,8 @@ impl Cell {
             Some(Status::Running(process)) => {
                 let finished_ms = now_ms().max(process.started_ms);
                 let reason = "ExitCodeUnknown".to_owned();
-                let status = Status::Ended { process, exit_code: CODE_UNKNOWN, finished_ms, reason };
+                let status =
+                    Status::Ended { process, exit_code: CODE_UNKNOWN, finished_ms, reason };
                 disk::write(&path, &status)?;
                 Ok(status)
             }

@@ -90,7 +90,10 @@ fn refuse(container: &Path, run: &RunFile, error: &io::Error) -> io::Result<()> 
     let program = run.argv.first().map_or("", String::as_str);
     let message = format!("failed to run {program:?} in {}: {error}", run.dir.display());
     let reason = "RunContainerError".to_owned();
-    disk::write(&disk::status_path(container), &Status::Failed { reason, message: message.clone() })?;
+    disk::write(
+        &disk::status_path(container),
+        &Status::Failed { reason, message: message.clone() },
+    )?;
     say(&message);
     Ok(())
 }

@@ -61,7 +61,10 @@ async fn a_container_has_its_environment_its_files_and_no_other() {
     let mount = VolumeMount { name: "app-conf".into(), ..VolumeMount::default() };
     let container = Container { volume_mounts: vec![mount], ..shell("main", script) };
     let mut pod = pod("env", vec![container]);
-    pod.env.insert("main".into(), vec![("COLOUR".into(), "red".into()), ("COLOUR".into(), "blue".into())]);
+    pod.env.insert(
+        "main".into(),
+        vec![("COLOUR".into(), "red".into()), ("COLOUR".into(), "blue".into())],
+    );
     let file = FileToMount { path: "a/b.txt".into(), bytes: b"content".to_vec(), mode: 0o600 };
     pod.volumes.insert("app-conf".into(), vec![file]);
     actuator.start(&pod, &CancellationToken::new()).await.expect("it starts");

@@ -30,7 +30,11 @@ impl SimulatedActuator {
         SimulatedActuator { plant, node, fleet }
     }
 
-    async fn start_pod(&self, pod: &PodToRun, cancel: &CancellationToken) -> Result<(), ActuatorError> {
+    async fn start_pod(
+        &self,
+        pod: &PodToRun,
+        cancel: &CancellationToken,
+    ) -> Result<(), ActuatorError> {
         live(cancel)?;
         let uid = &pod.placement.uid;
         let mut beats = self.plant.beats();

@@ -24,7 +24,14 @@ pub(crate) struct Fate {
 
 impl Faults {
     /// The fate of the `attempt`-th start of a container.
-    pub(crate) fn fate(&self, seed: u64, node: &str, uid: &str, container: &str, attempt: u64) -> Fate {
+    pub(crate) fn fate(
+        &self,
+        seed: u64,
+        node: &str,
+        uid: &str,
+        container: &str,
+        attempt: u64,
+    ) -> Fate {
         let key = [node, uid, container].iter().fold(seed, |hash, part| absorb(hash, part));
         let draw = |what: u64| mix(key ^ mix(attempt) ^ mix(what << 32));
         let is_hit = |what, permille| draw(what) % 1_000 < permille;

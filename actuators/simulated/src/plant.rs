@@ -11,9 +11,9 @@ use setpoint_actuators::{ActuatorError, Observed, PodToRun, Usage};
 use setpoint_schemas::{FleetId, NodeName, PodUid};
 use tokio::sync::watch;
 
+use crate::actuator::SimulatedActuator;
 use crate::faults::Faults;
 use crate::pod::SimPod;
-use crate::actuator::SimulatedActuator;
 
 /// A plant of simulated nodes. A clone is the same plant.
 #[derive(Debug, Clone)]
@@ -99,7 +99,11 @@ impl Plant {
     ///
     /// # Errors
     /// Transient when the node's runtime is down.
-    pub fn observe(&self, node: &NodeName, fleet: &FleetId) -> Result<Vec<Observed>, ActuatorError> {
+    pub fn observe(
+        &self,
+        node: &NodeName,
+        fleet: &FleetId,
+    ) -> Result<Vec<Observed>, ActuatorError> {
         let mut world = self.world();
         let pods = &world.answering(node)?.pods;
         let ours = pods.iter().filter(|((of, _), _)| of == fleet);
@@ -123,7 +127,12 @@ impl Plant {
     ///
     /// # Errors
     /// As [`setpoint_actuators::Actuator::start`].
-    pub fn start(&self, node: &NodeName, fleet: &FleetId, pod: &PodToRun) -> Result<(), ActuatorError> {
+    pub fn start(
+        &self,
+        node: &NodeName,
+        fleet: &FleetId,
+        pod: &PodToRun,
+    ) -> Result<(), ActuatorError> {
         self.change(|world| world.start(node, fleet, pod))
     }
 
@@ -145,7 +154,12 @@ impl Plant {
     ///
     /// # Errors
     /// Transient when the node's runtime is down.
-    pub fn stop(&self, node: &NodeName, fleet: &FleetId, uid: &PodUid) -> Result<(), ActuatorError> {
+    pub fn stop(
+        &self,
+        node: &NodeName,
+        fleet: &FleetId,
+        uid: &PodUid,
+    ) -> Result<(), ActuatorError> {
         let now_ms = self.now_ms();
         self.stop_since(node, fleet, uid, Duration::ZERO, now_ms).map(drop)
     }
@@ -175,7 +189,12 @@ impl Plant {
         })
     }
 
-    pub(crate) fn grace_of(&self, node: &NodeName, fleet: &FleetId, uid: &PodUid) -> Option<(i64, Duration)> {
+    pub(crate) fn grace_of(
+        &self,
+        node: &NodeName,
+        fleet: &FleetId,
+        uid: &PodUid,
+    ) -> Option<(i64, Duration)> {
         let mut world = self.world();
         let pod = world.node(node).pods.get(&(fleet.clone(), uid.clone()))?;
         let grace = Duration::from_millis(u64::try_from(pod.grace_ms).unwrap_or(0));
@@ -221,7 +240,12 @@ impl World {
         Ok(node)
     }
 
-    fn start(&mut self, node: &NodeName, fleet: &FleetId, pod: &PodToRun) -> Result<(), ActuatorError> {
+    fn start(
+        &mut self,
+        node: &NodeName,
+        fleet: &FleetId,
+        pod: &PodToRun,
+    ) -> Result<(), ActuatorError> {
         let (seed, faults, now_ms) = (self.seed, self.faults, self.now_ms);
         let key = (fleet.clone(), pod.placement.uid.clone());
         let pods = &mut self.answering(node)?.pods;
@@ -253,7 +277,8 @@ impl World {
         let pod = self.answering(node)?.pods.get_mut(&(fleet.clone(), uid.clone()));
         let named = pod.and_then(|pod| pod.containers.iter_mut().find(|c| c.name == container));
         let Some(named) = named else {
-            let message = format!("failed to restart container {container} of pod {uid}: not found");
+            let message =
+                format!("failed to restart container {container} of pod {uid}: not found");
             return Err(ActuatorError::permanent("NotFound", message));
         };
         if !named.has_ended() {

@@ -7,7 +7,9 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use futures::future::BoxFuture;
-use setpoint_actuator_simulated::{EXIT, Faults, LAST, PROGRAM, Plant, SimulatedActuator, UNSTARTABLE};
+use setpoint_actuator_simulated::{
+    EXIT, Faults, LAST, PROGRAM, Plant, SimulatedActuator, UNSTARTABLE,
+};
 use setpoint_actuators::{
     Act, Actuator, ActuatorError, Authority, Books, Changes, Desired, DesiredPod, Dispatcher,
     Observed, Pacing, PodToRun, Prepare, RuntimeInfo, Usage,
@@ -112,6 +114,17 @@ async fn a_runtime_that_does_not_answer_is_not_acted_upon() {
 }
 
 #[tokio::test]
+async fn a_runtime_that_panics_fails_one_pod_and_is_tried_again() {
+    let mut node = Node::new(1, Faults::default(), Pacing::default());
+    let desired = full(&[last(PANICS), last("a")]);
+    node.run(&desired, 5_000).await;
+    assert_eq!(node.running(), ["a"]);
+    node.run(&desired, 20_000).await;
+    let tries = node.calls().iter().filter(|call| call.ends_with(PANICS)).count();
+    assert_eq!(tries, 2, "at once and after 10 s");
+}
+
+#[tokio::test]
 async fn draining_leaves_the_pods_running() {
     let mut node = Node::new(1, Faults::default(), Pacing::default());
     node.run(&full(&[last("a")]), 1_000).await;
@@ -119,6 +132,9 @@ async fn draining_leaves_the_pods_running() {
     node.dispatcher.drain(Duration::from_secs(1)).await;
     assert_eq!(plant.observe(&name(), &fleet()).expect("it answers").len(), 1);
 }
+
+/// The pod whose start panics.
+const PANICS: &str = "panics";
 
 /// One node of a plant and its dispatcher, on the plant's time.
 struct Node {
@@ -215,6 +231,7 @@ impl Actuator for WatchedActuator {
     fn start<'a>(&'a self, pod: &'a PodToRun, cancel: &'a CancellationToken) -> Act<'a, ()> {
         Box::pin(async move {
             let _call = self.enter("start", &pod.placement.uid);
+            assert_ne!(pod.placement.uid.as_str(), PANICS);
             self.inner.start(pod, cancel).await
         })
     }
@@ -251,7 +268,10 @@ impl Actuator for WatchedActuator {
 struct AsItIs;
 
 impl Prepare for AsItIs {
-    fn prepare<'a>(&'a self, pod: &'a DesiredPod) -> BoxFuture<'a, Result<PodToRun, ActuatorError>> {
+    fn prepare<'a>(
+        &'a self,
+        pod: &'a DesiredPod,
+    ) -> BoxFuture<'a, Result<PodToRun, ActuatorError>> {
         let ready = PodToRun {
             placement: (*pod.placement).clone(),
             spec: (*pod.spec).clone(),

@@ -56,7 +56,11 @@ pub(super) async fn all_containers_of_a_pod_run(rig: &dyn Rig) {
     assert_ne!(web.id, log.id);
     let seen = find(&*actuator, "c-many").await.expect("it is told of");
     let names: Vec<&str> = seen.containers.iter().map(|c| c.name.as_str()).collect();
-    assert_eq!(names, ["web", "log"], "the order of the spec, and nothing that is the runtime's own");
+    assert_eq!(
+        names,
+        ["web", "log"],
+        "the order of the spec, and nothing that is the runtime's own"
+    );
     stop(&*actuator, "c-many").await;
 }
 

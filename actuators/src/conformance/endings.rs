@@ -87,10 +87,8 @@ pub(super) async fn a_stubborn_container_is_killed_after_its_grace(rig: &dyn Rig
     // A stubborn process needs a moment to begin to ignore the signal.
     rig.pass(GRACE_SHORT).await;
     let (uid, cancel) = (uid_of("c-stubborn"), CancellationToken::new());
-    let (stopped, ()) = tokio::join!(
-        actuator.stop(&uid, GRACE_SHORT, &cancel),
-        rig.pass(GRACE_SHORT * 2),
-    );
+    let (stopped, ()) =
+        tokio::join!(actuator.stop(&uid, GRACE_SHORT, &cancel), rig.pass(GRACE_SHORT * 2),);
     stopped.expect("it is killed");
     assert_eq!(find(&*actuator, "c-stubborn").await, None);
 }

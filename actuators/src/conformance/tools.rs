@@ -26,14 +26,21 @@ pub(super) fn pod(uid: &str, containers: Vec<Container>) -> PodToRun {
 }
 
 /// A pod of this generation and term.
-pub(super) fn pod_at(uid: &str, generation: i64, term: i64, containers: Vec<Container>) -> PodToRun {
-    let spec = PodSpec {
-        containers,
-        termination_grace_period_seconds: Some(1),
-        ..PodSpec::default()
-    };
+pub(super) fn pod_at(
+    uid: &str,
+    generation: i64,
+    term: i64,
+    containers: Vec<Container>,
+) -> PodToRun {
+    let spec =
+        PodSpec { containers, termination_grace_period_seconds: Some(1), ..PodSpec::default() };
     let env = spec.containers.iter().map(|c| (c.name.clone(), Vec::new())).collect();
-    PodToRun { placement: placement(uid, generation, term, &spec), spec, env, volumes: BTreeMap::new() }
+    PodToRun {
+        placement: placement(uid, generation, term, &spec),
+        spec,
+        env,
+        volumes: BTreeMap::new(),
+    }
 }
 
 fn placement(uid: &str, generation: i64, term: i64, spec: &PodSpec) -> Placement {

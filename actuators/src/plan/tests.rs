@@ -92,6 +92,7 @@ fn a_failure_to_start_waits_and_a_permanent_one_waits_for_another_generation() {
     books.of(&uid("a"), 1, 0).note_failure(&rule, &slow, 0);
     assert_eq!(words(&desired, &[], &books, 9_999), "wait 10000");
     assert_eq!(words(&desired, &[], &books, 10_000), "start 1");
+    assert_eq!(words(&desired, &[], &books, -1), "start 1", "the clock was set back");
     let never = ActuatorError::permanent("NoCommand", "none");
     books.of(&uid("a"), 1, 0).note_failure(&rule, &never, 0);
     assert_eq!(words(&desired, &[], &books, i64::MAX), "nothing");

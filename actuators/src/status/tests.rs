@@ -28,9 +28,13 @@ fn phases_are_kubernetes_phases() {
         let pod = pod(policy, &names[..states.len()]);
         let containers = names.iter().zip(states).map(|(name, state)| seen(name, state)).collect();
         let runs = observed("a", 1, containers);
-        assert_eq!(status(&pod, Some(&runs), None, 1_000).phase, phase, "{policy} {states:?}");
+        assert_eq!(
+            status(&pod, Some(&runs), None, None, 1_000).phase,
+            phase,
+            "{policy} {states:?}"
+        );
     }
-    assert_eq!(status(&pod("Always", &["main"]), None, None, 0).phase, PodPhase::Pending);
+    assert_eq!(status(&pod("Always", &["main"]), None, None, None, 0).phase, PodPhase::Pending);
 }
 
 #[test]
@@ -38,12 +42,22 @@ fn a_container_between_two_restarts_waits_in_crash_loop_back_off() {
     let mut book = Book::new(1, 0);
     book.histories.insert("main".into(), History { restarts: 4, row: 2 });
     let runs = observed("a", 1, vec![seen("main", "3")]);
-    let said = status(&pod("Always", &["main"]), Some(&runs), Some(&book), 2_000);
+    let said = status(&pod("Always", &["main"]), Some(&runs), Some(&book), None, 2_000);
     let main = &said.containers[0];
     assert_eq!((main.state, main.reason.as_str()), (ContainerState::Waiting, "CrashLoopBackOff"));
     assert_eq!(main.message, "back-off 20 s restarting the container");
     assert_eq!((main.restarts, main.exit_code), (4, Some(3)));
     assert_eq!((said.phase, said.ready), (PodPhase::Running, false));
+}
+
+#[test]
+fn a_container_whose_restart_is_under_way_is_not_in_back_off() {
+    let mut book = Book::new(1, 0);
+    book.histories.insert("main".into(), History { restarts: 1, row: 1 });
+    let runs = observed("a", 1, vec![seen("main", "3")]);
+    let said = status(&pod("Always", &["main"]), Some(&runs), Some(&book), Some("main"), 1_001);
+    assert_eq!(said.containers[0].state, ContainerState::Terminated);
+    assert_eq!((said.containers[0].restarts, said.phase), (1, PodPhase::Running));
 }
 
 #[test]
@@ -54,7 +68,7 @@ fn a_failure_is_told_where_it_belongs() {
     let runs = observed("a", 1, vec![seen("main", "running"), seen("side", "waiting")]);
     let pod = pod("Always", &["main", "side"]);
     let reasons = |book: &Book| {
-        let said = status(&pod, Some(&runs), Some(book), 0);
+        let said = status(&pod, Some(&runs), Some(book), None, 0);
         (said.containers[0].reason.clone(), said.containers[1].reason.clone(), said.reason)
     };
     let expected = |side: &str| (String::new(), side.to_owned(), String::new());
@@ -70,15 +84,18 @@ fn a_failure_is_told_where_it_belongs() {
 fn a_failure_of_an_older_generation_is_not_told() {
     let mut book = Book::new(0, 0);
     book.note_failure(&Rule::default(), &ActuatorError::permanent("NoCommand", "none"), 0);
-    let said = status(&pod("Always", &["main"]), None, Some(&book), 0);
-    assert_eq!((said.reason.as_str(), said.containers[0].reason.as_str()), ("", "ContainerCreating"));
+    let said = status(&pod("Always", &["main"]), None, Some(&book), None, 0);
+    assert_eq!(
+        (said.reason.as_str(), said.containers[0].reason.as_str()),
+        ("", "ContainerCreating")
+    );
 }
 
 #[test]
 fn a_spec_that_cannot_be_read_is_told() {
     let mut broken = placement("a", 1, "Always", &["main"]);
     broken.spec = "{".into();
-    let said = status(&DesiredPod::of(&broken), None, None, 0);
+    let said = status(&DesiredPod::of(&broken), None, None, None, 0);
     assert_eq!((said.phase, said.reason.as_str()), (PodPhase::Pending, "InvalidSpec"));
     assert!(said.message.contains("failed to read the pod spec"), "{}", said.message);
 }

@@ -120,7 +120,9 @@ impl Sources {
                     found.insert(source, data);
                 }
                 Err(error) if error.is_not_found() => {}
-                Err(error) => return Err(not_ready(format!("failed to look up {source:?}: {error}"))),
+                Err(error) => {
+                    return Err(not_ready(format!("failed to look up {source:?}: {error}")));
+                }
             }
         }
         Ok(Sources { found })
@@ -133,7 +135,10 @@ impl Sources {
 
     /// Every key of an `envFrom`. Keys that are no names of variables are left out, as Kubernetes
     /// does.
-    pub(super) fn whole(&self, from: &EnvFromSource) -> Result<Vec<(String, String)>, ActuatorError> {
+    pub(super) fn whole(
+        &self,
+        from: &EnvFromSource,
+    ) -> Result<Vec<(String, String)>, ActuatorError> {
         let Some(source) = Source::of_env_from(from) else { return Ok(Vec::new()) };
         let reference = from.config_map_ref.as_ref().or(from.secret_ref.as_ref());
         let is_optional = reference.and_then(|r| r.optional).unwrap_or(false);

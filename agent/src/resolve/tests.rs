@@ -81,12 +81,20 @@ fn files_come_whole_or_chosen_with_their_modes() {
 #[test]
 fn what_is_missing_is_named_and_tried_again() {
     let table = [
-        (json!({"containers": [{"name": "main", "envFrom": [{"secretRef": {"name": "no"}}]}]}),
-            "secret \"no\" not found"),
-        (json!({"containers": [{"name": "main", "env": [{"name": "A", "valueFrom":
-            {"configMapKeyRef": {"name": "conf", "key": "no"}}}]}]}), "couldn't find key no"),
-        (json!({"containers": [{"name": "main"}], "volumes":
-            [{"name": "v", "configMap": {"name": "no"}}]}), "configmap \"no\" not found"),
+        (
+            json!({"containers": [{"name": "main", "envFrom": [{"secretRef": {"name": "no"}}]}]}),
+            "secret \"no\" not found",
+        ),
+        (
+            json!({"containers": [{"name": "main", "env": [{"name": "A", "valueFrom":
+            {"configMapKeyRef": {"name": "conf", "key": "no"}}}]}]}),
+            "couldn't find key no",
+        ),
+        (
+            json!({"containers": [{"name": "main"}], "volumes":
+            [{"name": "v", "configMap": {"name": "no"}}]}),
+            "configmap \"no\" not found",
+        ),
     ];
     for (spec, message) in table {
         let error = resolve(&pod(spec), &sources()).expect_err(message);

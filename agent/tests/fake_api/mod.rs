@@ -143,7 +143,11 @@ impl FakeApi {
     }
 
     /// Waits until a pod was reported so.
-    pub(crate) async fn reaches(&self, uid: &str, holds: impl Fn(&PodObserved) -> bool) -> PodObserved {
+    pub(crate) async fn reaches(
+        &self,
+        uid: &str,
+        holds: impl Fn(&PodObserved) -> bool,
+    ) -> PodObserved {
         self.until(uid, |seen| seen.pods.get(uid).is_some_and(&holds)).await;
         self.seen(|seen| seen.pods[uid].clone())
     }
@@ -170,9 +174,17 @@ async fn outage(State(api): State<FakeApi>, request: Request, next: Next) -> Res
     if api.seen(|seen| seen.down) {
         return status(StatusCode::SERVICE_UNAVAILABLE, "down");
     }
+    let told = request.headers().get("authorization").and_then(|value| value.to_str().ok());
+    if told != Some("Bearer token-of-node-1") {
+        return status(StatusCode::UNAUTHORIZED, "no token");
+    }
     let response = next.run(request).await;
     // What was under way when the outage began is not answered either.
-    if api.seen(|seen| seen.down) { status(StatusCode::SERVICE_UNAVAILABLE, "down") } else { response }
+    if api.seen(|seen| seen.down) {
+        status(StatusCode::SERVICE_UNAVAILABLE, "down")
+    } else {
+        response
+    }
 }
 
 fn status(code: StatusCode, message: &str) -> Response {

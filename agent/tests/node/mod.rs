@@ -49,6 +49,7 @@ impl Node {
         let node = NodeName::parse("node-1").expect("valid");
         let mut options = AgentOptions::new(fleet(), node, "", self.dir.path().join("agent"));
         options.api_urls.clone_from(&self.urls);
+        options.token = Some("token-of-node-1".into());
         options.intervals = Intervals {
             lease: Duration::from_millis(200),
             observe: Duration::from_millis(200),
