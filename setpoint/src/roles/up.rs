@@ -19,6 +19,8 @@ pub fn run(settings: Settings) -> anyhow::Result<()> {
         for number in 1..=settings.up.agents {
             let mut settings = settings.clone();
             settings.agent.name = format!("node-{number}");
+            let scheme = if settings.api.tls_cert.is_empty() { "http" } else { "https" };
+            settings.agent.servers = vec![format!("{scheme}://{}", settings.api.address)];
             roles.spawn(agent::serve(settings, closing.clone()));
         }
         roles.spawn(engine::serve(settings, closing.clone()));
