@@ -91,7 +91,8 @@ impl Client {
             Patch::Merge => "application/merge-patch+json",
         };
         let call = self.call(Method::PATCH, path).query(&[("fieldManager", "setpoint")]);
-        let call = call.json(body).header("content-type", kind);
+        // The header first: `json` sets its own only where none is, and two are refused.
+        let call = call.header("content-type", kind).json(body);
         self.answer(call.timeout(self.timeout)).await
     }
 
