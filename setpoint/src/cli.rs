@@ -211,7 +211,11 @@ mod tests {
             assert!(verb.get_about().is_some(), "{} says what it does", verb.get_name());
             let plain = ["version", "help"].contains(&verb.get_name());
             let examples = verb.get_after_help().map(ToString::to_string).unwrap_or_default();
-            assert!(plain || examples.starts_with("Examples:\n"), "{} has examples", verb.get_name());
+            assert!(
+                plain || examples.starts_with("Examples:\n"),
+                "{} has examples",
+                verb.get_name()
+            );
         }
     }
 

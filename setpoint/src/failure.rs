@@ -111,12 +111,13 @@ impl From<io::Error> for Failure {
 impl From<SettingsError> for Failure {
     fn from(error: SettingsError) -> Self {
         let failure = match &error {
-            SettingsError::Invalid(problems) => problems
-                .iter()
-                .fold(Failure::usage("the settings cannot be used"), |failure, problem| {
+            SettingsError::Invalid(problems) => problems.iter().fold(
+                Failure::usage("the settings cannot be used"),
+                |failure, problem| {
                     let key = if problem.key.is_empty() { "the whole" } else { &problem.key };
                     failure.at(format!("{key}, from {}", problem.origin), &problem.why)
-                }),
+                },
+            ),
             other => {
                 let failure = Failure::usage("the settings cannot be read").because(other);
                 match std::error::Error::source(other) {

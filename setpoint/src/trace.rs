@@ -7,9 +7,8 @@ use crate::failure::Failure;
 
 /// Starts printing. A second start in one process changes nothing.
 pub(crate) fn start(settings: &TraceSettings) -> Result<(), Failure> {
-    let filter = EnvFilter::try_new(&settings.filter).map_err(|error| {
-        Failure::usage("the settings cannot be used").at("trace.filter", error)
-    })?;
+    let filter = EnvFilter::try_new(&settings.filter)
+        .map_err(|error| Failure::usage("the settings cannot be used").at("trace.filter", error))?;
     let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     let started = match settings.format {
         TraceFormat::Text => lines.try_init(),

@@ -34,22 +34,13 @@ const SEALING_KEY_BYTES: usize = 32;
 pub(crate) fn check(loaded: &Loaded) -> Vec<Problem> {
     let broken = RULES.iter().filter_map(|rule| rule(&loaded.settings));
     broken
-        .map(|(key, why)| Problem {
-            key: key.to_owned(),
-            origin: loaded.origin(key),
-            why,
-        })
+        .map(|(key, why)| Problem { key: key.to_owned(), origin: loaded.origin(key), why })
         .collect()
 }
 
 fn kafka_has_servers(s: &Settings) -> Option<(&'static str, String)> {
     let missing = s.log.kind == LogKind::Kafka && s.log.kafka.get("bootstrap.servers").is_none();
-    missing.then(|| {
-        (
-            "log.kind",
-            "kafka needs log.kafka.bootstrap.servers".to_owned(),
-        )
-    })
+    missing.then(|| ("log.kind", "kafka needs log.kafka.bootstrap.servers".to_owned()))
 }
 
 fn partitions_are_positive(s: &Settings) -> Option<(&'static str, String)> {
@@ -62,14 +53,8 @@ fn replication_is_positive(s: &Settings) -> Option<(&'static str, String)> {
 
 fn tls_is_whole(s: &Settings) -> Option<(&'static str, String)> {
     match (s.api.tls_cert.is_empty(), s.api.tls_key.is_empty()) {
-        (false, true) => Some((
-            "api.tls_cert",
-            "it is set and api.tls_key is not".to_owned(),
-        )),
-        (true, false) => Some((
-            "api.tls_key",
-            "it is set and api.tls_cert is not".to_owned(),
-        )),
+        (false, true) => Some(("api.tls_cert", "it is set and api.tls_key is not".to_owned())),
+        (true, false) => Some(("api.tls_key", "it is set and api.tls_cert is not".to_owned())),
         _ => None,
     }
 }
@@ -109,36 +94,23 @@ fn grace_exceeds_renewal(s: &Settings) -> Option<(&'static str, String)> {
 }
 
 fn renewal_is_positive(s: &Settings) -> Option<(&'static str, String)> {
-    positive(
-        "engine.policy.lease_renew_ms",
-        s.engine.policy.lease_renew_ms,
-    )
+    positive("engine.policy.lease_renew_ms", s.engine.policy.lease_renew_ms)
 }
 
 fn pacing_is_positive(s: &Settings) -> Option<(&'static str, String)> {
     let pace = &s.agent.pace;
-    positive(
-        "engine.policy.starts_per_second",
-        s.engine.policy.starts_per_second,
-    )
-    .or_else(|| positive("engine.policy.starts_burst", s.engine.policy.starts_burst))
-    .or_else(|| {
-        positive(
-            "agent.pace.starts_per_second",
-            i64::from(pace.starts_per_second),
-        )
-    })
-    .or_else(|| positive("agent.pace.starts_burst", i64::from(pace.starts_burst)))
-    .or_else(|| positive("agent.pace.in_flight", i64::from(pace.in_flight)))
+    positive("engine.policy.starts_per_second", s.engine.policy.starts_per_second)
+        .or_else(|| positive("engine.policy.starts_burst", s.engine.policy.starts_burst))
+        .or_else(|| positive("agent.pace.starts_per_second", i64::from(pace.starts_per_second)))
+        .or_else(|| positive("agent.pace.starts_burst", i64::from(pace.starts_burst)))
+        .or_else(|| positive("agent.pace.in_flight", i64::from(pace.in_flight)))
 }
 
 fn node_name_is_one(s: &Settings) -> Option<(&'static str, String)> {
     if s.agent.name.is_empty() {
         return None;
     }
-    NodeName::parse(&s.agent.name)
-        .err()
-        .map(|error| ("agent.name", error.to_string()))
+    NodeName::parse(&s.agent.name).err().map(|error| ("agent.name", error.to_string()))
 }
 
 fn servers_are_urls(s: &Settings) -> Option<(&'static str, String)> {
@@ -155,20 +127,12 @@ fn server_is_url(s: &Settings) -> Option<(&'static str, String)> {
 }
 
 fn capacities_are_quantities(s: &Settings) -> Option<(&'static str, String)> {
-    let broken = s
-        .agent
-        .capacity
-        .values()
-        .find_map(|text| Quantity::parse(text).err());
+    let broken = s.agent.capacity.values().find_map(|text| Quantity::parse(text).err());
     broken.map(|error| ("agent.capacity", error.to_string()))
 }
 
 fn reserved_are_quantities(s: &Settings) -> Option<(&'static str, String)> {
-    let broken = s
-        .agent
-        .reserved
-        .values()
-        .find_map(|text| Quantity::parse(text).err());
+    let broken = s.agent.reserved.values().find_map(|text| Quantity::parse(text).err());
     broken.map(|error| ("agent.reserved", error.to_string()))
 }
 
@@ -177,9 +141,7 @@ fn positive(key: &'static str, value: i64) -> Option<(&'static str, String)> {
 }
 
 fn is_url(text: &str) -> bool {
-    let rest = text
-        .strip_prefix("http://")
-        .or_else(|| text.strip_prefix("https://"));
+    let rest = text.strip_prefix("http://").or_else(|| text.strip_prefix("https://"));
     rest.is_some_and(|rest| !rest.is_empty() && !rest.starts_with('/'))
 }
 

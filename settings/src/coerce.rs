@@ -8,13 +8,12 @@ use figment::value::{Dict, Value};
 pub(crate) fn coerce(shape: Option<&Value>, text: &str) -> Result<Value, String> {
     match shape {
         Some(Value::Num(..)) => number(text),
-        Some(Value::Bool(..)) => text
-            .parse::<bool>()
-            .map(Value::from)
-            .map_err(|_| "neither true nor false".to_owned()),
-        Some(Value::Array(..)) => Ok(Value::from(
-            list(text).map(Value::from).collect::<Vec<Value>>(),
-        )),
+        Some(Value::Bool(..)) => {
+            text.parse::<bool>().map(Value::from).map_err(|_| "neither true nor false".to_owned())
+        }
+        Some(Value::Array(..)) => {
+            Ok(Value::from(list(text).map(Value::from).collect::<Vec<Value>>()))
+        }
         Some(Value::Dict(..)) => pairs(text).map(Value::from),
         _ => Ok(Value::from(text)),
     }
@@ -24,16 +23,12 @@ fn number(text: &str) -> Result<Value, String> {
     if let Ok(number) = text.parse::<i64>() {
         return Ok(Value::from(number));
     }
-    text.parse::<f64>()
-        .map(Value::from)
-        .map_err(|_| format!("{text:?} is not a number"))
+    text.parse::<f64>().map(Value::from).map_err(|_| format!("{text:?} is not a number"))
 }
 
 /// Parts separated by commas or line ends, without empty ones.
 pub(crate) fn list(text: &str) -> impl Iterator<Item = &str> {
-    text.split([',', '\n'])
-        .map(str::trim)
-        .filter(|part| !part.is_empty())
+    text.split([',', '\n']).map(str::trim).filter(|part| !part.is_empty())
 }
 
 /// `name=value` pairs separated by commas.

@@ -41,19 +41,11 @@ impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.key.as_str() {
             "" => write!(f, "invalid settings from {}: {}", self.origin, self.why),
-            key => write!(
-                f,
-                "invalid setting {key} from {}: {}",
-                self.origin, self.why
-            ),
+            key => write!(f, "invalid setting {key} from {}: {}", self.origin, self.why),
         }
     }
 }
 
 fn lines(problems: &[Problem]) -> String {
-    problems
-        .iter()
-        .map(Problem::to_string)
-        .collect::<Vec<_>>()
-        .join("\n")
+    problems.iter().map(Problem::to_string).collect::<Vec<_>>().join("\n")
 }

@@ -32,9 +32,7 @@ impl Loaded {
     /// Where the value of a key such as `api.address` came from, in words.
     #[must_use]
     pub fn origin(&self, key: &str) -> String {
-        self.figment
-            .find_metadata(key)
-            .map_or("defaults".to_owned(), |m| m.name.to_string())
+        self.figment.find_metadata(key).map_or("defaults".to_owned(), |m| m.name.to_string())
     }
 }
 
@@ -80,19 +78,15 @@ impl Provider for Layer {
 }
 
 fn read(path: &Path) -> Result<Layer, SettingsError> {
-    let text = std::fs::read_to_string(path).map_err(|source| SettingsError::Read {
-        path: path.to_owned(),
-        source,
-    })?;
+    let text = std::fs::read_to_string(path)
+        .map_err(|source| SettingsError::Read { path: path.to_owned(), source })?;
     let origin = format!("file {}", path.display());
     let values = match path.extension().and_then(|end| end.to_str()) {
         Some("toml") => Toml::from_str::<Dict>(&text).map_err(|error| error.to_string()),
         Some("yaml" | "yml") if text.trim().is_empty() => Ok(Dict::new()),
         Some("yaml" | "yml") => Yaml::from_str::<Dict>(&text).map_err(|error| error.to_string()),
         _ => {
-            return Err(SettingsError::Format {
-                path: path.to_owned(),
-            });
+            return Err(SettingsError::Format { path: path.to_owned() });
         }
     };
     match values {
@@ -113,9 +107,7 @@ fn environment(shape: &Value, variables: &[(String, String)]) -> Result<Vec<Laye
         .filter(|(short, ..)| short.contains("__") || is_top(short))
         .collect();
     ours.sort_unstable();
-    ours.iter()
-        .map(|(short, name, value)| variable(shape, short, name, value, &ours))
-        .collect()
+    ours.iter().map(|(short, name, value)| variable(shape, short, name, value, &ours)).collect()
 }
 
 fn is_top(short: &str) -> bool {
@@ -130,10 +122,7 @@ fn variable(
     ours: &[(&str, &str, &str)],
 ) -> Result<Layer, SettingsError> {
     let origin = format!("environment variable {name}");
-    let Some(plain) = short
-        .strip_suffix(FILE_SUFFIX)
-        .filter(|_| !is_known(shape, short))
-    else {
+    let Some(plain) = short.strip_suffix(FILE_SUFFIX).filter(|_| !is_known(shape, short)) else {
         return layer(shape, &key_of(short), value, origin);
     };
     let key = key_of(plain);
@@ -142,18 +131,9 @@ fn variable(
         return Err(problem(&key, origin, why));
     }
     let text = std::fs::read_to_string(value).map_err(|error| {
-        problem(
-            &key,
-            origin.clone(),
-            format!("failed to read {value}: {error}"),
-        )
+        problem(&key, origin.clone(), format!("failed to read {value}: {error}"))
     })?;
-    layer(
-        shape,
-        &key,
-        text.trim_end(),
-        format!("{origin} (file {value})"),
-    )
+    layer(shape, &key, text.trim_end(), format!("{origin} (file {value})"))
 }
 
 fn is_known(shape: &Value, short: &str) -> bool {
@@ -164,10 +144,7 @@ fn is_known(shape: &Value, short: &str) -> bool {
 /// `api.tls_cert`.
 fn key_of(short: &str) -> String {
     let key = short.to_ascii_lowercase().replace("__", ".");
-    match key
-        .strip_prefix(KAFKA)
-        .and_then(|rest| rest.strip_prefix('.'))
-    {
+    match key.strip_prefix(KAFKA).and_then(|rest| rest.strip_prefix('.')) {
         Some(property) => format!("{KAFKA}.{}", property.replace('_', ".")),
         None => key,
     }
@@ -179,10 +156,7 @@ fn layer(shape: &Value, key: &str, text: &str, origin: String) -> Result<Layer, 
         _ => coerce(shape.find_ref(key), text),
     };
     let value = value.map_err(|why| problem(key, origin.clone(), why))?;
-    Ok(Layer {
-        origin,
-        values: nest(key, value),
-    })
+    Ok(Layer { origin, values: nest(key, value) })
 }
 
 fn tokens(text: &str) -> Result<Value, String> {
@@ -192,16 +166,10 @@ fn tokens(text: &str) -> Result<Value, String> {
         let secret = token.token.reveal().to_owned();
         let fields = [("role", role), ("name", token.name), ("token", secret)];
         Ok(Value::from(
-            fields
-                .map(|(k, v)| (k.to_owned(), Value::from(v)))
-                .into_iter()
-                .collect::<Dict>(),
+            fields.map(|(k, v)| (k.to_owned(), Value::from(v))).into_iter().collect::<Dict>(),
         ))
     };
-    list(text)
-        .map(token)
-        .collect::<Result<Vec<Value>, String>>()
-        .map(Value::from)
+    list(text).map(token).collect::<Result<Vec<Value>, String>>().map(Value::from)
 }
 
 /// `a.b.c` as nested tables; what lies under Kafka's properties is one name with dots.
@@ -212,26 +180,20 @@ fn nest(key: &str, value: Value) -> Dict {
     };
     let last = parts.pop().unwrap_or_default();
     let innermost = Dict::from([(last.to_owned(), value)]);
-    parts.into_iter().rev().fold(innermost, |inner, part| {
-        Dict::from([(part.to_owned(), Value::from(inner))])
-    })
+    parts
+        .into_iter()
+        .rev()
+        .fold(innermost, |inner, part| Dict::from([(part.to_owned(), Value::from(inner))]))
 }
 
 fn problem(key: &str, origin: String, why: String) -> SettingsError {
-    SettingsError::Invalid(vec![Problem {
-        key: key.to_owned(),
-        origin,
-        why,
-    }])
+    SettingsError::Invalid(vec![Problem { key: key.to_owned(), origin, why }])
 }
 
 fn invalid(error: Error) -> SettingsError {
     let problem = |error: Error| Problem {
         key: error.path.join("."),
-        origin: error
-            .metadata
-            .as_ref()
-            .map_or("defaults".to_owned(), |m| m.name.to_string()),
+        origin: error.metadata.as_ref().map_or("defaults".to_owned(), |m| m.name.to_string()),
         why: why(&error.kind),
     };
     SettingsError::Invalid(error.into_iter().map(problem).collect())
@@ -240,10 +202,7 @@ fn invalid(error: Error) -> SettingsError {
 fn why(kind: &Kind) -> String {
     match kind {
         Kind::UnknownField(found, known) => {
-            format!(
-                "no setting is called {found:?}; here are {}",
-                known.join(", ")
-            )
+            format!("no setting is called {found:?}; here are {}", known.join(", "))
         }
         Kind::UnknownVariant(found, known) => {
             format!("{found:?} is none of {}", known.join(", "))

@@ -19,9 +19,7 @@ pub struct Properties(BTreeMap<String, String>);
 impl Properties {
     /// The properties by name.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.0
-            .iter()
-            .map(|(name, value)| (name.as_str(), value.as_str()))
+        self.0.iter().map(|(name, value)| (name.as_str(), value.as_str()))
     }
 
     /// The value of a property.
@@ -59,10 +57,7 @@ impl Serialize for Properties {
 impl<'de> Deserialize<'de> for Properties {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let entries = BTreeMap::<String, Scalar>::deserialize(deserializer)?;
-        Ok(entries
-            .into_iter()
-            .map(|(name, Scalar(value))| (name, value))
-            .collect())
+        Ok(entries.into_iter().map(|(name, Scalar(value))| (name, value)).collect())
     }
 }
 

@@ -56,10 +56,7 @@ mod tests {
     fn a_secret_is_shown_nowhere() {
         let secret = Secret::new("hunter2");
         assert_eq!(format!("{secret:?}"), REDACTED);
-        assert_eq!(
-            serde_json::to_string(&secret).expect("a string"),
-            "\"<redacted>\""
-        );
+        assert_eq!(serde_json::to_string(&secret).expect("a string"), "\"<redacted>\"");
         assert_eq!(secret.reveal(), "hunter2");
     }
 }

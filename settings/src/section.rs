@@ -173,10 +173,7 @@ pub struct DockerSettings {
 
 impl Default for DockerSettings {
     fn default() -> Self {
-        DockerSettings {
-            host: "unix:///var/run/docker.sock".to_owned(),
-            network: String::new(),
-        }
+        DockerSettings { host: "unix:///var/run/docker.sock".to_owned(), network: String::new() }
     }
 }
 
@@ -210,11 +207,7 @@ pub struct PaceSettings {
 
 impl Default for PaceSettings {
     fn default() -> Self {
-        PaceSettings {
-            starts_per_second: 20,
-            starts_burst: 50,
-            in_flight: 8,
-        }
+        PaceSettings { starts_per_second: 20, starts_burst: 50, in_flight: 8 }
     }
 }
 
@@ -282,9 +275,6 @@ pub enum TraceFormat {
 
 impl Default for TraceSettings {
     fn default() -> Self {
-        TraceSettings {
-            format: TraceFormat::Text,
-            filter: "info".to_owned(),
-        }
+        TraceSettings { format: TraceFormat::Text, filter: "info".to_owned() }
     }
 }

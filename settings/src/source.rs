@@ -25,11 +25,7 @@ impl Flag {
     /// A flag that sets a key.
     #[must_use]
     pub fn new(flag: &str, key: &str, value: impl Into<String>) -> Self {
-        Flag {
-            key: key.to_owned(),
-            flag: flag.to_owned(),
-            value: value.into(),
-        }
+        Flag { key: key.to_owned(), flag: flag.to_owned(), value: value.into() }
     }
 }
 
@@ -50,24 +46,12 @@ impl Sources {
     #[must_use]
     pub fn of_process(flags: Vec<Flag>, config: Option<PathBuf>) -> Self {
         let text = |text: std::ffi::OsString| text.to_string_lossy().into_owned();
-        let environment: Vec<(String, String)> = std::env::vars_os()
-            .map(|(name, value)| (text(name), text(value)))
-            .collect();
+        let environment: Vec<(String, String)> =
+            std::env::vars_os().map(|(name, value)| (text(name), text(value))).collect();
         let named = environment.iter().find(|(name, _)| name == CONFIG_VARIABLE);
-        let found = || {
-            FILES_DEFAULT
-                .iter()
-                .map(PathBuf::from)
-                .find(|path| Path::exists(path))
-        };
-        let file = config
-            .or_else(|| named.map(|(_, path)| PathBuf::from(path)))
-            .or_else(found);
-        Sources {
-            flags,
-            environment,
-            file,
-        }
+        let found = || FILES_DEFAULT.iter().map(PathBuf::from).find(|path| Path::exists(path));
+        let file = config.or_else(|| named.map(|(_, path)| PathBuf::from(path))).or_else(found);
+        Sources { flags, environment, file }
     }
 }
 

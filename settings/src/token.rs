@@ -46,11 +46,7 @@ impl Token {
             "node" => Role::Node,
             _ => return Err(format!("unknown role {role:?}: admin, read-only or node")),
         };
-        let token = Token {
-            role,
-            name: name.to_owned(),
-            token: Secret::new(token),
-        };
+        let token = Token { role, name: name.to_owned(), token: Secret::new(token) };
         token.check().map(|()| token)
     }
 

@@ -12,10 +12,7 @@ struct Given {
 
 fn given() -> Given {
     let dir = tempfile::tempdir().expect("a directory");
-    Given {
-        dir,
-        sources: Sources::default(),
-    }
+    Given { dir, sources: Sources::default() }
 }
 
 impl Given {
@@ -31,9 +28,7 @@ impl Given {
     }
 
     fn variable(mut self, name: &str, value: &str) -> Self {
-        self.sources
-            .environment
-            .push((name.to_owned(), value.to_owned()));
+        self.sources.environment.push((name.to_owned(), value.to_owned()));
         self
     }
 
@@ -85,10 +80,7 @@ fn flags_win_over_environment_over_file_over_defaults() {
     assert_eq!(loaded.settings.api.address.port(), 3);
     assert_eq!(loaded.settings.engine.policy.lease_renew_ms, 5_000);
     assert_eq!(loaded.origin("api.address"), "flag --listen");
-    assert_eq!(
-        loaded.origin("data_dir"),
-        "environment variable SETPOINT_DATA_DIR"
-    );
+    assert_eq!(loaded.origin("data_dir"), "environment variable SETPOINT_DATA_DIR");
     assert!(
         loaded.origin("engine.name").ends_with("setpoint.yaml"),
         "{}",
@@ -98,10 +90,8 @@ fn flags_win_over_environment_over_file_over_defaults() {
 
 #[test]
 fn a_toml_file_says_the_same_as_a_yaml_file() {
-    let toml = given().file(
-        "s.toml",
-        "[agent]\nruntime = \"process\"\nlabels = { zone = \"a\" }\n",
-    );
+    let toml =
+        given().file("s.toml", "[agent]\nruntime = \"process\"\nlabels = { zone = \"a\" }\n");
     let yaml = given().file("s.yml", "agent:\n  runtime: process\n  labels: {zone: a}\n");
     assert_eq!(toml.load().settings, yaml.load().settings);
     assert_eq!(toml.load().settings.agent.runtime, Runtime::Process);
@@ -127,31 +117,19 @@ fn variables_take_the_shape_of_their_key() {
     assert_eq!(settings.engine.policy.lease_grace_ms, 3_000);
     assert_eq!(settings.agent.servers, ["http://a:1", "http://b:2"]);
     assert_eq!(settings.agent.labels["disk"], "ssd");
-    assert_eq!(
-        settings.log.kafka.get("bootstrap.servers"),
-        Some("a:9092,b:9092")
-    );
+    assert_eq!(settings.log.kafka.get("bootstrap.servers"), Some("a:9092,b:9092"));
 }
 
 #[test]
 fn a_secret_may_lie_in_a_file_of_its_own() {
-    let loaded = given()
-        .secret_file("SETPOINT_CLIENT__TOKEN_FILE", "s3cret\n")
-        .load();
+    let loaded = given().secret_file("SETPOINT_CLIENT__TOKEN_FILE", "s3cret\n").load();
     assert_eq!(loaded.settings.client.token.reveal(), "s3cret");
 
-    let tokens = given()
-        .secret_file("SETPOINT_API__TOKENS_FILE", "admin:ops:a:b\nnode:n1:c\n")
-        .load();
+    let tokens =
+        given().secret_file("SETPOINT_API__TOKENS_FILE", "admin:ops:a:b\nnode:n1:c\n").load();
     let tokens = tokens.settings.api.tokens;
-    assert_eq!(
-        (tokens[0].role, tokens[0].token.reveal()),
-        (Role::Admin, "a:b")
-    );
-    assert_eq!(
-        (tokens[1].role, tokens[1].name.as_str()),
-        (Role::Node, "n1")
-    );
+    assert_eq!((tokens[0].role, tokens[0].token.reveal()), (Role::Admin, "a:b"));
+    assert_eq!((tokens[1].role, tokens[1].name.as_str()), (Role::Node, "n1"));
 }
 
 #[test]
@@ -165,10 +143,7 @@ fn a_secret_set_twice_is_refused() {
 #[test]
 fn shown_settings_keep_their_secrets() {
     let settings = given()
-        .file(
-            "s.yaml",
-            "log: {kafka: {sasl.password: hush, acks: all, linger.ms: 5}}",
-        )
+        .file("s.yaml", "log: {kafka: {sasl.password: hush, acks: all, linger.ms: 5}}")
         .variable("SETPOINT_API__TOKENS", "admin:ops:hush")
         .variable("SETPOINT_CLIENT__TOKEN", "hush")
         .load()
@@ -191,11 +166,9 @@ fn an_unknown_key_is_refused_with_its_source() {
 fn a_value_of_the_wrong_type_is_refused_with_its_key() {
     given().variable("SETPOINT_ENGINE__POLICY__LEASE_RENEW_MS", "soon").refused(&expect![[r#"invalid setting engine.policy.lease_renew_ms from environment variable SETPOINT_ENGINE__POLICY__LEASE_RENEW_MS: "soon" is not a number"#]]);
     given().file("s.yaml", "agent:\n  runtime: podman\n").refused(&expect![[r#"invalid setting agent.runtime from file DIR/s.yaml: "podman" is none of docker, process, simulated"#]]);
-    given()
-        .flag("--listen", "api.address", "localhost")
-        .refused(&expect![
-            "invalid setting api.address from flag --listen: invalid socket address syntax"
-        ]);
+    given().flag("--listen", "api.address", "localhost").refused(&expect![
+        "invalid setting api.address from flag --listen: invalid socket address syntax"
+    ]);
     given().file("s.yaml", "fleet: Team_A\n").refused(&expect![[r#"invalid setting fleet from file DIR/s.yaml: invalid fleet id "Team_A": only lowercase letters, digits and '-' are allowed"#]]);
 }
 

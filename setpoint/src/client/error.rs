@@ -84,13 +84,13 @@ impl ApiError {
                 .remedy("start an engine with `setpoint up`, or name another with --server"),
             ApiError::Refused { code, message, causes, .. } => {
                 let failure = failure.because(message);
-                let failure = causes.iter().filter(|(_, why)| !message.contains(why.as_str())).fold(
-                    failure,
-                    |failure, (field, why)| match field.as_str() {
+                let failure = causes
+                    .iter()
+                    .filter(|(_, why)| !message.contains(why.as_str()))
+                    .fold(failure, |failure, (field, why)| match field.as_str() {
                         "" => failure.because(why),
                         field => failure.at(field, why),
-                    },
-                );
+                    });
                 match code {
                     401 => failure.remedy("show a token: SETPOINT_CLIENT__TOKEN or --token-file"),
                     403 => failure.remedy("use a token whose role allows this"),

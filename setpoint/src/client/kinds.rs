@@ -84,16 +84,22 @@ pub(crate) async fn find(client: &Client, name: &str) -> Result<Option<KindPath>
     let name = name.to_lowercase();
     match KINDS.iter().find(|kind| kind.answers_to(&name)) {
         Some(kind) => Ok(Some(kind.path())),
-        None => discover(client, |found| {
-            let names = [found.plural.clone(), found.kind.to_lowercase()];
-            names.contains(&name) || names.iter().any(|n| format!("{n}.{}", found.group) == name)
-        })
-        .await,
+        None => {
+            discover(client, |found| {
+                let names = [found.plural.clone(), found.kind.to_lowercase()];
+                names.contains(&name)
+                    || names.iter().any(|n| format!("{n}.{}", found.group) == name)
+            })
+            .await
+        }
     }
 }
 
 /// The kind of an object, by its `apiVersion` and `kind`.
-pub(crate) async fn of_object(client: &Client, object: &Value) -> Result<Option<KindPath>, ApiError> {
+pub(crate) async fn of_object(
+    client: &Client,
+    object: &Value,
+) -> Result<Option<KindPath>, ApiError> {
     let (api_version, kind) = (text(object, "/apiVersion"), text(object, "/kind"));
     let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));
     if let Some(known) = KINDS.iter().find(|k| k.kind == kind && k.group == group) {
@@ -143,7 +149,9 @@ mod tests {
 
     #[test]
     fn kinds_are_found_by_every_name_that_people_type() {
-        for name in ["deployment", "deployments", "deploy", "deployments.apps", "deployment.v1.apps"] {
+        for name in
+            ["deployment", "deployments", "deploy", "deployments.apps", "deployment.v1.apps"]
+        {
             assert_eq!(meant(name), Some("Deployment"), "{name}");
         }
         assert_eq!(meant("po"), Some("Pod"));
@@ -154,7 +162,10 @@ mod tests {
     #[test]
     fn no_name_means_two_kinds() {
         for one in KINDS {
-            let same = |other: &&Kind| other.answers_to(one.plural) || (!one.short.is_empty() && other.answers_to(one.short));
+            let same = |other: &&Kind| {
+                other.answers_to(one.plural)
+                    || (!one.short.is_empty() && other.answers_to(one.short))
+            };
             assert_eq!(KINDS.iter().filter(same).count(), 1, "{}", one.kind);
         }
     }

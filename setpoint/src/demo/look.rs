@@ -35,7 +35,8 @@ pub(crate) struct Fleet {
 pub(crate) async fn fleet(stage: &Stage) -> Result<Fleet, String> {
     let pods = read(stage, "/api/v1/pods").await?;
     let workloads = read(stage, "/apis/apps/v1/deployments").await?;
-    let desired = list(&workloads, "/items").iter().map(|w| number(w, "/spec/replicas").max(0)).sum();
+    let desired =
+        list(&workloads, "/items").iter().map(|w| number(w, "/spec/replicas").max(0)).sum();
     let pods = list(&pods, "/items").iter().filter(|pod| is_present(pod)).map(pod).collect();
     Ok(Fleet { pods, desired, processes: processes::by_pod(&stage.path) })
 }

@@ -13,6 +13,7 @@ mod teller;
 use std::time::{Duration, Instant};
 
 use clap::Args;
+use tokio::signal::unix::{SignalKind, signal};
 
 use crate::failure::{Ended, Failure};
 use stage::Stage;
@@ -44,7 +45,7 @@ pub(crate) async fn run(demo: Demo) -> Result<Ended, Failure> {
     let mut stage = Stage::new()?;
     let told = tokio::select! {
         told = tell(&mut stage, &mut teller) => told,
-        _ = tokio::signal::ctrl_c() => Err(Failure::new("the demo was interrupted")),
+        () = interrupted() => Err(Failure::new("the demo was interrupted")),
         () = tokio::time::sleep(STORY_MAX) => Err(Failure::new("the demo took too long")
             .because(format!("it may take {} s", STORY_MAX.as_secs()))),
     };
@@ -58,6 +59,20 @@ pub(crate) async fn run(demo: Demo) -> Result<Ended, Failure> {
     told?;
     teller.end()?;
     Ok(Ended::Well)
+}
+
+/// Ends when someone asks the demo to end: Ctrl-C, or SIGTERM.
+async fn interrupted() {
+    let terminate = async {
+        match signal(SignalKind::terminate()) {
+            Ok(mut terminate) => drop(terminate.recv().await),
+            Err(_) => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        _ = tokio::signal::ctrl_c() => {}
+        () = terminate => {}
+    }
 }
 
 async fn tell(stage: &mut Stage, teller: &mut Teller) -> Result<(), Failure> {

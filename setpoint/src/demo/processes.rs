@@ -21,8 +21,11 @@ struct Process {
 /// All processes of the demo but this one: those that name its folder, and their descendants.
 pub(crate) fn all(folder: &Path) -> BTreeSet<i32> {
     let processes = scan(folder);
-    let mut ours: BTreeSet<i32> =
-        processes.iter().filter(|process| process.names_folder).map(|process| process.pid).collect();
+    let mut ours: BTreeSet<i32> = processes
+        .iter()
+        .filter(|process| process.names_folder)
+        .map(|process| process.pid)
+        .collect();
     loop {
         let child = |p: &&Process| ours.contains(&p.parent) && !ours.contains(&p.pid);
         let more: Vec<i32> = processes.iter().filter(child).map(|p| p.pid).collect();

@@ -122,16 +122,16 @@ impl Stage {
     pub(crate) async fn stop_roles(&mut self) -> Vec<String> {
         let mut late = Vec::new();
         for index in 0..AGENTS {
-            if let Some(agent) = self.agents[index].take() {
-                if !end_child(agent).await {
-                    late.push(Stage::node(index));
-                }
+            if let Some(agent) = self.agents[index].take()
+                && !end_child(agent).await
+            {
+                late.push(Stage::node(index));
             }
         }
-        if let Some(engine) = self.engine.take() {
-            if !end_child(engine).await {
-                late.push("engine".to_owned());
-            }
+        if let Some(engine) = self.engine.take()
+            && !end_child(engine).await
+        {
+            late.push("engine".to_owned());
         }
         late
     }
@@ -251,7 +251,8 @@ impl Stage {
     /// This program, with no settings but the demo's own.
     fn command(&self) -> Command {
         let mut command = Command::new(&self.program);
-        let others = process_environment().into_iter().filter(|(name, _)| !name.starts_with("SETPOINT_"));
+        let others =
+            process_environment().into_iter().filter(|(name, _)| !name.starts_with("SETPOINT_"));
         let folder: &OsStr = self.path.as_os_str();
         command
             .env_clear()

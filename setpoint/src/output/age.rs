@@ -22,11 +22,11 @@ pub(crate) fn clock(ms: i64) -> String {
 
 /// Two units at most; coarser when older.
 pub(crate) fn human(seconds: i64) -> String {
-    let two = |large: i64, large_name: &str, small: i64, small_name: &str| {
-        match seconds % large / small {
-            0 => format!("{}{large_name}", seconds / large),
-            rest => format!("{}{large_name}{rest}{small_name}", seconds / large),
-        }
+    let two = |large: i64, large_name: &str, small: i64, small_name: &str| match seconds % large
+        / small
+    {
+        0 => format!("{}{large_name}", seconds / large),
+        rest => format!("{}{large_name}{rest}{small_name}", seconds / large),
     };
     match seconds {
         ..0 => "0s".to_owned(),

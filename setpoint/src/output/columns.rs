@@ -4,9 +4,9 @@
 use jiff::Timestamp;
 use serde_json::Value;
 
-use crate::output::{age, nodes};
 use crate::output::field::{NONE, condition, entries, list, name, number, pairs, text};
 use crate::output::pods::{pod, pod_wide};
+use crate::output::{age, nodes};
 
 type Cells = fn(&Value, Timestamp) -> Vec<String>;
 
@@ -249,7 +249,8 @@ mod tests {
 
     fn shown(kind: &str, objects: &[Value], namespaces: bool, wide: bool) -> String {
         let columns = columns(kind);
-        let rows: Vec<_> = objects.iter().map(|o| columns.row(o, namespaces, wide, now())).collect();
+        let rows: Vec<_> =
+            objects.iter().map(|o| columns.row(o, namespaces, wide, now())).collect();
         table(&columns.headers(namespaces, wide), &rows)
     }
 
@@ -267,7 +268,7 @@ mod tests {
         expect![[r#"
             NAME   READY   UP-TO-DATE   AVAILABLE   AGE
             web    2/3     3            2           30m"#]]
-        .assert_eq(&shown("Deployment", &[web.clone()], false, false));
+        .assert_eq(&shown("Deployment", std::slice::from_ref(&web), false, false));
         expect![[r#"
             NAMESPACE   NAME   READY   UP-TO-DATE   AVAILABLE   AGE   CONTAINERS   IMAGES    SELECTOR
             shop        web    2/3     3            2           30m   web          nginx:1   app=web"#]]
@@ -319,7 +320,8 @@ mod tests {
 
     #[test]
     fn every_other_kind_shows_name_and_age() {
-        let service = json!({"metadata": {"name": "web", "creationTimestamp": "2026-01-01T00:00:00Z"}});
+        let service =
+            json!({"metadata": {"name": "web", "creationTimestamp": "2026-01-01T00:00:00Z"}});
         expect![[r#"
             NAME   AGE
             web    60m"#]]

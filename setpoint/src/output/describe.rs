@@ -4,8 +4,8 @@ use std::fmt::Write as _;
 
 use serde_json::Value;
 
-use crate::output::field::{name, namespace, text};
 use crate::output::decision_lines;
+use crate::output::field::{name, namespace, text};
 
 /// Longest value on its own line; a longer one is cut, `get -o yaml` has all of it.
 const VALUE_CHARS_MAX: usize = 120;

@@ -35,7 +35,8 @@ pub(crate) fn node(node: &Value, now: Timestamp) -> Vec<String> {
 }
 
 pub(crate) fn node_wide(node: &Value, _: Timestamp) -> Vec<String> {
-    let texts = ["/nodeInfo/containerRuntimeVersion", "/addresses/0/address", "/nodeInfo/kubeletVersion"];
+    let texts =
+        ["/nodeInfo/containerRuntimeVersion", "/addresses/0/address", "/nodeInfo/kubeletVersion"];
     texts.map(|pointer| or_none(text(node, &format!("/status{pointer}")))).to_vec()
 }
 

@@ -31,7 +31,8 @@ mod tests {
 
     #[test]
     fn columns_are_set_apart_by_spaces_and_lines_end_with_their_text() {
-        let rows = [vec!["web-1".to_owned(), "1/1".to_owned()], vec!["a".to_owned(), "x\ny".to_owned()]];
+        let rows =
+            [vec!["web-1".to_owned(), "1/1".to_owned()], vec!["a".to_owned(), "x\ny".to_owned()]];
         expect![[r#"
             NAME    READY
             web-1   1/1

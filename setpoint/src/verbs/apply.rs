@@ -74,9 +74,8 @@ pub(crate) async fn run(apply: Apply, cx: &mut Context) -> Result<Ended, Failure
         return Ok(Ended::Well);
     }
     let answer = cx.client.post("/setpoint/v1/apply", &request(&apply, &items)).await;
-    let answer = answer.map_err(|error| {
-        error.during(format!("failed to apply {}", apply.files.shown()))
-    })?;
+    let answer =
+        answer.map_err(|error| error.during(format!("failed to apply {}", apply.files.shown())))?;
     report(&apply, &items, &answer, cx)?;
     if apply.wait && apply.dry_run == DryRun::None {
         for item in items.iter().filter(|item| !item.kept) {

@@ -108,8 +108,7 @@ fn replay_path(position: &str) -> Result<String, Failure> {
         let (partition, offset) = rest.split_once('@')?;
         Some((topic, partition.parse::<i32>().ok()?, offset.parse::<i64>().ok()?))
     });
-    let (topic, partition, offset) = parts.ok_or_else(|| {
-        Failure::usage(format!("{position:?} is not TOPIC/PARTITION@OFFSET"))
-    })?;
+    let (topic, partition, offset) = parts
+        .ok_or_else(|| Failure::usage(format!("{position:?} is not TOPIC/PARTITION@OFFSET")))?;
     Ok(format!("/setpoint/v1/deadletter/{}/{partition}/{offset}/replay", escape(topic)))
 }

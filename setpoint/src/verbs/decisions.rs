@@ -77,16 +77,12 @@ pub(crate) fn key_of(path: &KindPath, home: &str, name: &str) -> String {
     format!("{group}/{}/{home}/{name}", path.kind)
 }
 
-/// The decisions that the API finds; it answers a list, or an object that holds one.
+/// The decisions that the API finds, oldest first; it answers with the newest first.
 pub(crate) async fn fetch(
     cx: &Context,
     query: Vec<(&'static str, String)>,
 ) -> Result<Vec<Value>, Failure> {
     let answer = cx.client.get("/setpoint/v1/decisions", &query).await;
     let answer = answer.map_err(|error| error.during("failed to read the ledger"))?;
-    Ok(match answer {
-        Value::Array(decisions) => decisions,
-        answer if answer.get("items").is_some() => list(&answer, "/items").to_vec(),
-        answer => list(&answer, "/decisions").to_vec(),
-    })
+    Ok(list(&answer, "/decisions").iter().rev().cloned().collect())
 }

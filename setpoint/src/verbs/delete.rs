@@ -81,7 +81,8 @@ async fn of_files(delete: &Delete, cx: &Context) -> Result<Vec<Target>, Failure>
     for item in files.read("delete", &cx.namespace(delete.namespace.as_deref()))?.iter().rev() {
         let path = path_of(&cx.client, &item.object).await;
         targets.push(Target {
-            path: path.map_err(|error| error.during(format!("failed to delete {}", item.origin)))?,
+            path: path
+                .map_err(|error| error.during(format!("failed to delete {}", item.origin)))?,
             namespace: namespace(&item.object).to_owned(),
             name: name(&item.object).to_owned(),
         });

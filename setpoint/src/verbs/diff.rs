@@ -81,7 +81,8 @@ fn masked(mut object: Value, other: &Value) -> Value {
         let Some(values) = object.get_mut(part).and_then(Value::as_object_mut) else { continue };
         for (key, value) in values {
             let same = other.get(part).and_then(|o| o.get(key)) == Some(value);
-            *value = Value::from(if same || is_mask(other, part, key) { MASK } else { MASK_CHANGED });
+            *value =
+                Value::from(if same || is_mask(other, part, key) { MASK } else { MASK_CHANGED });
         }
     }
     object
@@ -100,7 +101,7 @@ fn compare(shown: &str, before: Option<&Value>, after: &Value) -> String {
         return String::new();
     }
     let before = before.map(yaml).unwrap_or_default();
-    TextDiff::from_lines(&before, &yaml(after))
+    TextDiff::from_lines(&before, yaml(after).as_str())
         .unified_diff()
         .context_radius(CONTEXT_LINES)
         .header(&format!("live/{shown}"), &format!("applied/{shown}"))

@@ -30,7 +30,8 @@ pub(crate) struct Explain {
 
 pub(crate) async fn run(explain: Explain, cx: &mut Context) -> Result<Ended, Failure> {
     let (path, name) = one(cx, &explain.words).await?;
-    let home = if path.namespaced { cx.namespace(explain.namespace.as_deref()) } else { String::new() };
+    let home =
+        if path.namespaced { cx.namespace(explain.namespace.as_deref()) } else { String::new() };
     let shown = path.shown(&name);
     let query = [("kind", path.kind), ("namespace", home), ("name", name)];
     let answer = cx.client.get("/setpoint/v1/explain", &query).await;
@@ -52,7 +53,8 @@ pub(crate) fn told(shown: &str, answer: &Value) -> String {
             Value::Number(number) => lines.push(format!("  {key}: {number}")),
             Value::Bool(value) => lines.push(format!("  {key}: {value}")),
             Value::Array(values) if key != "decisions" => {
-                let texts = values.iter().map(|v| v.as_str().map_or_else(|| v.to_string(), str::to_owned));
+                let texts =
+                    values.iter().map(|v| v.as_str().map_or_else(|| v.to_string(), str::to_owned));
                 lines.extend(texts.map(|text| format!("  {key}: {text}")));
             }
             Value::Object(_) => {

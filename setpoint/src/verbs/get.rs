@@ -79,9 +79,10 @@ async fn fetch(get: &Get, meant: &Named, cx: &Context) -> Result<Found, Failure>
     let scope = scope(get, cx);
     if let Some(name) = &meant.name {
         let path = meant.path.object(scope.as_deref().unwrap_or_default(), name);
-        let object = cx.client.get(&path, &[]).await.map_err(|error| {
-            error.during(format!("failed to get {}", meant.path.shown(name)))
-        })?;
+        let object =
+            cx.client.get(&path, &[]).await.map_err(|error| {
+                error.during(format!("failed to get {}", meant.path.shown(name)))
+            })?;
         let version = text(&object, "/metadata/resourceVersion").to_owned();
         return Ok(Found { path: meant.path.clone(), items: vec![object], version });
     }
@@ -173,7 +174,12 @@ fn one_table(get: &Get, found: &Found) -> String {
 
 /// Shows each change until the user ends it. A watch that the server ends is begun again where it
 /// ended.
-async fn follow(get: &Get, meant: &Named, found: &Found, cx: &mut Context) -> Result<Ended, Failure> {
+async fn follow(
+    get: &Get,
+    meant: &Named,
+    found: &Found,
+    cx: &mut Context,
+) -> Result<Ended, Failure> {
     let what = || format!("failed to watch {}", meant.path.plural);
     let mut version = found.version.clone();
     loop {

@@ -78,7 +78,8 @@ impl Files {
         let items: Vec<Item> = loaded
             .into_iter()
             .map(|(origin, gated)| {
-                let ignored = gated.ignored.iter().map(|i| format!("{} has no effect: {}", i.path, i.reason));
+                let ignored =
+                    gated.ignored.iter().map(|i| format!("{} has no effect: {}", i.path, i.reason));
                 for text in gated.warnings.iter().cloned().chain(ignored) {
                     warn(format!("{origin}: {text}"));
                 }

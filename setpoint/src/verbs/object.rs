@@ -5,14 +5,8 @@ use crate::context::Context;
 use crate::failure::Failure;
 
 /// What `all` stands for, as kubectl's.
-const ALL: [&str; 6] = [
-    "pods",
-    "replicationcontrollers",
-    "services",
-    "daemonsets",
-    "deployments",
-    "replicasets",
-];
+const ALL: [&str; 6] =
+    ["pods", "replicationcontrollers", "services", "daemonsets", "deployments", "replicasets"];
 
 /// A kind and, perhaps, a name.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,10 +22,14 @@ pub(crate) async fn named(cx: &Context, words: &[String]) -> Result<Vec<Named>, 
     let mut found = Vec::new();
     if words.iter().any(|word| word.contains('/')) {
         for word in words {
-            let (kind, name) = word.split_once('/').filter(|(_, name)| !name.is_empty()).ok_or_else(
-                || Failure::usage(format!("{word:?} is not KIND/NAME, and another word is")),
-            )?;
-            found.push(Named { path: kind_of(&cx.client, kind).await?, name: Some(name.to_owned()) });
+            let (kind, name) =
+                word.split_once('/').filter(|(_, name)| !name.is_empty()).ok_or_else(|| {
+                    Failure::usage(format!("{word:?} is not KIND/NAME, and another word is"))
+                })?;
+            found.push(Named {
+                path: kind_of(&cx.client, kind).await?,
+                name: Some(name.to_owned()),
+            });
         }
         return Ok(found);
     }
@@ -73,7 +71,10 @@ pub(crate) async fn kind_of(client: &Client, name: &str) -> Result<KindPath, Fai
 }
 
 /// The path of an object of a manifest.
-pub(crate) async fn path_of(client: &Client, object: &serde_json::Value) -> Result<KindPath, ApiError> {
+pub(crate) async fn path_of(
+    client: &Client,
+    object: &serde_json::Value,
+) -> Result<KindPath, ApiError> {
     let kind = crate::output::field::text(object, "/kind").to_owned();
     let missing = || ApiError::refused(404, &format!("{} serves no {kind}", client.server()));
     client::of_object(client, object).await?.ok_or_else(missing)

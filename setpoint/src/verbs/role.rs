@@ -177,3 +177,41 @@ impl Flags {
 fn name_of(value: impl ValueEnum) -> String {
     value.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::Parser;
+    use setpoint_settings::{LogKind, Sources, load};
+
+    #[derive(Parser)]
+    enum Roles {
+        Up(Up),
+        Engine(Engine),
+        Agent(Agent),
+    }
+
+    fn settings(line: &str) -> setpoint_settings::Settings {
+        let words = std::iter::once("setpoint").chain(line.split_whitespace());
+        let flags = match Roles::try_parse_from(words).expect("a command line") {
+            Roles::Up(up) => up.flags(),
+            Roles::Engine(engine) => engine.flags(),
+            Roles::Agent(agent) => agent.flags(),
+        };
+        load(&Sources { flags, ..Sources::default() }).expect("settings").settings
+    }
+
+    #[test]
+    fn flags_become_settings() {
+        let up = settings("up --agents 3 --runtime process --data-dir /d --listen 127.0.0.1:7000");
+        assert_eq!(up.up.agents, 3);
+        assert_eq!(up.agent.runtime, setpoint_settings::Runtime::Process);
+        assert_eq!(up.api.address.port(), 7000);
+        let engine = settings("engine --name engine-2 --log embedded --fleet blue");
+        assert_eq!((engine.engine.name.as_str(), engine.log.kind), ("engine-2", LogKind::Embedded));
+        assert_eq!(engine.fleet.as_str(), "blue");
+        let agent = settings("agent --name n1 --label zone=a --label disk=ssd");
+        assert_eq!(agent.agent.name, "n1");
+        assert_eq!(agent.agent.labels.len(), 2);
+    }
+}

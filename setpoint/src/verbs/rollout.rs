@@ -123,7 +123,11 @@ fn history(answer: &Value) -> String {
 }
 
 /// Waits until an object of a manifest runs as asked; what runs nothing does so at once.
-pub(crate) async fn wait_for(cx: &Context, object: &Value, timeout: Duration) -> Result<(), Failure> {
+pub(crate) async fn wait_for(
+    cx: &Context,
+    object: &Value,
+    timeout: Duration,
+) -> Result<(), Failure> {
     let path = path_of(&cx.client, object).await;
     let path = path.map_err(|error| error.during("failed to wait"))?;
     wait_at(cx, &path, namespace(object), name(object), timeout).await

@@ -70,7 +70,8 @@ fn split(text: &str) -> Vec<&str> {
 fn parse_term(text: &str) -> Option<Term> {
     let term = |key: &str, test| {
         let key = key.trim();
-        let plain = !key.is_empty() && !key.contains(|c: char| c.is_whitespace() || "!=()".contains(c));
+        let plain =
+            !key.is_empty() && !key.contains(|c: char| c.is_whitespace() || "!=()".contains(c));
         plain.then(|| Term { key: key.to_owned(), test })
     };
     if let Some((key, values)) = text.split_once(" notin ") {

@@ -15,10 +15,13 @@ use setpoint_settings::{Flag, Sources, load};
 use crate::context::{Context, Printer};
 use crate::failure::{Ended, Failure};
 
+/// A call, and what is answered to it in turn.
+type Answers = (String, VecDeque<(u16, Value)>);
+
 /// A server that answers what it was told to, in turn per path, and remembers what it was asked.
 #[derive(Clone, Default)]
 struct Fake {
-    answers: Arc<Mutex<Vec<(String, VecDeque<(u16, Value)>)>>>,
+    answers: Arc<Mutex<Vec<Answers>>>,
     asked: Arc<Mutex<Vec<String>>>,
 }
 
@@ -36,11 +39,15 @@ impl Fake {
     fn take(&self, method: &Method, uri: &Uri, body: &Bytes) -> (StatusCode, String) {
         let call = format!("{method} {uri}");
         let body = String::from_utf8_lossy(body);
-        self.asked.lock().expect("no test panics here").push(format!("{call} {body}").trim().to_owned());
+        self.asked
+            .lock()
+            .expect("no test panics here")
+            .push(format!("{call} {body}").trim().to_owned());
         let mut answers = self.answers.lock().expect("no test panics here");
         let queue = answers.iter_mut().find(|(known, _)| *known == call).map(|(_, queue)| queue);
         let next = queue.and_then(|q| if q.len() > 1 { q.pop_front() } else { q.front().cloned() });
-        let absent = || (404, json!({"kind": "Status", "message": format!("no {call}"), "code": 404}));
+        let absent =
+            || (404, json!({"kind": "Status", "message": format!("no {call}"), "code": 404}));
         let (code, body) = next.unwrap_or_else(absent);
         (StatusCode::from_u16(code).expect("a code"), body.to_string())
     }
@@ -101,8 +108,13 @@ fn pod(name: &str, node: &str, owner: &str) -> Value {
 
 #[tokio::test]
 async fn get_lists_as_kubernetes_lists() {
-    let items = json!({"metadata": {"resourceVersion": "7"}, "items": [pod("web-1", "n1", "ReplicaSet")]});
-    let fake = Fake::default().answer("GET /api/v1/namespaces/shop/pods?labelSelector=app%3Dweb", 200, items);
+    let items =
+        json!({"metadata": {"resourceVersion": "7"}, "items": [pod("web-1", "n1", "ReplicaSet")]});
+    let fake = Fake::default().answer(
+        "GET /api/v1/namespaces/shop/pods?labelSelector=app%3Dweb",
+        200,
+        items,
+    );
     let (ended, printed) = run(&fake.start().await, "get pods -n shop -l app=web -o name").await;
     assert_eq!(ended, Ok(Ended::Well));
     assert_eq!(printed, "pod/web-1\n");
@@ -110,7 +122,8 @@ async fn get_lists_as_kubernetes_lists() {
 
 #[tokio::test]
 async fn what_is_not_there_is_a_failure_that_says_so() {
-    let status = json!({"kind": "Status", "code": 404, "message": "deployments.apps \"web\" not found"});
+    let status =
+        json!({"kind": "Status", "code": 404, "message": "deployments.apps \"web\" not found"});
     let call = "GET /apis/apps/v1/namespaces/default/deployments/web";
     let fake = Fake::default().answer(call, 404, status);
     let (ended, printed) = run(&fake.start().await, "get deployment web").await;
@@ -141,7 +154,8 @@ async fn scale_patches_the_scale_and_nothing_else() {
 
 #[tokio::test]
 async fn drain_cordons_first_and_leaves_daemons_alone() {
-    let pods = json!({"items": [pod("web-1", "n1", "ReplicaSet"), pod("log-1", "n1", "DaemonSet")]});
+    let pods =
+        json!({"items": [pod("web-1", "n1", "ReplicaSet"), pod("log-1", "n1", "DaemonSet")]});
     let path = "/api/v1/namespaces/default/pods/web-1";
     let fake = Fake::default()
         .answer("PATCH /api/v1/nodes/n1?fieldManager=setpoint", 200, json!({}))

@@ -15,7 +15,11 @@ pub(super) fn start(stage: &mut Stage) -> Seen<'_> {
         let all_ready = async |stage: &Stage| {
             let nodes = look::nodes(stage).await?;
             let ready = nodes.values().filter(|ready| **ready).count();
-            if ready == AGENTS { Ok(()) } else { Err(format!("{ready} of {AGENTS} nodes are ready")) }
+            if ready == AGENTS {
+                Ok(())
+            } else {
+                Err(format!("{ready} of {AGENTS} nodes are ready"))
+            }
         };
         stage.until("three nodes are ready", 20, all_ready).await?;
         Ok(format!("the API answers on {}; {AGENTS} nodes are ready", stage.client.server()))

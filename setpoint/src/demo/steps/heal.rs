@@ -30,7 +30,9 @@ pub(super) fn process(stage: &mut Stage) -> Seen<'_> {
                 now.process(&pod.uid).unwrap_or_default(),
                 pod.restarts
             ),
-            None => format!("process {old} of pod {} was killed; another pod replaced it", victim.name),
+            None => {
+                format!("process {old} of pod {} was killed; another pod replaced it", victim.name)
+            }
         })
     }
     .boxed_local()
@@ -60,7 +62,8 @@ pub(super) fn agent(stage: &mut Stage) -> Seen<'_> {
         if let Some(pod) = stayed.into_iter().find(|pod| !now.pods.contains(&same(&now, pod))) {
             return Err(Failure::new(format!("pod {} moved without need", pod.name)));
         }
-        let fresh: Vec<&Pod> = now.pods.iter().filter(|p| !known.contains(p.uid.as_str())).collect();
+        let fresh: Vec<&Pod> =
+            now.pods.iter().filter(|p| !known.contains(p.uid.as_str())).collect();
         if fresh.len() != gone.len() {
             let why = format!("{} pods were lost and {} made", gone.len(), fresh.len());
             return Err(Failure::new("not every lost pod was replaced once").because(why));

@@ -10,8 +10,10 @@ use crate::failure::Failure;
 /// What the refusal of broken.yaml names: file, document, path, reason.
 const NAMED: [&str; 4] = ["broken.yaml", "document 2", "spec.replicas", "-3"];
 /// What broken.yaml would have made.
-const NOT_MADE: [&str; 2] =
-    ["/apis/apps/v1/namespaces/default/deployments/api", "/api/v1/namespaces/default/configmaps/api"];
+const NOT_MADE: [&str; 2] = [
+    "/apis/apps/v1/namespaces/default/deployments/api",
+    "/api/v1/namespaces/default/configmaps/api",
+];
 
 pub(super) fn refuse(stage: &mut Stage) -> Seen<'_> {
     async move {
@@ -21,7 +23,9 @@ pub(super) fn refuse(stage: &mut Stage) -> Seen<'_> {
             return Err(Failure::new("the mistake was not refused").because(output.status));
         }
         if let Some(missing) = NAMED.iter().find(|part| !said.contains(**part)) {
-            return Err(Failure::new(format!("the refusal does not name {missing:?}")).because(said));
+            return Err(
+                Failure::new(format!("the refusal does not name {missing:?}")).because(said)
+            );
         }
         for path in NOT_MADE {
             let found = stage.client.find(path).await;
@@ -29,7 +33,10 @@ pub(super) fn refuse(stage: &mut Stage) -> Seen<'_> {
                 return Err(Failure::new(format!("{path} was made all the same")));
             }
         }
-        Ok(format!("$ setpoint apply -f broken.yaml\n{}\nnothing of it was applied", said.trim_end()))
+        Ok(format!(
+            "$ setpoint apply -f broken.yaml\n{}\nnothing of it was applied",
+            said.trim_end()
+        ))
     }
     .boxed_local()
 }
