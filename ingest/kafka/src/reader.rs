@@ -1,0 +1,109 @@
+//! Reading committed records of assigned partitions.
+
+use std::time::Duration;
+
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::error::KafkaError;
+use rdkafka::message::{BorrowedMessage, Headers, Message};
+use rdkafka::types::RDKafkaErrorCode;
+use rdkafka::{Offset, TopicPartitionList};
+use setpoint_ingest::{LogError, LogRecord, Reader};
+use setpoint_schemas::cloudevents::Header;
+use setpoint_schemas::{Cut, Position, Topic};
+
+use crate::config::Settings;
+
+pub(crate) struct KafkaReader {
+    consumer: BaseConsumer,
+    from: Cut,
+}
+
+impl KafkaReader {
+    /// A reader of exactly the partitions that the cut names.
+    pub(crate) fn new(settings: &Settings, from: Cut) -> Result<Self, LogError> {
+        let failed = |error| LogError::permanent("set up a Kafka reader", error);
+        let consumer: BaseConsumer =
+            settings.consumer("read_committed").create().map_err(failed)?;
+        let mut assigned = TopicPartitionList::new();
+        for (topic, partition, next) in from.iter() {
+            assigned
+                .add_partition_offset(topic.name(), partition, Offset::Offset(next))
+                .map_err(failed)?;
+        }
+        consumer.assign(&assigned).map_err(failed)?;
+        Ok(KafkaReader { consumer, from })
+    }
+}
+
+impl Reader for KafkaReader {
+    fn poll(&mut self, max: usize, wait: Duration) -> Result<Vec<LogRecord>, LogError> {
+        let mut records = Vec::new();
+        let mut wait = wait;
+        while records.len() < max {
+            match self.consumer.poll(wait) {
+                None => break,
+                Some(Ok(message)) => records.extend(record_of(&message)),
+                // What was read before the error is handed out first; the error comes again.
+                Some(Err(_)) if !records.is_empty() => break,
+                Some(Err(error)) => return Err(failure(error)),
+            }
+            wait = Duration::ZERO;
+        }
+        Ok(records)
+    }
+
+    /// librdkafka moves its position past transaction markers too, when a poll meets them.
+    fn position(&self) -> Cut {
+        let mut cut = self.from.clone();
+        let Ok(positions) = self.consumer.position() else { return cut };
+        for element in positions.elements() {
+            let topic = Topic::of_name(element.topic());
+            if let (Some(topic), Offset::Offset(next)) = (topic, element.offset()) {
+                cut.advance(topic, element.partition(), next);
+            }
+        }
+        cut
+    }
+}
+
+/// `None` for a topic that is not ours, which is never assigned.
+fn record_of(message: &BorrowedMessage<'_>) -> Option<LogRecord> {
+    let position = Position {
+        topic: Topic::of_name(message.topic())?,
+        partition: message.partition(),
+        offset: message.offset(),
+    };
+    Some(LogRecord {
+        position,
+        key: message.key().unwrap_or_default().to_vec(),
+        value: message.payload().map(<[u8]>::to_vec),
+        headers: message.headers().map(headers_of).unwrap_or_default(),
+        timestamp_ms: message.timestamp().to_millis().unwrap_or(0),
+    })
+}
+
+fn headers_of(headers: &impl Headers) -> Vec<Header> {
+    let owned = |header: rdkafka::message::Header<'_, &[u8]>| {
+        (header.key.to_owned(), header.value.unwrap_or_default().to_vec())
+    };
+    headers.iter().map(owned).collect()
+}
+
+/// Brokers that go away come back; an offset that is gone, or a refusal, does not.
+fn failure(error: KafkaError) -> LogError {
+    use RDKafkaErrorCode as Code;
+    let permanent = matches!(
+        error.rdkafka_error_code(),
+        Some(
+            Code::AutoOffsetReset
+                | Code::OffsetOutOfRange
+                | Code::TopicAuthorizationFailed
+                | Code::SaslAuthenticationFailed
+                | Code::Fatal
+        )
+    );
+    match permanent {
+        true => LogError::permanent("read from Kafka", error),
+        false => LogError::transient("read from Kafka", error),
+    }
+}
