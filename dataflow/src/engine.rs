@@ -166,11 +166,19 @@ impl<V: Views> Turn<'_, V> {
 /// A hash over what was decided: the ledger's entries and the placements.
 fn hash_of(out: &Outcome) -> i64 {
     let mut hash = Xxh3::new();
+    let mut bytes = Vec::new();
     for decision in &out.decisions {
-        hash.update(format!("{decision:?}").as_bytes());
+        update(&mut hash, &mut bytes, decision);
     }
     for change in &out.placements {
-        hash.update(format!("{change:?}").as_bytes());
+        update(&mut hash, &mut bytes, &(&change.uid, &change.node, change.placement.as_deref()));
     }
     i64::from_ne_bytes(hash.digest().to_ne_bytes())
+}
+
+/// Every placement passes here, its whole spec with it: bytes in one buffer that is used again.
+fn update(hash: &mut Xxh3, bytes: &mut Vec<u8>, value: &impl serde::Serialize) {
+    bytes.clear();
+    postcard::to_io(value, &mut *bytes).expect("decisions hold nothing that postcard cannot write");
+    hash.update(bytes);
 }
