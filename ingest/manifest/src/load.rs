@@ -63,10 +63,10 @@ struct Item {
 
 fn items(text: &Text, options: &LoadOptions) -> Result<Vec<Item>, Vec<Problem>> {
     let trees = read::trees(text).map_err(|problem| vec![problem])?;
-    if let [tree] = &trees[..] {
-        if compose::is_compose(&tree.node.value()) {
-            return compose_items(text, options);
-        }
+    if let [tree] = &trees[..]
+        && compose::is_compose(&tree.node.value())
+    {
+        return compose_items(text, options);
     }
     let documents = read::flattened(text, &trees).map_err(|problem| vec![problem])?;
     let plain = |document| Item { document, ignored: Vec::new(), warnings: Vec::new() };
@@ -95,12 +95,12 @@ fn twice(accepted: &[(Origin, Gated)]) -> Vec<Problem> {
     let mut problems = Vec::new();
     for found in accepted {
         let (origin, gated) = found;
-        if let Some((first, other)) = seen.insert(&gated.key, found) {
-            if other.object != gated.object {
-                let reason = format!("{} is given at {first} already, differently", gated.key);
-                let path = FieldPath::of("metadata.name");
-                problems.push(Problem::new(Fault::Value, path, reason).at(origin));
-            }
+        if let Some((first, other)) = seen.insert(&gated.key, found)
+            && other.object != gated.object
+        {
+            let reason = format!("{} is given at {first} already, differently", gated.key);
+            let path = FieldPath::of("metadata.name");
+            problems.push(Problem::new(Fault::Value, path, reason).at(origin));
         }
     }
     problems

@@ -95,10 +95,10 @@ pub(crate) fn apply(
 fn replicas(making: &mut Making<'_>, service: &Cursor<'_>, global: bool, workload: &mut Value) {
     let places = [service.field("deploy").field("replicas"), service.field("scale")];
     let set: Vec<_> = places.iter().filter(|at| !at.value.is_null()).collect();
-    if let [one, other] = set[..] {
-        if whole(one.value) != whole(other.value) {
-            return making.refuse(other, "differs from deploy.replicas");
-        }
+    if let [one, other] = set[..]
+        && whole(one.value) != whole(other.value)
+    {
+        return making.refuse(other, "differs from deploy.replicas");
     }
     let Some(at) = set.first() else {
         if !global {

@@ -57,9 +57,9 @@ fn checked(name: &str) -> Result<String, String> {
     Ok(name.to_owned())
 }
 
-fn value<'l>(
+fn value(
     rest: &str,
-    more: &mut dyn Iterator<Item = &'l str>,
+    more: &mut dyn Iterator<Item = &str>,
     variables: &mut Variables<'_>,
 ) -> Result<String, String> {
     let rest = rest.trim();
@@ -75,10 +75,10 @@ fn value<'l>(
 }
 
 /// The text up to the closing quote, over as many lines as it takes.
-fn quoted<'l>(
+fn quoted(
     first: &str,
     quote: char,
-    more: &mut dyn Iterator<Item = &'l str>,
+    more: &mut dyn Iterator<Item = &str>,
 ) -> Result<String, String> {
     let mut text = first.to_owned();
     loop {

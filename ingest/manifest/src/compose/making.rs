@@ -56,10 +56,10 @@ impl<'m> Making<'m> {
             };
             if let Some(reason) = shape.broken(field.value) {
                 self.tell(Problem::new(Fault::Type, field.path, reason));
-            } else if let Effect::Changes(when, why) = effect {
-                if when.holds(field.value) {
-                    self.ignore(&field, why);
-                }
+            } else if let Effect::Changes(when, why) = effect
+                && when.holds(field.value)
+            {
+                self.ignore(&field, why);
             }
         }
     }

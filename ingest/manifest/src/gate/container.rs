@@ -12,10 +12,10 @@ pub(crate) fn check(
     host_network: bool,
 ) {
     let name = container.field("name");
-    if checker.required(&name) {
-        if let Err(reason) = names::label(name.text()) {
-            checker.refuse(&name, reason);
-        }
+    if checker.required(&name)
+        && let Err(reason) = names::label(name.text())
+    {
+        checker.refuse(&name, reason);
     }
     image(checker, container);
     ports(checker, &container.field("ports"), host_network);
@@ -63,10 +63,10 @@ fn ports(checker: &mut Checker, at: &Cursor<'_>, host_network: bool) {
 fn env(checker: &mut Checker, container: &Cursor<'_>) {
     for variable in container.field("env").items() {
         let (name, from) = (variable.field("name"), variable.field("valueFrom"));
-        if checker.required(&name) {
-            if let Err(reason) = names::env_name(name.text()) {
-                checker.refuse(&name, reason);
-            }
+        if checker.required(&name)
+            && let Err(reason) = names::env_name(name.text())
+        {
+            checker.refuse(&name, reason);
         }
         if !from.value.is_null() {
             source(checker, &variable, &from);

@@ -17,10 +17,10 @@ pub(crate) fn check(checker: &mut Checker, spec: &Cursor<'_>) {
         ("hostname", names::label as fn(&str) -> Result<(), String>),
         ("nodeName", names::subdomain),
     ] {
-        if let Some(at) = spec.get(name).filter(|at| !at.text().is_empty()) {
-            if let Err(reason) = grammar(at.text()) {
-                checker.refuse(&at, reason);
-            }
+        if let Some(at) = spec.get(name).filter(|at| !at.text().is_empty())
+            && let Err(reason) = grammar(at.text())
+        {
+            checker.refuse(&at, reason);
         }
     }
     scheduling::check(checker, spec);

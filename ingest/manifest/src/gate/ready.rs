@@ -37,12 +37,9 @@ pub(crate) fn prepared(object: &Value, place: &Place<'_>) -> (Value, Vec<String>
     }
     let built_in = group.is_empty() || group.ends_with(".k8s.io") || !group.contains('.');
     if let Some(entries) = object.as_object_mut() {
-        if built_in {
-            if let Some(status) = entries.remove("status").filter(is_filled) {
-                drop(status);
-                warnings
-                    .push("status is maintained by the server; the one given is not stored".into());
-            }
+        if built_in && let Some(status) = entries.remove("status").filter(is_filled) {
+            drop(status);
+            warnings.push("status is maintained by the server; the one given is not stored".into());
         }
         fold_secret(entries);
     }

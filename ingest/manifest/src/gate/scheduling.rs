@@ -98,10 +98,10 @@ fn weight(checker: &mut Checker, at: &Cursor<'_>) {
 
 fn topology_key(checker: &mut Checker, term: &Cursor<'_>) {
     let key = term.field("topologyKey");
-    if checker.required(&key) {
-        if let Err(reason) = names::qualified(key.text()) {
-            checker.refuse(&key, reason);
-        }
+    if checker.required(&key)
+        && let Err(reason) = names::qualified(key.text())
+    {
+        checker.refuse(&key, reason);
     }
 }
 

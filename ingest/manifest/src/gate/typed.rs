@@ -157,13 +157,12 @@ impl<'v> At<'v, '_> {
             let path = Path::Field(self.path, name);
             if !known.contains(&name.as_str()) {
                 tell(self.findings, &path, "unknown field");
-            } else if self.look == Look::Effects {
-                if let Effect::Changes(when, why) = fields::effect(owner, name) {
-                    if when.holds(value) {
-                        let found = (path.text(), why.to_owned());
-                        self.findings.borrow_mut().not_acted_on.push(found);
-                    }
-                }
+            } else if self.look == Look::Effects
+                && let Effect::Changes(when, why) = fields::effect(owner, name)
+                && when.holds(value)
+            {
+                let found = (path.text(), why.to_owned());
+                self.findings.borrow_mut().not_acted_on.push(found);
             }
         }
     }

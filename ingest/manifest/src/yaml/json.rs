@@ -19,8 +19,7 @@ pub(crate) fn parse(text: &str) -> Option<Result<Vec<Parsed>, (usize, Broken)>> 
         return None;
     }
     let mut parsed = Vec::new();
-    let mut stream = serde_json::Deserializer::from_str(text).into_iter::<Tree>();
-    while let Some(tree) = stream.next() {
+    for tree in serde_json::Deserializer::from_str(text).into_iter::<Tree>() {
         let number = parsed.len() + 1;
         match tree {
             Ok(Tree(node)) if number <= DOCUMENTS_MAX => parsed.push(Parsed { number, node }),
