@@ -117,7 +117,7 @@ impl<V: Views> Turn<'_, V> {
         }
         self.state.pods.insert(row.uid.clone(), id);
         let pod = Pod { row, workload, node, namespace, shape, fact: None };
-        self.state.pod.insert(id, pod);
+        self.state.add_pod(id, pod);
         self.refact(id);
         Ok(())
     }

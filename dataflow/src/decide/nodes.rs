@@ -289,7 +289,6 @@ impl<V: Views> Turn<'_, V> {
     }
 
     fn pods_of(&self, node: u32) -> Vec<setpoint_schemas::PodUid> {
-        let on = self.state.pod.values().filter(|pod| pod.node == node);
-        on.map(|pod| pod.row.uid.clone()).collect()
+        self.state.pods_on(node).map(|pod| pod.row.uid.clone()).collect()
     }
 }

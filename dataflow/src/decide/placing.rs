@@ -1,5 +1,6 @@
 //! From steps to placements: paced, in order of priority, each with what else was looked at.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use setpoint_placement::{NodeId, PodId, PodShape, Placing};
@@ -35,6 +36,7 @@ impl<V: Views> Turn<'_, V> {
             b.priority.cmp(&a.priority).then_with(|| a.key.cmp(&b.key)).then_with(|| a.node.cmp(&b.node))
         });
         let policy = self.state.meta.policy.clone();
+        let mut served: BTreeMap<u32, bool> = BTreeMap::new();
         for start in starts {
             let bucket = self.state.meta.bucket;
             let mut bucket = bucket.filled(self.now, policy.starts_per_second, policy.starts_burst);
@@ -42,11 +44,22 @@ impl<V: Views> Turn<'_, V> {
             let placed = (0..granted).take_while(|_| self.place_one(&start)).count() as i64;
             bucket.tokens_milli += (granted - placed) * 1_000;
             self.state.meta.bucket = bucket;
+            *served.entry(start.workload).or_insert(true) &= placed == start.count;
             if granted < start.count {
                 let at = self.now + bucket.wait_ms(policy.starts_per_second);
                 self.state.schedule(at, Deadline::Pacing);
                 self.state.dirty.insert(start.key.clone());
             }
+        }
+        served.into_iter().filter(|(_, all)| *all).for_each(|(id, _)| self.causes_served(id));
+    }
+
+    /// What a workload was looked at for has been done.
+    fn causes_served(&mut self, id: u32) {
+        if let Some(workload) = self.state.workload.get_mut(&id) {
+            workload.memo.causes.clear();
+            let key = workload.key.clone();
+            self.state.touch(Table::Workloads, &key);
         }
     }
 
@@ -109,8 +122,7 @@ impl<V: Views> Turn<'_, V> {
         self.fleet.reserve(PodId(id), node, &new.shape);
         let namespace = self.state.namespace(&start.key.namespace);
         let Some(workload) = self.state.workload.get_mut(&start.workload) else { return };
-        let causes = std::mem::take(&mut workload.memo.causes);
-        workload.memo.causes.clone_from(&causes);
+        let causes = workload.memo.causes.clone();
         workload.memo.next_pod = new.counter + 1;
         workload.memo.waiting = None;
         workload.pods.insert(id);
@@ -135,7 +147,7 @@ impl<V: Views> Turn<'_, V> {
         let named = (start.key.namespace.clone(), Arc::from(new.name.as_str()));
         self.state.pod_names.insert(named, new.uid.clone());
         self.state.pods.insert(new.uid.clone(), id);
-        self.state.pod.insert(id, pod);
+        self.state.add_pod(id, pod);
         self.refact(id);
         self.state.touch(Table::Pods, &new.uid);
         self.state.touch(Table::Workloads, &start.key);

@@ -1,5 +1,7 @@
 //! From counts to steps: which workloads need pods, and which pods go.
 
+use std::collections::BTreeMap;
+
 use setpoint_rules::rollout::{self, Counts, Steps, Update};
 use setpoint_rules::victims::{self, Candidate};
 use setpoint_schemas::{Action, PodUid, ResourceKey, UpdateOrder};
@@ -58,6 +60,10 @@ impl<V: Views> Turn<'_, V> {
         if workload.kind == WorkloadKind::Bare && !workload.deleted {
             return;
         }
+        // The tallies are settled before planning: without an ended pod there is none to look for.
+        if workload.total().ended == 0 {
+            return;
+        }
         let mut ended: Vec<(PodUid, u32)> = workload
             .pods
             .iter()
@@ -87,7 +93,8 @@ impl<V: Views> Turn<'_, V> {
         let key = workload.key.clone();
         if count <= 0 {
             let waited = workload.memo.waiting.take().is_some();
-            if waited {
+            if waited || !workload.memo.causes.is_empty() {
+                workload.memo.causes.clear();
                 self.state.touch(Table::Workloads, &key);
             }
             self.waits_no_more(id, &key);
@@ -131,13 +138,15 @@ impl<V: Views> Turn<'_, V> {
         }
         let pods = || workload.pods.iter().filter_map(|pod| self.state.pod.get(pod));
         let live = |s: Standing| !matches!(s, Standing::Stopping | Standing::Ended);
+        let mut on_node: BTreeMap<u32, usize> = BTreeMap::new();
+        pods().for_each(|pod| *on_node.entry(pod.node).or_default() += 1);
         let candidates = pods()
             .filter(|pod| live(pod.row.standing))
             .filter(|pod| which(pod.row.revision, pod.row.standing == Standing::Available))
             .map(|pod| Candidate {
                 uid: pod.row.uid.clone(),
                 available: pod.row.standing == Standing::Available,
-                neighbours: pods().filter(|other| other.node == pod.node).count(),
+                neighbours: on_node.get(&pod.node).copied().unwrap_or(0),
                 counter: pod.row.counter,
             })
             .collect();

@@ -1,5 +1,6 @@
 //! Observed pods: what runs moves a pod through its life.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use setpoint_schemas::{Cause, NodeSnapshot, PodObserved, PodPhase, PodUid};
@@ -113,11 +114,11 @@ impl<V: Views> Turn<'_, V> {
             None => true,
             Some(last) => last.session != snapshot.session || last.sequence < snapshot.sequence,
         };
+        let present: BTreeSet<&PodUid> = snapshot.uids.iter().collect();
         let mut absent: Vec<PodUid> = self
             .state
-            .pod
-            .values()
-            .filter(|pod| pod.node == id && older(pod) && !snapshot.uids.contains(&pod.row.uid))
+            .pods_on(id)
+            .filter(|pod| older(pod) && !present.contains(&pod.row.uid))
             .map(|pod| pod.row.uid.clone())
             .collect();
         absent.sort();

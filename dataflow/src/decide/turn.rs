@@ -117,7 +117,7 @@ impl<V: Views> Turn<'_, V> {
         let Some(id) = self.state.pods.get(uid).copied() else { return };
         self.state.touch(Table::Pods, uid);
         self.state.pods.remove(uid);
-        let Some(pod) = self.state.pod.remove(&id) else { return };
+        let Some(pod) = self.state.remove_pod(id) else { return };
         if let Some(fact) = pod.fact {
             self.views.update(Fact::Pod(fact), -1);
         }

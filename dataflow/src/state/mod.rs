@@ -34,6 +34,8 @@ pub(crate) struct State {
     pub(crate) node: HashMap<u32, Node>,
     pub(crate) pods: HashMap<PodUid, u32>,
     pub(crate) pod: HashMap<u32, Pod>,
+    /// Placed pods by node: a snapshot or a loss costs its own node's pods, not the fleet's.
+    pods_on: HashMap<u32, BTreeSet<u32>>,
     /// Pods by namespace and name, as people name them.
     pub(crate) pod_names: HashMap<(Arc<str>, Arc<str>), PodUid>,
     pub(crate) namespaces: HashMap<Arc<str>, u32>,
@@ -101,6 +103,27 @@ impl State {
 
     pub(crate) fn pod_by_uid(&self, uid: &PodUid) -> Option<&Pod> {
         self.pods.get(uid).and_then(|id| self.pod.get(id))
+    }
+
+    pub(crate) fn add_pod(&mut self, id: u32, pod: Pod) {
+        self.pods_on.entry(pod.node).or_default().insert(id);
+        self.pod.insert(id, pod);
+    }
+
+    pub(crate) fn remove_pod(&mut self, id: u32) -> Option<Pod> {
+        let pod = self.pod.remove(&id)?;
+        if let Some(on) = self.pods_on.get_mut(&pod.node) {
+            on.remove(&id);
+            if on.is_empty() {
+                self.pods_on.remove(&pod.node);
+            }
+        }
+        Some(pod)
+    }
+
+    /// The pods placed on a node, in no order that may decide anything.
+    pub(crate) fn pods_on(&self, node: u32) -> impl Iterator<Item = &Pod> {
+        self.pods_on.get(&node).into_iter().flatten().filter_map(|id| self.pod.get(id))
     }
 
     /// Marks a workload to be looked at, for this cause.
