@@ -125,11 +125,7 @@ impl ReadModel {
     }
 
     /// The latest decisions that `keep` holds on to, newest first.
-    pub fn decisions(
-        &self,
-        limit: usize,
-        keep: impl Fn(&Decision) -> bool,
-    ) -> Vec<Arc<Decision>> {
+    pub fn decisions(&self, limit: usize, keep: impl Fn(&Decision) -> bool) -> Vec<Arc<Decision>> {
         let inner = self.read();
         inner.decisions.iter().rev().filter(|d| keep(d)).take(limit).cloned().collect()
     }

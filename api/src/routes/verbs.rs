@@ -58,7 +58,7 @@ pub(crate) async fn decisions(
     let (pod, resource) = (params.get("pod"), params.get("resource"));
     let since = params.number("since")?.unwrap_or(0);
     let limit = limit_of(&params, "limit", DECISIONS_LISTED_MAX)?;
-    let named = (!pod.is_empty()).then(|| model.pod_uids(pod)).unwrap_or_default();
+    let named = if pod.is_empty() { Vec::new() } else { model.pod_uids(pod) };
     let keep = |decision: &Decision| {
         let of_pod = pod.is_empty() || decision.pod == pod || named.contains(&decision.pod);
         let of_resource = resource.is_empty() || decision.resource.contains(resource);

@@ -1,5 +1,7 @@
 //! The API against a tiny leader: routes, watches, agents, Secrets, roles, and a real kubectl.
 
+#![allow(clippy::unwrap_used, reason = "tests may, helpers of tests too")]
+
 mod common;
 
 mod routes;
