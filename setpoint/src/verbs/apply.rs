@@ -39,7 +39,7 @@ pub(crate) struct Apply {
     #[arg(long, short = 'l', value_name = "SELECTOR")]
     pub(crate) selector: Option<String>,
     /// Take over fields that another manager owns
-    #[arg(long, alias = "force-conflicts")]
+    #[arg(long, visible_alias = "force-conflicts")]
     pub(crate) force: bool,
     /// Who owns the fields that are set
     #[arg(long, value_name = "NAME", default_value = FIELD_MANAGER)]
