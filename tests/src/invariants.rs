@@ -1,0 +1,287 @@
+//! What must hold, in plain words, and the auditor who holds it after every epoch.
+//!
+//! The auditor counts for itself: it reads placements and resources as they were committed and
+//! asks neither the engine nor the placer.
+
+mod rest;
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use serde_json::Value;
+use setpoint_dataflow::views::Allocation;
+use setpoint_dataflow::{Epoch, Outcome, Served};
+use setpoint_schemas::{
+    Action, Cut, Decision, DeploymentStrategy, Input, IntOrPercent, NodeName, PodUid, Resource,
+    ResourceKey, Resources, StrategyKind,
+};
+
+use crate::manifests;
+use crate::memory_log::MemoryLog;
+use crate::plant::{Plant, SimNode};
+
+/// Actions that may name no cause: silence and its end are no records of the log.
+const MAY_LACK_CAUSES: [Action; 2] = [Action::Hold, Action::Release];
+/// A node without trouble of its own for this long must never be declared lost for silence.
+const BLAMELESS_MS: i64 = 5 * SimNode::RENEW_MS;
+
+/// A placement that is not withdrawn, as the auditor counts it.
+#[derive(Debug, Clone)]
+struct Live {
+    node: NodeName,
+    workload: String,
+    cpu_milli: i64,
+    generation: i64,
+    term: i64,
+}
+
+/// Holds the invariants.
+#[derive(Debug, Default)]
+pub struct Auditor {
+    live: BTreeMap<PodUid, Live>,
+    /// Every pod that ever was, with its node.
+    homes: HashMap<PodUid, NodeName>,
+    stopped: BTreeSet<PodUid>,
+    resources: BTreeMap<ResourceKey, std::sync::Arc<Resource>>,
+    /// Nodes that readers see as lost.
+    lost: BTreeSet<NodeName>,
+    requested: BTreeMap<NodeName, Resources>,
+    waiting: BTreeMap<PodUid, String>,
+    cut: Cut,
+    last: (i64, i64, i64),
+    inputs: usize,
+    answered: BTreeSet<String>,
+}
+
+impl Auditor {
+    /// Looks at a committed epoch.
+    ///
+    /// # Errors
+    /// The invariant that does not hold, in a sentence.
+    pub fn committed(
+        &mut self,
+        epoch: &Epoch,
+        outcome: &Outcome,
+        cut: &Cut,
+        log: &MemoryLog,
+        plant: &Plant,
+        now_ms: i64,
+    ) -> Result<(), String> {
+        let before = self.counts();
+        self.order(epoch)?;
+        self.accounted(epoch, outcome, cut, log)?;
+        self.served(outcome);
+        self.placements(outcome)?;
+        self.capacity(plant)?;
+        self.bounds(&before)?;
+        for decision in &outcome.decisions {
+            causes_exist(decision, log, cut)?;
+            blameless(decision, plant, now_ms)?;
+        }
+        if !epoch.complete && outcome.decisions.iter().any(|d| d.action == Action::NodeLost && d.rule == "lease") {
+            return Err("a node was declared lost for silence in an incomplete epoch".to_owned());
+        }
+        Ok(())
+    }
+
+    /// Epochs have no gaps; term and time never fall.
+    fn order(&mut self, epoch: &Epoch) -> Result<(), String> {
+        let (number, term, time_ms) = self.last;
+        self.last = (epoch.number, epoch.term, epoch.time_ms);
+        if epoch.number != number + 1 || epoch.term < term || epoch.time_ms < time_ms {
+            return Err(format!("epoch {:?} does not follow {:?}", self.last, (number, term, time_ms)));
+        }
+        Ok(())
+    }
+
+    /// Every record of the log is in one epoch, and every request has one verdict and one entry.
+    fn accounted(&mut self, epoch: &Epoch, outcome: &Outcome, cut: &Cut, log: &MemoryLog) -> Result<(), String> {
+        if log.between(&self.cut, cut).len() != epoch.inputs.len() {
+            return Err("an epoch does not hold what lies between its cut and the one before".to_owned());
+        }
+        self.inputs += epoch.inputs.len();
+        self.cut = cut.clone();
+        let asked = epoch.inputs.iter().filter_map(|sourced| match &sourced.input {
+            Input::Request(request) => Some(request.id.to_string()),
+            _ => None,
+        });
+        let asked: Vec<String> = asked.collect();
+        let verdicts: Vec<String> = outcome.verdicts.iter().map(|v| v.request.to_string()).collect();
+        if asked != verdicts {
+            return Err(format!("asked {asked:?}, answered {verdicts:?}"));
+        }
+        for request in asked {
+            let entries = outcome.decisions.iter().filter(|d| d.request == request).count();
+            if entries != 1 || !self.answered.insert(request.clone()) {
+                return Err(format!("request {request} has {entries} entries in the ledger, not one"));
+            }
+        }
+        Ok(())
+    }
+
+    fn served(&mut self, outcome: &Outcome) {
+        for (key, resource) in &outcome.resources {
+            match resource {
+                Some(resource) => self.resources.insert(key.clone(), resource.clone()),
+                None => self.resources.remove(key),
+            };
+        }
+        for served in &outcome.served {
+            match served {
+                Served::Node(name, Some(node)) => {
+                    self.requested.insert(name.clone(), node.requested.clone());
+                    if node.lost { self.lost.insert(name.clone()) } else { self.lost.remove(name) };
+                }
+                Served::Node(name, None) => {
+                    self.requested.remove(name);
+                    self.lost.remove(name);
+                }
+                Served::Waiting(pod) => {
+                    self.waiting.insert(pod.uid.clone(), pod.workload.to_string());
+                }
+                Served::WaitingGone(uid) => {
+                    self.waiting.remove(uid);
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// A pod has at most one live placement and never changes its node; what was withdrawn never
+    /// comes back; generation and term never fall.
+    fn placements(&mut self, outcome: &Outcome) -> Result<(), String> {
+        for change in &outcome.placements {
+            let uid = &change.uid;
+            let home = self.homes.entry(uid.clone()).or_insert_with(|| change.node.clone());
+            if *home != change.node {
+                return Err(format!("pod {uid} moved from {home} to {}", change.node));
+            }
+            let Some(placement) = &change.placement else {
+                self.live.remove(uid);
+                self.stopped.insert(uid.clone());
+                continue;
+            };
+            if self.stopped.contains(uid) {
+                return Err(format!("pod {uid} was withdrawn and is placed again"));
+            }
+            let live = Live {
+                node: placement.node.clone(),
+                workload: placement.workload.to_string(),
+                cpu_milli: manifests::cpu_of(&placement.spec),
+                generation: placement.generation,
+                term: placement.term,
+            };
+            if let Some(before) = self.live.insert(uid.clone(), live.clone())
+                && (live.generation <= before.generation || live.term < before.term)
+            {
+                return Err(format!("pod {uid} went from {before:?} to {live:?}"));
+            }
+        }
+        Ok(())
+    }
+
+    /// The live placements of a node never need more than it has.
+    fn capacity(&self, plant: &Plant) -> Result<(), String> {
+        for node in &plant.nodes {
+            let used = self.used(&node.name);
+            if used > node.cpu_milli {
+                return Err(format!("{} has {} m and is to run {used} m", node.name, node.cpu_milli));
+            }
+        }
+        Ok(())
+    }
+
+    fn used(&self, node: &NodeName) -> i64 {
+        self.live.values().filter(|live| live.node == *node).map(|live| live.cpu_milli).sum()
+    }
+
+    /// Live pods a workload, those on lost nodes left out.
+    fn counts(&self) -> BTreeMap<String, i64> {
+        let mut counts = BTreeMap::new();
+        for live in self.live.values().filter(|live| !self.lost.contains(&live.node)) {
+            *counts.entry(live.workload.clone()).or_default() += 1;
+        }
+        counts
+    }
+
+    /// Running and starting pods never come to exceed desired and surge. Where a request has just
+    /// lowered the bound they may stand above it, but their number does not grow.
+    fn bounds(&self, before: &BTreeMap<String, i64>) -> Result<(), String> {
+        for (workload, count) in self.counts() {
+            let had = before.get(&workload).copied().unwrap_or(0);
+            let Some(bound) = self.bound(&workload) else { continue };
+            if count > bound.max(had) {
+                return Err(format!("{workload} went from {had} to {count} pods; its bound is {bound}"));
+            }
+        }
+        Ok(())
+    }
+
+    fn bound(&self, workload: &str) -> Option<i64> {
+        let key = ResourceKey::parse(workload).ok()?;
+        if &*key.kind.kind == "DaemonSet" {
+            return None;
+        }
+        let Some(resource) = self.resources.get(&key) else { return Some(0) };
+        let body: Value = serde_json::from_str(&resource.body).ok()?;
+        let desired = desired_of(&body);
+        Some(if &*key.kind.kind == "Deployment" { desired + surge_of(&body, desired) } else { desired })
+    }
+
+    /// The dataflow's count of what is reserved equals the placer's.
+    ///
+    /// # Errors
+    /// Both counts.
+    pub fn allocations(&self, views: &BTreeMap<u32, Allocation>) -> Result<(), String> {
+        let mut counted: Vec<(i64, i64, i64)> =
+            views.values().map(|a| (a.cpu_milli, a.memory_bytes, a.pods)).collect();
+        let reserved = self.requested.values().map(|r| (r.cpu_milli, r.memory_bytes, r.pods));
+        let mut reserved: Vec<(i64, i64, i64)> = reserved.filter(|r| *r != (0, 0, 0)).collect();
+        counted.sort_unstable();
+        reserved.sort_unstable();
+        if counted == reserved {
+            return Ok(());
+        }
+        Err(format!("the views count {counted:?} as reserved, the placer {reserved:?}"))
+    }
+}
+
+/// Every decision names causes that exist on the log, before the cut of its epoch.
+fn causes_exist(decision: &Decision, log: &MemoryLog, cut: &Cut) -> Result<(), String> {
+    if decision.causes.is_empty() && !MAY_LACK_CAUSES.contains(&decision.action) {
+        return Err(format!("a decision without cause: {decision:?}"));
+    }
+    match decision.causes.iter().find(|cause| !log.holds(cause, cut)) {
+        Some(cause) => Err(format!("the cause {cause:?} is not on the log: {decision:?}")),
+        None => Ok(()),
+    }
+}
+
+/// No healthy node is declared lost, whatever befell ourselves.
+fn blameless(decision: &Decision, plant: &Plant, now_ms: i64) -> Result<(), String> {
+    if decision.action != Action::NodeLost || decision.rule != "lease" {
+        return Ok(());
+    }
+    let healthy = |node: &&SimNode| {
+        node.name.as_str() == decision.node && node.trouble_ms + BLAMELESS_MS < now_ms
+    };
+    match plant.nodes.iter().find(healthy) {
+        Some(node) => Err(format!("healthy {} is declared lost: {}", node.name, decision.reason)),
+        None => Ok(()),
+    }
+}
+
+/// How many pods a resource wants; a bare pod is one.
+pub(crate) fn desired_of(body: &Value) -> i64 {
+    body["spec"]["replicas"].as_i64().unwrap_or(1)
+}
+
+fn surge_of(body: &Value, desired: i64) -> i64 {
+    let strategy = body["spec"].get("strategy").cloned().unwrap_or_default();
+    let strategy: DeploymentStrategy = serde_json::from_value(strategy).unwrap_or_default();
+    if strategy.kind == Some(StrategyKind::Recreate) {
+        return 0;
+    }
+    let given = strategy.rolling_update.and_then(|rolling| rolling.max_surge);
+    let surge = given.unwrap_or(IntOrPercent::Percent("25%".to_owned()));
+    surge.of(desired, true).unwrap_or(0)
+}

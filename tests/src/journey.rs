@@ -1,0 +1,295 @@
+//! A journey: a plant, a log, leaders and people, from a seed, through faults to rest.
+//!
+//! Guarantee: the same seed gives the same trace.
+
+mod leader;
+mod operator;
+mod watched;
+mod weather;
+
+pub use leader::{Checkpoint, Committed, Leader, Recorded};
+pub use operator::Operator;
+pub use watched::{Allocations, Watched};
+
+use std::collections::VecDeque;
+
+use setpoint_dataflow::{Engine, Epoch, Outcome};
+use setpoint_schemas::{Cut, Policy};
+
+use crate::draw::Draw;
+use crate::invariants::Auditor;
+use crate::memory_log::MemoryLog;
+use crate::plant::{Plant, SimNode};
+use weather::Weather;
+
+/// One look at the world.
+pub(crate) const TICK_MS: i64 = 200;
+/// True time when a journey begins, milliseconds since 1970: 2026-01-01.
+const BEGIN_MS: i64 = 1_767_225_600_000;
+/// Time for a fleet to come to rest after the last fault: the longest backoff and some more.
+const REST_MS_MAX: i64 = 400_000;
+/// Events told when a journey fails.
+const EVENTS_TOLD: usize = 40;
+
+/// How long and how closely watched a journey is.
+#[derive(Debug, Clone, Copy)]
+pub struct Plan {
+    /// The seed.
+    pub seed: u64,
+    /// Ticks with faults.
+    pub ticks: usize,
+    /// Whether a second engine, over the dataflow, decides everything as well.
+    pub both_views: bool,
+    /// An engine is rebuilt from its rows and runs beside for one epoch this often in a thousand.
+    pub rebuilt_in_thousand: usize,
+}
+
+/// What a journey came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Trace {
+    /// A hash over all epochs and their outcomes.
+    pub hash: u64,
+    /// Epochs committed.
+    pub epochs: usize,
+    /// Times that a leader crashed.
+    pub crashes: usize,
+}
+
+/// The whole system.
+pub struct Journey {
+    plan: Plan,
+    policy: Policy,
+    now_ms: i64,
+    log: MemoryLog,
+    plant: Plant,
+    operator: Operator,
+    weather: Weather,
+    committed: Committed,
+    leader: Option<Leader>,
+    shadow: Option<Engine<Watched>>,
+    auditor: Auditor,
+    rows: Checkpoint,
+    draw: Draw,
+    trace: Trace,
+    events: VecDeque<String>,
+}
+
+impl Journey {
+    /// A journey of this plan, at its beginning.
+    #[must_use]
+    pub fn new(plan: Plan) -> Self {
+        let mut draw = Draw::new(plan.seed);
+        let nodes = 2 + draw.below(6);
+        let policy = Policy {
+            lease_renew_ms: SimNode::RENEW_MS,
+            lease_grace_ms: 3 * SimNode::RENEW_MS,
+            starts_per_second: *draw.pick(&[1, 3, 10_000]),
+            starts_burst: *draw.pick(&[2, 100_000]),
+            ..Policy::default()
+        };
+        Journey {
+            plan,
+            policy,
+            now_ms: BEGIN_MS,
+            log: MemoryLog::default(),
+            plant: Plant::new(nodes, draw.fork()),
+            operator: Operator::new(draw.fork()),
+            weather: Weather::new(draw.fork()),
+            committed: Committed::default(),
+            leader: None,
+            shadow: None,
+            auditor: Auditor::default(),
+            rows: Checkpoint::default(),
+            draw,
+            trace: Trace { hash: 0, epochs: 0, crashes: 0 },
+            events: VecDeque::new(),
+        }
+    }
+
+    /// Runs to the end.
+    ///
+    /// # Errors
+    /// What did not hold, with the last events.
+    pub fn run(mut self) -> Result<Trace, String> {
+        for tick in 0..self.plan.ticks {
+            self.weather.change(self.now_ms, &mut self.plant, &mut self.events);
+            if tick == 5 || self.draw.chance(60) {
+                let asked = self.operator.ask(&self.plant, &self.committed);
+                self.tell(format!("asked: {asked:?}"));
+                self.log.append(asked);
+            }
+            self.tick(true).map_err(|broken| self.failed(&broken))?;
+        }
+        self.rest().map_err(|broken| self.failed(&broken))?;
+        Ok(self.trace)
+    }
+
+    /// After the last fault: until all is as it should be.
+    fn rest(&mut self) -> Result<(), String> {
+        self.plant.heal(self.now_ms);
+        self.weather = Weather::calm(&self.weather);
+        self.tell("the last fault is over".to_owned());
+        let end_ms = self.now_ms + REST_MS_MAX;
+        loop {
+            for _ in 0..10 {
+                self.tick(false)?;
+            }
+            match self.auditor.at_rest(&self.plant, &self.committed, &self.log) {
+                Ok(()) => return Ok(()),
+                Err(unrest) if self.now_ms > end_ms => {
+                    return Err(format!("the fleet does not come to rest: {unrest}"));
+                }
+                Err(_) => {}
+            }
+        }
+    }
+
+    fn tick(&mut self, stormy: bool) -> Result<(), String> {
+        self.now_ms += TICK_MS;
+        let as_of = self.committed.as_of();
+        self.plant.step(self.now_ms, as_of, &self.committed.placements, &mut self.log);
+        if !self.plant.api_up {
+            return Ok(());
+        }
+        if self.leader.is_none() {
+            self.recover();
+        }
+        if stormy && self.draw.chance(6) {
+            return self.crash();
+        }
+        self.decide().map(|_| ())
+    }
+
+    fn clock_ms(&self) -> i64 {
+        self.now_ms + self.weather.skew_ms
+    }
+
+    fn recover(&mut self) {
+        let clock_ms = self.clock_ms();
+        let leader = Leader::recover(&self.committed, &self.log, &self.policy, Watched::by_hand(), clock_ms);
+        self.tell(format!("a leader of term {} from the checkpoint of epoch {}", leader.term, self.committed.checkpoint.number));
+        self.rows = self.committed.checkpoint.clone();
+        if self.plan.both_views {
+            let shadow = Leader::recover(&self.committed, &self.log, &self.policy, Watched::by_dataflow(), clock_ms);
+            self.shadow = Some(shadow.engine);
+        }
+        self.leader = Some(leader);
+    }
+
+    /// The leader dies: with an epoch decided and not committed, or between two epochs.
+    fn crash(&mut self) -> Result<(), String> {
+        self.trace.crashes += 1;
+        if self.draw.chance(500) {
+            self.decide()?;
+            self.tell("the leader dies after its commit".to_owned());
+        } else if let Some((epoch, _)) = self.cut() {
+            let leader = self.leader.as_mut().ok_or("a leader leads")?;
+            leader.engine.step(epoch);
+            self.tell("the leader dies before its commit".to_owned());
+        }
+        (self.leader, self.shadow) = (None, None);
+        Ok(())
+    }
+
+    /// What the leader reads next, if there is a reason to.
+    fn cut(&mut self) -> Option<(Epoch, Cut)> {
+        let clock_ms = self.clock_ms();
+        let ends = self.log.ends();
+        let before = self.committed.cut();
+        let cut = self.weather.cut(&before, &ends, &mut self.draw);
+        let leader = self.leader.as_mut()?;
+        let is_due = leader.due_ms.is_some_and(|due| due <= clock_ms);
+        if cut == before && !is_due && !leader.wants_cold && !leader.is_first {
+            // A leader that waits is not paused: it looks at the log all the time.
+            leader.looked_ms = clock_ms.max(leader.looked_ms);
+            return None;
+        }
+        let time_ms = clock_ms.max(leader.engine.time_ms());
+        let stalled = time_ms - leader.looked_ms > self.policy.lease_grace_ms / 2;
+        leader.looked_ms = time_ms;
+        let is_new = leader.is_first && leader.engine.number() == 0;
+        let epoch = Epoch {
+            number: leader.engine.number() + 1,
+            term: leader.term,
+            time_ms,
+            cold: leader.wants_cold && self.draw.chance(500),
+            complete: cut == ends,
+            renew_leases: leader.is_first || stalled,
+            policy: is_new.then(|| self.policy.clone()),
+            inputs: self.log.between(&before, &cut),
+        };
+        Some((epoch, cut))
+    }
+
+    fn decide(&mut self) -> Result<Option<Outcome>, String> {
+        let Some((epoch, cut)) = self.cut() else { return Ok(None) };
+        let is_watched = self.draw.chance(self.plan.rebuilt_in_thousand);
+        let rebuilt = (is_watched && self.rows.number > 0).then(|| self.rows.restore(Watched::by_hand()));
+        let Some(leader) = self.leader.as_mut() else { return Ok(None) };
+        let recorded = Epoch { inputs: Vec::new(), ..epoch.clone() };
+        let outcome = leader.engine.step(epoch.clone());
+        leader.is_first = false;
+        (leader.due_ms, leader.wants_cold) = (outcome.due_ms, outcome.wants_cold);
+        self.rows.write(leader.engine.take_rows(), outcome.number, &cut);
+        let allocations = leader.allocations.clone();
+
+        for decision in &outcome.decisions {
+            self.tell(format!("{:?} {} {} {} {}: {}", decision.action, decision.resource, decision.pod, decision.node, decision.rule, decision.reason));
+        }
+        self.tell(format!("epoch {} at {} complete {} renew {}: {} inputs", outcome.number, outcome.time_ms - BEGIN_MS, epoch.complete, epoch.renew_leases, epoch.inputs.len()));
+        if let Some(mut rebuilt) = rebuilt {
+            same("an engine rebuilt from its rows", &rebuilt.step(epoch.clone()), &outcome)?;
+        }
+        if let Some(shadow) = &mut self.shadow {
+            let other = shadow.step(epoch.clone());
+            same("the engine over the dataflow", &other, &outcome)?;
+            if other != outcome {
+                return Err(format!("the dataflow serves otherwise: {other:#?}\nnot {outcome:#?}"));
+            }
+        }
+        let hash = outcome.hash;
+        self.committed.commit(Recorded { epoch: recorded, cut: cut.clone(), hash }, &outcome);
+        self.auditor.committed(&epoch, &outcome, &cut, &self.log, &self.plant, self.now_ms)?;
+        self.auditor.allocations(&allocations.borrow())?;
+        if self.draw.chance(40) {
+            self.committed.checkpoint = self.rows.clone();
+        }
+        self.trace.epochs += 1;
+        self.trace.hash = self.trace.hash.rotate_left(7) ^ u64::from_ne_bytes(hash.to_ne_bytes());
+        self.trace.hash = self.trace.hash.wrapping_mul(31).wrapping_add(outcome.time_ms.unsigned_abs());
+        Ok(Some(outcome))
+    }
+
+    fn tell(&mut self, event: String) {
+        if self.events.len() == EVENTS_TOLD {
+            self.events.pop_front();
+        }
+        let cut: String = event.chars().take(400).collect();
+        self.events.push_back(format!("{:>7} {cut}", self.now_ms - BEGIN_MS));
+    }
+
+    fn failed(&self, broken: &str) -> String {
+        let events: Vec<&str> = self.events.iter().map(String::as_str).collect();
+        format!(
+            "{}\n{broken}\nsimulation failed: make simulate SEED={}",
+            events.join("\n"),
+            self.plan.seed
+        )
+    }
+}
+
+/// Two engines over the same epoch decide the same.
+fn same(who: &str, one: &Outcome, other: &Outcome) -> Result<(), String> {
+    let decided = |o: &Outcome| {
+        let verdicts = o.verdicts.clone();
+        (o.hash, o.decisions.clone(), o.placements.clone(), verdicts, o.due_ms, o.resources.clone())
+    };
+    if decided(one) == decided(other) {
+        return Ok(());
+    }
+    Err(format!(
+        "{who} decides otherwise in epoch {}:\n{:#?}\n{:#?}\ndue {:?}\nnot\n{:#?}\n{:#?}\ndue {:?}\nresources {} and {}",
+        one.number, one.decisions, one.placements, one.due_ms, other.decisions, other.placements,
+        other.due_ms, one.resources.len(), other.resources.len()
+    ))
+}

@@ -1,0 +1,138 @@
+//! The people: they apply, scale, update, delete, cordon, restart, and get things wrong.
+
+use serde_json::{Value, json};
+use setpoint_schemas::{Input, Request, RequestItem, Verb};
+
+use super::leader::Committed;
+use crate::draw::Draw;
+use crate::manifests::{apart, bare_pod, daemon_set, deployment, item, namespace, patch, request, rolling};
+use crate::plant::Plant;
+
+/// Few names, so that requests meet.
+const DEPLOYMENTS: [&str; 3] = ["web", "api", "db"];
+/// Two namespaces: one that is always there and one that comes and goes.
+const NAMESPACES: [&str; 2] = ["default", "team"];
+
+/// Draws what people ask for.
+pub struct Operator {
+    draw: Draw,
+    asked: usize,
+}
+
+impl Operator {
+    /// An operator of this stream.
+    #[must_use]
+    pub fn new(draw: Draw) -> Self {
+        Operator { draw, asked: 0 }
+    }
+
+    /// Asks for something.
+    pub fn ask(&mut self, plant: &Plant, committed: &Committed) -> Input {
+        let items = self.items(plant, committed);
+        self.asked += 1;
+        let request: Request = request(&format!("r{}", self.asked), items);
+        Input::Request(Box::new(request))
+    }
+
+    fn items(&mut self, plant: &Plant, committed: &Committed) -> Vec<RequestItem> {
+        match self.draw.below(20) {
+            0..=4 => vec![item(Verb::Apply, &self.workload())],
+            5..=8 => vec![self.scale()],
+            9 => vec![item(Verb::Apply, &namespace("team")), item(Verb::Apply, &self.workload())],
+            10 => vec![self.cordon(plant)],
+            11 => vec![item(Verb::Delete, &self.workload())],
+            12 => vec![self.bare()],
+            13 => vec![self.undo()],
+            14 => vec![item(Verb::Apply, &self.daemon())],
+            15 => vec![self.pod_of(committed, Verb::RestartPod)],
+            16 => vec![self.pod_of(committed, Verb::Delete)],
+            17 => vec![item(Verb::Apply, &self.workload()), self.wrong()],
+            18 if self.draw.chance(300) => vec![item(Verb::Delete, &namespace("team"))],
+            18 => vec![self.confirm(plant)],
+            _ => (0..3).map(|_| item(Verb::Apply, &self.workload())).collect(),
+        }
+    }
+
+    fn workload(&mut self) -> Value {
+        let name = *self.draw.pick(&DEPLOYMENTS);
+        let place = *self.draw.pick(&NAMESPACES);
+        let (replicas, cpu) = (self.draw.between(0, 7), *self.draw.pick(&[50, 200, 400, 900]));
+        let image = format!("app:{}", self.draw.below(4));
+        let workload = deployment(place, name, replicas, cpu, &image);
+        match self.draw.below(6) {
+            0 => rolling(workload, 2, 0),
+            1 => rolling(workload, 0, 2),
+            2 => apart(workload),
+            3 => {
+                let mut workload = workload;
+                workload["spec"]["strategy"] = json!({"type": "Recreate"});
+                workload
+            }
+            4 => {
+                let mut workload = workload;
+                workload["spec"]["minReadySeconds"] = json!(self.draw.between(0, 3));
+                workload
+            }
+            _ => workload,
+        }
+    }
+
+    fn named(&mut self, verb: Verb, body: &Value) -> RequestItem {
+        let name = *self.draw.pick(&DEPLOYMENTS);
+        let place = *self.draw.pick(&NAMESPACES);
+        patch(verb, ("apps/v1", "Deployment"), place, name, body)
+    }
+
+    fn scale(&mut self) -> RequestItem {
+        let replicas = self.draw.between(0, 8);
+        self.named(Verb::MergePatch, &json!({"spec": {"replicas": replicas}}))
+    }
+
+    fn undo(&mut self) -> RequestItem {
+        self.named(Verb::RolloutUndo, &json!({"toRevision": 0}))
+    }
+
+    fn wrong(&mut self) -> RequestItem {
+        if self.draw.chance(500) {
+            return self.named(Verb::MergePatch, &json!({"spec": {"replicas": -1}}));
+        }
+        item(Verb::Apply, &deployment("nowhere", "x", 1, 50, "app:0"))
+    }
+
+    fn bare(&mut self) -> RequestItem {
+        let name = *self.draw.pick(&["tool", "probe"]);
+        let verb = *self.draw.pick(&[Verb::Apply, Verb::Apply, Verb::Delete]);
+        item(verb, &bare_pod("default", name, 150, "tool:1"))
+    }
+
+    fn daemon(&mut self) -> Value {
+        let image = format!("log:{}", self.draw.below(3));
+        daemon_set("default", "logger", 100, &image)
+    }
+
+    fn cordon(&mut self, plant: &Plant) -> RequestItem {
+        let node = self.draw.below(plant.nodes.len());
+        let name = plant.nodes[node].name.to_string();
+        let body = json!({"spec": {"unschedulable": self.draw.chance(300)}});
+        patch(Verb::MergePatch, ("v1", "Node"), "", &name, &body)
+    }
+
+    fn pod_of(&mut self, committed: &Committed, verb: Verb) -> RequestItem {
+        let placed: Vec<_> = committed.placements.values().collect();
+        let (place, name) = match placed.is_empty() {
+            true => ("default".to_owned(), "nobody".to_owned()),
+            false => {
+                let chosen = self.draw.pick(&placed);
+                (chosen.namespace.to_string(), chosen.name.to_string())
+            }
+        };
+        patch(verb, ("v1", "Pod"), &place, &name, &json!({}))
+    }
+
+    /// Confirms a loss only of machines that are really down.
+    fn confirm(&mut self, plant: &Plant) -> RequestItem {
+        let down = plant.nodes.iter().find(|node| !node.machine_up);
+        let name = down.map_or("n99", |node| node.name.as_str()).to_owned();
+        patch(Verb::ConfirmLost, ("v1", "Node"), "", &name, &json!({}))
+    }
+}

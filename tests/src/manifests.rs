@@ -1,0 +1,162 @@
+//! Manifests, requests and nodes for tests, short to write and to read.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+use setpoint_schemas::{
+    Condition, ConditionStatus, Lease, NodeName, NodeRecord, Request, RequestId, RequestItem,
+    Resources, SessionId, Verb,
+};
+
+/// A Deployment of one container that asks for `cpu` thousandths of a core, of this image.
+#[must_use]
+pub fn deployment(namespace: &str, name: &str, replicas: i64, cpu: i64, image: &str) -> Value {
+    json!({
+        "apiVersion": "apps/v1", "kind": "Deployment",
+        "metadata": {"name": name, "namespace": namespace},
+        "spec": {"replicas": replicas, "template": template(name, cpu, image)},
+    })
+}
+
+/// A DaemonSet of one container.
+#[must_use]
+pub fn daemon_set(namespace: &str, name: &str, cpu: i64, image: &str) -> Value {
+    json!({
+        "apiVersion": "apps/v1", "kind": "DaemonSet",
+        "metadata": {"name": name, "namespace": namespace},
+        "spec": {"template": template(name, cpu, image)},
+    })
+}
+
+/// A bare pod of one container.
+#[must_use]
+pub fn bare_pod(namespace: &str, name: &str, cpu: i64, image: &str) -> Value {
+    json!({
+        "apiVersion": "v1", "kind": "Pod",
+        "metadata": {"name": name, "namespace": namespace},
+        "spec": template(name, cpu, image)["spec"],
+    })
+}
+
+/// A Namespace.
+#[must_use]
+pub fn namespace(name: &str) -> Value {
+    json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
+}
+
+fn template(app: &str, cpu: i64, image: &str) -> Value {
+    let requests = json!({"cpu": format!("{cpu}m"), "memory": "16Mi"});
+    json!({
+        "metadata": {"labels": {"app": app}},
+        "spec": {"containers": [{"name": "main", "image": image, "resources": {"requests": requests}}]},
+    })
+}
+
+/// Keeps the pods of a workload on different nodes.
+#[must_use]
+pub fn apart(mut workload: Value) -> Value {
+    let labels = workload["spec"]["template"]["metadata"]["labels"].clone();
+    workload["spec"]["template"]["spec"]["affinity"] = json!({"podAntiAffinity": {
+        "requiredDuringSchedulingIgnoredDuringExecution": [
+            {"labelSelector": {"matchLabels": labels}, "topologyKey": "kubernetes.io/hostname"},
+        ]}});
+    workload
+}
+
+/// Bounds the rolling update of a Deployment.
+#[must_use]
+pub fn rolling(mut workload: Value, surge: i64, unavailable: i64) -> Value {
+    workload["spec"]["strategy"] = json!({"type": "RollingUpdate",
+        "rollingUpdate": {"maxSurge": surge, "maxUnavailable": unavailable}});
+    workload
+}
+
+/// One item of a request: the verb, on what this object names.
+#[must_use]
+pub fn item(verb: Verb, object: &Value) -> RequestItem {
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    RequestItem {
+        verb,
+        api_version: text(&object["apiVersion"]),
+        kind: text(&object["kind"]),
+        namespace: text(&object["metadata"]["namespace"]),
+        name: text(&object["metadata"]["name"]),
+        subresource: String::new(),
+        body: if verb == Verb::Delete { String::new() } else { object.to_string() },
+        expected_version: None,
+    }
+}
+
+/// One item whose body is not the object: a patch, an undo.
+#[must_use]
+pub fn patch(verb: Verb, kind: (&str, &str), namespace: &str, name: &str, body: &Value) -> RequestItem {
+    let object = json!({"apiVersion": kind.0, "kind": kind.1,
+        "metadata": {"namespace": namespace, "name": name}});
+    RequestItem { body: body.to_string(), ..item(verb, &object) }
+}
+
+/// A request of these items.
+///
+/// # Panics
+/// When the id is none.
+#[must_use]
+pub fn request(id: &str, items: Vec<RequestItem>) -> Request {
+    Request {
+        id: RequestId::parse(id).expect("a test's id follows the grammar"),
+        time_ms: 0,
+        actor: "tester".to_owned(),
+        field_manager: "test".to_owned(),
+        force: true,
+        items,
+    }
+}
+
+/// A ready node of `cpu` thousandths of a core, in this session.
+#[must_use]
+pub fn node(name: &NodeName, session: &SessionId, cpu: i64) -> NodeRecord {
+    let amounts = Resources {
+        cpu_milli: cpu,
+        memory_bytes: 4 << 30,
+        ephemeral_bytes: 10 << 30,
+        pods: 110,
+        extended: BTreeMap::new(),
+    };
+    NodeRecord {
+        node: name.clone(),
+        session: session.clone(),
+        time_ms: 0,
+        runtime: "simulated".to_owned(),
+        runtime_version: "1".to_owned(),
+        agent_version: "1".to_owned(),
+        address: "192.0.2.1".to_owned(),
+        capacity: amounts.clone(),
+        allocatable: amounts,
+        labels: BTreeMap::from([("kubernetes.io/hostname".to_owned(), name.to_string())]),
+        conditions: vec![Condition {
+            kind: "Ready".to_owned(),
+            status: ConditionStatus::True,
+            reason: "AgentReady".to_owned(),
+            message: String::new(),
+            transition_ms: 0,
+        }],
+    }
+}
+
+/// A renewal of a node's lease.
+#[must_use]
+pub fn lease(node: &NodeName, session: &SessionId, sequence: i64) -> Lease {
+    Lease { node: node.clone(), session: session.clone(), sequence, time_ms: 0 }
+}
+
+/// The cpu that one pod of this spec (a PodSpec in JSON) reserves, read by hand: the auditor does
+/// not ask the placer.
+#[must_use]
+pub fn cpu_of(spec: &str) -> i64 {
+    let spec: Value = serde_json::from_str(spec).unwrap_or_default();
+    let containers = spec["containers"].as_array().cloned().unwrap_or_default();
+    let cpu = |container: &Value| {
+        let text = container["resources"]["requests"]["cpu"].as_str().unwrap_or("0m").to_owned();
+        text.trim_end_matches('m').parse::<i64>().unwrap_or(0)
+    };
+    containers.iter().map(cpu).sum()
+}

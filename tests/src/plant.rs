@@ -1,0 +1,123 @@
+//! The plant: simulated nodes behind a network that delays, repeats, reorders and breaks.
+//!
+//! Guarantee: what a node says reaches the log late, twice or in another order, but a registration
+//! comes before all else of its session, as the agent's own protocol has it.
+
+mod node;
+mod pod;
+
+pub use node::{List, SimNode};
+pub use pod::{PodState, SimPod};
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use setpoint_schemas::{Input, Placement, PodUid};
+
+use crate::draw::Draw;
+use crate::memory_log::MemoryLog;
+
+/// The longest way of a message to the log when nothing is broken.
+const DELAY_MS_MAX: i64 = 300;
+/// How soon a message whose way is broken is tried again.
+const RETRY_MS: i64 = 500;
+
+/// A message on its way to the log.
+#[derive(Debug, Clone)]
+pub(crate) struct Message {
+    pub(crate) node: usize,
+    pub(crate) session: i64,
+    pub(crate) input: Input,
+}
+
+/// The nodes and the network.
+pub struct Plant {
+    /// The nodes, by number.
+    pub nodes: Vec<SimNode>,
+    /// Whether our own API answers.
+    pub api_up: bool,
+    /// Whether messages are repeated and things fail by themselves.
+    pub faults: bool,
+    in_flight: BTreeMap<(i64, u64), Message>,
+    sent: u64,
+    draw: Draw,
+}
+
+impl Plant {
+    /// A plant of `count` nodes.
+    #[must_use]
+    pub fn new(count: usize, mut draw: Draw) -> Self {
+        let node = |number: usize| SimNode::new(number, *draw.pick(&[1_000, 2_000, 4_000]));
+        let nodes = (0..count).map(node).collect();
+        Plant { nodes, api_up: true, faults: true, in_flight: BTreeMap::new(), sent: 0, draw }
+    }
+
+    /// One more node.
+    pub fn join(&mut self) {
+        let number = self.nodes.len();
+        self.nodes.push(SimNode::new(number, 2_000));
+    }
+
+    /// Goes on to `now_ms` of true time: nodes see their placements as of (term, epoch), work, and
+    /// what they say travels.
+    pub fn step(&mut self, now_ms: i64, as_of: (i64, i64), placements: &BTreeMap<PodUid, Arc<Placement>>, log: &mut MemoryLog) {
+        for number in 0..self.nodes.len() {
+            let node = &mut self.nodes[number];
+            node.note_trouble(now_ms);
+            if self.api_up && node.hears() && node.polls(now_ms) {
+                let mine = placements.values().filter(|p| p.node == node.name).cloned();
+                let list = List { term: as_of.0, epoch: as_of.1, placements: mine.collect() };
+                let late = if self.faults { self.draw.between(0, 900) } else { 50 };
+                node.lists.push((now_ms + late, list));
+            }
+            let mut said = Vec::new();
+            node.step(now_ms, self.faults, &mut self.draw, &mut said);
+            let session = node.session_number;
+            for input in said {
+                self.send(now_ms, Message { node: number, session, input });
+            }
+        }
+        self.deliver(now_ms, log);
+    }
+
+    fn send(&mut self, now_ms: i64, message: Message) {
+        let copies = if self.faults && self.draw.chance(50) { 2 } else { 1 };
+        for _ in 0..copies {
+            let at = now_ms + self.draw.between(1, DELAY_MS_MAX);
+            self.sent += 1;
+            self.in_flight.insert((at, self.sent), message.clone());
+        }
+    }
+
+    fn deliver(&mut self, now_ms: i64, log: &mut MemoryLog) {
+        let later = self.in_flight.split_off(&(now_ms + 1, 0));
+        let due = std::mem::replace(&mut self.in_flight, later);
+        for ((_, number), message) in due {
+            let node = &mut self.nodes[message.node];
+            let is_present = node.session_number == message.session && node.agent_up;
+            if !self.api_up || node.partitioned {
+                // Tried again while its sender lives.
+                if is_present {
+                    self.in_flight.insert((now_ms + RETRY_MS, number), message);
+                }
+                continue;
+            }
+            if let Input::Node(_) = message.input {
+                if !is_present {
+                    continue;
+                }
+                node.registered = true;
+            }
+            log.append(message.input);
+        }
+    }
+
+    /// Mends everything, for good.
+    pub fn heal(&mut self, now_ms: i64) {
+        self.api_up = true;
+        self.faults = false;
+        for node in &mut self.nodes {
+            node.heal(now_ms);
+        }
+    }
+}

@@ -1,0 +1,285 @@
+//! A simulated node with its agent: follows its placement list, level-triggered, and reports.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use setpoint_schemas::{
+    Input, NodeName, NodeSnapshot, Placement, PodObserved, PodPhase, PodUid, SessionId,
+};
+
+use super::pod::SimPod;
+use crate::draw::Draw;
+use crate::manifests;
+
+/// How often a node asks for its placements.
+const POLL_MS: i64 = 400;
+/// How often a node says all that it has.
+const SNAPSHOT_MS: i64 = 6_000;
+
+/// A complete list of a node's placements.
+#[derive(Debug, Clone)]
+pub struct List {
+    /// The reign that says so.
+    pub term: i64,
+    /// The epoch as of which it holds.
+    pub epoch: i64,
+    /// The placements.
+    pub placements: Vec<Arc<Placement>>,
+}
+
+type Told = (PodPhase, bool, &'static str, i64);
+
+/// A node and its agent.
+pub struct SimNode {
+    /// Its name.
+    pub name: NodeName,
+    /// Its cpu, in thousandths of a core.
+    pub cpu_milli: i64,
+    /// Whether the machine runs.
+    pub machine_up: bool,
+    /// Whether its agent runs.
+    pub agent_up: bool,
+    /// Whether its network is broken.
+    pub partitioned: bool,
+    /// Whether this session is registered.
+    pub registered: bool,
+    /// The number of the agent's life.
+    pub session_number: i64,
+    /// What it runs.
+    pub pods: BTreeMap<PodUid, SimPod>,
+    /// True time of its last own trouble.
+    pub trouble_ms: i64,
+    pub(crate) lists: Vec<(i64, List)>,
+    /// The highest (term, epoch) accepted: on disk, so it outlives the agent.
+    guard: (i64, i64),
+    known: Option<BTreeMap<PodUid, Arc<Placement>>>,
+    told: BTreeMap<PodUid, Told>,
+    gone: Vec<Arc<Placement>>,
+    sequence: i64,
+    lease_sequence: i64,
+    lease_ms: i64,
+    poll_ms: i64,
+    snapshot_ms: i64,
+    is_registering: bool,
+}
+
+impl SimNode {
+    /// How often a lease is renewed; the policy of a journey says the same.
+    pub const RENEW_MS: i64 = 2_000;
+
+    pub(crate) fn new(number: usize, cpu_milli: i64) -> Self {
+        SimNode {
+            name: NodeName::parse(&format!("n{number}")).expect("a node's name"),
+            cpu_milli,
+            machine_up: true,
+            agent_up: true,
+            partitioned: false,
+            registered: false,
+            session_number: 1,
+            pods: BTreeMap::new(),
+            trouble_ms: 0,
+            lists: Vec::new(),
+            guard: (0, 0),
+            known: None,
+            told: BTreeMap::new(),
+            gone: Vec::new(),
+            sequence: 0,
+            lease_sequence: 0,
+            lease_ms: 0,
+            poll_ms: 0,
+            snapshot_ms: 0,
+            is_registering: false,
+        }
+    }
+
+    /// Whether its agent can hear us.
+    #[must_use]
+    pub fn hears(&self) -> bool {
+        self.machine_up && self.agent_up && !self.partitioned
+    }
+
+    pub(crate) fn note_trouble(&mut self, now_ms: i64) {
+        if !self.hears() {
+            self.trouble_ms = now_ms;
+        }
+    }
+
+    pub(crate) fn polls(&mut self, now_ms: i64) -> bool {
+        let due = self.poll_ms <= now_ms;
+        if due {
+            self.poll_ms = now_ms + POLL_MS;
+        }
+        due
+    }
+
+    /// The machine dies with all that runs on it.
+    pub fn kill_machine(&mut self) {
+        self.machine_up = false;
+        self.kill_agent();
+        self.pods.clear();
+        self.gone.clear();
+        self.told.clear();
+    }
+
+    /// The agent dies; what it started runs on.
+    pub fn kill_agent(&mut self) {
+        self.agent_up = false;
+        self.lists.clear();
+        self.known = None;
+    }
+
+    /// The agent starts, in a new session.
+    pub fn start_agent(&mut self) {
+        if self.agent_up {
+            return;
+        }
+        (self.machine_up, self.agent_up, self.registered) = (true, true, false);
+        self.is_registering = false;
+        self.session_number += 1;
+        (self.sequence, self.lease_sequence) = (0, 0);
+        (self.lease_ms, self.poll_ms, self.snapshot_ms) = (0, 0, 0);
+        self.told.clear();
+        self.gone.clear();
+    }
+
+    pub(crate) fn heal(&mut self, now_ms: i64) {
+        self.partitioned = false;
+        self.start_agent();
+        self.trouble_ms = now_ms;
+    }
+
+    /// The session of the agent's present life.
+    #[must_use]
+    pub fn session(&self) -> SessionId {
+        SessionId::parse(&format!("{}-s{}", self.name, self.session_number)).expect("a session id")
+    }
+
+    pub(crate) fn step(&mut self, now_ms: i64, faults: bool, draw: &mut Draw, said: &mut Vec<Input>) {
+        if !self.machine_up {
+            return;
+        }
+        self.work(now_ms, faults, draw);
+        if !self.agent_up {
+            return;
+        }
+        self.accept_lists(now_ms);
+        self.follow(now_ms, draw);
+        if !self.registered {
+            if !self.is_registering {
+                self.is_registering = true;
+                let record = manifests::node(&self.name, &self.session(), self.cpu_milli);
+                said.push(Input::Node(Box::new(record)));
+            }
+            return;
+        }
+        self.renew(now_ms, said);
+        self.report(now_ms, said);
+    }
+
+    /// What runs goes on, whether or not an agent looks.
+    fn work(&mut self, now_ms: i64, faults: bool, draw: &mut Draw) {
+        let gone = &mut self.gone;
+        self.pods.retain(|_, pod| {
+            let stays = pod.step(now_ms, faults, draw);
+            if !stays {
+                gone.push(pod.placement.clone());
+            }
+            stays
+        });
+    }
+
+    /// Only a list that is not older than the newest is believed.
+    fn accept_lists(&mut self, now_ms: i64) {
+        let (due, later) = std::mem::take(&mut self.lists).into_iter().partition(|(at, _)| *at <= now_ms);
+        self.lists = later;
+        let due: Vec<(i64, List)> = due;
+        for (_, list) in due {
+            if (list.term, list.epoch) >= self.guard {
+                self.guard = (list.term, list.epoch);
+                self.known = Some(list.placements.into_iter().map(|p| (p.uid.clone(), p)).collect());
+            }
+        }
+    }
+
+    fn follow(&mut self, now_ms: i64, draw: &mut Draw) {
+        let Some(known) = &self.known else { return };
+        for (uid, pod) in &mut self.pods {
+            match known.get(uid) {
+                None => pod.stop(now_ms, draw),
+                Some(placement) if placement.generation > pod.generation => {
+                    *pod = SimPod::start(placement.clone(), now_ms, draw);
+                }
+                Some(_) => {}
+            }
+        }
+        for (uid, placement) in known {
+            if !self.pods.contains_key(uid) {
+                self.pods.insert(uid.clone(), SimPod::start(placement.clone(), now_ms, draw));
+            }
+        }
+    }
+
+    fn renew(&mut self, now_ms: i64, said: &mut Vec<Input>) {
+        if self.lease_ms <= now_ms {
+            self.lease_ms = now_ms + Self::RENEW_MS;
+            self.lease_sequence += 1;
+            said.push(Input::Lease(manifests::lease(&self.name, &self.session(), self.lease_sequence)));
+        }
+    }
+
+    /// What changed, and from time to time everything.
+    fn report(&mut self, now_ms: i64, said: &mut Vec<Input>) {
+        let all = self.snapshot_ms <= now_ms;
+        for placement in std::mem::take(&mut self.gone) {
+            if !self.pods.contains_key(&placement.uid) {
+                self.told.remove(&placement.uid);
+                let told = (PodPhase::Gone, false, "", placement.generation);
+                said.push(self.observed(&placement, told, now_ms));
+            }
+        }
+        let news: Vec<(Arc<Placement>, Told)> = self
+            .pods
+            .iter()
+            .map(|(uid, pod)| (uid, pod, pod.told(now_ms)))
+            .map(|(uid, pod, (phase, ready, reason))| (uid, pod, (phase, ready, reason, pod.generation)))
+            .filter(|(uid, _, told)| all || self.told.get(*uid) != Some(told))
+            .map(|(_, pod, told)| (pod.placement.clone(), told))
+            .collect();
+        for (placement, told) in news {
+            self.told.insert(placement.uid.clone(), told);
+            said.push(self.observed(&placement, told, now_ms));
+        }
+        if all {
+            self.snapshot_ms = now_ms + SNAPSHOT_MS;
+            self.sequence += 1;
+            said.push(Input::Snapshot(Box::new(NodeSnapshot {
+                node: self.name.clone(),
+                session: self.session(),
+                sequence: self.sequence,
+                time_ms: now_ms,
+                uids: self.pods.keys().cloned().collect(),
+            })));
+        }
+    }
+
+    fn observed(&mut self, placement: &Placement, told: Told, now_ms: i64) -> Input {
+        self.sequence += 1;
+        Input::Pod(Box::new(PodObserved {
+            uid: placement.uid.clone(),
+            node: self.name.clone(),
+            session: self.session(),
+            sequence: self.sequence,
+            time_ms: now_ms,
+            namespace: placement.namespace.clone(),
+            name: placement.name.clone(),
+            generation: told.3,
+            phase: told.0,
+            ready: told.1,
+            reason: told.2.to_owned(),
+            message: String::new(),
+            address: String::new(),
+            started_ms: 0,
+            containers: Vec::new(),
+        }))
+    }
+}

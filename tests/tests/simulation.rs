@@ -1,0 +1,61 @@
+//! The simulation: whole journeys from seeds, through faults to rest.
+//!
+//! `SETPOINT_SEED` runs one seed, `SETPOINT_SEEDS` another number of them.
+
+use setpoint_tests::journey::{Journey, Plan, Trace};
+
+/// As many as a test run can afford in the dev profile.
+const SEEDS: u64 = 500;
+/// A minute of faults, in looks at the world.
+const TICKS: usize = 300;
+/// Every so many seeds the dataflow runs beside the views kept by hand.
+const BOTH_VIEWS_EVERY: u64 = 10;
+
+fn number(name: &str) -> Option<u64> {
+    let text = std::env::var(name).ok().filter(|text| !text.is_empty())?;
+    Some(text.parse().unwrap_or_else(|_| panic!("{name} is no number: {text:?}")))
+}
+
+fn plan(seed: u64) -> Plan {
+    Plan { seed, ticks: TICKS, both_views: seed.is_multiple_of(BOTH_VIEWS_EVERY), rebuilt_in_thousand: 50 }
+}
+
+fn run(plan: Plan) -> Trace {
+    let caught = std::panic::catch_unwind(|| Journey::new(plan).run());
+    match caught {
+        Ok(Ok(trace)) => trace,
+        Ok(Err(broken)) => panic!("{broken}"),
+        Err(_) => panic!("simulation failed: make simulate SEED={}", plan.seed),
+    }
+}
+
+#[test]
+fn every_seed_comes_to_rest_with_all_invariants_held() {
+    if let Some(seed) = number("SETPOINT_SEED") {
+        println!("seed {seed}: {:?}", run(plan(seed)));
+        return;
+    }
+    let seeds = number("SETPOINT_SEEDS").unwrap_or(SEEDS);
+    let (mut epochs, mut crashes) = (0, 0);
+    for seed in 1..=seeds {
+        let trace = run(plan(seed));
+        (epochs, crashes) = (epochs + trace.epochs, crashes + trace.crashes);
+    }
+    println!("{seeds} seeds, {epochs} epochs, {crashes} crashes of the leader");
+    assert!(crashes > 0 || seeds < 10, "the faults happen");
+}
+
+#[test]
+fn the_same_seed_gives_the_same_trace() {
+    for seed in [10, 77] {
+        assert_eq!(run(plan(seed)), run(plan(seed)), "seed {seed}");
+    }
+    assert_ne!(run(plan(1)).hash, run(plan(2)).hash, "another seed gives another");
+}
+
+#[test]
+fn an_engine_rebuilt_after_every_epoch_decides_as_the_one_that_ran_through() {
+    for seed in 1_001..1_011 {
+        run(Plan { rebuilt_in_thousand: 1_000, ..plan(seed) });
+    }
+}
