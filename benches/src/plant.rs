@@ -1,0 +1,249 @@
+//! An engine with a fleet: nodes, Deployments, and what nodes report of their pods.
+//!
+//! Guarantee: only through `Engine::step`, with records as the log would bring them.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+use setpoint_dataflow::{Engine, Epoch, Outcome, PlacementChange};
+use setpoint_dataflow::views::Views;
+use setpoint_schemas::{
+    ContainerObserved, ContainerState, Input, InvalidId, Lease, NodeRecord, Placement, PodObserved,
+    PodPhase, Policy, Position, Request, RequestId, RequestItem, Resources, SessionId, Sourced,
+    Topic, Verb, samples,
+};
+
+/// Pods a node in all fleets but the placer's.
+pub(crate) const PODS_PER_NODE: usize = 200;
+/// Pods a Deployment.
+pub(crate) const REPLICAS: usize = 100;
+/// Deployments of one apply while a fleet is loaded.
+const DEPLOYMENTS_PER_APPLY: usize = 100;
+/// Saturday, 21 November 2026.
+const TIME_MS: i64 = 1_795_253_400_000;
+/// As in the real world: a node renews its lease every five seconds.
+const LEASE_RENEW_MS: usize = 5_000;
+
+/// An engine with a fleet.
+pub(crate) struct Plant<V: Views> {
+    pub(crate) engine: Engine<V>,
+    nodes: usize,
+    time_ms: i64,
+    offset: i64,
+    sequence: i64,
+    leases: usize,
+}
+
+/// A pod as the log named it.
+#[derive(Debug, Clone)]
+pub(crate) struct Placed(pub(crate) std::sync::Arc<Placement>);
+
+impl<V: Views> Plant<V> {
+    /// Nodes that reported themselves, no pods.
+    pub(crate) fn with_nodes(views: V, nodes: usize) -> anyhow::Result<Self> {
+        // The pacing is not what is measured.
+        let policy = Policy { starts_per_second: 1 << 30, starts_burst: 1 << 30, ..Policy::default() };
+        let engine = Engine::new(views, policy);
+        let mut plant = Plant { engine, nodes, time_ms: TIME_MS, offset: 0, sequence: 0, leases: 0 };
+        let records: anyhow::Result<Vec<Input>> =
+            (0..nodes).map(|node| Ok(Input::Node(Box::new(node_record(node)?)))).collect();
+        plant.step(Topic::Nodes, records?);
+        Ok(plant)
+    }
+
+    /// A fleet of this many pods, all available. `each` sees the outcome of each epoch that placed
+    /// pods and how long it took.
+    pub(crate) fn load(
+        &mut self,
+        pods: usize,
+        mut each: impl FnMut(&Outcome, std::time::Duration),
+    ) -> anyhow::Result<()> {
+        let deployments = pods.div_ceil(REPLICAS);
+        for first in (0..deployments).step_by(DEPLOYMENTS_PER_APPLY) {
+            let some = first..(first + DEPLOYMENTS_PER_APPLY).min(deployments);
+            let expected = some.len() * REPLICAS;
+            let request = self.apply(some, REPLICAS)?;
+            let epoch = self.epoch(vec![request]);
+            let (outcome, took) = crate::clock::timed(|| self.engine.step(epoch));
+            let placed: Vec<Placed> = placed(&outcome.placements).collect();
+            anyhow::ensure!(placed.len() == expected, "{} of {expected} pods were placed", placed.len());
+            each(&outcome, took);
+            let ready: anyhow::Result<Vec<Input>> =
+                placed.iter().map(|pod| Ok(Input::Pod(Box::new(self.ready(pod)?)))).collect();
+            self.step(Topic::Pods, ready?);
+            self.renew();
+        }
+        Ok(())
+    }
+
+    /// An apply of Deployments, numbered.
+    pub(crate) fn apply(&mut self, numbers: std::ops::Range<usize>, replicas: usize) -> anyhow::Result<Sourced> {
+        let request = Request {
+            id: RequestId::parse(&format!("apply-{}", self.offset))?,
+            time_ms: self.time_ms,
+            actor: "bench".to_owned(),
+            field_manager: "bench".to_owned(),
+            force: false,
+            items: numbers.map(|number| deployment(number, replicas)).collect(),
+        };
+        Ok(self.sourced(Topic::Requests, Input::Request(Box::new(request))))
+    }
+
+    /// The next epoch, a millisecond later.
+    pub(crate) fn epoch(&mut self, inputs: Vec<Sourced>) -> Epoch {
+        self.time_ms += 1;
+        Epoch {
+            number: self.engine.number() + 1,
+            term: 1,
+            time_ms: self.time_ms,
+            cold: false,
+            complete: true,
+            renew_leases: false,
+            policy: None,
+            inputs,
+        }
+    }
+
+    /// Takes one epoch of these inputs.
+    pub(crate) fn step(&mut self, topic: Topic, inputs: Vec<Input>) -> Outcome {
+        let sourced = inputs.into_iter().map(|input| self.sourced(topic, input)).collect();
+        let epoch = self.epoch(sourced);
+        self.engine.step(epoch)
+    }
+
+    /// The cold step.
+    pub(crate) fn step_cold(&mut self) -> Outcome {
+        let epoch = self.epoch(Vec::new());
+        self.engine.step(Epoch { cold: true, ..epoch })
+    }
+
+    /// The leases that are renewed within the engine time since they were renewed last.
+    pub(crate) fn renew(&mut self) {
+        let elapsed = usize::try_from(self.time_ms - TIME_MS).unwrap_or(0);
+        let due = elapsed * self.nodes / LEASE_RENEW_MS;
+        let renewals: Vec<Input> = (self.leases..due)
+            .filter_map(|number| Some(Input::Lease(lease(number % self.nodes, number).ok()?)))
+            .collect();
+        if !renewals.is_empty() {
+            self.leases = due;
+            self.step(Topic::Leases, renewals);
+        }
+    }
+
+    /// An input at the next position of its topic.
+    pub(crate) fn sourced(&mut self, topic: Topic, input: Input) -> Sourced {
+        self.offset += 1;
+        Sourced { position: Position { topic, partition: 0, offset: self.offset }, input }
+    }
+
+    /// The pod runs and is ready.
+    pub(crate) fn ready(&mut self, pod: &Placed) -> anyhow::Result<PodObserved> {
+        self.sequence += 1;
+        let Placed(placement) = pod;
+        let status = status(placement.uid.as_str(), placement.node.as_str(), placement.name.as_str(), self.sequence);
+        Ok(status?)
+    }
+
+    /// The pod is in this phase and not ready.
+    pub(crate) fn in_phase(&mut self, pod: &Placed, phase: PodPhase) -> anyhow::Result<PodObserved> {
+        let ready = self.ready(pod)?;
+        Ok(PodObserved { phase, ready: false, ..ready })
+    }
+}
+
+/// The pods that were placed.
+pub(crate) fn placed(changes: &[PlacementChange]) -> impl Iterator<Item = Placed> {
+    changes.iter().filter_map(|change| change.placement.clone().map(Placed))
+}
+
+/// A running pod of one container, ready, as a node reports it.
+pub(crate) fn status(uid: &str, node: &str, name: &str, sequence: i64) -> Result<PodObserved, InvalidId> {
+    Ok(PodObserved {
+        uid: uid.parse()?,
+        node: node.parse()?,
+        session: session()?,
+        sequence,
+        time_ms: TIME_MS,
+        namespace: "default".parse()?,
+        name: name.parse()?,
+        generation: 1,
+        phase: PodPhase::Running,
+        ready: true,
+        reason: String::new(),
+        message: String::new(),
+        address: "10.1.2.3".to_owned(),
+        started_ms: TIME_MS,
+        containers: vec![ContainerObserved {
+            name: "web".to_owned(),
+            id: "4f1c2d3e5a6b798897a6b5c4d3e2f10f4f1c2d3e5a6b798897a6b5c4d3e2f10f".to_owned(),
+            image: "registry.example.com/web:1.27".to_owned(),
+            state: ContainerState::Running,
+            ready: true,
+            restarts: 0,
+            exit_code: None,
+            reason: String::new(),
+            message: String::new(),
+            started_ms: TIME_MS,
+            finished_ms: 0,
+        }],
+    })
+}
+
+/// A ready node with room for the pods of every fleet measured.
+pub(crate) fn node_record(number: usize) -> anyhow::Result<NodeRecord> {
+    let name = format!("node-{number}");
+    let room = Resources { cpu_milli: 64_000, memory_bytes: 256 << 30, pods: 500, ..Resources::default() };
+    let labels = [("kubernetes.io/hostname", name.clone()), ("topology.kubernetes.io/zone", format!("zone-{}", number % 3))];
+    Ok(NodeRecord {
+        node: name.parse()?,
+        session: session()?,
+        capacity: room.clone(),
+        allocatable: room,
+        labels: labels.into_iter().map(|(key, value)| (key.to_owned(), value)).collect::<BTreeMap<_, _>>(),
+        ..samples::node()
+    })
+}
+
+/// The pods' spec: one container that asks for a tenth of a core.
+pub(crate) fn pod_spec() -> Value {
+    let requests = json!({"requests": {"cpu": "100m", "memory": "128Mi"}});
+    json!({"containers": [{"name": "web", "image": "registry.example.com/web:1.27", "resources": requests}]})
+}
+
+fn deployment(number: usize, replicas: usize) -> RequestItem {
+    let name = format!("web-{number}");
+    let labels = json!({"app": name});
+    let body = json!({
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": name, "namespace": "default"},
+        "spec": {
+            "replicas": replicas,
+            "selector": {"matchLabels": labels},
+            "template": {"metadata": {"labels": labels}, "spec": pod_spec()},
+        },
+    });
+    RequestItem {
+        verb: Verb::Apply,
+        api_version: "apps/v1".to_owned(),
+        kind: "Deployment".to_owned(),
+        namespace: "default".to_owned(),
+        name,
+        subresource: String::new(),
+        body: body.to_string(),
+        expected_version: None,
+    }
+}
+
+fn lease(node: usize, sequence: usize) -> anyhow::Result<Lease> {
+    Ok(Lease {
+        node: format!("node-{node}").parse()?,
+        session: session()?,
+        sequence: i64::try_from(sequence)? + 1,
+        time_ms: TIME_MS,
+    })
+}
+
+fn session() -> Result<SessionId, InvalidId> {
+    SessionId::parse("boot-1")
+}

@@ -1,0 +1,69 @@
+//! Decoding a pod's status to a struct: our codec beside the reference library of Avro.
+
+use std::hint::black_box;
+use std::time::Duration;
+
+use apache_avro::Schema;
+use apache_avro::reader::datum::GenericDatumReader;
+use setpoint_schemas::PodObserved;
+use setpoint_schemas::avro::{Codec, RecordKind};
+
+use crate::clock::{per_second, timed};
+use crate::measurement::Measurement;
+use crate::plant::status;
+use crate::sizes::Sizes;
+
+/// Marker and fingerprint of a single-object encoding: the reference library is given the datum.
+const HEADER_BYTES: usize = 10;
+/// Turns of either side, so that a disturbance of the machine meets both.
+const TURNS: usize = 10;
+
+const OURS: &str = "avro decode to a struct/setpoint codec";
+const THEIRS: &str = "avro decode to a struct/apache-avro";
+
+/// Measures both on the same bytes, in turns.
+pub(crate) fn measure(sizes: &Sizes) -> anyhow::Result<Vec<Measurement>> {
+    let codec = Codec::single_object();
+    let record = status("pod-1", "node-1", "web-1-1", 1)?;
+    let bytes = codec.encode(&record)?;
+    let schema = Schema::parse_str(RecordKind::PodObserved.schema_json())?;
+    let reader = GenericDatumReader::builder(&schema).build()?;
+    let ours = || -> anyhow::Result<PodObserved> { Ok(codec.decode(&bytes)?) };
+    let theirs = || -> anyhow::Result<PodObserved> {
+        let value = reader.read_value(&mut &bytes[HEADER_BYTES..])?;
+        Ok(apache_avro::from_value(&value)?)
+    };
+    anyhow::ensure!(ours()? == record, "our codec reads something else than was written");
+    anyhow::ensure!(theirs()? == record, "apache-avro reads something else than was written");
+
+    let each = (sizes.records / TURNS).max(1);
+    let (mut by_ours, mut by_theirs) = (Duration::ZERO, Duration::ZERO);
+    for _ in 0..TURNS {
+        by_ours += times(each, ours)?;
+        by_theirs += times(each, theirs)?;
+    }
+    let encoded = encoding(&codec, &record, each * TURNS)?;
+    let count = each * TURNS;
+    Ok(vec![
+        Measurement::new(OURS, per_second(count, by_ours), "1/s").beside(THEIRS),
+        Measurement::new(THEIRS, per_second(count, by_theirs), "1/s"),
+        Measurement::new("avro encode of a struct/setpoint codec", per_second(count, encoded), "1/s"),
+    ])
+}
+
+fn times(count: usize, decode: impl Fn() -> anyhow::Result<PodObserved>) -> anyhow::Result<Duration> {
+    let (done, took) = timed(|| (0..count).try_for_each(|_| decode().map(|record| drop(black_box(record)))));
+    done.map(|()| took)
+}
+
+fn encoding(codec: &Codec, record: &PodObserved, count: usize) -> anyhow::Result<Duration> {
+    let mut out = Vec::new();
+    let (done, took) = timed(|| {
+        (0..count).try_for_each(|_| {
+            out.clear();
+            codec.encode_into(black_box(record), &mut out)
+        })
+    });
+    done?;
+    Ok(took)
+}

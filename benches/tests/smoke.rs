@@ -1,0 +1,53 @@
+//! `make bench` in its smallest form: it runs, and what it writes is what it promises.
+
+use std::process::Command;
+
+use setpoint_benches::measurement::Measurement;
+
+/// Small enough for a debug build on a busy machine.
+const FLAGS: &str = "--quick --pods 1000 --decisions 40 --views-pods 2000 --batches 1,100 \
+    --changes 400 --nodes 50 --placements 1000 --records 1000 --round-trips 100";
+
+#[test]
+fn the_benches_run_and_every_yardstick_is_a_row_of_the_same_results() {
+    let folder = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("bench-smoke");
+    let out = folder.join("results.json");
+    let run = Command::new(env!("CARGO_BIN_EXE_setpoint-benches"))
+        .args(FLAGS.split_whitespace())
+        .arg("--out")
+        .arg(&out)
+        .output()
+        .unwrap();
+    let told = String::from_utf8_lossy(&run.stderr);
+    assert!(run.status.success(), "{told}");
+
+    let rows: Vec<Measurement> = serde_json::from_slice(&std::fs::read(&out).unwrap()).unwrap();
+    let table = String::from_utf8(run.stdout).unwrap();
+    for row in &rows {
+        assert!(row.value > 0.0, "{row:?}");
+        assert!(table.contains(&format!("| {} |", row.name)), "{} is not in the table", row.name);
+        if let Some(yardstick) = &row.yardstick {
+            let beside = rows.iter().find(|other| other.name == *yardstick).unwrap();
+            assert_eq!(row.ratio, Some(row.value / beside.value), "{row:?}");
+        }
+    }
+    for expected in EXPECTED {
+        assert!(rows.iter().any(|row| row.name == *expected), "{expected} was not measured");
+    }
+    assert!(folder.join("machine.json").exists());
+}
+
+/// What must be in every run, one row a section.
+const EXPECTED: &[&str] = &[
+    "machine/loopback tcp round trip/p50",
+    "machine/fdatasync of 4 KiB/p50",
+    "avro decode to a struct/setpoint codec",
+    "views, status in batches of 100/differential",
+    "views, move in batches of 1/hand-written",
+    "resident memory of the views, a pod/differential",
+    "placements on 50 nodes/through Engine::step",
+    "fleet of 1000 pods/failed pod: bytes to decision/p99",
+    "fleet of 1000 pods/failed pod: bytes to encoded decision/p50",
+    "fleet of 1000 pods/bulk load from the checkpoint's rows",
+    "fleet of 1000 pods/resident memory of the engine, a pod",
+];
