@@ -2,14 +2,15 @@
 
 use std::sync::Arc;
 use std::sync::mpsc;
+use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use setpoint_dataflow::{Epoch, Outcome};
 use setpoint_ingest::entry::Writer;
-use setpoint_ingest::{AppenderKind, Decoder};
+use setpoint_ingest::{AppendError, AppenderKind, Decoder, LogError};
 use setpoint_schemas::avro::Codec;
 use setpoint_schemas::{EpochRecord, Policy, Topic};
-use setpoint_settings::Settings;
+use setpoint_settings::{LogKind, Settings};
 use setpoint_store::Checkpoint;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
@@ -25,6 +26,14 @@ use super::{SharedLog, feed};
 /// Epochs that wait for the log at once; beyond this the engine should wait, not its memory grow.
 const EPOCHS_QUEUED_MAX: usize = 64;
 
+/// A leader that made no epoch for this long is taken over from: several ticks, and half of the
+/// ten seconds in which a fleet should have a leader again.
+const TAKEOVER_AFTER: Duration = Duration::from_secs(5);
+/// How often a standby looks for new epochs.
+const FOLLOW_PAUSE: Duration = Duration::from_millis(50);
+/// Between stepping down and following anew.
+const RETRY_PAUSE: Duration = Duration::from_millis(500);
+
 /// What the engine thread is made of.
 pub(super) struct Leader {
     pub(super) settings: Settings,
@@ -37,34 +46,47 @@ pub(super) struct Leader {
 }
 
 impl Leader {
-    /// Runs until `closing`.
+    /// Runs until `closing`: follows, leads, and follows again when another leads or the log fails.
     pub(super) fn run(self) -> anyhow::Result<()> {
-        let done = self.lead();
+        let mut done = Ok(());
+        while !self.closing.is_cancelled() {
+            done = self.reign();
+            self.audience.model.set_ready(false);
+            match &done {
+                Err(error) if is_passing(error) => {
+                    warn!(error = format!("{error:#}"), "stepping down; following the log anew");
+                    std::thread::sleep(RETRY_PAUSE);
+                }
+                _ => break,
+            }
+        }
         if let Err(error) = &done {
             error!(error = format!("{error:#}"), "the engine stopped");
         }
-        self.audience.model.set_ready(false);
         self.closing.cancel();
         done
     }
 
-    fn lead(&self) -> anyhow::Result<()> {
+    fn reign(&self) -> anyhow::Result<()> {
         self.audience.model.set_role("starting");
         let path = self.settings.data_dir.join("checkpoint");
-        let store = Checkpoint::open(&path)
+        let mut store = Checkpoint::open(&path)
             .with_context(|| format!("failed to open the checkpoint in {}", path.display()))?;
         let policy = self.settings.engine.policy.clone();
         let mut follower = Follower::open(&*self.log, &store, policy.clone())?;
         let from = follower.engine.number();
         follower.catch_up(&*self.log, |_| {})?;
+        feed::show(&self.audience, &follower.engine.everything());
+        feed::history(&self.audience.model, &*self.log, &follower.engine)?;
+        if !self.stand_by(&mut follower, &mut store)? {
+            return Ok(());
+        }
         let fleet = self.settings.fleet.clone();
         let appender = self.log.appender(AppenderKind::Leader { fleet })?;
         // What the fenced leader wrote in the meantime is followed too: nobody writes after it.
-        follower.catch_up(&*self.log, |_| {})?;
+        follower.catch_up(&*self.log, |outcome| self.followed(outcome))?;
         let replayed = follower.engine.number() - from;
         info!(epoch = follower.engine.number(), replayed, "leading");
-        feed::show(&self.audience, &follower.engine.everything());
-        feed::history(&self.audience.model, &*self.log, &follower.engine)?;
 
         let (send, receive) = mpsc::sync_channel(EPOCHS_QUEUED_MAX);
         let committer = Committer {
@@ -83,6 +105,47 @@ impl Leader {
         let led = self.epochs(follower, &policy, send);
         let committed = committer.join().map_err(|_| anyhow::anyhow!("the committer panicked"))?;
         led.and(committed)
+    }
+
+    /// Follows the leader until it falls silent; `false` when this engine is to close. An engine on
+    /// the embedded log is alone, and leads at once.
+    fn stand_by(&self, follower: &mut Follower, store: &mut Checkpoint) -> anyhow::Result<bool> {
+        if self.settings.log.kind == LogKind::Embedded {
+            return Ok(true);
+        }
+        let silent_ms = now_ms() - follower.engine.time_ms();
+        if silent_ms > i64::try_from(TAKEOVER_AFTER.as_millis()).unwrap_or(0) {
+            return Ok(true);
+        }
+        info!(epoch = follower.engine.number(), "standing by");
+        self.audience.model.set_role("standby");
+        self.audience.model.set_ready(true);
+        let interval = Duration::from_millis(self.settings.engine.checkpoint_interval_ms);
+        let (mut heard, mut written) = (Instant::now(), Instant::now());
+        while !self.closing.is_cancelled() {
+            if follower.catch_up(&*self.log, |outcome| self.followed(outcome))? > 0 {
+                heard = Instant::now();
+            } else if heard.elapsed() > TAKEOVER_AFTER {
+                warn!(epoch = follower.engine.number(), "the leader is silent; taking over");
+                return Ok(true);
+            }
+            if written.elapsed() > interval {
+                written = Instant::now();
+                let engine = &mut follower.engine;
+                let rows = engine.take_rows();
+                store
+                    .write(engine.number(), engine.term(), &follower.cut, &rows)
+                    .context("failed to write the checkpoint")?;
+            }
+            std::thread::sleep(FOLLOW_PAUSE);
+        }
+        Ok(false)
+    }
+
+    /// An epoch that another engine committed.
+    fn followed(&self, outcome: &Outcome) {
+        feed::show(&self.audience, outcome);
+        self.waiters.decided(outcome.number, &outcome.verdicts);
     }
 
     /// Cuts, decides, hands over to be committed; until closing, or until the committer is gone.
@@ -122,7 +185,7 @@ impl Leader {
                 inputs: batch.inputs,
             };
             let record = record_of(&epoch, batch.cut, policy);
-            let started = std::time::Instant::now();
+            let started = Instant::now();
             let outcome = engine.step(epoch);
             self.metrics.stepped(&outcome, batch.records, started.elapsed());
             (due_ms, wants_cold) = (outcome.due_ms, outcome.wants_cold);
@@ -155,6 +218,14 @@ impl Leader {
         info!("draining: the last epoch and the checkpoint are on their way");
         Ok(())
     }
+}
+
+/// Whether following the log anew may mend it: another leads, or the log does not answer.
+fn is_passing(error: &anyhow::Error) -> bool {
+    error.chain().any(|cause| {
+        cause.downcast_ref::<AppendError>().is_some()
+            || cause.downcast_ref::<LogError>().is_some_and(LogError::is_transient)
+    })
 }
 
 fn record_of(epoch: &Epoch, cut: Vec<setpoint_schemas::CutEntry>, policy: &Policy) -> EpochRecord {

@@ -26,7 +26,19 @@ pub(super) fn log(settings: &Settings) -> anyhow::Result<SharedLog> {
                 .with_context(|| format!("failed to open the log in {}", path.display()))?;
             Ok(Arc::new(log))
         }
-        LogKind::Kafka => bail!("log.kind kafka is not wired into this build yet; use embedded"),
+        LogKind::Kafka => {
+            let properties = settings.log.kafka.iter().map(|(k, v)| (k.to_owned(), v.to_owned()));
+            let kafka = setpoint_ingest_kafka::Settings {
+                properties: properties.collect(),
+                partitions: settings.log.partitions,
+                replication: settings.log.replication,
+            };
+            if !kafka.properties.contains_key("bootstrap.servers") {
+                bail!("log.kafka has no bootstrap.servers; set log.kafka.\"bootstrap.servers\"");
+            }
+            let log = setpoint_ingest_kafka::KafkaLog::new(kafka);
+            Ok(Arc::new(log.context("failed to set up the Kafka client")?))
+        }
     }
 }
 
