@@ -139,6 +139,32 @@ impl<V: Views> Turn<'_, V> {
         }
     }
 
+    /// A lease's deadline fired: put back when it was renewed since. Says whether all leases are to
+    /// be judged, which costs the whole fleet: when this one ended. While a hold lasts they are
+    /// judged from time to time, whichever of them ends.
+    pub(crate) fn lease_ended(&mut self, name: &NodeName) -> bool {
+        if self.state.meta.hold.is_some() {
+            return false;
+        }
+        let Some(id) = self.state.nodes.get(name).copied() else { return false };
+        let Some(node) = self.state.node.get(&id) else { return false };
+        let is_due = self.now >= node.due_ms(&self.state.meta.policy);
+        if is_due {
+            return !node.row.lost;
+        }
+        self.schedule_lease(id);
+        false
+    }
+
+    /// The settings changed: each lease is looked at when it ends by the new ones.
+    pub(crate) fn reschedule_leases(&mut self) {
+        let policy = &self.state.meta.policy;
+        let running = self.state.node.values().filter(|node| !node.row.lost);
+        let due: Vec<(i64, NodeName)> =
+            running.map(|node| (node.due_ms(policy), node.row.record.node.clone())).collect();
+        due.into_iter().for_each(|(at, name)| self.state.schedule(at, Deadline::Lease(name)));
+    }
+
     /// Which leases ended, and whether so many that the doubt falls on ourselves.
     pub(crate) fn judge_leases(&mut self) {
         let policy = self.state.meta.policy.clone();
@@ -167,6 +193,8 @@ impl<V: Views> Turn<'_, V> {
         }
         let ids: Vec<u32> = self.state.nodes.values().copied().collect();
         ids.into_iter().for_each(|id| self.schedule_lease(id));
+        let again = self.now + policy.lease_renew_ms;
+        self.state.meta.judge_ms = self.state.meta.hold.is_some().then_some(again);
     }
 
     fn lost_unconfirmed(&self) -> i64 {
@@ -237,12 +265,12 @@ impl<V: Views> Turn<'_, V> {
         if node.row.lost {
             return;
         }
-        // A lease that ended while a hold lasts is looked at again when it would be renewed.
-        let retry = self.now + self.state.meta.policy.lease_renew_ms;
         let due = node.due_ms(&self.state.meta.policy);
-        let at = if due > self.now { due } else { retry };
+        if due <= self.now && self.state.meta.hold.is_some() {
+            return;
+        }
         let name = node.row.record.node.clone();
-        self.state.schedule(at, Deadline::Lease(name));
+        self.state.schedule(due, Deadline::Lease(name));
     }
 
     /// Tells the placer and the readers of a node as it is now.

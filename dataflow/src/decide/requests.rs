@@ -314,6 +314,10 @@ impl<V: Views> Turn<'_, V> {
     }
 
     pub(crate) fn ensure_default_namespace(&mut self) {
+        // Asked in every epoch: nothing is built when it is there.
+        if self.state.resources.contains_key(&namespace_key(DEFAULT_NAMESPACE)) {
+            return;
+        }
         let metadata = json!({"name": DEFAULT_NAMESPACE});
         let body = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": metadata});
         self.ensure(namespace_key(DEFAULT_NAMESPACE), &body);

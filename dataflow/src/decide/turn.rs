@@ -27,6 +27,9 @@ pub(crate) struct Turn<'a, V: Views> {
 impl<V: Views> Turn<'_, V> {
     /// What an epoch does before its inputs.
     pub(crate) fn begin(&mut self, epoch: &Epoch) {
+        if epoch.policy.is_some() {
+            self.reschedule_leases();
+        }
         if epoch.renew_leases {
             self.renew_all_leases();
         }
@@ -37,13 +40,13 @@ impl<V: Views> Turn<'_, V> {
     pub(crate) fn fire_deadlines(&mut self) {
         let later = self.state.deadlines.split_off(&(self.now + 1));
         let due = std::mem::replace(&mut self.state.deadlines, later);
-        let mut leases = false;
+        let held_until = self.state.meta.judge_ms;
+        let mut leases = held_until.is_some_and(|at| at <= self.now);
         for deadline in due.into_values().flatten() {
             match deadline {
-                Deadline::Lease(_) => leases = true,
+                Deadline::Lease(node) => leases |= self.lease_ended(&node),
                 Deadline::MinReady(uid) => self.min_ready_elapsed(&uid),
-                Deadline::Workload(key) => self.state.mark(&key),
-                Deadline::Pacing => {}
+                Deadline::Workload(key) => self.state.look_now(&key, self.now),
             }
         }
         if leases {
