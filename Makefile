@@ -51,7 +51,7 @@ test: build ## all tests, real Kafka and real Docker Engines included
 
 test-long: build ## the same tests with their full counts, for hours
 	@scripts/setup test
-	SETPOINT_REQUIRE_REAL=1 SETPOINT_TEST_LONG=1 cargo test --locked --workspace --no-fail-fast
+	SETPOINT_REQUIRE_REAL=1 SETPOINT_TEST_LONG=1 SETPOINT_SEEDS=10000 cargo test --locked --workspace --no-fail-fast
 
 simulate: ## the simulation alone: SEED=8417 for one seed with its trace, SEEDS=10000 for many
 	@scripts/setup build
