@@ -149,17 +149,27 @@ impl<V: Views> Turn<'_, V> {
     }
 
     fn finish(self) -> Outcome {
+        self.state.keep_pending();
+        let due_ms = self.due_ms();
         let mut out = self.out;
         out.decisions = self.ledger.entries;
         out.hash = hash_of(&out);
-        out.due_ms = if self.state.dirty.is_empty() {
-            self.state.deadlines.keys().next().copied()
-        } else {
-            let pacing = self.state.deadlines.keys().next().copied();
-            Some(pacing.map_or(self.now + 1, |due| due.min(self.now + 1)))
-        };
+        out.due_ms = due_ms;
         out.wants_cold = !self.state.status_dirty.is_empty();
         out
+    }
+
+    /// When something falls due if nothing happens: a deadline, a judgement of leases under a hold,
+    /// or room in the pacing for what is still to be started.
+    fn due_ms(&self) -> Option<i64> {
+        let meta = &self.state.meta;
+        let pending = (!self.state.dirty.is_empty()).then(|| {
+            let policy = &meta.policy;
+            let bucket = meta.bucket.filled(self.now, policy.starts_per_second, policy.starts_burst);
+            self.now + bucket.wait_ms(policy.starts_per_second)
+        });
+        let deadline = self.state.deadlines.keys().next().copied();
+        [deadline, meta.judge_ms, pending].into_iter().flatten().min()
     }
 }
 

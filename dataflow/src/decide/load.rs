@@ -11,7 +11,8 @@ use crate::state::{Deadline, Node, NodeRow, Pod, PodRow, RestoreError, Rows, Tem
 use crate::views::{Fact, Standing, Views};
 
 impl<V: Views> Turn<'_, V> {
-    /// Takes in all rows. Nothing is decided; every workload is looked at in the next epoch.
+    /// Takes in all rows. Nothing is decided; what was still to be looked at is looked at
+    /// in the next epoch, as in the engine that ran through.
     pub(crate) fn load(&mut self, rows: Rows) -> Result<(), RestoreError> {
         self.state.meta = rows.meta;
         self.now = self.state.meta.time_ms;
@@ -33,8 +34,7 @@ impl<V: Views> Turn<'_, V> {
             }
         }
         self.views.settle_cold();
-        let keys: Vec<ResourceKey> = self.state.workloads.keys().cloned().collect();
-        keys.iter().for_each(|key| self.state.mark(key));
+        self.state.pending = self.state.dirty.clone();
         self.state.touched.clear();
         Ok(())
     }
@@ -83,9 +83,13 @@ impl<V: Views> Turn<'_, V> {
         if memo.waiting.is_some() {
             self.state.waiting.insert(key.clone());
         }
-        if memo.not_before_ms > self.now {
-            self.state.schedule(memo.not_before_ms, Deadline::Workload(key.clone()));
+        if memo.look_ms != 0 {
+            self.state.schedule(memo.look_ms, Deadline::Workload(key.clone()));
         }
+        if memo.pending {
+            self.state.dirty.insert(key.clone());
+        }
+        self.state.status_dirty.insert(key.clone());
         workload.memo = memo;
         self.state.workloads.insert(key.clone(), id);
         self.state.workload.insert(id, workload);

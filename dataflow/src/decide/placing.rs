@@ -12,7 +12,7 @@ use setpoint_schemas::{
 use super::turn::Turn;
 use crate::Served;
 use crate::epoch::{PlacementChange, WaitingPod};
-use crate::state::{About, Deadline, Pod, PodRow, Table, Template, WorkloadKind};
+use crate::state::{About, Pod, PodRow, Table, Template, WorkloadKind};
 use crate::views::{Standing, Views};
 
 /// Alternatives kept a decision: more tell no more.
@@ -46,8 +46,6 @@ impl<V: Views> Turn<'_, V> {
             self.state.meta.bucket = bucket;
             *served.entry(start.workload).or_insert(true) &= placed == start.count;
             if granted < start.count {
-                let at = self.now + bucket.wait_ms(policy.starts_per_second);
-                self.state.schedule(at, Deadline::Pacing);
                 self.state.dirty.insert(start.key.clone());
             }
         }

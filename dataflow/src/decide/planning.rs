@@ -4,13 +4,15 @@ use std::collections::BTreeMap;
 
 use setpoint_rules::rollout::{self, Counts, Steps, Update};
 use setpoint_rules::victims::{self, Candidate};
-use setpoint_schemas::{Action, PodUid, ResourceKey, UpdateOrder};
+use setpoint_schemas::{Action, Cause, PodUid, ResourceKey, UpdateOrder};
 
 use super::placing::Start;
 use super::turn::Turn;
-use crate::state::{About, Deadline, Table, Workload, WorkloadKind};
+use crate::state::{About, Table, Workload, WorkloadKind};
 use crate::views::{Standing, Tally, Views};
 
+/// The annotation of a workload whose pods are done when they end.
+const RUNS_ONCE: &str = "setpoint.dev/runs-once";
 /// Kubernetes' default of `progressDeadlineSeconds`.
 const PROGRESS_DEADLINE_S: i64 = 600;
 /// The backoff of replacing pods that end: as the kubelet's of restarting containers.
@@ -53,11 +55,11 @@ impl<V: Views> Turn<'_, V> {
         self.start(id, steps.start, starts);
     }
 
-    /// Pods that ended for good make room for new ones, with a growing pause. A bare pod that
-    /// ended stays: it was meant to run once.
+    /// Pods that ended for good make room for new ones, with a growing pause. Those that were meant
+    /// to run once stay.
     fn replace_ended(&mut self, id: u32) {
         let Some(workload) = self.state.workload.get(&id) else { return };
-        if workload.kind == WorkloadKind::Bare && !workload.deleted {
+        if runs_once(workload) && !workload.deleted {
             return;
         }
         // The tallies are settled before planning: without an ended pod there is none to look for.
@@ -102,7 +104,7 @@ impl<V: Views> Turn<'_, V> {
         }
         if self.now < workload.memo.not_before_ms {
             let at = workload.memo.not_before_ms;
-            self.state.schedule(at, Deadline::Workload(key));
+            self.state.look_again(&key, at);
             return;
         }
         let priority = workload.current_template().map_or(0, |t| t.priority);
@@ -177,7 +179,7 @@ impl<V: Views> Turn<'_, V> {
             return;
         }
         if now < due || !self.complete {
-            self.state.schedule(due, Deadline::Workload(key.clone()));
+            self.state.look_again(&key, due);
         } else {
             workload.memo.stuck = true;
             let about = About { resource: key.to_string(), causes: workload.memo.causes.clone(), ..About::default() };
@@ -202,7 +204,9 @@ impl<V: Views> Turn<'_, V> {
         for (_, id) in &stranded {
             let Some(pod) = self.state.pod.get(id) else { continue };
             let (key, node) = (pod.row.workload.clone(), pod.row.node.clone());
-            let cause = self.state.node.get(&pod.node).map(|node| node.row.cause.clone());
+            let last = self.state.node.get(&pod.node).map(|node| node.row.cause.clone());
+            let text = format!("node {node} is lost; this was the last that it said");
+            let cause = last.map(|last| Cause { text, ..last });
             if let Some(cause) = &cause {
                 self.because(&key, cause);
             }
@@ -217,17 +221,24 @@ impl<V: Views> Turn<'_, V> {
 pub(crate) fn counts(workload: &Workload) -> Counts {
     let current = workload.tallies.get(&workload.memo.current).copied().unwrap_or_default();
     let total = workload.total();
-    let runs_once = if workload.kind == WorkloadKind::Bare { total.ended } else { 0 };
+    let done = if runs_once(workload) { total.ended } else { 0 };
     let old = |pick: fn(&Tally) -> i64| pick(&total) - pick(&current);
     Counts {
         desired: workload.desired(),
-        current: current.live + runs_once,
-        current_available: current.available + runs_once,
+        current: current.live + done,
+        current_available: current.available + done,
         old: old(|t| t.live),
         old_available: old(|t| t.available),
         stopping: total.stopping,
         paused: workload.spec.paused,
     }
+}
+
+/// Whether a pod that ended for good is done: a bare pod, or a Compose service that is not to be
+/// started again.
+fn runs_once(workload: &Workload) -> bool {
+    let annotated = workload.annotations.get(RUNS_ONCE).is_some_and(|value| value == "true");
+    workload.kind == WorkloadKind::Bare || annotated
 }
 
 fn update(workload: &Workload) -> Update {

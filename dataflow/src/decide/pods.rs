@@ -60,6 +60,17 @@ impl<V: Views> Turn<'_, V> {
         workload.map_or(0, |w| i64::from(w.spec.min_ready_seconds.max(0)) * 1_000)
     }
 
+    /// The time to be ready for changed: each ready pod is looked at when it is over by the new one.
+    pub(crate) fn reschedule_ready(&mut self, workload: u32) {
+        let Some(owner) = self.state.workload.get(&workload) else { return };
+        let min_ready_ms = i64::from(owner.spec.min_ready_seconds.max(0)) * 1_000;
+        let pods = owner.pods.iter().filter_map(|pod| self.state.pod.get(pod));
+        let ready = pods.filter(|pod| pod.row.standing == Standing::Ready);
+        let due: Vec<(i64, PodUid)> =
+            ready.map(|pod| (pod.row.ready_ms + min_ready_ms, pod.row.uid.clone())).collect();
+        due.into_iter().for_each(|(at, uid)| self.state.schedule(at, Deadline::MinReady(uid)));
+    }
+
     /// A pod has been ready for long enough.
     pub(crate) fn min_ready_elapsed(&mut self, uid: &PodUid) {
         let Some(id) = self.state.pods.get(uid).copied() else { return };

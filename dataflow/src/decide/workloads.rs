@@ -50,6 +50,7 @@ impl<V: Views> Turn<'_, V> {
         workload.uid = resource.uid.clone();
         workload.deleted = false;
         workload.annotations = annotations;
+        let is_new_wait = spec.min_ready_seconds != workload.spec.min_ready_seconds;
         let rolled = workload.adopt(&spec, &json, template);
         workload.spec = spec;
         if rolled {
@@ -61,6 +62,9 @@ impl<V: Views> Turn<'_, V> {
         let revision = workload.memo.history.last().map_or(0, |r| r.number);
         let history = workload.memo.history.clone();
         self.out.served.push(crate::Served::Revisions(key.clone(), history));
+        if is_new_wait {
+            self.reschedule_ready(id);
+        }
         self.redesire(id);
         self.because(&key, cause);
         if rolled && revision > 1 {

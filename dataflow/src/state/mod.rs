@@ -43,6 +43,8 @@ pub(crate) struct State {
     pub(crate) deadlines: BTreeMap<i64, BTreeSet<Deadline>>,
     /// Workloads to look at.
     pub(crate) dirty: BTreeSet<ResourceKey>,
+    /// Workloads that were still to be looked at when the last epoch ended.
+    pub(crate) pending: BTreeSet<ResourceKey>,
     /// Workloads whose status is to be told at the next cold step.
     pub(crate) status_dirty: BTreeSet<ResourceKey>,
     /// Workloads with a pod that waits for a place.
@@ -62,6 +64,9 @@ pub(crate) struct Meta {
     pub(crate) time_ms: i64,
     pub(crate) number: i64,
     pub(crate) term: i64,
+    /// While a hold lasts: engine time at which all leases are judged again. Kept, so that a rebuilt
+    /// engine judges when the one that ran through does.
+    pub(crate) judge_ms: Option<i64>,
 }
 
 /// What falls due.
@@ -70,7 +75,6 @@ pub(crate) enum Deadline {
     Lease(NodeName),
     MinReady(PodUid),
     Workload(ResourceKey),
-    Pacing,
 }
 
 impl State {
@@ -95,6 +99,44 @@ impl State {
 
     pub(crate) fn schedule(&mut self, at_ms: i64, deadline: Deadline) {
         self.deadlines.entry(at_ms).or_default().insert(deadline);
+    }
+
+    /// A workload is to be looked at again at this time, if not before. The time is kept, so that a
+    /// rebuilt engine looks when the one that ran through does.
+    pub(crate) fn look_again(&mut self, key: &ResourceKey, at_ms: i64) {
+        let Some(workload) = self.workload_by_key(key) else { return };
+        let before = workload.memo.look_ms;
+        if before != 0 && before <= at_ms {
+            return;
+        }
+        workload.memo.look_ms = at_ms;
+        self.touch(Table::Workloads, key);
+        self.schedule(at_ms, Deadline::Workload(key.clone()));
+    }
+
+    /// The time at which a workload was to be looked at again has come. An entry whose time was
+    /// moved does nothing.
+    pub(crate) fn look_now(&mut self, key: &ResourceKey, now_ms: i64) {
+        let Some(workload) = self.workload_by_key(key) else { return };
+        if workload.memo.look_ms != 0 && workload.memo.look_ms <= now_ms {
+            workload.memo.look_ms = 0;
+            self.touch(Table::Workloads, key);
+            self.mark(key);
+        }
+    }
+
+    /// Keeps which workloads are still to be looked at, so that a rebuilt engine looks at these and
+    /// no others.
+    pub(crate) fn keep_pending(&mut self) {
+        let before = std::mem::take(&mut self.pending);
+        let now = self.dirty.clone();
+        for key in before.symmetric_difference(&now) {
+            if let Some(workload) = self.workload_by_key(key) {
+                workload.memo.pending = now.contains(key);
+                self.touch(Table::Workloads, key);
+            }
+        }
+        self.pending = now;
     }
 
     pub(crate) fn workload_by_key(&mut self, key: &ResourceKey) -> Option<&mut Workload> {

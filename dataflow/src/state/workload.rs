@@ -79,6 +79,10 @@ pub(crate) struct WorkloadMemo {
     pub(crate) ended_in_row: u32,
     /// No new pod before this engine time.
     pub(crate) not_before_ms: i64,
+    /// Engine time at which it is looked at again if nothing happens before; 0: never.
+    pub(crate) look_ms: i64,
+    /// Whether it is still to be looked at: pacing, or more rounds than an epoch has.
+    pub(crate) pending: bool,
 }
 
 /// A pod template, compiled.

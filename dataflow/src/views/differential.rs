@@ -33,6 +33,9 @@ pub struct Differential {
     worker: Worker,
     time: u64,
     cold_time: u64,
+    /// Whether a fact changed since the last settle; without one there is nothing to run.
+    moved: bool,
+    cold_moved: bool,
     desired: InputSession<u64, u32, isize>,
     pods: InputSession<u64, PodFact, isize>,
     lost: InputSession<u64, u32, isize>,
@@ -57,7 +60,7 @@ impl Differential {
             hot(&mut worker, &tallies, &drift, &stranded, &allocation);
         let (cold_pods, cold) = cold(&mut worker, &rollups);
         Differential {
-            worker, time: 0, cold_time: 0, desired, pods, lost, cold_pods, hot, cold,
+            worker, time: 0, cold_time: 0, moved: false, cold_moved: false, desired, pods, lost, cold_pods, hot, cold,
             tallies, drift, stranded, allocation, rollups,
         }
     }
@@ -172,11 +175,13 @@ fn amount(number: i64) -> isize {
 
 impl Views for Differential {
     fn update(&mut self, fact: Fact, difference: isize) {
+        self.moved = true;
         match fact {
             Fact::Desired { workload, replicas } => {
                 self.desired.update(workload, difference * amount(replicas));
             }
             Fact::Pod(pod) => {
+                self.cold_moved = true;
                 self.pods.update(pod, difference);
                 self.cold_pods.update(pod, difference);
             }
@@ -185,6 +190,9 @@ impl Views for Differential {
     }
 
     fn settle(&mut self) -> Changes {
+        if !std::mem::take(&mut self.moved) {
+            return Changes::default();
+        }
         self.time += 1;
         self.desired.advance_to(self.time);
         self.pods.advance_to(self.time);
@@ -205,6 +213,9 @@ impl Views for Differential {
     }
 
     fn settle_cold(&mut self) -> Vec<(u32, Option<Rollup>)> {
+        if !std::mem::take(&mut self.cold_moved) {
+            return Vec::new();
+        }
         self.cold_time += 1;
         self.cold_pods.advance_to(self.cold_time);
         self.cold_pods.flush();
