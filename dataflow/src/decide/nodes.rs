@@ -106,7 +106,6 @@ impl<V: Views> Turn<'_, V> {
         let was_lost = node.row.lost;
         self.state.touch(Table::Nodes, &lease.node);
         if was_lost {
-            self.schedule_lease(id);
             self.node_returned(id);
             self.node_changed(id);
         }
@@ -255,6 +254,7 @@ impl<V: Views> Turn<'_, V> {
         let about = About { node: name.to_string(), causes, ..About::default() };
         self.ledger.write(Action::NodeReturned, "lease", format!("node {name} is back"), about);
         self.views.update(Fact::Lost { node: id }, -1);
+        self.schedule_lease(id);
         if self.state.meta.hold.is_some() {
             self.judge_leases();
         }
