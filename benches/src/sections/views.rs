@@ -20,6 +20,8 @@ const PODS_PER_WORKLOAD: usize = 100;
 const NAMESPACES: usize = 50;
 /// Repeats of a batch at least: with fewer, one disturbance decides.
 const REPEATS_MIN: usize = 5;
+/// Repeats of a batch at most: more of the smallest ones tell no more.
+const REPEATS_MAX: usize = 50_000;
 /// Repeats whose time does not count, while maps and arrangements grow to their size.
 const WARM_UPS: usize = 3;
 /// Changes between two cold settles, as an engine at ten thousand changes a second has them.
@@ -31,7 +33,7 @@ pub(crate) fn throughput(sizes: &Sizes) -> anyhow::Result<Vec<Measurement>> {
     let mut rows = Vec::new();
     for (what, change) in [("status", restand as Change), ("move", relocate as Change)] {
         for batch in sizes.batches.iter().filter(|batch| **batch <= sizes.views_pods) {
-            let repeats = (sizes.changes / batch).clamp(REPEATS_MIN, sizes.changes);
+            let repeats = (sizes.changes / batch).clamp(REPEATS_MIN, REPEATS_MAX);
             rows.extend(pair.measure(what, change, *batch, repeats)?);
         }
     }
