@@ -21,6 +21,9 @@ BUILD := cargo build --locked --workspace --bin setpoint --test refusals
 SEED ?=
 SEEDS ?= 500
 
+# Set for a `make bench` of seconds.
+QUICK ?=
+
 .DEFAULT_GOAL := help
 .PHONY: help setup build demo up test test-long simulate bench lint clean-help
 
@@ -58,9 +61,10 @@ simulate: ## the simulation alone: SEED=8417 for one seed with its trace, SEEDS=
 	SETPOINT_SEED=$(SEED) SETPOINT_SEEDS=$(SEEDS) \
 		cargo test --locked --package setpoint-tests --test simulation -- --nocapture
 
-bench: ## the published measurements, into target/bench/results.json
+bench: ## the published measurements, into target/bench/results.json; QUICK=1 for seconds
 	@scripts/setup build
-	cargo run --locked --release --package setpoint-benches
+	cargo run --locked --release --package setpoint-benches -- \
+		--out $(CURDIR)/target/bench/results.json $(if $(QUICK),--quick)
 
 lint: ## formatting and clippy, a warning is an error
 	@scripts/setup build
