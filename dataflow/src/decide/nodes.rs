@@ -90,7 +90,7 @@ impl<V: Views> Turn<'_, V> {
         self.state.nodes.remove(name);
         self.state.node.remove(&id);
         self.out.served.push(Served::Node(name.clone(), None));
-        self.mark_daemons();
+        self.mark_daemons(cause);
     }
 
     /// A lease is renewed. A renewal of an earlier session or with a lower sequence is stale.
@@ -288,10 +288,11 @@ impl<V: Views> Turn<'_, V> {
             ready: record.is_ready() && !node.row.lost,
             unschedulable: object.spec.unschedulable,
         };
+        let cause = node.row.cause.clone();
         self.fleet.upsert_node(NodeId(id), info);
         self.freed = true;
         self.node_changed_allocation(id);
-        self.mark_daemons();
+        self.mark_daemons(&cause);
     }
 
     /// Tells readers what a node's pods reserve now.

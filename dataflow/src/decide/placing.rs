@@ -55,7 +55,7 @@ impl<V: Views> Turn<'_, V> {
     /// What a workload was looked at for has been done.
     fn causes_served(&mut self, id: u32) {
         if let Some(workload) = self.state.workload.get_mut(&id) {
-            workload.memo.causes.clear();
+            workload.memo.causes_served = true;
             let key = workload.key.clone();
             self.state.touch(Table::Workloads, &key);
         }

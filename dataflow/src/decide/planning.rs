@@ -95,8 +95,8 @@ impl<V: Views> Turn<'_, V> {
         let key = workload.key.clone();
         if count <= 0 {
             let waited = workload.memo.waiting.take().is_some();
-            if waited || !workload.memo.causes.is_empty() {
-                workload.memo.causes.clear();
+            if waited || !workload.memo.causes_served {
+                workload.memo.causes_served = true;
                 self.state.touch(Table::Workloads, &key);
             }
             self.waits_no_more(id, &key);

@@ -141,7 +141,11 @@ impl<V: Views> Turn<'_, V> {
     /// Remembers why a workload is to be looked at.
     pub(crate) fn because(&mut self, key: &ResourceKey, cause: &Cause) {
         if let Some(workload) = self.state.workload_by_key(key) {
-            let causes = &mut workload.memo.causes;
+            let memo = &mut workload.memo;
+            if std::mem::take(&mut memo.causes_served) {
+                memo.causes.clear();
+            }
+            let causes = &mut memo.causes;
             if !causes.contains(cause) {
                 causes.push(cause.clone());
                 let surplus = causes.len().saturating_sub(CAUSES_MAX);

@@ -104,7 +104,7 @@ impl<V: Views> Turn<'_, V> {
     }
 
     /// Every DaemonSet is to be looked at: the nodes changed.
-    pub(crate) fn mark_daemons(&mut self) {
+    pub(crate) fn mark_daemons(&mut self, cause: &Cause) {
         let daemons: Vec<ResourceKey> = self
             .state
             .workload
@@ -112,7 +112,7 @@ impl<V: Views> Turn<'_, V> {
             .filter(|workload| workload.kind == WorkloadKind::Daemon)
             .map(|workload| workload.key.clone())
             .collect();
-        daemons.iter().for_each(|key| self.state.mark(key));
+        daemons.iter().for_each(|key| self.because(key, cause));
     }
 
     /// Forgets a deleted workload when its last pod is gone.

@@ -69,6 +69,9 @@ pub(crate) struct WorkloadMemo {
     pub(crate) waiting: Option<String>,
     /// What brought it to be looked at, until something is done about it.
     pub(crate) causes: Vec<Cause>,
+    /// Whether something was done about all of them: the next one begins a new list. Until then
+    /// they are kept, for what else follows from them.
+    pub(crate) causes_served: bool,
     /// Engine time of the last progress of an update.
     pub(crate) progress_ms: i64,
     /// The available pods at that time.
