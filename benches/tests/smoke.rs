@@ -5,7 +5,7 @@ use std::process::Command;
 use setpoint_benches::measurement::Measurement;
 
 /// Small enough for a debug build on a busy machine.
-const FLAGS: &str = "--quick --pods 1000 --decisions 40 --views-pods 2000 --batches 1,100 \
+const FLAGS: &str = "--quick --pods 1000 --decisions 60 --views-pods 2000 --batches 1,100 \
     --changes 400 --nodes 50 --placements 1000 --records 1000 --round-trips 100";
 
 #[test]
