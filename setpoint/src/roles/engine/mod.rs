@@ -9,6 +9,7 @@ mod leader;
 mod committer;
 mod feed;
 mod waiters;
+mod cleaning;
 mod ports;
 mod gate;
 mod metrics;
@@ -44,7 +45,7 @@ pub fn run(settings: Settings) -> anyhow::Result<()> {
 pub(crate) async fn serve(settings: Settings, closing: CancellationToken) -> anyhow::Result<()> {
     let data = &settings.data_dir;
     std::fs::create_dir_all(data).with_context(|| format!("failed to make {}", data.display()))?;
-    let log = open::log(&settings)?;
+    let log = open::log(&settings, &closing)?;
     log.ensure_topics().context("failed to make the topics")?;
     let shared = log.appender(AppenderKind::Shared).context("failed to open an appender")?;
 

@@ -13,10 +13,12 @@ use setpoint_ingest::entry::Writer;
 use setpoint_schemas::avro::Codec;
 use setpoint_settings::{LogKind, Role, Settings};
 
-use super::SharedLog;
+use tokio_util::sync::CancellationToken;
+
+use super::{SharedLog, cleaning};
 
 /// The log that the settings name.
-pub(super) fn log(settings: &Settings) -> anyhow::Result<SharedLog> {
+pub(super) fn log(settings: &Settings, closing: &CancellationToken) -> anyhow::Result<SharedLog> {
     match settings.log.kind {
         LogKind::Embedded => {
             let path = settings.data_dir.join("log");
@@ -24,6 +26,7 @@ pub(super) fn log(settings: &Settings) -> anyhow::Result<SharedLog> {
             options.partitions = settings.log.partitions;
             let log = setpoint_ingest_embedded::EmbeddedLog::open(&options)
                 .with_context(|| format!("failed to open the log in {}", path.display()))?;
+            cleaning::keep_clean(log.clone(), closing.clone());
             Ok(Arc::new(log))
         }
         LogKind::Kafka => {
