@@ -119,7 +119,7 @@ impl<V: Views> Turn<'_, V> {
             self.state.touch(Table::Nodes, name);
         }
         self.node_lost(id, "confirm_lost", format!("an operator confirmed that node {name} is lost"), Some(cause));
-        self.judge_leases();
+        self.judge_when_complete();
         true
     }
 
@@ -136,6 +136,12 @@ impl<V: Views> Turn<'_, V> {
                 self.schedule_lease(id);
             }
         }
+    }
+
+    /// The leases are to be judged once all renewals up to now are taken in: at the end of this
+    /// epoch, or of the next whose cut is complete.
+    fn judge_when_complete(&mut self) {
+        self.state.meta.judge_ms = Some(self.now);
     }
 
     /// A lease's deadline fired: put back when it was renewed since. Says whether all leases are to
@@ -256,7 +262,7 @@ impl<V: Views> Turn<'_, V> {
         self.views.update(Fact::Lost { node: id }, -1);
         self.schedule_lease(id);
         if self.state.meta.hold.is_some() {
-            self.judge_leases();
+            self.judge_when_complete();
         }
     }
 

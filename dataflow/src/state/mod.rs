@@ -64,7 +64,7 @@ pub(crate) struct Meta {
     pub(crate) time_ms: i64,
     pub(crate) number: i64,
     pub(crate) term: i64,
-    /// While a hold lasts: engine time at which all leases are judged again. Kept, so that a rebuilt
+    /// Engine time at which all leases are judged: from time to time while a hold lasts. Kept, so that a rebuilt
     /// engine judges when the one that ran through does.
     pub(crate) judge_ms: Option<i64>,
 }
