@@ -28,9 +28,6 @@ pub(crate) const TICK_MS: i64 = 200;
 const BEGIN_MS: i64 = 1_767_225_600_000;
 /// Time for a fleet to come to rest after the last fault: the longest backoff and some more.
 const REST_MS_MAX: i64 = 400_000;
-/// Events told when a journey fails.
-const EVENTS_TOLD: usize = 40;
-
 /// How long and how closely watched a journey is.
 #[derive(Debug, Clone, Copy)]
 pub struct Plan {
@@ -42,6 +39,8 @@ pub struct Plan {
     pub both_views: bool,
     /// An engine is rebuilt from its rows and runs beside for one epoch this often in a thousand.
     pub rebuilt_in_thousand: usize,
+    /// How many of the last events are told when it fails.
+    pub events_told: usize,
 }
 
 /// What a journey came to.
@@ -113,7 +112,7 @@ impl Journey {
     pub fn run(mut self) -> Result<Trace, String> {
         for tick in 0..self.plan.ticks {
             self.weather.change(self.now_ms, &mut self.plant, &mut self.events);
-            if tick == 5 || self.draw.chance(60) {
+            if tick == 5 || self.draw.chance(100) {
                 let asked = self.operator.ask(&self.plant, &self.committed);
                 self.tell(format!("asked: {asked:?}"));
                 self.log.append(asked);
@@ -166,9 +165,12 @@ impl Journey {
 
     fn recover(&mut self) {
         let clock_ms = self.clock_ms();
-        let leader = Leader::recover(&self.committed, &self.log, &self.policy, Watched::by_hand(), clock_ms);
+        let views = Watched::by_hand();
+        let mut leader = Leader::recover(&self.committed, &self.log, &self.policy, views, clock_ms);
         self.tell(format!("a leader of term {} from the checkpoint of epoch {}", leader.term, self.committed.checkpoint.number));
         self.rows = self.committed.checkpoint.clone();
+        let (number, cut) = (leader.engine.number(), self.committed.cut());
+        self.rows.write(leader.engine.take_rows(), number, &cut);
         if self.plan.both_views {
             let shadow = Leader::recover(&self.committed, &self.log, &self.policy, Watched::by_dataflow(), clock_ms);
             self.shadow = Some(shadow.engine);
@@ -261,7 +263,7 @@ impl Journey {
     }
 
     fn tell(&mut self, event: String) {
-        if self.events.len() == EVENTS_TOLD {
+        if self.events.len() >= self.plan.events_told {
             self.events.pop_front();
         }
         let cut: String = event.chars().take(400).collect();
@@ -282,7 +284,7 @@ impl Journey {
 fn same(who: &str, one: &Outcome, other: &Outcome) -> Result<(), String> {
     let decided = |o: &Outcome| {
         let verdicts = o.verdicts.clone();
-        (o.hash, o.decisions.clone(), o.placements.clone(), verdicts, o.due_ms, o.resources.clone())
+        (o.hash, o.decisions.clone(), o.placements.clone(), verdicts, o.resources.clone())
     };
     if decided(one) == decided(other) {
         return Ok(());

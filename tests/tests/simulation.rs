@@ -6,10 +6,12 @@ use setpoint_tests::journey::{Journey, Plan, Trace};
 
 /// As many as a test run can afford in the dev profile.
 const SEEDS: u64 = 500;
-/// A minute of faults, in looks at the world.
-const TICKS: usize = 300;
+/// Three minutes of faults, in looks at the world.
+const TICKS: usize = 900;
 /// Every so many seeds the dataflow runs beside the views kept by hand.
 const BOTH_VIEWS_EVERY: u64 = 10;
+/// The last events of a failed journey; a journey run alone tells all.
+const EVENTS_TOLD: usize = 40;
 
 fn number(name: &str) -> Option<u64> {
     let text = std::env::var(name).ok().filter(|text| !text.is_empty())?;
@@ -17,7 +19,9 @@ fn number(name: &str) -> Option<u64> {
 }
 
 fn plan(seed: u64) -> Plan {
-    Plan { seed, ticks: TICKS, both_views: seed.is_multiple_of(BOTH_VIEWS_EVERY), rebuilt_in_thousand: 50 }
+    let events_told = if number("SETPOINT_SEED").is_some() { usize::MAX } else { EVENTS_TOLD };
+    let both_views = seed.is_multiple_of(BOTH_VIEWS_EVERY);
+    Plan { seed, ticks: TICKS, both_views, rebuilt_in_thousand: 50, events_told }
 }
 
 fn run(plan: Plan) -> Trace {
