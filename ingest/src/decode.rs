@@ -152,6 +152,7 @@ fn parsed<T>(
 
 /// A key as a line of text, shortened.
 fn shown(key: &[u8]) -> String {
+    /// A line: the whole key stands in the dead letter.
     const KEY_CHARS_MAX: usize = 80;
     String::from_utf8_lossy(key).chars().take(KEY_CHARS_MAX).collect()
 }

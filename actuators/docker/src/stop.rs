@@ -17,6 +17,7 @@ use crate::{DockerConfig, volumes};
 const ANSWER_MAX: Duration = Duration::from_secs(60);
 /// The engine removes in the background when it was asked twice; it takes moments.
 const REMOVED_POLL: Duration = Duration::from_millis(50);
+/// Ten seconds in all; a removal that takes longer is tried again by the next turn.
 const REMOVED_POLLS_MAX: u32 = 200;
 
 /// Stops and removes everything of the pod: its containers side by side, then what holds its
