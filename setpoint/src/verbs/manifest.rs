@@ -102,8 +102,10 @@ impl Files {
     fn refused(&self, verb: &str, problems: &[Problem]) -> Failure {
         let failure = Failure::new(format!("failed to {verb} {}", self.shown()));
         let failure = problems.iter().fold(failure, |failure, problem| {
-            let origin = problem.origin.as_ref().map(|o| format!("{o}, line {}", o.line));
             let path = Some(problem.path.as_str()).filter(|path| !path.is_empty());
+            // The origin's line is where its document begins, or where its text is broken.
+            let line = if path.is_some() { "from line" } else { "line" };
+            let origin = problem.origin.as_ref().map(|o| format!("{o}, {line} {}", o.line));
             let parts: Vec<&str> = origin.as_deref().into_iter().chain(path).collect();
             match parts.is_empty() {
                 true => failure.because(&problem.reason),
