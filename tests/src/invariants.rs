@@ -30,6 +30,8 @@ struct Live {
     node: NodeName,
     workload: String,
     cpu_milli: i64,
+    /// Whether it bears no other pod of its workload on its node.
+    is_apart: bool,
     generation: i64,
     term: i64,
 }
@@ -167,6 +169,7 @@ impl Auditor {
                 node: placement.node.clone(),
                 workload: placement.workload.to_string(),
                 cpu_milli: manifests::cpu_of(&placement.spec),
+                is_apart: placement.spec.contains("podAntiAffinity"),
                 generation: placement.generation,
                 term: placement.term,
             };

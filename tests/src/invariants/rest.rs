@@ -61,7 +61,7 @@ impl Auditor {
         let cpu = manifests::cpu_of(&current);
         let fits = plant.nodes.iter().find(|node| self.fits(node, &key, cpu, template));
         match fits {
-            None if live <= wanted.max(live.min(wanted + wanted)) && !self.waiting.is_empty() => Ok(()),
+            None if !self.waiting.is_empty() => Ok(()),
             None => Err(format!("{key} runs {running} of {wanted} pods ({live} placed), none fits and none waits")),
             Some(node) => Err(format!("{key} runs {running} of {wanted} pods ({live} placed) and one fits {}", node.name)),
         }
@@ -98,12 +98,13 @@ impl Auditor {
     /// Whether one more pod of this workload would find room.
     fn fits(&self, node: &SimNode, workload: &str, cpu: i64, template: &Value) -> bool {
         let is_apart = template.get("affinity").is_some();
-        let has_one = self.live.values().any(|l| l.workload == workload && l.node == node.name);
+        let here = || self.live.values().filter(|l| l.workload == workload && l.node == node.name);
+        let keeps_apart = here().any(|live| is_apart || live.is_apart);
         let name = node.name.as_str();
         let body = self.resources.values().find(|r| r.kind == "Node" && r.name == name).map(|r| &r.body);
         let object: Value = body.and_then(|b| serde_json::from_str(b).ok()).unwrap_or_default();
         let is_cordoned = object["spec"]["unschedulable"] == Value::Bool(true);
-        !is_cordoned && !(is_apart && has_one) && self.used(&node.name) + cpu <= node.cpu_milli
+        !is_cordoned && !keeps_apart && self.used(&node.name) + cpu <= node.cpu_milli
     }
 }
 
