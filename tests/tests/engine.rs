@@ -319,3 +319,26 @@ fn a_snapshot_tells_what_is_gone() {
     let outcome = story.at(4, vec![Input::Snapshot(Box::new(snapshot))]);
     assert!(outcome.served.contains(&Served::PodGone(uid)));
 }
+
+#[test]
+fn a_stopping_pod_is_not_restarted_and_so_placed_again() {
+    let mut story = Story::with_nodes(&["a"]);
+    let outcome = story.asks(1, web(1, "v1"));
+    let name = outcome.placements[0].placement.as_ref().unwrap().name.to_string();
+    story.asks(2, web(0, "v1"));
+    let restart = patch(Verb::RestartPod, ("v1", "Pod"), "default", &name, &json!({}));
+    assert_eq!(told(&story.asks(3, vec![restart])), "Refuse 1");
+    assert!(story.placed.is_empty());
+}
+
+#[test]
+fn a_return_under_a_hold_judges_nobody_before_all_renewals_are_read() {
+    let names = ["a", "b", "c", "d"];
+    let mut story = Story::with_nodes(&names);
+    assert_eq!(told(&story.at(15_000, vec![])), "Hold 1");
+    let confirm = patch(Verb::ConfirmLost, ("v1", "Node"), "", "a", &json!({}));
+    story.asks(15_001, vec![confirm]);
+    let returned = vec![Input::Lease(manifests::lease(&node("a"), &session("a"), 99))];
+    let backlog = Epoch { complete: false, ..story.epoch(15_002, returned) };
+    assert_eq!(told(&story.decide(backlog)), "NodeReturned 1");
+}

@@ -116,7 +116,7 @@ impl<V: Views> Turn<'_, V> {
         }
         let named = (row.workload.namespace.clone(), Arc::from(row.name.as_str()));
         // Two pods of one name are a stopping one and its successor: the name means the successor.
-        if row.standing != Standing::Stopping || !self.state.pod_names.contains_key(&named) {
+        if row.standing != Standing::Stopping {
             self.state.pod_names.insert(named, row.uid.clone());
         }
         self.state.pods.insert(row.uid.clone(), id);

@@ -102,6 +102,11 @@ impl<V: Views> Turn<'_, V> {
         pod.row.standing = Standing::Stopping;
         pod.row.ready_ms = 0;
         let (uid, node) = (pod.row.uid.clone(), pod.row.node.clone());
+        // Nobody means a stopping pod by its name: a restart must not place it again.
+        let name = (pod.row.workload.namespace.clone(), pod.row.name.as_str().into());
+        if self.state.pod_names.get(&name) == Some(&uid) {
+            self.state.pod_names.remove(&name);
+        }
         let about = About {
             pod: uid.to_string(),
             resource: pod.row.workload.to_string(),
