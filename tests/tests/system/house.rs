@@ -1,0 +1,182 @@
+//! A house for one test: a folder, the program's roles as processes, free ports.
+//!
+//! Guarantee: nothing that it started is left behind when it is dropped; after a failure the ends of
+//! all logs are printed.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::Signal;
+use tempfile::TempDir;
+
+use crate::api::Api;
+use crate::processes;
+
+/// How often the fleet is looked at.
+pub(crate) const LOOK_EVERY: Duration = Duration::from_millis(100);
+/// How much of each log is printed after a failure.
+const LOG_LINES_SHOWN: usize = 25;
+/// What a killed process may take to be gone.
+const GONE_MAX: Duration = Duration::from_secs(10);
+
+static ALONE: Mutex<()> = Mutex::new(());
+
+/// One test at a time.
+pub(crate) fn alone() -> MutexGuard<'static, ()> {
+    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The processes of one test.
+pub(crate) struct House {
+    _folder: TempDir,
+    /// The folder without links, as `/proc` shows it.
+    pub(crate) path: PathBuf,
+    program: PathBuf,
+    common: Vec<(String, String)>,
+    children: BTreeMap<String, Child>,
+}
+
+impl House {
+    /// An empty one; these settings are every role's.
+    pub(crate) fn new(common: &[(&str, &str)]) -> House {
+        let folder = tempfile::Builder::new().prefix("sp-").tempdir().expect("a folder");
+        let path = folder.path().canonicalize().expect("its path");
+        fs::write(path.join("setpoint.yaml"), "").expect("empty settings");
+        let common = common.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
+        House { _folder: folder, path, program: program(), common, children: BTreeMap::new() }
+    }
+
+    /// Starts the engine of this name on this port.
+    pub(crate) fn start_engine(&mut self, name: &str, port: u16) {
+        let address = format!("127.0.0.1:{port}");
+        let settings = [("SETPOINT_ENGINE__NAME", name), ("SETPOINT_API__ADDRESS", &address)];
+        self.start("engine", name, &settings);
+    }
+
+    /// Starts the agent of this node.
+    pub(crate) fn start_agent(&mut self, node: &str, servers: &str, settings: &[(&str, &str)]) {
+        let own = [("SETPOINT_AGENT__NAME", node), ("SETPOINT_AGENT__SERVERS", servers)];
+        self.start("agent", node, &[&own, settings].concat());
+    }
+
+    /// Ends a role with -9 and waits until it is gone.
+    pub(crate) fn kill(&mut self, name: &str) {
+        let mut child = self.children.remove(name).expect("it was started");
+        child.kill().expect("it can be killed");
+        child.wait().expect("it ended");
+    }
+
+    /// Looks until it is so; the closure says what is, while it is not so yet.
+    ///
+    /// # Panics
+    /// When it is not so in time, or a role ended by itself.
+    pub(crate) async fn until<T>(
+        &mut self,
+        what: &str,
+        within: Duration,
+        mut look: impl AsyncFnMut() -> Result<T, String>,
+    ) -> T {
+        let began = Instant::now();
+        loop {
+            let is = match look().await {
+                Ok(value) => return value,
+                Err(is) => is,
+            };
+            for (name, child) in &mut self.children {
+                let ended = child.try_wait().expect("its state");
+                assert!(ended.is_none(), "while waiting until {what}: {name} ended: {ended:?}");
+            }
+            assert!(began.elapsed() < within, "not within {within:?}: {what}; but: {is}");
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+    }
+
+    /// Waits until the engine leads.
+    pub(crate) async fn leads(&mut self, api: &Api, within: Duration) {
+        self.until("the engine leads", within, async || {
+            let status = api.get("/setpoint/v1/status").await?;
+            let leads = status["role"] == "leader" && status["ready"] == true;
+            if leads { Ok(()) } else { Err(status.to_string()) }
+        })
+        .await;
+    }
+
+    fn start(&mut self, role: &str, name: &str, settings: &[(&str, &str)]) {
+        let log = File::options().create(true).append(true).open(self.log(name)).expect("a log");
+        let others = std::env::vars().filter(|(key, _)| !key.starts_with("SETPOINT_"));
+        let child = Command::new(&self.program)
+            .arg(role)
+            .env_clear()
+            .envs(others)
+            .env("SETPOINT_CONFIG", self.path.join("setpoint.yaml"))
+            .env("SETPOINT_DATA_DIR", self.path.join(name))
+            .envs(self.common.iter().map(|(key, value)| (key, value)))
+            .envs(settings.iter().copied())
+            .current_dir(&self.path)
+            .stdin(Stdio::null())
+            .stdout(log.try_clone().expect("a log"))
+            .stderr(log)
+            .spawn()
+            .expect("the program starts");
+        let before = self.children.insert(name.to_owned(), child);
+        assert!(before.is_none(), "{name} runs already");
+    }
+
+    fn log(&self, name: &str) -> PathBuf {
+        self.path.join(format!("{name}.log"))
+    }
+
+    fn print_logs(&self) {
+        for entry in fs::read_dir(&self.path).into_iter().flatten().flatten() {
+            let path = entry.path();
+            if path.extension().is_some_and(|kind| kind == "log") {
+                let text = fs::read_to_string(&path).unwrap_or_default();
+                let lines: Vec<&str> = text.lines().collect();
+                let end = lines[lines.len().saturating_sub(LOG_LINES_SHOWN)..].join("\n");
+                println!("--- the end of {} ---\n{end}", path.display());
+            }
+        }
+    }
+}
+
+impl Drop for House {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.print_logs();
+        }
+        for child in self.children.values_mut() {
+            let _ended_already = child.kill();
+            let _ended = child.wait();
+        }
+        let began = Instant::now();
+        while began.elapsed() < GONE_MAX {
+            let left = processes::all(&self.path);
+            if left.is_empty() {
+                break;
+            }
+            left.into_iter().for_each(|pid| processes::signal(pid, Signal::SIGKILL));
+            std::thread::sleep(LOOK_EVERY);
+        }
+    }
+}
+
+/// A port that was free a moment ago.
+pub(crate) fn free_port() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    listener.local_addr().expect("an address").port()
+}
+
+/// The program: beside the folder of the test executables.
+fn program() -> PathBuf {
+    let test = std::env::current_exe().expect("this test's path");
+    let beside = test.parent().and_then(Path::parent).map(|folder| folder.join("setpoint"));
+    let target = std::env::var_os("CARGO_TARGET_DIR");
+    let named = target.map(|folder| PathBuf::from(folder).join("debug/setpoint"));
+    let found = [beside, named].into_iter().flatten().find(|path| path.is_file());
+    found.expect("the program is built: cargo build -p setpoint")
+}
