@@ -45,8 +45,8 @@ build:
 demo: build ## the main job on this machine, narrated and checked, 90 s after the build
 	@"$(SETPOINT)" demo
 
-up: build ## everything on this machine, left running until Ctrl-C
-	@"$(SETPOINT)" up
+up: build ## everything on this machine, pods as processes, left running until Ctrl-C
+	@"$(SETPOINT)" up --runtime process --agents 3
 
 test: build ## all tests, real Kafka and real Docker Engines included
 	@scripts/setup test

@@ -13,6 +13,9 @@ use super::{agent, engine, signals};
 pub fn run(settings: Settings) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Runtime::new().context("failed to start the runtime")?;
     runtime.block_on(async {
+        // Before any agent: on a port that is taken they would join whoever has it.
+        let address = settings.api.address;
+        drop(std::net::TcpListener::bind(address).with_context(|| format!("failed to listen on {address}"))?);
         let closing = CancellationToken::new();
         signals::cancel_on_signal(closing.clone());
         let mut roles = tokio::task::JoinSet::new();
