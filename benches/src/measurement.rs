@@ -23,7 +23,13 @@ impl Measurement {
     /// A number that stands alone.
     #[must_use]
     pub fn new(name: impl Into<String>, value: f64, unit: &str) -> Self {
-        Measurement { name: name.into(), value, unit: unit.to_owned(), yardstick: None, ratio: None }
+        Measurement {
+            name: name.into(),
+            value,
+            unit: unit.to_owned(),
+            yardstick: None,
+            ratio: None,
+        }
     }
 
     /// The same, held against another row.
@@ -43,11 +49,20 @@ pub fn with_ratios(mut rows: Vec<Measurement>) -> anyhow::Result<Vec<Measurement
     let known: BTreeMap<String, (f64, String)> =
         rows.iter().map(|row| (row.name.clone(), (row.value, row.unit.clone()))).collect();
     for row in &mut rows {
-        anyhow::ensure!(row.value.is_finite() && row.value > 0.0, "{}: {} was measured", row.name, row.value);
+        anyhow::ensure!(
+            row.value.is_finite() && row.value > 0.0,
+            "{}: {} was measured",
+            row.name,
+            row.value
+        );
         let Some(yardstick) = &row.yardstick else { continue };
         match known.get(yardstick) {
             Some((value, unit)) if *unit == row.unit => row.ratio = Some(row.value / value),
-            _ => anyhow::bail!("{}: its yardstick {yardstick} was not measured in {}", row.name, row.unit),
+            _ => anyhow::bail!(
+                "{}: its yardstick {yardstick} was not measured in {}",
+                row.name,
+                row.unit
+            ),
         }
     }
     Ok(rows)
@@ -56,11 +71,18 @@ pub fn with_ratios(mut rows: Vec<Measurement>) -> anyhow::Result<Vec<Measurement
 /// The rows as a markdown table.
 #[must_use]
 pub fn table(rows: &[Measurement]) -> String {
-    let mut out = String::from("| measurement | value | unit | yardstick | ratio |\n|---|---:|---|---|---:|\n");
+    let mut out = String::from(
+        "| measurement | value | unit | yardstick | ratio |\n|---|---:|---|---|---:|\n",
+    );
     for row in rows {
         let yardstick = row.yardstick.as_deref().unwrap_or("");
         let ratio = row.ratio.map(short).unwrap_or_default();
-        out += &format!("| {} | {} | {} | {yardstick} | {ratio} |\n", row.name, short(row.value), row.unit);
+        out += &format!(
+            "| {} | {} | {} | {yardstick} | {ratio} |\n",
+            row.name,
+            short(row.value),
+            row.unit
+        );
     }
     out
 }
@@ -87,7 +109,8 @@ mod tests {
 
     #[test]
     fn a_ratio_is_the_value_over_the_yardsticks() {
-        let rows = vec![Measurement::new("a", 30.0, "µs").beside("b"), Measurement::new("b", 10.0, "µs")];
+        let rows =
+            vec![Measurement::new("a", 30.0, "µs").beside("b"), Measurement::new("b", 10.0, "µs")];
         let rows = with_ratios(rows).unwrap();
         assert_eq!((rows[0].ratio, rows[1].ratio), (Some(3.0), None));
     }
@@ -96,13 +119,17 @@ mod tests {
     fn a_yardstick_that_was_not_measured_or_in_another_unit_is_refused() {
         let alone = vec![Measurement::new("a", 30.0, "µs").beside("b")];
         assert!(with_ratios(alone).is_err());
-        let apart = vec![Measurement::new("a", 30.0, "µs").beside("b"), Measurement::new("b", 10.0, "s")];
+        let apart =
+            vec![Measurement::new("a", 30.0, "µs").beside("b"), Measurement::new("b", 10.0, "s")];
         assert!(with_ratios(apart).is_err());
         assert!(with_ratios(vec![Measurement::new("a", 0.0, "µs")]).is_err());
     }
 
     #[test]
     fn numbers_are_written_for_people() {
-        assert_eq!([short(1_234_567.4), short(999.6), short(12.34), short(0.5)], ["1,234,567", "1,000", "12.3", "0.50"]);
+        assert_eq!(
+            [short(1_234_567.4), short(999.6), short(12.34), short(0.5)],
+            ["1,234,567", "1,000", "12.3", "0.50"]
+        );
     }
 }

@@ -5,8 +5,8 @@
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
-use setpoint_dataflow::{Engine, Epoch, Outcome, PlacementChange};
 use setpoint_dataflow::views::Views;
+use setpoint_dataflow::{Engine, Epoch, Outcome, PlacementChange};
 use setpoint_schemas::{
     ContainerObserved, ContainerState, Input, InvalidId, Lease, NodeRecord, Placement, PodObserved,
     PodPhase, Policy, Position, Request, RequestId, RequestItem, Resources, SessionId, Sourced,
@@ -42,9 +42,11 @@ impl<V: Views> Plant<V> {
     /// Nodes that reported themselves, no pods.
     pub(crate) fn with_nodes(views: V, nodes: usize) -> anyhow::Result<Self> {
         // The pacing is not what is measured.
-        let policy = Policy { starts_per_second: 1 << 30, starts_burst: 1 << 30, ..Policy::default() };
+        let policy =
+            Policy { starts_per_second: 1 << 30, starts_burst: 1 << 30, ..Policy::default() };
         let engine = Engine::new(views, policy);
-        let mut plant = Plant { engine, nodes, time_ms: TIME_MS, offset: 0, sequence: 0, leases: 0 };
+        let mut plant =
+            Plant { engine, nodes, time_ms: TIME_MS, offset: 0, sequence: 0, leases: 0 };
         let records: anyhow::Result<Vec<Input>> =
             (0..nodes).map(|node| Ok(Input::Node(Box::new(node_record(node)?)))).collect();
         plant.step(Topic::Nodes, records?);
@@ -66,7 +68,11 @@ impl<V: Views> Plant<V> {
             let epoch = self.epoch(vec![request]);
             let (outcome, took) = crate::clock::timed(|| self.engine.step(epoch));
             let placed: Vec<Placed> = placed(&outcome.placements).collect();
-            anyhow::ensure!(placed.len() == expected, "{} of {expected} pods were placed", placed.len());
+            anyhow::ensure!(
+                placed.len() == expected,
+                "{} of {expected} pods were placed",
+                placed.len()
+            );
             each(&outcome, took);
             let ready: anyhow::Result<Vec<Input>> =
                 placed.iter().map(|pod| Ok(Input::Pod(Box::new(self.ready(pod)?)))).collect();
@@ -77,7 +83,11 @@ impl<V: Views> Plant<V> {
     }
 
     /// An apply of Deployments, numbered.
-    pub(crate) fn apply(&mut self, numbers: std::ops::Range<usize>, replicas: usize) -> anyhow::Result<Sourced> {
+    pub(crate) fn apply(
+        &mut self,
+        numbers: std::ops::Range<usize>,
+        replicas: usize,
+    ) -> anyhow::Result<Sourced> {
         let request = Request {
             id: RequestId::parse(&format!("apply-{}", self.offset))?,
             time_ms: self.time_ms,
@@ -140,12 +150,21 @@ impl<V: Views> Plant<V> {
     pub(crate) fn ready(&mut self, pod: &Placed) -> anyhow::Result<PodObserved> {
         self.sequence += 1;
         let Placed(placement) = pod;
-        let status = status(placement.uid.as_str(), placement.node.as_str(), placement.name.as_str(), self.sequence);
+        let status = status(
+            placement.uid.as_str(),
+            placement.node.as_str(),
+            placement.name.as_str(),
+            self.sequence,
+        );
         Ok(status?)
     }
 
     /// The pod is in this phase and not ready.
-    pub(crate) fn in_phase(&mut self, pod: &Placed, phase: PodPhase) -> anyhow::Result<PodObserved> {
+    pub(crate) fn in_phase(
+        &mut self,
+        pod: &Placed,
+        phase: PodPhase,
+    ) -> anyhow::Result<PodObserved> {
         let ready = self.ready(pod)?;
         Ok(PodObserved { phase, ready: false, ..ready })
     }
@@ -157,7 +176,12 @@ pub(crate) fn placed(changes: &[PlacementChange]) -> impl Iterator<Item = Placed
 }
 
 /// A running pod of one container, ready, as a node reports it.
-pub(crate) fn status(uid: &str, node: &str, name: &str, sequence: i64) -> Result<PodObserved, InvalidId> {
+pub(crate) fn status(
+    uid: &str,
+    node: &str,
+    name: &str,
+    sequence: i64,
+) -> Result<PodObserved, InvalidId> {
     Ok(PodObserved {
         uid: uid.parse()?,
         node: node.parse()?,
@@ -192,14 +216,21 @@ pub(crate) fn status(uid: &str, node: &str, name: &str, sequence: i64) -> Result
 /// A ready node with room for the pods of every fleet measured.
 pub(crate) fn node_record(number: usize) -> anyhow::Result<NodeRecord> {
     let name = format!("node-{number}");
-    let room = Resources { cpu_milli: 64_000, memory_bytes: 256 << 30, pods: 500, ..Resources::default() };
-    let labels = [("kubernetes.io/hostname", name.clone()), ("topology.kubernetes.io/zone", format!("zone-{}", number % 3))];
+    let room =
+        Resources { cpu_milli: 64_000, memory_bytes: 256 << 30, pods: 500, ..Resources::default() };
+    let labels = [
+        ("kubernetes.io/hostname", name.clone()),
+        ("topology.kubernetes.io/zone", format!("zone-{}", number % 3)),
+    ];
     Ok(NodeRecord {
         node: name.parse()?,
         session: session()?,
         capacity: room.clone(),
         allocatable: room,
-        labels: labels.into_iter().map(|(key, value)| (key.to_owned(), value)).collect::<BTreeMap<_, _>>(),
+        labels: labels
+            .into_iter()
+            .map(|(key, value)| (key.to_owned(), value))
+            .collect::<BTreeMap<_, _>>(),
         ..samples::node()
     })
 }

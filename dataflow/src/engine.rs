@@ -165,7 +165,8 @@ impl<V: Views> Turn<'_, V> {
         let meta = &self.state.meta;
         let pending = (!self.state.dirty.is_empty()).then(|| {
             let policy = &meta.policy;
-            let bucket = meta.bucket.filled(self.now, policy.starts_per_second, policy.starts_burst);
+            let bucket =
+                meta.bucket.filled(self.now, policy.starts_per_second, policy.starts_burst);
             self.now + bucket.wait_ms(policy.starts_per_second)
         });
         let deadline = self.state.deadlines.keys().next().copied();

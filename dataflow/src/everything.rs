@@ -37,7 +37,8 @@ impl<V: Views> Engine<V> {
         for (name, id) in &state.nodes {
             let Some(node) = state.node.get(id) else { continue };
             let requested = self.fleet.allocated(NodeId(*id)).clone();
-            let served = NodeServed { record: node.row.record.clone(), lost: node.row.lost, requested };
+            let served =
+                NodeServed { record: node.row.record.clone(), lost: node.row.lost, requested };
             out.served.push(Served::Node(name.clone(), Some(Arc::new(served))));
         }
         for workload in state.workload.values() {
@@ -52,13 +53,18 @@ impl<V: Views> Engine<V> {
     /// The pods that wait for a place.
     fn waiting(&self) -> Vec<WaitingPod> {
         let state = &self.state;
-        let workloads = state.waiting.iter().filter_map(|key| state.workload.get(state.workloads.get(key)?));
+        let workloads =
+            state.waiting.iter().filter_map(|key| state.workload.get(state.workloads.get(key)?));
         workloads
             .filter_map(|workload| {
                 let uid = setpoint_rules::identity::pod_uid(&workload.uid, workload.memo.next_pod);
                 let template = workload.current_template()?;
                 let revision = workload.revision_name(&template);
-                let name = setpoint_rules::identity::pod_name(&workload.key.name, revision.as_deref(), &uid);
+                let name = setpoint_rules::identity::pod_name(
+                    &workload.key.name,
+                    revision.as_deref(),
+                    &uid,
+                );
                 Some(WaitingPod {
                     uid,
                     workload: workload.key.clone(),

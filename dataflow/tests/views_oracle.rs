@@ -88,7 +88,11 @@ fn agree(seed: u64, events: usize, scratch_every: usize) {
         let hot = by_hand.settle();
         assert_eq!(dataflow.settle(), hot, "seed {seed}, epoch {epoch}: dataflow against by hand");
         if scratch_every == 1 {
-            assert_eq!(scratch.settle(), hot, "seed {seed}, epoch {epoch}: scratch against by hand");
+            assert_eq!(
+                scratch.settle(),
+                hot,
+                "seed {seed}, epoch {epoch}: scratch against by hand"
+            );
         }
         if epoch % 10 == 9 {
             let cold = by_hand.settle_cold();

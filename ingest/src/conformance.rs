@@ -54,7 +54,8 @@ fn topics_are_made_once(log: &dyn Log) {
         assert!(partitions >= 1, "{topic} has {partitions} partitions");
         assert!(!topic.is_single() || partitions == 1, "{topic} has one partition");
     }
-    let (starts, ends) = (log.starts(&Topic::ALL).expect("starts"), log.ends(&Topic::ALL).expect("ends"));
+    let (starts, ends) =
+        (log.starts(&Topic::ALL).expect("starts"), log.ends(&Topic::ALL).expect("ends"));
     assert!(covers(&ends, &starts), "no partition ends before it starts");
 }
 

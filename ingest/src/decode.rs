@@ -43,12 +43,14 @@ impl Decoder {
         match (topic, record.value.as_deref()) {
             (Topic::Requests, Some(value)) => self.request(record, value).map(Some),
             (Topic::Nodes, Some(value)) => {
-                let node: NodeRecord = self.keyed(record, value, |n: &NodeRecord| n.node.to_string())?;
+                let node: NodeRecord =
+                    self.keyed(record, value, |n: &NodeRecord| n.node.to_string())?;
                 Ok(Some(Input::Node(Box::new(node))))
             }
-            (Topic::Leases, Some(value)) => {
-                self.keyed(record, value, |l: &Lease| l.node.to_string()).map(Input::Lease).map(Some)
-            }
+            (Topic::Leases, Some(value)) => self
+                .keyed(record, value, |l: &Lease| l.node.to_string())
+                .map(Input::Lease)
+                .map(Some),
             (Topic::Pods, Some(value)) => self.pods(record, value).map(Some),
             (Topic::Nodes, None) => {
                 Ok(Some(Input::NodeRemoved(parsed(&record.key, NodeName::parse)?)))
@@ -225,7 +227,10 @@ mod tests {
         let mut entry = writer().lease(&samples::lease()).expect("encodes");
         entry.value = Some(vec![1, 2, 3]);
         let letter = refused(entry);
-        assert_eq!((letter.topic.as_str(), letter.partition, letter.offset), ("setpoint.leases", 1, 7));
+        assert_eq!(
+            (letter.topic.as_str(), letter.partition, letter.offset),
+            ("setpoint.leases", 1, 7)
+        );
         assert_eq!(letter.time_ms, 99);
         assert_eq!(letter.value, [1, 2, 3]);
         assert!(letter.reason.starts_with("it begins with byte 0x01"), "{}", letter.reason);
@@ -235,7 +240,10 @@ mod tests {
     fn a_key_that_does_not_agree_with_its_value_is_refused() {
         let mut entry = writer().pod(&samples::pod_observed()).expect("encodes");
         entry.key = b"other".to_vec();
-        assert_eq!(refused(entry).reason, "its key is \"other\" and its value is of \"web-7d9f-0-1\"");
+        assert_eq!(
+            refused(entry).reason,
+            "its key is \"other\" and its value is of \"web-7d9f-0-1\""
+        );
     }
 
     #[test]

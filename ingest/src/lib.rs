@@ -18,7 +18,7 @@ pub mod conformance;
 pub use bounds::record_bytes_max;
 pub use decode::Decoder;
 pub use entry::Entry;
-pub use log::{Appender, AppenderKind, AppendError, Log, LogError, Reader};
+pub use log::{AppendError, Appender, AppenderKind, Log, LogError, Reader};
 pub use partitioner::partition_of;
 pub use record::LogRecord;
 pub use secret::SEALED_PREFIX;

@@ -35,7 +35,9 @@ fn unsealed_body(body: &str) -> Option<String> {
     match serde_json::from_str(body) {
         Ok(Value::Array(operations)) => operations.iter().find_map(unsealed_operation),
         Ok(object) => unsealed_object(&object),
-        Err(_) => Some("the body is not JSON, so it cannot be told whether it is sealed".to_owned()),
+        Err(_) => {
+            Some("the body is not JSON, so it cannot be told whether it is sealed".to_owned())
+        }
     }
 }
 
@@ -43,9 +45,9 @@ fn unsealed_body(body: &str) -> Option<String> {
 fn unsealed_object(object: &Value) -> Option<String> {
     let in_map = |name: &str| match &object[name] {
         Value::Null => None,
-        Value::Object(map) => map.iter().find(|(_, value)| !is_sealed(value)).map(|(key, _)| {
-            format!("{name}.{key}")
-        }),
+        Value::Object(map) => {
+            map.iter().find(|(_, value)| !is_sealed(value)).map(|(key, _)| format!("{name}.{key}"))
+        }
         _ => Some(name.to_owned()),
     };
     let last_applied = || match &object["metadata"]["annotations"][LAST_APPLIED] {

@@ -37,11 +37,10 @@ pub use dead_letter::DeadLetter;
 pub use decision::{Action, Alternative, Cause, Decision};
 pub use epoch::{CutEntry, EpochRecord};
 pub use id::{
-    FleetId, InvalidId, LABEL_BYTES_MAX, NAME_BYTES_MAX, Namespace, NodeName, PodUid, RequestId, ResourceName, SessionId,
+    FleetId, InvalidId, LABEL_BYTES_MAX, NAME_BYTES_MAX, Namespace, NodeName, PodUid, RequestId,
+    ResourceName, SessionId,
 };
 pub use input::{Input, Sourced};
-pub use policy::Policy;
-pub use wire::{NodeReport, PlacementList};
 pub use node::{Condition, ConditionStatus, Lease, NodeRecord};
 pub use observed::{ContainerObserved, ContainerState, NodeSnapshot, PodObserved, PodPhase};
 pub use placement::{Placement, WorkloadRef};
@@ -49,6 +48,7 @@ pub use pod_spec::{
     ConfigMapSource, Container, ContainerPort, EnvFromSource, EnvVar, EnvVarSource, KeyRef,
     KeyToPath, ObjectRef, PodSpec, ResourceRequirements, SecretSource, Volume, VolumeMount,
 };
+pub use policy::Policy;
 pub use position::{Cut, Position};
 pub use quantity::{InvalidQuantity, Quantity};
 pub use request::{REQUEST_BYTES_MAX, Request, RequestItem, Verb};
@@ -62,6 +62,7 @@ pub use scheduling::{
 };
 pub use telemetry::UsageSample;
 pub use topic::{Cleanup, Topic};
+pub use wire::{NodeReport, PlacementList};
 pub use workload::{
     DeploymentStrategy, IntOrPercent, ObjectMeta, PodTemplate, RollingUpdate, StrategyKind,
     UpdateOrder, WorkloadSpec,

@@ -134,7 +134,8 @@ fn suffix_of(suffix: &str) -> Result<(i128, i128), &'static str> {
 }
 
 fn exponent_of(suffix: &str) -> Result<(i128, i128), &'static str> {
-    const UNKNOWN: &str = "its suffix is none of n u m k M G T P E Ki Mi Gi Ti Pi Ei nor an exponent";
+    const UNKNOWN: &str =
+        "its suffix is none of n u m k M G T P E Ki Mi Gi Ti Pi Ei nor an exponent";
     let digits = suffix.strip_prefix(['e', 'E']).ok_or(UNKNOWN)?;
     let exponent: i32 = digits.parse().map_err(|_| UNKNOWN)?;
     if exponent.unsigned_abs() > EXPONENT_MAX {

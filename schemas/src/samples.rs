@@ -172,7 +172,8 @@ pub fn placement() -> Placement {
 /// An epoch that read two partitions.
 #[must_use]
 pub fn epoch() -> EpochRecord {
-    let entry = |topic: &str, partition, next| CutEntry { topic: topic.to_owned(), partition, next };
+    let entry =
+        |topic: &str, partition, next| CutEntry { topic: topic.to_owned(), partition, next };
     EpochRecord {
         number: 42,
         term: 3,

@@ -23,7 +23,10 @@ fn a_refusal_names_why() {
         (&[], "it has 0 bytes, fewer than an avro header"),
         (&[0xC3], "it has 1 bytes, fewer than an avro header"),
         (&lease()[..9], "it has 9 bytes, fewer than an avro header"),
-        (b"{\"a\":1}", "it begins with byte 0x7b, which is neither avro single-object encoding nor confluent's format"),
+        (
+            b"{\"a\":1}",
+            "it begins with byte 0x7b, which is neither avro single-object encoding nor confluent's format",
+        ),
         (&unknown, "its schema fingerprint 0123456789abcdef is unknown"),
         (&[0, 0, 0, 0, 9, 1], "its schema id 9 is unknown"),
         (&request, "it is a request where a lease was expected"),
@@ -58,8 +61,11 @@ fn a_topic_with_two_records_is_told_apart_by_fingerprint() {
 fn confluents_format_carries_the_registrys_id_and_both_formats_are_read() {
     let mut ids = SchemaIds::default();
     ids.insert(RecordKind::Lease, 258);
-    ids.learn(3, r#"{"type":"record","name":"Heartbeat","fields":[{"name":"beat","type":"long"}]}"#)
-        .expect("schema");
+    ids.learn(
+        3,
+        r#"{"type":"record","name":"Heartbeat","fields":[{"name":"beat","type":"long"}]}"#,
+    )
+    .expect("schema");
     ids.learn(4, RecordKind::Lease.schema_json()).expect("schema");
     let codec = Codec::confluent(ids);
     let bytes = codec.encode(&samples::lease()).expect("encodes");

@@ -68,7 +68,9 @@ fn confluent_headers_are_read_as_their_clients_write_them() {
             (_, Some(first)) if *first != 0 => {
                 assert_eq!(found, Err(DecodeError::NotAvro { first: *first }));
             }
-            _ if bytes.len() < 5 => assert_eq!(found, Err(DecodeError::Short { bytes: bytes.len() })),
+            _ if bytes.len() < 5 => {
+                assert_eq!(found, Err(DecodeError::Short { bytes: bytes.len() }))
+            }
             (Some(id), _) if case["schema"].is_string() => {
                 let id = u32::try_from(id).expect("id");
                 assert_eq!(found, Err(DecodeError::ForeignSchemaId { id }), "{line}");

@@ -12,8 +12,10 @@ fn every_step_of_the_demo_is_observed() {
     let demo = Command::new(env!("CARGO_BIN_EXE_setpoint")).args(["demo", "--json"]).output();
     let demo = demo.expect("the demo starts");
     let told = String::from_utf8_lossy(&demo.stdout);
-    let steps: Vec<Value> =
-        told.lines().map(|line| serde_json::from_str(line).expect("a JSON object a step")).collect();
+    let steps: Vec<Value> = told
+        .lines()
+        .map(|line| serde_json::from_str(line).expect("a JSON object a step"))
+        .collect();
     assert!(demo.status.success(), "{told}\n{}", String::from_utf8_lossy(&demo.stderr));
     assert_eq!(steps.len(), 11, "{told}");
     assert!(steps.iter().all(|step| step["ok"] == true), "{told}");

@@ -14,7 +14,8 @@ pub(crate) struct Meta {
 
 impl Meta {
     pub(crate) fn new(epoch: i64, term: i64, rows: u64, cut: &Cut) -> Self {
-        let named = cut.iter().map(|(topic, partition, next)| (topic.name().to_owned(), partition, next));
+        let named =
+            cut.iter().map(|(topic, partition, next)| (topic.name().to_owned(), partition, next));
         Meta { epoch, term, rows, cut: named.collect() }
     }
 

@@ -79,7 +79,9 @@ impl Auditor {
             causes_exist(decision, log, cut)?;
             blameless(decision, plant, now_ms)?;
         }
-        if !epoch.complete && outcome.decisions.iter().any(|d| d.action == Action::NodeLost && d.rule == "lease") {
+        if !epoch.complete
+            && outcome.decisions.iter().any(|d| d.action == Action::NodeLost && d.rule == "lease")
+        {
             return Err("a node was declared lost for silence in an incomplete epoch".to_owned());
         }
         Ok(())
@@ -90,15 +92,27 @@ impl Auditor {
         let (number, term, time_ms) = self.last;
         self.last = (epoch.number, epoch.term, epoch.time_ms);
         if epoch.number != number + 1 || epoch.term < term || epoch.time_ms < time_ms {
-            return Err(format!("epoch {:?} does not follow {:?}", self.last, (number, term, time_ms)));
+            return Err(format!(
+                "epoch {:?} does not follow {:?}",
+                self.last,
+                (number, term, time_ms)
+            ));
         }
         Ok(())
     }
 
     /// Every record of the log is in one epoch, and every request has one verdict and one entry.
-    fn accounted(&mut self, epoch: &Epoch, outcome: &Outcome, cut: &Cut, log: &MemoryLog) -> Result<(), String> {
+    fn accounted(
+        &mut self,
+        epoch: &Epoch,
+        outcome: &Outcome,
+        cut: &Cut,
+        log: &MemoryLog,
+    ) -> Result<(), String> {
         if log.between(&self.cut, cut).len() != epoch.inputs.len() {
-            return Err("an epoch does not hold what lies between its cut and the one before".to_owned());
+            return Err(
+                "an epoch does not hold what lies between its cut and the one before".to_owned()
+            );
         }
         self.inputs += epoch.inputs.len();
         self.cut = cut.clone();
@@ -107,14 +121,17 @@ impl Auditor {
             _ => None,
         });
         let asked: Vec<String> = asked.collect();
-        let verdicts: Vec<String> = outcome.verdicts.iter().map(|v| v.request.to_string()).collect();
+        let verdicts: Vec<String> =
+            outcome.verdicts.iter().map(|v| v.request.to_string()).collect();
         if asked != verdicts {
             return Err(format!("asked {asked:?}, answered {verdicts:?}"));
         }
         for request in asked {
             let entries = outcome.decisions.iter().filter(|d| d.request == request).count();
             if entries != 1 || !self.answered.insert(request.clone()) {
-                return Err(format!("request {request} has {entries} entries in the ledger, not one"));
+                return Err(format!(
+                    "request {request} has {entries} entries in the ledger, not one"
+                ));
             }
         }
         Ok(())
@@ -131,7 +148,11 @@ impl Auditor {
             match served {
                 Served::Node(name, Some(node)) => {
                     self.requested.insert(name.clone(), node.requested.clone());
-                    if node.lost { self.lost.insert(name.clone()) } else { self.lost.remove(name) };
+                    if node.lost {
+                        self.lost.insert(name.clone())
+                    } else {
+                        self.lost.remove(name)
+                    };
                 }
                 Served::Node(name, None) => {
                     self.requested.remove(name);
@@ -187,7 +208,10 @@ impl Auditor {
         for node in &plant.nodes {
             let used = self.used(&node.name);
             if used > node.cpu_milli {
-                return Err(format!("{} has {} m and is to run {used} m", node.name, node.cpu_milli));
+                return Err(format!(
+                    "{} has {} m and is to run {used} m",
+                    node.name, node.cpu_milli
+                ));
             }
         }
         Ok(())
@@ -213,7 +237,9 @@ impl Auditor {
             let had = before.get(&workload).copied().unwrap_or(0);
             let Some(bound) = self.bound(&workload) else { continue };
             if count > bound.max(had) {
-                return Err(format!("{workload} went from {had} to {count} pods; its bound is {bound}"));
+                return Err(format!(
+                    "{workload} went from {had} to {count} pods; its bound is {bound}"
+                ));
             }
         }
         Ok(())
@@ -227,7 +253,11 @@ impl Auditor {
         let Some(resource) = self.resources.get(&key) else { return Some(0) };
         let body: Value = serde_json::from_str(&resource.body).ok()?;
         let desired = desired_of(&body);
-        Some(if &*key.kind.kind == "Deployment" { desired + surge_of(&body, desired) } else { desired })
+        Some(if &*key.kind.kind == "Deployment" {
+            desired + surge_of(&body, desired)
+        } else {
+            desired
+        })
     }
 
     /// The dataflow's count of what is reserved equals the placer's.

@@ -167,12 +167,21 @@ impl Journey {
         let clock_ms = self.clock_ms();
         let views = Watched::by_hand();
         let mut leader = Leader::recover(&self.committed, &self.log, &self.policy, views, clock_ms);
-        self.tell(format!("a leader of term {} from the checkpoint of epoch {}", leader.term, self.committed.checkpoint.number));
+        self.tell(format!(
+            "a leader of term {} from the checkpoint of epoch {}",
+            leader.term, self.committed.checkpoint.number
+        ));
         self.rows = self.committed.checkpoint.clone();
         let (number, cut) = (leader.engine.number(), self.committed.cut());
         self.rows.write(leader.engine.take_rows(), number, &cut);
         if self.plan.both_views {
-            let shadow = Leader::recover(&self.committed, &self.log, &self.policy, Watched::by_dataflow(), clock_ms);
+            let shadow = Leader::recover(
+                &self.committed,
+                &self.log,
+                &self.policy,
+                Watched::by_dataflow(),
+                clock_ms,
+            );
             self.shadow = Some(shadow.engine);
         }
         self.leader = Some(leader);
@@ -226,7 +235,8 @@ impl Journey {
     fn decide(&mut self) -> Result<Option<Outcome>, String> {
         let Some((epoch, cut)) = self.cut() else { return Ok(None) };
         let is_watched = self.draw.chance(self.plan.rebuilt_in_thousand);
-        let rebuilt = (is_watched && self.rows.number > 0).then(|| self.rows.restore(Watched::by_hand()));
+        let rebuilt =
+            (is_watched && self.rows.number > 0).then(|| self.rows.restore(Watched::by_hand()));
         let Some(leader) = self.leader.as_mut() else { return Ok(None) };
         let recorded = Epoch { inputs: Vec::new(), ..epoch.clone() };
         let outcome = leader.engine.step(epoch.clone());
@@ -236,9 +246,24 @@ impl Journey {
         let allocations = leader.allocations.clone();
 
         for decision in &outcome.decisions {
-            self.tell(format!("{:?} {} {} {} {}: {}", decision.action, decision.resource, decision.pod, decision.node, decision.rule, decision.reason));
+            self.tell(format!(
+                "{:?} {} {} {} {}: {}",
+                decision.action,
+                decision.resource,
+                decision.pod,
+                decision.node,
+                decision.rule,
+                decision.reason
+            ));
         }
-        self.tell(format!("epoch {} at {} complete {} renew {}: {} inputs", outcome.number, outcome.time_ms - BEGIN_MS, epoch.complete, epoch.renew_leases, epoch.inputs.len()));
+        self.tell(format!(
+            "epoch {} at {} complete {} renew {}: {} inputs",
+            outcome.number,
+            outcome.time_ms - BEGIN_MS,
+            epoch.complete,
+            epoch.renew_leases,
+            epoch.inputs.len()
+        ));
         if let Some(mut rebuilt) = rebuilt {
             same("an engine rebuilt from its rows", &rebuilt.step(epoch.clone()), &outcome)?;
         }
@@ -258,7 +283,8 @@ impl Journey {
         }
         self.trace.epochs += 1;
         self.trace.hash = self.trace.hash.rotate_left(7) ^ u64::from_ne_bytes(hash.to_ne_bytes());
-        self.trace.hash = self.trace.hash.wrapping_mul(31).wrapping_add(outcome.time_ms.unsigned_abs());
+        self.trace.hash =
+            self.trace.hash.wrapping_mul(31).wrapping_add(outcome.time_ms.unsigned_abs());
         Ok(Some(outcome))
     }
 
@@ -291,7 +317,14 @@ fn same(who: &str, one: &Outcome, other: &Outcome) -> Result<(), String> {
     }
     Err(format!(
         "{who} decides otherwise in epoch {}:\n{:#?}\n{:#?}\ndue {:?}\nnot\n{:#?}\n{:#?}\ndue {:?}\nresources {} and {}",
-        one.number, one.decisions, one.placements, one.due_ms, other.decisions, other.placements,
-        other.due_ms, one.resources.len(), other.resources.len()
+        one.number,
+        one.decisions,
+        one.placements,
+        one.due_ms,
+        other.decisions,
+        other.placements,
+        other.due_ms,
+        one.resources.len(),
+        other.resources.len()
     ))
 }

@@ -57,9 +57,9 @@ fn template(app: &str, cpu: i64, image: &str) -> Value {
 pub fn apart(mut workload: Value) -> Value {
     let labels = workload["spec"]["template"]["metadata"]["labels"].clone();
     workload["spec"]["template"]["spec"]["affinity"] = json!({"podAntiAffinity": {
-        "requiredDuringSchedulingIgnoredDuringExecution": [
-            {"labelSelector": {"matchLabels": labels}, "topologyKey": "kubernetes.io/hostname"},
-        ]}});
+    "requiredDuringSchedulingIgnoredDuringExecution": [
+        {"labelSelector": {"matchLabels": labels}, "topologyKey": "kubernetes.io/hostname"},
+    ]}});
     workload
 }
 
@@ -89,7 +89,13 @@ pub fn item(verb: Verb, object: &Value) -> RequestItem {
 
 /// One item whose body is not the object: a patch, an undo.
 #[must_use]
-pub fn patch(verb: Verb, kind: (&str, &str), namespace: &str, name: &str, body: &Value) -> RequestItem {
+pub fn patch(
+    verb: Verb,
+    kind: (&str, &str),
+    namespace: &str,
+    name: &str,
+    body: &Value,
+) -> RequestItem {
     let object = json!({"apiVersion": kind.0, "kind": kind.1,
         "metadata": {"namespace": namespace, "name": name}});
     RequestItem { body: body.to_string(), ..item(verb, &object) }

@@ -28,7 +28,10 @@ impl MemoryLog {
     /// The end of every partition.
     #[must_use]
     pub fn ends(&self) -> Cut {
-        self.partitions.iter().map(|((topic, partition), r)| (*topic, *partition, r.len() as i64)).collect()
+        self.partitions
+            .iter()
+            .map(|((topic, partition), r)| (*topic, *partition, r.len() as i64))
+            .collect()
     }
 
     /// The records between two cuts, in (topic rank, partition, offset) order.
@@ -48,9 +51,8 @@ impl MemoryLog {
     /// Whether a decision's cause stands on the log, before the cut.
     #[must_use]
     pub fn holds(&self, cause: &Cause, cut: &Cut) -> bool {
-        Topic::of_name(&cause.topic).is_some_and(|topic| {
-            (0..cut.next(topic, cause.partition)).contains(&cause.offset)
-        })
+        Topic::of_name(&cause.topic)
+            .is_some_and(|topic| (0..cut.next(topic, cause.partition)).contains(&cause.offset))
     }
 
     /// How many requests it holds.

@@ -60,7 +60,13 @@ impl Plant {
 
     /// Goes on to `now_ms` of true time: nodes see their placements as of (term, epoch), work, and
     /// what they say travels.
-    pub fn step(&mut self, now_ms: i64, as_of: (i64, i64), placements: &BTreeMap<PodUid, Arc<Placement>>, log: &mut MemoryLog) {
+    pub fn step(
+        &mut self,
+        now_ms: i64,
+        as_of: (i64, i64),
+        placements: &BTreeMap<PodUid, Arc<Placement>>,
+        log: &mut MemoryLog,
+    ) {
         for number in 0..self.nodes.len() {
             let node = &mut self.nodes[number];
             node.note_trouble(now_ms);

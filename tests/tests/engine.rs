@@ -4,7 +4,7 @@ use serde_json::json;
 use setpoint_dataflow::views::HandWritten;
 use setpoint_dataflow::{Engine, Epoch, Outcome, Served};
 use setpoint_schemas::{
-    Action, Input, NodeName, NodeSnapshot, Policy, PodObserved, PodPhase, PodUid, Position,
+    Action, Input, NodeName, NodeSnapshot, PodObserved, PodPhase, PodUid, Policy, Position,
     RequestItem, SessionId, Sourced, Topic, Verb,
 };
 use setpoint_tests::manifests::{
@@ -89,9 +89,9 @@ impl Story {
 
     /// These nodes renew their leases.
     fn renew(&mut self, ms: i64, names: &[&str]) -> Outcome {
-        let leases = names.iter().map(|name| {
-            Input::Lease(manifests::lease(&node(name), &session(name), ms + 1))
-        });
+        let leases = names
+            .iter()
+            .map(|name| Input::Lease(manifests::lease(&node(name), &session(name), ms + 1)));
         let leases = leases.collect();
         self.at(ms, leases)
     }
@@ -113,7 +113,15 @@ fn observed(uid: &PodUid, on: &str, sequence: i64, phase: PodPhase) -> Input {
     let sample = setpoint_schemas::samples::pod_observed();
     let (node, session) = (node(on), session(on));
     let ready = phase == PodPhase::Running;
-    Input::Pod(Box::new(PodObserved { uid: uid.clone(), node, session, sequence, phase, ready, ..sample }))
+    Input::Pod(Box::new(PodObserved {
+        uid: uid.clone(),
+        node,
+        session,
+        sequence,
+        phase,
+        ready,
+        ..sample
+    }))
 }
 
 /// What was decided: action, and how often.
@@ -127,7 +135,12 @@ fn told(outcome: &Outcome) -> String {
 }
 
 fn reason(outcome: &Outcome, action: Action) -> String {
-    outcome.decisions.iter().find(|d| d.action == action).map(|d| d.reason.clone()).unwrap_or_default()
+    outcome
+        .decisions
+        .iter()
+        .find(|d| d.action == action)
+        .map(|d| d.reason.clone())
+        .unwrap_or_default()
 }
 
 fn web(replicas: i64, image: &str) -> Vec<RequestItem> {
@@ -209,7 +222,13 @@ fn a_rolling_update_keeps_its_bounds_and_undo_brings_the_old_template_back() {
     }
     story.all_run(ms);
     assert_eq!(story.placed.len(), 4);
-    let undo = patch(Verb::RolloutUndo, ("apps/v1", "Deployment"), "default", "web", &json!({"toRevision": 0}));
+    let undo = patch(
+        Verb::RolloutUndo,
+        ("apps/v1", "Deployment"),
+        "default",
+        "web",
+        &json!({"toRevision": 0}),
+    );
     let outcome = story.asks(ms + 1, vec![undo]);
     assert_eq!(reason(&outcome, Action::Rollout), "revision 3 begins");
     let placed = outcome.placements.iter().find_map(|change| change.placement.clone()).unwrap();
@@ -260,10 +279,13 @@ fn a_pod_that_fits_nowhere_says_why_once_and_is_placed_when_a_node_joins() {
 #[test]
 fn deleting_a_namespace_deletes_what_is_in_it() {
     let mut story = Story::with_nodes(&["a"]);
-    story.asks(1, vec![
-        item(Verb::Apply, &namespace("team")),
-        item(Verb::Apply, &deployment("team", "web", 2, 100, "v1")),
-    ]);
+    story.asks(
+        1,
+        vec![
+            item(Verb::Apply, &namespace("team")),
+            item(Verb::Apply, &deployment("team", "web", 2, 100, "v1")),
+        ],
+    );
     let outcome = story.asks(2, vec![item(Verb::Delete, &namespace("team"))]);
     assert_eq!(told(&outcome), "Accept 1, Stop 2");
     assert_eq!(outcome.resources.iter().filter(|(_, resource)| resource.is_none()).count(), 2);
@@ -314,7 +336,11 @@ fn a_snapshot_tells_what_is_gone() {
     let uid = story.placed.keys().next().unwrap().clone();
     story.asks(3, web(0, "v1"));
     let snapshot = NodeSnapshot {
-        node: node("a"), session: session("a"), sequence: 100, time_ms: 0, uids: Vec::new(),
+        node: node("a"),
+        session: session("a"),
+        sequence: 100,
+        time_ms: 0,
+        uids: Vec::new(),
     };
     let outcome = story.at(4, vec![Input::Snapshot(Box::new(snapshot))]);
     assert!(outcome.served.contains(&Served::PodGone(uid)));

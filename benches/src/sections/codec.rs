@@ -47,12 +47,20 @@ pub(crate) fn measure(sizes: &Sizes) -> anyhow::Result<Vec<Measurement>> {
     Ok(vec![
         Measurement::new(OURS, per_second(count, by_ours), "1/s").beside(THEIRS),
         Measurement::new(THEIRS, per_second(count, by_theirs), "1/s"),
-        Measurement::new("avro encode of a struct/setpoint codec", per_second(count, encoded), "1/s"),
+        Measurement::new(
+            "avro encode of a struct/setpoint codec",
+            per_second(count, encoded),
+            "1/s",
+        ),
     ])
 }
 
-fn times(count: usize, decode: impl Fn() -> anyhow::Result<PodObserved>) -> anyhow::Result<Duration> {
-    let (done, took) = timed(|| (0..count).try_for_each(|_| decode().map(|record| drop(black_box(record)))));
+fn times(
+    count: usize,
+    decode: impl Fn() -> anyhow::Result<PodObserved>,
+) -> anyhow::Result<Duration> {
+    let (done, took) =
+        timed(|| (0..count).try_for_each(|_| decode().map(|record| drop(black_box(record)))));
     done.map(|()| took)
 }
 

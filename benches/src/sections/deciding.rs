@@ -78,7 +78,11 @@ impl Deciding {
         })
     }
 
-    fn run(mut self, decisions: usize, name: &impl Fn(&str) -> String) -> anyhow::Result<Vec<Measurement>> {
+    fn run(
+        mut self,
+        decisions: usize,
+        name: &impl Fn(&str) -> String,
+    ) -> anyhow::Result<Vec<Measurement>> {
         for number in 0..WARM_UPS + decisions {
             if number == WARM_UPS {
                 (self.decided, self.encoded) = (Latencies::new()?, Latencies::new()?);
@@ -90,8 +94,12 @@ impl Deciding {
             }
         }
         let mut rows = self.decided.rows(&name("failed pod: bytes to decision"), Some(TCP));
-        rows.extend(self.encoded.rows(&name("failed pod: bytes to encoded decision"), Some(FDATASYNC)));
-        rows.extend(self.settled.rows(&name("ready pod: bytes to settled, nothing to decide"), Some(TCP)));
+        rows.extend(
+            self.encoded.rows(&name("failed pod: bytes to encoded decision"), Some(FDATASYNC)),
+        );
+        rows.extend(
+            self.settled.rows(&name("ready pod: bytes to settled, nothing to decide"), Some(TCP)),
+        );
         rows.extend(self.cold.rows(&name("cold step"), None));
         Ok(rows)
     }
@@ -162,7 +170,11 @@ fn epoch_record(outcome: &Outcome) -> EpochRecord {
         cold: false,
         complete: true,
         renew_leases: false,
-        cut: vec![CutEntry { topic: Topic::Pods.name().to_owned(), partition: 0, next: outcome.number }],
+        cut: vec![CutEntry {
+            topic: Topic::Pods.name().to_owned(),
+            partition: 0,
+            next: outcome.number,
+        }],
         decisions: i32::try_from(outcome.decisions.len()).unwrap_or(i32::MAX),
         decisions_hash: outcome.hash,
         settings_hash: 0,

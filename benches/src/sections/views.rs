@@ -5,7 +5,9 @@ use std::time::Duration;
 use rand::rngs::StdRng;
 use rand::seq::SliceRandom;
 use rand::{RngExt, SeedableRng};
-use setpoint_dataflow::views::{Changes, Differential, Fact, HandWritten, PodFact, Standing, Views};
+use setpoint_dataflow::views::{
+    Changes, Differential, Fact, HandWritten, PodFact, Standing, Views,
+};
 
 use crate::clock::{per_second, timed};
 use crate::measurement::Measurement;
@@ -134,7 +136,8 @@ impl Pair {
         let count = batch * repeats;
         let name = |which| format!("views, {what} in batches of {batch}/{which}");
         Ok(vec![
-            Measurement::new(name("differential"), per_second(count, by_dataflow), "1/s").beside(name("hand-written")),
+            Measurement::new(name("differential"), per_second(count, by_dataflow), "1/s")
+                .beside(name("hand-written")),
             Measurement::new(name("hand-written"), per_second(count, by_hand), "1/s"),
         ])
     }

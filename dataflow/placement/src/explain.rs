@@ -2,11 +2,11 @@
 
 use setpoint_schemas::NodeName;
 
+use crate::NodeId;
 use crate::filters::FILTERS;
 use crate::fleet::Fleet;
 use crate::scores::{self, Scores};
 use crate::shape::PodShape;
-use crate::NodeId;
 
 /// What is said of one node.
 #[derive(Debug, Clone, PartialEq, Eq)]

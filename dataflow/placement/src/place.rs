@@ -8,6 +8,7 @@ use std::sync::Arc;
 use setpoint_schemas::PodUid;
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
+use crate::NodeId;
 use crate::eligible::Eligible;
 use crate::filters::{self, Stage};
 use crate::fleet::Fleet;
@@ -15,7 +16,6 @@ use crate::reasons::Reasons;
 use crate::scores::{self, Considered};
 use crate::shape::PodShape;
 use crate::view::View;
-use crate::NodeId;
 
 /// What became of a pod.
 #[derive(Debug, Clone, PartialEq, Eq)]

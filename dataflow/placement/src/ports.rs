@@ -26,9 +26,8 @@ const WILDCARD: &str = "0.0.0.0";
 
 impl HostPort {
     pub(crate) fn conflicts(&self, other: &HostPort) -> bool {
-        let overlap = self.address == other.address
-            || self.address == WILDCARD
-            || other.address == WILDCARD;
+        let overlap =
+            self.address == other.address || self.address == WILDCARD || other.address == WILDCARD;
         self.protocol == other.protocol && self.port == other.port && overlap
     }
 }

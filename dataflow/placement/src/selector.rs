@@ -132,7 +132,11 @@ impl Requirement {
                 let Ok(bound) = value.parse::<i64>() else {
                     return fail("Gt and Lt need an integer");
                 };
-                if operator == SelectorOperator::Gt { Test::Above(bound) } else { Test::Below(bound) }
+                if operator == SelectorOperator::Gt {
+                    Test::Above(bound)
+                } else {
+                    Test::Below(bound)
+                }
             }
         };
         if key.is_empty() {

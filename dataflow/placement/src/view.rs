@@ -144,10 +144,8 @@ impl<'a> Sources<'a> {
 
     fn spreads(&self, spreads: &'a [Spread], eligible: &Eligible) -> Vec<SpreadView<'a>> {
         let mut all: Vec<_> = spreads.iter().map(|s| self.domains(&s.topology_key)).collect();
-        let included: Vec<Vec<bool>> = spreads
-            .iter()
-            .map(|spread| self.included(spread, &all, eligible))
-            .collect();
+        let included: Vec<Vec<bool>> =
+            spreads.iter().map(|spread| self.included(spread, &all, eligible)).collect();
         let mut views = Vec::with_capacity(spreads.len());
         for ((spread, mut domains), included) in spreads.iter().zip(all.drain(..)).zip(included) {
             let counts = self.census.count(&spread.query, self.namespaces);

@@ -33,7 +33,8 @@ fn the_cases_of_kube_scheduler_come_out_as_there() {
         let given: Value = serde_json::from_str(fields[2]).unwrap();
         let expect: Value = serde_json::from_str(fields[3]).unwrap();
         ran += 1;
-        failures.extend(run(fields[1], &given, &expect).err().map(|e| format!("{}: {e}", fields[0])));
+        failures
+            .extend(run(fields[1], &given, &expect).err().map(|e| format!("{}: {e}", fields[0])));
     }
     assert!(ran >= 50, "only {ran} cases were read");
     assert!(failures.is_empty(), "{}", failures.join("\n"));
@@ -92,5 +93,9 @@ fn ranks(
     let groups: Vec<BTreeSet<String>> = groups.into_values().collect();
     let expected: Vec<BTreeSet<String>> =
         list(order).map(|group| list(group).map(name_of).collect()).collect();
-    if groups == expected { Ok(()) } else { Err(format!("order {groups:?}, expected {expected:?}")) }
+    if groups == expected {
+        Ok(())
+    } else {
+        Err(format!("order {groups:?}, expected {expected:?}"))
+    }
 }

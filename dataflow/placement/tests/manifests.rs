@@ -59,10 +59,9 @@ fn of(nodes: &[Value]) -> Fleet {
 #[test]
 fn kwoks_scheduling_examples_go_where_its_documents_say() {
     let Some(data) = data() else { return };
-    let region = |name: &str, region: &str| {
-        json!({ "name": name, "labels": { "topology.kubernetes.io/region": region, "region": region } })
-    };
-    let mut nodes = vec![region("n1", "us-west-1"), region("n2", "us-west-2"), region("n3", "us-west-3")];
+    let region = |name: &str, region: &str| json!({ "name": name, "labels": { "topology.kubernetes.io/region": region, "region": region } });
+    let mut nodes =
+        vec![region("n1", "us-west-1"), region("n2", "us-west-2"), region("n3", "us-west-3")];
     check(
         &mut of(&nodes),
         &data,
@@ -74,7 +73,8 @@ fn kwoks_scheduling_examples_go_where_its_documents_say() {
             fake-app-3: n1"#]],
     );
     for node in &mut nodes {
-        node["taints"] = json!([{ "key": "kwok.x-k8s.io/node", "value": "fake", "effect": "NoSchedule" }]);
+        node["taints"] =
+            json!([{ "key": "kwok.x-k8s.io/node", "value": "fake", "effect": "NoSchedule" }]);
     }
     check(
         &mut of(&nodes),
@@ -107,7 +107,11 @@ fn open_simulators_cluster_takes_what_fits_and_says_why_not_the_rest() {
     let files: Vec<String> =
         files.iter().map(|f| format!("open-simulator/application/complicate/{f}.yaml")).collect();
     let files: Vec<&str> = files.iter().map(String::as_str).collect();
-    check(&mut of(&nodes), &data, &files, expect![[r#"
+    check(
+        &mut of(&nodes),
+        &data,
+        &files,
+        expect![[r#"
         single-pod-0: master-1
         nginx-deploy-0: master-2
         nginx-deploy-1: master-3
@@ -128,5 +132,6 @@ fn open_simulators_cluster_takes_what_fits_and_says_why_not_the_rest() {
         busybox-sts-4: 0/4 nodes are available: 4 Insufficient cpu, 4 Insufficient memory.
         busybox-sts-5: 0/4 nodes are available: 4 Insufficient cpu, 4 Insufficient memory.
         busybox-sts-6: 0/4 nodes are available: 4 Insufficient cpu, 4 Insufficient memory.
-        busybox-sts-7: 0/4 nodes are available: 4 Insufficient cpu, 4 Insufficient memory."#]]);
+        busybox-sts-7: 0/4 nodes are available: 4 Insufficient cpu, 4 Insufficient memory."#]],
+    );
 }

@@ -63,10 +63,14 @@ fn a_large_fleet_fills_to_the_last_pod_in_time() {
 
     let selector = json!({ "matchLabels": { "app": "web" } });
     let spread = json!([{ "maxSkew": 5, "topologyKey": "zone", "whenUnsatisfiable": "DoNotSchedule", "labelSelector": selector }]);
-    let zoned = shape(&json!({ "labels": { "app": "web" }, "requests": { "cpu": "100m" }, "topologySpreadConstraints": spread }));
+    let zoned = shape(
+        &json!({ "labels": { "app": "web" }, "requests": { "cpu": "100m" }, "topologySpreadConstraints": spread }),
+    );
     tell("1k pods spread over 3 zones", &mut fill(&mut fleet(5000), 0..1000, &zoned));
     let anti = json!({ "podAntiAffinity": { "requiredDuringSchedulingIgnoredDuringExecution": [{ "topologyKey": "kubernetes.io/hostname", "labelSelector": selector }] } });
-    let shy = shape(&json!({ "labels": { "app": "web" }, "requests": { "cpu": "100m" }, "affinity": anti }));
+    let shy = shape(
+        &json!({ "labels": { "app": "web" }, "requests": { "cpu": "100m" }, "affinity": anti }),
+    );
     tell("1k pods that keep apart", &mut fill(&mut fleet(5000), 0..1000, &shy));
     assert!(start.elapsed() < Duration::from_secs(SECONDS_MAX), "{:?}", start.elapsed());
 }

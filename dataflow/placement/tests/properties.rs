@@ -65,14 +65,13 @@ fn node(number: usize, variant: usize) -> NodeInfo {
 
 fn shapes() -> Vec<Arc<PodShape>> {
     let web = json!({ "matchLabels": { "app": "web" } });
-    let required = |terms: Value| json!({ "requiredDuringSchedulingIgnoredDuringExecution": terms });
+    let required =
+        |terms: Value| json!({ "requiredDuringSchedulingIgnoredDuringExecution": terms });
     let zone = json!({ "topologyKey": "zone", "labelSelector": web });
     let host = json!({ "topologyKey": "kubernetes.io/hostname", "labelSelector": web });
     let mut elsewhere = zone.clone();
     elsewhere["namespaceSelector"] = json!({ "matchLabels": { "team": "x" } });
-    let spread = |key: &str, when: &str| {
-        json!([{ "maxSkew": 1, "topologyKey": key, "whenUnsatisfiable": when, "labelSelector": web, "nodeTaintsPolicy": "Honor" }])
-    };
+    let spread = |key: &str, when: &str| json!([{ "maxSkew": 1, "topologyKey": key, "whenUnsatisfiable": when, "labelSelector": web, "nodeTaintsPolicy": "Honor" }]);
     let soft = |term: &Value| json!({ "preferredDuringSchedulingIgnoredDuringExecution": [{ "weight": 7, "podAffinityTerm": term }] });
     let labels = json!({ "app": "web" });
     [

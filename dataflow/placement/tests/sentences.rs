@@ -69,7 +69,9 @@ fn every_node_is_counted_under_the_first_filter_that_refuses_it() {
             ],
             "pod": { "requests": { "cpu": "2", "memory": "2Gi" } },
         }),
-        expect!["0/6 nodes are available: 1 Insufficient memory, 1 node(s) were not ready, 1 node(s) were unschedulable, 2 Insufficient cpu, 2 node(s) had untolerated taint {key: value}."],
+        expect![
+            "0/6 nodes are available: 1 Insufficient memory, 1 node(s) were not ready, 1 node(s) were unschedulable, 2 Insufficient cpu, 2 node(s) had untolerated taint {key: value}."
+        ],
     );
 }
 
@@ -77,10 +79,13 @@ fn every_node_is_counted_under_the_first_filter_that_refuses_it() {
 fn reasons_are_sorted_as_text_with_their_counts() {
     let tainted = |n: usize| json!({ "name": format!("t{n}"), "taints": [{ "key": "k", "effect": "NoSchedule" }] });
     let mut nodes: Vec<Value> = (0..10).map(tainted).collect();
-    nodes.extend((0..2).map(|n| json!({ "name": format!("s{n}"), "allocatable": { "pods": "0" } })));
+    nodes
+        .extend((0..2).map(|n| json!({ "name": format!("s{n}"), "allocatable": { "pods": "0" } })));
     check(
         json!({ "nodes": nodes, "pod": {} }),
-        expect!["0/12 nodes are available: 10 node(s) had untolerated taint {k: }, 2 Too many pods."],
+        expect![
+            "0/12 nodes are available: 10 node(s) had untolerated taint {k: }, 2 Too many pods."
+        ],
     );
 }
 
@@ -135,11 +140,17 @@ fn node_selector_and_affinity_share_a_phrase() {
 #[test]
 fn a_pod_that_names_its_node_by_field_goes_there_or_nowhere() {
     let named = |name: &str| json!({ "nodeSelectorTerms": [{ "matchFields": [{ "key": "metadata.name", "operator": "In", "values": [name] }] }] });
-    let nodes = json!([{ "name": "n1" }, { "name": "n2" }, { "name": "n3", "unschedulable": true }]);
-    check(json!({ "nodes": nodes, "pod": { "affinity": required("nodeAffinity", named("n2")) } }), expect!["n2"]);
+    let nodes =
+        json!([{ "name": "n1" }, { "name": "n2" }, { "name": "n3", "unschedulable": true }]);
+    check(
+        json!({ "nodes": nodes, "pod": { "affinity": required("nodeAffinity", named("n2")) } }),
+        expect!["n2"],
+    );
     check(
         json!({ "nodes": nodes, "pod": { "affinity": required("nodeAffinity", named("n3")) } }),
-        expect!["0/3 nodes are available: 1 node(s) were unschedulable, 2 node(s) didn't match Pod's node affinity/selector."],
+        expect![
+            "0/3 nodes are available: 1 node(s) were unschedulable, 2 node(s) didn't match Pod's node affinity/selector."
+        ],
     );
 }
 
@@ -162,7 +173,8 @@ fn a_host_port_is_taken_once_a_protocol_and_address() {
             "pod": { "hostPorts": ports },
         })
     };
-    let taken = "0/1 nodes are available: 1 node(s) didn't have free ports for the requested pod ports.";
+    let taken =
+        "0/1 nodes are available: 1 node(s) didn't have free ports for the requested pod ports.";
     for (ports, answer) in [
         (json!(["TCP/127.0.0.2/80"]), "n1"),
         (json!(["TCP//80"]), taken),
@@ -177,12 +189,15 @@ fn a_host_port_is_taken_once_a_protocol_and_address() {
 
 #[test]
 fn the_hosts_own_network_takes_every_container_port() {
-    let pod = json!({ "hostNetwork": true, "containers": [{ "ports": [{ "containerPort": 80 }] }] });
+    let pod =
+        json!({ "hostNetwork": true, "containers": [{ "ports": [{ "containerPort": 80 }] }] });
     let mut bound = pod.clone();
     bound["nodeName"] = json!("n1");
     check(
         json!({ "nodes": [{ "name": "n1" }], "pods": [bound], "pod": pod }),
-        expect!["0/1 nodes are available: 1 node(s) didn't have free ports for the requested pod ports."],
+        expect![
+            "0/1 nodes are available: 1 node(s) didn't have free ports for the requested pod ports."
+        ],
     );
 }
 
@@ -193,7 +208,9 @@ fn spread_keeps_the_skew_and_needs_the_label() {
     check(json!({ "nodes": zones(), "pods": [web("a1")], "pod": pod(json!({})) }), expect!["b1"]);
     check(
         json!({ "nodes": zones(), "pods": [web("a1"), web("b1")], "pod": pod(json!({ "minDomains": 3 })) }),
-        expect!["0/3 nodes are available: 1 node(s) didn't match pod topology spread constraints (missing required label), 2 node(s) didn't match pod topology spread constraints."],
+        expect![
+            "0/3 nodes are available: 1 node(s) didn't match pod topology spread constraints (missing required label), 2 node(s) didn't match pod topology spread constraints."
+        ],
     );
 }
 
@@ -225,7 +242,9 @@ fn spread_may_ignore_what_it_honors_by_default() {
     check(json!({ "nodes": nodes, "pods": [web], "pod": pod("Honor") }), expect!["a1"]);
     check(
         json!({ "nodes": nodes, "pods": [web], "pod": pod("Ignore") }),
-        expect!["0/2 nodes are available: 1 node(s) didn't match Pod's node affinity/selector, 1 node(s) didn't match pod topology spread constraints."],
+        expect![
+            "0/2 nodes are available: 1 node(s) didn't match Pod's node affinity/selector, 1 node(s) didn't match pod topology spread constraints."
+        ],
     );
 }
 
@@ -262,9 +281,14 @@ fn anti_affinity_holds_in_both_directions() {
     );
     check(
         json!({ "nodes": nodes, "pods": [on(&shy, "a1"), on(&shy, "b1")], "pod": web }),
-        expect!["0/2 nodes are available: 2 node(s) didn't satisfy existing pods anti-affinity rules."],
+        expect![
+            "0/2 nodes are available: 2 node(s) didn't satisfy existing pods anti-affinity rules."
+        ],
     );
-    check(json!({ "nodes": zones(), "pods": [on(&shy, "a1"), on(&shy, "b1")], "pod": web }), expect!["none"]);
+    check(
+        json!({ "nodes": zones(), "pods": [on(&shy, "a1"), on(&shy, "b1")], "pod": web }),
+        expect!["none"],
+    );
 }
 
 #[test]
@@ -278,7 +302,10 @@ fn namespaces_are_chosen_by_name_or_by_their_labels() {
         })
     };
     let mut term = json!({ "topologyKey": "zone", "labelSelector": selecting("app", "web") });
-    check(given(term.clone()), expect!["0/3 nodes are available: 3 node(s) didn't match pod affinity rules."]);
+    check(
+        given(term.clone()),
+        expect!["0/3 nodes are available: 3 node(s) didn't match pod affinity rules."],
+    );
     term["namespaces"] = json!(["team-a"]);
     check(given(term.clone()), expect!["b1"]);
     term.as_object_mut().unwrap().remove("namespaces");
@@ -296,28 +323,43 @@ fn namespaces_are_chosen_by_name_or_by_their_labels() {
 
 #[test]
 fn preferences_decide_between_nodes_that_fit() {
-    let preferred = |kind: &str, inner: &str, term: Value| {
-        json!({ kind: { "preferredDuringSchedulingIgnoredDuringExecution": [{ "weight": 1, inner: term }] } })
-    };
-    let zone_b = json!({ "matchExpressions": [{ "key": "zone", "operator": "In", "values": ["b"] }] });
+    let preferred = |kind: &str, inner: &str, term: Value| json!({ kind: { "preferredDuringSchedulingIgnoredDuringExecution": [{ "weight": 1, inner: term }] } });
+    let zone_b =
+        json!({ "matchExpressions": [{ "key": "zone", "operator": "In", "values": ["b"] }] });
     let near_web = json!({ "topologyKey": "zone", "labelSelector": selecting("app", "web") });
     let web = json!({ "nodeName": "b1", "labels": { "app": "web" }, "requests": { "cpu": "2" } });
     let two = zones();
     let two = &two.as_array().unwrap()[..2];
-    check(json!({ "nodes": zones(), "pod": { "affinity": preferred("nodeAffinity", "preference", zone_b) } }), expect!["b1"]);
-    check(json!({ "nodes": two, "pods": [web], "pod": { "affinity": preferred("podAffinity", "podAffinityTerm", near_web.clone()) } }), expect!["b1"]);
-    check(json!({ "nodes": two, "pods": [web], "pod": { "affinity": preferred("podAntiAffinity", "podAffinityTerm", near_web) } }), expect!["a1"]);
+    check(
+        json!({ "nodes": zones(), "pod": { "affinity": preferred("nodeAffinity", "preference", zone_b) } }),
+        expect!["b1"],
+    );
+    check(
+        json!({ "nodes": two, "pods": [web], "pod": { "affinity": preferred("podAffinity", "podAffinityTerm", near_web.clone()) } }),
+        expect!["b1"],
+    );
+    check(
+        json!({ "nodes": two, "pods": [web], "pod": { "affinity": preferred("podAntiAffinity", "podAffinityTerm", near_web) } }),
+        expect!["a1"],
+    );
     let soft = spread("zone", json!({ "whenUnsatisfiable": "ScheduleAnyway" }));
     let busy = json!({ "nodeName": "b1", "requests": { "cpu": "3", "memory": "24Gi" } });
     let light = json!({ "nodeName": "a1", "labels": { "app": "web" } });
-    check(json!({ "nodes": two, "pods": [light, busy], "pod": { "topologySpreadConstraints": soft } }), expect!["b1"]);
+    check(
+        json!({ "nodes": two, "pods": [light, busy], "pod": { "topologySpreadConstraints": soft } }),
+        expect!["b1"],
+    );
     let rather_not = json!([{ "name": "a", "taints": [{ "key": "k", "effect": "PreferNoSchedule" }] }, { "name": "b" }]);
-    check(json!({ "nodes": rather_not, "pods": [{ "nodeName": "b", "requests": { "cpu": "3" } }], "pod": {} }), expect!["b"]);
+    check(
+        json!({ "nodes": rather_not, "pods": [{ "nodeName": "b", "requests": { "cpu": "3" } }], "pod": {} }),
+        expect!["b"],
+    );
 }
 
 #[test]
 fn pods_that_ask_for_nothing_spread_all_the_same() {
-    let mut fleet = fleet(&json!({ "nodes": [{ "name": "n1" }, { "name": "n2" }, { "name": "n3" }] }));
+    let mut fleet =
+        fleet(&json!({ "nodes": [{ "name": "n1" }, { "name": "n2" }, { "name": "n3" }] }));
     let pod = shape(&json!({}));
     for index in 0..9 {
         let uid = uid(&format!("p-{index}"));
@@ -372,7 +414,9 @@ fn what_cannot_be_compiled_names_its_field() {
     );
     refused(
         json!({ "tolerations": [{ "value": "x" }] }),
-        expect!["cannot compile spec.tolerations: a toleration without a key needs operator Exists"],
+        expect![
+            "cannot compile spec.tolerations: a toleration without a key needs operator Exists"
+        ],
     );
     refused(
         json!({ "hostPorts": ["ICMP//1"] }),

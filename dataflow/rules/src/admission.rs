@@ -80,7 +80,12 @@ pub fn admit(
     }
 }
 
-fn applied(present: &Owned, item: &RequestItem, manager: &str, force: bool) -> Result<Outcome, Refusal> {
+fn applied(
+    present: &Owned,
+    item: &RequestItem,
+    manager: &str,
+    force: bool,
+) -> Result<Outcome, Refusal> {
     let wanted = strip(body(item)?);
     let done = patch::apply(&present.object, &present.managers, &wanted, manager, force);
     match done {
@@ -96,7 +101,10 @@ fn applied(present: &Owned, item: &RequestItem, manager: &str, force: bool) -> R
                 .collect();
             let message = format!(
                 "{} {:?}: apply failed with {} conflict(s): {}; leave the field out, or take it over with --force-conflicts",
-                item.kind, item.name, conflicts.len(), list.join(", ")
+                item.kind,
+                item.name,
+                conflicts.len(),
+                list.join(", ")
             );
             Err(Refusal { code: 409, message })
         }
@@ -136,7 +144,15 @@ fn strip(mut object: Value) -> Value {
         map.remove("status");
     }
     if let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) {
-        for server in ["uid", "resourceVersion", "generation", "creationTimestamp", "managedFields", "selfLink", "deletionTimestamp"] {
+        for server in [
+            "uid",
+            "resourceVersion",
+            "generation",
+            "creationTimestamp",
+            "managedFields",
+            "selfLink",
+            "deletionTimestamp",
+        ] {
             metadata.remove(server);
         }
     }
@@ -153,7 +169,8 @@ fn identify(object: &mut Value, from: &Value) {
     }
     let metadata = map.entry("metadata").or_insert_with(|| Value::Object(Map::new()));
     for key in ["name", "namespace"] {
-        if let (Some(value), Some(metadata)) = (from["metadata"].get(key), metadata.as_object_mut()) {
+        if let (Some(value), Some(metadata)) = (from["metadata"].get(key), metadata.as_object_mut())
+        {
             metadata.insert(key.to_owned(), value.clone());
         }
     }
@@ -161,7 +178,10 @@ fn identify(object: &mut Value, from: &Value) {
 
 /// The last gate: what decides must be readable as what it is.
 fn checked(item: &RequestItem, owned: Owned) -> Result<Outcome, Refusal> {
-    if matches!(item.kind.as_str(), "Deployment" | "ReplicaSet" | "ReplicationController" | "DaemonSet") {
+    if matches!(
+        item.kind.as_str(),
+        "Deployment" | "ReplicaSet" | "ReplicationController" | "DaemonSet"
+    ) {
         let spec: WorkloadSpec = serde_json::from_value(owned.object["spec"].clone())
             .map_err(|e| invalid(item, &format!("spec: {e}")))?;
         if spec.replicas.is_some_and(|replicas| replicas < 0) {
@@ -230,7 +250,12 @@ mod tests {
         stale.expected_version = Some(6);
         assert_eq!(code(admit(present, &stale, "m", false)), 409);
         assert_eq!(admit(present, &item(Verb::Delete, &object), "m", false), Ok(Outcome::Gone));
-        let patched = put(admit(present, &item(Verb::MergePatch, &json!({"data": {"a": null, "b": "2"}})), "m", false));
+        let patched = put(admit(
+            present,
+            &item(Verb::MergePatch, &json!({"data": {"a": null, "b": "2"}})),
+            "m",
+            false,
+        ));
         assert_eq!(patched.object["data"], json!({"b": "2"}));
         let json_patch = json!([{"op": "replace", "path": "/data/a", "value": "3"}]);
         let patched = put(admit(present, &item(Verb::JsonPatch, &json_patch), "m", false));

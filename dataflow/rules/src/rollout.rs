@@ -4,7 +4,9 @@
 //! unavailable old pods go first). Running and starting pods never exceed desired + surge;
 //! available ones never fall below desired − unavailable through our own doing.
 
-use setpoint_schemas::{DeploymentStrategy, IntOrPercent, RollingUpdate, StrategyKind, UpdateOrder};
+use setpoint_schemas::{
+    DeploymentStrategy, IntOrPercent, RollingUpdate, StrategyKind, UpdateOrder,
+};
 
 /// How a workload's pods of different revisions relate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -153,7 +155,8 @@ fn rolling(counts: &Counts, surge: i64, unavailable: i64) -> Steps {
     let spare = (total - available_min - current_unavailable).max(0);
     let stop_old_unavailable = (counts.old - counts.old_available).min(spare);
     let above = counts.current_available + counts.old_available - available_min;
-    let stop_old_available = above.max(0).min(counts.old_available).min(spare - stop_old_unavailable);
+    let stop_old_available =
+        above.max(0).min(counts.old_available).min(spare - stop_old_unavailable);
     Steps { start, stop_old_unavailable, stop_old_available, stop_current }
 }
 

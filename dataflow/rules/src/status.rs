@@ -38,12 +38,23 @@ pub fn deployment(counts: &WorkloadCounts) -> Value {
         (false, false) => ("True", "ReplicaSetUpdated"),
     };
     let mut conditions = vec![
-        condition("Available", if available { "True" } else { "False" },
-            if available { "MinimumReplicasAvailable" } else { "MinimumReplicasUnavailable" }, "", &counts.changed),
+        condition(
+            "Available",
+            if available { "True" } else { "False" },
+            if available { "MinimumReplicasAvailable" } else { "MinimumReplicasUnavailable" },
+            "",
+            &counts.changed,
+        ),
         condition("Progressing", progress, reason, "", &counts.changed),
     ];
     if !counts.waiting.is_empty() {
-        conditions.push(condition("ReplicaFailure", "True", "FailedScheduling", &counts.waiting, &counts.changed));
+        conditions.push(condition(
+            "ReplicaFailure",
+            "True",
+            "FailedScheduling",
+            &counts.waiting,
+            &counts.changed,
+        ));
     }
     json!({
         "observedGeneration": counts.generation,

@@ -7,7 +7,10 @@ use setpoint_placement::{NodeId, PodId};
 use setpoint_schemas::{NodeName, ResourceKey};
 
 use super::turn::Turn;
-use crate::state::{Deadline, Node, NodeRow, Pod, PodRow, RestoreError, Rows, Template, Workload, WorkloadKind, WorkloadMemo, read_spec};
+use crate::state::{
+    Deadline, Node, NodeRow, Pod, PodRow, RestoreError, Rows, Template, Workload, WorkloadKind,
+    WorkloadMemo, read_spec,
+};
 use crate::views::{Fact, Standing, Views};
 
 impl<V: Views> Turn<'_, V> {
@@ -40,10 +43,12 @@ impl<V: Views> Turn<'_, V> {
     }
 
     fn load_namespaces(&mut self) {
-        let namespaces: Vec<_> = self.state.resources.values().filter(|r| r.kind == "Namespace").cloned().collect();
+        let namespaces: Vec<_> =
+            self.state.resources.values().filter(|r| r.kind == "Namespace").cloned().collect();
         for namespace in namespaces {
             let body: Value = serde_json::from_str(&namespace.body).unwrap_or_default();
-            let labels = serde_json::from_value(body["metadata"]["labels"].clone()).unwrap_or_default();
+            let labels =
+                serde_json::from_value(body["metadata"]["labels"].clone()).unwrap_or_default();
             self.fleet.set_namespace_labels(&namespace.name, labels);
         }
     }
@@ -63,14 +68,16 @@ impl<V: Views> Turn<'_, V> {
 
     fn load_workload(&mut self, key: &ResourceKey, memo: WorkloadMemo) -> Result<(), RestoreError> {
         let unfit = |why: String| RestoreError::Unfit { key: key.to_string(), why };
-        let kind = WorkloadKind::of(&key.kind.kind).ok_or_else(|| unfit("not a workload".to_owned()))?;
+        let kind =
+            WorkloadKind::of(&key.kind.kind).ok_or_else(|| unfit("not a workload".to_owned()))?;
         let id = self.state.intern();
         let resource = self.state.resources.get(key).cloned();
         let uid = resource.as_ref().map_or("", |r| r.uid.as_str());
         let mut workload = Workload::new(key.clone(), kind, uid);
         for (number, json) in &memo.templates {
             let json: Value = serde_json::from_str(json).map_err(|e| unfit(e.to_string()))?;
-            let template = Template::compile(&key.namespace, &json, kind == WorkloadKind::Rolling).map_err(unfit)?;
+            let template = Template::compile(&key.namespace, &json, kind == WorkloadKind::Rolling)
+                .map_err(unfit)?;
             workload.templates.insert(*number, template);
         }
         match &resource {
@@ -98,15 +105,23 @@ impl<V: Views> Turn<'_, V> {
     }
 
     fn load_pod(&mut self, row: PodRow) -> Result<(), RestoreError> {
-        let unfit = |why: &str| RestoreError::Unfit { key: row.uid.to_string(), why: why.to_owned() };
-        let workload = self.state.workloads.get(&row.workload).copied().ok_or_else(|| unfit("its workload is missing"))?;
-        let node = self.state.nodes.get(&row.node).copied().ok_or_else(|| unfit("its node is missing"))?;
+        let unfit =
+            |why: &str| RestoreError::Unfit { key: row.uid.to_string(), why: why.to_owned() };
+        let workload = self
+            .state
+            .workloads
+            .get(&row.workload)
+            .copied()
+            .ok_or_else(|| unfit("its workload is missing"))?;
+        let node =
+            self.state.nodes.get(&row.node).copied().ok_or_else(|| unfit("its node is missing"))?;
         let namespace = self.state.namespace(&row.workload.namespace);
         let id = self.state.intern();
         let Some(owner) = self.state.workload.get_mut(&workload) else {
             return Err(unfit("its workload is missing"));
         };
-        let template = owner.templates.get(&row.revision).ok_or_else(|| unfit("its template is missing"))?;
+        let template =
+            owner.templates.get(&row.revision).ok_or_else(|| unfit("its template is missing"))?;
         let shape = template.shape.clone();
         owner.pods.insert(id);
         self.fleet.reserve(PodId(id), NodeId(node), &shape);

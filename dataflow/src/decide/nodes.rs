@@ -7,7 +7,8 @@ use serde::Deserialize;
 use setpoint_placement::{NodeId, NodeInfo};
 use setpoint_rules::lease;
 use setpoint_schemas::{
-    Action, Cause, GroupKind, Lease, NodeName, NodeRecord, ObjectMeta, ResourceKey, Resources, Taint,
+    Action, Cause, GroupKind, Lease, NodeName, NodeRecord, ObjectMeta, ResourceKey, Resources,
+    Taint,
 };
 
 use super::turn::Turn;
@@ -57,7 +58,8 @@ impl<V: Views> Turn<'_, V> {
             if node.row.record.session == record.session { node.row.sequence } else { 0 }
         });
         let is_new_session = sequence == 0 && known.is_some();
-        let row = NodeRow { record: record.clone(), renewed_ms, sequence, lost, confirmed_lost, cause };
+        let row =
+            NodeRow { record: record.clone(), renewed_ms, sequence, lost, confirmed_lost, cause };
         self.state.node.insert(id, Node { row });
         self.state.touch(Table::Nodes, name);
         self.schedule_lease(id);
@@ -78,7 +80,12 @@ impl<V: Views> Turn<'_, V> {
         pods.sort();
         for uid in pods {
             if let Some(pod) = self.state.pods.get(&uid).copied() {
-                self.withdraw(pod, "node_removed", format!("node {name} was removed"), vec![cause.clone()]);
+                self.withdraw(
+                    pod,
+                    "node_removed",
+                    format!("node {name} was removed"),
+                    vec![cause.clone()],
+                );
             }
             self.forget(&uid);
         }
@@ -118,7 +125,12 @@ impl<V: Views> Turn<'_, V> {
             node.row.confirmed_lost = true;
             self.state.touch(Table::Nodes, name);
         }
-        self.node_lost(id, "confirm_lost", format!("an operator confirmed that node {name} is lost"), Some(cause));
+        self.node_lost(
+            id,
+            "confirm_lost",
+            format!("an operator confirmed that node {name} is lost"),
+            Some(cause),
+        );
         self.judge_when_complete();
         true
     }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use setpoint_placement::{NodeId, PodId, PodShape, Placing};
+use setpoint_placement::{NodeId, Placing, PodId, PodShape};
 use setpoint_rules::identity;
 use setpoint_schemas::{
     Action, Alternative, Namespace, NodeName, Placement, PodUid, ResourceKey, ResourceName,
@@ -33,7 +33,10 @@ impl<V: Views> Turn<'_, V> {
     /// Places what is needed: highest priority first, then by key, as far as the pacing allows.
     pub(crate) fn place_all(&mut self, mut starts: Vec<Start>) {
         starts.sort_by(|a, b| {
-            b.priority.cmp(&a.priority).then_with(|| a.key.cmp(&b.key)).then_with(|| a.node.cmp(&b.node))
+            b.priority
+                .cmp(&a.priority)
+                .then_with(|| a.key.cmp(&b.key))
+                .then_with(|| a.node.cmp(&b.node))
         });
         let policy = self.state.meta.policy.clone();
         let mut served: BTreeMap<u32, bool> = BTreeMap::new();
@@ -102,13 +105,18 @@ impl<V: Views> Turn<'_, V> {
 
     fn alternatives(&self, considered: &[setpoint_placement::Considered]) -> Vec<Alternative> {
         let of = |c: &setpoint_placement::Considered| {
-            let name = self.fleet.node(c.node).map_or_else(String::new, |info| info.name.to_string());
+            let name =
+                self.fleet.node(c.node).map_or_else(String::new, |info| info.name.to_string());
             let parts: Vec<String> = setpoint_placement::SCORES
                 .iter()
                 .zip(c.scores.parts)
                 .map(|(score, value)| format!("{}={value}", score.name))
                 .collect();
-            Alternative { node: name, verdict: parts.join(" "), score: Some(c.scores.total_hundredths()) }
+            Alternative {
+                node: name,
+                verdict: parts.join(" "),
+                score: Some(c.scores.total_hundredths()),
+            }
         };
         considered.iter().take(ALTERNATIVES_MAX).map(of).collect()
     }
@@ -141,7 +149,14 @@ impl<V: Views> Turn<'_, V> {
             cause: None,
         };
         let placement = placement_of(&row, template, &start.key);
-        let pod = Pod { row, workload: start.workload, node: node.0, namespace, shape: new.shape, fact: None };
+        let pod = Pod {
+            row,
+            workload: start.workload,
+            node: node.0,
+            namespace,
+            shape: new.shape,
+            fact: None,
+        };
         let named = (start.key.namespace.clone(), Arc::from(new.name.as_str()));
         self.state.pod_names.insert(named, new.uid.clone());
         self.state.pods.insert(new.uid.clone(), id);
@@ -182,7 +197,8 @@ impl<V: Views> Turn<'_, V> {
         self.state.touch(Table::Workloads, &start.key);
         self.state.status_dirty.insert(start.key.clone());
         self.ledger.write(Action::Wait, "placement", reason.clone(), about);
-        let waiting = WaitingPod { uid, workload: start.key.clone(), name: name.to_string(), reason };
+        let waiting =
+            WaitingPod { uid, workload: start.key.clone(), name: name.to_string(), reason };
         self.out.served.push(Served::Waiting(Arc::new(waiting)));
     }
 
@@ -199,7 +215,8 @@ impl<V: Views> Turn<'_, V> {
     /// A DaemonSet: one pod on every node that it may run on.
     pub(crate) fn plan_daemon(&mut self, id: u32, starts: &mut Vec<Start>) {
         let Some(workload) = self.state.workload.get(&id) else { return };
-        let (key, current, deleted) = (workload.key.clone(), workload.memo.current, workload.deleted);
+        let (key, current, deleted) =
+            (workload.key.clone(), workload.memo.current, workload.deleted);
         let causes = workload.memo.causes.clone();
         let mut held: std::collections::BTreeMap<u32, Vec<(PodUid, u32)>> = Default::default();
         let mut unavailable = 0;
@@ -232,7 +249,13 @@ impl<V: Views> Turn<'_, V> {
             .map(|(_, info)| info.name.clone())
             .collect();
         for node in free {
-            starts.push(Start { priority, key: key.clone(), workload: id, count: 1, node: Some(node) });
+            starts.push(Start {
+                priority,
+                key: key.clone(),
+                workload: id,
+                count: 1,
+                node: Some(node),
+            });
         }
         // A rolling update of a DaemonSet: the next one goes when all others are available.
         outdated.sort();
@@ -244,7 +267,8 @@ impl<V: Views> Turn<'_, V> {
 
 /// Whether a node that would do lacks room. A DaemonSet does not want a pod on the others.
 fn lacks_room(reasons: &setpoint_placement::Reasons) -> bool {
-    let room = |reason: &String| reason.starts_with("Insufficient") || reason.starts_with("Too many");
+    let room =
+        |reason: &String| reason.starts_with("Insufficient") || reason.starts_with("Too many");
     reasons.counts.keys().any(room)
 }
 
@@ -279,12 +303,17 @@ fn pinned(key: &ResourceKey, template: &Template, node: &NodeName) -> Arc<PodSha
     for term in &mut required.node_selector_terms {
         term.match_fields.push(only.clone());
     }
-    PodShape::compile(&key.namespace, &template.labels, &spec).unwrap_or_else(|_| template.shape.clone())
+    PodShape::compile(&key.namespace, &template.labels, &spec)
+        .unwrap_or_else(|_| template.shape.clone())
 }
 
 /// The record of a pod's placement; `None` for a name that cannot be on the log, which the door
 /// has refused before.
-pub(crate) fn placement_of(row: &PodRow, template: &Template, key: &ResourceKey) -> Option<Arc<Placement>> {
+pub(crate) fn placement_of(
+    row: &PodRow,
+    template: &Template,
+    key: &ResourceKey,
+) -> Option<Arc<Placement>> {
     Some(Arc::new(Placement {
         uid: row.uid.clone(),
         node: row.node.clone(),

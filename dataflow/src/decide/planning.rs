@@ -122,7 +122,11 @@ impl<V: Views> Turn<'_, V> {
         let unavailable = self.victims(id, steps.stop_old_unavailable, |r, a| old(r) && !a);
         let available = self.victims(id, steps.stop_old_available, |r, a| old(r) && a);
         let present = self.victims(id, steps.stop_current, |r, _| !old(r));
-        let old_reason = if any_revision { "more pods than desired" } else { "replaced by the current revision" };
+        let old_reason = if any_revision {
+            "more pods than desired"
+        } else {
+            "replaced by the current revision"
+        };
         let reason = |usual| if deleted { "its workload was deleted" } else { usual };
         stops.extend(unavailable.into_iter().chain(available).map(|uid| (uid, reason(old_reason))));
         stops.extend(present.into_iter().map(|uid| (uid, reason("more pods than desired"))));
@@ -171,7 +175,8 @@ impl<V: Views> Turn<'_, V> {
             workload.memo.progress_ms = now;
             workload.memo.stuck = false;
         }
-        let limit_ms = workload.spec.progress_deadline_seconds.map_or(PROGRESS_DEADLINE_S, i64::from) * 1_000;
+        let limit_ms =
+            workload.spec.progress_deadline_seconds.map_or(PROGRESS_DEADLINE_S, i64::from) * 1_000;
         let due = workload.memo.progress_ms + limit_ms;
         let key = workload.key.clone();
         if complete || counts.paused || workload.memo.stuck {
@@ -182,8 +187,13 @@ impl<V: Views> Turn<'_, V> {
             self.state.look_again(&key, due);
         } else {
             workload.memo.stuck = true;
-            let about = About { resource: key.to_string(), causes: workload.memo.causes.clone(), ..About::default() };
-            let reason = format!("no progress for {} s: ProgressDeadlineExceeded", limit_ms / 1_000);
+            let about = About {
+                resource: key.to_string(),
+                causes: workload.memo.causes.clone(),
+                ..About::default()
+            };
+            let reason =
+                format!("no progress for {} s: ProgressDeadlineExceeded", limit_ms / 1_000);
             self.ledger.write(Action::Rollout, "progress_deadline", reason, about);
         }
         self.state.touch(Table::Workloads, &key);

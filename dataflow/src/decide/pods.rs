@@ -56,7 +56,8 @@ impl<V: Views> Turn<'_, V> {
     }
 
     fn min_ready_ms(&self, id: u32) -> i64 {
-        let workload = self.state.pod.get(&id).and_then(|pod| self.state.workload.get(&pod.workload));
+        let workload =
+            self.state.pod.get(&id).and_then(|pod| self.state.workload.get(&pod.workload));
         workload.map_or(0, |w| i64::from(w.spec.min_ready_seconds.max(0)) * 1_000)
     }
 

@@ -23,7 +23,12 @@ const DEFAULT_NAMESPACE: &str = "default";
 
 /// What an accepted item will do.
 enum Change {
-    Put { key: ResourceKey, resource: Arc<Resource>, compiled: Option<Box<Compiled>>, result: &'static str },
+    Put {
+        key: ResourceKey,
+        resource: Arc<Resource>,
+        compiled: Option<Box<Compiled>>,
+        result: &'static str,
+    },
     Gone(ResourceKey),
     StopPod(PodUid),
     RestartPod(PodUid),
@@ -58,7 +63,11 @@ impl<V: Views> Turn<'_, V> {
             }
         }
         let is_accepted = refused.is_empty();
-        let about = About { request: request.id.to_string(), causes: vec![cause.clone()], ..about(request) };
+        let about = About {
+            request: request.id.to_string(),
+            causes: vec![cause.clone()],
+            ..about(request)
+        };
         if is_accepted {
             let reason = format!("{} by {}", summary(&items), request.actor);
             self.ledger.write(Action::Accept, "admission", reason, about);
@@ -67,7 +76,11 @@ impl<V: Views> Turn<'_, V> {
             items.iter_mut().filter(|item| item.result != "refused").for_each(|item| item.code = 0);
             self.ledger.write(Action::Refuse, "admission", refused.join("; "), about);
         }
-        self.out.verdicts.push(Verdict { request: request.id.clone(), accepted: is_accepted, items });
+        self.out.verdicts.push(Verdict {
+            request: request.id.clone(),
+            accepted: is_accepted,
+            items,
+        });
     }
 
     fn consider(
@@ -131,16 +144,21 @@ impl<V: Views> Turn<'_, V> {
         if result == "configured" && spec_of(&resource.body) != spec_of(&body) {
             resource.generation += 1;
         }
-        if present.as_deref().is_none_or(|before| before.body != body || before.managers != managers) {
+        if present
+            .as_deref()
+            .is_none_or(|before| before.body != body || before.managers != managers)
+        {
             resource.version = self.out.number;
         }
         (resource.body, resource.managers) = (body, managers);
         let kind = WorkloadKind::of(&key.kind.kind).filter(|_| is_managed_group(&key));
         let compiled = match kind {
-            Some(kind) => Some(Box::new(workloads::compile(kind, &resource).map_err(|why| Refusal {
-                code: 422,
-                message: format!("{} {:?} is invalid: {why}", item.kind, item.name),
-            })?)),
+            Some(kind) => {
+                Some(Box::new(workloads::compile(kind, &resource).map_err(|why| Refusal {
+                    code: 422,
+                    message: format!("{} {:?} is invalid: {why}", item.kind, item.name),
+                })?))
+            }
             None => None,
         };
         let resource = Arc::new(resource);
@@ -164,7 +182,12 @@ impl<V: Views> Turn<'_, V> {
         }
     }
 
-    fn namespace_exists(&self, key: &ResourceKey, item: &RequestItem, overlay: &Overlay) -> Result<(), Refusal> {
+    fn namespace_exists(
+        &self,
+        key: &ResourceKey,
+        item: &RequestItem,
+        overlay: &Overlay,
+    ) -> Result<(), Refusal> {
         if key.namespace.is_empty() || item.verb == Verb::Delete {
             return Ok(());
         }
@@ -184,7 +207,8 @@ impl<V: Views> Turn<'_, V> {
     }
 
     fn consider_node(&self, item: &RequestItem) -> Result<Change, Refusal> {
-        let known = NodeName::parse(&item.name).ok().filter(|name| self.state.nodes.contains_key(name));
+        let known =
+            NodeName::parse(&item.name).ok().filter(|name| self.state.nodes.contains_key(name));
         known.map(Change::ConfirmLost).ok_or_else(|| Refusal {
             code: 404,
             message: format!("Node {:?} not found", item.name),
@@ -193,21 +217,27 @@ impl<V: Views> Turn<'_, V> {
 
     fn consider_pod(&self, item: &RequestItem) -> Result<PodUid, Refusal> {
         let named = (Arc::from(item.namespace.as_str()), Arc::from(item.name.as_str()));
-        self.state.pod_names.get(&named).cloned().ok_or_else(|| Refusal {
-            code: 404,
-            message: format!("Pod {:?} not found", item.name),
-        })
+        self.state
+            .pod_names
+            .get(&named)
+            .cloned()
+            .ok_or_else(|| Refusal { code: 404, message: format!("Pod {:?} not found", item.name) })
     }
 
     /// An undo is a patch that brings an earlier template back.
     fn undo(&self, item: &RequestItem, key: &ResourceKey) -> Result<RequestItem, Refusal> {
-        let refuse = |code, why: &str| Refusal { code, message: format!("{} {:?}: {why}", item.kind, item.name) };
+        let refuse = |code, why: &str| Refusal {
+            code,
+            message: format!("{} {:?}: {why}", item.kind, item.name),
+        };
         let workload = self.state.workloads.get(key).and_then(|id| self.state.workload.get(id));
         let workload = workload.ok_or_else(|| refuse(404, "not found"))?;
         let body: Value = serde_json::from_str(&item.body).unwrap_or_default();
         let to = body["toRevision"].as_i64().unwrap_or(0);
-        let target = revision::undo_target(&workload.memo.history, to).map_err(|why| refuse(404, &why))?;
-        let template: Value = serde_json::from_str(&target.template).map_err(|e| refuse(400, &e.to_string()))?;
+        let target =
+            revision::undo_target(&workload.memo.history, to).map_err(|why| refuse(404, &why))?;
+        let template: Value =
+            serde_json::from_str(&target.template).map_err(|e| refuse(400, &e.to_string()))?;
         let patch = json!([{"op": "replace", "path": "/spec/template", "value": template}]);
         Ok(RequestItem { verb: Verb::JsonPatch, body: patch.to_string(), ..item.clone() })
     }
@@ -222,7 +252,12 @@ impl<V: Views> Turn<'_, V> {
             Change::Gone(key) => self.gone(&key, cause),
             Change::StopPod(uid) => {
                 if let Some(pod) = self.state.pods.get(&uid).copied() {
-                    self.withdraw(pod, "delete", "its deletion was asked for".to_owned(), vec![cause.clone()]);
+                    self.withdraw(
+                        pod,
+                        "delete",
+                        "its deletion was asked for".to_owned(),
+                        vec![cause.clone()],
+                    );
                 }
             }
             Change::RestartPod(uid) => self.restart(&uid, cause),
@@ -272,11 +307,13 @@ impl<V: Views> Turn<'_, V> {
         self.workload_gone(key, cause);
         if &*key.kind.kind == "Namespace" && key.kind.group.is_empty() {
             let inside = |k: &&ResourceKey| k.namespace == key.name;
-            let contents: Vec<ResourceKey> = self.state.resources.keys().filter(inside).cloned().collect();
+            let contents: Vec<ResourceKey> =
+                self.state.resources.keys().filter(inside).cloned().collect();
             contents.iter().for_each(|inner| self.gone(inner, cause));
         }
         if &*key.kind.kind == "Node"
-            && let Some(id) = NodeName::parse(&key.name).ok().and_then(|n| self.state.nodes.get(&n).copied())
+            && let Some(id) =
+                NodeName::parse(&key.name).ok().and_then(|n| self.state.nodes.get(&n).copied())
         {
             self.node_changed(id);
         }
@@ -295,15 +332,23 @@ impl<V: Views> Turn<'_, V> {
             .and_then(|w| w.templates.get(&pod.row.revision).cloned());
         let Some(template) = template else { return };
         let placement = super::placing::placement_of(&pod.row, &template, &pod.row.workload);
-        let (node, about) = (pod.row.node.clone(), About {
-            pod: uid.to_string(),
-            resource: pod.row.workload.to_string(),
-            node: pod.row.node.to_string(),
-            causes: vec![cause.clone()],
-            ..About::default()
-        });
+        let (node, about) = (
+            pod.row.node.clone(),
+            About {
+                pod: uid.to_string(),
+                resource: pod.row.workload.to_string(),
+                node: pod.row.node.to_string(),
+                causes: vec![cause.clone()],
+                ..About::default()
+            },
+        );
         self.state.touch(Table::Pods, uid);
-        self.ledger.write(Action::Restart, "restart", "its restart was asked for".to_owned(), about);
+        self.ledger.write(
+            Action::Restart,
+            "restart",
+            "its restart was asked for".to_owned(),
+            about,
+        );
         self.out.placements.push(PlacementChange { uid: uid.clone(), node, placement });
     }
 
@@ -346,7 +391,10 @@ impl<V: Views> Turn<'_, V> {
 }
 
 fn owned_of(resource: &Resource) -> Result<Owned, Refusal> {
-    let broken = |e: serde_json::Error| Refusal { code: 500, message: format!("stored {} does not read: {e}", resource.key()) };
+    let broken = |e: serde_json::Error| Refusal {
+        code: 500,
+        message: format!("stored {} does not read: {e}", resource.key()),
+    };
     Ok(Owned {
         object: serde_json::from_str(&resource.body).map_err(broken)?,
         managers: serde_json::from_str(&resource.managers).map_err(broken)?,
@@ -389,6 +437,8 @@ fn namespace_key(namespace: &str) -> ResourceKey {
 
 /// Whether the kind's group is the one whose workloads we act on.
 fn is_managed_group(key: &ResourceKey) -> bool {
-    matches!((&*key.kind.group, &*key.kind.kind),
-        ("apps", "Deployment" | "ReplicaSet" | "DaemonSet") | ("", "ReplicationController" | "Pod"))
+    matches!(
+        (&*key.kind.group, &*key.kind.kind),
+        ("apps", "Deployment" | "ReplicaSet" | "DaemonSet") | ("", "ReplicationController" | "Pod")
+    )
 }

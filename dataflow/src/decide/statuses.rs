@@ -20,7 +20,9 @@ impl<V: Views> Turn<'_, V> {
     }
 
     fn tell_status(&mut self, key: &ResourceKey) {
-        let Some(workload) = self.state.workloads.get(key).and_then(|id| self.state.workload.get(id)) else {
+        let Some(workload) =
+            self.state.workloads.get(key).and_then(|id| self.state.workload.get(id))
+        else {
             return;
         };
         let Some(resource) = self.state.resources.get(key) else { return };
@@ -76,7 +78,8 @@ impl<V: Views> Turn<'_, V> {
         let live = |pod: &&u32| {
             self.state.pod.get(pod).is_some_and(|pod| pod.row.standing != Standing::Stopping)
         };
-        workload.pods.iter().filter(live).count() as i64 + i64::from(workload.memo.waiting.is_some())
+        workload.pods.iter().filter(live).count() as i64
+            + i64::from(workload.memo.waiting.is_some())
     }
 }
 
@@ -88,7 +91,8 @@ fn rfc3339(time_ms: i64) -> String {
     let shifted = days + 719_468;
     let era = shifted.div_euclid(146_097);
     let day_of_era = shifted.rem_euclid(146_097);
-    let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let year_of_era =
+        (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
     let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
     let month_shifted = (5 * day_of_year + 2) / 153;
     let day = day_of_year - (153 * month_shifted + 2) / 5 + 1;

@@ -73,7 +73,12 @@ impl<V: Views> Turn<'_, V> {
                 causes: vec![cause.clone()],
                 ..About::default()
             };
-            self.ledger.write(Action::Rollout, "rollout", format!("revision {revision} begins"), about);
+            self.ledger.write(
+                Action::Rollout,
+                "rollout",
+                format!("revision {revision} begins"),
+                about,
+            );
         }
     }
 
@@ -137,13 +142,20 @@ impl<V: Views> Turn<'_, V> {
 impl Workload {
     /// Takes on the template as the current revision; says whether that is another than before. A
     /// template that still has pods keeps its number.
-    fn adopt(&mut self, spec: &setpoint_schemas::WorkloadSpec, json: &Value, template: Template) -> bool {
+    fn adopt(
+        &mut self,
+        spec: &setpoint_schemas::WorkloadSpec,
+        json: &Value,
+        template: Template,
+    ) -> bool {
         let limit = spec.revision_history_limit.and_then(|n| usize::try_from(n).ok());
         let history = std::mem::take(&mut self.memo.history);
         self.memo.history = revision::advance(history, json, limit.unwrap_or(HISTORY_DEFAULT));
         let same = |t: &Template| t.hash == template.hash && t.labels == template.labels;
         let known = self.templates.iter().find(|(_, t)| same(t)).map(|(n, _)| *n);
-        let number = known.unwrap_or_else(|| self.templates.keys().last().copied().unwrap_or(0).max(self.memo.current) + 1);
+        let number = known.unwrap_or_else(|| {
+            self.templates.keys().last().copied().unwrap_or(0).max(self.memo.current) + 1
+        });
         let rolled = number != self.memo.current;
         self.memo.current = number;
         self.memo.templates.insert(number, json.to_string());

@@ -14,7 +14,7 @@ pub(crate) use node::{Node, NodeRow};
 pub(crate) use pod::{Pod, PodRow};
 pub(crate) use rows::Rows;
 pub use rows::{CheckpointRow, RestoreError, Table};
-pub(crate) use workload::{read_spec, Template, Workload, WorkloadKind, WorkloadMemo};
+pub(crate) use workload::{Template, Workload, WorkloadKind, WorkloadMemo, read_spec};
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;

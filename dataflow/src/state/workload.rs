@@ -7,7 +7,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use setpoint_placement::PodShape;
 use setpoint_rules::revision::Revision;
-use setpoint_schemas::{Cause, ObjectMeta, PodSpec, PodTemplate, Resource, ResourceKey, WorkloadSpec};
+use setpoint_schemas::{
+    Cause, ObjectMeta, PodSpec, PodTemplate, Resource, ResourceKey, WorkloadSpec,
+};
 
 use crate::views::Tally;
 

@@ -15,8 +15,8 @@ use timely::dataflow::operators::Probe;
 use timely::dataflow::operators::probe::Handle;
 use timely::worker::Worker;
 
-use super::facts::{Allocation, Changes, Fact, PodFact, Rollup, Tally, WorkloadRevision};
 use super::Views;
+use super::facts::{Allocation, Changes, Fact, PodFact, Rollup, Tally, WorkloadRevision};
 
 /// live, ready, available | stopping, ended, stranded: a tally as a difference.
 type TallyDiff = ((isize, isize, isize), (isize, isize, isize));
@@ -56,12 +56,25 @@ impl Differential {
         let allocator = Allocator::Thread(timely::communication::allocator::Thread::default());
         let mut worker = Worker::new(timely::WorkerConfig::default(), allocator, None);
         let (tallies, drift, stranded, allocation, rollups) = Default::default();
-        let (desired, pods, lost, hot) =
-            hot(&mut worker, &tallies, &drift, &stranded, &allocation);
+        let (desired, pods, lost, hot) = hot(&mut worker, &tallies, &drift, &stranded, &allocation);
         let (cold_pods, cold) = cold(&mut worker, &rollups);
         Differential {
-            worker, time: 0, cold_time: 0, moved: false, cold_moved: false, desired, pods, lost, cold_pods, hot, cold,
-            tallies, drift, stranded, allocation, rollups,
+            worker,
+            time: 0,
+            cold_time: 0,
+            moved: false,
+            cold_moved: false,
+            desired,
+            pods,
+            lost,
+            cold_pods,
+            hot,
+            cold,
+            tallies,
+            drift,
+            stranded,
+            allocation,
+            rollups,
         }
     }
 }
@@ -94,10 +107,17 @@ fn hot(
         let mut probe = Handle::new();
 
         let live = pods.clone().filter(PodFact::is_live);
-        let live_stranded = live.clone().map(|pod| (pod.node, pod)).semijoin(lost).map(|(_, pod)| pod);
+        let live_stranded =
+            live.clone().map(|pod| (pod.node, pod)).semijoin(lost).map(|(_, pod)| pod);
 
-        let moved = live_stranded.clone().explode(|pod| [(key(&pod), less(&pod.tally_lost(), &pod.tally()))]);
-        let tally = pods.clone().explode(|pod| [(key(&pod), diff(&pod.tally()))]).concat(moved).count_total();
+        let moved = live_stranded
+            .clone()
+            .explode(|pod| [(key(&pod), less(&pod.tally_lost(), &pod.tally()))]);
+        let tally = pods
+            .clone()
+            .explode(|pod| [(key(&pod), diff(&pod.tally()))])
+            .concat(moved)
+            .count_total();
         let short = desired
             .concat(live.map(|pod| pod.workload).negate())
             .concat(live_stranded.clone().map(|pod| pod.workload))
@@ -144,7 +164,9 @@ fn deliver<'scope, K, V>(
 {
     let outbox = outbox.clone();
     view.inspect_batch(move |_, rows| {
-        outbox.borrow_mut().extend(rows.iter().map(|(row, _, difference)| (row.clone(), *difference)));
+        outbox
+            .borrow_mut()
+            .extend(rows.iter().map(|(row, _, difference)| (row.clone(), *difference)));
     })
     .inner
     .probe_with(probe);
@@ -207,7 +229,10 @@ impl Views for Differential {
         Changes {
             tallies: net(&self.tallies, tally_of),
             drift: net(&self.drift, |count| count as i64),
-            stranded: net(&self.stranded, |()| true).into_iter().map(|(k, v)| (k, v.is_some())).collect(),
+            stranded: net(&self.stranded, |()| true)
+                .into_iter()
+                .map(|(k, v)| (k, v.is_some()))
+                .collect(),
             allocation: net(&self.allocation, allocation_of),
         }
     }

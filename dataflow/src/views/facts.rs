@@ -22,9 +22,7 @@ pub enum Fact {
 }
 
 /// A placed pod, as far as the views look at it.
-#[derive(
-    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
-)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct PodFact {
     /// The node.
     pub node: u32,
@@ -45,9 +43,7 @@ pub struct PodFact {
 }
 
 /// Where a placed pod stands in its life.
-#[derive(
-    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
-)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Standing {
     /// Placed, not ready yet or no longer.
     Starting,

@@ -5,8 +5,8 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
-use super::facts::{Allocation, Changes, Fact, PodFact, Rollup, Tally, WorkloadRevision};
 use super::Views;
+use super::facts::{Allocation, Changes, Fact, PodFact, Rollup, Tally, WorkloadRevision};
 
 /// The hand-written maintainer.
 #[derive(Debug, Default)]
@@ -104,8 +104,12 @@ impl HandWritten {
         } else {
             self.lost.remove(&node);
         }
-        let pods: BTreeSet<PodFact> =
-            self.pods_of_node.get(&node).into_iter().flat_map(|pods| pods.values().copied()).collect();
+        let pods: BTreeSet<PodFact> = self
+            .pods_of_node
+            .get(&node)
+            .into_iter()
+            .flat_map(|pods| pods.values().copied())
+            .collect();
         for pod in pods {
             self.count(&pod, !is_lost, -1);
             self.count(&pod, is_lost, 1);

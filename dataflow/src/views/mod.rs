@@ -10,9 +10,7 @@ mod handwritten;
 mod scratch;
 
 pub use differential::Differential;
-pub use facts::{
-    Allocation, Changes, Fact, PodFact, Rollup, Standing, Tally, WorkloadRevision,
-};
+pub use facts::{Allocation, Changes, Fact, PodFact, Rollup, Standing, Tally, WorkloadRevision};
 pub use handwritten::HandWritten;
 pub use scratch::Scratch;
 

@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::facts::{Allocation, Changes, Fact, PodFact, Rollup, Tally, WorkloadRevision};
 use super::Views;
+use super::facts::{Allocation, Changes, Fact, PodFact, Rollup, Tally, WorkloadRevision};
 
 /// The recomputing maintainer.
 #[derive(Debug, Default)]

@@ -9,9 +9,9 @@ use rocksdb::WriteBatch;
 use setpoint_ingest::{LogError, LogRecord};
 use setpoint_schemas::{Cleanup, Position, Topic};
 
+use crate::keys;
 use crate::reader::scan;
 use crate::shared::Shared;
-use crate::keys;
 
 /// What a cleanup forgot.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

@@ -68,8 +68,7 @@ impl Appender for EmbeddedAppender {
 
 fn within_bound(entry: &Entry) -> Result<(), AppendError> {
     let headers = entry.headers.iter().map(|(name, value)| name.len() + value.len());
-    let bytes =
-        entry.key.len() + entry.value.as_ref().map_or(0, Vec::len) + headers.sum::<usize>();
+    let bytes = entry.key.len() + entry.value.as_ref().map_or(0, Vec::len) + headers.sum::<usize>();
     let bytes_max = record_bytes_max(entry.topic);
     if bytes <= bytes_max {
         return Ok(());
@@ -103,7 +102,8 @@ fn write(shared: &Shared, jobs: Vec<Job>) -> Written {
     let mut batch = WriteBatch::default();
     let mut positions = Vec::with_capacity(jobs.len());
     for job in &jobs {
-        let placed = job.entries.iter().map(|entry| put(shared, entry, now_ms, &mut ends, &mut batch));
+        let placed =
+            job.entries.iter().map(|entry| put(shared, entry, now_ms, &mut ends, &mut batch));
         positions.push((job.ticket, placed.collect()));
     }
     if batch.is_empty() {

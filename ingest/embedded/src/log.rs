@@ -118,7 +118,9 @@ impl Log for EmbeddedLog {
     fn starts(&self, topics: &[Topic]) -> Result<Cut, LogError> {
         let ends = self.shared.ends_of(topics);
         ends.iter()
-            .map(|(topic, partition, _)| Ok((topic, partition, self.shared.start(topic, partition)?)))
+            .map(|(topic, partition, _)| {
+                Ok((topic, partition, self.shared.start(topic, partition)?))
+            })
             .collect()
     }
 

@@ -68,8 +68,9 @@ impl Shared {
 
     /// The first offset that cleanup has left.
     pub(crate) fn start(&self, topic: Topic, partition: i32) -> Result<i64, LogError> {
-        keys::read_offset(&self.db, &keys::start(topic, partition))
-            .map_err(|why| LogError::permanent(format!("read the start of {topic}/{partition}"), why))
+        keys::read_offset(&self.db, &keys::start(topic, partition)).map_err(|why| {
+            LogError::permanent(format!("read the start of {topic}/{partition}"), why)
+        })
     }
 }
 

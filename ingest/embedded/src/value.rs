@@ -50,7 +50,9 @@ fn put(out: &mut Vec<u8>, bytes: &[u8]) {
 }
 
 fn length(length: usize) -> [u8; 4] {
-    u32::try_from(length).expect("a record is far below 4 GiB: the appender holds its bound").to_le_bytes()
+    u32::try_from(length)
+        .expect("a record is far below 4 GiB: the appender holds its bound")
+        .to_le_bytes()
 }
 
 fn take<'a>(bytes: &mut &'a [u8]) -> Option<&'a [u8]> {

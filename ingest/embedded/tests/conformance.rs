@@ -94,15 +94,16 @@ fn cleanup_forgets_what_it_may_and_keeps_the_rest() {
     let (_folder, settings) = settings(1);
     let log = EmbeddedLog::open(&Settings { clock_ms: || THEN_MS, ..settings }).expect("opens");
     let mut appender = log.appender(AppenderKind::Shared).expect("appender");
-    let nodes = [("a", Some("1")), ("b", Some("1")), ("a", Some("2")), ("c", Some("1")), ("c", None)];
+    let nodes =
+        [("a", Some("1")), ("b", Some("1")), ("a", Some("2")), ("c", Some("1")), ("c", None)];
     let entries = nodes.map(|(key, value)| entry(Topic::Nodes, key, value));
     appender.append(entries.to_vec()).expect("appends");
     appender.append(vec![entry(Topic::Leases, "a", Some("1"))]).expect("appends");
     let nodes = || {
         let records = log.read_at(Topic::Nodes, 0, 0, 10).expect("reads");
-        let shown = records.iter().map(|r| {
-            format!("{}{}", String::from_utf8_lossy(&r.key), r.position.offset)
-        });
+        let shown = records
+            .iter()
+            .map(|r| format!("{}{}", String::from_utf8_lossy(&r.key), r.position.offset));
         shown.collect::<Vec<_>>().join(" ")
     };
 

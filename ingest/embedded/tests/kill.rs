@@ -92,7 +92,8 @@ fn run_and_kill(folder: &Path, after: Duration) -> usize {
         .spawn()
         .expect("the child starts");
     let mut lines = BufReader::new(child.stdout.take().expect("piped")).lines();
-    let said = |line: &str| line.strip_prefix("acknowledged ").and_then(|n| n.parse::<usize>().ok());
+    let said =
+        |line: &str| line.strip_prefix("acknowledged ").and_then(|n| n.parse::<usize>().ok());
     let first = lines.by_ref().find_map(|line| said(&line.expect("line"))).expect("a first batch");
     let reader = std::thread::spawn(move || {
         lines.map_while(Result::ok).filter_map(|line| said(&line)).last()

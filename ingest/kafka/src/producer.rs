@@ -69,12 +69,7 @@ pub(crate) fn deliver(
     Ok(entries.iter().zip(partitions).zip(offsets.into_iter().flatten()).map(position).collect())
 }
 
-fn send(
-    producer: &Sender,
-    place: usize,
-    entry: &Entry,
-    partition: i32,
-) -> Result<(), KafkaError> {
+fn send(producer: &Sender, place: usize, entry: &Entry, partition: i32) -> Result<(), KafkaError> {
     let mut record = BaseRecord::with_opaque_to(entry.topic.name(), Box::new(place))
         .partition(partition)
         .key(&entry.key)
@@ -96,9 +91,10 @@ fn send(
 
 fn headers_of(entry: &Entry) -> OwnedHeaders {
     let empty = OwnedHeaders::new_with_capacity(entry.headers.len());
-    entry.headers.iter().fold(empty, |headers, (key, value)| {
-        headers.insert(Header { key, value: Some(value) })
-    })
+    entry
+        .headers
+        .iter()
+        .fold(empty, |headers, (key, value)| headers.insert(Header { key, value: Some(value) }))
 }
 
 /// Refuses what the topic would refuse, before anything is sent; chooses the partitions.

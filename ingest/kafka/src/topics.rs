@@ -39,7 +39,8 @@ fn new_topic<'a>(
     config: &'a [(&'static str, String)],
 ) -> NewTopic<'a> {
     let partitions = if topic.is_single() { 1 } else { settings.partitions.max(1) };
-    let new = NewTopic::new(topic.name(), partitions, TopicReplication::Fixed(settings.replication));
+    let new =
+        NewTopic::new(topic.name(), partitions, TopicReplication::Fixed(settings.replication));
     config.iter().fold(new, |new, (name, value)| new.set(name, value))
 }
 

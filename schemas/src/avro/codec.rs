@@ -18,7 +18,9 @@ pub enum DecodeError {
         bytes: usize,
     },
     /// Neither of the two formats.
-    #[error("it begins with byte {first:#04x}, which is neither avro single-object encoding nor confluent's format")]
+    #[error(
+        "it begins with byte {first:#04x}, which is neither avro single-object encoding nor confluent's format"
+    )]
     NotAvro {
         /// The first byte.
         first: u8,
@@ -148,7 +150,10 @@ impl Codec {
     pub fn decode<R: Record>(&self, bytes: &[u8]) -> Result<R, DecodeError> {
         let (writer, datum) = frame::split(self.ids.as_deref(), bytes)?;
         if writer.kind() != R::KIND {
-            return Err(DecodeError::OtherRecord { found: writer.kind().name(), expected: R::NAME });
+            return Err(DecodeError::OtherRecord {
+                found: writer.kind().name(),
+                expected: R::NAME,
+            });
         }
         match writer {
             Writer::Current(_) => read_datum(datum),

@@ -86,9 +86,8 @@ fn split_single_object(bytes: &[u8]) -> Result<(Writer, &[u8]), DecodeError> {
     };
     let mut fingerprint = [0; 8];
     fingerprint.copy_from_slice(&header[2..]);
-    let writer = table::writer(fingerprint).ok_or(DecodeError::UnknownFingerprint {
-        fingerprint: u64::from_le_bytes(fingerprint),
-    })?;
+    let writer = table::writer(fingerprint)
+        .ok_or(DecodeError::UnknownFingerprint { fingerprint: u64::from_le_bytes(fingerprint) })?;
     Ok((writer, datum))
 }
 

@@ -126,8 +126,7 @@ mod tests {
     /// Whether all that was written with the earlier schema can be read with the current one.
     fn is_backward_compatible(earlier: &str, current: &str) -> bool {
         let parsed = |json| Schema::parse_str(json).expect("schema parses");
-        SchemaCompatibility::can_read(&parsed(earlier), &parsed(current))
-            == Ok(Compatibility::Full)
+        SchemaCompatibility::can_read(&parsed(earlier), &parsed(current)) == Ok(Compatibility::Full)
     }
 
     #[test]

@@ -36,7 +36,8 @@ pub(crate) async fn serve(settings: Settings, closing: CancellationToken) -> any
     let agent = &settings.agent;
     let node = node_name(agent)?;
     let state = settings.data_dir.join("agents").join(node.as_str());
-    std::fs::create_dir_all(&state).with_context(|| format!("failed to make {}", state.display()))?;
+    std::fs::create_dir_all(&state)
+        .with_context(|| format!("failed to make {}", state.display()))?;
     let actuator = actuator(&settings, &state).await?;
     let options = options(&settings, node, state)?;
     setpoint_agent::run(options, actuator, closing).await.context("the agent stopped")
@@ -62,16 +63,22 @@ async fn actuator(settings: &Settings, state: &Path) -> anyhow::Result<Arc<dyn A
                 shim: vec![program.into(), super::SHIM.into()],
                 env: setpoint_settings::process_environment(),
             };
-            Ok(Arc::new(ProcessActuator::open(options).context("failed to open the process runtime")?))
+            Ok(Arc::new(
+                ProcessActuator::open(options).context("failed to open the process runtime")?,
+            ))
         }
         Runtime::Docker => {
             let docker = &settings.agent.docker;
             let mut config = DockerConfig::new(&docker.host, fleet, absolute(state)?);
             config.network = Network::of(&docker.network);
             let actuator = DockerActuator::connect(config).await;
-            Ok(Arc::new(actuator.with_context(|| format!("failed to reach the Docker engine at {}", docker.host))?))
+            Ok(Arc::new(actuator.with_context(|| {
+                format!("failed to reach the Docker engine at {}", docker.host)
+            })?))
         }
-        Runtime::Simulated => bail!("the simulated runtime has no agent of its own yet; it runs in the tests"),
+        Runtime::Simulated => {
+            bail!("the simulated runtime has no agent of its own yet; it runs in the tests")
+        }
     }
 }
 
@@ -81,14 +88,19 @@ fn absolute(path: &Path) -> anyhow::Result<PathBuf> {
 
 fn options(settings: &Settings, node: NodeName, state: PathBuf) -> anyhow::Result<AgentOptions> {
     let agent = &settings.agent;
-    let first = agent.servers.first().cloned().unwrap_or_else(|| format!("http://{}", settings.api.address));
+    let first = agent
+        .servers
+        .first()
+        .cloned()
+        .unwrap_or_else(|| format!("http://{}", settings.api.address));
     let mut options = AgentOptions::new(settings.fleet.clone(), node, &first, state);
     if !agent.servers.is_empty() {
         options.api_urls.clone_from(&agent.servers);
     }
     options.token = agent.token.is_set().then(|| agent.token.reveal().to_owned());
     if !agent.ca.is_empty() {
-        let ca = std::fs::read(&agent.ca).with_context(|| format!("failed to read agent.ca {}", agent.ca))?;
+        let ca = std::fs::read(&agent.ca)
+            .with_context(|| format!("failed to read agent.ca {}", agent.ca))?;
         options.ca_pem = Some(ca);
     }
     options.labels = agent.labels.clone();

@@ -15,7 +15,10 @@ pub fn run(settings: Settings) -> anyhow::Result<()> {
     runtime.block_on(async {
         // Before any agent: on a port that is taken they would join whoever has it.
         let address = settings.api.address;
-        drop(std::net::TcpListener::bind(address).with_context(|| format!("failed to listen on {address}"))?);
+        drop(
+            std::net::TcpListener::bind(address)
+                .with_context(|| format!("failed to listen on {address}"))?,
+        );
         let closing = CancellationToken::new();
         signals::cancel_on_signal(closing.clone());
         let mut roles = tokio::task::JoinSet::new();

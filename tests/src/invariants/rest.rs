@@ -16,9 +16,18 @@ impl Auditor {
     ///
     /// # Errors
     /// What is not, in a sentence.
-    pub fn at_rest(&self, plant: &Plant, committed: &Committed, log: &MemoryLog) -> Result<(), String> {
+    pub fn at_rest(
+        &self,
+        plant: &Plant,
+        committed: &Committed,
+        log: &MemoryLog,
+    ) -> Result<(), String> {
         if self.cut != log.ends() || self.answered.len() != log.requests() {
-            return Err(format!("{} of {} requests are answered", self.answered.len(), log.requests()));
+            return Err(format!(
+                "{} of {} requests are answered",
+                self.answered.len(),
+                log.requests()
+            ));
         }
         for node in &plant.nodes {
             if self.lost.contains(&node.name) {
@@ -48,12 +57,18 @@ impl Auditor {
         let (wanted, template) = match resource.kind.as_str() {
             "Deployment" => (desired_of(&body), &body["spec"]["template"]["spec"]),
             "Pod" => (1, &body["spec"]),
-            "DaemonSet" => return self.daemon_settled(resource, &body["spec"]["template"]["spec"], plant),
+            "DaemonSet" => {
+                return self.daemon_settled(resource, &body["spec"]["template"]["spec"], plant);
+            }
             _ => return Ok(()),
         };
         let key = resource.key().to_string();
         let current = spec_text(template);
-        let running = plant.nodes.iter().map(|node| self.running(node, &key, &current, &resource.kind)).sum::<i64>();
+        let running = plant
+            .nodes
+            .iter()
+            .map(|node| self.running(node, &key, &current, &resource.kind))
+            .sum::<i64>();
         let live = self.live.values().filter(|live| live.workload == key).count() as i64;
         if running == wanted && live == wanted {
             return Ok(());
@@ -62,19 +77,30 @@ impl Auditor {
         let fits = plant.nodes.iter().find(|node| self.fits(node, &key, cpu, template));
         match fits {
             None if !self.waiting.is_empty() => Ok(()),
-            None => Err(format!("{key} runs {running} of {wanted} pods ({live} placed), none fits and none waits")),
-            Some(node) => Err(format!("{key} runs {running} of {wanted} pods ({live} placed) and one fits {}", node.name)),
+            None => Err(format!(
+                "{key} runs {running} of {wanted} pods ({live} placed), none fits and none waits"
+            )),
+            Some(node) => Err(format!(
+                "{key} runs {running} of {wanted} pods ({live} placed) and one fits {}",
+                node.name
+            )),
         }
     }
 
     /// A DaemonSet runs on every node that may be used and has room.
-    fn daemon_settled(&self, resource: &Resource, template: &Value, plant: &Plant) -> Result<(), String> {
+    fn daemon_settled(
+        &self,
+        resource: &Resource,
+        template: &Value,
+        plant: &Plant,
+    ) -> Result<(), String> {
         let key = resource.key().to_string();
         let current = spec_text(template);
         let cpu = manifests::cpu_of(&current);
         for node in &plant.nodes {
             let runs = self.running(node, &key, &current, &resource.kind);
-            let here = self.live.values().filter(|l| l.workload == key && l.node == node.name).count();
+            let here =
+                self.live.values().filter(|l| l.workload == key && l.node == node.name).count();
             if here > 1 || (runs != 1 && self.fits(node, &key, cpu, template)) {
                 return Err(format!("{key} runs {runs} pods ({here} placed) on {}", node.name));
             }
@@ -101,7 +127,8 @@ impl Auditor {
         let here = || self.live.values().filter(|l| l.workload == workload && l.node == node.name);
         let keeps_apart = here().any(|live| is_apart || live.is_apart);
         let name = node.name.as_str();
-        let body = self.resources.values().find(|r| r.kind == "Node" && r.name == name).map(|r| &r.body);
+        let body =
+            self.resources.values().find(|r| r.kind == "Node" && r.name == name).map(|r| &r.body);
         let object: Value = body.and_then(|b| serde_json::from_str(b).ok()).unwrap_or_default();
         let is_cordoned = object["spec"]["unschedulable"] == Value::Bool(true);
         !is_cordoned && !keeps_apart && self.used(&node.name) + cpu <= node.cpu_milli

@@ -47,7 +47,8 @@ impl Checkpoint {
     /// When a row does not read back.
     #[must_use]
     pub fn restore(&self, views: Watched) -> Engine<Watched> {
-        let rows = self.rows.iter().map(|((table, key), value)| (*table, key.clone(), value.clone()));
+        let rows =
+            self.rows.iter().map(|((table, key), value)| (*table, key.clone(), value.clone()));
         Engine::restore(views, rows).expect("a checkpoint reads back")
     }
 }
@@ -112,7 +113,13 @@ impl Leader {
     /// # Panics
     /// When a replayed epoch decides otherwise.
     #[must_use]
-    pub fn recover(committed: &Committed, log: &MemoryLog, policy: &Policy, views: Watched, clock_ms: i64) -> Leader {
+    pub fn recover(
+        committed: &Committed,
+        log: &MemoryLog,
+        policy: &Policy,
+        views: Watched,
+        clock_ms: i64,
+    ) -> Leader {
         let allocations = views.allocations();
         let checkpoint = &committed.checkpoint;
         let is_new = checkpoint.number == 0;
@@ -130,6 +137,14 @@ impl Leader {
             cut = recorded.cut.clone();
         }
         let term = committed.as_of().0 + 1;
-        Leader { engine, allocations, term, is_first: true, looked_ms: clock_ms, due_ms: Some(0), wants_cold: true }
+        Leader {
+            engine,
+            allocations,
+            term,
+            is_first: true,
+            looked_ms: clock_ms,
+            due_ms: Some(0),
+            wants_cold: true,
+        }
     }
 }

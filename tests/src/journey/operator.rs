@@ -5,7 +5,9 @@ use setpoint_schemas::{Input, Request, RequestItem, Verb};
 
 use super::leader::Committed;
 use crate::draw::Draw;
-use crate::manifests::{apart, bare_pod, daemon_set, deployment, item, namespace, patch, request, rolling};
+use crate::manifests::{
+    apart, bare_pod, daemon_set, deployment, item, namespace, patch, request, rolling,
+};
 use crate::plant::Plant;
 
 /// Few names, so that requests meet.

@@ -4,7 +4,9 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use setpoint_dataflow::views::{Allocation, Changes, Differential, Fact, HandWritten, Rollup, Views};
+use setpoint_dataflow::views::{
+    Allocation, Changes, Differential, Fact, HandWritten, Rollup, Views,
+};
 
 /// Reservations by node, as the views told them.
 pub type Allocations = Rc<RefCell<BTreeMap<u32, Allocation>>>;

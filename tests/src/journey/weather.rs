@@ -28,7 +28,15 @@ impl Weather {
     #[must_use]
     pub(super) fn new(draw: Draw) -> Self {
         let (backlog_until_ms, outage_until_ms, jumped_ms) = (0, 0, 0);
-        Weather { skew_ms: 0, backlog_until_ms, outage_until_ms, jumped_ms, is_calm: false, now_ms: 0, draw }
+        Weather {
+            skew_ms: 0,
+            backlog_until_ms,
+            outage_until_ms,
+            jumped_ms,
+            is_calm: false,
+            now_ms: 0,
+            draw,
+        }
     }
 
     /// The same clock, and nothing wrong any more.
@@ -87,7 +95,10 @@ impl Weather {
             1 => node.kill_agent(),
             _ => node.partitioned = true,
         }
-        format!("{name}: machine {} agent {} partitioned {}", node.machine_up, node.agent_up, node.partitioned)
+        format!(
+            "{name}: machine {} agent {} partitioned {}",
+            node.machine_up, node.agent_up, node.partitioned
+        )
     }
 
     /// A switch breaks: most nodes fall silent at once.

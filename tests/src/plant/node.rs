@@ -154,7 +154,13 @@ impl SimNode {
         SessionId::parse(&format!("{}-s{}", self.name, self.session_number)).expect("a session id")
     }
 
-    pub(crate) fn step(&mut self, now_ms: i64, faults: bool, draw: &mut Draw, said: &mut Vec<Input>) {
+    pub(crate) fn step(
+        &mut self,
+        now_ms: i64,
+        faults: bool,
+        draw: &mut Draw,
+        said: &mut Vec<Input>,
+    ) {
         if !self.machine_up {
             return;
         }
@@ -190,13 +196,15 @@ impl SimNode {
 
     /// Only a list that is not older than the newest is believed.
     fn accept_lists(&mut self, now_ms: i64) {
-        let (due, later) = std::mem::take(&mut self.lists).into_iter().partition(|(at, _)| *at <= now_ms);
+        let (due, later) =
+            std::mem::take(&mut self.lists).into_iter().partition(|(at, _)| *at <= now_ms);
         self.lists = later;
         let due: Vec<(i64, List)> = due;
         for (_, list) in due {
             if (list.term, list.epoch) >= self.guard {
                 self.guard = (list.term, list.epoch);
-                self.known = Some(list.placements.into_iter().map(|p| (p.uid.clone(), p)).collect());
+                self.known =
+                    Some(list.placements.into_iter().map(|p| (p.uid.clone(), p)).collect());
             }
         }
     }
@@ -223,7 +231,11 @@ impl SimNode {
         if self.lease_ms <= now_ms {
             self.lease_ms = now_ms + Self::RENEW_MS;
             self.lease_sequence += 1;
-            said.push(Input::Lease(manifests::lease(&self.name, &self.session(), self.lease_sequence)));
+            said.push(Input::Lease(manifests::lease(
+                &self.name,
+                &self.session(),
+                self.lease_sequence,
+            )));
         }
     }
 
@@ -241,7 +253,9 @@ impl SimNode {
             .pods
             .iter()
             .map(|(uid, pod)| (uid, pod, pod.told(now_ms)))
-            .map(|(uid, pod, (phase, ready, reason))| (uid, pod, (phase, ready, reason, pod.generation)))
+            .map(|(uid, pod, (phase, ready, reason))| {
+                (uid, pod, (phase, ready, reason, pod.generation))
+            })
             .filter(|(uid, _, told)| all || self.told.get(*uid) != Some(told))
             .map(|(_, pod, told)| (pod.placement.clone(), told))
             .collect();

@@ -65,7 +65,9 @@ impl SimPod {
                 PodState::Running(now_ms + draw.between(0, 600))
             }
             PodState::Backoff(until) if until <= now_ms => PodState::Starting(now_ms + 200),
-            PodState::Running(_) if faults && draw.chance(3) => PodState::Backoff(now_ms + BACKOFF_MS),
+            PodState::Running(_) if faults && draw.chance(3) => {
+                PodState::Backoff(now_ms + BACKOFF_MS)
+            }
             PodState::Running(_) if faults && draw.chance(1) => {
                 PodState::Ended(*draw.pick(&[PodPhase::Succeeded, PodPhase::Failed]))
             }

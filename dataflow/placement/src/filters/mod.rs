@@ -68,7 +68,9 @@ impl Refusal {
     pub(crate) fn reasons(self, view: &View<'_>, slot: u32) -> Vec<String> {
         match self {
             Refusal::Phrase(phrase) => vec![phrase.to_owned()],
-            Refusal::Taint(index) => vec![taints::phrase(&view.nodes.node(slot).info().taints[index])],
+            Refusal::Taint(index) => {
+                vec![taints::phrase(&view.nodes.node(slot).info().taints[index])]
+            }
             Refusal::Short => resources::shortages(view, slot),
         }
     }

@@ -9,8 +9,7 @@
 use super::{Filter, Refusal, Stage};
 
 const SKEW: &str = "node(s) didn't match pod topology spread constraints";
-const LABEL: &str =
-    "node(s) didn't match pod topology spread constraints (missing required label)";
+const LABEL: &str = "node(s) didn't match pod topology spread constraints (missing required label)";
 
 pub(super) const FILTER: Filter = Filter {
     name: "PodTopologySpread",

@@ -11,9 +11,8 @@ pub(super) const SCORE: Score = Score {
     raw: |view, slots, _| {
         let weight = |slot: &u32| {
             let info = view.nodes.node(*slot).info();
-            let matches = |term: &crate::selector::NodeTerm| {
-                term.matches(&info.labels, info.name.as_str())
-            };
+            let matches =
+                |term: &crate::selector::NodeTerm| term.matches(&info.labels, info.name.as_str());
             view.shape.node_preferences.iter().filter(|(_, t)| matches(t)).map(|(w, _)| w).sum()
         };
         slots.iter().map(weight).collect()

@@ -91,12 +91,8 @@ pub(crate) fn node_info(node: &Value) -> NodeInfo {
 }
 
 fn allocatable(amounts: &Value) -> Resources {
-    let mut resources = Resources {
-        cpu_milli: 4000,
-        memory_bytes: 32 << 30,
-        pods: 110,
-        ..Resources::default()
-    };
+    let mut resources =
+        Resources { cpu_milli: 4000, memory_bytes: 32 << 30, pods: 110, ..Resources::default() };
     for (name, amount) in amounts.as_object().into_iter().flatten() {
         let amount = Quantity::parse(amount.as_str().unwrap()).unwrap();
         match name.as_str() {

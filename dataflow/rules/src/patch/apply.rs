@@ -190,7 +190,8 @@ mod tests {
         let mut scaled = one.object.clone();
         scaled["spec"]["c"] = json!(3);
         let managers = own(&one.object, &scaled, one.managers, "scale");
-        let two = apply(&scaled, &managers, &json!({"spec": {"a": 1}}), "apply", false).expect("ok");
+        let two =
+            apply(&scaled, &managers, &json!({"spec": {"a": 1}}), "apply", false).expect("ok");
         assert_eq!(two.object, json!({"spec": {"a": 1, "c": 3}}));
     }
 

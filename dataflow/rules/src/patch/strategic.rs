@@ -73,12 +73,14 @@ fn merge_list(object: &mut Map<String, Value>, key: &str, elements: &[Value]) {
     let present = object.entry(key).or_insert_with(|| Value::Array(Vec::new()));
     if MERGED_SETS.contains(&key) {
         if let Value::Array(present) = present {
-            let new: Vec<Value> = elements.iter().filter(|e| !present.contains(e)).cloned().collect();
+            let new: Vec<Value> =
+                elements.iter().filter(|e| !present.contains(e)).cloned().collect();
             present.extend(new);
         }
         return;
     }
-    let replaces = elements.iter().any(|e| e.get("$patch").and_then(Value::as_str) == Some("replace"));
+    let replaces =
+        elements.iter().any(|e| e.get("$patch").and_then(Value::as_str) == Some("replace"));
     match (merge_key(key, elements), present) {
         (Some(merge_key), Value::Array(present)) if !replaces => {
             for element in elements {
@@ -131,7 +133,10 @@ fn delete_from_list(object: &mut Map<String, Value>, list: &str, gone: &Value) {
 }
 
 fn without_directives(map: &Map<String, Value>) -> Map<String, Value> {
-    map.iter().filter(|(key, _)| !key.starts_with('$')).map(|(k, v)| (k.clone(), v.clone())).collect()
+    map.iter()
+        .filter(|(key, _)| !key.starts_with('$'))
+        .map(|(k, v)| (k.clone(), v.clone()))
+        .collect()
 }
 
 #[cfg(test)]
@@ -143,18 +148,27 @@ mod tests {
     fn containers_merge_by_name_and_other_lists_are_replaced() {
         let mut object = json!({"spec": {"containers": [
             {"name": "a", "image": "a:1", "args": ["x"]}, {"name": "b", "image": "b:1"}]}});
-        strategic_merge(&mut object, &json!({"spec": {"containers": [
+        strategic_merge(
+            &mut object,
+            &json!({"spec": {"containers": [
             {"name": "a", "image": "a:2", "args": ["y", "z"]},
-            {"name": "b", "$patch": "delete"}, {"name": "c", "image": "c:1"}]}}));
-        assert_eq!(object, json!({"spec": {"containers": [
-            {"name": "a", "image": "a:2", "args": ["y", "z"]}, {"name": "c", "image": "c:1"}]}}));
+            {"name": "b", "$patch": "delete"}, {"name": "c", "image": "c:1"}]}}),
+        );
+        assert_eq!(
+            object,
+            json!({"spec": {"containers": [
+            {"name": "a", "image": "a:2", "args": ["y", "z"]}, {"name": "c", "image": "c:1"}]}})
+        );
     }
 
     #[test]
     fn null_and_delete_remove_and_replace_replaces() {
         let mut object = json!({"a": {"x": 1}, "b": 2, "c": {"y": 1}});
-        strategic_merge(&mut object, &json!({"a": {"$patch": "replace", "z": 3}, "b": null,
-            "c": {"$patch": "delete"}}));
+        strategic_merge(
+            &mut object,
+            &json!({"a": {"$patch": "replace", "z": 3}, "b": null,
+            "c": {"$patch": "delete"}}),
+        );
         assert_eq!(object, json!({"a": {"z": 3}}));
     }
 }

@@ -85,7 +85,12 @@ impl Committer {
         Ok(())
     }
 
-    fn checkpoint(&mut self, record: &EpochRecord, cut: &Cut, rows: &[CheckpointRow]) -> anyhow::Result<()> {
+    fn checkpoint(
+        &mut self,
+        record: &EpochRecord,
+        cut: &Cut,
+        rows: &[CheckpointRow],
+    ) -> anyhow::Result<()> {
         let mut all = std::mem::take(&mut self.kept);
         all.extend(rows.iter().cloned());
         let epochs = self.cut.iter().filter(|(topic, ..)| *topic == Topic::Epochs);

@@ -2,8 +2,8 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use setpoint_ingest::{Decoder, Entry, Log, LogError, LogRecord, Reader, covers};
 use setpoint_ingest::entry::Writer;
+use setpoint_ingest::{Decoder, Entry, Log, LogError, LogRecord, Reader, covers};
 use setpoint_schemas::{Cut, CutEntry, Sourced, Topic};
 use tracing::warn;
 
@@ -32,7 +32,12 @@ pub(super) struct Cutter {
 }
 
 impl Cutter {
-    pub(super) fn new(reader: Box<dyn Reader>, from: Cut, decoder: Decoder, writer: Writer) -> Self {
+    pub(super) fn new(
+        reader: Box<dyn Reader>,
+        from: Cut,
+        decoder: Decoder,
+        writer: Writer,
+    ) -> Self {
         Cutter { reader, taken: from, decoder, writer }
     }
 

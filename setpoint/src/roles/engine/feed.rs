@@ -42,23 +42,29 @@ fn change_of(served: &Served, outcome: &Outcome) -> Option<Change> {
     Some(match served {
         Served::Pod(observed) => Change::Pod(observed.clone()),
         Served::PodGone(uid) => Change::PodGone(uid.clone()),
-        Served::Node(name, node) => Change::Node(name.clone(), node.as_ref().map(|node| {
-            Arc::new(NodeServed {
-                record: Arc::new(node.record.clone()),
-                lost: node.lost,
-                requested: node.requested.clone(),
-                last_epoch: outcome.number,
-            })
-        })),
-        Served::Waiting(pod) => Change::Waiting(pod.uid.clone(), Some(Arc::new(WaitingPod {
-            uid: pod.uid.clone(),
-            workload: pod.workload.clone(),
-            namespace: pod.workload.namespace.to_string(),
-            name: pod.name.clone(),
-            reason: "Unschedulable".to_owned(),
-            message: pod.reason.clone(),
-            since_ms: outcome.time_ms,
-        }))),
+        Served::Node(name, node) => Change::Node(
+            name.clone(),
+            node.as_ref().map(|node| {
+                Arc::new(NodeServed {
+                    record: Arc::new(node.record.clone()),
+                    lost: node.lost,
+                    requested: node.requested.clone(),
+                    last_epoch: outcome.number,
+                })
+            }),
+        ),
+        Served::Waiting(pod) => Change::Waiting(
+            pod.uid.clone(),
+            Some(Arc::new(WaitingPod {
+                uid: pod.uid.clone(),
+                workload: pod.workload.clone(),
+                namespace: pod.workload.namespace.to_string(),
+                name: pod.name.clone(),
+                reason: "Unschedulable".to_owned(),
+                message: pod.reason.clone(),
+                since_ms: outcome.time_ms,
+            })),
+        ),
         Served::WaitingGone(uid) => Change::Waiting(uid.clone(), None),
         Served::Hold(reason) => Change::Holds(reason.iter().cloned().collect()),
         Served::Revisions(..) => return None,
@@ -66,7 +72,11 @@ fn change_of(served: &Served, outcome: &Outcome) -> Option<Change> {
 }
 
 /// Shows the latest decisions of the log, so that `explain` knows what came before this start.
-pub(super) fn history<V: Views>(model: &ReadModel, log: &dyn Log, engine: &Engine<V>) -> anyhow::Result<()> {
+pub(super) fn history<V: Views>(
+    model: &ReadModel,
+    log: &dyn Log,
+    engine: &Engine<V>,
+) -> anyhow::Result<()> {
     let ends = log.ends(&[Topic::Decisions])?;
     let codec = Codec::single_object();
     let mut decisions: Vec<Decision> = Vec::new();

@@ -18,7 +18,10 @@ impl Gate for ManifestGate {
         let options = GateOptions { allow_ignored, ..GateOptions::default() };
         match gate(object, &options) {
             Ok(gated) => {
-                let ignored = gated.ignored.iter().map(|ignored| format!("{}: {}", ignored.path.as_str(), ignored.reason));
+                let ignored = gated
+                    .ignored
+                    .iter()
+                    .map(|ignored| format!("{}: {}", ignored.path.as_str(), ignored.reason));
                 let warnings = gated.warnings.iter().cloned().chain(ignored).collect();
                 Ok(Gated { standing: gated.standing, warnings })
             }

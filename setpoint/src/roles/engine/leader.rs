@@ -17,10 +17,10 @@ use tracing::{error, info, warn};
 
 use super::committer::{Commit, Committer};
 use super::cutting::{Cutter, now_ms};
+use super::feed::Audience;
 use super::metrics::Metrics;
 use super::recovery::Follower;
 use super::waiters::Waiters;
-use super::feed::Audience;
 use super::{SharedLog, feed};
 
 /// Epochs that wait for the log at once; beyond this the engine should wait, not its memory grow.
@@ -149,7 +149,12 @@ impl Leader {
     }
 
     /// Cuts, decides, hands over to be committed; until closing, or until the committer is gone.
-    fn epochs(&self, follower: Follower, policy: &Policy, send: mpsc::SyncSender<Commit>) -> anyhow::Result<()> {
+    fn epochs(
+        &self,
+        follower: Follower,
+        policy: &Policy,
+        send: mpsc::SyncSender<Commit>,
+    ) -> anyhow::Result<()> {
         let mut engine = follower.engine;
         let term = engine.term() + 1;
         let reader = self.log.reader(&follower.cut, &Topic::INPUTS)?;
@@ -163,13 +168,20 @@ impl Leader {
         let mut first = true;
         while !self.closing.is_cancelled() {
             let cold_due = cold_ms + engine.policy().cold_interval_ms;
-            let wake = if wants_cold { Some(due_ms.map_or(cold_due, |due| due.min(cold_due))) } else { due_ms };
+            let wake = if wants_cold {
+                Some(due_ms.map_or(cold_due, |due| due.min(cold_due)))
+            } else {
+                due_ms
+            };
             let batch = cutter.next(&*self.log, wake)?;
             let time_ms = batch.time_ms.max(engine.time_ms());
             // A pause of our own (a stopped process, a stalled log) is not the silence of nodes.
             let stalled = time_ms - looked_ms > engine.policy().lease_grace_ms / 2;
             if stalled {
-                warn!(paused_ms = time_ms - looked_ms, "this engine was paused; every lease begins anew");
+                warn!(
+                    paused_ms = time_ms - looked_ms,
+                    "this engine was paused; every lease begins anew"
+                );
             }
             looked_ms = time_ms;
             let cold = wants_cold && time_ms >= cold_due;
@@ -193,7 +205,8 @@ impl Leader {
                 cold_ms = time_ms;
             }
             first = false;
-            let interval = i64::try_from(self.settings.engine.checkpoint_interval_ms).unwrap_or(i64::MAX);
+            let interval =
+                i64::try_from(self.settings.engine.checkpoint_interval_ms).unwrap_or(i64::MAX);
             let rows = (time_ms - checkpoint_ms >= interval).then(|| {
                 checkpoint_ms = time_ms;
                 (cutter.taken().clone(), engine.take_rows())

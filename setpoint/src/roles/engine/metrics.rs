@@ -7,7 +7,8 @@ use setpoint_dataflow::Outcome;
 
 /// From ten microseconds to ten seconds.
 const BUCKETS: &[f64] = &[
-    0.000_01, 0.000_05, 0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 10.0,
+    0.000_01, 0.000_05, 0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1,
+    0.25, 0.5, 1.0, 10.0,
 ];
 
 /// The engine's metrics and the registry that holds them.
@@ -35,9 +36,18 @@ impl Metrics {
             epochs: IntCounter::new("setpoint_epochs_total", "Epochs committed.")?,
             records: IntCounter::new("setpoint_records_total", "Input records taken into epochs.")?,
             step_seconds: histogram("setpoint_step_seconds", "Time to decide an epoch.")?,
-            commit_seconds: histogram("setpoint_commit_seconds", "Time until the log acknowledged a commit.")?,
-            placements: IntCounterVec::new(Opts::new("setpoint_placements_total", "Placements by change."), &["change"])?,
-            decisions: IntCounterVec::new(Opts::new("setpoint_decisions_total", "Decisions by action."), &["action"])?,
+            commit_seconds: histogram(
+                "setpoint_commit_seconds",
+                "Time until the log acknowledged a commit.",
+            )?,
+            placements: IntCounterVec::new(
+                Opts::new("setpoint_placements_total", "Placements by change."),
+                &["change"],
+            )?,
+            decisions: IntCounterVec::new(
+                Opts::new("setpoint_decisions_total", "Decisions by action."),
+                &["action"],
+            )?,
             epoch: IntGauge::new("setpoint_epoch", "The last epoch decided.")?,
             term: IntGauge::new("setpoint_term", "The present term.")?,
             registry,

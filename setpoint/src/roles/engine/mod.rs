@@ -75,7 +75,15 @@ pub(crate) async fn serve(settings: Settings, closing: CancellationToken) -> any
 
     let audience = feed::Audience { model, revisions };
     let closing_engine = closing.clone();
-    let leader = leader::Leader { settings, log, audience, waiters, metrics, writer, closing: closing_engine };
+    let leader = leader::Leader {
+        settings,
+        log,
+        audience,
+        waiters,
+        metrics,
+        writer,
+        closing: closing_engine,
+    };
     let engine = std::thread::Builder::new().name("engine".into()).spawn(move || leader.run())?;
     let ended = tokio::task::spawn_blocking(move || engine.join()).await?;
     closing.cancel();

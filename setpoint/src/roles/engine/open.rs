@@ -57,7 +57,8 @@ pub(super) fn sealing_key(settings: &Settings) -> anyhow::Result<[u8; KEY_BYTES]
     let text = if settings.api.sealing_key.is_set() {
         settings.api.sealing_key.reveal().to_owned()
     } else if path.exists() {
-        std::fs::read_to_string(&path).with_context(|| format!("failed to read {}", path.display()))?
+        std::fs::read_to_string(&path)
+            .with_context(|| format!("failed to read {}", path.display()))?
     } else {
         let text = STANDARD.encode(random_key()?);
         private_file(&path, text.as_bytes())?;
@@ -85,7 +86,8 @@ pub(super) fn token_file(settings: &Settings) -> anyhow::Result<PathBuf> {
             Role::ReadOnly => "read-only",
             Role::Node => "node",
         };
-        let node = if token.role == Role::Node { format!(",{}", token.name) } else { String::new() };
+        let node =
+            if token.role == Role::Node { format!(",{}", token.name) } else { String::new() };
         text.push_str(&format!("{},{},{role}{node}\n", token.token.reveal(), token.name));
     }
     private_file(&path, text.as_bytes())?;
@@ -95,7 +97,8 @@ pub(super) fn token_file(settings: &Settings) -> anyhow::Result<PathBuf> {
 fn private_file(path: &PathBuf, bytes: &[u8]) -> anyhow::Result<()> {
     let mut options = std::fs::OpenOptions::new();
     let options = options.create(true).truncate(true).write(true).mode(0o600);
-    let mut file = options.open(path).with_context(|| format!("failed to write {}", path.display()))?;
+    let mut file =
+        options.open(path).with_context(|| format!("failed to write {}", path.display()))?;
     file.write_all(bytes)?;
     file.sync_all()?;
     Ok(())

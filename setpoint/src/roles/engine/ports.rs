@@ -5,10 +5,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use setpoint_api::ReadModel;
 use setpoint_api::ports::{
     Explain, LogReads, Observations, PortError, PortFuture, Requests, SubmitError, Verdict,
 };
-use setpoint_api::ReadModel;
 use setpoint_ingest::entry::Writer;
 use setpoint_ingest::{AppendError, Appender, Entry};
 use setpoint_schemas::{
@@ -34,11 +34,7 @@ pub(super) struct Inbox {
 }
 
 impl Inbox {
-    pub(super) fn new(
-        appender: Box<dyn Appender>,
-        writer: Writer,
-        waiters: Arc<Waiters>,
-    ) -> Self {
+    pub(super) fn new(appender: Box<dyn Appender>, writer: Writer, waiters: Arc<Waiters>) -> Self {
         Inbox { appender: Arc::new(Mutex::new(appender)), writer, waiters }
     }
 
@@ -81,7 +77,8 @@ fn text(error: impl std::fmt::Display) -> String {
 impl Requests for Inbox {
     fn submit(&self, request: Request) -> PortFuture<'_, Result<Verdict, SubmitError>> {
         Box::pin(async move {
-            let entry = self.writer.request(&request).map_err(|e| SubmitError::Unavailable(text(e)))?;
+            let entry =
+                self.writer.request(&request).map_err(|e| SubmitError::Unavailable(text(e)))?;
             let bytes = entry.value.as_ref().map_or(0, Vec::len);
             if bytes > REQUEST_BYTES_MAX {
                 return Err(SubmitError::TooLarge { bytes, max: REQUEST_BYTES_MAX });
@@ -123,7 +120,11 @@ impl Observations for Inbox {
         Box::pin(self.observe(entries.map_err(text)))
     }
 
-    fn usage(&self, _node: NodeName, samples: Vec<UsageSample>) -> PortFuture<'_, Result<(), PortError>> {
+    fn usage(
+        &self,
+        _node: NodeName,
+        samples: Vec<UsageSample>,
+    ) -> PortFuture<'_, Result<(), PortError>> {
         let entries: Result<Vec<Entry>, _> = samples.iter().map(|s| self.writer.usage(s)).collect();
         Box::pin(self.observe(entries.map_err(text)))
     }
@@ -166,7 +167,9 @@ impl Reader {
         let uids = if is_pod { self.model.pod_uids(name) } else { Vec::new() };
         let key = key_of(kind, namespace, name);
         let about = |d: &setpoint_schemas::Decision| {
-            uids.contains(&d.pod) || d.resource == key || (key.starts_with("core/Node/") && d.node == name)
+            uids.contains(&d.pod)
+                || d.resource == key
+                || (key.starts_with("core/Node/") && d.node == name)
         };
         let decisions = self.model.decisions(EXPLAINED_MAX, about);
         if decisions.is_empty() {
@@ -175,7 +178,9 @@ impl Reader {
             )));
         }
         let latest = decisions.first().map(|d| d.reason.clone()).unwrap_or_default();
-        Ok(json!({"kind": kind, "namespace": namespace, "name": name, "reason": latest, "decisions": decisions}))
+        Ok(
+            json!({"kind": kind, "namespace": namespace, "name": name, "reason": latest, "decisions": decisions}),
+        )
     }
 
     fn page(&self, topic: &str, partition: i32, from: i64, max: usize) -> Result<Value, PortError> {
@@ -210,14 +215,16 @@ fn key_of(kind: &str, namespace: &str, name: &str) -> String {
         let short = known.short_names.iter().any(|s| s.eq_ignore_ascii_case(kind));
         known.kind.eq_ignore_ascii_case(kind) || known.plural.eq_ignore_ascii_case(kind) || short
     });
-    let group_kind = found.map_or_else(|| GroupKind::new("", kind), |k| GroupKind::new(k.group, k.kind));
+    let group_kind =
+        found.map_or_else(|| GroupKind::new("", kind), |k| GroupKind::new(k.group, k.kind));
     let namespaced = found.is_none_or(|k| k.namespaced);
     ResourceKey::new(group_kind, if namespaced { namespace } else { "" }, name).to_string()
 }
 
 /// A record for people: where it stands, its key, its value as JSON where its schema is known.
 fn rendered(record: &setpoint_ingest::LogRecord) -> Value {
-    let value = record.value.as_deref().map(|bytes| super::gate::decoded(record.position.topic, bytes));
+    let value =
+        record.value.as_deref().map(|bytes| super::gate::decoded(record.position.topic, bytes));
     json!({
         "offset": record.position.offset,
         "partition": record.position.partition,
@@ -228,7 +235,12 @@ fn rendered(record: &setpoint_ingest::LogRecord) -> Value {
 }
 
 impl Explain for Reader {
-    fn explain(&self, kind: String, namespace: String, name: String) -> PortFuture<'_, Result<Value, PortError>> {
+    fn explain(
+        &self,
+        kind: String,
+        namespace: String,
+        name: String,
+    ) -> PortFuture<'_, Result<Value, PortError>> {
         Box::pin(async move { self.explained(&kind, &namespace, &name) })
     }
 
@@ -236,13 +248,21 @@ impl Explain for Reader {
         Box::pin(async move {
             let key = ResourceKey::new(GroupKind::new("apps", "Deployment"), &namespace, &name);
             let revisions = self.revisions.get(&key);
-            revisions.ok_or_else(|| PortError::NotFound(format!("deployment {namespace}/{name} not found")))
+            revisions.ok_or_else(|| {
+                PortError::NotFound(format!("deployment {namespace}/{name} not found"))
+            })
         })
     }
 }
 
 impl LogReads for Reader {
-    fn log(&self, topic: String, partition: i32, from: i64, max: usize) -> PortFuture<'_, Result<Value, PortError>> {
+    fn log(
+        &self,
+        topic: String,
+        partition: i32,
+        from: i64,
+        max: usize,
+    ) -> PortFuture<'_, Result<Value, PortError>> {
         Box::pin(async move { self.page(&topic, partition, from, max) })
     }
 

@@ -31,34 +31,60 @@ pub(super) struct Follower {
 
 impl Follower {
     /// From the checkpoint, or from nothing.
-    pub(super) fn open(log: &dyn Log, store: &Checkpoint, policy: setpoint_schemas::Policy) -> anyhow::Result<Self> {
+    pub(super) fn open(
+        log: &dyn Log,
+        store: &Checkpoint,
+        policy: setpoint_schemas::Policy,
+    ) -> anyhow::Result<Self> {
         let loaded = store.load().context("failed to load the checkpoint")?;
         let (engine, cut) = match loaded {
             Some(loaded) => {
                 let cut = loaded.cut.clone();
-                let rows = loaded.rows.collect::<Result<Vec<_>, _>>().context("failed to read the checkpoint")?;
-                (Engine::restore(Differential::new(), rows).context("failed to restore the checkpoint")?, cut)
+                let rows = loaded
+                    .rows
+                    .collect::<Result<Vec<_>, _>>()
+                    .context("failed to read the checkpoint")?;
+                (
+                    Engine::restore(Differential::new(), rows)
+                        .context("failed to restore the checkpoint")?,
+                    cut,
+                )
             }
             None => (Engine::new(Differential::new(), policy), Cut::default()),
         };
         let epochs = log.reader(&cut, &[Topic::Epochs])?;
         let inputs = log.reader(&cut, &Topic::INPUTS)?;
         let codec = Codec::single_object();
-        Ok(Follower { engine, cut, epochs, inputs, ahead: BTreeMap::new(), decoder: Decoder::new(codec.clone()), codec })
+        Ok(Follower {
+            engine,
+            cut,
+            epochs,
+            inputs,
+            ahead: BTreeMap::new(),
+            decoder: Decoder::new(codec.clone()),
+            codec,
+        })
     }
 
     /// Steps every epoch up to the present end of the log, giving each outcome to `each`.
-    pub(super) fn catch_up(&mut self, log: &dyn Log, mut each: impl FnMut(&Outcome)) -> anyhow::Result<i64> {
+    pub(super) fn catch_up(
+        &mut self,
+        log: &dyn Log,
+        mut each: impl FnMut(&Outcome),
+    ) -> anyhow::Result<i64> {
         let ends = log.ends(&[Topic::Epochs])?;
         let mut stepped = 0;
         while !covers(&self.epochs.position(), &ends) {
             for record in self.epochs.poll(POLL_RECORDS_MAX, POLL_WAIT)? {
                 let Some(value) = &record.value else { continue };
-                let epoch: EpochRecord = self
-                    .codec
-                    .decode(value)
-                    .with_context(|| format!("failed to decode the epoch at {}", record.position))?;
-                self.cut.advance(Topic::Epochs, record.position.partition, record.position.offset + 1);
+                let epoch: EpochRecord = self.codec.decode(value).with_context(|| {
+                    format!("failed to decode the epoch at {}", record.position)
+                })?;
+                self.cut.advance(
+                    Topic::Epochs,
+                    record.position.partition,
+                    record.position.offset + 1,
+                );
                 if epoch.number <= self.engine.number() {
                     continue;
                 }
@@ -78,7 +104,10 @@ impl Follower {
         let policy = if record.settings.is_empty() {
             None
         } else {
-            Some(serde_json::from_str(&record.settings).context("failed to read an epoch's settings")?)
+            Some(
+                serde_json::from_str(&record.settings)
+                    .context("failed to read an epoch's settings")?,
+            )
         };
         let outcome = self.engine.step(Epoch {
             number: record.number,
@@ -93,7 +122,9 @@ impl Follower {
         if outcome.hash != record.decisions_hash {
             bail!(
                 "epoch {} replays to other decisions than recorded (rules {} then, {} now); the log and this binary do not fit",
-                record.number, record.rules, setpoint_rules::RULES_VERSION
+                record.number,
+                record.rules,
+                setpoint_rules::RULES_VERSION
             );
         }
         Ok(outcome)
@@ -101,7 +132,8 @@ impl Follower {
 
     /// The inputs before the cut that no earlier epoch took, decoded, in order.
     fn take_until_cut(&mut self) -> anyhow::Result<Vec<Sourced>> {
-        let wanted: Cut = self.cut.iter().filter(|(topic, ..)| Topic::INPUTS.contains(topic)).collect();
+        let wanted: Cut =
+            self.cut.iter().filter(|(topic, ..)| Topic::INPUTS.contains(topic)).collect();
         while !covers(&self.inputs.position(), &wanted) {
             for record in self.inputs.poll(POLL_RECORDS_MAX, POLL_WAIT)? {
                 self.ahead.insert(record.position, record);
