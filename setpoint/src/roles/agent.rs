@@ -1,5 +1,6 @@
 //! The role `agent`: one node's loop over its runtime.
 
+use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -106,6 +107,11 @@ fn options(settings: &Settings, node: NodeName, state: PathBuf) -> anyhow::Resul
     options.labels = agent.labels.clone();
     options.reserved = amounts(&agent.reserved).context("agent.reserved")?;
     options.capacity = amounts(&agent.capacity).context("agent.capacity")?;
+    let pace = &agent.pace;
+    let at_least_one = |n: u32| NonZeroU32::new(n).unwrap_or(NonZeroU32::MIN);
+    options.pacing.starts_per_second = at_least_one(pace.starts_per_second);
+    options.pacing.starts_burst = at_least_one(pace.starts_burst);
+    options.pacing.starts_in_flight_max = usize::try_from(pace.in_flight.max(1)).unwrap_or(1);
     let renew = u64::try_from(settings.engine.policy.lease_renew_ms).unwrap_or(5_000);
     options.intervals.lease = Duration::from_millis(renew);
     Ok(options)
