@@ -48,7 +48,7 @@ pub(crate) async fn groups(State(app): State<Shared>) -> Response {
 pub(crate) async fn openapi(headers: HeaderMap) -> Response {
     let accepted = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok());
     if accepted.is_some_and(|accept| accept.contains("protobuf")) {
-        let kind = "application/com.github.proto-openapi.spec.v2@v1.0+protobuf";
+        let kind = "application/com.github.proto-openapi.spec.v2.v1.0+protobuf";
         return ([(header::CONTENT_TYPE, kind)], OPENAPI_PROTOBUF).into_response();
     }
     answer(json!({
