@@ -16,7 +16,7 @@ pub mod pacing;
 
 pub mod status;
 
-/// The version of the rules, in every epoch's record: a replay under another version follows the
-/// recorded decisions and reports where it would have differed. Raise it with every change that
-/// makes any rule decide otherwise.
+/// The version of the rules, in every epoch's record. A recovery that meets an epoch which these
+/// rules decide otherwise stops and names both versions. Raise it with every change that makes any
+/// rule decide otherwise.
 pub const RULES_VERSION: &str = "1";

@@ -46,7 +46,8 @@ impl Cutter {
     pub(super) fn next(&mut self, log: &dyn Log, due_ms: Option<i64>) -> Result<Batch, LogError> {
         let wait = due_ms.map_or(TICK, |due| millis(due - now_ms()).min(TICK));
         let mut records = self.reader.poll(EPOCH_RECORDS_MAX, wait)?;
-        let mut time_ms = now_ms();
+        // Before the ends are asked for: the batch then covers all that was there at this time.
+        let time_ms = now_ms();
         let mut complete = false;
         if due_ms.is_some_and(|due| due <= time_ms) {
             let ends = log.ends(&Topic::INPUTS)?;
@@ -54,8 +55,6 @@ impl Cutter {
                 records.extend(self.reader.poll(EPOCH_RECORDS_MAX, Duration::from_millis(1))?);
             }
             complete = covers(&self.reader.position(), &ends);
-        } else {
-            time_ms = time_ms.max(now_ms());
         }
         records.sort_by_key(|record| record.position);
         let (inputs, dead_letters) = self.decode(&records);
