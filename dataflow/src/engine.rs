@@ -102,7 +102,7 @@ impl<V: Views> Engine<V> {
             turn.settle();
         }
         if epoch.cold {
-            turn.tell_statuses();
+            turn.cold_step();
         }
         turn.serve_nodes();
         turn.finish()
@@ -155,7 +155,7 @@ impl<V: Views> Turn<'_, V> {
         out.decisions = self.ledger.entries;
         out.hash = hash_of(&out);
         out.due_ms = due_ms;
-        out.wants_cold = !self.state.status_dirty.is_empty();
+        out.wants_cold = !self.state.status_dirty.is_empty() || self.state.cold_dirty;
         out
     }
 

@@ -1,11 +1,14 @@
 //! What goes into a step and what comes out of it.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use setpoint_schemas::{
     Decision, NodeName, NodeRecord, Placement, PodObserved, PodUid, Policy, RequestId, Resource,
     ResourceKey, Resources, Sourced,
 };
+
+use crate::views::{Fleet, Rollup};
 
 /// One epoch: a batch of inputs and the engine time at which it is decided.
 #[derive(Debug, Clone, Default)]
@@ -53,6 +56,17 @@ pub struct Outcome {
     pub due_ms: Option<i64>,
     /// Whether a cold step has something to do.
     pub wants_cold: bool,
+    /// The fleet in numbers; in cold epochs only.
+    pub overview: Option<Arc<Overview>>,
+}
+
+/// The fleet in numbers, as of the last cold epoch.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Overview {
+    /// All workloads and nodes in one row: drift is `missing` and `excess`.
+    pub fleet: Fleet,
+    /// Pods by namespace, of namespaces that have some.
+    pub namespaces: BTreeMap<Arc<str>, Rollup>,
 }
 
 /// A placement that is new, changed or withdrawn.

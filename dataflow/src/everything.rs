@@ -6,7 +6,7 @@ use std::sync::Arc;
 use setpoint_placement::NodeId;
 
 use crate::Engine;
-use crate::decide::placement_of;
+use crate::decide::{placement_of, with_orphans};
 use crate::epoch::{NodeServed, Outcome, PlacementChange, Served, WaitingPod};
 use crate::views::{Standing, Views};
 
@@ -37,14 +37,15 @@ impl<V: Views> Engine<V> {
         for (name, id) in &state.nodes {
             let Some(node) = state.node.get(id) else { continue };
             let requested = self.fleet.allocated(NodeId(*id)).clone();
-            let served =
-                NodeServed { record: node.row.record.clone(), lost: node.row.lost, requested };
+            let record = with_orphans(node.row.record.clone(), state.orphans.shown_on(name));
+            let served = NodeServed { record, lost: node.row.lost, requested };
             out.served.push(Served::Node(name.clone(), Some(Arc::new(served))));
         }
         for workload in state.workload.values() {
             let history = workload.memo.history.clone();
             out.served.push(Served::Revisions(workload.key.clone(), history));
         }
+        out.overview = Some(state.overview.clone());
         out.served.push(Served::Hold(state.meta.hold.clone()));
         out.served.extend(self.waiting().into_iter().map(|pod| Served::Waiting(Arc::new(pod))));
         out

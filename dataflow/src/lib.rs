@@ -14,6 +14,6 @@ pub mod views;
 
 pub use engine::Engine;
 pub use epoch::{
-    Epoch, ItemVerdict, NodeServed, Outcome, PlacementChange, Served, Verdict, WaitingPod,
+    Epoch, ItemVerdict, NodeServed, Outcome, Overview, PlacementChange, Served, Verdict, WaitingPod,
 };
 pub use state::{CheckpointRow, RestoreError, Table};

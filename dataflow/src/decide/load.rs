@@ -8,8 +8,8 @@ use setpoint_schemas::{NodeName, ResourceKey};
 
 use super::turn::Turn;
 use crate::state::{
-    Deadline, Node, NodeRow, Pod, PodRow, RestoreError, Rows, Template, Workload, WorkloadKind,
-    WorkloadMemo, read_spec,
+    Deadline, Node, NodeRow, Orphan, OrphanRow, Pod, PodRow, RestoreError, Rows, Template,
+    Workload, WorkloadKind, WorkloadMemo, read_spec,
 };
 use crate::views::{Fact, Standing, Views};
 
@@ -36,7 +36,10 @@ impl<V: Views> Turn<'_, V> {
                 workload.tallies.insert(revision, tally);
             }
         }
-        self.views.settle_cold();
+        rows.orphans.into_iter().for_each(|row| self.load_orphan(row));
+        let changes = self.views.settle_cold();
+        self.take_cold(&changes);
+        self.state.cold_dirty = true;
         self.state.pending = self.state.dirty.clone();
         self.state.touched.clear();
         Ok(())
@@ -58,12 +61,19 @@ impl<V: Views> Turn<'_, V> {
         let name: NodeName = row.record.node.clone();
         let lost = row.lost;
         self.state.nodes.insert(name, id);
-        self.state.node.insert(id, Node { row });
+        self.state.node.insert(id, Node { row, fact: None });
         if lost {
             self.views.update(Fact::Lost { node: id }, 1);
         }
         self.schedule_lease(id);
         self.node_changed(id);
+    }
+
+    fn load_orphan(&mut self, row: OrphanRow) {
+        let (name, uid) = (row.node.clone(), row.uid.clone());
+        let Some(node) = self.state.nodes.get(&name).copied() else { return };
+        self.state.orphans.insert(Orphan { row, fact: None });
+        self.show_orphan(node, &name, &uid);
     }
 
     fn load_workload(&mut self, key: &ResourceKey, memo: WorkloadMemo) -> Result<(), RestoreError> {
@@ -135,9 +145,10 @@ impl<V: Views> Turn<'_, V> {
             self.state.pod_names.insert(named, row.uid.clone());
         }
         self.state.pods.insert(row.uid.clone(), id);
-        let pod = Pod { row, workload, node, namespace, shape, fact: None };
+        let pod = Pod { row, workload, node, namespace, shape, fact: None, is_seen: false };
         self.state.add_pod(id, pod);
         self.refact(id);
+        self.sighted(id);
         Ok(())
     }
 }

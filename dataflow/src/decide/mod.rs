@@ -1,8 +1,10 @@
 //! How an epoch is decided: inputs into state, facts into views, changes into plans.
 
 mod causes;
+mod cold;
 mod load;
 mod nodes;
+mod orphans;
 mod planning;
 mod placing;
 mod pods;
@@ -12,5 +14,6 @@ mod turn;
 mod workloads;
 
 pub(crate) use causes::cause_of;
+pub(crate) use orphans::with_orphans;
 pub(crate) use placing::placement_of;
 pub(crate) use turn::Turn;

@@ -11,6 +11,7 @@ use setpoint_schemas::{
     Taint,
 };
 
+use super::orphans::with_orphans;
 use super::turn::Turn;
 use crate::Served;
 use crate::epoch::NodeServed;
@@ -60,7 +61,8 @@ impl<V: Views> Turn<'_, V> {
         let is_new_session = sequence == 0 && known.is_some();
         let row =
             NodeRow { record: record.clone(), renewed_ms, sequence, lost, confirmed_lost, cause };
-        self.state.node.insert(id, Node { row });
+        let fact = self.state.node.get(&id).and_then(|node| node.fact);
+        self.state.node.insert(id, Node { row, fact });
         self.state.touch(Table::Nodes, name);
         self.schedule_lease(id);
         if known.is_none() {
@@ -92,6 +94,11 @@ impl<V: Views> Turn<'_, V> {
         if was_lost {
             self.views.update(Fact::Lost { node: id }, -1);
         }
+        if let Some(fact) = self.state.node.get(&id).and_then(|node| node.fact) {
+            self.views.update(Fact::Node(fact), -1);
+        }
+        self.orphans_gone_with(name);
+        self.state.cold_dirty = true;
         self.fleet.remove_node(NodeId(id));
         self.state.touch(Table::Nodes, name);
         self.state.nodes.remove(name);
@@ -308,9 +315,24 @@ impl<V: Views> Turn<'_, V> {
         };
         let cause = node.row.cause.clone();
         self.fleet.upsert_node(NodeId(id), info);
+        self.refact_node(id);
         self.freed = true;
         self.node_changed_allocation(id);
         self.mark_daemons(&cause);
+    }
+
+    /// Makes the views' fact of this node what it should be.
+    fn refact_node(&mut self, id: u32) {
+        let Some(node) = self.state.node.get_mut(&id) else { return };
+        let wanted = node.wanted_fact(id);
+        self.state.cold_dirty = true;
+        if node.fact == Some(wanted) {
+            return;
+        }
+        if let Some(fact) = node.fact.replace(wanted) {
+            self.views.update(Fact::Node(fact), -1);
+        }
+        self.views.update(Fact::Node(wanted), 1);
     }
 
     /// Tells readers what a node's pods reserve now.
@@ -323,8 +345,9 @@ impl<V: Views> Turn<'_, V> {
         for id in std::mem::take(&mut self.nodes_touched) {
             let Some(node) = self.state.node.get(&id) else { continue };
             let requested: Resources = self.fleet.allocated(NodeId(id)).clone();
-            let (record, lost) = (node.row.record.clone(), node.row.lost);
-            let name = record.node.clone();
+            let name = node.row.record.node.clone();
+            let orphans = self.state.orphans.shown_on(&name);
+            let (record, lost) = (with_orphans(node.row.record.clone(), orphans), node.row.lost);
             let served = NodeServed { record, lost, requested };
             self.out.served.push(Served::Node(name, Some(Arc::new(served))));
         }

@@ -156,6 +156,7 @@ impl<V: Views> Turn<'_, V> {
             namespace,
             shape: new.shape,
             fact: None,
+            is_seen: false,
         };
         let named = (start.key.namespace.clone(), Arc::from(new.name.as_str()));
         self.state.pod_names.insert(named, new.uid.clone());

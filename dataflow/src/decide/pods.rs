@@ -14,6 +14,9 @@ impl<V: Views> Turn<'_, V> {
     /// A node observed a pod. Stale observations and pods that we did not place change nothing: a
     /// pod without a placement is an orphan, and its agent stops it by its placement list.
     pub(crate) fn pod_observed(&mut self, observed: &PodObserved, cause: Cause) {
+        if observed.phase == PodPhase::Gone {
+            self.orphan_gone(&observed.node, &observed.uid);
+        }
         if !self.is_news(observed) {
             return;
         }
@@ -32,6 +35,7 @@ impl<V: Views> Turn<'_, V> {
         let key = pod.row.workload.clone();
         self.state.touch(Table::Pods, &observed.uid);
         self.out.served.push(Served::Pod(Arc::new(observed.clone())));
+        self.sighted(id);
         if standing == Standing::Ready && before != Standing::Ready {
             self.state.schedule(ready_ms + min_ready_ms, Deadline::MinReady(observed.uid.clone()));
         }
@@ -137,6 +141,7 @@ impl<V: Views> Turn<'_, V> {
         for uid in absent {
             self.pod_gone(&uid, cause);
         }
+        self.look_for_orphans(id, snapshot, cause);
     }
 }
 

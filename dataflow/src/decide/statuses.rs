@@ -1,4 +1,4 @@
-//! The cold step: statuses of workloads, for people and for `rollout status`.
+//! Statuses of workloads, for people and for `rollout status`: the cold views count, this renders.
 
 use std::sync::Arc;
 
@@ -13,7 +13,6 @@ use crate::views::{Standing, Views};
 impl<V: Views> Turn<'_, V> {
     /// Tells the statuses that changed since the last cold step.
     pub(crate) fn tell_statuses(&mut self) {
-        self.views.settle_cold();
         for key in std::mem::take(&mut self.state.status_dirty) {
             self.tell_status(&key);
         }
@@ -27,8 +26,8 @@ impl<V: Views> Turn<'_, V> {
         };
         let Some(resource) = self.state.resources.get(key) else { return };
         let before: Value = serde_json::from_str(&resource.status).unwrap_or_default();
-        let mut counts = self.counts_of(workload, resource.generation);
-        let ended = workload.total().ended;
+        let mut counts = counts_of(workload, resource.generation);
+        let ended = workload.status.pods.ended;
         let render = |counts: &WorkloadCounts| match workload.kind {
             WorkloadKind::Rolling => status::deployment(counts),
             WorkloadKind::Keep => status::replica_set(counts),
@@ -52,34 +51,30 @@ impl<V: Views> Turn<'_, V> {
         self.out.resources.push((key.clone(), Some(resource)));
     }
 
-    fn counts_of(&self, workload: &Workload, generation: i64) -> WorkloadCounts {
-        let total = workload.total();
-        let current = workload.tallies.get(&workload.memo.current).copied().unwrap_or_default();
-        let desired = match workload.kind {
-            WorkloadKind::Daemon => self.daemon_desired(workload),
-            _ => workload.desired(),
-        };
-        WorkloadCounts {
-            generation,
-            desired,
-            live: total.live,
-            updated: current.live,
-            ready: total.ready,
-            available: total.available,
-            updated_available: current.available,
-            waiting: workload.memo.waiting.clone().unwrap_or_default(),
-            stuck: workload.memo.stuck,
-            changed: String::new(),
-        }
-    }
-
     /// A DaemonSet wants a pod on each node that has one or waits for room for one.
-    fn daemon_desired(&self, workload: &Workload) -> i64 {
+    pub(crate) fn daemon_desired(&self, workload: &Workload) -> i64 {
         let live = |pod: &&u32| {
             self.state.pod.get(pod).is_some_and(|pod| pod.row.standing != Standing::Stopping)
         };
         workload.pods.iter().filter(live).count() as i64
             + i64::from(workload.memo.waiting.is_some())
+    }
+}
+
+/// What the cold views count of a workload, and what is remembered of it.
+fn counts_of(workload: &Workload, generation: i64) -> WorkloadCounts {
+    let status = &workload.status;
+    WorkloadCounts {
+        generation,
+        desired: status.desired,
+        live: status.pods.live,
+        updated: status.updated.live,
+        ready: status.pods.ready,
+        available: status.pods.available,
+        updated_available: status.updated.available,
+        waiting: workload.memo.waiting.clone().unwrap_or_default(),
+        stuck: workload.memo.stuck,
+        changed: String::new(),
     }
 }
 

@@ -93,6 +93,15 @@ impl<V: Views> Turn<'_, V> {
         self.views.update(Fact::Pod(wanted), 1);
     }
 
+    /// Makes the views know that a pod's node has it, once it was observed.
+    pub(crate) fn sighted(&mut self, id: u32) {
+        let Some(pod) = self.state.pod.get_mut(&id) else { return };
+        if !pod.is_seen && pod.row.observed.is_some() {
+            pod.is_seen = true;
+            self.views.update(Fact::Seen((pod.node, id)), 1);
+        }
+    }
+
     /// Withdraws a pod's placement: a tombstone, and a decision that says why.
     pub(crate) fn withdraw(&mut self, id: u32, rule: &str, reason: String, causes: Vec<Cause>) {
         let Some(pod) = self.state.pod.get_mut(&id) else { return };
@@ -128,6 +137,9 @@ impl<V: Views> Turn<'_, V> {
         let Some(pod) = self.state.remove_pod(id) else { return };
         if let Some(fact) = pod.fact {
             self.views.update(Fact::Pod(fact), -1);
+        }
+        if pod.is_seen {
+            self.views.update(Fact::Seen((pod.node, id)), -1);
         }
         self.fleet.release(PodId(id));
         self.freed = true;

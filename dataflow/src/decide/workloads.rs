@@ -92,13 +92,26 @@ impl<V: Views> Turn<'_, V> {
         self.because(key, cause);
     }
 
-    /// Makes the views' desired number of this workload what it should be.
+    /// Makes what the views have as desired and as current of this workload what it should be. How
+    /// many pods a DaemonSet wants is known in the cold step.
     pub(crate) fn redesire(&mut self, id: u32) {
         let Some(workload) = self.state.workload.get_mut(&id) else { return };
-        let wanted = match workload.kind {
-            WorkloadKind::Daemon => return,
-            _ => workload.desired(),
-        };
+        let revision = workload.memo.current;
+        if workload.current_fact != Some(revision) {
+            if let Some(before) = workload.current_fact.replace(revision) {
+                self.views.update(Fact::Current { workload: id, revision: before }, -1);
+            }
+            self.views.update(Fact::Current { workload: id, revision }, 1);
+        }
+        if workload.kind != WorkloadKind::Daemon {
+            let wanted = workload.desired();
+            self.redesire_to(id, wanted);
+        }
+    }
+
+    /// Makes the views' desired number of this workload this one.
+    pub(crate) fn redesire_to(&mut self, id: u32, wanted: i64) {
+        let Some(workload) = self.state.workload.get_mut(&id) else { return };
         if workload.desired_fact == Some(wanted) {
             return;
         }
@@ -130,6 +143,10 @@ impl<V: Views> Turn<'_, V> {
         if let Some(replicas) = workload.desired_fact {
             self.views.update(Fact::Desired { workload: id, replicas }, -1);
         }
+        if let Some(revision) = workload.current_fact {
+            self.views.update(Fact::Current { workload: id, revision }, -1);
+        }
+        self.state.cold_dirty = true;
         self.state.touch(Table::Workloads, &key);
         self.state.workload.remove(&id);
         self.state.workloads.remove(&key);

@@ -5,12 +5,14 @@
 
 mod ledger;
 mod node;
+mod orphan;
 mod pod;
 mod rows;
 mod workload;
 
 pub(crate) use ledger::{About, CAUSES_MAX, Ledger};
 pub(crate) use node::{Node, NodeRow};
+pub(crate) use orphan::{Orphan, OrphanRow, Orphans};
 pub(crate) use pod::{Pod, PodRow};
 pub(crate) use rows::Rows;
 pub use rows::{CheckpointRow, RestoreError, Table};
@@ -22,6 +24,8 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use setpoint_rules::pacing::Bucket;
 use setpoint_schemas::{NodeName, PodUid, Policy, Resource, ResourceKey};
+
+use crate::epoch::Overview;
 
 /// All state of the engine but the views and the placer's indexes, which follow from it.
 #[derive(Debug, Default)]
@@ -39,6 +43,7 @@ pub(crate) struct State {
     /// Pods by namespace and name, as people name them.
     pub(crate) pod_names: HashMap<(Arc<str>, Arc<str>), PodUid>,
     pub(crate) namespaces: HashMap<Arc<str>, u32>,
+    pub(crate) namespace_names: HashMap<u32, Arc<str>>,
     /// What falls due, by engine time. An entry that is no longer due does nothing when it fires.
     pub(crate) deadlines: BTreeMap<i64, BTreeSet<Deadline>>,
     /// Workloads to look at.
@@ -47,6 +52,12 @@ pub(crate) struct State {
     pub(crate) pending: BTreeSet<ResourceKey>,
     /// Workloads whose status is to be told at the next cold step.
     pub(crate) status_dirty: BTreeSet<ResourceKey>,
+    /// Whether the cold views have something new to tell beside statuses.
+    pub(crate) cold_dirty: bool,
+    /// The fleet in numbers as of the last cold step.
+    pub(crate) overview: Arc<Overview>,
+    /// Pods that a node says it has and that are not placed there.
+    pub(crate) orphans: Orphans,
     /// Workloads with a pod that waits for a place.
     pub(crate) waiting: BTreeSet<ResourceKey>,
     /// Rows to write to the checkpoint.
@@ -89,7 +100,9 @@ impl State {
             return *id;
         }
         let id = self.intern();
-        self.namespaces.insert(Arc::from(namespace), id);
+        let name: Arc<str> = Arc::from(namespace);
+        self.namespaces.insert(name.clone(), id);
+        self.namespace_names.insert(id, name);
         id
     }
 

@@ -18,6 +18,8 @@ pub(crate) struct Pod {
     pub(crate) shape: Arc<PodShape>,
     /// The fact that the views have of it.
     pub(crate) fact: Option<PodFact>,
+    /// Whether the views know that its node has said that it has it.
+    pub(crate) is_seen: bool,
 }
 
 /// What the checkpoint keeps of a pod.

@@ -3,7 +3,7 @@
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::{Meta, NodeRow, PodRow, State, WorkloadMemo};
+use super::{Meta, NodeRow, OrphanRow, PodRow, State, WorkloadMemo};
 use setpoint_schemas::{NodeName, PodUid, Resource, ResourceKey};
 
 /// The tables of the checkpoint.
@@ -19,6 +19,8 @@ pub enum Table {
     Nodes = 3,
     /// Placed pods by uid.
     Pods = 4,
+    /// Pods without a placement, by node and uid.
+    Orphans = 5,
 }
 
 /// A row of the checkpoint: table, key, value; no value: the row is gone.
@@ -58,6 +60,7 @@ pub(crate) struct Rows {
     pub(crate) workloads: Vec<(ResourceKey, WorkloadMemo)>,
     pub(crate) nodes: Vec<NodeRow>,
     pub(crate) pods: Vec<PodRow>,
+    pub(crate) orphans: Vec<OrphanRow>,
 }
 
 impl Rows {
@@ -69,6 +72,7 @@ impl Rows {
             2 => self.workloads.push(decode(table, key, value)?),
             3 => self.nodes.push(decode(table, key, value)?),
             4 => self.pods.push(decode(table, key, value)?),
+            5 => self.orphans.push(decode(table, key, value)?),
             other => return Err(RestoreError::Table(other)),
         }
         Ok(())
@@ -115,6 +119,7 @@ impl State {
                 let id = self.pods.get(&PodUid::parse(key).ok()?)?;
                 self.pod.get(id).map(|pod| encode(&pod.row))
             }
+            Table::Orphans => self.orphans.by_text(key).map(|orphan| encode(&orphan.row)),
         }
     }
 }

@@ -11,7 +11,7 @@ use setpoint_schemas::{
     Cause, ObjectMeta, PodSpec, PodTemplate, Resource, ResourceKey, WorkloadSpec,
 };
 
-use crate::views::Tally;
+use crate::views::{Status, Tally};
 
 /// What kind of workload.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,6 +54,10 @@ pub(crate) struct Workload {
     pub(crate) tallies: BTreeMap<u32, Tally>,
     /// What the views have as desired.
     pub(crate) desired_fact: Option<i64>,
+    /// What the views have as the current revision.
+    pub(crate) current_fact: Option<u32>,
+    /// Its counts as of the last cold step: what its status tells.
+    pub(crate) status: Status,
     pub(crate) deleted: bool,
 }
 
@@ -166,6 +170,8 @@ impl Workload {
             pods: BTreeSet::new(),
             tallies: BTreeMap::new(),
             desired_fact: None,
+            current_fact: None,
+            status: Status::default(),
             deleted: false,
         }
     }

@@ -1,6 +1,8 @@
-//! What the views are made from, and what they tell.
+//! What the views are made from.
 
 use serde::{Deserialize, Serialize};
+
+use super::rows::{Allocation, NodeRollup, Rollup, Tally};
 
 /// A fact that holds or does not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -12,6 +14,13 @@ pub enum Fact {
         /// How many.
         replicas: i64,
     },
+    /// The revision that a workload's new pods have; one a workload.
+    Current {
+        /// The workload.
+        workload: u32,
+        /// The revision, as the workload numbers its templates.
+        revision: u32,
+    },
     /// A placed pod.
     Pod(PodFact),
     /// A node is lost.
@@ -19,7 +28,27 @@ pub enum Fact {
         /// The node.
         node: u32,
     },
+    /// A node that reported itself; one a node.
+    Node(NodeFact),
+    /// A node says that it has a pod, placed or not.
+    Seen(Sighting),
 }
+
+/// A node, as far as the views look at it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct NodeFact {
+    /// The node.
+    pub node: u32,
+    /// Thousandths of a core that pods may reserve.
+    pub cpu_milli: i64,
+    /// Bytes of memory that pods may reserve.
+    pub memory_bytes: i64,
+    /// Pods that it may have.
+    pub pods: i64,
+}
+
+/// A pod on a node: (node, pod).
+pub type Sighting = (u32, u32);
 
 /// A placed pod, as far as the views look at it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -57,63 +86,6 @@ pub enum Standing {
     Ended,
 }
 
-/// A revision of a workload.
-pub type WorkloadRevision = (u32, u32);
-
-/// The pods of one revision of a workload.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Tally {
-    /// Starting, ready or available, on a node that is not lost.
-    pub live: i64,
-    /// Ready or available, on a node that is not lost.
-    pub ready: i64,
-    /// Available, on a node that is not lost.
-    pub available: i64,
-    /// On their way out.
-    pub stopping: i64,
-    /// Ended for good.
-    pub ended: i64,
-    /// Live but for their node, which is lost.
-    pub stranded: i64,
-}
-
-/// What the pods of a node reserve.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Allocation {
-    /// Thousandths of a core.
-    pub cpu_milli: i64,
-    /// Bytes of memory.
-    pub memory_bytes: i64,
-    /// Pods.
-    pub pods: i64,
-}
-
-/// The pods of a namespace.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Rollup {
-    /// Pods that are not stopping or ended.
-    pub pods: i64,
-    /// Ready ones of them.
-    pub ready: i64,
-    /// Thousandths of a core that they reserve.
-    pub cpu_milli: i64,
-    /// Bytes of memory that they reserve.
-    pub memory_bytes: i64,
-}
-
-/// What changed in the hot views, netted, in key order. `None`: the row is gone.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Changes {
-    /// Pods by workload and revision.
-    pub tallies: Vec<(WorkloadRevision, Option<Tally>)>,
-    /// Desired less live, by workload; above zero pods are missing, below there are too many.
-    pub drift: Vec<(u32, Option<i64>)>,
-    /// Live pods on lost nodes: whether a pod is one now.
-    pub stranded: Vec<(u32, bool)>,
-    /// Reservations by node.
-    pub allocation: Vec<(u32, Option<Allocation>)>,
-}
-
 impl PodFact {
     /// What this pod adds to its revision's tally, its node not being lost.
     #[must_use]
@@ -147,16 +119,40 @@ impl PodFact {
     pub fn is_ready(&self) -> bool {
         matches!(self.standing, Standing::Ready | Standing::Available)
     }
+
+    /// Where it is to be.
+    #[must_use]
+    pub fn place(&self) -> Sighting {
+        (self.node, self.pod)
+    }
+
+    /// What it adds to its node's reservations.
+    #[must_use]
+    pub fn allocation(&self) -> Allocation {
+        Allocation { cpu_milli: self.cpu_milli, memory_bytes: self.memory_bytes, pods: 1 }
+    }
+
+    /// What it adds to its namespace while it is live.
+    #[must_use]
+    pub fn rollup(&self) -> Rollup {
+        Rollup {
+            pods: 1,
+            ready: i64::from(self.is_ready()),
+            cpu_milli: self.cpu_milli,
+            memory_bytes: self.memory_bytes,
+        }
+    }
 }
 
-impl Tally {
-    /// Adds another tally, `times` over.
-    pub fn add(&mut self, other: &Tally, times: i64) {
-        self.live += other.live * times;
-        self.ready += other.ready * times;
-        self.available += other.available * times;
-        self.stopping += other.stopping * times;
-        self.ended += other.ended * times;
-        self.stranded += other.stranded * times;
+impl NodeFact {
+    /// What it adds to its own row.
+    #[must_use]
+    pub fn rollup(&self) -> NodeRollup {
+        let allocatable = Allocation {
+            cpu_milli: self.cpu_milli,
+            memory_bytes: self.memory_bytes,
+            pods: self.pods,
+        };
+        NodeRollup { allocatable, known: 1, ..NodeRollup::default() }
     }
 }

@@ -1,17 +1,24 @@
-//! The maintained views: tallies, drift, stranded pods, allocation, orphans, rollups.
+//! The maintained views. Hot: tallies, drift, stranded pods, allocation. Cold: statuses, stale
+//! revisions, orphans, and the rollups of nodes, namespaces and fleet.
 //!
 //! Guarantee: after [`Views::settle`] the changes of every view since the settle before, netted
 //! and in key order, whichever implementation maintains them. Absent: names and ids as text;
 //! everything here is an interned number.
 
-mod differential;
 mod facts;
+mod amounts;
+mod rows;
+
+mod differential;
 mod handwritten;
 mod scratch;
 
 pub use differential::Differential;
-pub use facts::{Allocation, Changes, Fact, PodFact, Rollup, Standing, Tally, WorkloadRevision};
+pub use facts::{Fact, NodeFact, PodFact, Sighting, Standing};
 pub use handwritten::HandWritten;
+pub use rows::{
+    Allocation, Changes, ColdChanges, Fleet, NodeRollup, Rollup, Status, Tally, WorkloadRevision,
+};
 pub use scratch::Scratch;
 
 /// A maintainer of the views. Three implement it: the dataflow, a hand-written engine, and a
@@ -21,9 +28,10 @@ pub trait Views {
     /// free of duplicates.
     fn update(&mut self, fact: Fact, difference: isize);
 
-    /// What changed in the views since the last settle.
+    /// What changed in the hot views since the last settle.
     fn settle(&mut self) -> Changes;
 
-    /// What changed in the cold views since the last cold settle.
-    fn settle_cold(&mut self) -> Vec<(u32, Option<Rollup>)>;
+    /// What changed in the cold views since the last cold settle. They stand for all facts told,
+    /// whether or not the hot views were asked since.
+    fn settle_cold(&mut self) -> ColdChanges;
 }

@@ -3,14 +3,17 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::Views;
-use super::facts::{Allocation, Changes, Fact, PodFact, Rollup, Tally, WorkloadRevision};
+use super::facts::{Fact, PodFact, Sighting};
+use super::rows::{
+    Allocation, Changes, ColdChanges, Fleet, NodeRollup, Rollup, Status, Tally, WorkloadRevision,
+};
 
 /// The recomputing maintainer.
 #[derive(Debug, Default)]
 pub struct Scratch {
     facts: BTreeMap<Fact, isize>,
     before: Rows,
-    rollups: BTreeMap<u32, Rollup>,
+    before_cold: ColdRows,
 }
 
 #[derive(Debug, Default, Clone)]
@@ -19,6 +22,16 @@ struct Rows {
     drift: BTreeMap<u32, i64>,
     stranded: BTreeMap<u32, ()>,
     allocation: BTreeMap<u32, Allocation>,
+}
+
+#[derive(Debug, Default, Clone)]
+struct ColdRows {
+    statuses: BTreeMap<u32, Status>,
+    stale: BTreeMap<WorkloadRevision, i64>,
+    orphans: BTreeMap<Sighting, ()>,
+    nodes: BTreeMap<u32, NodeRollup>,
+    namespaces: BTreeMap<u32, Rollup>,
+    fleet: Fleet,
 }
 
 impl Scratch {
@@ -35,6 +48,13 @@ impl Scratch {
         })
     }
 
+    fn desired(&self) -> impl Iterator<Item = (u32, i64)> {
+        self.facts.iter().filter_map(|(fact, count)| match fact {
+            Fact::Desired { workload, replicas } => Some((*workload, *count as i64 * replicas)),
+            _ => None,
+        })
+    }
+
     fn rows(&self) -> Rows {
         let lost: BTreeSet<u32> = self
             .facts
@@ -42,10 +62,8 @@ impl Scratch {
             .filter_map(|fact| if let Fact::Lost { node } = fact { Some(*node) } else { None })
             .collect();
         let mut rows = Rows::default();
-        for (fact, count) in &self.facts {
-            if let Fact::Desired { workload, replicas } = fact {
-                *rows.drift.entry(*workload).or_default() += *count as i64 * replicas;
-            }
+        for (workload, replicas) in self.desired() {
+            *rows.drift.entry(workload).or_default() += replicas;
         }
         for pod in self.pods() {
             let is_lost = lost.contains(&pod.node);
@@ -55,13 +73,62 @@ impl Scratch {
             if tally.stranded > 0 {
                 rows.stranded.insert(pod.pod, ());
             }
-            let allocation = rows.allocation.entry(pod.node).or_default();
-            allocation.cpu_milli += pod.cpu_milli;
-            allocation.memory_bytes += pod.memory_bytes;
-            allocation.pods += 1;
+            rows.allocation.entry(pod.node).or_default().add(&pod.allocation(), 1);
         }
         rows.drift.retain(|_, count| *count != 0);
         rows
+    }
+
+    fn cold_rows(&self) -> ColdRows {
+        let hot = self.rows();
+        let mut rows = ColdRows::default();
+        for (workload, replicas) in self.desired() {
+            rows.statuses.entry(workload).or_default().desired += replicas;
+        }
+        for ((workload, revision), tally) in &hot.tallies {
+            let current = Fact::Current { workload: *workload, revision: *revision };
+            let status = rows.statuses.entry(*workload).or_default();
+            status.pods.add(tally, 1);
+            if self.facts.contains_key(&current) {
+                status.updated.add(tally, 1);
+            } else {
+                rows.stale.insert((*workload, *revision), tally.live);
+            }
+        }
+        for (node, requested) in hot.allocation {
+            rows.nodes.entry(node).or_default().requested = requested;
+        }
+        for fact in self.facts.keys() {
+            match fact {
+                Fact::Node(node) => {
+                    rows.nodes.entry(node.node).or_default().add(&node.rollup(), 1);
+                }
+                Fact::Lost { node } => rows.nodes.entry(*node).or_default().lost = 1,
+                _ => {}
+            }
+        }
+        self.count_orphans(&mut rows);
+        for pod in self.pods().filter(|pod| pod.is_live()) {
+            rows.namespaces.entry(pod.namespace).or_default().add(&pod.rollup(), 1);
+        }
+        rows.statuses.retain(|_, row| *row != Status::default());
+        rows.stale.retain(|_, row| *row != 0);
+        let workloads = rows.statuses.values().map(|row| Fleet::of_workload(*row));
+        let nodes = rows.nodes.values().map(|row| Fleet::of_node(*row));
+        workloads.chain(nodes).for_each(|row| rows.fleet.add(&row, 1));
+        rows
+    }
+
+    fn count_orphans(&self, rows: &mut ColdRows) {
+        let placed: BTreeSet<Sighting> = self.pods().map(PodFact::place).collect();
+        for fact in self.facts.keys() {
+            if let Fact::Seen(sighting) = fact
+                && !placed.contains(sighting)
+            {
+                rows.orphans.insert(*sighting, ());
+                rows.nodes.entry(sighting.0).or_default().orphans += 1;
+            }
+        }
     }
 }
 
@@ -80,27 +147,28 @@ impl Views for Scratch {
         Changes {
             tallies: changed(&before.tallies, &now.tallies),
             drift: changed(&before.drift, &now.drift),
-            stranded: changed(&before.stranded, &now.stranded)
-                .into_iter()
-                .map(|(pod, row)| (pod, row.is_some()))
-                .collect(),
+            stranded: flags(changed(&before.stranded, &now.stranded)),
             allocation: changed(&before.allocation, &now.allocation),
         }
     }
 
-    fn settle_cold(&mut self) -> Vec<(u32, Option<Rollup>)> {
-        let mut now: BTreeMap<u32, Rollup> = BTreeMap::new();
-        for pod in self.pods().filter(|pod| pod.is_live()) {
-            let row = now.entry(pod.namespace).or_default();
-            row.pods += 1;
-            row.ready += i64::from(pod.is_ready());
-            row.cpu_milli += pod.cpu_milli;
-            row.memory_bytes += pod.memory_bytes;
+    fn settle_cold(&mut self) -> ColdChanges {
+        let now = self.cold_rows();
+        let before = std::mem::replace(&mut self.before_cold, now.clone());
+        ColdChanges {
+            statuses: changed(&before.statuses, &now.statuses),
+            stale: changed(&before.stale, &now.stale),
+            orphans: flags(changed(&before.orphans, &now.orphans)),
+            nodes: changed(&before.nodes, &now.nodes),
+            namespaces: changed(&before.namespaces, &now.namespaces),
+            fleet: (before.fleet != now.fleet).then_some(now.fleet),
         }
-        let changes = changed(&self.rollups, &now);
-        self.rollups = now;
-        changes
     }
+}
+
+/// Whether a row is there now.
+fn flags<K>(changed: Vec<(K, Option<()>)>) -> Vec<(K, bool)> {
+    changed.into_iter().map(|(key, row)| (key, row.is_some())).collect()
 }
 
 fn changed<K: Ord + Copy, V: PartialEq + Copy>(

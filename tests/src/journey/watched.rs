@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use setpoint_dataflow::views::{
-    Allocation, Changes, Differential, Fact, HandWritten, Rollup, Views,
+    Allocation, Changes, ColdChanges, Differential, Fact, HandWritten, Views,
 };
 
 /// Reservations by node, as the views told them.
@@ -67,7 +67,7 @@ impl Views for Watched {
         changes
     }
 
-    fn settle_cold(&mut self) -> Vec<(u32, Option<Rollup>)> {
+    fn settle_cold(&mut self) -> ColdChanges {
         match &mut self.inner {
             Inner::Hand(views) => views.settle_cold(),
             Inner::Flow(views) => views.settle_cold(),

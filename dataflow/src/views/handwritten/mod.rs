@@ -3,10 +3,14 @@
 //! For a fixed set of views this is faster than the dataflow; it composes with nothing and every
 //! new view is a chance for a mistake, which is why it is the yardstick and not the engine.
 
+mod cold;
+
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
+use self::cold::Cold;
 use super::Views;
-use super::facts::{Allocation, Changes, Fact, PodFact, Rollup, Tally, WorkloadRevision};
+use super::facts::{Fact, PodFact};
+use super::rows::{Allocation, Changes, ColdChanges, Tally, WorkloadRevision};
 
 /// The hand-written maintainer.
 #[derive(Debug, Default)]
@@ -17,7 +21,7 @@ pub struct HandWritten {
     drift: View<u32, i64>,
     stranded: View<u32, i64>,
     allocation: View<u32, Allocation>,
-    rollups: View<u32, Rollup>,
+    cold: Cold,
 }
 
 /// A view's rows, and the rows as they stood at the last settle of those touched since.
@@ -41,6 +45,10 @@ impl<K: Ord + Copy + std::hash::Hash, V: Default + Copy + PartialEq> View<K, V> 
         if *row == V::default() {
             self.rows.remove(&key);
         }
+    }
+
+    fn row(&self, key: &K) -> V {
+        self.rows.get(key).copied().unwrap_or_default()
     }
 
     fn settle(&mut self) -> Vec<(K, Option<V>)> {
@@ -72,25 +80,17 @@ impl HandWritten {
         }
         let is_lost = self.lost.contains(&pod.node);
         self.count(&pod, is_lost, sign);
-        self.allocation.change(pod.node, |row| {
-            row.cpu_milli += sign * pod.cpu_milli;
-            row.memory_bytes += sign * pod.memory_bytes;
-            row.pods += sign;
-        });
-        if pod.is_live() {
-            self.rollups.change(pod.namespace, |row| {
-                row.pods += sign;
-                row.ready += sign * i64::from(pod.is_ready());
-                row.cpu_milli += sign * pod.cpu_milli;
-                row.memory_bytes += sign * pod.memory_bytes;
-            });
-        }
+        self.cold.allocation(pod.node, self.allocation.row(&pod.node));
+        self.allocation.change(pod.node, |row| row.add(&pod.allocation(), sign));
+        self.cold.pod(&pod, sign);
     }
 
     /// What depends on whether the node is lost.
     fn count(&mut self, pod: &PodFact, is_lost: bool, sign: i64) {
         let tally = if is_lost { pod.tally_lost() } else { pod.tally() };
-        self.tallies.change((pod.workload, pod.revision), |row| row.add(&tally, sign));
+        let revision = (pod.workload, pod.revision);
+        self.cold.tally(revision, self.tallies.row(&revision));
+        self.tallies.change(revision, |row| row.add(&tally, sign));
         if is_lost && pod.is_live() {
             self.stranded.change(pod.pod, |row| *row += sign);
         } else if pod.is_live() {
@@ -123,9 +123,18 @@ impl Views for HandWritten {
         match fact {
             Fact::Desired { workload, replicas } => {
                 self.drift.change(workload, |row| *row += sign * replicas);
+                self.cold.desired(workload, sign * replicas);
+            }
+            Fact::Current { workload, revision } => {
+                self.cold.current((workload, revision), sign);
             }
             Fact::Pod(pod) => self.pod(pod, sign),
-            Fact::Lost { node } => self.node(node, sign > 0),
+            Fact::Lost { node } => {
+                self.node(node, sign > 0);
+                self.cold.lost(node, sign);
+            }
+            Fact::Node(node) => self.cold.node(&node, sign),
+            Fact::Seen(sighting) => self.cold.seen(sighting, sign),
         }
     }
 
@@ -138,7 +147,7 @@ impl Views for HandWritten {
         }
     }
 
-    fn settle_cold(&mut self) -> Vec<(u32, Option<Rollup>)> {
-        self.rollups.settle()
+    fn settle_cold(&mut self) -> ColdChanges {
+        self.cold.settle(&self.tallies, &self.allocation)
     }
 }

@@ -1,0 +1,84 @@
+//! The cold step: what the cold views tell, taken in and told on.
+
+use std::sync::Arc;
+
+use setpoint_placement::NodeId;
+
+use super::turn::Turn;
+use crate::state::WorkloadKind;
+use crate::views::{ColdChanges, NodeRollup, Views};
+
+impl<V: Views> Turn<'_, V> {
+    /// Brings the cold views up to date, and tells statuses, orphans and the overview.
+    pub(crate) fn cold_step(&mut self) {
+        self.redesire_daemons();
+        let changes = self.views.settle_cold();
+        self.state.cold_dirty = false;
+        self.take_cold(&changes);
+        self.tell_statuses();
+        self.tell_orphans();
+        self.out.overview = Some(self.state.overview.clone());
+    }
+
+    /// Takes the changes of the cold views into the state.
+    pub(crate) fn take_cold(&mut self, changes: &ColdChanges) {
+        for (id, status) in &changes.statuses {
+            if let Some(workload) = self.state.workload.get_mut(id) {
+                workload.status = status.unwrap_or_default();
+            }
+        }
+        for (sighting, is_one) in &changes.orphans {
+            let shown = &mut self.state.orphans.shown;
+            if *is_one {
+                shown.insert(*sighting)
+            } else {
+                shown.remove(sighting)
+            };
+            self.node_changed_allocation(sighting.0);
+        }
+        for (node, row) in &changes.nodes {
+            self.audit(*node, &row.unwrap_or_default());
+        }
+        let overview = Arc::make_mut(&mut self.state.overview);
+        overview.fleet = changes.fleet.unwrap_or(overview.fleet);
+        for (id, row) in &changes.namespaces {
+            let Some(name) = self.state.namespace_names.get(id) else { continue };
+            match row {
+                Some(row) => overview.namespaces.insert(name.clone(), *row),
+                None => overview.namespaces.remove(name),
+            };
+        }
+    }
+
+    /// A DaemonSet wants as many pods as the nodes that it is to run on; the views learn it here.
+    fn redesire_daemons(&mut self) {
+        let dirty = self.state.status_dirty.iter().filter_map(|key| self.state.workloads.get(key));
+        let daemon =
+            |id: &&u32| self.state.workload.get(id).is_some_and(|w| w.kind == WorkloadKind::Daemon);
+        let daemons: Vec<u32> = dirty.filter(daemon).copied().collect();
+        for id in daemons {
+            let Some(workload) = self.state.workload.get(&id) else { continue };
+            let wanted = if workload.deleted { 0 } else { self.daemon_desired(workload) };
+            self.redesire_to(id, wanted);
+        }
+    }
+
+    /// The views' reservations audit the placer's. They are counted from the same facts in two ways:
+    /// a difference is a mistake of ours, and placing goes on by the placer's.
+    fn audit(&self, node: u32, row: &NodeRollup) {
+        let placer = self.fleet.allocated(NodeId(node));
+        let (by_placer, by_views) = (
+            (placer.cpu_milli, placer.memory_bytes, placer.pods),
+            (row.requested.cpu_milli, row.requested.memory_bytes, row.requested.pods),
+        );
+        if by_placer != by_views {
+            let name = self.state.node.get(&node).map(|node| node.row.record.node.to_string());
+            tracing::error!(
+                node = name,
+                ?by_placer,
+                ?by_views,
+                "reservations are counted otherwise"
+            );
+        }
+    }
+}

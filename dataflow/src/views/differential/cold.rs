@@ -1,0 +1,211 @@
+//! The cold dataflow: what people look at, made from facts and from two of the hot views.
+
+use differential_dataflow::VecCollection;
+use differential_dataflow::input::{Input, InputSession};
+use differential_dataflow::operators::{CountTotal, ThresholdTotal};
+use timely::worker::Worker;
+
+use super::hot::ForCold;
+use super::outbox::{Outbox, Reached, Waiting, advance, deliver};
+use crate::views::facts::{Fact, NodeFact, PodFact, Sighting};
+use crate::views::rows::{
+    Allocation, ColdChanges, Fleet, NodeRollup, Rollup, Status, Tally, WorkloadRevision,
+};
+
+/// The cold dataflow's inputs, what waits for them, and what it tells.
+pub(super) struct Cold {
+    time: u64,
+    inputs: Inputs,
+    waiting: WaitingFacts,
+    hot: ForCold,
+    reached: Reached,
+    told: Told,
+}
+
+struct Inputs {
+    tallies: InputSession<u64, (WorkloadRevision, Tally), i64>,
+    allocation: InputSession<u64, (u32, Allocation), i64>,
+    desired: InputSession<u64, u32, i64>,
+    current: InputSession<u64, WorkloadRevision, i64>,
+    pods: InputSession<u64, PodFact, i64>,
+    nodes: InputSession<u64, NodeFact, i64>,
+    lost: InputSession<u64, u32, i64>,
+    seen: InputSession<u64, Sighting, i64>,
+}
+
+#[derive(Default)]
+struct WaitingFacts {
+    desired: Waiting<u32>,
+    current: Waiting<WorkloadRevision>,
+    pods: Waiting<PodFact>,
+    nodes: Waiting<NodeFact>,
+    lost: Waiting<u32>,
+    seen: Waiting<Sighting>,
+}
+
+/// Where the views arrive.
+#[derive(Default)]
+struct Told {
+    statuses: Outbox<(u32, Status)>,
+    stale: Outbox<(WorkloadRevision, i64)>,
+    orphans: Outbox<(Sighting, ())>,
+    nodes: Outbox<(u32, NodeRollup)>,
+    namespaces: Outbox<(u32, Rollup)>,
+    fleet: Outbox<((), Fleet)>,
+}
+
+impl Cold {
+    pub(super) fn new(worker: &mut Worker, hot: ForCold) -> Cold {
+        let told = Told::default();
+        let reached = Reached::default();
+        let inputs = worker.dataflow(|scope| {
+            let (tallies_in, tallies) = scope.new_collection::<(WorkloadRevision, Tally), i64>();
+            let (allocation_in, allocation) = scope.new_collection::<(u32, Allocation), i64>();
+            let (desired_in, desired) = scope.new_collection::<u32, i64>();
+            let (current_in, current) = scope.new_collection::<WorkloadRevision, i64>();
+            let (pods_in, pods) = scope.new_collection::<PodFact, i64>();
+            let (nodes_in, nodes) = scope.new_collection::<NodeFact, i64>();
+            let (lost_in, lost) = scope.new_collection::<u32, i64>();
+            let (seen_in, seen) = scope.new_collection::<Sighting, i64>();
+
+            let updated = tallies.clone().semijoin(current);
+            let stale = stale(tallies.clone(), updated.clone());
+            let statuses = statuses(tallies, updated, desired);
+            let orphans = orphans(seen, pods.clone());
+            let nodes = node_rollups(allocation, nodes, lost, orphans.clone());
+            let namespaces = pods
+                .filter(PodFact::is_live)
+                .explode(|pod| [(pod.namespace, pod.rollup())])
+                .count_total_core();
+
+            let of_workloads = statuses.clone().explode(|(_, row)| [((), Fleet::of_workload(row))]);
+            let of_nodes = nodes.clone().explode(|(_, row)| [((), Fleet::of_node(row))]);
+            deliver(statuses, &[&told.statuses], &reached);
+            deliver(stale, &[&told.stale], &reached);
+            deliver(orphans.map(|pod| (pod, ())), &[&told.orphans], &reached);
+            deliver(nodes, &[&told.nodes], &reached);
+            deliver(namespaces, &[&told.namespaces], &reached);
+            deliver(of_workloads.concat(of_nodes).count_total_core(), &[&told.fleet], &reached);
+            Inputs {
+                tallies: tallies_in,
+                allocation: allocation_in,
+                desired: desired_in,
+                current: current_in,
+                pods: pods_in,
+                nodes: nodes_in,
+                lost: lost_in,
+                seen: seen_in,
+            }
+        });
+        Cold { time: 0, inputs, waiting: WaitingFacts::default(), hot, reached, told }
+    }
+
+    /// Takes note of a fact; nothing runs before the cold step.
+    pub(super) fn note(&mut self, fact: &Fact, difference: i64) {
+        let waiting = &mut self.waiting;
+        match *fact {
+            Fact::Desired { workload, replicas } => {
+                waiting.desired.push(workload, difference * replicas);
+            }
+            Fact::Current { workload, revision } => {
+                waiting.current.push((workload, revision), difference);
+            }
+            Fact::Pod(pod) => waiting.pods.push(pod, difference),
+            Fact::Node(node) => waiting.nodes.push(node, difference),
+            Fact::Lost { node } => waiting.lost.push(node, difference),
+            Fact::Seen(sighting) => waiting.seen.push(sighting, difference),
+        }
+    }
+
+    /// Brings the views up to date. The invariant of the clock holds here too.
+    pub(super) fn run(&mut self, worker: &mut Worker) {
+        let (inputs, waiting) = (&mut self.inputs, &mut self.waiting);
+        self.hot.tallies.pour(&mut inputs.tallies);
+        self.hot.allocation.pour(&mut inputs.allocation);
+        waiting.desired.pour(&mut inputs.desired);
+        waiting.current.pour(&mut inputs.current);
+        waiting.pods.pour(&mut inputs.pods);
+        waiting.nodes.pour(&mut inputs.nodes);
+        waiting.lost.pour(&mut inputs.lost);
+        waiting.seen.pour(&mut inputs.seen);
+        self.time += 1;
+        advance(&mut inputs.tallies, self.time);
+        advance(&mut inputs.allocation, self.time);
+        advance(&mut inputs.desired, self.time);
+        advance(&mut inputs.current, self.time);
+        advance(&mut inputs.pods, self.time);
+        advance(&mut inputs.nodes, self.time);
+        advance(&mut inputs.lost, self.time);
+        advance(&mut inputs.seen, self.time);
+        while !self.reached.all(self.time) {
+            worker.step();
+        }
+    }
+
+    /// What changed since this was last asked.
+    pub(super) fn changes(&self) -> ColdChanges {
+        let orphans = self.told.orphans.net();
+        let fleet = self.told.fleet.net();
+        ColdChanges {
+            statuses: self.told.statuses.net(),
+            stale: self.told.stale.net(),
+            orphans: orphans.into_iter().map(|(pod, row)| (pod, row.is_some())).collect(),
+            nodes: self.told.nodes.net(),
+            namespaces: self.told.namespaces.net(),
+            fleet: fleet.into_iter().next().map(|((), row)| row.unwrap_or_default()),
+        }
+    }
+}
+
+type Rows<'scope, D> = VecCollection<'scope, u64, D, i64>;
+type Tallies<'scope> = Rows<'scope, (WorkloadRevision, Tally)>;
+
+/// Live pods of what is not the current revision.
+fn stale<'scope>(
+    tallies: Tallies<'scope>,
+    updated: Tallies<'scope>,
+) -> Rows<'scope, (WorkloadRevision, i64)> {
+    let others = tallies.concat(updated.negate());
+    others.explode(|(revision, tally)| [(revision, tally.live)]).count_total_core()
+}
+
+/// A workload's pods, those of its current revision, and what is desired of it.
+fn statuses<'scope>(
+    tallies: Tallies<'scope>,
+    updated: Tallies<'scope>,
+    desired: Rows<'scope, u32>,
+) -> Rows<'scope, (u32, Status)> {
+    let all = tallies.explode(|((workload, _), pods)| [(workload, Status { pods, ..empty() })]);
+    let new =
+        updated.explode(|((workload, _), updated)| [(workload, Status { updated, ..empty() })]);
+    let wanted = desired.explode(|workload| [(workload, Status { desired: 1, ..empty() })]);
+    all.concat(new).concat(wanted).count_total_core()
+}
+
+fn empty() -> Status {
+    Status::default()
+}
+
+/// What is seen and not placed. A pod that is both cancels out, so that of a healthy fleet nothing
+/// is kept here.
+fn orphans<'scope>(
+    seen: Rows<'scope, Sighting>,
+    pods: Rows<'scope, PodFact>,
+) -> Rows<'scope, Sighting> {
+    seen.concat(pods.map(|pod| pod.place()).negate()).threshold_total(|_, n| i64::from(*n > 0))
+}
+
+fn node_rollups<'scope>(
+    allocation: Rows<'scope, (u32, Allocation)>,
+    nodes: Rows<'scope, NodeFact>,
+    lost: Rows<'scope, u32>,
+    orphans: Rows<'scope, Sighting>,
+) -> Rows<'scope, (u32, NodeRollup)> {
+    let row = NodeRollup::default;
+    let requested =
+        allocation.explode(move |(node, requested)| [(node, NodeRollup { requested, ..row() })]);
+    let allocatable = nodes.explode(|node| [(node.node, node.rollup())]);
+    let lost = lost.explode(move |node| [(node, NodeRollup { lost: 1, ..row() })]);
+    let orphans = orphans.explode(move |(node, _)| [(node, NodeRollup { orphans: 1, ..row() })]);
+    requested.concat(allocatable).concat(lost).concat(orphans).count_total_core()
+}
