@@ -2,7 +2,7 @@
 //!
 //! Absent: waiting. Whoever calls decides when to try again.
 
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use reqwest::{Method, RequestBuilder, Response, StatusCode};
@@ -26,7 +26,8 @@ pub(crate) struct Api {
     http: reqwest::Client,
     urls: Vec<String>,
     token: Option<String>,
-    current: AtomicUsize,
+    /// The address that answered last.
+    current: watch::Sender<usize>,
     is_down: AtomicBool,
     connections: watch::Sender<u64>,
 }
@@ -86,7 +87,7 @@ impl Api {
             http: builder.build().map_err(refused)?,
             urls: options.api_urls.iter().map(trimmed).collect(),
             token: options.token.clone(),
-            current: AtomicUsize::new(0),
+            current: watch::Sender::new(0),
             is_down: AtomicBool::new(false),
             connections: watch::channel(0).0,
         })
@@ -108,15 +109,39 @@ impl Api {
         self.call(method, path, with_body).await.map(drop)
     }
 
+    /// Sends a body that is of no use later than `within`. Each address has its share of the time:
+    /// one that hangs must not use up what the next one needs.
+    pub(crate) async fn send_within<B: Serialize + ?Sized + Sync>(
+        &self,
+        within: Duration,
+        method: Method,
+        path: &str,
+        body: &B,
+    ) -> Result<(), CallError> {
+        let share = within / u32::try_from(self.urls.len()).unwrap_or(u32::MAX);
+        let with_body = |request: RequestBuilder| request.timeout(share).json(body);
+        self.call(method, path, with_body).await.map(drop)
+    }
+
     /// Asks and reads the answer.
     pub(crate) async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, CallError> {
         let answer = self.call(Method::GET, path, |request| request.timeout(CALL_MAX)).await?;
         answer.json().await.map_err(|error| CallError::Answer(chain(&error)))
     }
 
-    /// Asks and waits for news.
+    /// Asks and waits for news; no longer at an address that hangs, once another call has found
+    /// one that answers.
     pub(crate) async fn poll<T: DeserializeOwned>(&self, path: &str) -> Result<T, CallError> {
-        let answer = self.call(Method::GET, path, |request| request.timeout(POLL_MAX)).await?;
+        let mut moved = self.current.subscribe();
+        let call = self.call(Method::GET, path, |request| request.timeout(POLL_MAX));
+        let answer = tokio::select! {
+            // This call's own success moves it too.
+            biased;
+            answer = call => answer?,
+            _ = moved.changed() => {
+                return Err(CallError::Unreachable("another address answers now".into()));
+            }
+        };
         answer.json().await.map_err(|error| CallError::Answer(chain(&error)))
     }
 
@@ -128,7 +153,7 @@ impl Api {
         path: &str,
         with: impl Fn(RequestBuilder) -> RequestBuilder,
     ) -> Result<Response, CallError> {
-        let first = self.current.load(Ordering::Relaxed);
+        let first = *self.current.borrow();
         let mut last_error = None;
         for turn in 0..self.urls.len() {
             let index = (first + turn) % self.urls.len();
@@ -143,7 +168,8 @@ impl Api {
                     last_error = Some(CallError::Refused { status, message });
                 }
                 result => {
-                    self.current.store(index, Ordering::Relaxed);
+                    let moves = |current: &mut usize| std::mem::replace(current, index) != index;
+                    self.current.send_if_modified(moves);
                     self.note_up();
                     return result;
                 }

@@ -5,14 +5,14 @@ use std::sync::Arc;
 use reqwest::Method;
 use setpoint_schemas::{Lease, NodeName, SessionId};
 use std::time::Duration;
-use tokio::time::{MissedTickBehavior, interval, timeout};
+use tokio::time::{MissedTickBehavior, interval};
 use tracing::warn;
 
 use crate::client::Api;
 use crate::clock::now_ms;
 
-/// Renews the lease for ever. A renewal that takes longer than the interval is given up: the next
-/// one says more.
+/// Renews the lease for ever. A renewal that takes longer than the interval is given up, when every
+/// address had its share of the time: the next one says more.
 pub(crate) async fn renew(api: Arc<Api>, node: NodeName, session: SessionId, every: Duration) {
     let path = format!("/setpoint/v1/nodes/{node}/lease");
     let mut ticks = interval(every);
@@ -21,10 +21,8 @@ pub(crate) async fn renew(api: Arc<Api>, node: NodeName, session: SessionId, eve
         ticks.tick().await;
         let lease =
             Lease { node: node.clone(), session: session.clone(), sequence, time_ms: now_ms() };
-        match timeout(every, api.send(Method::POST, &path, &lease)).await {
-            Ok(Ok(())) => {}
-            Ok(Err(error)) => warn!(%error, "the lease is not renewed"),
-            Err(_) => warn!("the lease is not renewed in time"),
+        if let Err(error) = api.send_within(every, Method::POST, &path, &lease).await {
+            warn!(%error, "the lease is not renewed");
         }
     }
 }

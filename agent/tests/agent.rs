@@ -3,7 +3,7 @@
 mod fake_api;
 mod node;
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use fake_api::FakeApi;
 use node::{Node, placement, shell};
@@ -241,6 +241,23 @@ async fn the_second_api_is_used_when_the_first_is_away() {
     api.place(1, 1, vec![placement("web", shell("exec sleep 1000"))]);
     let agent = node.agent();
     api.reaches("web", |pod| pod.ready).await;
+    agent.end().await;
+    node.clean().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_second_api_is_used_soon_when_the_first_hangs() {
+    let (hanging, api) = (FakeApi::start().await, FakeApi::start().await);
+    let node = Node::new(&api).before(&hanging);
+    let agent = node.agent();
+    hanging.polled(1).await;
+    hanging.hang();
+    let began = Instant::now();
+    api.place(2, 1, vec![placement("web", shell("exec sleep 1000"))]);
+    api.until("the lease is renewed there", |seen| seen.leases >= 2).await;
+    api.reaches("web", |pod| pod.ready).await;
+    // Far below the 35 s that a poll may take, and the 10 s of a report.
+    assert!(began.elapsed() < Duration::from_secs(9), "{:?}", began.elapsed());
     agent.end().await;
     node.clean().await;
 }

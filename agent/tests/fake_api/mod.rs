@@ -33,6 +33,7 @@ pub(crate) struct FakeApi {
 pub(crate) struct Seen {
     list: PlacementList,
     down: bool,
+    hangs: bool,
     polls: usize,
     config_maps: BTreeMap<String, Value>,
     last_sequence: (String, i64),
@@ -76,6 +77,7 @@ impl FakeApi {
         let state = Arc::new(Mutex::new(Seen {
             list,
             down: false,
+            hangs: false,
             polls: 0,
             config_maps: BTreeMap::new(),
             last_sequence: (String::new(), 0),
@@ -114,6 +116,11 @@ impl FakeApi {
     /// Answers 503 to everything, or no longer.
     pub(crate) fn set_down(&self, down: bool) {
         self.lock().down = down;
+    }
+
+    /// Accepts calls and answers none, from now on.
+    pub(crate) fn hang(&self) {
+        self.lock().hangs = true;
     }
 
     /// Forgets what was said of pods.
@@ -171,6 +178,14 @@ impl FakeApi {
 }
 
 async fn outage(State(api): State<FakeApi>, request: Request, next: Next) -> Response {
+    let response = answered(&api, request, next).await;
+    if api.seen(|seen| seen.hangs) {
+        std::future::pending::<()>().await;
+    }
+    response
+}
+
+async fn answered(api: &FakeApi, request: Request, next: Next) -> Response {
     if api.seen(|seen| seen.down) {
         return status(StatusCode::SERVICE_UNAVAILABLE, "down");
     }
