@@ -30,6 +30,7 @@ impl Settings {
     fn client(&self) -> ClientConfig {
         let mut config = ClientConfig::new();
         config.set("client.id", "setpoint");
+        config.set("reconnect.backoff.max.ms", RECONNECT_MS_MAX);
         config.extend(self.properties.clone());
         config
     }
@@ -71,6 +72,8 @@ impl Settings {
     }
 }
 
+/// Between two tries to connect: a broker that is back should not wait for its engines.
+const RECONNECT_MS_MAX: &str = "1000";
 /// How long a question to the brokers may take: a few elections of a partition's leader.
 pub(crate) const ANSWER_WAIT: Duration = Duration::from_secs(10);
 /// How long a record may take until it is acknowledged. Below the transaction's own timeout, so

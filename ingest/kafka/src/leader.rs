@@ -1,7 +1,7 @@
 //! The leader's appender: each append is one transaction, and making one fences the earlier ones.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::producer::Producer;
@@ -26,10 +26,11 @@ enum State {
     Spent,
 }
 
-/// How long a step of a transaction may take: a broker's restart fits into it.
+/// How long a commit may take, retries included: a broker's restart fits into it, and the broker
+/// has then aborted what it did not commit. A leader that waits longer waits for nothing.
 const TRANSACTION_WAIT: Duration = Duration::from_secs(30);
-/// How often a step is tried again where librdkafka says that it may be.
-const RETRIES_MAX: u32 = 5;
+/// How long an abort may take. It is a courtesy: whoever leads next aborts what is left open.
+const ABORT_WAIT: Duration = Duration::from_secs(5);
 
 impl LeaderAppender {
     pub(crate) fn new(log: Arc<Inner>, fleet: &FleetId) -> Result<Self, LogError> {
@@ -39,7 +40,7 @@ impl LeaderAppender {
             .leader(&format!("setpoint.{fleet}"))
             .create_with_context(Deliveries::default())
             .map_err(|error| LogError::permanent(attempt, error))?;
-        retried(|| producer.init_transactions(TRANSACTION_WAIT))
+        retried(TRANSACTION_WAIT, |rest| producer.init_transactions(rest))
             .map_err(|error| LogError::transient(attempt, error))?;
         Ok(LeaderAppender { log, producer, state: State::Good })
     }
@@ -47,7 +48,7 @@ impl LeaderAppender {
     fn transact(&self, entries: &[Entry], partitions: &[i32]) -> Result<Vec<Position>, KafkaError> {
         self.producer.begin_transaction()?;
         let positions = deliver(&self.producer, entries, partitions)?;
-        retried(|| self.producer.commit_transaction(TRANSACTION_WAIT))?;
+        retried(TRANSACTION_WAIT, |rest| self.producer.commit_transaction(rest))?;
         Ok(positions)
     }
 
@@ -60,7 +61,7 @@ impl LeaderAppender {
             self.state = State::Fenced;
             return AppendError::Fenced;
         }
-        let aborted = retried(|| self.producer.abort_transaction(TRANSACTION_WAIT));
+        let aborted = retried(ABORT_WAIT, |rest| self.producer.abort_transaction(rest));
         let fatal = self.producer.client().fatal_error().map(|(code, _)| code);
         self.state = match (aborted, fatal) {
             (_, Some(code)) if is_fenced(code) => State::Fenced,
@@ -92,15 +93,19 @@ impl Appender for LeaderAppender {
     }
 }
 
-fn retried(step: impl Fn() -> Result<(), KafkaError>) -> Result<(), KafkaError> {
-    let mut result = step();
-    for _ in 0..RETRIES_MAX {
-        match &result {
-            Err(KafkaError::Transaction(error)) if error.is_retriable() => result = step(),
-            _ => break,
+/// Tries a step again where librdkafka says that it may be, until the time is up.
+fn retried(
+    within: Duration,
+    step: impl Fn(Duration) -> Result<(), KafkaError>,
+) -> Result<(), KafkaError> {
+    let until = Instant::now() + within;
+    loop {
+        let rest = until.saturating_duration_since(Instant::now());
+        match step(rest) {
+            Err(KafkaError::Transaction(error)) if error.is_retriable() && !rest.is_zero() => {}
+            result => return result,
         }
     }
-    result
 }
 
 fn code_of(error: &KafkaError) -> Option<RDKafkaErrorCode> {

@@ -179,11 +179,16 @@ impl Log for KafkaLog {
             return Ok(records);
         }
         let mut reader = KafkaReader::new(&self.inner.settings, from)?;
-        let until = Instant::now() + ANSWER_WAIT;
-        while records.len() < max
-            && reader.position().next(topic, partition) < end
-            && Instant::now() < until
-        {
+        let stable = reader.stable_end(topic, partition)?;
+        let (began, mut until) = (Instant::now(), Instant::now() + ANSWER_WAIT);
+        while records.len() < max && Instant::now() < until {
+            let next = reader.position().next(topic, partition);
+            if next >= end {
+                break;
+            }
+            if next >= stable {
+                until = until.min(began + OPEN_WAIT);
+            }
             records.extend(reader.poll(max - records.len(), READ_AT_WAIT)?);
         }
         Ok(records)
@@ -192,5 +197,8 @@ impl Log for KafkaLog {
 
 /// Between two questions to a broker that has just come back.
 const ASK_AGAIN_WAIT: Duration = Duration::from_millis(100);
+/// How long a read of one partition waits for the end of a transaction: a living leader's ends in
+/// milliseconds, a dead one's only when it is fenced.
+const OPEN_WAIT: Duration = Duration::from_secs(1);
 /// How often a read of one partition looks whether it has come to the end.
 const READ_AT_WAIT: Duration = Duration::from_millis(50);

@@ -1,42 +1,86 @@
 //! What both kinds of appender share: sending entries and waiting until each is acknowledged.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use rdkafka::ClientContext;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{DeliveryResult, Header, Message, OwnedHeaders};
-use rdkafka::producer::{BaseProducer, BaseRecord, Producer, ProducerContext};
+use rdkafka::producer::{BaseRecord, Producer, ProducerContext, ThreadedProducer};
 use setpoint_ingest::{AppendError, Entry, LogError, record_bytes_max};
 use setpoint_schemas::Position;
 
 use crate::config::DELIVERY_WAIT;
 use crate::log::Inner;
 
-/// Collects acknowledgements by the entry's place in its append.
+/// Collects the acknowledgements of one append at a time, and wakes who waits for them.
 #[derive(Default)]
 pub(crate) struct Deliveries {
-    arrived: Mutex<Vec<(usize, Result<i64, KafkaError>)>>,
+    arrived: Mutex<Arrived>,
+    news: Condvar,
+}
+
+#[derive(Default)]
+struct Arrived {
+    /// The number of the append; late ones of an earlier append are not for this one.
+    append: u64,
+    /// By the entry's place in the append.
+    offsets: Vec<(usize, Result<i64, KafkaError>)>,
+}
+
+/// What goes with an entry and comes back with its acknowledgement.
+pub(crate) struct Ticket {
+    append: u64,
+    place: usize,
+}
+
+impl Deliveries {
+    /// A new append begins: its number.
+    fn begin(&self) -> u64 {
+        let mut arrived = self.arrived();
+        *arrived = Arrived { append: arrived.append + 1, offsets: Vec::new() };
+        arrived.append
+    }
+
+    /// What has arrived, waiting for the first.
+    fn wait(&self) -> Vec<(usize, Result<i64, KafkaError>)> {
+        let none = |arrived: &mut Arrived| arrived.offsets.is_empty();
+        let waited = self.news.wait_timeout_while(self.arrived(), WAKE_WAIT, none);
+        std::mem::take(&mut waited.unwrap_or_else(PoisonError::into_inner).0.offsets)
+    }
+
+    fn arrived(&self) -> MutexGuard<'_, Arrived> {
+        self.arrived.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl ClientContext for Deliveries {}
 
 impl ProducerContext for Deliveries {
-    type DeliveryOpaque = Box<usize>;
+    type DeliveryOpaque = Box<Ticket>;
 
-    fn delivery(&self, result: &DeliveryResult<'_>, place: Box<usize>) {
+    fn delivery(&self, result: &DeliveryResult<'_>, ticket: Box<Ticket>) {
         let offset = match result {
             Ok(message) => Ok(message.offset()),
             Err((error, _)) => Err(error.clone()),
         };
-        self.arrived.lock().unwrap_or_else(PoisonError::into_inner).push((*place, offset));
+        let mut arrived = self.arrived();
+        if arrived.append == ticket.append {
+            arrived.offsets.push((ticket.place, offset));
+            self.news.notify_one();
+        }
     }
 }
 
-pub(crate) type Sender = BaseProducer<Deliveries>;
+/// Its own thread hands out acknowledgements as they come: a poll of our own would last to its end
+/// however early they come.
+pub(crate) type Sender = ThreadedProducer<Deliveries>;
 
-/// How long one look for acknowledgements lasts: they wake it.
-const POLL_WAIT: Duration = Duration::from_millis(100);
+/// How long one wait for acknowledgements lasts at most; only how soon a timeout is noticed depends
+/// on it.
+const WAKE_WAIT: Duration = Duration::from_millis(100);
+/// Between two tries to put a record into a full queue.
+const QUEUE_WAIT: Duration = Duration::from_millis(10);
 
 /// Sends all entries and waits for each acknowledgement.
 pub(crate) fn deliver(
@@ -44,9 +88,10 @@ pub(crate) fn deliver(
     entries: &[Entry],
     partitions: &[i32],
 ) -> Result<Vec<Position>, KafkaError> {
-    producer.context().arrived.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    let deliveries = producer.context();
+    let append = deliveries.begin();
     for (place, (entry, partition)) in entries.iter().zip(partitions).enumerate() {
-        send(producer, place, entry, *partition)?;
+        send(producer, Ticket { append, place }, entry, *partition)?;
     }
     let mut offsets: Vec<Option<i64>> = vec![None; entries.len()];
     let (mut missing, until) = (entries.len(), Instant::now() + 2 * DELIVERY_WAIT);
@@ -54,9 +99,7 @@ pub(crate) fn deliver(
         if Instant::now() > until {
             return Err(KafkaError::MessageProduction(RDKafkaErrorCode::MessageTimedOut));
         }
-        producer.poll(POLL_WAIT);
-        let mut arrived = producer.context().arrived.lock().unwrap_or_else(PoisonError::into_inner);
-        for (place, offset) in arrived.drain(..) {
+        for (place, offset) in deliveries.wait() {
             offsets[place] = Some(offset?);
             missing -= 1;
         }
@@ -69,8 +112,13 @@ pub(crate) fn deliver(
     Ok(entries.iter().zip(partitions).zip(offsets.into_iter().flatten()).map(position).collect())
 }
 
-fn send(producer: &Sender, place: usize, entry: &Entry, partition: i32) -> Result<(), KafkaError> {
-    let mut record = BaseRecord::with_opaque_to(entry.topic.name(), Box::new(place))
+fn send(
+    producer: &Sender,
+    ticket: Ticket,
+    entry: &Entry,
+    partition: i32,
+) -> Result<(), KafkaError> {
+    let mut record = BaseRecord::with_opaque_to(entry.topic.name(), Box::new(ticket))
         .partition(partition)
         .key(&entry.key)
         .headers(headers_of(entry));
@@ -82,7 +130,7 @@ fn send(producer: &Sender, place: usize, entry: &Entry, partition: i32) -> Resul
             Ok(()) => return Ok(()),
             Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), back)) => {
                 record = back;
-                producer.poll(POLL_WAIT);
+                std::thread::sleep(QUEUE_WAIT);
             }
             Err((error, _)) => return Err(error),
         }

@@ -11,7 +11,7 @@ use setpoint_ingest::{LogError, LogRecord, Reader};
 use setpoint_schemas::cloudevents::Header;
 use setpoint_schemas::{Cut, Position, Topic};
 
-use crate::config::Settings;
+use crate::config::{ANSWER_WAIT, Settings};
 
 pub(crate) struct KafkaReader {
     consumer: BaseConsumer,
@@ -32,6 +32,12 @@ impl KafkaReader {
         }
         consumer.assign(&assigned).map_err(failed)?;
         Ok(KafkaReader { consumer, from })
+    }
+
+    /// The offset up to which a partition's transactions have ended.
+    pub(crate) fn stable_end(&self, topic: Topic, partition: i32) -> Result<i64, LogError> {
+        let ends = self.consumer.fetch_watermarks(topic.name(), partition, ANSWER_WAIT);
+        ends.map(|(_, end)| end).map_err(failure)
     }
 }
 

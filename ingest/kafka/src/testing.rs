@@ -64,6 +64,12 @@ impl Kafka {
         Settings { replication: 1, ..Settings::new(&self.bootstrap_servers()) }
     }
 
+    /// Its process id, while it runs.
+    #[must_use]
+    pub fn pid(&self) -> Option<u32> {
+        self.server.as_ref().map(Child::id)
+    }
+
     /// Ends it with -9; what it acknowledged stays in its folder.
     pub fn kill(&mut self) {
         if let Some(mut server) = self.server.take() {

@@ -67,6 +67,26 @@ fn a_leader_that_died_in_its_transaction_leaves_nothing() {
     assert_eq!(nodes_of(&log), ["whole", "next"]);
 }
 
+#[test]
+fn an_append_takes_no_longer_than_its_acknowledgement() {
+    let Some(kafka) = Kafka::start() else { return };
+    let log = KafkaLog::new(kafka.settings()).expect("log");
+    log.ensure_topics().expect("topics are made");
+    let fleet = FleetId::parse("quick").expect("fleet");
+    for kind in [AppenderKind::Shared, AppenderKind::Leader { fleet }] {
+        let mut appender = log.appender(kind.clone()).expect("appender");
+        let quickest = (0..30).map(|_| {
+            let began = Instant::now();
+            appender.append(vec![entry("quick")]).expect("appends");
+            began.elapsed()
+        });
+        // Milliseconds even on a busy machine; waiting out a poll would be a hundred.
+        let quickest = quickest.min().expect("thirty appends");
+        println!("{kind:?}: {quickest:?}");
+        assert!(quickest < Duration::from_millis(50), "{kind:?}: {quickest:?}");
+    }
+}
+
 /// Sends into a transaction of the same fleet and never ends it, as a killed leader would.
 fn open_and_abandon(kafka: &Kafka) {
     use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
