@@ -70,8 +70,19 @@ impl Inner {
         }
     }
 
+    /// Nodes and watchers keep listening; they are told when the model is ready again.
+    pub(crate) fn begin_anew(&mut self) {
+        let (mut slots, rings) = (std::mem::take(&mut self.slots), std::mem::take(&mut self.rings));
+        slots.values_mut().for_each(|slot| slot.uids.clear());
+        let role = std::mem::take(&mut self.role);
+        *self = Inner { slots, rings, role, ..Inner::default() };
+    }
+
     pub(crate) fn set_ready(&mut self, ready: bool) {
-        if ready && !self.ready {
+        if ready == self.ready {
+            return;
+        }
+        if ready {
             self.base_epoch = self.epoch;
             for ring in self.rings.values_mut() {
                 ring.reset(self.epoch);

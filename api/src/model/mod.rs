@@ -51,6 +51,12 @@ impl ReadModel {
         self.epoch.send_replace(epoch);
     }
 
+    /// Forgets everything and is not ready: whoever fills it follows the log anew. What went away
+    /// meanwhile would otherwise be served for ever.
+    pub fn begin_anew(&self) {
+        self.write().begin_anew();
+    }
+
     /// Says whether the model holds all that is committed. While it does not, lists are not
     /// complete: agents get none and `/readyz` says so. Watches begin anew when it becomes ready.
     pub fn set_ready(&self, ready: bool) {

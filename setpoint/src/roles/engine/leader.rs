@@ -29,8 +29,11 @@ const EPOCHS_QUEUED_MAX: usize = 64;
 /// A leader that made no epoch for this long is taken over from: several ticks, and half of the
 /// ten seconds in which a fleet should have a leader again.
 const TAKEOVER_AFTER: Duration = Duration::from_secs(5);
-/// How often a standby looks for new epochs.
-const FOLLOW_PAUSE: Duration = Duration::from_millis(50);
+/// How long a standby waits for the next epoch before it looks at its other duties.
+const FOLLOW_WAIT: Duration = Duration::from_millis(50);
+/// An engine that starts waits so long for the end of what a leader is just appending. A dead
+/// leader's append ends only when it is fenced, and who waits for that never fences.
+const OPEN_PATIENCE: Duration = Duration::from_secs(3);
 /// Between stepping down and following anew.
 const RETRY_PAUSE: Duration = Duration::from_millis(500);
 
@@ -75,8 +78,17 @@ impl Leader {
         let policy = self.settings.engine.policy.clone();
         let mut follower = Follower::open(&*self.log, &store, policy.clone())?;
         let from = follower.engine.number();
-        follower.catch_up(&*self.log, |_| {})?;
+        let mut verdicts = Vec::new();
+        follower.catch_up(&*self.log, Some(OPEN_PATIENCE), |outcome| {
+            if self.waiters.are_any() {
+                verdicts.push((outcome.number, outcome.verdicts.clone()));
+            }
+        })?;
+        self.audience.model.begin_anew();
         feed::show(&self.audience, &follower.engine.everything());
+        for (epoch, verdicts) in verdicts {
+            self.waiters.decided(epoch, &verdicts);
+        }
         feed::history(&self.audience.model, &*self.log, &follower.engine)?;
         if !self.stand_by(&mut follower, &mut store)? {
             return Ok(());
@@ -84,7 +96,7 @@ impl Leader {
         let fleet = self.settings.fleet.clone();
         let appender = self.log.appender(AppenderKind::Leader { fleet })?;
         // What the fenced leader wrote in the meantime is followed too: nobody writes after it.
-        follower.catch_up(&*self.log, |outcome| self.followed(outcome))?;
+        follower.catch_up(&*self.log, None, |outcome| self.followed(outcome))?;
         let replayed = follower.engine.number() - from;
         info!(epoch = follower.engine.number(), replayed, "leading");
 
@@ -121,11 +133,10 @@ impl Leader {
         self.audience.model.set_role("standby");
         self.audience.model.set_ready(true);
         let interval = Duration::from_millis(self.settings.engine.checkpoint_interval_ms);
-        let (mut heard, mut written) = (Instant::now(), Instant::now());
+        let mut written = Instant::now();
         while !self.closing.is_cancelled() {
-            if follower.catch_up(&*self.log, |outcome| self.followed(outcome))? > 0 {
-                heard = Instant::now();
-            } else if heard.elapsed() > TAKEOVER_AFTER {
+            follower.follow(FOLLOW_WAIT, |outcome| self.followed(outcome))?;
+            if follower.heard.elapsed() > TAKEOVER_AFTER {
                 warn!(epoch = follower.engine.number(), "the leader is silent; taking over");
                 return Ok(true);
             }
@@ -137,7 +148,6 @@ impl Leader {
                     .write(engine.number(), engine.term(), &follower.cut, &rows)
                     .context("failed to write the checkpoint")?;
             }
-            std::thread::sleep(FOLLOW_PAUSE);
         }
         Ok(false)
     }

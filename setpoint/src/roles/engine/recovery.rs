@@ -1,7 +1,7 @@
 //! From a checkpoint and the later epochs on the log to an engine that is up to date.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
 use setpoint_dataflow::views::Differential;
@@ -21,6 +21,8 @@ pub(super) struct Follower {
     pub(super) engine: Engine<Differential>,
     /// The next offset of each input partition that no epoch has taken yet.
     pub(super) cut: Cut,
+    /// When the last epoch came, or following began.
+    pub(super) heard: Instant,
     epochs: Box<dyn Reader>,
     inputs: Box<dyn Reader>,
     /// Records read ahead of the epochs that take them, by position.
@@ -58,6 +60,7 @@ impl Follower {
         Ok(Follower {
             engine,
             cut,
+            heard: Instant::now(),
             epochs,
             inputs,
             ahead: BTreeMap::new(),
@@ -66,34 +69,47 @@ impl Follower {
         })
     }
 
-    /// Steps every epoch up to the present end of the log, giving each outcome to `each`.
+    /// Steps every epoch up to the present end of the log, giving each outcome to `each`. With
+    /// patience it is content with less when nothing came for so long: records of a transaction
+    /// that a dead leader left open can be read by nobody until it is aborted.
     pub(super) fn catch_up(
         &mut self,
         log: &dyn Log,
+        patience: Option<Duration>,
         mut each: impl FnMut(&Outcome),
-    ) -> anyhow::Result<i64> {
+    ) -> anyhow::Result<()> {
         let ends = log.ends(&[Topic::Epochs])?;
-        let mut stepped = 0;
         while !covers(&self.epochs.position(), &ends) {
-            for record in self.epochs.poll(POLL_RECORDS_MAX, POLL_WAIT)? {
-                let Some(value) = &record.value else { continue };
-                let epoch: EpochRecord = self.codec.decode(value).with_context(|| {
-                    format!("failed to decode the epoch at {}", record.position)
-                })?;
-                self.cut.advance(
-                    Topic::Epochs,
-                    record.position.partition,
-                    record.position.offset + 1,
-                );
-                if epoch.number <= self.engine.number() {
-                    continue;
-                }
-                let outcome = self.replay(&epoch)?;
-                each(&outcome);
-                stepped += 1;
+            self.follow(POLL_WAIT, &mut each)?;
+            if patience.is_some_and(|patience| self.heard.elapsed() > patience) {
+                break;
             }
         }
-        Ok(stepped)
+        Ok(())
+    }
+
+    /// Steps the epochs that can be read now, waiting so long for the first.
+    pub(super) fn follow(
+        &mut self,
+        wait: Duration,
+        mut each: impl FnMut(&Outcome),
+    ) -> anyhow::Result<()> {
+        for record in self.epochs.poll(POLL_RECORDS_MAX, wait)? {
+            let Position { topic, partition, offset } = record.position;
+            let Some(value) = &record.value else { continue };
+            let epoch: EpochRecord = self
+                .codec
+                .decode(value)
+                .with_context(|| format!("failed to decode the epoch at {}", record.position))?;
+            self.cut.advance(topic, partition, offset + 1);
+            if epoch.number <= self.engine.number() {
+                continue;
+            }
+            let outcome = self.replay(&epoch)?;
+            each(&outcome);
+            self.heard = Instant::now();
+        }
+        Ok(())
     }
 
     fn replay(&mut self, record: &EpochRecord) -> anyhow::Result<Outcome> {

@@ -25,6 +25,11 @@ impl Waiters {
         self.lock().remove(id);
     }
 
+    /// Whether anyone waits.
+    pub(super) fn are_any(&self) -> bool {
+        !self.lock().is_empty()
+    }
+
     /// These verdicts are committed.
     pub(super) fn decided(&self, epoch: i64, verdicts: &[Verdict]) {
         for verdict in verdicts {
