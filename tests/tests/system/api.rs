@@ -28,11 +28,12 @@ pub(crate) struct Pod {
 impl Api {
     /// Of the engine on this port of the loopback address.
     pub(crate) fn new(port: u16) -> Api {
-        // Another test of this process may have chosen it already.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let http =
-            reqwest::Client::builder().timeout(CALL_MAX).no_proxy().build().expect("a client");
-        Api { http, base: format!("http://127.0.0.1:{port}") }
+        Api { http: client(CALL_MAX), base: format!("http://127.0.0.1:{port}") }
+    }
+
+    /// The same with calls that take no longer than this.
+    pub(crate) fn patient(self, within: Duration) -> Api {
+        Api { http: client(within), ..self }
     }
 
     /// Any call: its status and its body, as JSON where it is JSON.
@@ -95,6 +96,12 @@ impl Api {
             records.extend(more);
         }
     }
+}
+
+fn client(within: Duration) -> reqwest::Client {
+    // Another test of this process may have chosen it already.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    reqwest::Client::builder().timeout(within).no_proxy().build().expect("a client")
 }
 
 /// A Deployment whose container sleeps.

@@ -71,6 +71,12 @@ impl House {
         child.wait().expect("it ended");
     }
 
+    /// Sends a role a signal.
+    pub(crate) fn signal(&self, name: &str, signal: Signal) {
+        let pid = self.children[name].id();
+        processes::signal(i32::try_from(pid).expect("a pid"), signal);
+    }
+
     /// Looks until it is so; the closure says what is, while it is not so yet.
     ///
     /// # Panics
@@ -163,6 +169,21 @@ impl Drop for House {
             std::thread::sleep(LOOK_EVERY);
         }
     }
+}
+
+/// Whether a program is installed; says `SKIPPED` when it is not.
+///
+/// # Panics
+/// When it is not and `SETPOINT_REQUIRE_REAL` is 1.
+pub(crate) fn is_present(program: &str) -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let found = std::env::split_paths(&path).any(|folder| folder.join(program).is_file());
+    let required = std::env::var("SETPOINT_REQUIRE_REAL").is_ok_and(|value| value == "1");
+    assert!(found || !required, "{program} is required; scripts/setup test installs it");
+    if !found {
+        println!("SKIPPED: {program} is not installed");
+    }
+    found
 }
 
 /// A port that was free a moment ago.

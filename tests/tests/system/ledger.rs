@@ -29,6 +29,13 @@ pub(crate) async fn audit(api: &Api) {
     println!("{} requests answered, {} pods placed, {terms} reigns", asked.len(), placed.len());
 }
 
+/// The nodes that were ever declared lost.
+pub(crate) async fn nodes_lost(api: &Api) -> BTreeSet<String> {
+    let decisions = values(api, "setpoint.decisions").await;
+    let lost = decisions.iter().filter(|d| text(d, "action") == "NodeLost");
+    lost.map(|d| text(d, "node").to_owned()).collect()
+}
+
 /// The number of reigns; the epochs' numbers count up by one and their terms never fall.
 pub(crate) fn reigns(epochs: &[Value]) -> usize {
     let number = |epoch: &Value, name: &str| epoch[name].as_i64().expect("a number");

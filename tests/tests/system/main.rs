@@ -1,12 +1,20 @@
 //! The system as a whole: the real program as processes on this machine.
-//! Absent yet: real Kafka, real Docker Engines; their crates' own tests have them.
+//! Absent yet: real Docker Engines; their crates' own tests have them.
 //!
 //! Every test starts its own engine and agents on free ports and in a folder of its own, and leaves
 //! nothing behind. One test at a time: each wants the machine's cores for itself.
 
 mod api;
 mod house;
+mod load;
+mod fleet;
 mod ledger;
 mod processes;
+mod kafka_house;
+mod kafka_log;
 
 mod engine_kill;
+mod kafka_standby;
+mod kafka_outage;
+mod kafka_kill;
+mod kcat;

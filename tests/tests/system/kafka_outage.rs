@@ -1,0 +1,74 @@
+//! Kafka killed with -9 and started again under load, and frozen for a while: pods run on, nothing
+//! is lost, nothing happens twice.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use nix::sys::signal::Signal;
+
+use crate::fleet::{self, Watchman};
+use crate::house::alone;
+use crate::kafka_house::{KafkaHouse, LEADS_WITHIN, NODES};
+use crate::load::{Load, seeded};
+use crate::{kafka_log, ledger, processes};
+
+/// What agents were already told is done by then.
+const SETTLES_WITHIN: Duration = Duration::from_secs(4);
+/// What must not happen during the outage is looked for this long.
+const OUTAGE: Duration = Duration::from_secs(5);
+
+#[tokio::test(flavor = "multi_thread")]
+async fn kafka_killed_and_started_again_loses_nothing_and_pods_run_on() {
+    let _alone = alone();
+    let mut random = seeded();
+    let Some(mut fleet) = KafkaHouse::start(&["engine-1", "engine-2"]) else { return };
+    fleet.leader().await;
+    let watchman = Watchman::start(&fleet.house, &NODES);
+    let load = Load::start(&fleet.apis(), &mut random).await;
+
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    fleet.kafka.kill();
+    let before = load.acknowledged();
+    tokio::time::sleep(SETTLES_WITHIN).await;
+    let folder = fleet.house.path.clone();
+    let ran = processes::by_pod(&folder);
+    tokio::time::sleep(OUTAGE).await;
+    assert_eq!(processes::by_pod(&folder), ran, "pods run on while Kafka is away");
+    fleet.kafka.resume();
+    decides_again(&mut fleet, &load, &before).await;
+
+    let before = load.acknowledged();
+    fleet.signal_kafka(Signal::SIGSTOP);
+    tokio::time::sleep(OUTAGE).await;
+    fleet.signal_kafka(Signal::SIGCONT);
+    decides_again(&mut fleet, &load, &before).await;
+
+    load.end().await;
+    let leader = fleet.leader().await;
+    let api = fleet.engines[leader].api.clone();
+    fleet::converged(&mut fleet.house, &api).await;
+    watchman.end(1);
+    ledger::audit(&api).await;
+    let lost = ledger::nodes_lost(&api).await;
+    assert_eq!(lost, BTreeSet::new(), "a node was declared lost for Kafka's absence");
+    kafka_log::audit(&fleet.kafka.bootstrap_servers());
+}
+
+/// An engine leads, what was acknowledged stands, and more is acknowledged.
+async fn decides_again(
+    fleet: &mut KafkaHouse,
+    load: &Load,
+    before: &std::collections::BTreeMap<String, u64>,
+) {
+    let leader = fleet.leader().await;
+    let api = fleet.engines[leader].api.clone();
+    fleet
+        .house
+        .until("every workload is changed again", LEADS_WITHIN, async || {
+            let now = load.acknowledged();
+            let is_more = before.iter().all(|(name, serial)| now[name] > *serial);
+            if is_more { Ok(()) } else { Err(format!("{before:?}, then {now:?}")) }
+        })
+        .await;
+    load.nothing_is_lost(&api, before).await;
+}
