@@ -99,7 +99,6 @@ impl<V: Views> Engine<V> {
             if !turn.plan() {
                 break;
             }
-            turn.settle();
         }
         if epoch.cold {
             turn.cold_step();
@@ -127,6 +126,7 @@ impl<V: Views> Engine<V> {
             },
             now: epoch.time_ms,
             complete: epoch.complete,
+            is_settled: false,
             freed: false,
             nodes_touched: std::collections::BTreeSet::new(),
         }

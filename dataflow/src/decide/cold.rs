@@ -23,6 +23,7 @@ impl<V: Views> Turn<'_, V> {
     /// Takes the changes of the cold views into the state.
     pub(crate) fn take_cold(&mut self, changes: &ColdChanges) {
         for (id, status) in &changes.statuses {
+            self.audit_tallies(*id, &status.unwrap_or_default());
             if let Some(workload) = self.state.workload.get_mut(id) {
                 workload.status = status.unwrap_or_default();
             }

@@ -10,6 +10,7 @@ mod placing;
 mod pods;
 mod requests;
 mod statuses;
+mod tallies;
 mod turn;
 mod workloads;
 

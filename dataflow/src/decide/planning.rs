@@ -200,8 +200,8 @@ impl<V: Views> Turn<'_, V> {
     }
 
     /// Pods on lost nodes: their placements are withdrawn, so that others take their place. A
-    /// DaemonSet's pods stay: their place is their node. Says whether any was withdrawn.
-    pub(crate) fn withdraw_stranded(&mut self, pods: &[u32]) -> bool {
+    /// DaemonSet's pods stay: their place is their node.
+    pub(crate) fn withdraw_stranded(&mut self, pods: &[u32]) {
         let mut stranded: Vec<(PodUid, u32)> = Vec::new();
         for id in pods {
             let Some(pod) = self.state.pod.get(id) else { continue };
@@ -223,7 +223,6 @@ impl<V: Views> Turn<'_, V> {
             let causes = cause.into_iter().collect();
             self.withdraw(*id, "node_loss", format!("its node {node} is lost"), causes);
         }
-        !stranded.is_empty()
     }
 }
 

@@ -18,6 +18,8 @@ pub(crate) struct Turn<'a, V: Views> {
     pub(crate) out: Outcome,
     pub(crate) now: i64,
     pub(crate) complete: bool,
+    /// Whether the views have been asked: what changes from here on is foreseen.
+    pub(crate) is_settled: bool,
     /// Whether room was made that a waiting pod might take.
     pub(crate) freed: bool,
     /// Nodes that readers are to be told of.
@@ -54,32 +56,6 @@ impl<V: Views> Turn<'_, V> {
         }
     }
 
-    /// Brings the views up to date and marks the workloads that they show changed.
-    pub(crate) fn settle(&mut self) {
-        // Withdrawing stranded pods changes the facts once more.
-        for _ in 0..2 {
-            let changes = self.views.settle();
-            for ((workload, revision), tally) in changes.tallies {
-                self.tally_changed(workload, revision, tally);
-            }
-            let stranded: Vec<u32> =
-                changes.stranded.iter().filter(|(_, is)| *is).map(|(pod, _)| *pod).collect();
-            if !self.withdraw_stranded(&stranded) {
-                return;
-            }
-        }
-    }
-
-    fn tally_changed(&mut self, id: u32, revision: u32, tally: Option<crate::views::Tally>) {
-        let Some(workload) = self.state.workload.get_mut(&id) else { return };
-        match tally {
-            Some(tally) => workload.tallies.insert(revision, tally),
-            None => workload.tallies.remove(&revision),
-        };
-        let key = workload.key.clone();
-        self.state.mark(&key);
-    }
-
     /// Makes the views' fact of this pod what it should be.
     pub(crate) fn refact(&mut self, id: u32) {
         let Some(pod) = self.state.pod.get_mut(&id) else { return };
@@ -87,10 +63,14 @@ impl<V: Views> Turn<'_, V> {
         if pod.fact == Some(wanted) {
             return;
         }
-        if let Some(fact) = pod.fact.replace(wanted) {
+        let before = pod.fact.replace(wanted);
+        if let Some(fact) = before {
             self.views.update(Fact::Pod(fact), -1);
         }
         self.views.update(Fact::Pod(wanted), 1);
+        if self.is_settled {
+            self.foresee(before, wanted);
+        }
     }
 
     /// Makes the views know that a pod's node has it, once it was observed.

@@ -26,6 +26,7 @@ use setpoint_rules::pacing::Bucket;
 use setpoint_schemas::{NodeName, PodUid, Policy, Resource, ResourceKey};
 
 use crate::epoch::Overview;
+use crate::views::{Tally, WorkloadRevision};
 
 /// All state of the engine but the views and the placer's indexes, which follow from it.
 #[derive(Debug, Default)]
@@ -46,6 +47,8 @@ pub(crate) struct State {
     pub(crate) namespace_names: HashMap<u32, Arc<str>>,
     /// What falls due, by engine time. An entry that is no longer due does nothing when it fires.
     pub(crate) deadlines: BTreeMap<i64, BTreeSet<Deadline>>,
+    /// Tallies that were foreseen since the views were last asked, as the views told them.
+    pub(crate) foreseen: BTreeMap<WorkloadRevision, Tally>,
     /// Workloads to look at.
     pub(crate) dirty: BTreeSet<ResourceKey>,
     /// Workloads that were still to be looked at when the last epoch ended.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use setpoint_dataflow::{CheckpointRow, Engine, Epoch, Outcome};
 use setpoint_schemas::{Cut, Placement, PodUid, Policy};
 
-use super::watched::{Allocations, Watched};
+use super::watched::{Watched, Window};
 use crate::memory_log::MemoryLog;
 
 /// An epoch as it was committed: all that a replay needs, and what it must reach.
@@ -93,8 +93,8 @@ impl Committed {
 pub struct Leader {
     /// The engine.
     pub engine: Engine<Watched>,
-    /// What the views told of reservations.
-    pub allocations: Allocations,
+    /// Where to look into its views.
+    pub window: Window,
     /// Its reign.
     pub term: i64,
     /// Whether it has decided nothing yet.
@@ -120,7 +120,7 @@ impl Leader {
         views: Watched,
         clock_ms: i64,
     ) -> Leader {
-        let allocations = views.allocations();
+        let window = views.window();
         let checkpoint = &committed.checkpoint;
         let is_new = checkpoint.number == 0;
         let mut engine =
@@ -139,7 +139,7 @@ impl Leader {
         let term = committed.as_of().0 + 1;
         Leader {
             engine,
-            allocations,
+            window,
             term,
             is_first: true,
             looked_ms: clock_ms,

@@ -5,72 +5,115 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use setpoint_dataflow::views::{
-    Allocation, Changes, ColdChanges, Differential, Fact, HandWritten, Views,
+    Allocation, Changes, ColdChanges, Differential, Fact, HandWritten, Tally, Views,
+    WorkloadRevision,
 };
 
-/// Reservations by node, as the views told them.
-pub type Allocations = Rc<RefCell<BTreeMap<u32, Allocation>>>;
+/// A maintainer that is watched.
+pub struct Watched(Rc<RefCell<Inner>>);
 
-enum Inner {
-    Hand(HandWritten),
-    Flow(Box<Differential>),
+/// Where an auditor looks in while the engine has the views.
+#[derive(Clone)]
+pub struct Window(Rc<RefCell<Inner>>);
+
+struct Inner {
+    views: Box<dyn Views>,
+    allocation: BTreeMap<u32, Allocation>,
+    /// What changed when somebody looked in, for the engine to hear when it asks.
+    unheard: Unheard,
 }
 
-/// A maintainer that is watched.
-pub struct Watched {
-    inner: Inner,
-    allocations: Allocations,
+/// Changes of several settles as those of one: of each row the last.
+#[derive(Default)]
+struct Unheard {
+    tallies: BTreeMap<WorkloadRevision, Option<Tally>>,
+    drift: BTreeMap<u32, Option<i64>>,
+    stranded: BTreeMap<u32, bool>,
+    allocation: BTreeMap<u32, Option<Allocation>>,
 }
 
 impl Watched {
     /// Views kept by hand: fast.
     #[must_use]
     pub fn by_hand() -> Self {
-        Watched { inner: Inner::Hand(HandWritten::new()), allocations: Allocations::default() }
+        Watched::over(Box::new(HandWritten::new()))
     }
 
     /// Views kept by the dataflow.
     #[must_use]
     pub fn by_dataflow() -> Self {
-        let inner = Inner::Flow(Box::new(Differential::new()));
-        Watched { inner, allocations: Allocations::default() }
+        Watched::over(Box::new(Differential::new()))
     }
 
-    /// What it told of reservations.
+    fn over(views: Box<dyn Views>) -> Self {
+        let (allocation, unheard) = (BTreeMap::new(), Unheard::default());
+        Watched(Rc::new(RefCell::new(Inner { views, allocation, unheard })))
+    }
+
+    /// Where to look in.
     #[must_use]
-    pub fn allocations(&self) -> Allocations {
-        self.allocations.clone()
+    pub fn window(&self) -> Window {
+        Window(self.0.clone())
+    }
+}
+
+impl Window {
+    /// Reservations by node as of all that the engine has told, the placements of its last epoch
+    /// included.
+    #[must_use]
+    pub fn allocations(&self) -> BTreeMap<u32, Allocation> {
+        let mut inner = self.0.borrow_mut();
+        let changes = inner.settle();
+        inner.unheard.add(changes);
+        inner.allocation.clone()
+    }
+}
+
+impl Inner {
+    fn settle(&mut self) -> Changes {
+        let changes = self.views.settle();
+        for (node, allocation) in &changes.allocation {
+            match allocation {
+                Some(allocation) => self.allocation.insert(*node, *allocation),
+                None => self.allocation.remove(node),
+            };
+        }
+        changes
+    }
+}
+
+impl Unheard {
+    fn add(&mut self, changes: Changes) {
+        self.tallies.extend(changes.tallies);
+        self.drift.extend(changes.drift);
+        self.stranded.extend(changes.stranded);
+        self.allocation.extend(changes.allocation);
+    }
+
+    fn hear(self) -> Changes {
+        Changes {
+            tallies: self.tallies.into_iter().collect(),
+            drift: self.drift.into_iter().collect(),
+            stranded: self.stranded.into_iter().collect(),
+            allocation: self.allocation.into_iter().collect(),
+        }
     }
 }
 
 impl Views for Watched {
     fn update(&mut self, fact: Fact, difference: isize) {
-        match &mut self.inner {
-            Inner::Hand(views) => views.update(fact, difference),
-            Inner::Flow(views) => views.update(fact, difference),
-        }
+        self.0.borrow_mut().views.update(fact, difference);
     }
 
     fn settle(&mut self) -> Changes {
-        let changes = match &mut self.inner {
-            Inner::Hand(views) => views.settle(),
-            Inner::Flow(views) => views.settle(),
-        };
-        let mut allocations = self.allocations.borrow_mut();
-        for (node, allocation) in &changes.allocation {
-            match allocation {
-                Some(allocation) => allocations.insert(*node, *allocation),
-                None => allocations.remove(node),
-            };
-        }
-        drop(allocations);
-        changes
+        let mut inner = self.0.borrow_mut();
+        let changes = inner.settle();
+        let mut unheard = std::mem::take(&mut inner.unheard);
+        unheard.add(changes);
+        unheard.hear()
     }
 
     fn settle_cold(&mut self) -> ColdChanges {
-        match &mut self.inner {
-            Inner::Hand(views) => views.settle_cold(),
-            Inner::Flow(views) => views.settle_cold(),
-        }
+        self.0.borrow_mut().views.settle_cold()
     }
 }
