@@ -9,7 +9,7 @@ use setpoint_schemas::avro::{Codec, Record, RecordKind};
 use setpoint_schemas::samples;
 
 fn golden(name: &str) -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("golden").join(format!("{name}.bin"))
+    setpoint_test_support::crate_folder().join("golden").join(format!("{name}.bin"))
 }
 
 fn check<R: Record + PartialEq + Debug>(sample: &R) {

@@ -4,19 +4,8 @@ use std::path::PathBuf;
 
 use setpoint_schemas::avro::{Codec, DecodeError, SchemaIds, fingerprint_of};
 
-/// The folder of shared test inputs, or `None` after saying that the test is skipped.
 fn data(path: &str) -> Option<PathBuf> {
-    let folder = std::env::var_os("SETPOINT_DATA").map_or_else(
-        || PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../shared/data")),
-        PathBuf::from,
-    );
-    let path = folder.join("events/avro").join(path);
-    if path.exists() {
-        return Some(path);
-    }
-    assert!(std::env::var_os("SETPOINT_REQUIRE_REAL").is_none(), "{} is absent", path.display());
-    println!("SKIPPED: {} is absent", path.display());
-    None
+    setpoint_test_support::data(&format!("events/avro/{path}"))
 }
 
 #[test]

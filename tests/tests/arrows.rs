@@ -41,6 +41,7 @@ const ARROWS: &[Room] = &[
     room("agent", &["actuators", "schemas"]),
     room("setpoint", ALL),
     room("tests", ALL),
+    room("test-support", &[]),
     room("benches", ALL),
 ];
 
@@ -183,7 +184,7 @@ fn paths_from(graph: &Graph, start: &str) -> Vec<Vec<String>> {
 fn metadata() -> Metadata {
     let platform = format!("{}-unknown-linux-gnu", std::env::consts::ARCH);
     MetadataCommand::new()
-        .manifest_path(concat!(env!("CARGO_MANIFEST_DIR"), "/../Cargo.toml"))
+        .manifest_path(setpoint_test_support::workspace().join("Cargo.toml"))
         .other_options(["--locked".to_owned(), "--filter-platform".to_owned(), platform])
         .exec()
         .expect("cargo metadata answers")

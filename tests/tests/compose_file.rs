@@ -77,7 +77,7 @@ fn the_settings_file_of_the_units_is_one() {
 fn prometheus_accepts_its_configuration() {
     let args = ["check", "config", "deploy/prometheus/prometheus.yml"];
     if !answers(&["promtool"]) {
-        return skip("promtool, of Debian's prometheus");
+        return setpoint_test_support::skip("promtool, of Debian's prometheus");
     }
     let output = command(&["promtool"], &args);
     assert!(output.status.success(), "{}", text(&output.stderr));
@@ -131,15 +131,8 @@ fn command(program: &[&str], args: &[&str]) -> Output {
     command.output().expect("the program starts")
 }
 
-/// Says what is missing; where real parts are required, that is a failure.
-fn skip(what: &str) {
-    let required = std::env::var("SETPOINT_REQUIRE_REAL").is_ok_and(|value| value == "1");
-    assert!(!required, "missing: {what}; run scripts/setup test");
-    println!("SKIPPED: {what} is not on this machine");
-}
-
 fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+    setpoint_test_support::workspace()
 }
 
 fn text(bytes: &[u8]) -> String {

@@ -370,7 +370,7 @@ fn collect(root: &Path, folder: &Path, files: &mut Vec<File>) {
 }
 
 fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("..").canonicalize().expect("the checkout exists")
+    setpoint_test_support::workspace()
 }
 
 fn rust(files: &[File]) -> impl Iterator<Item = &File> {

@@ -10,14 +10,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 use setpoint_placement::{NodeVerdict, SCORES};
-use support::{data, fleet, list, name_of, shape};
+use support::{fleet, list, name_of, shape};
 
 /// Init containers are no field of our pods: the gate refuses them before they come here.
 const NOT_OURS: &[&str] = &["nr-03", "nr-12"];
 
 #[test]
 fn the_cases_of_kube_scheduler_come_out_as_there() {
-    let Some(data) = data() else { return };
+    let Some(data) = setpoint_test_support::data("") else { return };
     let path = data.join("../design/SCHEDULER-FACTS.tsv");
     let Ok(text) = std::fs::read_to_string(&path) else {
         println!("SKIPPED: no table of scheduler facts at {}", path.display());

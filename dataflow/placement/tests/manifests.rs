@@ -11,7 +11,7 @@ use std::path::Path;
 use expect_test::{Expect, expect};
 use serde_json::{Value, json};
 use setpoint_placement::{Fleet, NodeId, Placing, PodId, SAMPLES_DEFAULT};
-use support::{data, node_info, shape, uid};
+use support::{node_info, shape, uid};
 
 fn yaml(path: &Path) -> Value {
     let text = std::fs::read_to_string(path).unwrap();
@@ -58,7 +58,7 @@ fn of(nodes: &[Value]) -> Fleet {
 
 #[test]
 fn kwoks_scheduling_examples_go_where_its_documents_say() {
-    let Some(data) = data() else { return };
+    let Some(data) = setpoint_test_support::data("") else { return };
     let region = |name: &str, region: &str| json!({ "name": name, "labels": { "topology.kubernetes.io/region": region, "region": region } });
     let mut nodes =
         vec![region("n1", "us-west-1"), region("n2", "us-west-2"), region("n3", "us-west-3")];
@@ -93,7 +93,7 @@ fn kwoks_scheduling_examples_go_where_its_documents_say() {
 
 #[test]
 fn open_simulators_cluster_takes_what_fits_and_says_why_not_the_rest() {
-    let Some(data) = data() else { return };
+    let Some(data) = setpoint_test_support::data("") else { return };
     let folder = data.join("k8s/open-simulator/cluster/demo_1/nodes");
     let nodes: Vec<Value> = ["master-1", "master-2", "master-3", "worker-1"]
         .iter()

@@ -51,19 +51,8 @@ fn line(input: &Input) -> String {
 }
 
 fn recorded(file: &str) -> Option<Vec<Event>> {
-    let data = std::env::var_os("SETPOINT_DATA").map(PathBuf::from);
-    let root = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/data");
-    let path = data.unwrap_or_else(|| PathBuf::from(root)).join("events/docker").join(file);
-    let Ok(text) = std::fs::read_to_string(&path) else {
-        assert_ne!(
-            std::env::var("SETPOINT_REQUIRE_REAL").as_deref(),
-            Ok("1"),
-            "{}",
-            path.display()
-        );
-        println!("SKIPPED: {} is absent", path.display());
-        return None;
-    };
+    let path = setpoint_test_support::data(&format!("events/docker/{file}"))?;
+    let text = std::fs::read_to_string(path).expect("recorded events are text");
     let event = |line: &str| Event::of(serde_json::from_str(line).expect("an event of the engine"));
     Some(text.lines().filter_map(event).collect())
 }

@@ -482,7 +482,7 @@ fn mistakes_name_their_field() {
 
 #[test]
 fn the_examples_are_sound_and_the_broken_one_says_why() {
-    let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples");
+    let examples = setpoint_test_support::workspace().join("examples");
     for (name, objects) in [("web.yaml", 2), ("web-v2.yaml", 2), ("compose.yaml", 2)] {
         let loaded = load(&[Source::Path(examples.join(name))], &LoadOptions::default());
         assert_eq!(loaded.expect(name).len(), objects, "{name}");

@@ -23,7 +23,7 @@ fn every_real_file_gets_the_verdict_that_was_reviewed() {
             found.push_str(&row(&root, &file));
         }
     }
-    let table = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/verdicts.tsv");
+    let table = setpoint_test_support::crate_folder().join("tests/verdicts.tsv");
     if std::env::var_os("SETPOINT_BLESS").is_some() {
         std::fs::write(&table, &found).expect("write the table");
         return;

@@ -142,9 +142,9 @@ mod tests {
 
     #[test]
     fn every_stored_earlier_schema_has_its_row_in_the_table() {
-        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/avro/earlier");
+        let folder = setpoint_test_support::crate_folder().join("avro/earlier");
         for kind in RecordKind::ALL {
-            let files = std::fs::read_dir(format!("{folder}/{}", kind.name())).expect("folder");
+            let files = std::fs::read_dir(folder.join(kind.name())).expect("folder");
             let rows = EARLIER.iter().filter(|(row, _)| row == kind).count();
             assert!(rows >= 1, "{} has no earlier schema", kind.name());
             assert_eq!(files.count(), rows, "{}", kind.name());

@@ -12,19 +12,6 @@ use setpoint_schemas::{NodeName, PodSpec, PodUid, Quantity, Resources};
 
 pub(crate) type Labels = BTreeMap<String, String>;
 
-/// The folder of real inputs; `None`, said aloud, when it is absent.
-pub(crate) fn data() -> Option<std::path::PathBuf> {
-    let workspace = std::path::PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../..");
-    let data = std::env::var_os("SETPOINT_DATA")
-        .map_or_else(|| workspace.join("../shared/data"), std::path::PathBuf::from);
-    if data.is_dir() {
-        return Some(data);
-    }
-    assert!(std::env::var_os("SETPOINT_REQUIRE_REAL").is_none(), "no {}", data.display());
-    println!("SKIPPED: no real inputs at {}", data.display());
-    None
-}
-
 pub(crate) fn uid(text: &str) -> PodUid {
     PodUid::parse(text).unwrap()
 }

@@ -198,18 +198,12 @@ pub(crate) const ENV_FILE: Rows =
 
 #[cfg(test)]
 mod tests {
-    use std::path::{Path, PathBuf};
-
     use super::*;
 
     fn schema() -> Option<Value> {
-        let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data");
-        let root = std::env::var_os("SETPOINT_DATA").map_or(beside, PathBuf::from);
-        let text = std::fs::read_to_string(root.join("compose/compose-spec.schema.json")).ok();
-        if text.is_none() {
-            println!("SKIPPED: the Compose Specification's schema is absent");
-        }
-        text.map(|text| serde_json::from_str(&text).expect("the schema's JSON"))
+        let file = setpoint_test_support::data("compose/compose-spec.schema.json")?;
+        let text = std::fs::read_to_string(file).expect("the schema is text");
+        Some(serde_json::from_str(&text).expect("the schema's JSON"))
     }
 
     /// The fields of the schema's part must be the table's, no more and no fewer.

@@ -1,0 +1,75 @@
+//! What the tests of every crate share: where things lie, and what a missing real part means.
+//!
+//! Guarantee: paths are those of the checkout whose tests run, read when they run. Clones share one
+//! build folder, so a path kept from the time of building may be another clone's.
+//! Absent: the real parts themselves; they are in the `testing` modules of the crates that use them.
+
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+
+/// Set to `1`, a missing real part is a failure instead of a skipped test.
+pub const REQUIRE_REAL: &str = "SETPOINT_REQUIRE_REAL";
+/// Names the folder of the real inputs; without it, `../shared/data` beside the checkout.
+pub const DATA: &str = "SETPOINT_DATA";
+
+/// The folder of the crate whose test runs.
+///
+/// # Panics
+/// When the test was not started by cargo, which names that folder.
+#[must_use]
+pub fn crate_folder() -> PathBuf {
+    std::env::var_os("CARGO_MANIFEST_DIR").expect("cargo runs the tests").into()
+}
+
+/// The top of the checkout: the nearest folder above the crate's with a `Cargo.lock`.
+///
+/// # Panics
+/// When there is none.
+#[must_use]
+pub fn workspace() -> PathBuf {
+    let start = crate_folder();
+    let top = start.ancestors().find(|folder| folder.join("Cargo.lock").is_file());
+    top.map(Path::to_path_buf).expect("a crate of a workspace")
+}
+
+/// A file or folder of the real inputs, by its path below their folder; `None` after saying that
+/// the test is skipped.
+///
+/// # Panics
+/// When it is absent and real parts are required.
+#[must_use]
+pub fn data(path: &str) -> Option<PathBuf> {
+    let beside = || workspace().join("../shared/data");
+    let root = std::env::var_os(DATA).map_or_else(beside, PathBuf::from);
+    let path = root.join(path);
+    match path.canonicalize() {
+        Ok(found) => Some(found),
+        Err(_) => {
+            skip(&format!("{} is absent", path.display()));
+            None
+        }
+    }
+}
+
+/// Says why a test is skipped.
+///
+/// # Panics
+/// When real parts are required.
+pub fn skip(why: &str) {
+    let required = std::env::var(REQUIRE_REAL).is_ok_and(|value| value == "1");
+    assert!(
+        !required,
+        "a real part is required ({REQUIRE_REAL}=1): {why}; scripts/setup installs it"
+    );
+    println!("SKIPPED: {why}");
+}
+
+/// A port of the loopback address that was free a moment ago.
+///
+/// # Panics
+/// When the machine has none.
+#[must_use]
+pub fn free_port() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    listener.local_addr().expect("its address").port()
+}
