@@ -17,7 +17,6 @@ mod status;
 mod seal;
 mod secrets;
 mod auth;
-pub mod patch;
 
 mod state;
 mod routes;

@@ -24,7 +24,8 @@ const ALL: &[&str] = &["*"];
 const ARROWS: &[Room] = &[
     room("schemas", &[]),
     room("settings", &["schemas"]),
-    room("rules", &["schemas"]),
+    room("patch", &[]),
+    room("rules", &["patch", "schemas"]),
     room("placement", &["schemas"]),
     room("dataflow", &["rules", "placement", "schemas"]),
     room("store", &["schemas"]),
@@ -33,7 +34,7 @@ const ARROWS: &[Room] = &[
     room("ingest-embedded", &["ingest", "schemas"]),
     room("ingest-docker", &["ingest", "schemas"]),
     room("ingest-manifest", &["ingest", "schemas"]),
-    room("api", &["schemas"]),
+    room("api", &["patch", "schemas"]),
     room("actuators", &["schemas"]),
     room("actuator-docker", &["actuators", "schemas"]),
     room("actuator-process", &["actuators", "schemas"]),
@@ -56,7 +57,7 @@ const LIBRARIES: &[Room] = &[
 ];
 
 /// The crates that decide, and what must not be under them at any depth: no runtime, no network.
-const PURE: &[&str] = &["schemas", "rules", "placement", "dataflow"];
+const PURE: &[&str] = &["schemas", "patch", "rules", "placement", "dataflow"];
 const IMPURE: &[&str] = &["tokio", "mio", "reqwest", "hyper", "rocksdb", "rdkafka"];
 
 /// One normal dependency: who, on what.

@@ -19,7 +19,6 @@ use super::write::item_of;
 use super::{Shared, answer};
 use crate::auth::Actor;
 use crate::model::ReadModel;
-use crate::patch::merge_patch;
 use crate::ports::Outcome;
 use crate::select::parse_labels;
 use crate::status::ApiError;
@@ -192,7 +191,7 @@ fn foreseen(model: &ReadModel, manager: &str, prepared: &Prepared) -> Outcome {
     let mut present: Value = serde_json::from_str(&resource.body).unwrap_or_default();
     strip(&mut present);
     let mut merged = present.clone();
-    merge_patch(&mut merged, &prepared.object);
+    setpoint_patch::merge(&mut merged, &prepared.object);
     let owned = owned_by(&resource, manager);
     let left_out = owned.iter().any(|pointer| prepared.object.pointer(pointer).is_none());
     if merged == present && !left_out { Outcome::Unchanged } else { Outcome::Configured }

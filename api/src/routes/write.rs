@@ -12,7 +12,6 @@ use super::submit::warning_headers;
 use super::{Call, answer, scale};
 use crate::KindInfo;
 use crate::model::Entry;
-use crate::patch::{json_patch, merge_patch, strategic_merge};
 use crate::secrets;
 use crate::status::ApiError;
 
@@ -82,14 +81,14 @@ pub(crate) async fn patch(call: Call) -> Result<Response, ApiError> {
 
 /// Applies a patch to an object in hand.
 pub(crate) fn patched(verb: Verb, object: &mut Value, patch: &Value) -> Result<(), ApiError> {
-    let wrong = |error: crate::patch::PatchError| {
+    let wrong = |error: setpoint_patch::PatchError| {
         ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, error.to_string())
     };
     match verb {
-        Verb::JsonPatch => json_patch(object, patch).map_err(wrong),
-        Verb::StrategicMergePatch => strategic_merge(object, patch).map_err(wrong),
+        Verb::JsonPatch => setpoint_patch::operations(object, patch).map_err(wrong),
+        Verb::StrategicMergePatch => setpoint_patch::strategic(object, patch).map_err(wrong),
         _ if patch.is_object() => {
-            merge_patch(object, patch);
+            setpoint_patch::merge(object, patch);
             Ok(())
         }
         _ => Err(ApiError::bad_request("a merge patch is an object")),

@@ -6,7 +6,7 @@
 use serde_json::{Map, Value, json};
 use setpoint_schemas::{RequestItem, Verb, WorkloadSpec};
 
-use crate::patch::{self, Managers};
+use crate::ownership::{self, Managers};
 
 /// Why an item is refused, with the HTTP code that says the same.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -87,7 +87,7 @@ fn applied(
     force: bool,
 ) -> Result<Outcome, Refusal> {
     let wanted = strip(body(item)?);
-    let done = patch::apply(&present.object, &present.managers, &wanted, manager, force);
+    let done = ownership::apply(&present.object, &present.managers, &wanted, manager, force);
     match done {
         Ok(done) => {
             let mut object = done.object;
@@ -115,19 +115,16 @@ fn written(present: &Owned, item: &RequestItem, manager: &str) -> Result<Outcome
     let change = body(item)?;
     let mut object = present.object.clone();
     match item.verb {
-        Verb::MergePatch => json_patch::merge(&mut object, &change),
-        Verb::StrategicMergePatch => patch::strategic_merge(&mut object, &change),
-        Verb::JsonPatch => {
-            let operations: json_patch::Patch = serde_json::from_value(change)
-                .map_err(|e| invalid(item, &format!("not a JSON patch: {e}")))?;
-            json_patch::patch(&mut object, &operations)
-                .map_err(|e| invalid(item, &e.to_string()))?;
-        }
+        Verb::MergePatch => setpoint_patch::merge(&mut object, &change),
+        Verb::StrategicMergePatch => setpoint_patch::strategic(&mut object, &change)
+            .map_err(|error| invalid(item, &error.to_string()))?,
+        Verb::JsonPatch => setpoint_patch::operations(&mut object, &change)
+            .map_err(|error| invalid(item, &error.to_string()))?,
         _ => object = change,
     }
     let mut object = strip(object);
     identify(&mut object, &present.object);
-    let managers = patch::own(&present.object, &object, present.managers.clone(), manager);
+    let managers = ownership::own(&present.object, &object, present.managers.clone(), manager);
     checked(item, Owned { object, managers })
 }
 

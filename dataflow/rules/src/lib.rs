@@ -4,7 +4,7 @@
 //! Absent: knowing which pods exist (the engine does) and where they fit (the placer does).
 
 pub mod admission;
-pub mod patch;
+pub mod ownership;
 
 pub mod identity;
 pub mod revision;

@@ -6,10 +6,10 @@
 
 use serde_json::{Map, Value};
 
-use super::PatchError;
+use crate::PatchError;
 
 /// Which list merges by which keys. Of several keys the first that the patch's element has
-/// counts. A list that is not here is replaced.
+/// counts. A list that is not here (`taints` for one) is replaced.
 const MERGE_KEYS: &[(&str, &[&str])] = &[
     ("containers", &["name"]),
     ("initContainers", &["name"]),
@@ -34,15 +34,18 @@ const MERGED_SETS: &[&str] = &["finalizers", "podCIDRs"];
 /// Deeper patches are refused: no object of Kubernetes nests so deep.
 const DEPTH_MAX: usize = 64;
 
-/// Applies a strategic merge patch.
+/// Applies a strategic merge patch, all or nothing.
 ///
 /// # Errors
 /// [`PatchError`] when a directive or a list element has the wrong shape.
-pub fn strategic_merge(target: &mut Value, patch: &Value) -> Result<(), PatchError> {
+pub fn strategic(target: &mut Value, patch: &Value) -> Result<(), PatchError> {
     if !patch.is_object() {
         return Err(PatchError("a strategic merge patch is an object".to_owned()));
     }
-    merge(target, patch, 0)
+    let mut outcome = target.clone();
+    merge(&mut outcome, patch, 0)?;
+    *target = outcome;
+    Ok(())
 }
 
 fn merge(target: &mut Value, patch: &Value, depth: usize) -> Result<(), PatchError> {
@@ -99,6 +102,10 @@ fn merge_field(
     }
     match value {
         Value::Null => {
+            map.remove(key);
+            Ok(())
+        }
+        Value::Object(patch) if patch.get("$patch").is_some_and(|what| what == "delete") => {
             map.remove(key);
             Ok(())
         }
@@ -210,7 +217,7 @@ mod tests {
 
     fn patched(target: Value, patch: Value) -> Value {
         let mut outcome = target;
-        strategic_merge(&mut outcome, &patch).unwrap();
+        strategic(&mut outcome, &patch).expect("the patch applies");
         outcome
     }
 
@@ -248,9 +255,30 @@ mod tests {
     }
 
     #[test]
+    fn null_and_delete_remove_and_replace_replaces() {
+        let target = json!({"a": {"x": 1}, "b": 2, "c": {"y": 1}});
+        let patch =
+            json!({"a": {"$patch": "replace", "z": 3}, "b": null, "c": {"$patch": "delete"}});
+        assert_eq!(patched(target, patch), json!({"a": {"z": 3}}));
+    }
+
+    #[test]
+    fn taints_are_one_list_so_that_one_can_be_taken_away() {
+        let target = json!({"taints": [{"key": "a", "effect": "NoSchedule"}, {"key": "b"}]});
+        let patch = json!({"taints": [{"key": "b"}]});
+        assert_eq!(patched(target, patch), json!({"taints": [{"key": "b"}]}));
+    }
+
+    #[test]
     fn an_element_without_its_key_is_refused() {
         let mut target = json!({"containers": [{"name": "a"}]});
-        let error = strategic_merge(&mut target, &json!({"containers": [{"image": "x"}]}));
-        assert_eq!(error.unwrap_err().0, "an element of \"containers\" has no \"name\"");
+        let patch = json!({"a": 1, "containers": [{"image": "x"}]});
+        let error = strategic(&mut target, &patch).expect_err("no name");
+        assert_eq!(error.to_string(), "an element of \"containers\" has no \"name\"");
+        assert_eq!(
+            target,
+            json!({"containers": [{"name": "a"}]}),
+            "a failed patch changes nothing"
+        );
     }
 }
