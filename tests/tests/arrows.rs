@@ -91,9 +91,11 @@ fn a_forbidden_arrow_is_named_with_its_remedy() {
     let arrows = [arrow("rules", "store"), arrow("rules", "schemas"), arrow("tests", "store")];
     assert_eq!(
         forbidden_arrows(&arrows),
-        ["rules -> store is forbidden: rules may use [schemas] only; remove setpoint-store from \
+        [
+            "rules -> store is forbidden: rules may use [patch, schemas] only; remove setpoint-store from \
           [dependencies] of setpoint-rules, or change its row in ARROWS and say why in \
-          docs/decisions"]
+          docs/decisions"
+        ]
     );
 }
 

@@ -1,7 +1,5 @@
 //! Golden cases on recorded events, and properties over random histories with loss.
 
-use std::path::PathBuf;
-
 use proptest::prelude::*;
 
 use super::*;
