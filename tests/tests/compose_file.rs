@@ -4,7 +4,7 @@
 //! Absent: starting the images, which needs a registry.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command, Output};
 
 use serde_json::Value;
@@ -114,7 +114,7 @@ fn compose_file() -> Value {
 fn parser() -> Option<&'static [&'static str]> {
     let found = PARSERS.iter().find(|parser| answers(parser));
     if found.is_none() {
-        skip("a Compose parser (docker compose or docker-compose)");
+        setpoint_test_support::skip("a Compose parser (docker compose or docker-compose)");
     }
     found.copied()
 }

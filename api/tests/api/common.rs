@@ -6,7 +6,6 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 use serde_json::{Value, json};
-use setpoint_api::patch::{json_patch, merge_patch, strategic_merge};
 use setpoint_api::ports::{
     Explain, Gate, Gated, ItemVerdict, LogReads, Observations, Outcome, PortError, PortFuture,
     Requests, SubmitError, Verdict,
@@ -110,15 +109,19 @@ fn decide_item(
     match item.verb {
         Verb::Create if present.is_some() => return Err((409, "it exists".to_owned())),
         Verb::Create => new = body,
-        Verb::Apply => merge_patch(&mut new, &body),
+        Verb::Apply => setpoint_patch::merge(&mut new, &body),
         Verb::Update => new = present.as_ref().map(|_| body).ok_or_else(missing)?,
         Verb::Delete => {
             draft.remove(&text).ok_or_else(missing)?;
             return Ok((Outcome::Deleted, Some(Change::Resource(key, None))));
         }
-        Verb::MergePatch => merge_patch(&mut new, &body),
-        Verb::StrategicMergePatch => strategic_merge(&mut new, &body).map_err(|e| (422, e.0))?,
-        Verb::JsonPatch => json_patch(&mut new, &body).map_err(|e| (422, e.0))?,
+        Verb::MergePatch => setpoint_patch::merge(&mut new, &body),
+        Verb::StrategicMergePatch => {
+            setpoint_patch::strategic(&mut new, &body).map_err(|e| (422, e.to_string()))?
+        }
+        Verb::JsonPatch => {
+            setpoint_patch::operations(&mut new, &body).map_err(|e| (422, e.to_string()))?
+        }
         Verb::RolloutUndo | Verb::ConfirmLost | Verb::RestartPod => {
             return Ok((Outcome::Configured, None));
         }
