@@ -67,6 +67,8 @@ pub struct Overview {
     pub fleet: Fleet,
     /// Pods by namespace, of namespaces that have some.
     pub namespaces: BTreeMap<Arc<str>, Rollup>,
+    /// Live pods of earlier revisions, by workload that has some: what updates have yet to replace.
+    pub outdated: BTreeMap<ResourceKey, i64>,
 }
 
 /// A placement that is new, changed or withdrawn.

@@ -425,8 +425,11 @@ fn the_overview_counts_what_is_missing_stale_and_reserved() {
     assert_eq!(calm.namespaces["default"].ready, 3);
 
     story.asks(4_000, vec![item(Verb::Apply, &rolling_web(3, "app:2"))]);
-    let rolling = overview(&mut story, 5_000).fleet;
-    assert_eq!((rolling.excess, rolling.workloads.stale()), (1, 3), "one of the new, three old");
+    let rolling = overview(&mut story, 5_000);
+    let outdated: Vec<_> = rolling.outdated.iter().map(|(key, n)| (key.to_string(), *n)).collect();
+    assert_eq!(outdated, [("apps/Deployment/default/web".to_owned(), 3)]);
+    let fleet = rolling.fleet;
+    assert_eq!((fleet.excess, fleet.workloads.stale()), (1, 3), "one of the new, three old");
     story.asks(6_000, web(60, "app:2"));
     let short = overview(&mut story, 7_000).fleet;
     assert!(short.missing > 0, "sixty do not fit: {short:?}");

@@ -1,8 +1,10 @@
 //! The cold step: what the cold views tell, taken in and told on.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use setpoint_placement::NodeId;
+use setpoint_schemas::ResourceKey;
 
 use super::turn::Turn;
 use crate::state::WorkloadKind;
@@ -40,7 +42,15 @@ impl<V: Views> Turn<'_, V> {
         for (node, row) in &changes.nodes {
             self.audit(*node, &row.unwrap_or_default());
         }
+        let outdated = self.outdated(changes);
         let overview = Arc::make_mut(&mut self.state.overview);
+        for (key, pods) in outdated {
+            if pods > 0 {
+                overview.outdated.insert(key, pods)
+            } else {
+                overview.outdated.remove(&key)
+            };
+        }
         overview.fleet = changes.fleet.unwrap_or(overview.fleet);
         for (id, row) in &changes.namespaces {
             let Some(name) = self.state.namespace_names.get(id) else { continue };
@@ -49,6 +59,25 @@ impl<V: Views> Turn<'_, V> {
                 None => overview.namespaces.remove(name),
             };
         }
+    }
+
+    /// The live pods of earlier revisions of each workload of which they changed.
+    fn outdated(&mut self, changes: &ColdChanges) -> BTreeMap<ResourceKey, i64> {
+        let stale = &mut self.state.stale;
+        for (revision, pods) in &changes.stale {
+            match pods {
+                Some(pods) => stale.insert(*revision, *pods),
+                None => stale.remove(revision),
+            };
+        }
+        let mut outdated = BTreeMap::new();
+        for ((id, _), _) in &changes.stale {
+            if let Some(workload) = self.state.workload.get(id) {
+                let pods = stale.range((*id, 0)..=(*id, u32::MAX)).map(|(_, pods)| pods).sum();
+                outdated.insert(workload.key.clone(), pods);
+            }
+        }
+        outdated
     }
 
     /// A DaemonSet wants as many pods as the nodes that it is to run on; the views learn it here.

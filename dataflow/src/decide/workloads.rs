@@ -148,6 +148,9 @@ impl<V: Views> Turn<'_, V> {
         }
         self.state.cold_dirty = true;
         self.state.touch(Table::Workloads, &key);
+        if self.state.overview.outdated.contains_key(&key) {
+            Arc::make_mut(&mut self.state.overview).outdated.remove(&key);
+        }
         self.state.workload.remove(&id);
         self.state.workloads.remove(&key);
         self.state.waiting.remove(&key);

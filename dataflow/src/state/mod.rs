@@ -59,6 +59,8 @@ pub(crate) struct State {
     pub(crate) cold_dirty: bool,
     /// The fleet in numbers as of the last cold step.
     pub(crate) overview: Arc<Overview>,
+    /// Live pods of revisions that are not their workload's current one, as of the last cold step.
+    pub(crate) stale: BTreeMap<WorkloadRevision, i64>,
     /// Pods that a node says it has and that are not placed there.
     pub(crate) orphans: Orphans,
     /// Workloads with a pod that waits for a place.
