@@ -4,10 +4,11 @@
 
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 
 use serde_json::Value;
 use setpoint_schemas::{
-    Lease, NodeName, NodeRecord, NodeReport, Request, ResourceKey, Standing, UsageSample,
+    Lease, NodeName, NodeRecord, NodeReport, Request, Resource, ResourceKey, Standing, UsageSample,
 };
 
 use crate::KindInfo;
@@ -21,6 +22,18 @@ pub trait Requests: Send + Sync {
     ///
     /// The verdict of a request that was seen before is the earlier one.
     fn submit(&self, request: Request) -> PortFuture<'_, Result<Verdict, SubmitError>>;
+    /// What the request would do if it were decided now. Nothing is appended.
+    fn foresee(&self, request: Request) -> PortFuture<'_, Result<Foreseen, SubmitError>>;
+}
+
+/// What a request would do.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Foreseen {
+    /// The verdict that it would get.
+    pub verdict: Verdict,
+    /// Its resources as they would be, one an item in order; `None` where an item leaves none.
+    /// Empty when it would be refused.
+    pub resources: Vec<Option<Arc<Resource>>>,
 }
 
 /// What the leader decided about a request.
@@ -89,6 +102,9 @@ pub enum SubmitError {
         /// The bound, [`setpoint_schemas::REQUEST_BYTES_MAX`].
         max: usize,
     },
+    /// The engine could not read it, so it is not appended.
+    #[error("the request cannot be read back: {0}")]
+    Unreadable(String),
     /// The log did not take it.
     #[error("the log does not take requests at present: {0}")]
     Unavailable(String),
@@ -158,8 +174,17 @@ pub trait LogReads: Send + Sync {
         from: i64,
         max: usize,
     ) -> PortFuture<'_, Result<Value, PortError>>;
-    /// The latest dead letters, newest first.
+    /// The latest dead letters, newest first: `{"items":[{"topic", "partition", "offset", "time_ms",
+    /// "reason", "key", "text", "value"}]}`, `value` in base64.
     fn dead_letters(&self, limit: usize) -> PortFuture<'_, Result<Value, PortError>>;
+    /// Appends the record that was set aside at this position to its topic again, when it can be
+    /// read today: `{"topic", "partition", "offset"}` of where it stands now.
+    fn replay(
+        &self,
+        topic: String,
+        partition: i32,
+        offset: i64,
+    ) -> PortFuture<'_, Result<Value, PortError>>;
 }
 
 /// Why a port has no answer.
@@ -171,6 +196,9 @@ pub enum PortError {
     /// The question is wrong. Permanent.
     #[error("{0}")]
     Invalid(String),
+    /// It was understood and cannot be done. Permanent.
+    #[error("{0}")]
+    Unprocessable(String),
     /// Not now. Transient.
     #[error("{0}")]
     Unavailable(String),

@@ -110,6 +110,7 @@ impl From<SubmitError> for ApiError {
     fn from(error: SubmitError) -> Self {
         let code = match error {
             SubmitError::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
+            SubmitError::Unreadable(_) => StatusCode::BAD_REQUEST,
             SubmitError::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
             SubmitError::Timeout(_) => StatusCode::GATEWAY_TIMEOUT,
         };
@@ -122,6 +123,7 @@ impl From<PortError> for ApiError {
         let code = match error {
             PortError::NotFound(_) => StatusCode::NOT_FOUND,
             PortError::Invalid(_) => StatusCode::BAD_REQUEST,
+            PortError::Unprocessable(_) => StatusCode::UNPROCESSABLE_ENTITY,
             PortError::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
         };
         ApiError::new(code, error.to_string())

@@ -94,6 +94,16 @@ pub struct Verdict {
     pub items: Vec<ItemVerdict>,
 }
 
+/// What a request would do if it came now.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Foreseen {
+    /// The verdict that it would get.
+    pub verdict: Verdict,
+    /// Its resources as they would be, one an item in order; `None` where an item leaves none.
+    /// Empty when it would be refused.
+    pub resources: Vec<Option<Arc<Resource>>>,
+}
+
 /// The answer to one item.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ItemVerdict {

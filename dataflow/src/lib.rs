@@ -7,6 +7,7 @@
 mod epoch;
 mod engine;
 mod everything;
+mod explain;
 
 mod state;
 mod decide;
@@ -14,6 +15,8 @@ pub mod views;
 
 pub use engine::Engine;
 pub use epoch::{
-    Epoch, ItemVerdict, NodeServed, Outcome, Overview, PlacementChange, Served, Verdict, WaitingPod,
+    Epoch, Foreseen, ItemVerdict, NodeServed, Outcome, Overview, PlacementChange, Served, Verdict,
+    WaitingPod,
 };
+pub use explain::{Explanation, NodeSays};
 pub use state::{CheckpointRow, RestoreError, Table};

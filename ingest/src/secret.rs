@@ -51,6 +51,7 @@ fn unsealed_object(object: &Value) -> Option<String> {
         _ => Some(name.to_owned()),
     };
     let last_applied = || match &object["metadata"]["annotations"][LAST_APPLIED] {
+        sealed if is_sealed(sealed) => None,
         Value::String(text) => unsealed_body(text).map(|path| format!("{LAST_APPLIED}: {path}")),
         _ => None,
     };
@@ -106,6 +107,7 @@ mod tests {
             r#"[{"op":"remove","path":"/data/password"}]"#,
             r#"[{"op":"add","path":"/metadata/labels/app","value":"db"}]"#,
             r#"{"metadata":{"annotations":{"a":"b"}}}"#,
+            r#"{"metadata":{"annotations":{"kubectl.kubernetes.io/last-applied-configuration":"sealed:v1:abc"}}}"#,
         ] {
             assert_eq!(check(body), None, "{body}");
         }

@@ -8,6 +8,7 @@ mod change;
 mod entry;
 mod ring;
 mod pods;
+mod names;
 mod inner;
 mod query;
 mod poll;
@@ -18,6 +19,7 @@ use tokio::sync::watch;
 
 pub use change::{Change, NodeServed, WaitingPod};
 pub use inner::DECISIONS_KEPT_MAX;
+pub use query::Summary;
 pub use ring::EVENTS_KEPT_MAX;
 
 pub(crate) use entry::{Entry, NodeView, PodView};

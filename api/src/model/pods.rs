@@ -8,6 +8,7 @@ use std::sync::Arc;
 use setpoint_schemas::{GroupKind, Placement, PodObserved, PodPhase, PodUid, ResourceKey};
 
 use super::WaitingPod;
+use super::names::Names;
 
 /// Namespace and name.
 pub(crate) type Name = (Arc<str>, Arc<str>);
@@ -26,6 +27,7 @@ pub(crate) struct PodParts {
 pub(crate) struct Pods {
     by_uid: HashMap<PodUid, PodParts>,
     by_name: BTreeMap<Name, BTreeSet<PodUid>>,
+    gone: Names,
 }
 
 impl Pods {
@@ -88,6 +90,18 @@ impl Pods {
         self.by_uid.get(uid).map(|parts| parts.name.clone())
     }
 
+    /// The name that a uid has or had.
+    pub(crate) fn name_ever(&self, uid: &PodUid) -> Option<Name> {
+        self.name(uid).or_else(|| self.gone.of(uid).cloned())
+    }
+
+    /// A pod of this name is or was there.
+    pub(crate) fn remember(&mut self, uid: PodUid, name: Name) {
+        if !self.by_uid.contains_key(&uid) {
+            self.gone.remember(uid, name);
+        }
+    }
+
     /// What is served under a name: what is placed before what waits before what stops, and the
     /// later placement before the earlier.
     pub(crate) fn served(&self, name: &Name) -> Option<(&PodUid, &PodParts)> {
@@ -96,10 +110,20 @@ impl Pods {
         parts.max_by_key(|(uid, parts)| (parts.rank(), parts.placed_epoch(), *uid))
     }
 
-    /// The uids of every pod of this name, in whatever namespace.
-    pub(crate) fn uids_named(&self, name: &str) -> Vec<String> {
-        let named = self.by_name.iter().filter(|((_, found), _)| &**found == name);
-        named.flat_map(|(_, uids)| uids).map(|uid| uid.as_str().to_owned()).collect()
+    /// The uids of every pod that has or had this name, in one namespace or in all.
+    pub(crate) fn uids_named(&self, namespace: Option<&str>, name: &str) -> Vec<PodUid> {
+        let meant = |found: &Name| {
+            &*found.1 == name && namespace.is_none_or(|namespace| &*found.0 == namespace)
+        };
+        let present = match namespace {
+            Some(namespace) => self.by_name.get(&name_of(namespace, name)).cloned(),
+            None => {
+                let named = self.by_name.iter().filter(|(found, _)| meant(found));
+                Some(named.flat_map(|(_, uids)| uids).cloned().collect())
+            }
+        };
+        let gone = self.gone.iter().filter(|(_, found)| meant(found)).map(|(uid, _)| uid.clone());
+        present.into_iter().flatten().chain(gone).collect()
     }
 
     /// All names in order, from one on.
@@ -131,6 +155,7 @@ impl Pods {
         }
         let name = parts.name.clone();
         self.by_uid.remove(uid);
+        self.gone.remember(uid.clone(), name.clone());
         if let Some(uids) = self.by_name.get_mut(&name) {
             uids.remove(uid);
             if uids.is_empty() {
@@ -145,6 +170,31 @@ impl PodParts {
     pub(crate) fn workload(&self) -> Option<ResourceKey> {
         let placed = self.placement.as_ref().and_then(|p| ResourceKey::parse(&p.workload).ok());
         placed.or_else(|| self.waiting.as_ref().map(|waiting| waiting.workload.clone()))
+    }
+
+    /// How it stands, in a sentence.
+    pub(crate) fn reason(&self) -> String {
+        if let (Some(waiting), true) = (&self.waiting, self.placement.is_none()) {
+            return waiting.message.clone();
+        }
+        let node = self.placement.as_ref().map_or("", |placement| placement.node.as_str());
+        let Some(observed) = self.observed.as_ref() else {
+            return format!("placed on {node}, which has not reported it yet");
+        };
+        let said = [observed.reason.as_str(), observed.message.as_str()];
+        let said: Vec<&str> = said.into_iter().filter(|text| !text.is_empty()).collect();
+        let said = if said.is_empty() { String::new() } else { format!(": {}", said.join(": ")) };
+        match (self.leaving_ms, observed.phase, observed.ready) {
+            (Some(_), ..) => format!("its placement was withdrawn; it stops on {node}{said}"),
+            (None, PodPhase::Running, true) => format!("runs on {node} and is ready{said}"),
+            (None, PodPhase::Running, false) => format!("runs on {node} and is not ready{said}"),
+            (None, PodPhase::Pending, _) => format!("starts on {node}{said}"),
+            (None, PodPhase::Succeeded, _) => format!("ended well on {node}{said}"),
+            (None, PodPhase::Failed, _) => format!("failed on {node}{said}"),
+            (None, PodPhase::Unknown | PodPhase::Gone, _) => {
+                format!("{node} cannot tell how it is{said}")
+            }
+        }
     }
 
     fn new(name: Name) -> Self {

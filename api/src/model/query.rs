@@ -3,7 +3,10 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use setpoint_schemas::{Decision, GroupKind, NodeName, Placement, PodUid, Resource, ResourceKey};
+use serde_json::{Value, json};
+use setpoint_schemas::{
+    Decision, GroupKind, NodeName, Placement, PodObserved, PodUid, Resource, ResourceKey,
+};
 use tokio::sync::watch;
 
 use super::pods::Name;
@@ -18,30 +21,38 @@ pub(crate) struct Page {
 }
 
 /// The fleet in numbers.
-pub(crate) struct Summary {
-    pub(crate) term: i64,
-    pub(crate) epoch: i64,
-    pub(crate) time_ms: i64,
-    pub(crate) role: String,
-    pub(crate) ready: bool,
-    pub(crate) nodes: usize,
-    pub(crate) nodes_lost: usize,
-    pub(crate) placed: usize,
-    pub(crate) pods_ready: usize,
-    pub(crate) waiting: usize,
-    pub(crate) stopping: usize,
-    pub(crate) holds: Vec<String>,
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Summary {
+    /// The present term.
+    pub term: i64,
+    /// The epoch that was shown last.
+    pub epoch: i64,
+    /// Its engine time, milliseconds since 1970.
+    pub time_ms: i64,
+    /// `starting`, `standby` or `leader`.
+    pub role: String,
+    /// Whether answers are current.
+    pub ready: bool,
+    /// Nodes that are known.
+    pub nodes: usize,
+    /// Those of them whose lease ran out.
+    pub nodes_lost: usize,
+    /// Pods that have a place.
+    pub placed: usize,
+    /// Those of them that are ready.
+    pub pods_ready: usize,
+    /// Pods that wait for a place; of several of one workload only the next.
+    pub waiting: usize,
+    /// Pods whose placement was withdrawn and that are still there.
+    pub stopping: usize,
+    /// What holds replacements, one sentence each.
+    pub holds: Vec<String>,
 }
 
 impl ReadModel {
     /// One object.
     pub(crate) fn get(&self, kind: &GroupKind, namespace: &str, name: &str) -> Option<Entry> {
         self.read().entry(&(kind.clone(), (Arc::from(namespace), Arc::from(name))))
-    }
-
-    /// One accepted resource, beneath whatever is served under its name.
-    pub(crate) fn resource(&self, key: &ResourceKey) -> Option<Arc<Resource>> {
-        self.read().resource(key).cloned()
     }
 
     /// All resources of all kinds that `keep` holds on to.
@@ -94,9 +105,41 @@ impl ReadModel {
         uids.filter_map(|uid| inner.pods.parts(uid)?.placement.clone()).collect()
     }
 
-    /// The uids of the pods of a name, in whatever namespace.
-    pub fn pod_uids(&self, name: &str) -> Vec<String> {
-        self.read().pods.uids_named(name)
+    /// The uids of the pods that have or had a name, in one namespace or in all.
+    pub fn pod_uids(&self, namespace: Option<&str>, name: &str) -> Vec<PodUid> {
+        self.read().pods.uids_named(namespace, name)
+    }
+
+    /// The workload of a pod, as far as the pod is there.
+    pub fn pod_workload(&self, uid: &PodUid) -> Option<ResourceKey> {
+        self.read().pods.parts(uid)?.workload()
+    }
+
+    /// A pod as it was observed last.
+    pub fn observed(&self, uid: &PodUid) -> Option<Arc<PodObserved>> {
+        self.read().pods.parts(uid)?.observed.clone()
+    }
+
+    /// How a pod stands, in a sentence; `None` when it is not there.
+    pub fn pod_reason(&self, uid: &PodUid) -> Option<String> {
+        self.read().pods.parts(uid).map(|parts| parts.reason())
+    }
+
+    /// Remembers the namespace and name of pods that are or were there.
+    pub fn remember_pods(&self, pods: impl IntoIterator<Item = (PodUid, String, String)>) {
+        let mut inner = self.write();
+        for (uid, namespace, name) in pods {
+            inner.pods.remember(uid, (Arc::from(namespace), Arc::from(name)));
+        }
+    }
+
+    /// A decision as it is answered: as it stands on the log, and the name of its pod.
+    pub fn told(&self, decision: &Decision) -> Value {
+        let uid = PodUid::parse(&decision.pod).ok();
+        let name = uid.and_then(|uid| self.pod_name(&uid));
+        let mut told = json!(decision);
+        told["podName"] = json!(name.map_or_else(String::new, |(_, name)| name.to_string()));
+        told
     }
 
     /// Where a watch begins that has seen everything up to and with an epoch, and its bell.
@@ -131,7 +174,7 @@ impl ReadModel {
     }
 
     /// The fleet in numbers.
-    pub(crate) fn summary(&self) -> Summary {
+    pub fn summary(&self) -> Summary {
         let inner = self.read();
         let mut summary = Summary {
             term: inner.term,
@@ -158,9 +201,9 @@ impl ReadModel {
         summary
     }
 
-    /// The namespace and name of a pod that is known.
+    /// The namespace and name of a pod that is or was there.
     pub(crate) fn pod_name(&self, uid: &PodUid) -> Option<(Arc<str>, Arc<str>)> {
-        self.read().pods.name(uid)
+        self.read().pods.name_ever(uid)
     }
 }
 

@@ -13,7 +13,8 @@ use setpoint_schemas::{RequestItem, Resource, ResourceKey, Verb};
 
 use super::access::admin_only;
 use super::guard::{REQUEST_BODY_BYTES_MAX, body_of};
-use super::prepare::{Prepared, parse, prepare, strip, text};
+use super::foresee::foresee;
+use super::prepare::{Prepared, parse, prepare, text};
 use super::submit::submit;
 use super::write::item_of;
 use super::{Shared, answer};
@@ -96,22 +97,24 @@ pub(crate) async fn apply(
     let model = &app.state.parts.model;
     let pruned = pruned(model, &apply, &prepared)?;
     lines.extend(pruned.iter().map(|key| line_of(key, Outcome::Deleted)));
-    if apply.dry_run {
-        for (line, prepared) in lines.iter_mut().zip(&prepared) {
-            line.result = foreseen(model, &apply.field_manager, prepared).word();
-        }
-        return Ok(done(&lines, true, "dry run: nothing was applied"));
-    }
     let mut items: Vec<RequestItem> =
         prepared.iter().map(|prepared| item_of(prepared, Verb::Apply, prepared.version)).collect();
     items.extend(pruned.iter().map(|resource| deletion(resource)));
     let manager = (apply.field_manager.clone(), apply.force);
-    let verdict = submit(&app.state, &actor, manager, items).await?;
+    let verdict = if apply.dry_run {
+        foresee(&app.state, &actor, manager, items).await?.verdict
+    } else {
+        submit(&app.state, &actor, manager, items).await?
+    };
     for (line, item) in lines.iter_mut().zip(&verdict.items) {
         line.result = item.outcome.word();
         line.message.clone_from(&item.message);
     }
-    Ok(done(&lines, verdict.accepted, &verdict.reason))
+    let reason = match (apply.dry_run, verdict.accepted) {
+        (true, true) => "dry run: nothing was applied",
+        _ => &verdict.reason,
+    };
+    Ok(done(&lines, verdict.accepted, reason))
 }
 
 fn prepare_all(app: &Shared, apply: &Apply) -> (Vec<Prepared>, Vec<Line>) {
@@ -182,19 +185,6 @@ fn pruned(
             && !kept.contains(&resource.key())
             && selected(resource)
     }))
-}
-
-/// What applying would do, as far as it can be said without the leader.
-fn foreseen(model: &ReadModel, manager: &str, prepared: &Prepared) -> Outcome {
-    let key = ResourceKey::new(prepared.kind.group_kind(), &prepared.namespace, &prepared.name);
-    let Some(resource) = model.resource(&key) else { return Outcome::Created };
-    let mut present: Value = serde_json::from_str(&resource.body).unwrap_or_default();
-    strip(&mut present);
-    let mut merged = present.clone();
-    setpoint_patch::merge(&mut merged, &prepared.object);
-    let owned = owned_by(&resource, manager);
-    let left_out = owned.iter().any(|pointer| prepared.object.pointer(pointer).is_none());
-    if merged == present && !left_out { Outcome::Unchanged } else { Outcome::Configured }
 }
 
 /// The JSON pointers that a manager owns.

@@ -26,9 +26,11 @@ pub(crate) async fn delete(call: Call) -> Result<Response, ApiError> {
     let object = shown(&call, &entry);
     let asked = version_of(&json!({"metadata": options["preconditions"]}))?;
     let dry = call.params.dry_run() || options["dryRun"].as_array().is_some_and(|d| !d.is_empty());
-    if !dry {
-        let expected_version = expected(&kind, &entry, asked)?;
-        let item = RequestItem { expected_version, ..item_of(&kind, &entry) };
+    let expected_version = expected(&kind, &entry, asked)?;
+    let item = RequestItem { expected_version, ..item_of(&kind, &entry) };
+    if dry {
+        call.foresee_one(&kind, item).await?;
+    } else {
         call.submit_one(&kind, item).await?;
     }
     Ok(answer(json!({

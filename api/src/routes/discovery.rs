@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use axum::extract::State;
-use axum::http::{HeaderMap, Method, StatusCode, header};
+use axum::http::{Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 use setpoint_schemas::Standing;
@@ -13,10 +13,6 @@ use crate::KindInfo;
 
 /// The Kubernetes version whose API shapes are followed, for clients that look at it.
 const KUBERNETES_MINOR: &str = "20";
-
-/// `{"swagger":"2.0","info":{"title":"Setpoint","version":"v1"}}` in the protocol buffers of
-/// OpenAPI v2: field 1 is the version, field 2 the info with its fields 1 and 2.
-const OPENAPI_PROTOBUF: &[u8] = b"\x0a\x032.0\x12\x0e\x0a\x08Setpoint\x12\x02v1";
 
 /// `/version`.
 pub(crate) async fn version(State(app): State<Shared>) -> Response {
@@ -42,19 +38,6 @@ pub(crate) async fn groups(State(app): State<Shared>) -> Response {
     let groups: Vec<Value> =
         versions_by_group(&app).iter().map(|(group, versions)| group_of(group, versions)).collect();
     answer(json!({"kind": "APIGroupList", "apiVersion": "v1", "groups": groups}))
-}
-
-/// `/openapi/v2`: as good as empty, so that clients look no further.
-pub(crate) async fn openapi(headers: HeaderMap) -> Response {
-    let accepted = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok());
-    if accepted.is_some_and(|accept| accept.contains("protobuf")) {
-        let kind = "application/com.github.proto-openapi.spec.v2.v1.0+protobuf";
-        return ([(header::CONTENT_TYPE, kind)], OPENAPI_PROTOBUF).into_response();
-    }
-    answer(json!({
-        "swagger": "2.0", "info": {"title": "Setpoint", "version": "v1"},
-        "paths": {}, "definitions": {},
-    }))
 }
 
 /// `/api/v1`, `/apis/{group}` and `/apis/{group}/{version}`; `None` for any other path.

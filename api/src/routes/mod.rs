@@ -6,12 +6,14 @@ mod access;
 
 mod health;
 mod discovery;
+mod openapi;
 mod read;
 mod watch;
 mod events;
 mod write;
 mod prepare;
 mod submit;
+mod foresee;
 mod scale;
 mod delete;
 
@@ -64,6 +66,7 @@ pub(crate) fn router(app: Shared) -> Router {
         .route("/decisions", get(verbs::decisions))
         .route("/log/{topic}/{partition}", get(verbs::log))
         .route("/deadletter", get(verbs::dead_letters))
+        .route("/deadletter/{topic}/{partition}/{offset}/replay", post(verbs::replay))
         .route("/status", get(verbs::status));
     Router::new()
         .route("/livez", get(health::livez))
@@ -73,7 +76,7 @@ pub(crate) fn router(app: Shared) -> Router {
         .route("/version", get(discovery::version))
         .route("/api", get(discovery::core_versions))
         .route("/apis", get(discovery::groups))
-        .route("/openapi/v2", get(discovery::openapi))
+        .route("/openapi/v2", get(openapi::openapi))
         .nest("/setpoint/v1", own)
         .fallback(any(kubernetes))
         .layer(from_fn_with_state(app.clone(), guard::guard))

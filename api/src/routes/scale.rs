@@ -31,19 +31,20 @@ pub(crate) async fn set(call: &Call, kind: &KindInfo, scale: &Value) -> Result<R
         let mistake = format!("spec.replicas: {replicas} is not between 0 and {}", i32::MAX);
         return Err(ApiError::invalid(kind, &call.target.name, &[mistake]));
     }
-    if !call.params.dry_run() {
-        let item = RequestItem {
-            verb: Verb::MergePatch,
-            api_version: kind.api_version(),
-            kind: kind.kind.clone(),
-            namespace: call.target.namespace.clone(),
-            name: call.target.name.clone(),
-            subresource: "scale".to_owned(),
-            body: json!({"spec": {"replicas": replicas}}).to_string(),
-            expected_version: version_of(scale)?,
-        };
-        call.submit_one(kind, item).await?;
+    let item = RequestItem {
+        verb: Verb::MergePatch,
+        api_version: kind.api_version(),
+        kind: kind.kind.clone(),
+        namespace: call.target.namespace.clone(),
+        name: call.target.name.clone(),
+        subresource: "scale".to_owned(),
+        body: json!({"spec": {"replicas": replicas}}).to_string(),
+        expected_version: version_of(scale)?,
+    };
+    if call.params.dry_run() {
+        return Ok(answer(scale_of(&call.foreseen_object(kind, item).await?)));
     }
+    call.submit_one(kind, item).await?;
     Ok(answer(current(call, kind)?))
 }
 
@@ -70,13 +71,17 @@ fn scaled(call: &Call) -> Result<Arc<KindInfo>, ApiError> {
 }
 
 fn current(call: &Call, kind: &KindInfo) -> Result<Value, ApiError> {
-    let object = render::object(&find(call, kind)?);
+    Ok(scale_of(&render::object(&find(call, kind)?)))
+}
+
+/// An object's `Scale`.
+fn scale_of(object: &Value) -> Value {
     let metadata = &object["metadata"];
     let labels =
         object.pointer("/spec/selector/matchLabels").unwrap_or(&object["spec"]["selector"]);
     let pair = |(key, value): (&String, &Value)| Some(format!("{key}={}", value.as_str()?));
     let pairs: Vec<String> = labels.as_object().into_iter().flatten().filter_map(pair).collect();
-    Ok(json!({
+    json!({
         "kind": "Scale", "apiVersion": "autoscaling/v1",
         "metadata": {
             "name": metadata["name"], "namespace": metadata["namespace"], "uid": metadata["uid"],
@@ -88,5 +93,5 @@ fn current(call: &Call, kind: &KindInfo) -> Result<Value, ApiError> {
             "replicas": object["status"]["replicas"].as_i64().unwrap_or(0),
             "selector": pairs.join(","),
         },
-    }))
+    })
 }

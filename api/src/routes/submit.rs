@@ -20,24 +20,34 @@ const MODEL_PATIENCE: Duration = Duration::from_secs(5);
 pub(crate) async fn submit(
     state: &Shared,
     actor: &Actor,
-    (manager, force): (String, bool),
+    manager: (String, bool),
     items: Vec<RequestItem>,
 ) -> Result<Verdict, ApiError> {
+    let request = request_of(state, actor, manager, items)?;
+    let verdict = state.parts.requests.submit(request).await?;
+    state.parts.model.reached(verdict.epoch, MODEL_PATIENCE).await;
+    Ok(verdict)
+}
+
+/// Items as one request, within the bound of its record.
+pub(crate) fn request_of(
+    state: &Shared,
+    actor: &Actor,
+    (manager, force): (String, bool),
+    items: Vec<RequestItem>,
+) -> Result<Request, ApiError> {
     let bytes = items.iter().map(size_of).sum::<usize>();
     if bytes > REQUEST_BYTES_MAX {
         return Err(SubmitError::TooLarge { bytes, max: REQUEST_BYTES_MAX }.into());
     }
-    let request = Request {
+    Ok(Request {
         id: state.request_id(),
         time_ms: now_ms(),
         actor: actor.name.clone(),
         field_manager: manager,
         force,
         items,
-    };
-    let verdict = state.parts.requests.submit(request).await?;
-    state.parts.model.reached(verdict.epoch, MODEL_PATIENCE).await;
-    Ok(verdict)
+    })
 }
 
 impl Call {
@@ -51,12 +61,21 @@ impl Call {
         let creates = item.verb == setpoint_schemas::Verb::Create;
         let manager = (self.params.manager(&self.headers), self.params.flag("force"));
         let verdict = submit(&self.app.state, &self.actor, manager, vec![item]).await?;
-        let outcome = verdict.items.into_iter().next();
-        match outcome {
-            Some(item) if verdict.accepted => Ok(item),
-            Some(item) => Err(refused(kind, &name, &item, &verdict.reason, creates)),
-            None => Err(ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, verdict.reason)),
-        }
+        only_item(kind, &name, verdict, creates)
+    }
+}
+
+/// The answer to the only item of a request; a refusal becomes an error.
+pub(crate) fn only_item(
+    kind: &KindInfo,
+    name: &str,
+    verdict: Verdict,
+    creates: bool,
+) -> Result<ItemVerdict, ApiError> {
+    match verdict.items.into_iter().next() {
+        Some(item) if verdict.accepted => Ok(item),
+        Some(item) => Err(refused(kind, name, &item, &verdict.reason, creates)),
+        None => Err(ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, verdict.reason)),
     }
 }
 

@@ -46,8 +46,9 @@ pub(crate) async fn explain(
     Ok(answer(told))
 }
 
-/// `GET /decisions?pod=&resource=&since=&limit=`: newest first. `pod` is a uid or a name,
-/// `resource` a key or a part of one, `since` an epoch.
+/// `GET /decisions?pod=&namespace=&resource=&since=&limit=`: newest first. `pod` is a uid, or a name
+/// with or without `pod/` before it, in the namespace or in all; `resource` a key or a part of one,
+/// `since` an epoch.
 pub(crate) async fn decisions(
     State(app): State<Shared>,
     Extension(actor): Extension<Actor>,
@@ -56,16 +57,20 @@ pub(crate) async fn decisions(
     people_only(&actor)?;
     let model = &app.state.parts.model;
     let (pod, resource) = (params.get("pod"), params.get("resource"));
+    let pod = pod.strip_prefix("pod/").or_else(|| pod.strip_prefix("pods/")).unwrap_or(pod);
+    let namespace = Some(params.get("namespace")).filter(|namespace| !namespace.is_empty());
     let since = params.number("since")?.unwrap_or(0);
     let limit = limit_of(&params, "limit", DECISIONS_LISTED_MAX)?;
-    let named = if pod.is_empty() { Vec::new() } else { model.pod_uids(pod) };
+    let named = if pod.is_empty() { Vec::new() } else { model.pod_uids(namespace, pod) };
     let keep = |decision: &Decision| {
-        let of_pod = pod.is_empty() || decision.pod == pod || named.contains(&decision.pod);
+        let of_pod = pod.is_empty()
+            || decision.pod == pod
+            || named.iter().any(|uid| uid.as_str() == decision.pod);
         let of_resource = resource.is_empty() || decision.resource.contains(resource);
         of_pod && of_resource && decision.epoch >= since
     };
-    let decisions: Vec<Value> =
-        model.decisions(limit, keep).iter().map(|decision| json!(**decision)).collect();
+    let decisions = model.decisions(limit, keep);
+    let decisions: Vec<Value> = decisions.iter().map(|decision| model.told(decision)).collect();
     Ok(answer(json!({"decisions": decisions})))
 }
 
@@ -134,6 +139,16 @@ pub(crate) async fn dead_letters(
     people_only(&actor)?;
     let limit = limit_of(&params, "limit", RECORDS_LISTED_MAX)?;
     Ok(answer(app.state.parts.log.dead_letters(limit).await?))
+}
+
+/// `POST /deadletter/{topic}/{partition}/{offset}/replay`.
+pub(crate) async fn replay(
+    State(app): State<Shared>,
+    Extension(actor): Extension<Actor>,
+    Path((topic, partition, offset)): Path<(String, i32, i64)>,
+) -> Answer {
+    admin_only(&actor)?;
+    Ok(answer(app.state.parts.log.replay(topic, partition, offset).await?))
 }
 
 /// `GET /status`.

@@ -27,10 +27,10 @@ pub(crate) async fn create(call: Call) -> Result<Response, ApiError> {
     held_against(&kind, &object)?;
     name_generated(&call, &mut object);
     let prepared = call.prepare(object)?;
-    if call.params.dry_run() {
-        return Ok(dry(StatusCode::CREATED, prepared, &call));
-    }
     let item = item_of(&prepared, Verb::Create, None);
+    if call.params.dry_run() {
+        return dry(&call, StatusCode::CREATED, &prepared, item).await;
+    }
     call.submit_one(&kind, item).await?;
     Ok(written(&call, &prepared, StatusCode::CREATED))
 }
@@ -50,13 +50,13 @@ pub(crate) async fn update(call: Call) -> Result<Response, ApiError> {
         return status(&call, &kind, Verb::MergePatch, body.to_string()).await;
     }
     let prepared = call.prepare(object)?;
-    if call.params.dry_run() {
-        return Ok(dry(StatusCode::OK, prepared, &call));
-    }
     let version = expected(&kind, &entry, prepared.version)?;
     // A node that registered itself has no Node resource until someone asks something of it.
     let verb = if entry.resource().is_some() { Verb::Update } else { Verb::Create };
     let item = item_of(&prepared, verb, version);
+    if call.params.dry_run() {
+        return dry(&call, StatusCode::OK, &prepared, item).await;
+    }
     call.submit_one(&kind, item).await?;
     Ok(written(&call, &prepared, StatusCode::OK))
 }
@@ -116,9 +116,6 @@ async fn patch_object(
         patched(verb, &mut object, &patch)?;
         held_against(kind, &object)?;
         let prepared = call.prepare(object)?;
-        if call.params.dry_run() {
-            return Ok(dry(StatusCode::OK, prepared, call));
-        }
         let asked = if patch.is_object() { version_of(&patch)? } else { None };
         let asked = expected(kind, &entry, asked)?;
         let secret = secrets::is_secret(&prepared.object);
@@ -131,6 +128,9 @@ async fn patch_object(
                 RequestItem { body, ..item_of(&prepared, verb, asked) }
             }
         };
+        if call.params.dry_run() {
+            return dry(call, StatusCode::OK, &prepared, item).await;
+        }
         match call.submit_one(kind, item).await {
             Ok(_) => return Ok(written(call, &prepared, StatusCode::OK)),
             Err(error)
@@ -147,10 +147,10 @@ async fn apply(call: &Call, kind: &KindInfo, object: Value) -> Result<Response, 
     let prepared = call.prepare(object)?;
     let existed = find(call, kind).is_ok();
     let code = if existed { StatusCode::OK } else { StatusCode::CREATED };
-    if call.params.dry_run() {
-        return Ok(dry(code, prepared, call));
-    }
     let item = item_of(&prepared, Verb::Apply, prepared.version);
+    if call.params.dry_run() {
+        return dry(call, code, &prepared, item).await;
+    }
     call.submit_one(kind, item).await?;
     Ok(written(call, &prepared, code))
 }
@@ -172,6 +172,9 @@ async fn status(
         body,
         expected_version: None,
     };
+    if call.params.dry_run() {
+        return Ok(answer(call.foreseen_object(kind, item).await?));
+    }
     call.submit_one(kind, item).await?;
     Ok(answer(shown(call, &find(call, kind)?)))
 }
@@ -203,14 +206,14 @@ fn written(call: &Call, prepared: &Prepared, code: StatusCode) -> Response {
 }
 
 /// The answer to a dry run: the object as it would be.
-fn dry(code: StatusCode, prepared: Prepared, call: &Call) -> Response {
-    let secret = secrets::is_secret(&prepared.object);
-    let object = if secret {
-        secrets::opened(&call.app.state.parts.sealer, prepared.object)
-    } else {
-        prepared.object
-    };
-    (code, warning_headers(&prepared.warnings), answer(object)).into_response()
+async fn dry(
+    call: &Call,
+    code: StatusCode,
+    prepared: &Prepared,
+    item: RequestItem,
+) -> Result<Response, ApiError> {
+    let object = call.foreseen_object(&prepared.kind, item).await?;
+    Ok((code, warning_headers(&prepared.warnings), answer(object)).into_response())
 }
 
 /// The version that the *resource* must have when the asker names the one of the object. A pod

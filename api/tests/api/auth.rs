@@ -89,6 +89,10 @@ async fn each_role_may_do_what_it_may_and_nothing_else() {
         ("POST", "/setpoint/v1/nodes/n1/confirm-lost", "", [401, 401, 200, 403, 403, 403]),
         ("POST", "/setpoint/v1/apply", "{}", [401, 401, 400, 403, 403, 403]),
         ("GET", "/setpoint/v1/log/setpoint.desired/0", "", [401, 401, 200, 200, 403, 403]),
+        ("GET", "/setpoint/v1/deadletter", "", [401, 401, 200, 200, 403, 403]),
+        ("POST", "/setpoint/v1/deadletter/pods/0/4/replay", "", [401, 401, 200, 403, 403, 403]),
+        ("GET", "/setpoint/v1/decisions", "", [401, 401, 200, 200, 403, 403]),
+        ("GET", "/setpoint/v1/explain?kind=pod&name=web-1", "", [401, 401, 200, 200, 403, 403]),
         ("GET", "/metrics", "", [401, 401, 200, 200, 403, 403]),
     ] {
         let tokens = ["", "wrong-wrong-wrong-wrong", ADMIN, READER, NODE, OTHER];

@@ -7,8 +7,8 @@ use std::sync::{Arc, Mutex};
 
 use serde_json::{Value, json};
 use setpoint_api::ports::{
-    Explain, Gate, Gated, ItemVerdict, LogReads, Observations, Outcome, PortError, PortFuture,
-    Requests, SubmitError, Verdict,
+    Explain, Foreseen, Gate, Gated, ItemVerdict, LogReads, Observations, Outcome, PortError,
+    PortFuture, Requests, SubmitError, Verdict,
 };
 use setpoint_api::{
     ApiState, Change, KindInfo, NodeServed, Parts, ReadModel, Sealer, ServeOptions, TlsFiles, serve,
@@ -56,6 +56,22 @@ impl Leader {
 
     fn decide(&self, request: &Request) -> Verdict {
         let mut accepted = self.accepted.lock().unwrap();
+        let (verdict, draft, changes) = self.judge(&accepted, request);
+        if !verdict.accepted {
+            return verdict;
+        }
+        *accepted = draft;
+        drop(accepted);
+        let epoch = self.commit(|_| changes);
+        Verdict { epoch, ..verdict }
+    }
+
+    /// The verdict, the resources after it and what changes.
+    fn judge(
+        &self,
+        accepted: &BTreeMap<String, Arc<Resource>>,
+        request: &Request,
+    ) -> (Verdict, BTreeMap<String, Arc<Resource>>, Vec<Change>) {
         let mut draft = accepted.clone();
         let mut items = Vec::new();
         let mut changes = Vec::new();
@@ -70,18 +86,8 @@ impl Leader {
             }
         }
         let sound = items.iter().all(|item| item.outcome != Outcome::Refused);
-        if !sound {
-            return Verdict {
-                accepted: false,
-                reason: "refused".to_owned(),
-                epoch: next - 1,
-                items,
-            };
-        }
-        *accepted = draft;
-        drop(accepted);
-        let epoch = self.commit(|_| changes);
-        Verdict { accepted: true, reason: "accepted".to_owned(), epoch, items }
+        let reason = if sound { "accepted" } else { "refused" }.to_owned();
+        (Verdict { accepted: sound, reason, epoch: next - 1, items }, draft, changes)
     }
 }
 
@@ -160,6 +166,15 @@ impl Requests for Leader {
         self.log.lock().unwrap().push(serde_json::to_string(&request).unwrap());
         let verdict = self.decide(&request);
         Box::pin(async move { Ok(verdict) })
+    }
+    fn foresee(&self, request: Request) -> PortFuture<'_, Result<Foreseen, SubmitError>> {
+        let (verdict, _, changes) = self.judge(&self.accepted.lock().unwrap(), &request);
+        let resource = |change| match change {
+            Change::Resource(_, resource) => resource,
+            _ => None,
+        };
+        let resources = changes.into_iter().map(resource).collect();
+        Box::pin(async move { Ok(Foreseen { verdict, resources }) })
     }
 }
 
@@ -252,6 +267,17 @@ impl LogReads for Leader {
     }
     fn dead_letters(&self, limit: usize) -> PortFuture<'_, Result<Value, PortError>> {
         Box::pin(async move { Ok(json!({"limit": limit})) })
+    }
+    /// Letters of odd offsets cannot be read.
+    fn replay(
+        &self,
+        topic: String,
+        partition: i32,
+        offset: i64,
+    ) -> PortFuture<'_, Result<Value, PortError>> {
+        let at = json!({"topic": topic, "partition": partition, "offset": offset});
+        let odd = || PortError::Unprocessable("it still cannot be used".to_owned());
+        Box::pin(async move { if offset % 2 == 1 { Err(odd()) } else { Ok(at) } })
     }
 }
 

@@ -3,7 +3,9 @@
 use crate::common::{Server, T0, deployment, furnish, observed, placement, record, served, server};
 use serde_json::{Value, json};
 use setpoint_api::{Change, WaitingPod};
-use setpoint_schemas::{NodeName, PodUid, ResourceKey};
+use setpoint_schemas::{
+    Action, Decision, NodeName, Placement, PodUid, ResourceKey, ResourceName,
+};
 use std::sync::Arc;
 
 const DEPLOYMENTS: &str = "/apis/apps/v1/namespaces/default/deployments";
@@ -277,11 +279,121 @@ async fn an_apply_is_all_or_nothing_and_says_what_became_of_each_object() {
 }
 
 #[tokio::test]
+async fn a_dry_run_answers_what_would_be_and_leaves_no_trace() {
+    const MERGE: &str = "application/merge-patch+json";
+    let server = server().await;
+    let (plain, web) = ("application/json", format!("{DEPLOYMENTS}/web?dryRun=All"));
+    let (post, scale) = (format!("{DEPLOYMENTS}?dryRun=All"), format!("{DEPLOYMENTS}/web/scale"));
+    let whole = deployment("web", 2).to_string();
+    let stale = {
+        let mut stale = deployment("web", 9);
+        stale["metadata"]["resourceVersion"] = json!("1");
+        stale.to_string()
+    };
+    let first = server.send("POST", &post, plain, &whole).await;
+    assert_eq!((first.0, &first.1["spec"]["replicas"]), (201, &json!(2)));
+    assert_eq!(server.get(&scale).await.0, 404, "it was not created");
+    assert_eq!(server.send("POST", DEPLOYMENTS, plain, &whole).await.0, 201);
+    for (method, path, kind, body, code, pointer, wanted) in [
+        ("POST", &post, plain, &*whole, 409, "/reason", json!("AlreadyExists")),
+        ("PUT", &web, plain, &*stale, 409, "/reason", json!("Conflict")),
+        ("PATCH", &web, MERGE, r#"{"spec":{"replicas":9}}"#, 200, "/spec/replicas", json!(9)),
+        ("PATCH", &web, MERGE, r#"{"spec":{"replicas":2}}"#, 200, "/spec/replicas", json!(2)),
+        (
+            "PATCH",
+            &format!("{scale}?dryRun=All"),
+            MERGE,
+            r#"{"spec":{"replicas":9}}"#,
+            200,
+            "/spec/replicas",
+            json!(9),
+        ),
+        ("DELETE", &web, plain, "", 200, "/status", json!("Success")),
+        ("GET", &web, plain, "", 200, "/spec/replicas", json!(2)),
+    ] {
+        let (found, body) = server.send(method, path, kind, body).await;
+        assert_eq!(found, code, "{method} {path}: {body}");
+        assert_eq!(body.pointer(pointer), Some(&wanted), "{method} {path}: {body}");
+    }
+    let asked = server.leader.log.lock().unwrap().len();
+    assert_eq!(asked, 1, "only the creation reached the log");
+}
+
+#[tokio::test]
+async fn openapi_says_of_every_kind_that_it_can_be_tried() {
+    let server = server().await;
+    let (_, document) = server.get("/openapi/v2").await;
+    let path = "/apis/apps/v1/namespaces/{namespace}/deployments/{name}";
+    let patch = &document["paths"][path]["patch"];
+    assert_eq!(patch["parameters"][0]["name"], "dryRun");
+    assert_eq!(patch["x-kubernetes-group-version-kind"]["kind"], "Deployment");
+    let kind = "application/com.github.proto-openapi.spec.v2@v1.0+protobuf";
+    let call = server.client.get(format!("{}/openapi/v2", server.base)).header("accept", kind);
+    let bytes = call.send().await.unwrap().bytes().await.unwrap();
+    let holds = |text: &str| bytes.windows(text.len()).any(|window| window == text.as_bytes());
+    assert!(holds(path) && holds("dryRun") && holds(r#""kind":"Ingress""#));
+}
+
+#[tokio::test]
+async fn decisions_are_found_by_the_pods_name_its_uid_and_after_it_is_gone() {
+    let server = server().await;
+    furnish(&server).await;
+    let uid = PodUid::parse("web-1").unwrap();
+    let decision = Decision {
+        action: Action::Place,
+        pod: "uid-9".to_owned(),
+        resource: "apps/Deployment/default/web".to_owned(),
+        ..setpoint_schemas::samples::decision()
+    };
+    let named = placement("uid-9", "n1", 2);
+    let named = Placement { name: ResourceName::parse("web-9").unwrap(), ..(*named).clone() };
+    let nine = PodUid::parse("uid-9").unwrap();
+    server.leader.commit(|_| {
+        vec![
+            Change::Placement(nine.clone(), Some(Arc::new(named))),
+            Change::Decision(Arc::new(decision)),
+        ]
+    });
+    server.leader.commit(|_| vec![Change::Placement(uid, None)]);
+    server.leader.commit(|_| vec![Change::Placement(nine, None)]);
+    for (query, found) in [
+        ("pod=web-9", 1),
+        ("pod=pod/web-9", 1),
+        ("pod=uid-9", 1),
+        ("pod=web-9&namespace=default", 1),
+        ("pod=web-9&namespace=other", 0),
+        ("pod=web-1", 0),
+        ("", 1),
+    ] {
+        let (_, answer) = server.get(&format!("/setpoint/v1/decisions?{query}")).await;
+        let decisions = answer["decisions"].as_array().unwrap();
+        assert_eq!(decisions.len(), found, "{query}: {answer}");
+        assert!(decisions.iter().all(|decision| decision["podName"] == "web-9"), "{answer}");
+    }
+}
+
+#[tokio::test]
+async fn a_dead_letter_is_replayed_or_says_why_not() {
+    let server = server().await;
+    let replay = |offset: i64| format!("/setpoint/v1/deadletter/setpoint.pods/0/{offset}/replay");
+    let (code, body) = server.post(&replay(4), json!({})).await;
+    assert_eq!((code, &body["topic"]), (200, &json!("setpoint.pods")));
+    let (code, body) = server.post(&replay(5), json!({})).await;
+    assert_eq!((code, &body["message"]), (422, &json!("it still cannot be used")));
+}
+
+#[tokio::test]
 async fn a_body_over_the_bound_is_refused_and_a_panic_is_an_error_like_any_other() {
     let server = server().await;
     let mut large = deployment("large", 1);
     large["metadata"]["annotations"] = json!({"a": "x".repeat(1 << 20)});
-    assert_eq!(server.post(DEPLOYMENTS, large).await.0, 413);
+    let (code, body) = server.post(DEPLOYMENTS, large.clone()).await;
+    assert_eq!((code, &body["reason"]), (413, &json!("RequestEntityTooLarge")));
+    assert!(body["message"].as_str().unwrap().contains("1048576 bytes"), "{body}");
+    // Small enough as a body, too large as a record with what surrounds it.
+    large["metadata"]["annotations"] = json!({"a": "x".repeat((1 << 20) - 250)});
+    let (code, body) = server.post(DEPLOYMENTS, large.clone()).await;
+    assert_eq!(code, 413, "{} bytes: {body}", large.to_string().len());
     let mut panics = deployment("panics", 1);
     panics["spec"]["panic"] = json!(true);
     let (code, body) = server.post(DEPLOYMENTS, panics).await;

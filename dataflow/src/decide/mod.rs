@@ -9,12 +9,15 @@ mod planning;
 mod placing;
 mod pods;
 mod requests;
+mod judge;
 mod statuses;
 mod tallies;
 mod turn;
 mod workloads;
 
 pub(crate) use causes::cause_of;
+pub(crate) use judge::Judge;
+pub(crate) use planning::counts;
 pub(crate) use orphans::with_orphans;
 pub(crate) use placing::placement_of;
 pub(crate) use turn::Turn;

@@ -1,6 +1,7 @@
 //! Everything that an apply names, read and judged: Kubernetes documents and Compose projects.
 
 use std::collections::BTreeMap;
+use std::rc::Rc;
 
 use setpoint_schemas::ResourceKey;
 
@@ -9,6 +10,7 @@ use crate::gate::{self, GateOptions, Gated};
 use crate::problem::{Fault, FieldPath, Origin, Problem};
 use crate::read::{self, Document};
 use crate::source::{self, ReadOptions, Source, Text};
+use crate::yaml::Parsed;
 
 /// How an apply's files are read and judged.
 #[derive(Debug, Clone, Default)]
@@ -57,6 +59,8 @@ pub fn load(
 /// A document, and what was found about it before the gate.
 struct Item {
     document: Document,
+    /// The trees of its file, for the lines of its fields; none where the text has no lines.
+    trees: Rc<[Parsed]>,
     ignored: Vec<gate::Ignored>,
     warnings: Vec<String>,
 }
@@ -66,10 +70,20 @@ fn items(text: &Text, options: &LoadOptions) -> Result<Vec<Item>, Vec<Problem>> 
     if let [tree] = &trees[..]
         && compose::is_compose(&tree.node.value())
     {
-        return compose_items(text, options);
+        return compose_items(text, options).map_err(|problems| {
+            problems.into_iter().map(|problem| with_line(problem, &text.name, &trees)).collect()
+        });
     }
     let documents = read::flattened(text, &trees).map_err(|problem| vec![problem])?;
-    let plain = |document| Item { document, ignored: Vec::new(), warnings: Vec::new() };
+    // JSON is read without lines.
+    let json = text.text.trim_start().starts_with(['{', '[']);
+    let trees: Rc<[Parsed]> = if json { Rc::default() } else { trees.into() };
+    let plain = |document| Item {
+        document,
+        trees: trees.clone(),
+        ignored: Vec::new(),
+        warnings: Vec::new(),
+    };
     Ok(documents.into_iter().map(plain).collect())
 }
 
@@ -82,6 +96,8 @@ fn compose_items(text: &Text, options: &LoadOptions) -> Result<Vec<Item>, Vec<Pr
     let mut ignored = project.ignored;
     let items = project.objects.into_iter().map(|value| Item {
         document: Document { origin: origin.clone(), within: FieldPath::root(), value },
+        // What is wrong with an object made of a Compose file has no line in it.
+        trees: Rc::default(),
         // What concerns the whole file is told once, with its first object.
         ignored: std::mem::take(&mut ignored),
         warnings: std::mem::take(&mut warnings),
@@ -106,6 +122,18 @@ fn twice(accepted: &[(Origin, Gated)]) -> Vec<Problem> {
     problems
 }
 
+/// The problem with the line of its field, when it is of this file.
+fn with_line(mut problem: Problem, file: &str, trees: &[Parsed]) -> Problem {
+    let here = problem.origin.as_ref().filter(|origin| origin.file == file);
+    let tree = here.and_then(|origin| trees.iter().find(|tree| tree.number == origin.document));
+    if let (Some(tree), None) = (tree, problem.line)
+        && !problem.path.as_str().is_empty()
+    {
+        problem.line = Some(tree.node.line_of(problem.path.as_str()));
+    }
+    problem
+}
+
 fn gate_item(item: &Item, gating: &GateOptions) -> Result<Gated, Vec<Problem>> {
     let document = &item.document;
     let prefix = document.within.as_str();
@@ -119,7 +147,7 @@ fn gate_item(item: &Item, gating: &GateOptions) -> Result<Gated, Vec<Problem>> {
             .into_iter()
             .map(|mut problem| {
                 problem.path = problem.path.within(prefix);
-                problem.at(&document.origin)
+                with_line(problem.at(&document.origin), &document.origin.file, &item.trees)
             })
             .collect()),
     }

@@ -128,6 +128,8 @@ pub struct Problem {
     pub origin: Option<Origin>,
     /// The field.
     pub path: FieldPath,
+    /// The line of the field, or of what it is missing from; absent where it is not known.
+    pub line: Option<usize>,
     /// What is wrong with it.
     pub reason: String,
     /// The sort of problem.
@@ -138,7 +140,7 @@ impl Problem {
     /// A problem of a field, without an origin yet.
     #[must_use]
     pub fn new(fault: Fault, path: FieldPath, reason: impl Into<String>) -> Self {
-        Problem { origin: None, path, reason: reason.into(), fault }
+        Problem { origin: None, path, line: None, reason: reason.into(), fault }
     }
 
     /// The same problem, found in this document.

@@ -12,8 +12,9 @@ const HEADERS: [&str; 8] = ["EPOCH", "TIME", "ACTION", "POD", "RESOURCE", "NODE"
 pub(crate) fn decisions_table(decisions: &[Value]) -> String {
     let row = |d: &Value| {
         let mut row = vec![number(d, "/epoch").to_string(), clock(number(d, "/time_ms"))];
-        let texts = ["/action", "/pod", "/resource", "/node", "/rule", "/reason"];
-        row.extend(texts.map(|pointer| dash(text(d, pointer))));
+        let texts = [text(d, "/action"), pod(d)];
+        let rest = ["/resource", "/node", "/rule", "/reason"].map(|pointer| text(d, pointer));
+        row.extend(texts.into_iter().chain(rest).map(dash));
         row
     };
     table(&HEADERS, &decisions.iter().map(row).collect::<Vec<_>>())
@@ -25,7 +26,7 @@ pub(crate) fn decision_lines(d: &Value) -> Vec<String> {
         "" => String::new(),
         node => format!(" on {node}"),
     };
-    let about = [text(d, "/pod"), text(d, "/resource")].into_iter().find(|t| !t.is_empty());
+    let about = [pod(d), text(d, "/resource")].into_iter().find(|t| !t.is_empty());
     let about = about.map(|about| format!(" {about}")).unwrap_or_default();
     let mut lines = vec![
         format!("{}  {}{about}{on}", clock(number(d, "/time_ms")), text(d, "/action")),
@@ -35,6 +36,14 @@ pub(crate) fn decision_lines(d: &Value) -> Vec<String> {
     lines.extend(list(d, "/alternatives").iter().map(alternative));
     lines.push(format!("  decided: epoch {}, term {}", number(d, "/epoch"), number(d, "/term")));
     lines
+}
+
+/// The pod's name; its uid when the name is not known any more.
+fn pod(d: &Value) -> &str {
+    match text(d, "/podName") {
+        "" => text(d, "/pod"),
+        name => name,
+    }
 }
 
 fn cause(c: &Value) -> String {
@@ -61,7 +70,7 @@ mod tests {
     #[test]
     fn a_decision_is_told_with_its_causes_and_alternatives() {
         let decision = json!({
-            "epoch": 7, "term": 2, "time_ms": 0, "action": "Place", "pod": "web-1-a",
+            "epoch": 7, "term": 2, "time_ms": 0, "action": "Place", "pod": "f00-1", "podName": "web-1-a",
             "resource": "apps/Deployment/default/web", "node": "n2", "rule": "replace_lost",
             "reason": "its node n1 is lost",
             "causes": [{"topic": "setpoint.leases", "partition": 0, "offset": 41, "text": "lease of n1, 12"}],

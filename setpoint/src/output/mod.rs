@@ -15,9 +15,9 @@ mod ledger;
 mod describe;
 mod yaml;
 
-pub(crate) use columns::columns;
+pub(crate) use columns::{Columns, columns};
 pub(crate) use describe::describe;
 pub(crate) use format::Format;
 pub(crate) use ledger::{decision_lines, decisions_table};
-pub(crate) use table::table;
+pub(crate) use table::{row, table, widths};
 pub(crate) use yaml::{json, yaml};

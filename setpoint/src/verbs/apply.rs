@@ -5,12 +5,15 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
 
-use crate::context::{Context, note, warn};
+use crate::context::{Context, warn};
 use crate::failure::{Ended, Failure};
 use crate::output::field::{is_true, list, name, namespace, text};
-use crate::verbs::manifest::{Files, Item};
+use crate::verbs::manifest::{Files, Item, tell_warnings};
 use crate::verbs::rollout::wait_for;
 use crate::verbs::wait::duration;
+
+/// What the engine says when fields belong to another manager.
+const CONFLICT: &str = "apply failed with";
 
 /// Who applies, unless told otherwise; owns the fields that it sets.
 pub(crate) const FIELD_MANAGER: &str = "setpoint-apply";
@@ -67,6 +70,7 @@ pub(crate) async fn run(apply: Apply, cx: &mut Context) -> Result<Ended, Failure
         let selector = crate::verbs::selector::Selector::parse(selector)?;
         items.retain(|item| selector.matches(&item.object));
     }
+    tell_warnings(&items);
     if apply.dry_run == DryRun::Client {
         for item in &items {
             cx.out.line(format!("{} would be applied (dry run, client)", shown(&item.object)))?;
@@ -115,19 +119,25 @@ fn report(apply: &Apply, items: &[Item], answer: &Value, cx: &mut Context) -> Re
                 None => failure.at(shown_result(result), text(result, "/message")),
             },
         );
-        return Err(failure.remedy("nothing was applied; correct it and apply again"));
+        let conflict = results.iter().any(|result| text(result, "/message").contains(CONFLICT));
+        return Err(failure.remedy(match conflict {
+            true => {
+                "nothing was applied; leave those fields out of the manifest, or take them over \
+                 with --force-conflicts"
+            }
+            false => "nothing was applied; correct it and apply again",
+        }));
     }
     let dry = if apply.dry_run == DryRun::Server { " (dry run, server)" } else { "" };
     for result in results {
-        for warning in list(result, "/warnings").iter().filter_map(Value::as_str) {
-            warn(format!("{}: {warning}", shown_result(result)));
+        // The manifest was judged here by the same gate: what it said was told with its place.
+        if item_of(items, result).is_none() {
+            for warning in list(result, "/warnings").iter().filter_map(Value::as_str) {
+                warn(format!("{}: {warning}", shown_result(result)));
+            }
         }
         let subject = item_of(items, result).map_or(shown_result(result), |i| shown(&i.object));
         cx.out.line(format!("{subject} {}{dry}", text(result, "/result")))?;
-    }
-    let kept = items.iter().filter(|item| item.kept).count();
-    if kept > 0 {
-        note(format!("{kept} of {} objects are kept and have no effect here yet", items.len()));
     }
     Ok(())
 }

@@ -26,13 +26,24 @@ enum Shell {
 }
 
 pub(crate) fn run(completion: &Completion) -> Result<Ended, Failure> {
-    let shell = match completion.shell {
+    std::io::Write::write_all(&mut std::io::stdout(), &generated(completion.shell))?;
+    Ok(Ended::Well)
+}
+
+fn generated(shell: Shell) -> Vec<u8> {
+    let shell = match shell {
         Shell::Bash => clap_complete::Shell::Bash,
         Shell::Zsh => clap_complete::Shell::Zsh,
         Shell::Fish => clap_complete::Shell::Fish,
     };
     let mut script = Vec::new();
     clap_complete::generate(shell, &mut Cli::command(), "setpoint", &mut script);
-    std::io::Write::write_all(&mut std::io::stdout(), &script)?;
-    Ok(Ended::Well)
+    script
+}
+
+/// The script of a shell by its name.
+#[cfg(test)]
+pub(crate) fn script(shell: &str) -> Option<String> {
+    let shell = Shell::from_str(shell, false).ok()?;
+    String::from_utf8(generated(shell)).ok()
 }

@@ -41,7 +41,7 @@ enum Verb {
         #[arg(long, short, value_enum, default_value = "yaml")]
         output: Format,
     },
-    /// Append one to its topic again, after its cause was mended
+    /// Append one to its topic again, when this version can read it; says why when not
     Replay {
         /// TOPIC/PARTITION@OFFSET, as `list` prints it
         position: String,
@@ -68,14 +68,16 @@ pub(crate) async fn run(verb: DeadLetter, cx: &mut Context) -> Result<Ended, Fai
             let letter = letters.iter().find(|letter| position(letter) == wanted);
             let letter = letter.ok_or_else(|| {
                 Failure::new(format!("failed to show {wanted}"))
-                    .because("there is no dead letter of this position")
+                    .because(format!("it is not among the latest {LOOKED_THROUGH_MAX} dead letters"))
+                    .remedy("see which there are with: setpoint deadletter list")
             })?;
             cx.out.line(if output == Format::Json { as_json(letter) } else { yaml(letter) })?;
         }
         Verb::Replay { position } => {
             let done = cx.client.post(&replay_path(&position)?, &json!({})).await;
-            done.map_err(|error| error.during(format!("failed to replay {position}")))?;
-            cx.out.line(format!("{position} appended again"))?;
+            let done =
+                done.map_err(|error| error.during(format!("failed to replay {position}")))?;
+            cx.out.line(format!("{position} appended again as {}", self::position(&done)))?;
         }
     }
     Ok(Ended::Well)
@@ -84,10 +86,7 @@ pub(crate) async fn run(verb: DeadLetter, cx: &mut Context) -> Result<Ended, Fai
 async fn fetch(limit: usize, cx: &Context) -> Result<Vec<Value>, Failure> {
     let answer = cx.client.get("/setpoint/v1/deadletter", &[("limit", limit.to_string())]).await;
     let answer = answer.map_err(|error| error.during("failed to read the dead letters"))?;
-    Ok(match answer {
-        Value::Array(letters) => letters,
-        answer => list(&answer, "/items").to_vec(),
-    })
+    Ok(list(&answer, "/items").to_vec())
 }
 
 fn shown(letters: &[Value]) -> String {

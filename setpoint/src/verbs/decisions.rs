@@ -4,9 +4,9 @@ use clap::Args;
 use serde_json::Value;
 
 use crate::client::KindPath;
-use crate::context::Context;
+use crate::context::{Context, note};
 use crate::failure::{Ended, Failure};
-use crate::output::field::{list, text};
+use crate::output::field::list;
 use crate::output::{Format, decision_lines, decisions_table, json, yaml};
 use crate::verbs::object::one;
 
@@ -15,11 +15,11 @@ use crate::verbs::object::one;
 #[command(after_help = "\
 Examples:
   setpoint decisions
-  setpoint decisions --pod web-7d9f-x2 -o wide
+  setpoint decisions --pod pod/web-7d9f-x2 -o wide
   setpoint decisions --resource deployment/web --limit 100
   setpoint decisions --since 1200 -o json")]
 pub(crate) struct Decisions {
-    /// Only about this pod, by name or uid
+    /// Only about this pod, as NAME, pod/NAME or its uid; it may be gone
     #[arg(long, value_name = "POD")]
     pod: Option<String>,
     /// Only about this object, as KIND/NAME
@@ -43,7 +43,7 @@ pub(crate) async fn run(verb: Decisions, cx: &mut Context) -> Result<Ended, Fail
     let home = cx.namespace(verb.namespace.as_deref());
     let mut query = vec![("limit", verb.limit.to_string())];
     if let Some(pod) = &verb.pod {
-        query.push(("pod", uid_of(pod, &home, cx).await?));
+        query.extend([("pod", pod.clone()), ("namespace", home.clone())]);
     }
     if let Some(resource) = &verb.resource {
         let (path, name) = one(cx, std::slice::from_ref(resource)).await?;
@@ -51,6 +51,9 @@ pub(crate) async fn run(verb: Decisions, cx: &mut Context) -> Result<Ended, Fail
     }
     query.extend(verb.since.map(|since| ("since", since.to_string())));
     let decisions = fetch(cx, query).await?;
+    if decisions.is_empty() {
+        note("no decision of this kind is in the kept ledger");
+    }
     let shown = match verb.output {
         Format::Json => json(&decisions),
         Format::Yaml => yaml(&decisions),
@@ -59,15 +62,6 @@ pub(crate) async fn run(verb: Decisions, cx: &mut Context) -> Result<Ended, Fail
     };
     cx.out.line(shown)?;
     Ok(Ended::Well)
-}
-
-/// A pod's uid, when a pod of this name is there; otherwise the text is taken for a uid.
-async fn uid_of(pod: &str, home: &str, cx: &Context) -> Result<String, Failure> {
-    let path = format!("/api/v1/namespaces/{home}/pods/{}", crate::client::escape(pod));
-    let found = cx.client.find(&path).await;
-    let found = found.map_err(|error| error.during(format!("failed to find pod {pod}")))?;
-    let uid = found.as_ref().map(|pod| text(pod, "/metadata/uid")).filter(|uid| !uid.is_empty());
-    Ok(uid.unwrap_or(pod).to_owned())
 }
 
 /// The key of an object on the log: `apps/Deployment/default/web`.

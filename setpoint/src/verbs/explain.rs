@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use crate::context::Context;
 use crate::failure::{Ended, Failure};
-use crate::output::field::{list, text};
+use crate::output::field::{is_true, list, number, text};
 use crate::output::{Format, decision_lines, json, yaml};
 use crate::verbs::object::one;
 
@@ -44,31 +44,77 @@ pub(crate) async fn run(explain: Explain, cx: &mut Context) -> Result<Ended, Fai
     Ok(Ended::Well)
 }
 
-/// The answer for people: what holds, then the decisions that led there.
+/// The answer for people: how it stands, what each node says when there is no place, and the
+/// decisions that led there.
 pub(crate) fn told(shown: &str, answer: &Value) -> String {
-    let mut lines = vec![shown.to_owned()];
-    for (key, value) in answer.as_object().into_iter().flatten() {
-        match value {
-            Value::String(text) if !text.is_empty() => lines.push(format!("  {key}: {text}")),
-            Value::Number(number) => lines.push(format!("  {key}: {number}")),
-            Value::Bool(value) => lines.push(format!("  {key}: {value}")),
-            Value::Array(values) if key != "decisions" => {
-                let texts =
-                    values.iter().map(|v| v.as_str().map_or_else(|| v.to_string(), str::to_owned));
-                lines.extend(texts.map(|text| format!("  {key}: {text}")));
-            }
-            Value::Object(_) => {
-                let inner = crate::output::yaml(value);
-                lines.push(format!("  {key}:"));
-                lines.extend(inner.lines().map(|line| format!("    {line}")));
-            }
-            _ => {}
-        }
+    let mut lines = vec![shown.to_owned(), format!("  {}", text(answer, "/reason"))];
+    if answer.get("pods").is_some() {
+        let count = |name: &str| number(answer, &format!("/pods/{name}"));
+        lines.push(format!(
+            "  pods: {} desired, {} placed, {} ready, {} available, {} stopping",
+            count("desired"),
+            count("live"),
+            count("ready"),
+            count("available"),
+            count("stopping")
+        ));
+    }
+    lines.extend(list(answer, "/nodes").iter().map(|node| format!("  {}", node_line(node))));
+    match number(answer, "/nodesLeftOut") {
+        0 => {}
+        more => lines.push(format!("  and {more} more nodes")),
     }
     let decisions = list(answer, "/decisions");
-    if decisions.is_empty() && text(answer, "/message").is_empty() {
-        lines.push("  nothing was decided about it yet".to_owned());
-    }
-    lines.extend(decisions.iter().flat_map(decision_lines).map(|line| format!("  {line}")));
+    lines.push(match decisions.len() {
+        0 => "  the kept ledger has no decision about it".to_owned(),
+        _ => "  decided, the latest first:".to_owned(),
+    });
+    lines.extend(decisions.iter().flat_map(decision_lines).map(|line| format!("    {line}")));
     lines.join("\n")
+}
+
+/// `node-1: Insufficient cpu (NodeResourcesFit)`, every filter that refuses.
+fn node_line(node: &Value) -> String {
+    let name = text(node, "/node");
+    if is_true(node, "/fits") {
+        let score = number(node, "/score");
+        return format!("{name}: fits, score {}.{:02}", score / 100, score % 100);
+    }
+    let refusal = |refusal: &Value| {
+        let reasons = list(refusal, "/reasons").iter().filter_map(Value::as_str);
+        format!("{} ({})", reasons.collect::<Vec<_>>().join(", "), text(refusal, "/filter"))
+    };
+    let refusals: Vec<String> = list(node, "/refusals").iter().map(refusal).collect();
+    format!("{name}: {}", refusals.join("; "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use expect_test::expect;
+    use serde_json::json;
+
+    #[test]
+    fn a_pod_without_a_place_is_told_what_every_node_says() {
+        let answer = json!({
+            "kind": "Deployment", "reason": "0/2 nodes are available: 2 Insufficient cpu.",
+            "pods": {"desired": 3, "live": 2, "ready": 2, "available": 2, "stopping": 0},
+            "nodes": [
+                {"node": "n1", "fits": false, "score": null, "refusals": [
+                    {"filter": "resources", "reasons": ["Insufficient cpu", "Insufficient memory"]},
+                    {"filter": "taints", "reasons": ["node(s) had untolerated taint {a: b}"]}]},
+                {"node": "n2", "fits": true, "score": 9050, "refusals": []}
+            ],
+            "nodesLeftOut": 4, "decisions": [],
+        });
+        expect![[r#"
+            deployment.apps/web
+              0/2 nodes are available: 2 Insufficient cpu.
+              pods: 3 desired, 2 placed, 2 ready, 2 available, 0 stopping
+              n1: Insufficient cpu, Insufficient memory (resources); node(s) had untolerated taint {a: b} (taints)
+              n2: fits, score 90.50
+              and 4 more nodes
+              the kept ledger has no decision about it"#]]
+        .assert_eq(&told("deployment.apps/web", &answer));
+    }
 }

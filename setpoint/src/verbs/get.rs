@@ -8,7 +8,7 @@ use crate::client::{KindPath, WatchEvent};
 use crate::context::{Context, note};
 use crate::failure::{Ended, Failure};
 use crate::output::field::{name, text};
-use crate::output::{Format, columns, json as as_json, table, yaml};
+use crate::output::{Columns, Format, columns, json as as_json, row, table, widths, yaml};
 use crate::verbs::object::{Named, named};
 
 /// Show objects
@@ -66,7 +66,10 @@ pub(crate) async fn run(get: Get, cx: &mut Context) -> Result<Ended, Failure> {
     }
     print(&get, &found, cx)?;
     match (get.watch, meant.first(), found.first()) {
-        (true, Some(meant), Some(found)) => follow(&get, meant, found, cx).await,
+        (true, Some(meant), Some(found)) => {
+            let mut sheet = Sheet::of(&get, found);
+            follow(&get, meant, found, &mut sheet, cx).await
+        }
         _ => Ok(Ended::Well),
     }
 }
@@ -165,11 +168,38 @@ fn tables(get: &Get, found: &[Found], cx: &mut Context) -> Result<(), Failure> {
 }
 
 fn one_table(get: &Get, found: &Found) -> String {
-    let (wide, now) = (get.output == Format::Wide, Timestamp::now());
-    let columns = columns(&found.path.kind);
-    let namespaces = get.all_namespaces && found.path.namespaced;
-    let rows: Vec<_> = found.items.iter().map(|i| columns.row(i, namespaces, wide, now)).collect();
-    table(&columns.headers(namespaces, wide), &rows)
+    let sheet = Sheet::of(get, found);
+    let (namespaces, wide) = sheet.shape;
+    table(&sheet.columns.headers(namespaces, wide), &sheet.rows(found))
+}
+
+/// A table that goes on growing.
+struct Sheet {
+    columns: Columns,
+    /// Whether it has the namespace, and the columns of `wide`.
+    shape: (bool, bool),
+    widths: Vec<usize>,
+    /// Still to be printed, when there was no row to print them above.
+    headers: Option<Vec<String>>,
+}
+
+impl Sheet {
+    fn of(get: &Get, found: &Found) -> Sheet {
+        let shape = (get.all_namespaces && found.path.namespaced, get.output == Format::Wide);
+        let columns = columns(&found.path.kind);
+        let mut sheet = Sheet { columns, shape, widths: Vec::new(), headers: None };
+        let headers = columns.headers(shape.0, shape.1);
+        sheet.widths = widths(&headers, &sheet.rows(found));
+        let unprinted = found.items.is_empty();
+        sheet.headers =
+            unprinted.then(|| headers.into_iter().map(str::to_owned).collect());
+        sheet
+    }
+
+    fn rows(&self, found: &Found) -> Vec<Vec<String>> {
+        let (now, (namespaces, wide)) = (Timestamp::now(), self.shape);
+        found.items.iter().map(|item| self.columns.row(item, namespaces, wide, now)).collect()
+    }
 }
 
 /// Shows each change until the user ends it. A watch that the server ends is begun again where it
@@ -178,6 +208,7 @@ async fn follow(
     get: &Get,
     meant: &Named,
     found: &Found,
+    sheet: &mut Sheet,
     cx: &mut Context,
 ) -> Result<Ended, Failure> {
     let what = || format!("failed to watch {}", meant.path.plural);
@@ -196,7 +227,7 @@ async fn follow(
                 WatchEvent::Deleted(object) => (object, true),
             };
             version = text(&object, "/metadata/resourceVersion").to_owned();
-            changed(get, &meant.path, object, deleted, cx)?;
+            changed(get, &meant.path, object, deleted, sheet, cx)?;
         }
     }
 }
@@ -206,6 +237,7 @@ fn changed(
     path: &KindPath,
     mut object: Value,
     deleted: bool,
+    sheet: &mut Sheet,
     cx: &mut Context,
 ) -> Result<(), Failure> {
     typed(&mut object, path);
@@ -214,10 +246,12 @@ fn changed(
         Format::Yaml => format!("---\n{}", yaml(&object)),
         Format::Name => path.shown(name(&object)),
         Format::Table | Format::Wide => {
-            let namespaces = get.all_namespaces && path.namespaced;
-            let wide = get.output == Format::Wide;
-            let row = columns(&path.kind).row(&object, namespaces, wide, Timestamp::now());
-            row.join("   ") + if deleted { "   (deleted)" } else { "" }
+            let (namespaces, wide) = sheet.shape;
+            let cells = sheet.columns.row(&object, namespaces, wide, Timestamp::now());
+            if let Some(headers) = sheet.headers.take() {
+                cx.out.line(row(&mut sheet.widths, &headers))?;
+            }
+            row(&mut sheet.widths, &cells) + if deleted { "   (deleted)" } else { "" }
         }
     };
     cx.out.line(line).map_err(Failure::from)

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use serde_json::Value;
 use setpoint_ingest_manifest::{
-    ComposeOptions, GateOptions, LoadOptions, Origin, Problem, ReadOptions, Source, load,
+    ComposeOptions, GateOptions, Gated, LoadOptions, Origin, Problem, ReadOptions, Source, load,
 };
 use setpoint_schemas::Standing;
 use setpoint_settings::process_environment;
@@ -34,6 +34,13 @@ pub(crate) struct Files {
     pub(crate) project_name: Option<String>,
 }
 
+/// Tells what the readers of these objects should know, each with its file and document.
+pub(crate) fn tell_warnings(items: &[Item]) {
+    for item in items {
+        item.warnings.iter().for_each(|text| warn(format!("{}: {text}", item.origin)));
+    }
+}
+
 /// One object of a manifest.
 #[derive(Debug, Clone)]
 pub(crate) struct Item {
@@ -43,6 +50,8 @@ pub(crate) struct Item {
     pub(crate) origin: Origin,
     /// Whether it is kept without effect.
     pub(crate) kept: bool,
+    /// What its reader should know, one sentence each.
+    pub(crate) warnings: Vec<String>,
 }
 
 impl Files {
@@ -75,17 +84,14 @@ impl Files {
             },
         };
         let loaded = load(&sources, &options).map_err(|problems| self.refused(verb, &problems))?;
-        let items: Vec<Item> = loaded
-            .into_iter()
-            .map(|(origin, gated)| {
-                let ignored =
-                    gated.ignored.iter().map(|i| format!("{} has no effect: {}", i.path, i.reason));
-                for text in gated.warnings.iter().cloned().chain(ignored) {
-                    warn(format!("{origin}: {text}"));
-                }
-                Item { object: gated.object, origin, kept: gated.standing == Standing::Kept }
-            })
-            .collect();
+        let item = |(origin, gated): (Origin, Gated)| {
+            let ignored =
+                gated.ignored.iter().map(|i| format!("{} has no effect: {}", i.path, i.reason));
+            let warnings = gated.warnings.iter().cloned().chain(ignored).collect();
+            let kept = gated.standing == Standing::Kept;
+            Item { object: gated.object, origin, kept, warnings }
+        };
+        let items: Vec<Item> = loaded.into_iter().map(item).collect();
         match items.is_empty() {
             true => Err(Failure::new(format!("failed to {verb} {}", self.shown()))
                 .because("there is no object in it")),
@@ -103,9 +109,13 @@ impl Files {
         let failure = Failure::new(format!("failed to {verb} {}", self.shown()));
         let failure = problems.iter().fold(failure, |failure, problem| {
             let path = Some(problem.path.as_str()).filter(|path| !path.is_empty());
-            // The origin's line is where its document begins, or where its text is broken.
-            let line = if path.is_some() { "from line" } else { "line" };
-            let origin = problem.origin.as_ref().map(|o| format!("{o}, {line} {}", o.line));
+            // Without a line of its own it is where the document begins, or where its text breaks.
+            let line = |begins: usize| match (problem.line, path) {
+                (Some(line), _) => format!("line {line}"),
+                (None, Some(_)) => format!("from line {begins}"),
+                (None, None) => format!("line {begins}"),
+            };
+            let origin = problem.origin.as_ref().map(|o| format!("{o}, {}", line(o.line)));
             let parts: Vec<&str> = origin.as_deref().into_iter().chain(path).collect();
             match parts.is_empty() {
                 true => failure.because(&problem.reason),

@@ -24,7 +24,8 @@ pub(crate) async fn named(cx: &Context, words: &[String]) -> Result<Vec<Named>, 
         for word in words {
             let (kind, name) =
                 word.split_once('/').filter(|(_, name)| !name.is_empty()).ok_or_else(|| {
-                    Failure::usage(format!("{word:?} is not KIND/NAME, and another word is"))
+                    let whole = words.iter().find(|word| word.contains('/'));
+                    mixed(word, whole.map_or("", String::as_str))
                 })?;
             found.push(Named {
                 path: kind_of(&cx.client, kind).await?,
@@ -48,6 +49,17 @@ pub(crate) async fn named(cx: &Context, words: &[String]) -> Result<Vec<Named>, 
         }
     }
     Ok(found)
+}
+
+/// `pod pod/x`: both ways at once.
+fn mixed(word: &str, whole: &str) -> Failure {
+    let failure = Failure::usage(format!("{word:?} beside {whole:?} names nothing"));
+    match whole.split_once('/') {
+        Some((kind, name)) if !name.is_empty() => {
+            failure.remedy(format!("write {whole}, or {kind} {name}"))
+        }
+        _ => failure.remedy("write KIND/NAME, or KIND NAME"),
+    }
 }
 
 /// Exactly one object.

@@ -197,8 +197,8 @@ async fn a_kind_that_no_table_knows_is_found_by_discovery() {
 
 #[tokio::test]
 async fn a_dead_letter_is_found_by_its_position() {
-    let letters = json!([{"topic": "setpoint.pods", "partition": 0, "offset": 4, "time_ms": 0,
-        "reason": "unknown schema"}]);
+    let letters = json!({"items": [{"topic": "setpoint.pods", "partition": 0, "offset": 4,
+        "time_ms": 0, "reason": "unknown schema"}]});
     let fake = Fake::default()
         .answer("GET /setpoint/v1/deadletter?limit=100", 200, letters.clone())
         .answer("GET /setpoint/v1/deadletter?limit=1000", 200, letters);
@@ -211,4 +211,55 @@ async fn a_dead_letter_is_found_by_its_position() {
     .assert_eq(&printed);
     let (ended, _) = run(&server, "deadletter show setpoint.pods/0@5").await;
     assert!(ended.is_err(), "there is none");
+}
+
+#[tokio::test]
+async fn a_dead_letter_is_replayed_by_its_position() {
+    let call = "POST /setpoint/v1/deadletter/setpoint.pods/0/4/replay";
+    let at = json!({"topic": "setpoint.pods", "partition": 0, "offset": 9});
+    let server = Fake::default().answer(call, 200, at).start().await;
+    let (ended, printed) = run(&server, "deadletter replay setpoint.pods/0@4").await;
+    assert_eq!(ended, Ok(Ended::Well));
+    assert_eq!(printed, "setpoint.pods/0@4 appended again as setpoint.pods/0@9\n");
+    let (ended, _) = run(&server, "deadletter replay setpoint.pods").await;
+    assert_eq!(ended.expect_err("no position").code(), 2);
+}
+
+#[tokio::test]
+async fn decisions_of_a_pod_are_asked_for_as_it_is_named() {
+    let call = "GET /setpoint/v1/decisions?limit=50&pod=pod%2Fweb-1&namespace=shop";
+    let decision = json!({"epoch": 3, "time_ms": 0, "action": "Place", "pod": "f00",
+        "podName": "web-1", "resource": "apps/Deployment/shop/web", "node": "n1",
+        "rule": "placement", "reason": "fewer pods than desired"});
+    let fake = Fake::default().answer(call, 200, json!({"decisions": [decision]}));
+    let (ended, printed) = run(&fake.start().await, "decisions --pod pod/web-1 -n shop").await;
+    assert_eq!(ended, Ok(Ended::Well));
+    assert!(printed.contains("Place    web-1   apps/Deployment/shop/web"), "{printed}");
+}
+
+#[tokio::test]
+async fn a_conflict_names_the_flag_that_takes_the_fields_over() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("map.yaml");
+    std::fs::write(&file, "{apiVersion: v1, kind: ConfigMap, metadata: {name: a}}").expect("written");
+    let message = "ConfigMap \"a\": apply failed with 1 conflict(s): data.x is owned by \"b\"";
+    let line = json!({"kind": "ConfigMap", "namespace": "default", "name": "a",
+        "result": "refused", "message": message});
+    let answer = json!({"accepted": false, "results": [line]});
+    let fake = Fake::default().answer("POST /setpoint/v1/apply", 200, answer);
+    let (ended, _) = run(&fake.start().await, &format!("apply -f {}", file.display())).await;
+    let shown = ended.expect_err("it is refused").to_string();
+    assert!(shown.contains("do:    nothing was applied; leave those fields"), "{shown}");
+    assert!(shown.contains("with --force-conflicts"), "{shown}");
+}
+
+#[test]
+fn every_shell_gets_completions_of_every_verb() {
+    for shell in ["bash", "zsh", "fish"] {
+        let script = crate::verbs::completion::script(shell).expect("a known shell");
+        for verb in ["apply", "deadletter", "confirm-lost", "--force"] {
+            assert!(script.contains(verb.trim_start_matches('-')), "{shell} completes {verb}");
+        }
+    }
+    assert!(crate::verbs::completion::script("tcsh").is_none());
 }

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -62,6 +62,16 @@ impl House {
     pub(crate) fn start_agent(&mut self, node: &str, servers: &str, settings: &[(&str, &str)]) {
         let own = [("SETPOINT_AGENT__NAME", node), ("SETPOINT_AGENT__SERVERS", servers)];
         self.start("agent", node, &[&own, settings].concat());
+    }
+
+    /// Carries out a client verb against this server: its output and exit code.
+    pub(crate) fn verb(&self, server: &str, arguments: &str) -> Output {
+        let others = std::env::vars().filter(|(key, _)| !key.starts_with("SETPOINT_"));
+        let mut command = Command::new(&self.program);
+        command.args(arguments.split(' ')).env_clear().envs(others).current_dir(&self.path);
+        command.env("SETPOINT_CONFIG", self.path.join("setpoint.yaml"));
+        command.env("SETPOINT_CLIENT__SERVER", server).stdin(Stdio::null());
+        command.output().expect("the verb runs")
     }
 
     /// Ends a role with -9 and waits until it is gone.

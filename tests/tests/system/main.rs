@@ -18,3 +18,6 @@ mod kafka_standby;
 mod kafka_outage;
 mod kafka_kill;
 mod kcat;
+mod figures;
+mod kubectl;
+mod reasons;

@@ -4,6 +4,7 @@
 //! merge keys are expanded. Malformed input is an error with its line, never a panic.
 
 mod node;
+mod lines;
 mod scalar;
 mod build;
 mod parse;

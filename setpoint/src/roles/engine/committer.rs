@@ -68,6 +68,7 @@ impl Committer {
         for position in positions.iter().filter(|p| p.topic == Topic::Epochs) {
             self.cut.advance(position.topic, position.partition, position.offset + 1);
         }
+        commits.iter().for_each(|commit| self.metrics.set_aside(&commit.dead_letters));
         let together = commits.len();
         for (index, commit) in commits.into_iter().enumerate() {
             feed::show(&self.audience, &commit.outcome);

@@ -1,6 +1,6 @@
 //! Cutting epochs: what is ready, up to a bound, and whether deadlines may fire.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use setpoint_ingest::entry::Writer;
 use setpoint_ingest::{Decoder, Entry, Log, LogError, LogRecord, Reader, covers};
@@ -12,6 +12,9 @@ use tracing::warn;
 const EPOCH_RECORDS_MAX: usize = 10_000;
 /// Without inputs an epoch is made this often, so that a standby sees that the leader lives.
 pub(super) const TICK: Duration = Duration::from_millis(1_000);
+
+/// How often questions are looked for while nothing comes: as long as nobody notices a wait.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
 
 /// What the next epoch takes.
 pub(super) struct Batch {
@@ -41,11 +44,17 @@ impl Cutter {
         Cutter { reader, taken: from, decoder, writer }
     }
 
-    /// The next batch. Waits for the first record until `due_ms` or a tick. When something is due
-    /// the batch reads to the log's present end, so that backlog never looks like silence.
-    pub(super) fn next(&mut self, log: &dyn Log, due_ms: Option<i64>) -> Result<Batch, LogError> {
+    /// The next batch. Waits for the first record until `due_ms` or a tick, and does `meanwhile`
+    /// from time to time. When something is due the batch reads to the log's present end, so that
+    /// backlog never looks like silence.
+    pub(super) fn next(
+        &mut self,
+        log: &dyn Log,
+        due_ms: Option<i64>,
+        meanwhile: impl Fn(&Cut),
+    ) -> Result<Batch, LogError> {
         let wait = due_ms.map_or(TICK, |due| millis(due - now_ms()).min(TICK));
-        let mut records = self.reader.poll(EPOCH_RECORDS_MAX, wait)?;
+        let mut records = self.wait(wait, meanwhile)?;
         // Before the ends are asked for: the batch then covers all that was there at this time.
         let time_ms = now_ms();
         let mut complete = false;
@@ -60,6 +69,19 @@ impl Cutter {
         let (inputs, dead_letters) = self.decode(&records);
         let cut = self.moved();
         Ok(Batch { time_ms, complete, inputs, dead_letters, cut, records: records.len() })
+    }
+
+    /// The records that are there; the first ones that come, when none are.
+    fn wait(&mut self, wait: Duration, meanwhile: impl Fn(&Cut)) -> Result<Vec<LogRecord>, LogError> {
+        let until = Instant::now() + wait;
+        loop {
+            meanwhile(&self.taken);
+            let left = until.saturating_duration_since(Instant::now());
+            let records = self.reader.poll(EPOCH_RECORDS_MAX, left.min(LOOK_EVERY))?;
+            if !records.is_empty() || left <= LOOK_EVERY {
+                return Ok(records);
+            }
+        }
     }
 
     fn decode(&self, records: &[LogRecord]) -> (Vec<Sourced>, Vec<Entry>) {

@@ -7,19 +7,32 @@ use setpoint_dataflow::views::Views;
 use setpoint_dataflow::{Engine, Outcome, Served};
 use setpoint_ingest::Log;
 use setpoint_schemas::avro::Codec;
-use setpoint_schemas::{Decision, Topic};
+use setpoint_schemas::{Decision, Placement, Topic};
 
-use super::ports::Revisions;
+use super::metrics::Metrics;
+use super::reader::Revisions;
+
+/// Placements of each partition that are read for the names of pods that are gone: some tenths of a
+/// second of a start.
+const PLACEMENTS_READ_MAX: usize = 5_000;
 
 /// Who sees what was committed.
 #[derive(Clone)]
 pub(super) struct Audience {
     pub(super) model: Arc<ReadModel>,
     pub(super) revisions: Arc<Revisions>,
+    pub(super) metrics: Arc<Metrics>,
 }
 
 /// Shows an outcome to readers.
 pub(super) fn show(audience: &Audience, outcome: &Outcome) {
+    // What is shown before all of it was, is old: nobody did it now.
+    if audience.model.is_ready() {
+        outcome.served.iter().for_each(|served| count(audience, served));
+    }
+    if let Some(overview) = &outcome.overview {
+        audience.metrics.overview(overview);
+    }
     let mut changes = Vec::new();
     for (key, resource) in &outcome.resources {
         changes.push(Change::Resource(key.clone(), resource.clone()));
@@ -36,6 +49,16 @@ pub(super) fn show(audience: &Audience, outcome: &Outcome) {
     let decisions = outcome.decisions.iter().map(|d| Change::Decision(Arc::new(d.clone())));
     changes.extend(decisions);
     audience.model.apply(changes, outcome.number, outcome.term, outcome.time_ms);
+}
+
+fn count(audience: &Audience, served: &Served) {
+    match served {
+        Served::Pod(now) => {
+            audience.metrics.observed(audience.model.observed(&now.uid).as_deref(), now);
+        }
+        Served::PodGone(_) => audience.metrics.pod_gone(),
+        _ => {}
+    }
 }
 
 fn change_of(served: &Served, outcome: &Outcome) -> Option<Change> {
@@ -90,5 +113,19 @@ pub(super) fn history<V: Views>(
     decisions.sort_by_key(|decision| (decision.epoch, decision.sequence));
     let changes = decisions.into_iter().map(|d| Change::Decision(Arc::new(d))).collect();
     model.apply(changes, engine.number(), engine.term(), engine.time_ms());
+    names(model, log)
+}
+
+/// Tells the names of pods that may be gone, from their placements, as far as they are on the log.
+fn names(model: &ReadModel, log: &dyn Log) -> anyhow::Result<()> {
+    let codec = Codec::single_object();
+    for (topic, partition, end) in log.ends(&[Topic::Placements])?.iter() {
+        let from = end - i64::try_from(PLACEMENTS_READ_MAX).unwrap_or(0);
+        let records = log.read_at(topic, partition, from.max(0), PLACEMENTS_READ_MAX)?;
+        let placements = records.iter().filter_map(|r| codec.decode(r.value.as_deref()?).ok());
+        model.remember_pods(
+            placements.map(|p: Placement| (p.uid, p.namespace.to_string(), p.name.to_string())),
+        );
+    }
     Ok(())
 }

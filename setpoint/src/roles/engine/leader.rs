@@ -19,6 +19,7 @@ use super::committer::{Commit, Committer};
 use super::cutting::{Cutter, now_ms};
 use super::feed::Audience;
 use super::metrics::Metrics;
+use super::questions::Questions;
 use super::recovery::Follower;
 use super::waiters::Waiters;
 use super::{SharedLog, feed};
@@ -43,6 +44,7 @@ pub(super) struct Leader {
     pub(super) log: SharedLog,
     pub(super) audience: Audience,
     pub(super) waiters: Arc<Waiters>,
+    pub(super) questions: Arc<Questions>,
     pub(super) metrics: Arc<Metrics>,
     pub(super) writer: Writer,
     pub(super) closing: CancellationToken,
@@ -135,6 +137,7 @@ impl Leader {
         let interval = Duration::from_millis(self.settings.engine.checkpoint_interval_ms);
         let mut written = Instant::now();
         while !self.closing.is_cancelled() {
+            self.questions.answer(&follower.engine, &follower.cut);
             follower.follow(FOLLOW_WAIT, |outcome| self.followed(outcome))?;
             if follower.heard.elapsed() > TAKEOVER_AFTER {
                 warn!(epoch = follower.engine.number(), "the leader is silent; taking over");
@@ -183,7 +186,9 @@ impl Leader {
             } else {
                 due_ms
             };
-            let batch = cutter.next(&*self.log, wake)?;
+            let batch = cutter.next(&*self.log, wake, |taken| {
+                self.questions.answer(&engine, taken);
+            })?;
             let time_ms = batch.time_ms.max(engine.time_ms());
             // A pause of our own (a stopped process, a stalled log) is not the silence of nodes.
             let stalled = time_ms - looked_ms > engine.policy().lease_grace_ms / 2;

@@ -1,14 +1,42 @@
-//! What `/metrics` shows of the engine.
+//! What `/metrics` shows of the engine, by Prometheus' conventions: base units, counters end in
+//! `_total`, and every series that can be is there from the start.
 
 use std::time::Duration;
 
-use prometheus::{Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, Opts, Registry};
-use setpoint_dataflow::Outcome;
+use prometheus::core::Collector;
+use prometheus::{
+    Gauge, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec,
+    Opts, Registry,
+};
+use setpoint_dataflow::{Outcome, Overview};
+use setpoint_ingest::Entry;
+use setpoint_schemas::{Action, Cut, PodObserved, Topic};
+
+use super::actions;
 
 /// From ten microseconds to ten seconds.
 const BUCKETS: &[f64] = &[
     0.000_01, 0.000_05, 0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1,
     0.25, 0.5, 1.0, 10.0,
+];
+/// The ways a request ends.
+const REQUEST_OUTCOMES: &[&str] = &["accepted", "refused", "unanswered"];
+/// The states of a pod that are counted.
+const POD_STATES: &[&str] = &["placed", "ready", "waiting", "stopping"];
+/// The kinds of drift.
+const DRIFTS: &[&str] = &["missing", "excess", "unavailable", "stopping", "stale", "orphan"];
+const ACTIONS: &[Action] = &[
+    Action::Accept,
+    Action::Refuse,
+    Action::Place,
+    Action::Wait,
+    Action::Stop,
+    Action::Restart,
+    Action::NodeLost,
+    Action::NodeReturned,
+    Action::Hold,
+    Action::Release,
+    Action::Rollout,
 ];
 
 /// The engine's metrics and the registry that holds them.
@@ -16,12 +44,62 @@ pub(super) struct Metrics {
     pub(super) registry: Registry,
     epochs: IntCounter,
     records: IntCounter,
+    dead_letters: IntCounterVec,
     step_seconds: Histogram,
     commit_seconds: Histogram,
+    request_seconds: HistogramVec,
     placements: IntCounterVec,
     decisions: IntCounterVec,
+    actions: IntCounterVec,
     epoch: IntGauge,
     term: IntGauge,
+    leads: IntGauge,
+    ready: IntGauge,
+    time_seconds: Gauge,
+    lag_records: IntGaugeVec,
+    drift_pods: IntGaugeVec,
+    pods: IntGaugeVec,
+    nodes: IntGaugeVec,
+    holds: IntGauge,
+}
+
+/// Makes metrics and registers them.
+struct Maker(Registry);
+
+impl Maker {
+    fn kept<C: Collector + Clone + 'static>(
+        &self,
+        made: prometheus::Result<C>,
+    ) -> prometheus::Result<C> {
+        let made = made?;
+        self.0.register(Box::new(made.clone()))?;
+        Ok(made)
+    }
+
+    fn counter(&self, name: &str, help: &str) -> prometheus::Result<IntCounter> {
+        self.kept(IntCounter::new(name, help))
+    }
+
+    fn counters(
+        &self,
+        name: &str,
+        help: &str,
+        labels: &[&str],
+    ) -> prometheus::Result<IntCounterVec> {
+        self.kept(IntCounterVec::new(Opts::new(name, help), labels))
+    }
+
+    fn gauge(&self, name: &str, help: &str) -> prometheus::Result<IntGauge> {
+        self.kept(IntGauge::new(name, help))
+    }
+
+    fn gauges(&self, name: &str, help: &str, label: &str) -> prometheus::Result<IntGaugeVec> {
+        self.kept(IntGaugeVec::new(Opts::new(name, help), &[label]))
+    }
+
+    fn histogram(&self, name: &str, help: &str) -> prometheus::Result<Histogram> {
+        self.kept(Histogram::with_opts(HistogramOpts::new(name, help).buckets(BUCKETS.to_vec())))
+    }
 }
 
 impl Metrics {
@@ -29,46 +107,89 @@ impl Metrics {
     pub(super) fn new() -> anyhow::Result<Self> {
         let registry = Registry::new();
         registry.register(Box::new(prometheus::process_collector::ProcessCollector::for_self()))?;
-        let histogram = |name: &str, help: &str| {
-            Histogram::with_opts(HistogramOpts::new(name, help).buckets(BUCKETS.to_vec()))
-        };
+        let make = Maker(registry.clone());
+        let request_seconds = HistogramOpts::new(
+            "setpoint_request_duration_seconds",
+            "Time from a request to its verdict.",
+        );
+        let build = Opts::new("setpoint_build_info", "The version that runs; always 1.")
+            .const_label("version", env!("CARGO_PKG_VERSION"))
+            .const_label("rules", setpoint_rules::RULES_VERSION);
+        make.kept(IntGauge::with_opts(build))?.set(1);
         let metrics = Metrics {
-            epochs: IntCounter::new("setpoint_epochs_total", "Epochs committed.")?,
-            records: IntCounter::new("setpoint_records_total", "Input records taken into epochs.")?,
-            step_seconds: histogram("setpoint_step_seconds", "Time to decide an epoch.")?,
-            commit_seconds: histogram(
-                "setpoint_commit_seconds",
-                "Time until the log acknowledged a commit.",
+            epochs: make.counter("setpoint_epochs_total", "Epochs committed.")?,
+            records: make.counter("setpoint_records_total", "Input records taken into epochs.")?,
+            dead_letters: make.counters(
+                "setpoint_dead_letters_total",
+                "Records that were set aside, by topic.",
+                &["topic"],
             )?,
-            placements: IntCounterVec::new(
-                Opts::new("setpoint_placements_total", "Placements by change."),
+            step_seconds: make.histogram("setpoint_step_seconds", "Time to decide an epoch.")?,
+            commit_seconds: make
+                .histogram("setpoint_commit_seconds", "Time until the log acknowledged a commit.")?,
+            request_seconds: make.kept(HistogramVec::new(
+                request_seconds.buckets(BUCKETS.to_vec()),
+                &["outcome"],
+            ))?,
+            placements: make.counters(
+                "setpoint_placements_total",
+                "Placements, by what became of them.",
                 &["change"],
             )?,
-            decisions: IntCounterVec::new(
-                Opts::new("setpoint_decisions_total", "Decisions by action."),
+            decisions: make.counters(
+                "setpoint_decisions_total",
+                "Decisions in the ledger, by action.",
                 &["action"],
             )?,
-            epoch: IntGauge::new("setpoint_epoch", "The last epoch decided.")?,
-            term: IntGauge::new("setpoint_term", "The present term.")?,
+            actions: make.counters(
+                "setpoint_actions_total",
+                "What agents did to pods, as observed, by kind and outcome.",
+                &["kind", "outcome"],
+            )?,
+            epoch: make.gauge("setpoint_epoch", "The last epoch decided.")?,
+            term: make.gauge("setpoint_term", "The present term.")?,
+            leads: make.gauge("setpoint_leader", "Whether this engine leads: 1 or 0.")?,
+            ready: make.gauge("setpoint_ready", "Whether its answers are current: 1 or 0.")?,
+            time_seconds: make.kept(Gauge::new(
+                "setpoint_engine_time_seconds",
+                "Engine time of the last epoch, since 1970.",
+            ))?,
+            lag_records: make.gauges(
+                "setpoint_lag_records",
+                "Input records on the log that no epoch has taken yet, by topic.",
+                "topic",
+            )?,
+            drift_pods: make.gauges(
+                "setpoint_drift_pods",
+                "Pods that are not as desired, by kind of drift.",
+                "kind",
+            )?,
+            pods: make.gauges("setpoint_pods", "Pods, by state.", "state")?,
+            nodes: make.gauges("setpoint_nodes", "Nodes, by state.", "state")?,
+            holds: make.gauge("setpoint_holds", "Reasons for which replacements are held.")?,
             registry,
         };
-        for collector in metrics.collectors() {
-            metrics.registry.register(collector)?;
-        }
+        metrics.begin_at_zero();
         Ok(metrics)
     }
 
-    fn collectors(&self) -> Vec<Box<dyn prometheus::core::Collector>> {
-        vec![
-            Box::new(self.epochs.clone()),
-            Box::new(self.records.clone()),
-            Box::new(self.step_seconds.clone()),
-            Box::new(self.commit_seconds.clone()),
-            Box::new(self.placements.clone()),
-            Box::new(self.decisions.clone()),
-            Box::new(self.epoch.clone()),
-            Box::new(self.term.clone()),
-        ]
+    /// A series that appears only with its first event hides that event from `rate`.
+    fn begin_at_zero(&self) {
+        for topic in Topic::INPUTS {
+            self.dead_letters.with_label_values(&[topic.name()]);
+        }
+        for outcome in REQUEST_OUTCOMES {
+            self.request_seconds.with_label_values(&[outcome]);
+        }
+        for change in ["placed", "withdrawn"] {
+            self.placements.with_label_values(&[change]);
+        }
+        for action in ACTIONS {
+            self.decisions.with_label_values(&[&format!("{action:?}")]);
+        }
+        for (kind, outcome) in actions::ALL {
+            self.actions.with_label_values(&[kind, outcome]);
+        }
     }
 
     /// An epoch was decided.
@@ -91,4 +212,75 @@ impl Metrics {
         self.epochs.inc_by(u64::try_from(epochs).unwrap_or(0));
         self.commit_seconds.observe(took.as_secs_f64());
     }
+
+    /// Records were set aside; a letter's key begins with the record's topic.
+    pub(super) fn set_aside(&self, letters: &[Entry]) {
+        for letter in letters {
+            let key = String::from_utf8_lossy(&letter.key);
+            let topic = key.split('/').next().unwrap_or_default();
+            self.dead_letters.with_label_values(&[topic]).inc();
+        }
+    }
+
+    /// A request was answered, or nobody answered it.
+    pub(super) fn answered(&self, outcome: &str, took: Duration) {
+        self.request_seconds.with_label_values(&[outcome]).observe(took.as_secs_f64());
+    }
+
+    /// A pod was observed.
+    pub(super) fn observed(&self, before: Option<&PodObserved>, now: &PodObserved) {
+        for (kind, outcome, times) in actions::between(before, now) {
+            self.actions.with_label_values(&[kind, outcome]).inc_by(times);
+        }
+    }
+
+    /// Nothing is left of a pod.
+    pub(super) fn pod_gone(&self) {
+        self.actions.with_label_values(&["stop", "ok"]).inc();
+    }
+
+    /// What the fleet lacks, as of the last cold step.
+    pub(super) fn overview(&self, overview: &Overview) {
+        let (fleet, pods) = (&overview.fleet, &overview.fleet.workloads.pods);
+        let unavailable = pods.live - pods.available;
+        let stale = fleet.workloads.stale();
+        let amounts =
+            [fleet.missing, fleet.excess, unavailable, pods.stopping, stale, fleet.nodes.orphans];
+        for (kind, amount) in DRIFTS.iter().zip(amounts) {
+            self.drift_pods.with_label_values(&[kind]).set(amount);
+        }
+    }
+
+    /// How far the epochs are behind the log.
+    pub(super) fn lags(&self, taken: &Cut, ends: &Cut) {
+        for topic in Topic::INPUTS {
+            let of_topic = ends.iter().filter(|(of, ..)| *of == topic);
+            let behind = of_topic.map(|(_, partition, end)| {
+                let next: i64 = taken.next(topic, partition);
+                (end - next).max(0)
+            });
+            self.lag_records.with_label_values(&[topic.name()]).set(behind.sum());
+        }
+    }
+
+    /// What is served.
+    pub(super) fn served(&self, summary: &setpoint_api::Summary) {
+        self.epoch.set(summary.epoch);
+        self.term.set(summary.term);
+        self.leads.set(i64::from(summary.role == "leader"));
+        self.ready.set(i64::from(summary.ready));
+        self.time_seconds.set(summary.time_ms as f64 / 1_000.0);
+        self.holds.set(count(summary.holds.len()));
+        let pods = [summary.placed, summary.pods_ready, summary.waiting, summary.stopping];
+        for (state, pods) in POD_STATES.iter().zip(pods) {
+            self.pods.with_label_values(&[state]).set(count(pods));
+        }
+        let lost = summary.nodes_lost;
+        self.nodes.with_label_values(&["live"]).set(count(summary.nodes.saturating_sub(lost)));
+        self.nodes.with_label_values(&["lost"]).set(count(lost));
+    }
+}
+
+fn count(of: usize) -> i64 {
+    i64::try_from(of).unwrap_or(i64::MAX)
 }

@@ -9,10 +9,15 @@ mod leader;
 mod committer;
 mod feed;
 mod waiters;
+mod questions;
 mod cleaning;
 mod ports;
+mod reader;
+mod letters;
 mod gate;
 mod metrics;
+mod actions;
+mod gauges;
 
 use std::sync::Arc;
 
@@ -53,9 +58,23 @@ pub(crate) async fn serve(settings: Settings, closing: CancellationToken) -> any
     let waiters = Arc::new(waiters::Waiters::default());
     let metrics = Arc::new(metrics::Metrics::new()?);
     let writer = open::writer(&settings);
-    let inbox = Arc::new(ports::Inbox::new(shared, writer.clone(), waiters.clone()));
-    let revisions = Arc::new(ports::Revisions::default());
-    let reader = Arc::new(ports::Reader::new(log.clone(), model.clone(), revisions.clone()));
+    let questions = Arc::new(questions::Questions::default());
+    let inbox = ports::Inbox {
+        appender: Arc::new(std::sync::Mutex::new(shared)),
+        writer: writer.clone(),
+        waiters: waiters.clone(),
+        questions: questions.clone(),
+        metrics: metrics.clone(),
+    };
+    let inbox = Arc::new(inbox);
+    let revisions = Arc::new(reader::Revisions::default());
+    let reader = Arc::new(reader::Reader {
+        log: log.clone(),
+        model: model.clone(),
+        revisions: revisions.clone(),
+        questions: questions.clone(),
+        inbox: inbox.clone(),
+    });
     let parts = Parts {
         fleet: settings.fleet.clone(),
         model: model.clone(),
@@ -73,13 +92,22 @@ pub(crate) async fn serve(settings: Settings, closing: CancellationToken) -> any
         setpoint_api::serve(options, ApiState::new(parts), closing.clone()).await?;
     info!(%address, fleet = %settings.fleet, "the API listens");
 
-    let audience = feed::Audience { model, revisions };
+    let gauges = gauges::keep_current(
+        log.clone(),
+        model.clone(),
+        questions.clone(),
+        metrics.clone(),
+        closing.clone(),
+    );
+    tokio::spawn(gauges);
+    let audience = feed::Audience { model, revisions, metrics: metrics.clone() };
     let closing_engine = closing.clone();
     let leader = leader::Leader {
         settings,
         log,
         audience,
         waiters,
+        questions,
         metrics,
         writer,
         closing: closing_engine,

@@ -47,7 +47,8 @@ impl Waiters {
     }
 }
 
-fn answer(epoch: i64, verdict: &Verdict) -> ports::Verdict {
+/// A verdict of the engine as the API tells it.
+pub(super) fn answer(epoch: i64, verdict: &Verdict) -> ports::Verdict {
     let items: Vec<ports::ItemVerdict> = verdict
         .items
         .iter()

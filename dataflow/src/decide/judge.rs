@@ -1,0 +1,291 @@
+//! What a request would do: each item is judged against the resources as the items before it leave
+//! them.
+//!
+//! Guarantee: nothing changes here; deciding and foreseeing are the same judgement.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+use setpoint_rules::admission::{self, Owned, Present, Refusal};
+use setpoint_rules::{identity, revision};
+use setpoint_schemas::{NodeName, PodUid, Request, RequestItem, Resource, ResourceKey, Verb};
+
+use super::requests::namespace_key;
+use super::workloads::{self, Compiled};
+use crate::epoch::{Foreseen, ItemVerdict, Verdict};
+use crate::state::{State, WorkloadKind};
+
+/// What an accepted item will do.
+pub(super) enum Change {
+    Put {
+        key: ResourceKey,
+        resource: Arc<Resource>,
+        compiled: Option<Box<Compiled>>,
+        result: &'static str,
+    },
+    Gone(ResourceKey),
+    StopPod(PodUid),
+    RestartPod(PodUid),
+    ConfirmLost(NodeName),
+}
+
+/// Resources as they will be once the items so far are accepted.
+type Overlay = BTreeMap<ResourceKey, Option<Arc<Resource>>>;
+
+/// What all of a request would do.
+pub(super) struct Judged {
+    /// One for each item that is not refused, in order.
+    pub(super) changes: Vec<Change>,
+    pub(super) items: Vec<ItemVerdict>,
+    /// Why, for each item that is refused.
+    pub(super) refused: Vec<String>,
+}
+
+/// Judges by the state as it is.
+pub(crate) struct Judge<'a> {
+    pub(crate) state: &'a State,
+    /// The epoch that a change would be of.
+    pub(crate) number: i64,
+    /// Engine time.
+    pub(crate) now: i64,
+}
+
+impl Judge<'_> {
+    /// What the request would do, all or nothing.
+    pub(super) fn judge(&self, request: &Request) -> Judged {
+        let mut overlay = Overlay::new();
+        let mut judged = Judged { changes: Vec::new(), items: Vec::new(), refused: Vec::new() };
+        for item in &request.items {
+            match self.consider(request, item, &mut overlay) {
+                Ok(change) => {
+                    judged.items.push(accepted(item, &change));
+                    judged.changes.push(change);
+                }
+                Err(refusal) => {
+                    judged.refused.push(refusal.message.clone());
+                    judged.items.push(ItemVerdict {
+                        key: item.key(),
+                        result: "refused",
+                        code: refusal.code,
+                        message: refusal.message,
+                    });
+                }
+            }
+        }
+        if !judged.refused.is_empty() {
+            let spared = judged.items.iter_mut().filter(|item| item.result != "refused");
+            spared.for_each(|item| item.code = 0);
+        }
+        judged
+    }
+
+    /// The verdict that the request would get, and its resources as they would be.
+    pub(crate) fn foresee(&self, request: &Request) -> Foreseen {
+        let Judged { changes, items, refused } = self.judge(request);
+        let accepted = refused.is_empty();
+        let resource = |change: Change| match change {
+            Change::Put { resource, .. } => Some(resource),
+            _ => None,
+        };
+        Foreseen {
+            resources: changes.into_iter().filter(|_| accepted).map(resource).collect(),
+            verdict: Verdict { request: request.id.clone(), accepted, items },
+        }
+    }
+
+    fn consider(
+        &self,
+        request: &Request,
+        item: &RequestItem,
+        overlay: &mut Overlay,
+    ) -> Result<Change, Refusal> {
+        let key = item.key();
+        match item.verb {
+            Verb::ConfirmLost => return self.consider_node(item),
+            Verb::RestartPod => return self.consider_pod(item).map(Change::RestartPod),
+            Verb::Delete if item.kind == "Pod" && !self.state.resources.contains_key(&key) => {
+                return self.consider_pod(item).map(Change::StopPod);
+            }
+            _ => {}
+        }
+        let present = match overlay.get(&key) {
+            Some(overlaid) => overlaid.clone(),
+            None => self.state.resources.get(&key).cloned(),
+        };
+        let owned = present.as_deref().map(owned_of).transpose()?;
+        let at = present.as_deref().zip(owned.as_ref());
+        let at = at.map(|(resource, owned)| Present { owned, version: resource.version });
+        let undo;
+        let item = if item.verb == Verb::RolloutUndo {
+            undo = self.undo(item, &key)?;
+            &undo
+        } else {
+            item
+        };
+        self.namespace_exists(&key, item, overlay)?;
+        match admission::admit(at, item, &request.field_manager, request.force)? {
+            admission::Outcome::Gone => {
+                overlay.insert(key.clone(), None);
+                Ok(Change::Gone(key))
+            }
+            admission::Outcome::Put(put) => self.consider_put(item, key, present, put, overlay),
+        }
+    }
+
+    fn consider_put(
+        &self,
+        item: &RequestItem,
+        key: ResourceKey,
+        present: Option<Arc<Resource>>,
+        put: Owned,
+        overlay: &mut Overlay,
+    ) -> Result<Change, Refusal> {
+        let body: Arc<str> = Arc::from(put.object.to_string());
+        let managers: Arc<str> = Arc::from(json!(put.managers).to_string());
+        let result = match &present {
+            None => "created",
+            Some(before) if before.body == body => "unchanged",
+            Some(_) => "configured",
+        };
+        let mut resource = match &present {
+            Some(before) => Resource::clone(before),
+            None => self.blank(item, &key),
+        };
+        if result == "configured" && spec_of(&resource.body) != spec_of(&body) {
+            resource.generation += 1;
+        }
+        if present
+            .as_deref()
+            .is_none_or(|before| before.body != body || before.managers != managers)
+        {
+            resource.version = self.number;
+        }
+        (resource.body, resource.managers) = (body, managers);
+        let kind = WorkloadKind::of(&key.kind.kind).filter(|_| is_managed_group(&key));
+        let compiled = match kind {
+            Some(kind) => {
+                Some(Box::new(workloads::compile(kind, &resource).map_err(|why| Refusal {
+                    code: 422,
+                    message: format!("{} {:?} is invalid: {why}", item.kind, item.name),
+                })?))
+            }
+            None => None,
+        };
+        let resource = Arc::new(resource);
+        overlay.insert(key.clone(), Some(resource.clone()));
+        Ok(Change::Put { key, resource, compiled, result })
+    }
+
+    /// A resource that is new.
+    pub(super) fn blank(&self, item: &RequestItem, key: &ResourceKey) -> Resource {
+        Resource {
+            api_version: item.api_version.clone(),
+            kind: item.kind.clone(),
+            namespace: item.namespace.clone(),
+            name: item.name.clone(),
+            uid: identity::resource_uid(&key.to_string(), self.number),
+            generation: 1,
+            version: self.number,
+            created_ms: self.now,
+            body: Arc::from(""),
+            status: Arc::from("{}"),
+            managers: Arc::from("{}"),
+        }
+    }
+
+    fn namespace_exists(
+        &self,
+        key: &ResourceKey,
+        item: &RequestItem,
+        overlay: &Overlay,
+    ) -> Result<(), Refusal> {
+        if key.namespace.is_empty() || item.verb == Verb::Delete {
+            return Ok(());
+        }
+        let namespace = namespace_key(&key.namespace);
+        let exists = match overlay.get(&namespace) {
+            Some(overlaid) => overlaid.is_some(),
+            None => self.state.resources.contains_key(&namespace),
+        };
+        if exists {
+            return Ok(());
+        }
+        let message = format!(
+            "{} {:?}: namespace {:?} not found; create it first, or apply it in the same request",
+            item.kind, item.name, key.namespace
+        );
+        Err(Refusal { code: 404, message })
+    }
+
+    fn consider_node(&self, item: &RequestItem) -> Result<Change, Refusal> {
+        let known =
+            NodeName::parse(&item.name).ok().filter(|name| self.state.nodes.contains_key(name));
+        known.map(Change::ConfirmLost).ok_or_else(|| Refusal {
+            code: 404,
+            message: format!("Node {:?} not found", item.name),
+        })
+    }
+
+    fn consider_pod(&self, item: &RequestItem) -> Result<PodUid, Refusal> {
+        let named = (Arc::from(item.namespace.as_str()), Arc::from(item.name.as_str()));
+        self.state
+            .pod_names
+            .get(&named)
+            .cloned()
+            .ok_or_else(|| Refusal { code: 404, message: format!("Pod {:?} not found", item.name) })
+    }
+
+    /// An undo is a patch that brings an earlier template back.
+    fn undo(&self, item: &RequestItem, key: &ResourceKey) -> Result<RequestItem, Refusal> {
+        let refuse = |code, why: &str| Refusal {
+            code,
+            message: format!("{} {:?}: {why}", item.kind, item.name),
+        };
+        let workload = self.state.workloads.get(key).and_then(|id| self.state.workload.get(id));
+        let workload = workload.ok_or_else(|| refuse(404, "not found"))?;
+        let body: Value = serde_json::from_str(&item.body).unwrap_or_default();
+        let to = body["toRevision"].as_i64().unwrap_or(0);
+        let target =
+            revision::undo_target(&workload.memo.history, to).map_err(|why| refuse(404, &why))?;
+        let template: Value =
+            serde_json::from_str(&target.template).map_err(|e| refuse(400, &e.to_string()))?;
+        let patch = json!([{"op": "replace", "path": "/spec/template", "value": template}]);
+        Ok(RequestItem { verb: Verb::JsonPatch, body: patch.to_string(), ..item.clone() })
+    }
+}
+
+fn owned_of(resource: &Resource) -> Result<Owned, Refusal> {
+    let broken = |e: serde_json::Error| Refusal {
+        code: 500,
+        message: format!("stored {} does not read: {e}", resource.key()),
+    };
+    Ok(Owned {
+        object: serde_json::from_str(&resource.body).map_err(broken)?,
+        managers: serde_json::from_str(&resource.managers).map_err(broken)?,
+    })
+}
+
+fn spec_of(body: &str) -> Value {
+    let mut object: Value = serde_json::from_str(body).unwrap_or_default();
+    object.as_object_mut().map(|map| map.remove("metadata"));
+    object
+}
+
+fn accepted(item: &RequestItem, change: &Change) -> ItemVerdict {
+    let (result, code) = match change {
+        Change::Put { result: "created", .. } => ("created", 201),
+        Change::Put { result, .. } => (*result, 200),
+        Change::Gone(_) | Change::StopPod(_) => ("deleted", 200),
+        Change::RestartPod(_) | Change::ConfirmLost(_) => ("configured", 200),
+    };
+    ItemVerdict { key: item.key(), result, code, message: String::new() }
+}
+
+/// Whether the kind's group is the one whose workloads we act on.
+fn is_managed_group(key: &ResourceKey) -> bool {
+    matches!(
+        (&*key.kind.group, &*key.kind.kind),
+        ("apps", "Deployment" | "ReplicaSet" | "DaemonSet") | ("", "ReplicationController" | "Pod")
+    )
+}

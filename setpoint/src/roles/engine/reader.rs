@@ -1,0 +1,243 @@
+//! The API's ports out of the log and the engine: why, what was, what stands there.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use serde_json::{Value, json};
+use setpoint_api::ReadModel;
+use setpoint_api::ports::{Explain, LogReads, PortError, PortFuture};
+use setpoint_dataflow::{Explanation, NodeSays};
+use setpoint_ingest::{LogError, LogRecord};
+use setpoint_schemas::{Decision, GroupKind, PodUid, ResourceKey, Topic};
+
+use super::SharedLog;
+use super::ports::Inbox;
+use super::questions::Questions;
+
+/// Decisions of one explanation, the latest.
+const EXPLAINED_MAX: usize = 50;
+/// Records of one page of the log.
+pub(super) const PAGE_RECORDS_MAX: usize = 1_000;
+/// Kinds whose objects the engine can explain.
+const WORKLOADS: &[&str] =
+    &["Deployment", "ReplicaSet", "ReplicationController", "DaemonSet", "Pod"];
+
+/// Answers from the model, the log and the engine's state.
+pub(super) struct Reader {
+    pub(super) log: SharedLog,
+    pub(super) model: Arc<ReadModel>,
+    pub(super) revisions: Arc<Revisions>,
+    pub(super) questions: Arc<Questions>,
+    pub(super) inbox: Arc<Inbox>,
+}
+
+/// The histories of Deployments, as `rollout history` shows them.
+#[derive(Debug, Default)]
+pub(super) struct Revisions(Mutex<HashMap<ResourceKey, Value>>);
+
+impl Revisions {
+    /// A workload's history is this now.
+    pub(super) fn put(&self, key: &ResourceKey, history: &[setpoint_rules::revision::Revision]) {
+        let rows = history.iter().map(|r| {
+            let template: Value = serde_json::from_str(&r.template).unwrap_or_default();
+            json!({"revision": r.number, "hash": r.hash, "template": template})
+        });
+        let history = json!({"revisions": rows.collect::<Vec<_>>()});
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(key.clone(), history);
+    }
+
+    fn get(&self, key: &ResourceKey) -> Option<Value> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(key).cloned()
+    }
+}
+
+/// What is asked about.
+struct Subject {
+    key: ResourceKey,
+    /// Of a pod: all that have or had its name, the one that is served last.
+    uids: Vec<PodUid>,
+}
+
+impl Reader {
+    async fn explained(
+        &self,
+        kind: &str,
+        namespace: &str,
+        name: &str,
+    ) -> Result<Value, PortError> {
+        let subject = self.subject(kind, namespace, name);
+        let workload = self.explanation(&subject).await?;
+        let decisions = self.decisions_about(&subject, name);
+        let own = subject.uids.iter().rev().find_map(|uid| self.model.pod_reason(uid));
+        let is_pod = &*subject.key.kind.kind == "Pod";
+        let known = workload.is_some() || own.is_some() || !decisions.is_empty();
+        if !known {
+            return Err(PortError::NotFound(format!(
+                "nothing is known of {} {name:?}{}: it is not there, and the kept ledger has no \
+                 decision about it",
+                kind.to_lowercase(),
+                if namespace.is_empty() { String::new() } else { format!(" in {namespace}") },
+            )));
+        }
+        let of_workload = workload.as_ref().filter(|_| !is_pod || own.is_none());
+        let latest = decisions.first().map(|decision| decision.reason.clone());
+        let reason = own.or_else(|| of_workload.map(|w| w.reason.clone())).or(latest);
+        let mut told = json!({
+            "kind": kind, "namespace": namespace, "name": name,
+            "reason": reason.unwrap_or_default(),
+            "decisions": decisions.iter().map(|d| self.model.told(d)).collect::<Vec<_>>(),
+        });
+        if let Some(workload) = &workload {
+            add_workload(&mut told, workload, is_pod);
+        }
+        Ok(told)
+    }
+
+    fn subject(&self, kind: &str, namespace: &str, name: &str) -> Subject {
+        let key = key_of(kind, namespace, name);
+        if &*key.kind.kind != "Pod" {
+            return Subject { key, uids: Vec::new() };
+        }
+        let mut uids = self.model.pod_uids(Some(namespace), name);
+        uids.extend(PodUid::parse(name).ok().filter(|_| uids.is_empty()));
+        uids.sort_by_key(|uid| self.model.pod_reason(uid).is_some());
+        Subject { key, uids }
+    }
+
+    /// How the workload stands, or the workload of the pod.
+    async fn explanation(&self, subject: &Subject) -> Result<Option<Explanation>, PortError> {
+        if !WORKLOADS.contains(&&*subject.key.kind.kind) {
+            return Ok(None);
+        }
+        let of_pod = subject.uids.iter().rev().find_map(|uid| self.model.pod_workload(uid));
+        let key = of_pod.unwrap_or_else(|| subject.key.clone());
+        let answer = self.questions.explain(key).await;
+        answer.map_err(|error| PortError::Unavailable(error.to_string()))
+    }
+
+    fn decisions_about(&self, subject: &Subject, name: &str) -> Vec<Arc<Decision>> {
+        let key = subject.key.to_string();
+        let is_node = &*subject.key.kind.kind == "Node";
+        self.model.decisions(EXPLAINED_MAX, |decision| {
+            subject.uids.iter().any(|uid| uid.as_str() == decision.pod)
+                || decision.resource == key
+                || (is_node && decision.node == name)
+        })
+    }
+
+    fn page(&self, topic: &str, partition: i32, from: i64, max: usize) -> Result<Value, PortError> {
+        let topic = topic_of(topic)?;
+        let max = max.min(PAGE_RECORDS_MAX);
+        let records = self.log.read_at(topic, partition, from, max).map_err(unavailable)?;
+        let records: Vec<Value> = records.iter().map(rendered).collect();
+        let end = self.log.ends(&[topic]).map_err(unavailable)?.next(topic, partition);
+        Ok(json!({"topic": topic.name(), "partition": partition, "end": end, "records": records}))
+    }
+}
+
+/// The topic of a name, with or without `setpoint.` before it.
+pub(super) fn topic_of(name: &str) -> Result<Topic, PortError> {
+    Topic::of_name(name)
+        .or_else(|| Topic::of_name(&format!("setpoint.{name}")))
+        .ok_or_else(|| PortError::NotFound(format!("there is no topic {name:?}")))
+}
+
+pub(super) fn unavailable(error: LogError) -> PortError {
+    PortError::Unavailable(error.to_string())
+}
+
+/// Counts of the workload, and what the nodes say to a pod that has no place.
+fn add_workload(told: &mut Value, workload: &Explanation, is_pod: bool) {
+    if !is_pod {
+        told["settled"] = json!(workload.settled);
+        told["pods"] = json!({
+            "desired": workload.desired, "live": workload.live, "ready": workload.ready,
+            "available": workload.available, "stopping": workload.stopping,
+        });
+    }
+    // A pod that has its place does not ask the nodes.
+    let waits = told["reason"].as_str().is_some_and(|reason| workload.reason.starts_with(reason));
+    if !is_pod || waits {
+        told["nodes"] = workload.nodes.iter().map(node).collect();
+        told["nodesLeftOut"] = json!(workload.nodes_left_out);
+    }
+}
+
+fn node(says: &NodeSays) -> Value {
+    let refusal = |(filter, reasons): &(&str, Vec<String>)| json!({"filter": filter, "reasons": reasons});
+    let refusals: Vec<Value> = says.refusals.iter().map(refusal).collect();
+    json!({"node": says.node, "fits": says.fits, "refusals": refusals, "score": says.score})
+}
+
+fn key_of(kind: &str, namespace: &str, name: &str) -> ResourceKey {
+    let found = setpoint_ingest_manifest::KINDS.iter().find(|known| {
+        let short = known.short_names.iter().any(|s| s.eq_ignore_ascii_case(kind));
+        known.kind.eq_ignore_ascii_case(kind) || known.plural.eq_ignore_ascii_case(kind) || short
+    });
+    let group_kind =
+        found.map_or_else(|| GroupKind::new("", kind), |k| GroupKind::new(k.group, k.kind));
+    let namespaced = found.is_none_or(|k| k.namespaced);
+    ResourceKey::new(group_kind, if namespaced { namespace } else { "" }, name)
+}
+
+/// A record for people: where it stands, its key, its value as JSON where its schema is known.
+fn rendered(record: &LogRecord) -> Value {
+    let value =
+        record.value.as_deref().map(|bytes| super::gate::decoded(record.position.topic, bytes));
+    json!({
+        "offset": record.position.offset,
+        "partition": record.position.partition,
+        "timestamp": record.timestamp_ms,
+        "key": String::from_utf8_lossy(&record.key),
+        "value": value,
+    })
+}
+
+impl Explain for Reader {
+    fn explain(
+        &self,
+        kind: String,
+        namespace: String,
+        name: String,
+    ) -> PortFuture<'_, Result<Value, PortError>> {
+        Box::pin(async move { self.explained(&kind, &namespace, &name).await })
+    }
+
+    fn history(&self, namespace: String, name: String) -> PortFuture<'_, Result<Value, PortError>> {
+        Box::pin(async move {
+            let key = ResourceKey::new(GroupKind::new("apps", "Deployment"), &namespace, &name);
+            let revisions = self.revisions.get(&key);
+            revisions.ok_or_else(|| {
+                PortError::NotFound(format!("deployment {namespace}/{name} not found"))
+            })
+        })
+    }
+}
+
+impl LogReads for Reader {
+    fn log(
+        &self,
+        topic: String,
+        partition: i32,
+        from: i64,
+        max: usize,
+    ) -> PortFuture<'_, Result<Value, PortError>> {
+        Box::pin(async move { self.page(&topic, partition, from, max) })
+    }
+
+    fn dead_letters(&self, limit: usize) -> PortFuture<'_, Result<Value, PortError>> {
+        Box::pin(async move { self.letters(limit) })
+    }
+
+    fn replay(
+        &self,
+        topic: String,
+        partition: i32,
+        offset: i64,
+    ) -> PortFuture<'_, Result<Value, PortError>> {
+        Box::pin(async move {
+            let position = setpoint_schemas::Position { topic: topic_of(&topic)?, partition, offset };
+            self.replayed(position).await
+        })
+    }
+}
