@@ -445,7 +445,8 @@ fn questions_are_answered_from_the_state_and_change_nothing() {
     let mut story = Story::with_nodes(&["a", "b"]);
     let big = item(Verb::Apply, &deployment("default", "big", 1, 9_000, "v1"));
     story.asks(1, [web(2, "v1"), vec![big]].concat());
-    let explained = |story: &Story, name: &str| story.engine.explain(&key(name)).expect("it is there");
+    let explained =
+        |story: &Story, name: &str| story.engine.explain(&key(name)).expect("it is there");
     let starts = explained(&story, "web");
     assert_eq!(
         (starts.settled, &*starts.reason),

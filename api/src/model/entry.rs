@@ -34,6 +34,8 @@ pub(crate) struct PodView {
     pub(crate) waiting: Option<Arc<WaitingPod>>,
     /// Its workload; for a bare pod the Pod resource.
     pub(crate) owner: Option<Arc<Resource>>,
+    /// Its node.
+    pub(crate) host: Option<Arc<NodeServed>>,
     /// The epoch of its last change.
     pub(crate) version: i64,
 }

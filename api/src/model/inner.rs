@@ -145,7 +145,7 @@ impl Inner {
         let workload = parts.and_then(|parts| parts.workload());
         let owner = workload.and_then(|key| self.resource(&key).cloned()).or(bare);
         let accepted = owner.as_ref().filter(|o| o.kind == "Pod").map_or(0, |o| o.version);
-        Some(PodView {
+        let mut view = PodView {
             uid: served.map(|(uid, _)| uid.clone()),
             namespace: name.0.clone(),
             name: name.1.clone(),
@@ -154,8 +154,11 @@ impl Inner {
             observed: parts.and_then(|parts| parts.observed.clone()),
             waiting: parts.and_then(|parts| parts.waiting.clone()),
             owner,
+            host: None,
             version: self.versions.get(&(true, name.clone())).copied().unwrap_or(0).max(accepted),
-        })
+        };
+        view.host = self.nodes.get(view.node()).cloned();
+        Some(view)
     }
 
     fn node(&self, name: &Arc<str>) -> Option<NodeView> {

@@ -82,6 +82,11 @@ impl ReadModel {
         *self.epoch.borrow()
     }
 
+    /// The epochs as they are applied.
+    pub(crate) fn epochs(&self) -> watch::Receiver<i64> {
+        self.epoch.subscribe()
+    }
+
     /// Waits until this epoch is applied; `false` when patience ends first.
     pub async fn reached(&self, epoch: i64, patience: std::time::Duration) -> bool {
         let mut seen = self.epoch.subscribe();

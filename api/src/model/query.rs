@@ -173,6 +173,12 @@ impl ReadModel {
         inner.decisions.iter().rev().filter(|d| keep(d)).take(limit).cloned().collect()
     }
 
+    /// The kept decisions of later epochs than this, newest first.
+    pub(crate) fn decisions_since(&self, epoch: i64) -> Vec<Arc<Decision>> {
+        let inner = self.read();
+        inner.decisions.iter().rev().take_while(|d| d.epoch > epoch).cloned().collect()
+    }
+
     /// The fleet in numbers.
     pub fn summary(&self) -> Summary {
         let inner = self.read();

@@ -92,6 +92,10 @@ fn status(pod: &PodView, containers: &Value) -> Value {
         status["containerStatuses"] = created_soon(pod, containers);
     }
     status["conditions"] = conditions(pod);
+    let host = pod.host.as_ref().map(|host| &host.record.address);
+    if let Some(address) = host.filter(|address| !address.is_empty()) {
+        status["hostIP"] = json!(address);
+    }
     if pod.placement.is_none()
         && let Some(waiting) = &pod.waiting
     {

@@ -12,8 +12,8 @@ use serde_json::{Value, json};
 use setpoint_schemas::{RequestItem, Resource, ResourceKey, Verb};
 
 use super::access::admin_only;
-use super::guard::{REQUEST_BODY_BYTES_MAX, body_of};
 use super::foresee::foresee;
+use super::guard::{REQUEST_BODY_BYTES_MAX, body_of};
 use super::prepare::{Prepared, parse, prepare, text};
 use super::submit::submit;
 use super::write::item_of;

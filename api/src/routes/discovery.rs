@@ -69,7 +69,7 @@ pub(crate) fn resources(app: &Shared, method: &Method, path: &str) -> Option<Res
     if group.is_empty() {
         list.push(json!({
             "name": "events", "singularName": "", "namespaced": true, "kind": "Event",
-            "verbs": ["get", "list"], "shortNames": ["ev"],
+            "verbs": ["list", "watch"], "shortNames": ["ev"],
         }));
     }
     let version = if group.is_empty() { version.to_owned() } else { format!("{group}/{version}") };

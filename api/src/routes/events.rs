@@ -1,11 +1,20 @@
-//! The latest decisions as Kubernetes events. Absent: watches, writes, and what the ring forgot.
+//! The latest decisions as Kubernetes events, listed and watched. Absent: writes, and what the ring
+//! of decisions forgot.
 
-use axum::response::Response;
+use std::convert::Infallible;
+use std::time::Duration;
+
+use axum::body::{Body, Bytes};
+use axum::http::header;
+use axum::response::{IntoResponse, Response};
+use futures::stream;
 use serde_json::{Value, json};
-use setpoint_schemas::PodUid;
+use setpoint_schemas::{Decision, PodUid};
+use tokio::time::Instant;
 
 use super::access::people_only;
 use super::read::wants_table;
+use super::watch::{WATCH_SECONDS, WATCH_SECONDS_MAX};
 use super::{Call, answer};
 use crate::render;
 use crate::state::now_ms;
@@ -13,22 +22,23 @@ use crate::status::ApiError;
 
 /// As many events as kubectl shows at once.
 const EVENTS_LISTED_MAX: usize = 500;
+/// Events come in bursts; a watcher is told of them together.
+const GATHER: Duration = Duration::from_millis(100);
 
-/// Lists the events of a namespace or of an object.
-pub(crate) fn list(call: &Call) -> Result<Response, ApiError> {
+/// Lists or watches the events of a namespace or of an object.
+pub(crate) fn list(call: Call) -> Result<Response, ApiError> {
     people_only(&call.actor)?;
     if !call.target.name.is_empty() {
         return Err(ApiError::no_such_path());
     }
     let wanted = terms(call.params.get("fieldSelector"));
+    if call.target.watch || call.params.flag("watch") {
+        return watch(call, wanted);
+    }
     let model = &call.app.state.parts.model;
     let mut events: Vec<Value> = Vec::new();
     for decision in model.decisions(usize::MAX, |_| true) {
-        let uid = PodUid::parse(&decision.pod).ok();
-        let pod = uid.and_then(|uid| model.pod_name(&uid));
-        let pod = pod.as_ref().map(|(namespace, name)| (&**namespace, &**name));
-        let event = render::event(&decision, pod).filter(|event| matches(event, call, &wanted));
-        events.extend(event);
+        events.extend(event_of(&decision, &call, &wanted));
         if events.len() >= EVENTS_LISTED_MAX {
             break;
         }
@@ -40,6 +50,82 @@ pub(crate) fn list(call: &Call) -> Result<Response, ApiError> {
     Ok(answer(json!({
         "kind": "EventList", "apiVersion": "v1", "metadata": metadata, "items": events,
     })))
+}
+
+/// A watch of events: those behind an epoch, then each as it is decided.
+struct Follow {
+    call: Call,
+    wanted: Vec<(String, String)>,
+    /// The epoch up to which all was told.
+    told: i64,
+    epochs: tokio::sync::watch::Receiver<i64>,
+    deadline: Instant,
+    _permit: tokio::sync::OwnedSemaphorePermit,
+}
+
+fn watch(call: Call, wanted: Vec<(String, String)>) -> Result<Response, ApiError> {
+    let permit = super::watch::permit(&call)?;
+    let seconds = call.params.number("timeoutSeconds")?.filter(|seconds| *seconds > 0);
+    let seconds = seconds.unwrap_or(WATCH_SECONDS).min(WATCH_SECONDS_MAX).unsigned_abs();
+    let told = call.params.number("resourceVersion")?.unwrap_or(0);
+    let follow = Follow {
+        epochs: call.app.state.parts.model.epochs(),
+        deadline: Instant::now() + Duration::from_secs(seconds),
+        told,
+        wanted,
+        call,
+        _permit: permit,
+    };
+    let lines = stream::unfold(follow, |mut follow| async move {
+        let chunk = follow.next().await?;
+        Some((Ok::<_, Infallible>(chunk), follow))
+    });
+    Ok(([(header::CONTENT_TYPE, "application/json")], Body::from_stream(lines)).into_response())
+}
+
+impl Follow {
+    async fn next(&mut self) -> Option<Bytes> {
+        loop {
+            let chunk = self.chunk();
+            if !chunk.is_empty() {
+                return Some(Bytes::from(chunk));
+            }
+            tokio::select! {
+                () = self.call.app.closing.cancelled() => return None,
+                () = tokio::time::sleep_until(self.deadline) => return None,
+                changed = self.epochs.changed() => changed.ok()?,
+            }
+            tokio::time::sleep(GATHER).await;
+        }
+    }
+
+    /// What was decided since the last piece, the oldest first.
+    fn chunk(&mut self) -> String {
+        let epoch = *self.epochs.borrow_and_update();
+        let decisions = self.call.app.state.parts.model.decisions_since(self.told);
+        let newest = decisions.first().map_or(0, |decision| decision.epoch);
+        self.told = self.told.max(epoch).max(newest);
+        let events = decisions.iter().rev().filter_map(|d| event_of(d, &self.call, &self.wanted));
+        events.map(|event| self.line(event)).collect()
+    }
+
+    fn line(&self, event: Value) -> String {
+        let object = if wants_table(&self.call.headers) {
+            let version = json!({"resourceVersion": event["metadata"]["resourceVersion"]});
+            render::table("", "Event", &[event], &version, now_ms())
+        } else {
+            event
+        };
+        format!("{}\n", json!({"type": "ADDED", "object": object}))
+    }
+}
+
+/// The event of a decision, when the caller wants it.
+fn event_of(decision: &Decision, call: &Call, wanted: &[(String, String)]) -> Option<Value> {
+    let uid = PodUid::parse(&decision.pod).ok();
+    let pod = uid.and_then(|uid| call.app.state.parts.model.pod_name(&uid));
+    let pod = pod.as_ref().map(|(namespace, name)| (&**namespace, &**name));
+    render::event(decision, pod).filter(|event| matches(event, call, wanted))
 }
 
 /// Field terms as JSON pointers and values. A uid is left out: ours are not kubectl's.

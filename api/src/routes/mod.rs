@@ -109,7 +109,7 @@ async fn kubernetes(
     let body = guard::body_of(body, guard::REQUEST_BODY_BYTES_MAX).await?;
     let call = Call { app, actor, target, params, headers, body };
     if call.target.group.is_empty() && call.target.plural == "events" {
-        return events::list(&call);
+        return events::list(call);
     }
     let collection = call.target.name.is_empty();
     match method {

@@ -42,7 +42,8 @@ fn as_json<'a>(kinds: impl Iterator<Item = &'a KindInfo>) -> Value {
 
 /// The same in protocol buffers. The numbers are those of gnostic's `OpenAPIv2.proto`.
 fn as_protobuf<'a>(kinds: impl Iterator<Item = &'a KindInfo>) -> Vec<u8> {
-    let paths: Vec<Vec<u8>> = kinds.map(|kind| field(2, &named(&path_of(kind), &item(kind)))).collect();
+    let paths: Vec<Vec<u8>> =
+        kinds.map(|kind| field(2, &named(&path_of(kind), &item(kind)))).collect();
     let info = [field(1, b"Setpoint"), field(2, b"v1")].concat();
     [field(1, b"2.0"), field(2, &info), field(8, &paths.concat())].concat()
 }
@@ -76,7 +77,8 @@ fn field(number: u8, bytes: &[u8]) -> Vec<u8> {
 }
 
 fn path_of(kind: &KindInfo) -> String {
-    let root = if kind.group.is_empty() { "/api".to_owned() } else { format!("/apis/{}", kind.group) };
+    let root =
+        if kind.group.is_empty() { "/api".to_owned() } else { format!("/apis/{}", kind.group) };
     let home = if kind.namespaced { "/namespaces/{namespace}" } else { "" };
     format!("{root}/{}{home}/{}/{{name}}", kind.version, kind.plural)
 }

@@ -25,9 +25,9 @@ use crate::state::now_ms;
 use crate::status::ApiError;
 
 /// How long a watch lasts when the client does not say.
-const WATCH_SECONDS: i64 = 30 * 60;
+pub(crate) const WATCH_SECONDS: i64 = 30 * 60;
 /// The longest watch; a client begins another one.
-const WATCH_SECONDS_MAX: i64 = 2 * 60 * 60;
+pub(crate) const WATCH_SECONDS_MAX: i64 = 2 * 60 * 60;
 /// Between two bookmarks, so that a client that resumes need not list again.
 const BOOKMARK_PERIOD: Duration = Duration::from_secs(30);
 /// Objects rendered into one piece of the answer.
@@ -35,10 +35,7 @@ const CHUNK_EVENTS_MAX: usize = 500;
 
 /// Answers a watch.
 pub(crate) fn watch(call: Call, kind: Arc<KindInfo>) -> Result<Response, ApiError> {
-    let permit = call.app.state.watches.clone().try_acquire_owned().map_err(|_| {
-        let message = "too many watches at once: try again later";
-        ApiError::new(StatusCode::TOO_MANY_REQUESTS, message)
-    })?;
+    let permit = permit(&call)?;
     let mut selection = call.params.selection()?;
     if !call.target.name.is_empty() {
         selection = selection.named(&call.target.name);
@@ -78,6 +75,14 @@ pub(crate) fn watch(call: Call, kind: Arc<KindInfo>) -> Result<Response, ApiErro
         Some((Ok::<_, Infallible>(chunk), watch))
     });
     Ok(([(header::CONTENT_TYPE, "application/json")], Body::from_stream(lines)).into_response())
+}
+
+/// Room for one more watch.
+pub(crate) fn permit(call: &Call) -> Result<OwnedSemaphorePermit, ApiError> {
+    call.app.state.watches.clone().try_acquire_owned().map_err(|_| {
+        let message = "too many watches at once: try again later";
+        ApiError::new(StatusCode::TOO_MANY_REQUESTS, message)
+    })
 }
 
 /// One watch, between two pieces of its answer.

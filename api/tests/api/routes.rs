@@ -3,9 +3,7 @@
 use crate::common::{Server, T0, deployment, furnish, observed, placement, record, served, server};
 use serde_json::{Value, json};
 use setpoint_api::{Change, WaitingPod};
-use setpoint_schemas::{
-    Action, Decision, NodeName, Placement, PodUid, ResourceKey, ResourceName,
-};
+use setpoint_schemas::{Action, Decision, NodeName, Placement, PodUid, ResourceKey, ResourceName};
 use std::sync::Arc;
 
 const DEPLOYMENTS: &str = "/apis/apps/v1/namespaces/default/deployments";
@@ -43,6 +41,7 @@ async fn reads_answer_as_kubernetes_answers_them() {
             ),
             ("/api/v1/namespaces/default/pods/web-1", 200, "/spec/nodeName", json!("n1")),
             ("/api/v1/namespaces/default/pods/web-1", 200, "/status/phase", json!("Running")),
+            ("/api/v1/namespaces/default/pods/web-1", 200, "/status/hostIP", json!("127.0.0.1")),
             ("/api/v1/namespaces/default/pods/web-1", 200, "/metadata/uid", json!("web-1")),
             (
                 "/api/v1/namespaces/default/pods/web-1",
@@ -394,6 +393,8 @@ async fn a_body_over_the_bound_is_refused_and_a_panic_is_an_error_like_any_other
     large["metadata"]["annotations"] = json!({"a": "x".repeat((1 << 20) - 250)});
     let (code, body) = server.post(DEPLOYMENTS, large.clone()).await;
     assert_eq!(code, 413, "{} bytes: {body}", large.to_string().len());
+    let apply = json!({"items": [large]});
+    assert_eq!(server.post("/setpoint/v1/apply", apply).await.0, 413);
     let mut panics = deployment("panics", 1);
     panics["spec"]["panic"] = json!(true);
     let (code, body) = server.post(DEPLOYMENTS, panics).await;

@@ -6,7 +6,7 @@ use crate::common::{Server, deployment, furnish, observed, placement, server};
 use futures::StreamExt;
 use serde_json::{Value, json};
 use setpoint_api::Change;
-use setpoint_schemas::PodUid;
+use setpoint_schemas::{Action, Decision, PodUid};
 
 const DEPLOYMENTS: &str = "/apis/apps/v1/namespaces/default/deployments";
 
@@ -97,6 +97,20 @@ async fn a_version_that_is_too_old_is_gone() {
 }
 
 #[tokio::test]
+async fn a_watch_that_cannot_go_on_says_so_and_ends() {
+    let server = server().await;
+    server.post(DEPLOYMENTS, deployment("a", 1)).await;
+    let seen = lines(&server, &format!("{DEPLOYMENTS}?watch=1"), 9, async || {
+        server.leader.model.set_ready(false);
+        server.leader.commit(|_| Vec::new());
+        server.leader.model.set_ready(true);
+    })
+    .await;
+    let last = &seen.last().unwrap();
+    assert_eq!((&last["type"], &last["object"]["code"]), (&json!("ERROR"), &json!(410)), "{last}");
+}
+
+#[tokio::test]
 async fn a_watch_of_pods_follows_placement_and_observation() {
     let server = server().await;
     furnish(&server).await;
@@ -112,6 +126,32 @@ async fn a_watch_of_pods_follows_placement_and_observation() {
     })
     .await;
     assert_eq!(told(&seen), "ADDED web-9, MODIFIED web-9, MODIFIED web-9, DELETED web-9");
+}
+
+#[tokio::test]
+async fn decisions_are_watched_as_events_from_a_version_on() {
+    let server = server().await;
+    let decide = |epoch: i64| {
+        let decision = Decision {
+            epoch,
+            sequence: 0,
+            action: Action::Accept,
+            pod: String::new(),
+            resource: "apps/Deployment/default/web".to_owned(),
+            ..setpoint_schemas::samples::decision()
+        };
+        vec![Change::Decision(std::sync::Arc::new(decision))]
+    };
+    let first = server.leader.commit(decide);
+    let events = "/api/v1/namespaces/default/events?watch=1";
+    let query = format!("{events}&fieldSelector=involvedObject.kind%3DDeployment");
+    let seen = lines(&server, &query, 2, async || {
+        server.leader.commit(decide);
+    })
+    .await;
+    assert_eq!(told(&seen), format!("ADDED web.{first}.0, ADDED web.{}.0", first + 1));
+    let seen = lines(&server, &format!("{events}&resourceVersion={first}"), 1, async || ()).await;
+    assert_eq!(told(&seen), format!("ADDED web.{}.0", first + 1));
 }
 
 #[tokio::test]

@@ -17,7 +17,7 @@ mod workloads;
 
 pub(crate) use causes::cause_of;
 pub(crate) use judge::Judge;
-pub(crate) use planning::counts;
 pub(crate) use orphans::with_orphans;
 pub(crate) use placing::placement_of;
+pub(crate) use planning::counts;
 pub(crate) use turn::Turn;

@@ -187,7 +187,8 @@ impl<V: Views> Turn<'_, V> {
             body: String::new(),
             expected_version: None,
         };
-        let resource = Resource { body: Arc::from(body.to_string()), ..self.judge().blank(&item, &key) };
+        let resource =
+            Resource { body: Arc::from(body.to_string()), ..self.judge().blank(&item, &key) };
         let resource = Arc::new(resource);
         self.state.touch(Table::Resources, &key);
         self.state.resources.insert(key.clone(), resource.clone());
@@ -212,4 +213,3 @@ fn summary(items: &[ItemVerdict]) -> String {
 pub(super) fn namespace_key(namespace: &str) -> ResourceKey {
     ResourceKey::new(GroupKind::new("", "Namespace"), "", namespace)
 }
-

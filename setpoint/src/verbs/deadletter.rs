@@ -68,7 +68,9 @@ pub(crate) async fn run(verb: DeadLetter, cx: &mut Context) -> Result<Ended, Fai
             let letter = letters.iter().find(|letter| position(letter) == wanted);
             let letter = letter.ok_or_else(|| {
                 Failure::new(format!("failed to show {wanted}"))
-                    .because(format!("it is not among the latest {LOOKED_THROUGH_MAX} dead letters"))
+                    .because(format!(
+                        "it is not among the latest {LOOKED_THROUGH_MAX} dead letters"
+                    ))
                     .remedy("see which there are with: setpoint deadletter list")
             })?;
             cx.out.line(if output == Format::Json { as_json(letter) } else { yaml(letter) })?;

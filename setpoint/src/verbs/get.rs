@@ -191,8 +191,7 @@ impl Sheet {
         let headers = columns.headers(shape.0, shape.1);
         sheet.widths = widths(&headers, &sheet.rows(found));
         let unprinted = found.items.is_empty();
-        sheet.headers =
-            unprinted.then(|| headers.into_iter().map(str::to_owned).collect());
+        sheet.headers = unprinted.then(|| headers.into_iter().map(str::to_owned).collect());
         sheet
     }
 

@@ -241,7 +241,8 @@ async fn decisions_of_a_pod_are_asked_for_as_it_is_named() {
 async fn a_conflict_names_the_flag_that_takes_the_fields_over() {
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("map.yaml");
-    std::fs::write(&file, "{apiVersion: v1, kind: ConfigMap, metadata: {name: a}}").expect("written");
+    std::fs::write(&file, "{apiVersion: v1, kind: ConfigMap, metadata: {name: a}}")
+        .expect("written");
     let message = "ConfigMap \"a\": apply failed with 1 conflict(s): data.x is owned by \"b\"";
     let line = json!({"kind": "ConfigMap", "namespace": "default", "name": "a",
         "result": "refused", "message": message});

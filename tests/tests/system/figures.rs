@@ -14,8 +14,16 @@ const LEADS_WITHIN: Duration = Duration::from_secs(30);
 /// The gauges are looked up every five seconds.
 const SHOWN_WITHIN: Duration = Duration::from_secs(60);
 /// Units that Prometheus' conventions replace by base units.
-const NOT_BASE_UNITS: &[&str] =
-    &["milliseconds", "ms", "microseconds", "minutes", "hours", "kilobytes", "megabytes", "percent"];
+const NOT_BASE_UNITS: &[&str] = &[
+    "milliseconds",
+    "ms",
+    "microseconds",
+    "minutes",
+    "hours",
+    "kilobytes",
+    "megabytes",
+    "percent",
+];
 
 /// A metric family of the text format.
 #[derive(Debug, Default)]
@@ -66,7 +74,8 @@ async fn the_figures_tell_what_happened_by_prometheus_conventions() {
                 ("setpoint_ready", 1.0),
                 ("setpoint_holds", 0.0),
             ];
-            let other = exactly.iter().find(|(name, wanted)| sample(&families, name) != Some(*wanted));
+            let other =
+                exactly.iter().find(|(name, wanted)| sample(&families, name) != Some(*wanted));
             match other {
                 None => Ok(families),
                 Some((name, wanted)) => {
@@ -152,7 +161,9 @@ fn mistakes(families: &BTreeMap<String, Family>) -> Vec<String> {
             found.push(format!("{name}: no help"));
         }
         match (family.kind.as_str(), name.ends_with("_total")) {
-            ("counter", false) => found.push(format!("{name}: a counter that does not end in _total")),
+            ("counter", false) => {
+                found.push(format!("{name}: a counter that does not end in _total"))
+            }
             ("counter", true) => {}
             (_, true) => found.push(format!("{name}: not a counter, and ends in _total")),
             (_, false) => {}

@@ -154,6 +154,8 @@ async fn kubectl_applies_gets_watches_scales_rolls_out_and_deletes() {
     kubectl.says("rollout status deployment/web --timeout=60s", true, "rolled out").await;
     kubectl.says("get deployment web -o wide", true, "busybox:2").await;
 
+    let mut events = Watch::of(&kubectl, "get events -w");
+    events.until("Scheduled").await;
     kubectl.says("describe deployment web", true, "3 desired | 3 updated | 3 total").await;
     kubectl.says("describe pods", true, "Controlled By:  Deployment/web").await;
     kubectl.says("describe node node-1", true, "Non-terminated Pods:").await;

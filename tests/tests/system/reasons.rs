@@ -36,10 +36,7 @@ async fn explain_says_how_it_stands_and_why_not_elsewhere() {
     let api = Api::new(port);
     house.start_engine("engine", port);
     house.start_agent("node-1", &api.base, &[("SETPOINT_AGENT__RUNTIME", "process")]);
-    let zoned = [
-        ("SETPOINT_AGENT__RUNTIME", "process"),
-        ("SETPOINT_AGENT__LABELS__ZONE", "b"),
-    ];
+    let zoned = [("SETPOINT_AGENT__RUNTIME", "process"), ("SETPOINT_AGENT__LABELS__ZONE", "b")];
     house.start_agent("node-2", &api.base, &zoned);
     house.leads(&api, LEADS_WITHIN).await;
     let mut big = deployment("big", 1);

@@ -10,7 +10,9 @@ impl Node {
         let mut rest = path;
         while let Some((step, more)) = step(rest) {
             let below = match &node.content {
-                Content::Map(entries) => entries.iter().find(|(key, _)| key == step).map(|(_, n)| n),
+                Content::Map(entries) => {
+                    entries.iter().find(|(key, _)| key == step).map(|(_, n)| n)
+                }
                 Content::List(items) => step.parse().ok().and_then(|at: usize| items.get(at)),
                 Content::Scalar { .. } => None,
             };

@@ -72,7 +72,11 @@ impl Cutter {
     }
 
     /// The records that are there; the first ones that come, when none are.
-    fn wait(&mut self, wait: Duration, meanwhile: impl Fn(&Cut)) -> Result<Vec<LogRecord>, LogError> {
+    fn wait(
+        &mut self,
+        wait: Duration,
+        meanwhile: impl Fn(&Cut),
+    ) -> Result<Vec<LogRecord>, LogError> {
         let until = Instant::now() + wait;
         loop {
             meanwhile(&self.taken);

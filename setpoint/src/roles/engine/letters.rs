@@ -72,8 +72,10 @@ impl Reader {
             let mut given = 0;
             while end > start && given < max {
                 let from = (end - page).max(start);
-                let records =
-                    self.log.read_at(topic, partition, from, PAGE_RECORDS_MAX).map_err(unavailable)?;
+                let records = self
+                    .log
+                    .read_at(topic, partition, from, PAGE_RECORDS_MAX)
+                    .map_err(unavailable)?;
                 let before = records.iter().rev().filter(|record| record.position.offset < end);
                 for letter in before.filter_map(letter_in).take(max - given) {
                     given += 1;
@@ -124,7 +126,8 @@ fn again(writer: &Writer, source: Position, letter: DeadLetter) -> Result<Entry,
 }
 
 fn rendered(letter: &DeadLetter) -> Value {
-    let text: String = String::from_utf8_lossy(&letter.value).chars().take(TEXT_CHARS_MAX).collect();
+    let text: String =
+        String::from_utf8_lossy(&letter.value).chars().take(TEXT_CHARS_MAX).collect();
     json!({
         "topic": letter.topic, "partition": letter.partition, "offset": letter.offset,
         "time_ms": letter.time_ms, "reason": letter.reason,

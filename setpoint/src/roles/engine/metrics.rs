@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use prometheus::core::Collector;
 use prometheus::{
-    Gauge, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec,
-    Opts, Registry,
+    Gauge, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge,
+    IntGaugeVec, Opts, Registry,
 };
 use setpoint_dataflow::{Outcome, Overview};
 use setpoint_ingest::Entry;
@@ -125,12 +125,12 @@ impl Metrics {
                 &["topic"],
             )?,
             step_seconds: make.histogram("setpoint_step_seconds", "Time to decide an epoch.")?,
-            commit_seconds: make
-                .histogram("setpoint_commit_seconds", "Time until the log acknowledged a commit.")?,
-            request_seconds: make.kept(HistogramVec::new(
-                request_seconds.buckets(BUCKETS.to_vec()),
-                &["outcome"],
-            ))?,
+            commit_seconds: make.histogram(
+                "setpoint_commit_seconds",
+                "Time until the log acknowledged a commit.",
+            )?,
+            request_seconds: make
+                .kept(HistogramVec::new(request_seconds.buckets(BUCKETS.to_vec()), &["outcome"]))?,
             placements: make.counters(
                 "setpoint_placements_total",
                 "Placements, by what became of them.",

@@ -59,12 +59,7 @@ struct Subject {
 }
 
 impl Reader {
-    async fn explained(
-        &self,
-        kind: &str,
-        namespace: &str,
-        name: &str,
-    ) -> Result<Value, PortError> {
+    async fn explained(&self, kind: &str, namespace: &str, name: &str) -> Result<Value, PortError> {
         let subject = self.subject(kind, namespace, name);
         let workload = self.explanation(&subject).await?;
         let decisions = self.decisions_about(&subject, name);
@@ -164,7 +159,8 @@ fn add_workload(told: &mut Value, workload: &Explanation, is_pod: bool) {
 }
 
 fn node(says: &NodeSays) -> Value {
-    let refusal = |(filter, reasons): &(&str, Vec<String>)| json!({"filter": filter, "reasons": reasons});
+    let refusal =
+        |(filter, reasons): &(&str, Vec<String>)| json!({"filter": filter, "reasons": reasons});
     let refusals: Vec<Value> = says.refusals.iter().map(refusal).collect();
     json!({"node": says.node, "fits": says.fits, "refusals": refusals, "score": says.score})
 }
@@ -236,7 +232,8 @@ impl LogReads for Reader {
         offset: i64,
     ) -> PortFuture<'_, Result<Value, PortError>> {
         Box::pin(async move {
-            let position = setpoint_schemas::Position { topic: topic_of(&topic)?, partition, offset };
+            let position =
+                setpoint_schemas::Position { topic: topic_of(&topic)?, partition, offset };
             self.replayed(position).await
         })
     }
