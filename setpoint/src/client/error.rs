@@ -66,6 +66,11 @@ impl ApiError {
         matches!(self, ApiError::Refused { code: 404, .. })
     }
 
+    /// Whether the changes that were asked for are no longer kept.
+    pub(crate) fn is_expired(&self) -> bool {
+        matches!(self, ApiError::Refused { code: 410, .. })
+    }
+
     /// Whether the server cannot serve now, and may later.
     pub(crate) fn is_transient(&self) -> bool {
         match self {

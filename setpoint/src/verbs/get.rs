@@ -202,7 +202,7 @@ impl Sheet {
 }
 
 /// Shows each change until the user ends it. A watch that the server ends is begun again where it
-/// ended.
+/// ended; when the server no longer has what changed since, with what there is now.
 async fn follow(
     get: &Get,
     meant: &Named,
@@ -219,16 +219,34 @@ async fn follow(
             query.push(("fieldSelector", format!("metadata.name={name}")));
         }
         let path = meant.path.list(scope(get, cx).as_deref());
-        let mut watch = cx.client.watch(&path, &query).await.map_err(|e| e.during(what()))?;
-        while let Some(event) = watch.next().await.map_err(|e| e.during(what()))? {
-            let (object, deleted) = match event {
-                WatchEvent::Present(object) => (object, false),
-                WatchEvent::Deleted(object) => (object, true),
+        let mut watch = match cx.client.watch(&path, &query).await {
+            Err(error) if error.is_expired() => {
+                version = anew();
+                continue;
+            }
+            watch => watch.map_err(|error| error.during(what()))?,
+        };
+        loop {
+            let (object, deleted) = match watch.next().await {
+                Ok(None) => break,
+                Ok(Some(WatchEvent::Present(object))) => (object, false),
+                Ok(Some(WatchEvent::Deleted(object))) => (object, true),
+                Err(error) if error.is_expired() => {
+                    version = anew();
+                    break;
+                }
+                Err(error) => return Err(error.during(what())),
             };
             version = text(&object, "/metadata/resourceVersion").to_owned();
             changed(get, &meant.path, object, deleted, sheet, cx)?;
         }
     }
+}
+
+/// The version from which a watch begins with all that there is.
+fn anew() -> String {
+    note("the server no longer has what changed meanwhile; this is what there is now");
+    "0".to_owned()
 }
 
 fn changed(

@@ -238,6 +238,21 @@ async fn decisions_of_a_pod_are_asked_for_as_it_is_named() {
 }
 
 #[tokio::test]
+async fn a_watch_whose_past_is_forgotten_begins_anew() {
+    let path = "GET /api/v1/namespaces/default/pods";
+    let status = |code: u16, message: &str| json!({"code": code, "message": message});
+    let items = json!({"metadata": {"resourceVersion": "7"}, "items": []});
+    let fake = Fake::default()
+        .answer(path, 200, items)
+        .answer(&format!("{path}?resourceVersion=7&watch=true"), 410, status(410, "too old"))
+        .answer(&format!("{path}?resourceVersion=0&watch=true"), 403, status(403, "enough"));
+    let (ended, _) = run(&fake.start().await, "get pods -w").await;
+    let shown = ended.expect_err("the second watch is forbidden").to_string();
+    assert!(shown.contains("enough"), "{shown}");
+    assert_eq!(fake.asked().len(), 3);
+}
+
+#[tokio::test]
 async fn a_conflict_names_the_flag_that_takes_the_fields_over() {
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("map.yaml");
