@@ -1,5 +1,6 @@
 //! The golden samples: each record's bytes on the wire do not change by accident.
 //! `UPDATE_GOLDEN=1 cargo test -p setpoint-schemas` writes them anew; review what changed.
+#![expect(clippy::disallowed_methods, reason = "a test reads files and its environment")]
 
 use std::fmt::Debug;
 use std::path::PathBuf;

@@ -1,4 +1,5 @@
 //! Vectors that others wrote: fingerprints of the Avro project, wire samples of a registry client.
+#![expect(clippy::disallowed_methods, reason = "a test reads files and its environment")]
 
 use std::path::PathBuf;
 

@@ -62,9 +62,12 @@ fn another_format_is_refused_by_number() {
     assert!(Checkpoint::open(folder.path()).expect("opens").load().expect("loads").is_none());
 }
 
+/// What a key gets instead of its bytes; `None` removes it.
+type Damage = Option<&'static [u8]>;
+
 #[test]
 fn damage_is_told_and_never_loaded() {
-    let damage: [(&[u8], Option<&[u8]>, &str); 4] = [
+    let damage: [(&[u8], Damage, &str); 4] = [
         (b"mmeta", Some(b"\xff\xff"), "its epoch does not read"),
         (b"r\x01a", None, "1 of its 2 rows"),
         (b"r\x01c", Some(b"1"), "a row more than its 2"),

@@ -16,11 +16,11 @@ impl Draw {
     /// A stream of its own, so that drawing more here changes nothing there.
     #[must_use]
     pub fn fork(&mut self) -> Draw {
-        Draw(self.next())
+        Draw(self.number())
     }
 
     /// The next number, any of 64 bits.
-    pub fn next(&mut self) -> u64 {
+    pub fn number(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -30,7 +30,7 @@ impl Draw {
 
     /// From 0 to `end` - 1; 0 when `end` is 0.
     pub fn below(&mut self, end: usize) -> usize {
-        let number = self.next();
+        let number = self.number();
         usize::try_from(number % (end.max(1) as u64)).expect("a remainder of a usize is one")
     }
 

@@ -98,11 +98,11 @@ impl Story {
 }
 
 fn node(name: &str) -> NodeName {
-    NodeName::parse(name).unwrap()
+    NodeName::parse(name).expect("a node name")
 }
 
 fn session(name: &str) -> SessionId {
-    SessionId::parse(&format!("{name}-s1")).unwrap()
+    SessionId::parse(&format!("{name}-s1")).expect("a session")
 }
 
 fn joins(name: &str, cpu: i64) -> Input {

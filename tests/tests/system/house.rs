@@ -27,9 +27,13 @@ const GONE_MAX: Duration = Duration::from_secs(10);
 static ALONE: Mutex<()> = Mutex::new(());
 
 /// One test at a time.
-pub(crate) fn alone() -> MutexGuard<'static, ()> {
-    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
+pub(crate) fn alone() -> Alone {
+    Alone(ALONE.lock().unwrap_or_else(PoisonError::into_inner))
 }
+
+/// Held by the test that runs, over all that it awaits: each test has a runtime of its own, so the
+/// thread that waits here keeps nobody else waiting.
+pub(crate) struct Alone(#[expect(dead_code, reason = "held, not read")] MutexGuard<'static, ()>);
 
 /// The processes of one test.
 pub(crate) struct House {

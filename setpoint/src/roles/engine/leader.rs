@@ -200,7 +200,7 @@ impl Leader {
             }
             looked_ms = time_ms;
             let cold = wants_cold && time_ms >= cold_due;
-            let settings = (first && engine.policy() != policy) || (first && engine.number() == 0);
+            let settings = first && (engine.policy() != policy || engine.number() == 0);
             let epoch = Epoch {
                 number: engine.number() + 1,
                 term,
