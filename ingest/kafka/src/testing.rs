@@ -3,6 +3,8 @@
 //! Guarantee: ended by its process id when dropped; its data is in a folder of its own.
 //! Needs Java and Kafka's jars (`scripts/kafka-jars`), looked for in `SETPOINT_KAFKA_LIBS`.
 
+mod proxy;
+
 use std::fs::File;
 use std::io;
 use std::net::TcpListener;
@@ -13,12 +15,14 @@ use std::time::{Duration, Instant};
 use rdkafka::consumer::{BaseConsumer, Consumer};
 
 use crate::Settings;
+pub use proxy::{Fault, Proxy};
 
 /// A running Kafka.
 pub struct Kafka {
     folder: tempfile::TempDir,
     libs: PathBuf,
-    port: u16,
+    /// Where it says that it is.
+    advertised: u16,
     server: Option<Child>,
 }
 
@@ -34,6 +38,22 @@ impl Kafka {
     /// When it is absent and `SETPOINT_REQUIRE_REAL` is 1, or does not start.
     #[must_use]
     pub fn start() -> Option<Kafka> {
+        let port = free_port();
+        Kafka::start_at(port, port)
+    }
+
+    /// Starts one whose clients come through this proxy, which forwards to it from now on.
+    ///
+    /// # Panics
+    /// As [`Kafka::start`].
+    #[must_use]
+    pub fn start_behind(proxy: &Proxy) -> Option<Kafka> {
+        let port = free_port();
+        proxy.forward(port);
+        Kafka::start_at(port, proxy.port())
+    }
+
+    fn start_at(port: u16, advertised: u16) -> Option<Kafka> {
         let libs = libs();
         if let Err(why) = is_present(&libs) {
             let required = std::env::var("SETPOINT_REQUIRE_REAL").is_ok_and(|value| value == "1");
@@ -42,11 +62,11 @@ impl Kafka {
             return None;
         }
         let folder = tempfile::tempdir().expect("a folder for Kafka");
-        let (port, controller) = (free_port(), free_port());
         let properties = folder.path().join("server.properties");
-        std::fs::write(&properties, properties_of(folder.path(), port, controller))
+        let ports = (port, advertised, free_port());
+        std::fs::write(&properties, properties_of(folder.path(), ports))
             .expect("server.properties is written");
-        let mut kafka = Kafka { folder, libs, port, server: None };
+        let mut kafka = Kafka { folder, libs, advertised, server: None };
         kafka.format();
         kafka.resume();
         Some(kafka)
@@ -55,7 +75,7 @@ impl Kafka {
     /// Where clients find it.
     #[must_use]
     pub fn bootstrap_servers(&self) -> String {
-        format!("127.0.0.1:{}", self.port)
+        format!("127.0.0.1:{}", self.advertised)
     }
 
     /// Settings of a log on it.
@@ -139,14 +159,14 @@ impl Drop for Kafka {
     }
 }
 
-fn properties_of(folder: &Path, port: u16, controller: u16) -> String {
+fn properties_of(folder: &Path, (port, advertised, controller): (u16, u16, u16)) -> String {
     format!(
         "process.roles=broker,controller
 node.id=1
 controller.quorum.voters=1@127.0.0.1:{controller}
 controller.listener.names=CONTROLLER
 listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}
-advertised.listeners=PLAINTEXT://127.0.0.1:{port}
+advertised.listeners=PLAINTEXT://127.0.0.1:{advertised}
 listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT
 log.dirs={}
 offsets.topic.replication.factor=1
