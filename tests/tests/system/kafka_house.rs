@@ -35,7 +35,11 @@ pub(crate) struct KafkaHouse {
 impl KafkaHouse {
     /// With these engines, and agents on the process runtime; `None` without a real Kafka.
     pub(crate) fn start(names: &[&'static str]) -> Option<KafkaHouse> {
-        let kafka = Kafka::start()?;
+        Some(KafkaHouse::on(Kafka::start()?, names))
+    }
+
+    /// The same on this Kafka.
+    pub(crate) fn on(kafka: Kafka, names: &[&'static str]) -> KafkaHouse {
         let house = House::new(&[
             ("SETPOINT_LOG__KIND", "kafka"),
             ("SETPOINT_LOG__KAFKA__BOOTSTRAP_SERVERS", &kafka.bootstrap_servers()),
@@ -54,7 +58,7 @@ impl KafkaHouse {
         for node in NODES {
             all.house.start_agent(node, &bases, &[("SETPOINT_AGENT__RUNTIME", "process")]);
         }
-        Some(all)
+        all
     }
 
     /// Starts one of the engines.

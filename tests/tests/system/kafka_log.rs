@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 use rdkafka::{ClientConfig, Message, Offset, TopicPartitionList};
 use setpoint_schemas::avro::{Codec, Record};
 use setpoint_schemas::{Decision, EpochRecord, Placement, Topic};
@@ -42,6 +43,20 @@ pub(crate) fn audit(servers: &str) {
     let reigns: BTreeSet<i64> = terms.values().copied().collect();
     let (epochs, decisions) = (epochs.len(), decisions.len());
     println!("{epochs} epochs, {decisions} decisions, {} reigns on Kafka", reigns.len());
+}
+
+/// Begins a transaction as a leader does, appends to the epochs, and never ends it.
+pub(crate) fn leave_open(servers: &str, transactional_id: &str) {
+    let producer: BaseProducer = ClientConfig::new()
+        .set("bootstrap.servers", servers)
+        .set("transactional.id", transactional_id)
+        .create()
+        .expect("a producer");
+    producer.init_transactions(ANSWER_WAIT).expect("it fences the leader");
+    producer.begin_transaction().expect("it begins");
+    let record = BaseRecord::<[u8], [u8]>::to(Topic::Epochs.name()).payload(b"half an append");
+    producer.send(record).map_err(|(error, _)| error).expect("it is sent");
+    producer.flush(ANSWER_WAIT).expect("it is on the log");
 }
 
 /// The committed records of a topic, decoded, in order; tombstones left out.

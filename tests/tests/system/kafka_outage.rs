@@ -1,10 +1,11 @@
 //! Kafka killed with -9 and started again under load, and frozen for a while: pods run on, nothing
 //! is lost, nothing happens twice.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use nix::sys::signal::Signal;
+use setpoint_ingest_kafka::testing::{Fault, Kafka, Proxy};
 
 use crate::fleet::{self, Watchman};
 use crate::house::alone;
@@ -16,6 +17,8 @@ use crate::{kafka_log, ledger, processes};
 const SETTLES_WITHIN: Duration = Duration::from_secs(4);
 /// What must not happen during the outage is looked for this long.
 const OUTAGE: Duration = Duration::from_secs(5);
+/// A commit may take 30 s, and the machine be slow.
+const GIVES_UP_WITHIN: Duration = Duration::from_secs(60);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn kafka_killed_and_started_again_loses_nothing_and_pods_run_on() {
@@ -54,12 +57,40 @@ async fn kafka_killed_and_started_again_loses_nothing_and_pods_run_on() {
     kafka_log::audit(&fleet.kafka.bootstrap_servers());
 }
 
+/// The commit stands on Kafka, and its leader never hears of it: it must not go on from a guess.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_commit_whose_answer_is_lost_is_learned_from_the_log() {
+    let _alone = alone();
+    let mut random = seeded();
+    let proxy = Proxy::listen();
+    let Some(kafka) = Kafka::start_behind(&proxy) else { return };
+    let mut fleet = KafkaHouse::on(kafka, &["engine"]);
+    fleet.leader().await;
+    let watchman = Watchman::start(&fleet.house, &NODES);
+    let load = Load::start(&fleet.apis(), &mut random).await;
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let before = load.acknowledged();
+    proxy.arm(Fault::AnswerLost);
+    let api = fleet.engines[0].api.clone();
+    fleet
+        .house
+        .until("the engine steps down", GIVES_UP_WITHIN, async || {
+            let status = api.get("/setpoint/v1/status").await?;
+            let is_down = proxy.is_dark() && status["ready"] == false;
+            if is_down { Ok(()) } else { Err(status.to_string()) }
+        })
+        .await;
+    proxy.heal();
+    decides_again(&mut fleet, &load, &before).await;
+    load.end().await;
+    fleet::converged(&mut fleet.house, &api).await;
+    watchman.end(2);
+    ledger::audit(&api).await;
+    kafka_log::audit(&fleet.kafka.bootstrap_servers());
+}
+
 /// An engine leads, what was acknowledged stands, and more is acknowledged.
-async fn decides_again(
-    fleet: &mut KafkaHouse,
-    load: &Load,
-    before: &std::collections::BTreeMap<String, u64>,
-) {
+async fn decides_again(fleet: &mut KafkaHouse, load: &Load, before: &BTreeMap<String, u64>) {
     let leader = fleet.leader().await;
     let api = fleet.engines[leader].api.clone();
     fleet

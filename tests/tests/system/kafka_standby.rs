@@ -63,3 +63,33 @@ async fn a_standby_takes_over_and_the_zombie_writes_nothing() {
     kafka_log::audit(&fleet.kafka.bootstrap_servers());
     assert!(acknowledged > 20, "there was no load: {acknowledged} changes");
 }
+
+/// What a leader leaves that was killed in its commit. Such a record can be read by nobody until
+/// its producer is fenced; whoever waits for it before fencing waits for half a minute.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_transaction_left_open_by_a_dead_leader_delays_no_takeover() {
+    let _alone = alone();
+    let Some(mut fleet) = KafkaHouse::start(&["engine-1", "engine-2"]) else { return };
+    let leader = fleet.leader().await;
+    let term = fleet.engines[leader].api.get("/setpoint/v1/status").await.expect("it answers");
+    kafka_log::leave_open(&fleet.kafka.bootstrap_servers(), "setpoint.setpoint");
+    let began = Instant::now();
+    let apis = fleet.apis();
+    fleet
+        .house
+        .until("an engine leads with a later term", TAKES_OVER_WITHIN, async || {
+            let mut seen = Vec::new();
+            for api in &apis {
+                let status = api.get("/setpoint/v1/status").await?;
+                if status["role"] == "leader" && status["term"].as_i64() > term["term"].as_i64() {
+                    return Ok(());
+                }
+                seen.push(status);
+            }
+            Err(format!("{seen:?}"))
+        })
+        .await;
+    println!("leads after {:?}", began.elapsed());
+    fleet.leader().await;
+    kafka_log::audit(&fleet.kafka.bootstrap_servers());
+}

@@ -49,7 +49,7 @@ impl Load {
 
     /// The last acknowledged change of each workload.
     pub(crate) fn acknowledged(&self) -> BTreeMap<String, u64> {
-        self.changes.lock().expect("no holder panicked").acknowledged.clone()
+        self.changes.lock().expect("nobody panicked").acknowledged.clone()
     }
 
     /// What was acknowledged before stands, or something later that was tried.
@@ -60,7 +60,7 @@ impl Load {
         for (name, acknowledged) in before {
             let stands = api.get(&path_of(name)).await.expect("the workload is there");
             let stands = serial_of(&stands);
-            let tried = self.changes.lock().expect("no holder panicked").tried[name];
+            let tried = self.changes.lock().expect("nobody panicked").tried[name];
             assert!(
                 (*acknowledged..=tried).contains(&stands),
                 "{name}: {acknowledged} was acknowledged, {stands} stands, {tried} was tried"
@@ -74,7 +74,7 @@ impl Load {
         for task in self.tasks {
             task.await.expect("the load ended");
         }
-        self.changes.lock().expect("no holder panicked").acknowledged.values().sum()
+        self.changes.lock().expect("nobody panicked").acknowledged.values().sum()
     }
 }
 
@@ -88,7 +88,7 @@ async fn change(
 ) {
     for serial in 1.. {
         let api = &apis[random.random_range(0..apis.len())];
-        changes.lock().expect("no holder panicked").tried.insert(name.to_owned(), serial);
+        changes.lock().expect("nobody panicked").tried.insert(name.to_owned(), serial);
         let mut patch = json!({
             "metadata": {"annotations": {SERIAL: serial.to_string()}},
             "spec": {"replicas": random.random_range(0..=REPLICAS_MAX)},
@@ -103,11 +103,7 @@ async fn change(
             Err(error) => Err(error),
         };
         if answer.is_ok() {
-            changes
-                .lock()
-                .expect("no holder panicked")
-                .acknowledged
-                .insert(name.to_owned(), serial);
+            changes.lock().expect("nobody panicked").acknowledged.insert(name.to_owned(), serial);
             if enough.load(Ordering::Relaxed) {
                 return;
             }
