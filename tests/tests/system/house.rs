@@ -5,13 +5,13 @@
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
+pub(crate) use setpoint_test_support::free_port;
 use tempfile::TempDir;
 
 use crate::api::Api;
@@ -185,25 +185,17 @@ impl Drop for House {
     }
 }
 
-/// Whether a program is installed; says `SKIPPED` when it is not.
+/// Whether a program is installed; otherwise the test is skipped.
 ///
 /// # Panics
-/// When it is not and `SETPOINT_REQUIRE_REAL` is 1.
+/// When it is not, and real parts are required.
 pub(crate) fn is_present(program: &str) -> bool {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let found = std::env::split_paths(&path).any(|folder| folder.join(program).is_file());
-    let required = std::env::var("SETPOINT_REQUIRE_REAL").is_ok_and(|value| value == "1");
-    assert!(found || !required, "{program} is required; scripts/setup test installs it");
     if !found {
-        println!("SKIPPED: {program} is not installed");
+        setpoint_test_support::skip(&format!("{program} is not installed"));
     }
     found
-}
-
-/// A port that was free a moment ago.
-pub(crate) fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-    listener.local_addr().expect("an address").port()
 }
 
 /// The program: beside the folder of the test executables.

@@ -13,8 +13,8 @@ use setpoint_schemas::{Decision, EpochRecord, Placement, Topic};
 const READ_WITHIN: Duration = Duration::from_secs(60);
 const ANSWER_WAIT: Duration = Duration::from_secs(10);
 
-/// Checks what the leaders wrote: every epoch once, terms that never fall in any topic, and all
-/// decisions of each epoch once.
+/// Checks what the leaders wrote: every epoch once, terms that never fall in any topic, all
+/// decisions of each epoch once, and no pod on two nodes.
 ///
 /// # Panics
 /// When it is otherwise.
@@ -30,6 +30,11 @@ pub(crate) fn audit(servers: &str) {
     never_fall("setpoint.decisions", decisions.iter().map(|d| (d.term, d.epoch)));
     let placements: Vec<Placement> = committed(servers, Topic::Placements);
     never_fall("setpoint.placements", placements.iter().map(|p| (p.term, p.epoch)));
+    let mut nodes = BTreeMap::new();
+    for placement in &placements {
+        let node = nodes.entry(&placement.uid).or_insert(&placement.node);
+        assert_eq!(*node, &placement.node, "pod {} has two nodes", placement.uid);
+    }
     for (term, epoch) in decisions.iter().map(|d| (d.term, d.epoch)) {
         assert_eq!(terms.get(&epoch), Some(&term), "epoch {epoch} has decisions of term {term}");
     }
