@@ -1,13 +1,10 @@
 //! The node's loop and what stands around it.
 
-use std::collections::hash_map::RandomState;
-use std::hash::{BuildHasher, Hasher};
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures::StreamExt;
 use setpoint_actuators::{Actuator, Authority, Books, Changes, Clock, Desired, Dispatcher};
-use setpoint_schemas::SessionId;
 use tokio::sync::watch as latest;
 use tokio::task::JoinSet;
 use tokio::time::sleep;
@@ -21,6 +18,7 @@ use crate::outbox::Outbox;
 use crate::registration::Health;
 use crate::reports::Reports;
 use crate::resolve::Resolver;
+use crate::session::Session;
 use crate::{AgentError, AgentOptions, files, lease, registration, reports, samples, view, watch};
 
 /// Actions in flight may finish when the agent ends, for this long.
@@ -49,10 +47,10 @@ pub async fn run(
     let books = Books::open(&path).map_err(|source| AgentError::State { path, source })?;
     let api = Arc::new(Api::new(&options)?);
     let options = Arc::new(options);
-    let session = new_session();
-    info!(node = %options.node, %session, pods = desired.pods.len(), "the agent starts");
+    let session = Session::begin(&options.state)?;
+    info!(node = %options.node, session = %session.id, pods = desired.pods.len(), "the agent starts");
 
-    let outbox = Outbox::new(options.node.clone(), session.clone());
+    let outbox = Outbox::new(options.node.clone(), session.id.clone());
     let reports = Arc::new(Reports::new(outbox));
     let desired = latest::channel(Arc::new(desired));
     let health = latest::channel(Health::Good);
@@ -91,19 +89,12 @@ fn remembered(guard: &Guard) -> Result<Desired, AgentError> {
     })
 }
 
-/// A new id for each start. The hasher's keys are the standard library's own random numbers.
-fn new_session() -> SessionId {
-    let random = RandomState::new().build_hasher().finish();
-    let text = format!("{:x}-{random:016x}", now_ms());
-    SessionId::parse(&text).expect("hexadecimal digits and a dash are a valid session id")
-}
-
 /// The tasks beside the node's loop; they end when the set is dropped.
 struct Surroundings {
     api: Arc<Api>,
     actuator: Arc<dyn Actuator>,
     options: Arc<AgentOptions>,
-    session: SessionId,
+    session: Session,
 }
 
 impl Surroundings {
@@ -117,7 +108,7 @@ impl Surroundings {
         let Surroundings { api, actuator, options, session } = self;
         let (node, every) = (options.node.clone(), options.intervals);
         let mut tasks = JoinSet::new();
-        tasks.spawn(lease::renew(api.clone(), node.clone(), session.clone(), every.lease));
+        tasks.spawn(lease::renew(api.clone(), node.clone(), session.id.clone(), every.lease));
         tasks.spawn(watch::watch(api.clone(), node.clone(), guard, desired, every.retry_max));
         let (snapshot, retry_max) = (every.snapshot, every.retry_max);
         tasks.spawn(reports::send(api.clone(), node.clone(), reports, snapshot, retry_max));

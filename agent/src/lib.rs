@@ -19,6 +19,7 @@ mod lease;
 mod registration;
 mod reports;
 mod samples;
+mod session;
 mod watch;
 
 mod clock;

@@ -6,13 +6,14 @@ use std::sync::Arc;
 
 use reqwest::Method;
 use setpoint_actuators::{Actuator, RuntimeInfo};
-use setpoint_schemas::{Condition, ConditionStatus, NodeRecord, Resources, SessionId};
+use setpoint_schemas::{Condition, ConditionStatus, NodeRecord, Resources};
 use tokio::sync::watch;
 use tracing::{info, warn};
 
 use crate::AgentOptions;
 use crate::client::{Api, Backoff};
 use crate::clock::now_ms;
+use crate::session::Session;
 
 /// How the runtime does, as the node's loop sees it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,7 +29,7 @@ pub(crate) async fn register(
     api: Arc<Api>,
     actuator: Arc<dyn Actuator>,
     options: Arc<AgentOptions>,
-    session: SessionId,
+    session: Session,
     mut health: watch::Receiver<Health>,
 ) {
     let mut connections = api.connections();
@@ -78,7 +79,7 @@ async fn tell(api: &Api, record: &NodeRecord, backoff: &mut Backoff) {
 
 fn record(
     options: &AgentOptions,
-    session: &SessionId,
+    session: &Session,
     info: &RuntimeInfo,
     health: &Health,
     transition_ms: i64,
@@ -86,7 +87,8 @@ fn record(
     let capacity = capacity(info, &options.capacity);
     NodeRecord {
         node: options.node.clone(),
-        session: session.clone(),
+        session: session.id.clone(),
+        started_ms: session.started_ms,
         time_ms: now_ms(),
         runtime: info.runtime.clone(),
         runtime_version: info.version.clone(),
@@ -147,7 +149,7 @@ fn ready(health: &Health, transition_ms: i64) -> Condition {
 mod tests {
     use std::path::PathBuf;
 
-    use setpoint_schemas::{FleetId, NodeName};
+    use setpoint_schemas::{FleetId, NodeName, SessionId};
 
     use super::*;
 
@@ -163,12 +165,13 @@ mod tests {
         let found =
             Resources { cpu_milli: 8_000, memory_bytes: 50, pods: 110, ..Resources::default() };
         let info = RuntimeInfo { runtime: "process".into(), version: "1".into(), capacity: found };
-        let session = SessionId::parse("s").expect("valid");
+        let session = Session { id: SessionId::parse("s").expect("valid"), started_ms: 5 };
         let record = record(&options, &session, &info, &Health::Bad("down".into()), 7);
         assert_eq!(record.capacity.cpu_milli, 3_000);
         assert_eq!((record.allocatable.cpu_milli, record.allocatable.memory_bytes), (2_500, 0));
         assert_eq!(record.labels["kubernetes.io/hostname"], "n1");
         assert_eq!((&*record.labels["zone"], &*record.labels["kubernetes.io/os"]), ("a", "plan9"));
+        assert_eq!((record.session.as_str(), record.started_ms), ("s", 5));
         assert!(!record.is_ready());
     }
 }

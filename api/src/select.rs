@@ -73,9 +73,6 @@ impl FieldTerm {
             (Field::Namespace, _) => entry.namespace().to_owned(),
             (Field::NodeName, Entry::Pod(pod)) => pod.node().to_owned(),
             (Field::Phase, Entry::Pod(pod)) => pod.phase().to_owned(),
-            (Field::Phase, Entry::Resource(resource)) if resource.kind == "Namespace" => {
-                "Active".to_owned()
-            }
             _ => self.rendered(entry),
         };
         (found == self.value) == self.equal

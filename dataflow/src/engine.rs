@@ -127,7 +127,6 @@ impl<V: Views> Engine<V> {
             now: epoch.time_ms,
             complete: epoch.complete,
             is_settled: false,
-            freed: false,
             nodes_touched: std::collections::BTreeSet::new(),
         }
     }
@@ -143,7 +142,7 @@ impl<V: Views> Turn<'_, V> {
             Input::NodeRemoved(node) => self.node_removed(node, &cause),
             Input::Lease(lease) => self.lease_renewed(lease, cause),
             Input::Pod(observed) => self.pod_observed(observed, cause),
-            Input::PodRemoved(uid) => self.pod_gone(uid, &cause),
+            Input::PodRemoved(uid) => self.pod_gone(uid, None, &cause),
             Input::Snapshot(snapshot) => self.snapshot(snapshot, &cause),
         }
     }
@@ -160,10 +159,11 @@ impl<V: Views> Turn<'_, V> {
     }
 
     /// When something falls due if nothing happens: a deadline, a judgement of leases under a hold,
-    /// or room in the pacing for what is still to be started.
+    /// or room in the pacing for what is still to be looked at.
     fn due_ms(&self) -> Option<i64> {
         let meta = &self.state.meta;
-        let pending = (!self.state.dirty.is_empty()).then(|| {
+        let is_left = !self.state.dirty.is_empty() || meta.retry.anyone();
+        let pending = is_left.then(|| {
             let policy = &meta.policy;
             let bucket =
                 meta.bucket.filled(self.now, policy.starts_per_second, policy.starts_burst);

@@ -47,32 +47,18 @@ impl<V: Views> Engine<V> {
         }
         out.overview = Some(state.overview.clone());
         out.served.push(Served::Hold(state.meta.hold.clone()));
-        out.served.extend(self.waiting().into_iter().map(|pod| Served::Waiting(Arc::new(pod))));
+        out.served.extend(self.waiting().map(|pod| Served::Waiting(Arc::new(pod))));
         out
     }
 
     /// The pods that wait for a place.
-    fn waiting(&self) -> Vec<WaitingPod> {
+    fn waiting(&self) -> impl Iterator<Item = WaitingPod> {
         let state = &self.state;
         let workloads =
             state.waiting.iter().filter_map(|key| state.workload.get(state.workloads.get(key)?));
-        workloads
-            .filter_map(|workload| {
-                let uid = setpoint_rules::identity::pod_uid(&workload.uid, workload.memo.next_pod);
-                let template = workload.current_template()?;
-                let revision = workload.revision_name(&template);
-                let name = setpoint_rules::identity::pod_name(
-                    &workload.key.name,
-                    revision.as_deref(),
-                    &uid,
-                );
-                Some(WaitingPod {
-                    uid,
-                    workload: workload.key.clone(),
-                    name: name.to_string(),
-                    reason: workload.memo.waiting.clone()?,
-                })
-            })
-            .collect()
+        workloads.flat_map(|workload| {
+            let groups = workload.groups_waiting().into_iter();
+            groups.flat_map(|group| workload.pods_waiting(&group))
+        })
     }
 }

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use setpoint_placement::NodeVerdict;
 use setpoint_schemas::{NodeName, Request, ResourceKey};
 
-use crate::decide::{Judge, counts};
+use crate::decide::Judge;
 use crate::engine::Engine;
 use crate::epoch::Foreseen;
 use crate::state::{Workload, WorkloadKind};
@@ -91,9 +91,7 @@ impl<V: Views> Engine<V> {
     fn wanted(&self, workload: &Workload) -> i64 {
         match workload.kind {
             WorkloadKind::Daemon if workload.deleted => 0,
-            WorkloadKind::Daemon => {
-                workload.total().live + i64::from(workload.memo.waiting.is_some())
-            }
+            WorkloadKind::Daemon => workload.total().live + workload.memo.waiting_here.len() as i64,
             _ => workload.desired(),
         }
     }
@@ -102,15 +100,15 @@ impl<V: Views> Engine<V> {
     fn reason(&self, workload: &Workload, desired: i64) -> (bool, String) {
         let (total, memo) = (workload.total(), &workload.memo);
         // Pods that were to run once and did are counted in.
-        let counts = counts(workload);
+        let counts = workload.counts();
         let (live, available) =
             (counts.current + counts.old, counts.current_available + counts.old_available);
         let pause_ms = memo.not_before_ms - self.state.meta.time_ms;
         let rolls = workload.kind == WorkloadKind::Rolling && counts.old > 0;
         let sentence = if workload.deleted {
             format!("it is deleted; {} pods are still to go", total.live + total.stopping)
-        } else if let Some(waiting) = &memo.waiting {
-            waiting.clone()
+        } else if let Some(waiting) = workload.groups_waiting().first() {
+            waiting.reason.clone()
         } else if workload.kind == WorkloadKind::Bare && total.ended > 0 {
             let ended = "its containers ended for good, and a bare pod is not started again";
             return (true, ended.to_owned());
@@ -151,7 +149,8 @@ impl<V: Views> Engine<V> {
     fn nodes_for(&self, workload: &Workload) -> (Vec<NodeSays>, usize) {
         let daemon = workload.kind == WorkloadKind::Daemon;
         let template = workload.current_template();
-        let Some(template) = template.filter(|_| daemon || workload.memo.waiting.is_some()) else {
+        let waits = !workload.groups_waiting().is_empty();
+        let Some(template) = template.filter(|_| daemon || waits) else {
             return (Vec::new(), 0);
         };
         let pods = workload.pods.iter().filter(|_| daemon).filter_map(|id| self.state.pod.get(id));

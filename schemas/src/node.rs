@@ -14,6 +14,10 @@ pub struct NodeRecord {
     pub node: NodeName,
     /// This life of its agent.
     pub session: SessionId,
+    /// Orders the lives of a node's agents: higher with each start, about the time of the start in
+    /// milliseconds since 1970; 0 from an agent that does not say it.
+    #[serde(default)]
+    pub started_ms: i64,
     /// When it was said, by the node's clock, milliseconds since 1970.
     pub time_ms: i64,
     /// `docker`, `process` or `simulated`.

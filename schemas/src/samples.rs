@@ -61,6 +61,7 @@ pub fn node() -> NodeRecord {
     NodeRecord {
         node: id(NODE),
         session: id(SESSION),
+        started_ms: TIME_MS,
         time_ms: TIME_MS,
         runtime: "docker".to_owned(),
         runtime_version: "20.10.24".to_owned(),

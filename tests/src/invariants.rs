@@ -4,12 +4,13 @@
 //! asks neither the engine nor the placer.
 
 mod rest;
+mod words;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use serde_json::Value;
 use setpoint_dataflow::views::Allocation;
-use setpoint_dataflow::{Epoch, Outcome, Served};
+use setpoint_dataflow::{Epoch, Outcome, Served, Verdict};
 use setpoint_schemas::{
     Action, Cut, Decision, DeploymentStrategy, Input, IntOrPercent, NodeName, PodUid, Resource,
     ResourceKey, Resources, StrategyKind,
@@ -51,7 +52,10 @@ pub struct Auditor {
     cut: Cut,
     last: (i64, i64, i64),
     inputs: usize,
-    answered: BTreeSet<String>,
+    /// Records of requests, repeated ones as well.
+    asked: usize,
+    answered: BTreeMap<String, Verdict>,
+    words: words::Words,
 }
 
 impl Auditor {
@@ -75,6 +79,7 @@ impl Auditor {
         self.placements(outcome)?;
         self.capacity(plant)?;
         self.bounds(&before)?;
+        self.words.heard(&epoch.inputs, outcome, &self.homes)?;
         for decision in &outcome.decisions {
             causes_exist(decision, log, cut)?;
             blameless(decision, plant, now_ms)?;
@@ -101,7 +106,8 @@ impl Auditor {
         Ok(())
     }
 
-    /// Every record of the log is in one epoch, and every request has one verdict and one entry.
+    /// Every record of the log is in one epoch, and every request has one verdict and one entry; a
+    /// record that repeats one is answered as before.
     fn accounted(
         &mut self,
         epoch: &Epoch,
@@ -126,12 +132,17 @@ impl Auditor {
         if asked != verdicts {
             return Err(format!("asked {asked:?}, answered {verdicts:?}"));
         }
-        for request in asked {
+        self.asked += asked.len();
+        let known: BTreeSet<String> = self.answered.keys().cloned().collect();
+        for verdict in &outcome.verdicts {
+            let request = verdict.request.to_string();
             let entries = outcome.decisions.iter().filter(|d| d.request == request).count();
-            if entries != 1 || !self.answered.insert(request.clone()) {
-                return Err(format!(
-                    "request {request} has {entries} entries in the ledger, not one"
-                ));
+            if entries != usize::from(!known.contains(&request)) {
+                return Err(format!("request {request} has {entries} entries in the ledger"));
+            }
+            let first = self.answered.entry(request).or_insert_with(|| verdict.clone());
+            if first != verdict {
+                return Err(format!("answered {first:?}, then {verdict:?}"));
             }
         }
         Ok(())

@@ -78,7 +78,7 @@ impl Journey {
     #[must_use]
     pub fn new(plan: Plan) -> Self {
         let mut draw = Draw::new(plan.seed);
-        let nodes = 2 + draw.below(6);
+        let nodes = 1 + draw.below(7);
         let policy = Policy {
             lease_renew_ms: SimNode::RENEW_MS,
             lease_grace_ms: 3 * SimNode::RENEW_MS,
@@ -147,7 +147,7 @@ impl Journey {
         self.now_ms += TICK_MS;
         let as_of = self.committed.as_of();
         self.plant.step(self.now_ms, as_of, &self.committed.placements, &mut self.log);
-        if !self.plant.api_up {
+        if self.weather.engine_is_out {
             return Ok(());
         }
         if self.leader.is_none() {

@@ -63,6 +63,27 @@ pub fn apart(mut workload: Value) -> Value {
     workload
 }
 
+/// Lets the pods of a workload run only on nodes that have a pod of this app.
+#[must_use]
+pub fn near(mut workload: Value, app: &str) -> Value {
+    workload["spec"]["template"]["spec"]["affinity"] = json!({"podAffinity": {
+    "requiredDuringSchedulingIgnoredDuringExecution": [
+        {"labelSelector": {"matchLabels": {"app": app}}, "topologyKey": "kubernetes.io/hostname"},
+    ]}});
+    workload
+}
+
+/// Spreads the pods of a workload over the nodes, none having two more than another.
+#[must_use]
+pub fn even(mut workload: Value) -> Value {
+    let labels = workload["spec"]["template"]["metadata"]["labels"].clone();
+    workload["spec"]["template"]["spec"]["topologySpreadConstraints"] = json!([{
+        "maxSkew": 1, "topologyKey": "kubernetes.io/hostname",
+        "whenUnsatisfiable": "DoNotSchedule", "labelSelector": {"matchLabels": labels},
+    }]);
+    workload
+}
+
 /// Bounds the rolling update of a Deployment.
 #[must_use]
 pub fn rolling(mut workload: Value, surge: i64, unavailable: i64) -> Value {
@@ -130,6 +151,7 @@ pub fn node(name: &NodeName, session: &SessionId, cpu: i64) -> NodeRecord {
     NodeRecord {
         node: name.clone(),
         session: session.clone(),
+        started_ms: 0,
         time_ms: 0,
         runtime: "simulated".to_owned(),
         runtime_version: "1".to_owned(),

@@ -1,7 +1,8 @@
 //! The plant: simulated nodes behind a network that delays, repeats, reorders and breaks.
 //!
-//! Guarantee: what a node says reaches the log late, twice or in another order, but a registration
-//! comes before all else of its session, as the agent's own protocol has it.
+//! Guarantee: what a node says reaches the log late, twice or in another order, even when its
+//! session is long over; but a registration comes before all else of its session, as the agent's
+//! own protocol has it.
 
 mod node;
 mod pod;
@@ -19,6 +20,8 @@ use crate::memory_log::MemoryLog;
 
 /// The longest way of a message to the log when nothing is broken.
 const DELAY_MS_MAX: i64 = 300;
+/// A straggler: a copy that was stuck somewhere and arrives this much later, at most.
+const LATE_MS_MAX: i64 = 20_000;
 /// How soon a message whose way is broken is tried again.
 const RETRY_MS: i64 = 500;
 
@@ -28,13 +31,15 @@ pub(crate) struct Message {
     pub(crate) node: usize,
     pub(crate) session: i64,
     pub(crate) input: Input,
+    /// Whether it is on its way whatever becomes of its sender.
+    pub(crate) is_straggler: bool,
 }
 
 /// The nodes and the network.
 pub struct Plant {
     /// The nodes, by number.
     pub nodes: Vec<SimNode>,
-    /// Whether our own API answers.
+    /// Whether our own API answers the nodes.
     pub api_up: bool,
     /// Whether messages are repeated and things fail by themselves.
     pub faults: bool,
@@ -80,7 +85,7 @@ impl Plant {
             node.step(now_ms, self.faults, &mut self.draw, &mut said);
             let session = node.session_number;
             for input in said {
-                self.send(now_ms, Message { node: number, session, input });
+                self.send(now_ms, Message { node: number, session, input, is_straggler: false });
             }
         }
         self.deliver(now_ms, log);
@@ -93,6 +98,11 @@ impl Plant {
             self.sent += 1;
             self.in_flight.insert((at, self.sent), message.clone());
         }
+        if self.faults && self.draw.chance(20) {
+            let at = now_ms + self.draw.between(DELAY_MS_MAX, LATE_MS_MAX);
+            self.sent += 1;
+            self.in_flight.insert((at, self.sent), Message { is_straggler: true, ..message });
+        }
     }
 
     fn deliver(&mut self, now_ms: i64, log: &mut MemoryLog) {
@@ -101,18 +111,18 @@ impl Plant {
         for ((_, number), message) in due {
             let node = &mut self.nodes[message.node];
             let is_present = node.session_number == message.session && node.agent_up;
-            if !self.api_up || node.partitioned {
+            if !self.api_up || (node.partitioned && !message.is_straggler) {
                 // Tried again while its sender lives.
-                if is_present {
+                if is_present || message.is_straggler {
                     self.in_flight.insert((now_ms + RETRY_MS, number), message);
                 }
                 continue;
             }
             if let Input::Node(_) = message.input {
-                if !is_present {
+                if !is_present && !message.is_straggler {
                     continue;
                 }
-                node.registered = true;
+                node.registered |= is_present;
             }
             log.append(message.input);
         }

@@ -11,6 +11,10 @@ pub(crate) fn render(resource: &Resource) -> Value {
     object["metadata"]["resourceVersion"] = json!(resource.version.to_string());
     let status: Value = serde_json::from_str(&resource.status).unwrap_or_default();
     if status.as_object().is_some_and(|status| !status.is_empty()) {
+        if status["phase"] == "Terminating" {
+            let since = &status["conditions"][0]["lastTransitionTime"];
+            object["metadata"]["deletionTimestamp"] = since.clone();
+        }
         object["status"] = status;
     } else if resource.kind == "Namespace" && object.get("status").is_none() {
         object["status"] = json!({"phase": "Active"});

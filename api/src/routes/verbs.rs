@@ -74,14 +74,16 @@ pub(crate) async fn decisions(
     Ok(answer(json!({"decisions": decisions})))
 }
 
-/// `POST /nodes/{node}/confirm-lost`.
+/// `POST /nodes/{node}/confirm-lost?force=`: a node that renews its lease is lost by force only.
 pub(crate) async fn confirm_lost(
     State(app): State<Shared>,
     Extension(actor): Extension<Actor>,
     Path(node): Path<String>,
+    Query(params): Query<Params>,
 ) -> Answer {
     admin_only(&actor)?;
-    decide(&app, &actor, item(Verb::ConfirmLost, ("v1", "Node"), "", &node, String::new())).await
+    let item = item(Verb::ConfirmLost, ("v1", "Node"), "", &node, String::new());
+    decide(&app, &actor, item, params.flag("force")).await
 }
 
 /// `POST /namespaces/{ns}/deployments/{name}/undo` with `{"toRevision": n}`, 0 for the one before.
@@ -104,7 +106,7 @@ pub(crate) async fn undo(
     };
     let body = json!({"toRevision": revision}).to_string();
     let kind = ("apps/v1", "Deployment");
-    decide(&app, &actor, item(Verb::RolloutUndo, kind, &namespace, &name, body)).await
+    decide(&app, &actor, item(Verb::RolloutUndo, kind, &namespace, &name, body), false).await
 }
 
 /// `GET /namespaces/{ns}/deployments/{name}/history`.
@@ -172,8 +174,8 @@ pub(crate) async fn status(
 }
 
 /// Submits one item and answers with its outcome.
-async fn decide(app: &Shared, actor: &Actor, item: RequestItem) -> Answer {
-    let verdict = submit(&app.state, actor, ("setpoint".to_owned(), false), vec![item]).await?;
+async fn decide(app: &Shared, actor: &Actor, item: RequestItem, force: bool) -> Answer {
+    let verdict = submit(&app.state, actor, ("setpoint".to_owned(), force), vec![item]).await?;
     let outcome = verdict.items.first();
     if verdict.accepted {
         let message = outcome.map_or("", |item| &item.message);

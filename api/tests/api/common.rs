@@ -376,6 +376,7 @@ pub(crate) fn record(node: &str) -> NodeRecord {
     NodeRecord {
         node: NodeName::parse(node).unwrap(),
         session: SessionId::parse("s1").unwrap(),
+        started_ms: T0,
         time_ms: T0,
         runtime: "process".to_owned(),
         runtime_version: "1".to_owned(),

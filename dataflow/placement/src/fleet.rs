@@ -72,11 +72,13 @@ impl Fleet {
     }
 
     /// Adds a node or replaces its record; its reservations stay. A record that says nothing new
-    /// costs nothing.
-    pub fn upsert_node(&mut self, id: NodeId, info: NodeInfo) {
-        if self.nodes.upsert(id, info) {
+    /// costs nothing. Returns whether it says something new.
+    pub fn upsert_node(&mut self, id: NodeId, info: NodeInfo) -> bool {
+        let is_new = self.nodes.upsert(id, info);
+        if is_new {
             self.hope();
         }
+        is_new
     }
 
     /// Takes a node away. What is reserved on it stays reserved and counts again should the node

@@ -3,6 +3,7 @@
 //! Guarantee: the same fleet, pod and epoch give the same node; a pod that fits anywhere is placed.
 //! Absent: reserving. Whoever asked reserves.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use setpoint_schemas::PodUid;
@@ -73,6 +74,32 @@ impl Fleet {
         let reasons = Arc::new(reasons(&view, &eligible));
         self.remember_refusal(shape, &reasons);
         Placing::Unplaceable(reasons)
+    }
+
+    /// Whether this one node takes the pod, reserving nothing: a DaemonSet's pods each have theirs.
+    /// `None` when the node's own marks (readiness, cordon, taints, labels) refuse it: then the pod
+    /// is not meant for it.
+    pub fn place_on(&mut self, node: NodeId, shape: &Arc<PodShape>) -> Option<Placing> {
+        let slot = self.nodes.slot(node).filter(|slot| self.nodes.node(*slot).info.is_some())?;
+        let asked = shape.looks_at_pods();
+        if asked {
+            self.prepare(shape);
+        }
+        let eligible = if asked { self.eligible(shape) } else { Cow::Owned(Eligible::unasked()) };
+        let view = self.view(shape, &eligible);
+        if filters::first_refusal(&view, slot, Stage::Static).is_some() {
+            return None;
+        }
+        let Some(refusal) = filters::first_refusal(&view, slot, Stage::Dynamic) else {
+            return Some(placed(ranked(&view, &[slot])));
+        };
+        let nodes = self.nodes.order().len();
+        let mut reasons = Reasons { nodes, ..Reasons::default() };
+        refusal.reasons(&view, slot).into_iter().for_each(|reason| reasons.count(reason, 1));
+        if nodes > 1 {
+            reasons.count(filters::NOT_MATCHED.to_owned(), nodes - 1);
+        }
+        Some(Placing::Unplaceable(Arc::new(reasons)))
     }
 
     /// `spec.nodeName` goes past every filter; the node must exist.

@@ -145,6 +145,13 @@ impl PodShape {
             || !self.spread_soft.is_empty()
     }
 
+    /// Whether a pod that is placed may make room for one of this shape: by bringing it company, or
+    /// by raising the least of a spread.
+    #[must_use]
+    pub fn hopes_for_pods(&self) -> bool {
+        self.affinity.is_some() || !self.spread_hard.is_empty()
+    }
+
     /// Every topology key that this shape names.
     pub(crate) fn topology_keys(&self) -> impl Iterator<Item = &str> {
         let terms = self.held.iter().map(|held| held.term.topology_key.as_str());

@@ -9,6 +9,7 @@ pub mod ownership;
 pub mod identity;
 pub mod revision;
 pub mod rollout;
+pub mod batches;
 pub mod victims;
 
 pub mod lease;
@@ -20,6 +21,8 @@ pub mod status;
 /// rules decide otherwise stops and names both versions. Raise it with every change that makes any
 /// rule decide otherwise, or the door take in another record.
 ///
-/// 3: a Secret that kubectl applied passes the door; before, its sealed annotation set it aside. 2:
-/// the ledger tells of orphans. 1: the first.
-pub const RULES_VERSION: &str = "3";
+/// 4: late words of a node and repeated requests change nothing; silence of the whole fleet is
+/// doubted; a deleted namespace goes with its last pod; updates pause between batches. 3: a Secret
+/// that kubectl applied passes the door; before, its sealed annotation set it aside. 2: the ledger
+/// tells of orphans. 1: the first.
+pub const RULES_VERSION: &str = "4";

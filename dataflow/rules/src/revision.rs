@@ -30,12 +30,11 @@ pub fn template_hash(template: &Value) -> String {
 #[must_use]
 pub fn advance(mut history: Vec<Revision>, template: &Value, limit: usize) -> Vec<Revision> {
     let hash = template_hash(template);
-    if history.last().is_some_and(|last| last.hash == hash) {
-        return history;
+    if history.last().is_none_or(|last| last.hash != hash) {
+        let number = history.last().map_or(0, |last| last.number) + 1;
+        history.retain(|revision| revision.hash != hash);
+        history.push(Revision { number, hash, template: template.to_string() });
     }
-    let number = history.last().map_or(0, |last| last.number) + 1;
-    history.retain(|revision| revision.hash != hash);
-    history.push(Revision { number, hash, template: template.to_string() });
     let surplus = history.len().saturating_sub(limit + 1);
     history.drain(..surplus);
     history
@@ -77,5 +76,8 @@ mod tests {
         assert_eq!(history.len(), 4);
         assert!(undo_target(&history, 1).is_err());
         assert_eq!(undo_target(&history, 0).expect("one before").number, 19);
+        let lower = advance(history, &json!({"a": 19}), 0);
+        assert_eq!(lower.len(), 1, "a lower limit forgets at once");
+        assert!(undo_target(&lower, 0).is_err());
     }
 }

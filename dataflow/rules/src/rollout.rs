@@ -24,6 +24,17 @@ pub enum Update {
     Recreate,
 }
 
+impl Update {
+    /// How many pods of the desired number it may leave unavailable.
+    #[must_use]
+    pub fn unavailable(self) -> i64 {
+        match self {
+            Update::Rolling { unavailable, .. } => unavailable,
+            Update::Keep | Update::Recreate => 0,
+        }
+    }
+}
+
 /// The counts of one workload. Pods on lost nodes and pods that are stopping are in none of them
 /// but `stopping`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

@@ -5,10 +5,14 @@ use serde_json::{Value, json};
 /// What a workload's status is made from.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct WorkloadCounts {
+    /// The workload's name.
+    pub name: String,
     /// The generation that the counts speak of.
     pub generation: i64,
     /// How many pods are wanted.
     pub desired: i64,
+    /// How many of them an update may leave unavailable.
+    pub unavailable_max: i64,
     /// Live pods of all revisions.
     pub live: i64,
     /// Live pods of the current revision.
@@ -17,44 +21,74 @@ pub struct WorkloadCounts {
     pub ready: i64,
     /// Available pods.
     pub available: i64,
-    /// Available pods of the current revision.
-    pub updated_available: i64,
     /// Why the next pod has no place; empty when none waits.
     pub waiting: String,
-    /// Whether the progress deadline has passed.
-    pub stuck: bool,
-    /// Engine time when availability last changed, RFC 3339.
-    pub changed: String,
+    /// How the update to the current revision proceeds.
+    pub progress: Progress,
+    /// Engine time of the last progress, RFC 3339.
+    pub progressed: String,
 }
 
-/// The status of a Deployment.
+/// How an update proceeds.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Progress {
+    /// It does, or has time left to.
+    #[default]
+    Proceeds,
+    /// The current revision was complete once: what happens since is no update.
+    Complete,
+    /// It made no progress for longer than its deadline.
+    Stuck,
+    /// It is paused.
+    Paused,
+}
+
+/// The status of a Deployment, after the status that it had, as of this time (RFC 3339).
+///
+/// Source: the conditions of Kubernetes' Deployment controller, where a ReplicaSet stands in for
+/// the revision. Ours beside them: `ReplicaFailure` when a pod has no place.
 #[must_use]
-pub fn deployment(counts: &WorkloadCounts) -> Value {
-    let available = counts.available >= counts.desired && counts.waiting.is_empty();
-    let complete = counts.updated_available >= counts.desired && counts.live == counts.updated;
-    let (progress, reason) = match (complete, counts.stuck) {
-        (true, _) => ("True", "NewReplicaSetAvailable"),
-        (false, true) => ("False", "ProgressDeadlineExceeded"),
-        (false, false) => ("True", "ReplicaSetUpdated"),
+pub fn deployment(counts: &WorkloadCounts, before: &Value, now: &str) -> Value {
+    let condition = |kind, (status, reason): (&str, &str), message: String| {
+        let old = before["conditions"].as_array().into_iter().flatten().find(|c| c["type"] == kind);
+        let old = old.filter(|old| old["status"] == status);
+        let same = old.filter(|old| old["reason"] == reason && old["message"] == *message);
+        let time = |old: Option<&Value>, field: &str| old.map_or(json!(now), |o| o[field].clone());
+        json!({
+            "type": kind, "status": status, "reason": reason, "message": message,
+            "lastTransitionTime": time(old, "lastTransitionTime"),
+            "lastUpdateTime": time(same, "lastUpdateTime"),
+        })
     };
-    let mut conditions = vec![
-        condition(
-            "Available",
-            if available { "True" } else { "False" },
-            if available { "MinimumReplicasAvailable" } else { "MinimumReplicasUnavailable" },
-            "",
-            &counts.changed,
+    let is_available = counts.available >= counts.desired - counts.unavailable_max;
+    let available = match is_available {
+        true => ("True", "MinimumReplicasAvailable", "Deployment has minimum availability."),
+        false => (
+            "False",
+            "MinimumReplicasUnavailable",
+            "Deployment does not have minimum availability.",
         ),
-        condition("Progressing", progress, reason, "", &counts.changed),
-    ];
+    };
+    let (status, reason, words) = match counts.progress {
+        Progress::Proceeds => ("True", "ReplicaSetUpdated", "is progressing."),
+        Progress::Complete => ("True", "NewReplicaSetAvailable", "has successfully progressed."),
+        Progress::Stuck => ("False", "ProgressDeadlineExceeded", "has timed out progressing."),
+        Progress::Paused => ("Unknown", "DeploymentPaused", "is paused"),
+    };
+    let message = match counts.progress {
+        Progress::Paused => "Deployment is paused".to_owned(),
+        _ => format!("Deployment {:?} {words}", counts.name),
+    };
+    let mut progressing = condition("Progressing", (status, reason), message);
+    if counts.progress == Progress::Proceeds && !counts.progressed.is_empty() {
+        progressing["lastUpdateTime"] = json!(counts.progressed);
+    }
+    let (status, reason, message) = available;
+    let mut conditions =
+        vec![condition("Available", (status, reason), message.to_owned()), progressing];
     if !counts.waiting.is_empty() {
-        conditions.push(condition(
-            "ReplicaFailure",
-            "True",
-            "FailedScheduling",
-            &counts.waiting,
-            &counts.changed,
-        ));
+        let failure = ("True", "FailedScheduling");
+        conditions.push(condition("ReplicaFailure", failure, counts.waiting.clone()));
     }
     json!({
         "observedGeneration": counts.generation,
@@ -94,7 +128,60 @@ pub fn daemon_set(counts: &WorkloadCounts) -> Value {
     })
 }
 
-fn condition(kind: &str, status: &str, reason: &str, message: &str, changed: &str) -> Value {
-    json!({"type": kind, "status": status, "reason": reason, "message": message,
-        "lastTransitionTime": changed, "lastUpdateTime": changed})
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn counts(available: i64, progress: Progress) -> WorkloadCounts {
+        let name = "web".to_owned();
+        WorkloadCounts {
+            name,
+            desired: 4,
+            unavailable_max: 1,
+            available,
+            progress,
+            ..<_>::default()
+        }
+    }
+
+    fn told(status: &Value) -> Vec<String> {
+        let conditions = status["conditions"].as_array().expect("conditions");
+        let text = |c: &Value, field: &str| c[field].as_str().unwrap_or_default().to_owned();
+        let fields = ["type", "status", "reason", "lastTransitionTime", "lastUpdateTime"];
+        conditions.iter().map(|c| fields.map(|field| text(c, field)).join(" ")).collect()
+    }
+
+    #[test]
+    fn conditions_say_what_kubernetes_says_and_keep_the_time_of_their_last_change() {
+        let first = deployment(&counts(0, Progress::Proceeds), &json!({}), "t1");
+        assert_eq!(
+            told(&first),
+            [
+                "Available False MinimumReplicasUnavailable t1 t1",
+                "Progressing True ReplicaSetUpdated t1 t1"
+            ]
+        );
+        let done = deployment(&counts(3, Progress::Complete), &first, "t2");
+        assert_eq!(
+            told(&done),
+            [
+                "Available True MinimumReplicasAvailable t2 t2",
+                "Progressing True NewReplicaSetAvailable t1 t2"
+            ],
+            "three of four are enough where one may be unavailable"
+        );
+        let stuck = deployment(&counts(2, Progress::Stuck), &done, "t3");
+        assert_eq!(
+            told(&stuck),
+            [
+                "Available False MinimumReplicasUnavailable t3 t3",
+                "Progressing False ProgressDeadlineExceeded t3 t3"
+            ]
+        );
+        assert_eq!(
+            stuck["conditions"][1]["message"],
+            "Deployment \"web\" has timed out progressing."
+        );
+        assert_eq!(deployment(&counts(2, Progress::Stuck), &stuck, "t4"), stuck);
+    }
 }

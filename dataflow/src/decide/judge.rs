@@ -8,10 +8,10 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 use setpoint_rules::admission::{self, Owned, Present, Refusal};
-use setpoint_rules::{identity, revision};
+use setpoint_rules::{identity, lease, revision};
 use setpoint_schemas::{NodeName, PodUid, Request, RequestItem, Resource, ResourceKey, Verb};
 
-use super::requests::namespace_key;
+use super::namespaces::is_namespace;
 use super::workloads::{self, Compiled};
 use crate::epoch::{Foreseen, ItemVerdict, Verdict};
 use crate::state::{State, WorkloadKind};
@@ -25,13 +25,14 @@ pub(super) enum Change {
         result: &'static str,
     },
     Gone(ResourceKey),
+    Terminate(Arc<Resource>),
     StopPod(PodUid),
     RestartPod(PodUid),
     ConfirmLost(NodeName),
 }
 
 /// Resources as they will be once the items so far are accepted.
-type Overlay = BTreeMap<ResourceKey, Option<Arc<Resource>>>;
+pub(super) type Overlay = BTreeMap<ResourceKey, Option<Arc<Resource>>>;
 
 /// What all of a request would do.
 pub(super) struct Judged {
@@ -85,7 +86,7 @@ impl Judge<'_> {
         let Judged { changes, items, refused } = self.judge(request);
         let accepted = refused.is_empty();
         let resource = |change: Change| match change {
-            Change::Put { resource, .. } => Some(resource),
+            Change::Put { resource, .. } | Change::Terminate(resource) => Some(resource),
             _ => None,
         };
         Foreseen {
@@ -102,7 +103,7 @@ impl Judge<'_> {
     ) -> Result<Change, Refusal> {
         let key = item.key();
         match item.verb {
-            Verb::ConfirmLost => return self.consider_node(item),
+            Verb::ConfirmLost => return self.consider_node(item, request.force),
             Verb::RestartPod => return self.consider_pod(item).map(Change::RestartPod),
             Verb::Delete if item.kind == "Pod" && !self.state.resources.contains_key(&key) => {
                 return self.consider_pod(item).map(Change::StopPod);
@@ -123,13 +124,20 @@ impl Judge<'_> {
         } else {
             item
         };
-        self.namespace_exists(&key, item, overlay)?;
-        match admission::admit(at, item, &request.field_manager, request.force)? {
-            admission::Outcome::Gone => {
+        self.namespace_takes(&key, item, overlay)?;
+        match (admission::admit(at, item, &request.field_manager, request.force)?, &present) {
+            (admission::Outcome::Gone, Some(present)) if is_namespace(&key) => {
+                let leaving = self.consider_terminating(present)?;
+                overlay.insert(key, Some(leaving.clone()));
+                Ok(Change::Terminate(leaving))
+            }
+            (admission::Outcome::Gone, _) => {
                 overlay.insert(key.clone(), None);
                 Ok(Change::Gone(key))
             }
-            admission::Outcome::Put(put) => self.consider_put(item, key, present, put, overlay),
+            (admission::Outcome::Put(put), _) => {
+                self.consider_put(item, key, present, put, overlay)
+            }
         }
     }
 
@@ -194,37 +202,25 @@ impl Judge<'_> {
         }
     }
 
-    fn namespace_exists(
-        &self,
-        key: &ResourceKey,
-        item: &RequestItem,
-        overlay: &Overlay,
-    ) -> Result<(), Refusal> {
-        if key.namespace.is_empty() || item.verb == Verb::Delete {
-            return Ok(());
+    fn consider_node(&self, item: &RequestItem, force: bool) -> Result<Change, Refusal> {
+        let refuse =
+            |code, why: String| Refusal { code, message: format!("Node {:?} {why}", item.name) };
+        let known = NodeName::parse(&item.name).ok();
+        let known = known.and_then(|name| self.state.nodes.get(&name).map(|id| (name, id)));
+        let (name, id) = known.ok_or_else(|| refuse(404, "not found".to_owned()))?;
+        let row = self.state.node.get(id).map(|node| &node.row);
+        let silent_ms = row.filter(|row| !row.lost).map(|row| self.now - row.renewed_ms);
+        let policy = &self.state.meta.policy;
+        match silent_ms.filter(|silent_ms| !lease::is_overdue(0, *silent_ms, policy)) {
+            Some(silent_ms) if !force => {
+                let why = format!(
+                    "is not lost: it renewed its lease {} s ago; drain it, or stop its agent, or insist with force",
+                    silent_ms / 1_000
+                );
+                Err(refuse(409, why))
+            }
+            _ => Ok(Change::ConfirmLost(name)),
         }
-        let namespace = namespace_key(&key.namespace);
-        let exists = match overlay.get(&namespace) {
-            Some(overlaid) => overlaid.is_some(),
-            None => self.state.resources.contains_key(&namespace),
-        };
-        if exists {
-            return Ok(());
-        }
-        let message = format!(
-            "{} {:?}: namespace {:?} not found; create it first, or apply it in the same request",
-            item.kind, item.name, key.namespace
-        );
-        Err(Refusal { code: 404, message })
-    }
-
-    fn consider_node(&self, item: &RequestItem) -> Result<Change, Refusal> {
-        let known =
-            NodeName::parse(&item.name).ok().filter(|name| self.state.nodes.contains_key(name));
-        known.map(Change::ConfirmLost).ok_or_else(|| Refusal {
-            code: 404,
-            message: format!("Node {:?} not found", item.name),
-        })
     }
 
     fn consider_pod(&self, item: &RequestItem) -> Result<PodUid, Refusal> {
@@ -276,7 +272,7 @@ fn accepted(item: &RequestItem, change: &Change) -> ItemVerdict {
     let (result, code) = match change {
         Change::Put { result: "created", .. } => ("created", 201),
         Change::Put { result, .. } => (*result, 200),
-        Change::Gone(_) | Change::StopPod(_) => ("deleted", 200),
+        Change::Gone(_) | Change::Terminate(_) | Change::StopPod(_) => ("deleted", 200),
         Change::RestartPod(_) | Change::ConfirmLost(_) => ("configured", 200),
     };
     ItemVerdict { key: item.key(), result, code, message: String::new() }

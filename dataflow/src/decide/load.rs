@@ -17,11 +17,12 @@ impl<V: Views> Turn<'_, V> {
     /// Takes in all rows. Nothing is decided; what was still to be looked at is looked at
     /// in the next epoch, as in the engine that ran through.
     pub(crate) fn load(&mut self, rows: Rows) -> Result<(), RestoreError> {
-        self.state.meta = rows.meta;
+        self.state.meta = rows.meta.clone();
         self.now = self.state.meta.time_ms;
         for resource in rows.resources {
             self.state.resources.insert(resource.key(), Arc::new(resource));
         }
+        rows.answers.into_iter().for_each(|row| self.state.answered.load(row));
         self.load_namespaces();
         rows.nodes.into_iter().for_each(|row| self.load_node(row));
         for (key, memo) in rows.workloads {
@@ -40,6 +41,8 @@ impl<V: Views> Turn<'_, V> {
         let changes = self.views.settle_cold();
         self.take_cold(&changes);
         self.state.cold_dirty = true;
+        // Loading is no event: who is to be tried again is as it was.
+        self.state.meta = rows.meta;
         self.state.pending = self.state.dirty.clone();
         self.state.touched.clear();
         Ok(())
@@ -86,8 +89,7 @@ impl<V: Views> Turn<'_, V> {
         let mut workload = Workload::new(key.clone(), kind, uid);
         for (number, json) in &memo.templates {
             let json: Value = serde_json::from_str(json).map_err(|e| unfit(e.to_string()))?;
-            let template = Template::compile(&key.namespace, &json, kind == WorkloadKind::Rolling)
-                .map_err(unfit)?;
+            let template = Template::compile(&key.namespace, &json, kind).map_err(unfit)?;
             workload.templates.insert(*number, template);
         }
         match &resource {
@@ -97,7 +99,7 @@ impl<V: Views> Turn<'_, V> {
             }
             None => workload.deleted = true,
         }
-        if memo.waiting.is_some() {
+        if memo.waiting.is_some() || !memo.waiting_here.is_empty() {
             self.state.waiting.insert(key.clone());
         }
         if memo.look_ms != 0 {

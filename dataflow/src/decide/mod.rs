@@ -3,6 +3,7 @@
 mod causes;
 mod cold;
 mod load;
+mod namespaces;
 mod nodes;
 mod orphans;
 mod planning;
@@ -13,11 +14,11 @@ mod judge;
 mod statuses;
 mod tallies;
 mod turn;
+mod waiting;
 mod workloads;
 
 pub(crate) use causes::cause_of;
 pub(crate) use judge::Judge;
 pub(crate) use orphans::with_orphans;
 pub(crate) use placing::placement_of;
-pub(crate) use planning::counts;
 pub(crate) use turn::Turn;

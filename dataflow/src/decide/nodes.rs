@@ -39,38 +39,38 @@ pub(crate) fn node_key(node: &NodeName) -> ResourceKey {
 }
 
 impl<V: Views> Turn<'_, V> {
-    /// A node reports itself: a new session begins its lease anew.
+    /// A node reports itself: a new session begins its lease anew. What an earlier session said
+    /// may arrive late; it changes nothing.
     pub(crate) fn node_reported(&mut self, record: &NodeRecord, cause: Cause) {
         let name = &record.node;
         let known = self.state.nodes.get(name).copied();
-        let id = known.unwrap_or_else(|| {
-            let id = self.state.intern();
-            self.state.nodes.insert(name.clone(), id);
-            id
-        });
-        let (renewed_ms, lost, confirmed_lost) = match self.state.node.get(&id) {
-            Some(node) if node.row.record.session == record.session => {
-                (node.row.renewed_ms, node.row.lost, node.row.confirmed_lost)
-            }
-            Some(node) => (self.now, node.row.lost, node.row.confirmed_lost),
-            None => (self.now, false, false),
+        let before = known.and_then(|id| self.state.node.get(&id)).map(|node| &node.row);
+        if before.is_some_and(|row| lease::is_superseded(&row.record, record)) {
+            return;
+        }
+        let same_session = before.filter(|row| row.record.session == record.session);
+        let row = NodeRow {
+            record: record.clone(),
+            renewed_ms: same_session.map_or(self.now, |row| row.renewed_ms),
+            sequence: same_session.map_or(0, |row| row.sequence),
+            lost: before.is_some_and(|row| row.lost),
+            confirmed_lost: before.is_some_and(|row| row.confirmed_lost),
+            cause,
         };
-        let sequence = self.state.node.get(&id).map_or(0, |node| {
-            if node.row.record.session == record.session { node.row.sequence } else { 0 }
-        });
-        let is_new_session = sequence == 0 && known.is_some();
-        let row =
-            NodeRow { record: record.clone(), renewed_ms, sequence, lost, confirmed_lost, cause };
+        let returns = row.lost && same_session.is_none();
+        let id = known.unwrap_or_else(|| self.state.intern());
         let fact = self.state.node.get(&id).and_then(|node| node.fact);
+        self.state.nodes.insert(name.clone(), id);
         self.state.node.insert(id, Node { row, fact });
         self.state.touch(Table::Nodes, name);
         self.schedule_lease(id);
         if known.is_none() {
             self.ensure_node_resource(record);
         }
-        if lost && is_new_session {
+        if returns {
             self.node_returned(id);
         }
+        self.node_heard();
         self.node_changed(id);
     }
 
@@ -119,9 +119,20 @@ impl<V: Views> Turn<'_, V> {
         node.row.cause = cause;
         let was_lost = node.row.lost;
         self.state.touch(Table::Nodes, &lease.node);
+        self.node_heard();
         if was_lost {
             self.node_returned(id);
             self.node_changed(id);
+        }
+    }
+
+    /// Some node is heard. When nobody was for long, it was we who did not hear, an outage of our
+    /// API for instance: every lease begins anew, so that those whose word is still on its way are
+    /// not lost meanwhile.
+    fn node_heard(&mut self) {
+        let before = std::mem::replace(&mut self.state.meta.heard_ms, self.now);
+        if lease::is_silence(before, self.now, &self.state.meta.policy) {
+            self.renew_all_leases();
         }
     }
 
@@ -142,8 +153,12 @@ impl<V: Views> Turn<'_, V> {
         true
     }
 
-    /// After a start or a takeover every lease begins a full grace period anew.
+    /// After a start, a takeover or a silence every lease begins a full grace period anew.
     pub(crate) fn renew_all_leases(&mut self) {
+        self.state.meta.heard_ms = self.now;
+        if self.state.meta.hold.is_some() {
+            self.judge_when_complete();
+        }
         let ids: Vec<u32> = self.state.nodes.values().copied().collect();
         for id in ids {
             if let Some(node) = self.state.node.get_mut(&id)
@@ -205,20 +220,40 @@ impl<V: Views> Turn<'_, V> {
                 ended.push(*id);
             }
         }
-        let lost_now = self.lost_unconfirmed();
-        if !ended.is_empty() && lease::is_mass_loss(overdue + lost_now, fleet + lost_now, &policy) {
-            self.hold(overdue + lost_now, fleet + lost_now);
-        } else {
-            self.release_hold();
-            for id in &ended {
-                let reason = self.ended_reason(*id);
-                self.node_lost(*id, "lease", reason, None);
+        match self.doubt(overdue, fleet).filter(|_| !ended.is_empty()) {
+            Some(reason) => self.hold(reason),
+            None => {
+                self.release_hold();
+                for id in &ended {
+                    let reason = self.ended_reason(*id);
+                    self.node_lost(*id, "lease", reason, None);
+                }
             }
         }
         let ids: Vec<u32> = self.state.nodes.values().copied().collect();
         ids.into_iter().for_each(|id| self.schedule_lease(id));
         let again = self.now + policy.lease_renew_ms;
         self.state.meta.judge_ms = self.state.meta.hold.is_some().then_some(again);
+    }
+
+    /// Why the silence is rather our own side's than the nodes', when it is: nobody at all is
+    /// heard, or too many fell silent at once.
+    fn doubt(&self, overdue: i64, fleet: i64) -> Option<String> {
+        let meta = &self.state.meta;
+        let suspicion = "suspecting our own side, replacements are held until";
+        if lease::is_silence(meta.heard_ms, self.now, &meta.policy) {
+            let silent_s = (self.now - meta.heard_ms) / 1_000;
+            return Some(format!(
+                "none of {fleet} nodes was heard for {silent_s} s: {suspicion} one returns or they are confirmed lost"
+            ));
+        }
+        let lost_now = self.lost_unconfirmed();
+        let (overdue, fleet) = (overdue + lost_now, fleet + lost_now);
+        lease::is_mass_loss(overdue, fleet, &meta.policy).then(|| {
+            format!(
+                "{overdue} of {fleet} nodes stopped renewing their leases at once: {suspicion} they return or are confirmed lost"
+            )
+        })
     }
 
     fn lost_unconfirmed(&self) -> i64 {
@@ -233,13 +268,10 @@ impl<V: Views> Turn<'_, V> {
         })
     }
 
-    fn hold(&mut self, overdue: i64, fleet: i64) {
+    fn hold(&mut self, reason: String) {
         if self.state.meta.hold.is_some() {
             return;
         }
-        let reason = format!(
-            "{overdue} of {fleet} nodes stopped renewing their leases at once: suspecting our own side, replacements are held until they return or are confirmed lost"
-        );
         self.state.meta.hold = Some(reason.clone());
         self.out.served.push(Served::Hold(Some(reason.clone())));
         self.ledger.write(Action::Hold, "mass_loss", reason, About::default());
@@ -314,11 +346,13 @@ impl<V: Views> Turn<'_, V> {
             unschedulable: object.spec.unschedulable,
         };
         let cause = node.row.cause.clone();
-        self.fleet.upsert_node(NodeId(id), info);
         self.refact_node(id);
-        self.freed = true;
         self.node_changed_allocation(id);
-        self.mark_daemons(&cause);
+        // Most records say again what was said before: then nobody need be looked at.
+        if self.fleet.upsert_node(NodeId(id), info) {
+            self.state.meta.retry.freed = true;
+            self.mark_daemons(&cause);
+        }
     }
 
     /// Makes the views' fact of this node what it should be.

@@ -1,18 +1,16 @@
 //! From steps to placements: paced, in order of priority, each with what else was looked at.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use setpoint_placement::{NodeId, Placing, PodId, PodShape};
-use setpoint_rules::identity;
+use setpoint_placement::{NodeId, Placing, PodId};
 use setpoint_schemas::{
     Action, Alternative, Namespace, NodeName, Placement, PodUid, ResourceKey, ResourceName,
 };
 
 use super::turn::Turn;
-use crate::Served;
-use crate::epoch::{PlacementChange, WaitingPod};
-use crate::state::{About, Pod, PodRow, Table, Template, WorkloadKind};
+use crate::epoch::PlacementChange;
+use crate::state::{About, Pod, PodRow, Table, Template, Waiting, WaitingHere};
 use crate::views::{Standing, Views};
 
 /// Alternatives kept a decision: more tell no more.
@@ -25,7 +23,7 @@ pub(crate) struct Start {
     pub(crate) key: ResourceKey,
     pub(crate) workload: u32,
     pub(crate) count: i64,
-    /// The one node to go to (a DaemonSet's pod), with the shape that says so.
+    /// The one node to go to (a DaemonSet's pod).
     pub(crate) node: Option<NodeName>,
 }
 
@@ -44,10 +42,15 @@ impl<V: Views> Turn<'_, V> {
             let bucket = self.state.meta.bucket;
             let mut bucket = bucket.filled(self.now, policy.starts_per_second, policy.starts_burst);
             let granted = bucket.take(start.count);
-            let placed = (0..granted).take_while(|_| self.place_one(&start)).count() as i64;
+            let begun = self.out.placements.len();
+            let is_done = match &start.node {
+                Some(node) => granted == 1 && self.place_here(&start, node),
+                None => self.place_alike(&start, granted) == start.count,
+            };
+            let placed = i64::try_from(self.out.placements.len() - begun).unwrap_or(granted);
             bucket.tokens_milli += (granted - placed) * 1_000;
             self.state.meta.bucket = bucket;
-            *served.entry(start.workload).or_insert(true) &= placed == start.count;
+            *served.entry(start.workload).or_insert(true) &= is_done;
             if granted < start.count {
                 self.state.dirty.insert(start.key.clone());
             }
@@ -64,43 +67,85 @@ impl<V: Views> Turn<'_, V> {
         }
     }
 
-    /// Places one pod; `false` when it has to wait, and then so do the others like it.
-    fn place_one(&mut self, start: &Start) -> bool {
-        let Some(workload) = self.state.workload.get(&start.workload) else { return false };
-        let Some(template) = workload.current_template() else { return false };
-        let counter = workload.memo.next_pod;
-        let uid = identity::pod_uid(&workload.uid, counter);
-        let name = self.pod_name(start, &template, &uid);
-        let shape = match &start.node {
-            Some(node) => pinned(&start.key, &template, node),
-            None => template.shape.clone(),
+    /// Places one pod, or says why it has to wait.
+    fn place_one(&mut self, start: &Start) -> Attempt {
+        let Some(workload) = self.state.workload.get(&start.workload) else {
+            return Attempt::NotMeant;
         };
-        let samples = usize::try_from(self.state.meta.policy.placement_samples).unwrap_or(1).max(1);
-        let epoch = u64::try_from(self.out.number).unwrap_or(0);
-        match self.fleet.place(&uid, &shape, epoch, samples) {
-            Placing::Placed { node, considered, .. } => {
+        let Some(template) = workload.current_template() else { return Attempt::NotMeant };
+        let here = start.node.as_ref().and_then(|node| workload.memo.waiting_here.get(node));
+        let counter = here.map_or(workload.memo.next_pod, |here| here.counter);
+        let uid = workload.pod_uid(counter);
+        let name = workload.pod_name(&template, &uid);
+        let placing = match &start.node {
+            Some(node) => match self.state.nodes.get(node) {
+                Some(node) => self.fleet.place_on(NodeId(*node), &template.shape),
+                None => None,
+            },
+            None => Some(self.place_anywhere(&uid, &template)),
+        };
+        match placing {
+            Some(Placing::Placed { node, considered }) => {
                 let alternatives = self.alternatives(&considered);
-                let placed = NewPod { uid, name, counter, shape, alternatives };
+                let placed = NewPod { uid, name, counter, alternatives };
                 self.placed(start, &template, node, placed);
-                true
+                Attempt::Placed
             }
-            Placing::Unplaceable(reasons) if start.node.is_some() && !lacks_room(&reasons) => false,
-            Placing::Unplaceable(reasons) => {
-                self.waits(start, uid, &name, reasons.to_string());
-                false
-            }
+            Some(Placing::Unplaceable(reasons)) => Attempt::NoRoom(reasons.to_string()),
+            None => Attempt::NotMeant,
         }
     }
 
-    fn pod_name(&self, start: &Start, template: &Template, uid: &PodUid) -> ResourceName {
-        let workload = self.state.workload.get(&start.workload);
-        if workload.is_some_and(|w| w.kind == WorkloadKind::Bare)
-            && let Ok(name) = ResourceName::parse(&start.key.name)
-        {
-            return name;
+    fn place_anywhere(&mut self, uid: &PodUid, template: &Template) -> Placing {
+        let samples = usize::try_from(self.state.meta.policy.placement_samples).unwrap_or(1).max(1);
+        let epoch = u64::try_from(self.out.number).unwrap_or(0);
+        self.fleet.place(uid, &template.shape, epoch, samples)
+    }
+
+    /// A DaemonSet's pod: on its node, waiting for room there, or not meant for it. Says whether
+    /// nothing is left to do.
+    fn place_here(&mut self, start: &Start, node: &NodeName) -> bool {
+        let reason = match self.place_one(start) {
+            Attempt::NoRoom(reason) => reason,
+            Attempt::Placed | Attempt::NotMeant => {
+                self.wait_here(start.workload, node, None);
+                return true;
+            }
+        };
+        let Some(workload) = self.state.workload.get_mut(&start.workload) else { return true };
+        let memo = &mut workload.memo;
+        let known = memo.waiting_here.get(node).map(|here| here.counter);
+        let counter = known.unwrap_or_else(|| {
+            memo.next_pod += 1;
+            memo.next_pod - 1
+        });
+        let here = WaitingHere { reason, counter, revision: memo.current };
+        self.wait_here(start.workload, node, Some(here));
+        false
+    }
+
+    /// Places `granted` pods of a workload as long as there is room: they are alike, so when one
+    /// has to wait the others do. Says how many were placed.
+    fn place_alike(&mut self, start: &Start, granted: i64) -> i64 {
+        let mut placed = 0;
+        let mut reason = None;
+        while placed < granted && reason.is_none() {
+            match self.place_one(start) {
+                Attempt::Placed => placed += 1,
+                Attempt::NoRoom(why) => reason = Some(why),
+                Attempt::NotMeant => break,
+            }
         }
-        let revision = workload.and_then(|w| w.revision_name(template));
-        identity::pod_name(&start.key.name, revision.as_deref(), uid)
+        let Some(workload) = self.state.workload.get(&start.workload) else { return placed };
+        let memo = &workload.memo;
+        // Those that only wait for the pacing keep the reason that they had, if any.
+        let reason = reason.or_else(|| memo.waiting.as_ref().map(|waiting| waiting.reason.clone()));
+        let count = u64::try_from(start.count - placed).unwrap_or(0);
+        let (from, revision) = (memo.next_pod, memo.current);
+        let waiting = reason.filter(|_| count > 0);
+        let waiting = waiting.map(|reason| Waiting { reason, from, count, revision });
+        self.wait(start.workload, waiting);
+        placed
     }
 
     fn alternatives(&self, considered: &[setpoint_placement::Considered]) -> Vec<Alternative> {
@@ -125,12 +170,11 @@ impl<V: Views> Turn<'_, V> {
         let Some(info) = self.fleet.node(node) else { return };
         let node_name = info.name.clone();
         let id = self.state.intern();
-        self.fleet.reserve(PodId(id), node, &new.shape);
+        self.fleet.reserve(PodId(id), node, &template.shape);
         let namespace = self.state.namespace(&start.key.namespace);
         let Some(workload) = self.state.workload.get_mut(&start.workload) else { return };
         let causes = workload.memo.causes.clone();
-        workload.memo.next_pod = new.counter + 1;
-        workload.memo.waiting = None;
+        workload.memo.next_pod = workload.memo.next_pod.max(new.counter + 1);
         workload.pods.insert(id);
         let row = PodRow {
             uid: new.uid.clone(),
@@ -146,6 +190,7 @@ impl<V: Views> Turn<'_, V> {
             standing: Standing::Starting,
             ready_ms: 0,
             observed: None,
+            heard: None,
             cause: None,
         };
         let placement = placement_of(&row, template, &start.key);
@@ -154,7 +199,7 @@ impl<V: Views> Turn<'_, V> {
             workload: start.workload,
             node: node.0,
             namespace,
-            shape: new.shape,
+            shape: template.shape.clone(),
             fact: None,
             is_seen: false,
         };
@@ -176,41 +221,8 @@ impl<V: Views> Turn<'_, V> {
         };
         let reason = format!("{} has fewer pods than desired", start.key);
         self.ledger.write(Action::Place, "placement", reason, about);
-        let uid = new.uid.clone();
         self.out.placements.push(PlacementChange { uid: new.uid, node: node_name, placement });
-        self.out.served.push(Served::WaitingGone(uid));
-    }
-
-    /// A pod has no place: said once, and again when the reason changes.
-    fn waits(&mut self, start: &Start, uid: PodUid, name: &ResourceName, reason: String) {
-        self.state.waiting.insert(start.key.clone());
-        let Some(workload) = self.state.workload.get_mut(&start.workload) else { return };
-        if workload.memo.waiting.as_deref() == Some(reason.as_str()) {
-            return;
-        }
-        workload.memo.waiting = Some(reason.clone());
-        let about = About {
-            pod: uid.to_string(),
-            resource: start.key.to_string(),
-            causes: workload.memo.causes.clone(),
-            ..About::default()
-        };
-        self.state.touch(Table::Workloads, &start.key);
-        self.state.status_dirty.insert(start.key.clone());
-        self.ledger.write(Action::Wait, "placement", reason.clone(), about);
-        let waiting =
-            WaitingPod { uid, workload: start.key.clone(), name: name.to_string(), reason };
-        self.out.served.push(Served::Waiting(Arc::new(waiting)));
-    }
-
-    /// Nothing of this workload waits any more.
-    pub(crate) fn waits_no_more(&mut self, id: u32, key: &ResourceKey) {
-        if self.state.waiting.remove(key)
-            && let Some(workload) = self.state.workload.get(&id)
-        {
-            let uid = identity::pod_uid(&workload.uid, workload.memo.next_pod);
-            self.out.served.push(Served::WaitingGone(uid));
-        }
+        self.state.meta.retry.joined |= !self.state.waiting.is_empty();
     }
 
     /// A DaemonSet: one pod on every node that it may run on.
@@ -240,15 +252,19 @@ impl<V: Views> Turn<'_, V> {
             for (_, pod) in all {
                 self.withdraw(pod, "daemon", "its workload was deleted".to_owned(), causes.clone());
             }
+            self.waits_no_more(id);
             return;
         }
         let priority = workload.current_template().map_or(0, |t| t.priority);
-        let free: Vec<NodeName> = self
+        let free: BTreeSet<NodeName> = self
             .fleet
             .nodes()
             .filter(|(node, info)| info.ready && !held.contains_key(&node.0))
             .map(|(_, info)| info.name.clone())
             .collect();
+        let waiting = workload.memo.waiting_here.keys();
+        let left: Vec<NodeName> = waiting.filter(|n| !free.contains(*n)).cloned().collect();
+        left.iter().for_each(|node| self.wait_here(id, node, None));
         for node in free {
             starts.push(Start {
                 priority,
@@ -266,11 +282,13 @@ impl<V: Views> Turn<'_, V> {
     }
 }
 
-/// Whether a node that would do lacks room. A DaemonSet does not want a pod on the others.
-fn lacks_room(reasons: &setpoint_placement::Reasons) -> bool {
-    let room =
-        |reason: &String| reason.starts_with("Insufficient") || reason.starts_with("Too many");
-    reasons.counts.keys().any(room)
+/// What became of placing one pod.
+enum Attempt {
+    Placed,
+    /// It has to wait, and why.
+    NoRoom(String),
+    /// Its one node is not for it: the node's marks refuse it.
+    NotMeant,
 }
 
 /// A pod about to be placed.
@@ -278,34 +296,7 @@ struct NewPod {
     uid: PodUid,
     name: ResourceName,
     counter: u64,
-    shape: Arc<PodShape>,
     alternatives: Vec<Alternative>,
-}
-
-/// The template's shape for one node only, as Kubernetes' DaemonSet controller pins its pods: by
-/// affinity to the node's name, bearing the taints of an unready or full node.
-fn pinned(key: &ResourceKey, template: &Template, node: &NodeName) -> Arc<PodShape> {
-    use setpoint_schemas::{
-        NodeSelector, NodeSelectorRequirement, NodeSelectorTerm, PodSpec, SelectorOperator,
-    };
-    let Ok(mut spec) = serde_json::from_str::<PodSpec>(&template.spec) else {
-        return template.shape.clone();
-    };
-    let affinity = spec.affinity.get_or_insert_default();
-    let required = affinity.node_affinity.get_or_insert_default().required.get_or_insert_default();
-    let only = NodeSelectorRequirement {
-        key: "metadata.name".to_owned(),
-        operator: SelectorOperator::In,
-        values: vec![node.to_string()],
-    };
-    if required.node_selector_terms.is_empty() {
-        *required = NodeSelector { node_selector_terms: vec![NodeSelectorTerm::default()] };
-    }
-    for term in &mut required.node_selector_terms {
-        term.match_fields.push(only.clone());
-    }
-    PodShape::compile(&key.namespace, &template.labels, &spec)
-        .unwrap_or_else(|_| template.shape.clone())
 }
 
 /// The record of a pod's placement; `None` for a name that cannot be on the log, which the door

@@ -2,17 +2,22 @@
 
 use std::collections::BTreeMap;
 
+use setpoint_rules::batches::{Batches, Pace};
 use setpoint_rules::rollout::{self, Counts, Steps, Update};
 use setpoint_rules::victims::{self, Candidate};
 use setpoint_schemas::{Action, Cause, PodUid, ResourceKey, UpdateOrder};
 
 use super::placing::Start;
 use super::turn::Turn;
-use crate::state::{About, Table, Workload, WorkloadKind};
+use crate::state::{About, Seen, Table, Workload, WorkloadKind};
 use crate::views::{Standing, Tally, Views};
 
 /// The annotation of a workload whose pods are done when they end.
 const RUNS_ONCE: &str = "setpoint.dev/runs-once";
+/// The annotation of a workload that says which comes first in an update.
+const UPDATE_ORDER: &str = "setpoint.dev/update-order";
+/// The annotation of a workload with the pause between batches of an update, in milliseconds.
+const UPDATE_DELAY: &str = "setpoint.dev/update-delay-ms";
 /// Kubernetes' default of `progressDeadlineSeconds`.
 const PROGRESS_DEADLINE_S: i64 = 600;
 /// The backoff of replacing pods that end: as the kubelet's of restarting containers.
@@ -23,10 +28,7 @@ const ENDED_BACKOFF_MS_MAX: i64 = 300_000;
 impl<V: Views> Turn<'_, V> {
     /// Looks at every workload that is marked; says whether anything was done.
     pub(crate) fn plan(&mut self) -> bool {
-        if std::mem::take(&mut self.freed) {
-            let waiting = self.state.waiting.clone();
-            self.state.dirty.extend(waiting);
-        }
+        self.retry_waiting();
         let dirty = std::mem::take(&mut self.state.dirty);
         let before = (self.out.placements.len(), self.ledger.entries.len());
         let mut starts = Vec::new();
@@ -34,7 +36,8 @@ impl<V: Views> Turn<'_, V> {
             self.plan_workload(&key, &mut starts);
         }
         self.place_all(starts);
-        before != (self.out.placements.len(), self.ledger.entries.len()) || self.freed
+        let after = (self.out.placements.len(), self.ledger.entries.len());
+        before != after || self.state.meta.retry.anyone()
     }
 
     fn plan_workload(&mut self, key: &ResourceKey, starts: &mut Vec<Start>) {
@@ -48,8 +51,8 @@ impl<V: Views> Turn<'_, V> {
             self.plan_daemon(id, starts);
             return;
         }
-        let (counts, update) = (counts(workload), update(workload));
-        let steps = rollout::steps(&counts, update);
+        let (counts, update) = (workload.counts(), workload.update());
+        let steps = self.in_batches(id, rollout::steps(&counts, update), &counts, update);
         self.stop_victims(id, &steps, update);
         self.track_progress(id, &counts);
         self.start(id, steps.start, starts);
@@ -59,7 +62,7 @@ impl<V: Views> Turn<'_, V> {
     /// to run once stay.
     fn replace_ended(&mut self, id: u32) {
         let Some(workload) = self.state.workload.get(&id) else { return };
-        if runs_once(workload) && !workload.deleted {
+        if workload.runs_once() && !workload.deleted {
             return;
         }
         // The tallies are settled before planning: without an ended pod there is none to look for.
@@ -91,20 +94,20 @@ impl<V: Views> Turn<'_, V> {
     }
 
     fn start(&mut self, id: u32, count: i64, starts: &mut Vec<Start>) {
+        let not_before_ms = self.state.workload.get(&id).map_or(0, |w| w.memo.not_before_ms);
+        if count <= 0 || self.now < not_before_ms {
+            self.waits_no_more(id);
+        }
         let Some(workload) = self.state.workload.get_mut(&id) else { return };
         let key = workload.key.clone();
         if count <= 0 {
-            let waited = workload.memo.waiting.take().is_some();
-            if waited || !workload.memo.causes_served {
-                workload.memo.causes_served = true;
+            if !std::mem::replace(&mut workload.memo.causes_served, true) {
                 self.state.touch(Table::Workloads, &key);
             }
-            self.waits_no_more(id, &key);
             return;
         }
-        if self.now < workload.memo.not_before_ms {
-            let at = workload.memo.not_before_ms;
-            self.state.look_again(&key, at);
+        if self.now < not_before_ms {
+            self.state.look_again(&key, not_before_ms);
             return;
         }
         let priority = workload.current_template().map_or(0, |t| t.priority);
@@ -159,44 +162,72 @@ impl<V: Views> Turn<'_, V> {
         victims::choose(candidates, usize::try_from(count).unwrap_or(0))
     }
 
-    /// Whether an update proceeds; stuck after its deadline, and said once.
+    /// What of the steps is to be done now when the update pauses between batches.
+    fn in_batches(&mut self, id: u32, steps: Steps, counts: &Counts, update: Update) -> Steps {
+        let now = self.now;
+        let Some(workload) = self.state.workload.get_mut(&id) else { return steps };
+        let Some(pace) = workload.pace(update) else { return steps };
+        let is_update = counts.old > 0 && counts.desired > 0 && !counts.paused;
+        let before = workload.memo.batches;
+        let batches = if is_update { before.at(counts, pace, now) } else { Batches::default() };
+        workload.memo.batches = batches;
+        let key = workload.key.clone();
+        if batches != before {
+            self.state.touch(Table::Workloads, &key);
+        }
+        if !is_update {
+            return steps;
+        }
+        if let Some(at_ms) = batches.due_ms(pace) {
+            self.state.look_again(&key, at_ms);
+        }
+        batches.within(steps, counts)
+    }
+
+    /// Whether an update proceeds; stuck after its deadline, and said once. What was complete once
+    /// is no update any more, until the next revision.
     fn track_progress(&mut self, id: u32, counts: &Counts) {
         let now = self.now;
         let Some(workload) = self.state.workload.get_mut(&id) else { return };
         if workload.kind != WorkloadKind::Rolling {
             return;
         }
-        let complete = counts.current_available >= counts.desired && counts.old == 0;
-        if complete && counts.current_available > 0 {
-            workload.memo.ended_in_row = 0;
-        }
-        if counts.current_available != workload.memo.progress_available || complete {
-            workload.memo.progress_available = counts.current_available;
-            workload.memo.progress_ms = now;
-            workload.memo.stuck = false;
-        }
+        let seen = Seen {
+            updated: counts.current,
+            old: counts.old,
+            ready: workload.total().ready,
+            available: counts.current_available + counts.old_available,
+        };
         let limit_ms =
             workload.spec.progress_deadline_seconds.map_or(PROGRESS_DEADLINE_S, i64::from) * 1_000;
-        let due = workload.memo.progress_ms + limit_ms;
-        let key = workload.key.clone();
-        if complete || counts.paused || workload.memo.stuck {
-            self.state.touch(Table::Workloads, &key);
+        let (key, memo) = (workload.key.clone(), &mut workload.memo);
+        let is_complete = counts.current_available >= counts.desired && counts.old == 0;
+        if is_complete && counts.current_available > 0 {
+            memo.ended_in_row = 0;
+        }
+        memo.complete |= is_complete && !counts.paused;
+        // While it is paused the clock stands still.
+        if seen.is_ahead_of(memo.progress) || memo.complete || counts.paused {
+            (memo.progress_ms, memo.stuck) = (now, false);
+        }
+        memo.progress = seen;
+        let due = memo.progress_ms + limit_ms;
+        let is_over = memo.complete || counts.paused || memo.stuck;
+        self.state.touch(Table::Workloads, &key);
+        if is_over {
             return;
         }
         if now < due || !self.complete {
             self.state.look_again(&key, due);
-        } else {
-            workload.memo.stuck = true;
-            let about = About {
-                resource: key.to_string(),
-                causes: workload.memo.causes.clone(),
-                ..About::default()
-            };
-            let reason =
-                format!("no progress for {} s: ProgressDeadlineExceeded", limit_ms / 1_000);
-            self.ledger.write(Action::Rollout, "progress_deadline", reason, about);
+            return;
         }
-        self.state.touch(Table::Workloads, &key);
+        let Some(workload) = self.state.workload.get_mut(&id) else { return };
+        workload.memo.stuck = true;
+        let causes = workload.memo.causes.clone();
+        let about = About { resource: key.to_string(), causes, ..About::default() };
+        let reason = format!("no progress for {} s: ProgressDeadlineExceeded", limit_ms / 1_000);
+        self.ledger.write(Action::Rollout, "progress_deadline", reason, about);
+        self.state.status_dirty.insert(key);
     }
 
     /// Pods on lost nodes: their placements are withdrawn, so that others take their place. A
@@ -226,37 +257,47 @@ impl<V: Views> Turn<'_, V> {
     }
 }
 
-/// The counts of a workload, from its tallies.
-pub(crate) fn counts(workload: &Workload) -> Counts {
-    let current = workload.tallies.get(&workload.memo.current).copied().unwrap_or_default();
-    let total = workload.total();
-    let done = if runs_once(workload) { total.ended } else { 0 };
-    let old = |pick: fn(&Tally) -> i64| pick(&total) - pick(&current);
-    Counts {
-        desired: workload.desired(),
-        current: current.live + done,
-        current_available: current.available + done,
-        old: old(|t| t.live),
-        old_available: old(|t| t.available),
-        stopping: total.stopping,
-        paused: workload.spec.paused,
+impl Workload {
+    /// Its counts, from its tallies.
+    pub(crate) fn counts(&self) -> Counts {
+        let current = self.tallies.get(&self.memo.current).copied().unwrap_or_default();
+        let total = self.total();
+        let done = if self.runs_once() { total.ended } else { 0 };
+        let old = |pick: fn(&Tally) -> i64| pick(&total) - pick(&current);
+        Counts {
+            desired: self.desired(),
+            current: current.live + done,
+            current_available: current.available + done,
+            old: old(|t| t.live),
+            old_available: old(|t| t.available),
+            stopping: total.stopping,
+            paused: self.spec.paused,
+        }
     }
-}
 
-/// Whether a pod that ended for good is done: a bare pod, or a Compose service that is not to be
-/// started again.
-fn runs_once(workload: &Workload) -> bool {
-    let annotated = workload.annotations.get(RUNS_ONCE).is_some_and(|value| value == "true");
-    workload.kind == WorkloadKind::Bare || annotated
-}
-
-fn update(workload: &Workload) -> Update {
-    if workload.kind != WorkloadKind::Rolling {
-        return Update::Keep;
+    /// Whether a pod that ended for good is done: a bare pod, or a Compose service that is not to
+    /// be started again.
+    fn runs_once(&self) -> bool {
+        let annotated = self.annotations.get(RUNS_ONCE).is_some_and(|value| value == "true");
+        self.kind == WorkloadKind::Bare || annotated
     }
-    let order = match workload.annotations.get("setpoint.dev/update-order").map(String::as_str) {
-        Some("start-first") => UpdateOrder::StartFirst,
-        _ => UpdateOrder::StopFirst,
-    };
-    rollout::strategy(workload.spec.strategy.as_ref(), workload.desired(), order)
+
+    /// How its pods of different revisions relate.
+    pub(crate) fn update(&self) -> Update {
+        if self.kind != WorkloadKind::Rolling {
+            return Update::Keep;
+        }
+        let order = match self.annotations.get(UPDATE_ORDER).map(String::as_str) {
+            Some("start-first") => UpdateOrder::StartFirst,
+            _ => UpdateOrder::StopFirst,
+        };
+        rollout::strategy(self.spec.strategy.as_ref(), self.desired(), order)
+    }
+
+    /// How an update pauses between batches, when it does.
+    fn pace(&self, update: Update) -> Option<Pace> {
+        let Update::Rolling { surge, unavailable } = update else { return None };
+        let delay_ms = self.annotations.get(UPDATE_DELAY)?.parse().ok().filter(|ms| *ms > 0)?;
+        Some(Pace { size: surge.max(unavailable), delay_ms })
+    }
 }

@@ -7,8 +7,8 @@ use setpoint_schemas::{Cause, NodeSnapshot, PodObserved, PodPhase, PodUid};
 
 use super::turn::Turn;
 use crate::Served;
-use crate::state::{Deadline, Pod, Table};
-use crate::views::{Standing, Views};
+use crate::state::{Deadline, Heard, Pod, Table};
+use crate::views::{Fact, Standing, Views};
 
 impl<V: Views> Turn<'_, V> {
     /// A node observed a pod. Stale observations and pods that we did not place change nothing: a
@@ -20,8 +20,9 @@ impl<V: Views> Turn<'_, V> {
         if !self.is_news(observed) {
             return;
         }
+        let heard = Heard { session: observed.session.clone(), sequence: observed.sequence };
         if observed.phase == PodPhase::Gone {
-            self.pod_gone(&observed.uid, &cause);
+            self.pod_gone(&observed.uid, Some(heard), &cause);
             return;
         }
         let Some(id) = self.state.pods.get(&observed.uid).copied() else { return };
@@ -30,7 +31,7 @@ impl<V: Views> Turn<'_, V> {
         let before = pod.row.standing;
         let (standing, ready_ms) = standing(&pod.row, observed, self.now, min_ready_ms);
         (pod.row.standing, pod.row.ready_ms) = (standing, ready_ms);
-        pod.row.observed = Some(observed.clone());
+        (pod.row.observed, pod.row.heard) = (Some(observed.clone()), Some(heard));
         pod.row.cause = Some(cause.clone());
         let key = pod.row.workload.clone();
         self.state.touch(Table::Pods, &observed.uid);
@@ -53,10 +54,7 @@ impl<V: Views> Turn<'_, V> {
         if pod.row.node != observed.node || session != Some(&observed.session) {
             return false;
         }
-        let newer = |last: &PodObserved| {
-            last.session != observed.session || last.sequence < observed.sequence
-        };
-        pod.row.observed.as_ref().is_none_or(newer)
+        pod.is_news(&observed.session, observed.sequence)
     }
 
     fn min_ready_ms(&self, id: u32) -> i64 {
@@ -99,8 +97,8 @@ impl<V: Views> Turn<'_, V> {
     }
 
     /// Nothing is left of a pod on its node: a stopping one is done with, a placed one is to be
-    /// started there again by its agent.
-    pub(crate) fn pod_gone(&mut self, uid: &PodUid, cause: &Cause) {
+    /// started there again by its agent. What the node said of it before this is stale from now on.
+    pub(crate) fn pod_gone(&mut self, uid: &PodUid, heard: Option<Heard>, cause: &Cause) {
         let Some(id) = self.state.pods.get(uid).copied() else { return };
         let Some(pod) = self.state.pod.get_mut(&id) else { return };
         let key = pod.row.workload.clone();
@@ -109,14 +107,22 @@ impl<V: Views> Turn<'_, V> {
             self.forget(uid);
             return;
         }
-        if pod.row.observed.is_none() || pod.row.standing == Standing::Starting {
-            return;
-        }
-        pod.row.standing = Standing::Starting;
+        pod.row.heard = heard.or(pod.row.heard.take());
+        let was_there = pod.row.observed.take().is_some();
+        let was_seen = std::mem::take(&mut pod.is_seen).then_some((pod.node, id));
+        let stood = std::mem::replace(&mut pod.row.standing, Standing::Starting);
         pod.row.ready_ms = 0;
         self.state.touch(Table::Pods, uid);
-        self.because(&key, cause);
-        self.refact(id);
+        if let Some(sighting) = was_seen {
+            self.views.update(Fact::Seen(sighting), -1);
+        }
+        if was_there {
+            self.out.served.push(Served::PodGone(uid.clone()));
+        }
+        if stood != Standing::Starting {
+            self.because(&key, cause);
+            self.refact(id);
+        }
     }
 
     /// All that a node has: what it had before and is absent is gone.
@@ -126,10 +132,7 @@ impl<V: Views> Turn<'_, V> {
         if session != Some(&snapshot.session) {
             return;
         }
-        let older = |pod: &Pod| match &pod.row.observed {
-            None => true,
-            Some(last) => last.session != snapshot.session || last.sequence < snapshot.sequence,
-        };
+        let older = |pod: &Pod| pod.is_news(&snapshot.session, snapshot.sequence);
         let present: BTreeSet<&PodUid> = snapshot.uids.iter().collect();
         let mut absent: Vec<PodUid> = self
             .state
@@ -139,7 +142,8 @@ impl<V: Views> Turn<'_, V> {
             .collect();
         absent.sort();
         for uid in absent {
-            self.pod_gone(&uid, cause);
+            let heard = Heard { session: snapshot.session.clone(), sequence: snapshot.sequence };
+            self.pod_gone(&uid, Some(heard), cause);
         }
         self.look_for_orphans(id, snapshot, cause);
     }

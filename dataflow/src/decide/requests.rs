@@ -4,8 +4,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 use setpoint_schemas::{
-    Action, Cause, GroupKind, NodeName, NodeRecord, PodUid, Request, RequestItem, Resource,
-    ResourceKey, Verb,
+    Action, Cause, NodeName, NodeRecord, PodUid, Request, RequestItem, Resource, ResourceKey, Verb,
 };
 
 use super::judge::{Change, Judge, Judged};
@@ -16,12 +15,13 @@ use crate::epoch::{ItemVerdict, PlacementChange, Verdict};
 use crate::state::{About, Table};
 use crate::views::Views;
 
-/// The namespace that is always there.
-const DEFAULT_NAMESPACE: &str = "default";
-
 impl<V: Views> Turn<'_, V> {
-    /// Decides a request.
+    /// Decides a request. One that was decided before is answered as before.
     pub(crate) fn request(&mut self, request: &Request, cause: Cause) {
+        if let Some(verdict) = self.state.answered.verdict(&request.id) {
+            self.out.verdicts.push(verdict);
+            return;
+        }
         let Judged { changes, items, refused } = self.judge().judge(request);
         let is_accepted = refused.is_empty();
         let about = About {
@@ -36,11 +36,14 @@ impl<V: Views> Turn<'_, V> {
         } else {
             self.ledger.write(Action::Refuse, "admission", refused.join("; "), about);
         }
-        self.out.verdicts.push(Verdict {
-            request: request.id.clone(),
-            accepted: is_accepted,
-            items,
-        });
+        self.answer(Verdict { request: request.id.clone(), accepted: is_accepted, items });
+    }
+
+    fn answer(&mut self, verdict: Verdict) {
+        let forgotten = self.state.answered.keep(&verdict);
+        forgotten.iter().for_each(|request| self.state.touch(Table::Answers, request));
+        self.state.touch(Table::Answers, &verdict.request);
+        self.out.verdicts.push(verdict);
     }
 
     fn judge(&self) -> Judge<'_> {
@@ -55,6 +58,7 @@ impl<V: Views> Turn<'_, V> {
             }
             Change::Put { key, resource, compiled, .. } => self.put(key, resource, compiled, cause),
             Change::Gone(key) => self.gone(&key, cause),
+            Change::Terminate(namespace) => self.terminate(namespace, cause),
             Change::StopPod(uid) => {
                 if let Some(pod) = self.state.pods.get(&uid).copied() {
                     self.withdraw(
@@ -96,26 +100,14 @@ impl<V: Views> Turn<'_, V> {
         }
     }
 
-    fn namespace_labels(&mut self, resource: &Resource) {
-        let body: Value = serde_json::from_str(&resource.body).unwrap_or_default();
-        let labels = serde_json::from_value(body["metadata"]["labels"].clone()).unwrap_or_default();
-        self.fleet.set_namespace_labels(&resource.name, labels);
-    }
-
-    /// Deletes a resource; a namespace with all that is in it.
-    fn gone(&mut self, key: &ResourceKey, cause: &Cause) {
+    /// Deletes a resource.
+    pub(crate) fn gone(&mut self, key: &ResourceKey, cause: &Cause) {
         if self.state.resources.remove(key).is_none() {
             return;
         }
         self.state.touch(Table::Resources, key);
         self.out.resources.push((key.clone(), None));
         self.workload_gone(key, cause);
-        if &*key.kind.kind == "Namespace" && key.kind.group.is_empty() {
-            let inside = |k: &&ResourceKey| k.namespace == key.name;
-            let contents: Vec<ResourceKey> =
-                self.state.resources.keys().filter(inside).cloned().collect();
-            contents.iter().for_each(|inner| self.gone(inner, cause));
-        }
         if &*key.kind.kind == "Node"
             && let Some(id) =
                 NodeName::parse(&key.name).ok().and_then(|n| self.state.nodes.get(&n).copied())
@@ -163,17 +155,7 @@ impl<V: Views> Turn<'_, V> {
         self.ensure(node_key(&record.node), &body);
     }
 
-    pub(crate) fn ensure_default_namespace(&mut self) {
-        // Asked in every epoch: nothing is built when it is there.
-        if self.state.resources.contains_key(&namespace_key(DEFAULT_NAMESPACE)) {
-            return;
-        }
-        let metadata = json!({"name": DEFAULT_NAMESPACE});
-        let body = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": metadata});
-        self.ensure(namespace_key(DEFAULT_NAMESPACE), &body);
-    }
-
-    fn ensure(&mut self, key: ResourceKey, body: &Value) {
+    pub(crate) fn ensure(&mut self, key: ResourceKey, body: &Value) {
         if self.state.resources.contains_key(&key) {
             return;
         }
@@ -208,8 +190,4 @@ fn summary(items: &[ItemVerdict]) -> String {
         [item] => format!("{} {}", item.key, item.result),
         items => format!("{} resources", items.len()),
     }
-}
-
-pub(super) fn namespace_key(namespace: &str) -> ResourceKey {
-    ResourceKey::new(GroupKind::new("", "Namespace"), "", namespace)
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use serde_json::Value;
-use setpoint_rules::status::{self, WorkloadCounts};
+use setpoint_rules::status::{self, Progress, WorkloadCounts};
 use setpoint_schemas::ResourceKey;
 
 use super::turn::Turn;
@@ -26,22 +26,17 @@ impl<V: Views> Turn<'_, V> {
         };
         let Some(resource) = self.state.resources.get(key) else { return };
         let before: Value = serde_json::from_str(&resource.status).unwrap_or_default();
-        let mut counts = counts_of(workload, resource.generation);
-        let ended = workload.status.pods.ended;
-        let render = |counts: &WorkloadCounts| match workload.kind {
-            WorkloadKind::Rolling => status::deployment(counts),
-            WorkloadKind::Keep => status::replica_set(counts),
-            WorkloadKind::Daemon => status::daemon_set(counts),
-            WorkloadKind::Bare => serde_json::json!({"ended": ended > 0}),
+        let counts = counts_of(workload, resource.generation);
+        let status = match workload.kind {
+            WorkloadKind::Rolling => status::deployment(&counts, &before, &rfc3339(self.now)),
+            WorkloadKind::Keep => status::replica_set(&counts),
+            WorkloadKind::Daemon => status::daemon_set(&counts),
+            WorkloadKind::Bare => serde_json::json!({"ended": workload.status.pods.ended > 0}),
         };
-        // The time of the last change stays while nothing else changes.
-        let since = before["conditions"][0]["lastTransitionTime"].as_str().unwrap_or_default();
-        counts.changed = since.to_owned();
-        if render(&counts) == before {
+        if status == before {
             return;
         }
-        counts.changed = rfc3339(self.now);
-        let status = render(&counts).to_string();
+        let status = status.to_string();
         let mut resource = setpoint_schemas::Resource::clone(resource);
         resource.status = Arc::from(status);
         resource.version = self.out.number;
@@ -56,31 +51,38 @@ impl<V: Views> Turn<'_, V> {
         let live = |pod: &&u32| {
             self.state.pod.get(pod).is_some_and(|pod| pod.row.standing != Standing::Stopping)
         };
-        workload.pods.iter().filter(live).count() as i64
-            + i64::from(workload.memo.waiting.is_some())
+        let live = workload.pods.iter().filter(live).count();
+        (live + workload.memo.waiting_here.len()) as i64
     }
 }
 
 /// What the cold views count of a workload, and what is remembered of it.
 fn counts_of(workload: &Workload, generation: i64) -> WorkloadCounts {
-    let status = &workload.status;
+    let (status, memo) = (&workload.status, &workload.memo);
+    let progress = match workload.spec.paused {
+        true => Progress::Paused,
+        false if memo.complete => Progress::Complete,
+        false if memo.stuck => Progress::Stuck,
+        false => Progress::Proceeds,
+    };
     WorkloadCounts {
+        name: workload.key.name.to_string(),
         generation,
         desired: status.desired,
+        unavailable_max: workload.update().unavailable(),
         live: status.pods.live,
         updated: status.updated.live,
         ready: status.pods.ready,
         available: status.pods.available,
-        updated_available: status.updated.available,
-        waiting: workload.memo.waiting.clone().unwrap_or_default(),
-        stuck: workload.memo.stuck,
-        changed: String::new(),
+        waiting: memo.waiting.as_ref().map_or_else(String::new, |w| w.reason.clone()),
+        progress,
+        progressed: rfc3339(memo.progress_ms),
     }
 }
 
 /// Milliseconds since 1970 as RFC 3339 in UTC, to the second, as Kubernetes writes times.
 /// Source of the calendar arithmetic: Howard Hinnant, "chrono-compatible low-level date algorithms".
-fn rfc3339(time_ms: i64) -> String {
+pub(crate) fn rfc3339(time_ms: i64) -> String {
     let seconds = time_ms.div_euclid(1_000);
     let (days, second) = (seconds.div_euclid(86_400), seconds.rem_euclid(86_400));
     let shifted = days + 719_468;

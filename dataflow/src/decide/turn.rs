@@ -20,8 +20,6 @@ pub(crate) struct Turn<'a, V: Views> {
     pub(crate) complete: bool,
     /// Whether the views have been asked: what changes from here on is foreseen.
     pub(crate) is_settled: bool,
-    /// Whether room was made that a waiting pod might take.
-    pub(crate) freed: bool,
     /// Nodes that readers are to be told of.
     pub(crate) nodes_touched: BTreeSet<u32>,
 }
@@ -122,7 +120,7 @@ impl<V: Views> Turn<'_, V> {
             self.views.update(Fact::Seen((pod.node, id)), -1);
         }
         self.fleet.release(PodId(id));
-        self.freed = true;
+        self.state.meta.retry.freed = true;
         let name = (pod.row.workload.namespace.clone(), pod.row.name.as_str().into());
         if self.state.pod_names.get(&name) == Some(uid) {
             self.state.pod_names.remove(&name);

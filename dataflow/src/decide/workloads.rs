@@ -4,11 +4,12 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use serde_json::Value;
+use setpoint_rules::batches::Batches;
 use setpoint_rules::revision;
 use setpoint_schemas::{Action, Cause, Resource, ResourceKey};
 
 use super::turn::Turn;
-use crate::state::{About, Table, Template, Workload, WorkloadKind, read_spec};
+use crate::state::{About, Seen, Table, Template, Workload, WorkloadKind, read_spec};
 use crate::views::{Fact, Views};
 
 /// Kubernetes' default of `revisionHistoryLimit`.
@@ -29,7 +30,7 @@ pub(crate) struct Compiled {
 /// A sentence that names what cannot be compiled; the request is refused with it.
 pub(crate) fn compile(kind: WorkloadKind, resource: &Resource) -> Result<Compiled, String> {
     let (spec, json, annotations) = read_spec(kind, resource)?;
-    let template = Template::compile(&resource.namespace, &json, kind == WorkloadKind::Rolling)?;
+    let template = Template::compile(&resource.namespace, &json, kind)?;
     Ok(Compiled { kind, spec, json, annotations, template })
 }
 
@@ -44,6 +45,10 @@ impl<V: Views> Turn<'_, V> {
             self.state.workload.insert(id, workload);
             id
         });
+        // Deleted and made again: its pods have other uids from now on.
+        if self.state.workload.get(&id).is_some_and(|workload| workload.uid != resource.uid) {
+            self.waits_no_more(id);
+        }
         let now = self.now;
         let Some(workload) = self.state.workload.get_mut(&id) else { return };
         let Compiled { spec, json, annotations, template, .. } = compiled;
@@ -52,11 +57,15 @@ impl<V: Views> Turn<'_, V> {
         workload.annotations = annotations;
         let is_new_wait = spec.min_ready_seconds != workload.spec.min_ready_seconds;
         let rolled = workload.adopt(&spec, &json, template);
+        let resumed = workload.spec.paused && !spec.paused;
         workload.spec = spec;
-        if rolled {
+        if rolled || resumed {
             workload.memo.progress_ms = now;
-            workload.memo.progress_available = 0;
-            workload.memo.stuck = false;
+        }
+        if rolled {
+            workload.memo.progress = Seen::default();
+            (workload.memo.stuck, workload.memo.complete) = (false, false);
+            workload.memo.batches = Batches::default();
             (workload.memo.ended_in_row, workload.memo.not_before_ms) = (0, 0);
         }
         let revision = workload.memo.history.last().map_or(0, |r| r.number);
@@ -140,10 +149,12 @@ impl<V: Views> Turn<'_, V> {
             return false;
         }
         let key = workload.key.clone();
-        if let Some(replicas) = workload.desired_fact {
+        let (desired_fact, current_fact) = (workload.desired_fact, workload.current_fact);
+        self.waits_no_more(id);
+        if let Some(replicas) = desired_fact {
             self.views.update(Fact::Desired { workload: id, replicas }, -1);
         }
-        if let Some(revision) = workload.current_fact {
+        if let Some(revision) = current_fact {
             self.views.update(Fact::Current { workload: id, revision }, -1);
         }
         self.state.cold_dirty = true;
@@ -153,8 +164,8 @@ impl<V: Views> Turn<'_, V> {
         }
         self.state.workload.remove(&id);
         self.state.workloads.remove(&key);
-        self.state.waiting.remove(&key);
         self.state.status_dirty.remove(&key);
+        self.end_namespace(&key.namespace);
         true
     }
 }

@@ -3,20 +3,24 @@
 //! Guarantee: every row that decides is in the checkpoint, so an engine rebuilt from it decides as
 //! the one that ran through. Interned numbers are never compared to decide anything.
 
+mod answered;
 mod ledger;
 mod node;
 mod orphan;
 mod pod;
 mod rows;
+mod waiting;
 mod workload;
 
+pub(crate) use answered::{Answered, AnsweredRow};
 pub(crate) use ledger::{About, CAUSES_MAX, Ledger};
 pub(crate) use node::{Node, NodeRow};
 pub(crate) use orphan::{Orphan, OrphanRow, Orphans};
-pub(crate) use pod::{Pod, PodRow};
+pub(crate) use pod::{Heard, Pod, PodRow};
 pub(crate) use rows::Rows;
 pub use rows::{CheckpointRow, RestoreError, Table};
-pub(crate) use workload::{Template, Workload, WorkloadKind, WorkloadMemo, read_spec};
+pub(crate) use waiting::{Waiting, WaitingHere};
+pub(crate) use workload::{Seen, Template, Workload, WorkloadKind, WorkloadMemo, read_spec};
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
@@ -65,6 +69,8 @@ pub(crate) struct State {
     pub(crate) orphans: Orphans,
     /// Workloads with a pod that waits for a place.
     pub(crate) waiting: BTreeSet<ResourceKey>,
+    /// Requests that were answered, with their answers.
+    pub(crate) answered: Answered,
     /// Rows to write to the checkpoint.
     pub(crate) touched: BTreeSet<(Table, String)>,
     next_id: u32,
@@ -83,6 +89,26 @@ pub(crate) struct Meta {
     /// Engine time at which all leases are judged: from time to time while a hold lasts. Kept, so that a rebuilt
     /// engine judges when the one that ran through does.
     pub(crate) judge_ms: Option<i64>,
+    /// Engine time at which a node was heard last, whichever.
+    pub(crate) heard_ms: i64,
+    /// Who of those that wait for a place is to be tried again.
+    pub(crate) retry: Retry,
+}
+
+/// Who of those that wait for a place is to be tried again. Kept, so that what happened in the last
+/// round of an epoch is tried in the next without a further event.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Retry {
+    /// Something was freed, or a node or a namespace changed: everyone.
+    pub(crate) freed: bool,
+    /// A pod was placed: those that look at other pods.
+    pub(crate) joined: bool,
+}
+
+impl Retry {
+    pub(crate) fn anyone(self) -> bool {
+        self.freed || self.joined
+    }
 }
 
 /// What falls due.

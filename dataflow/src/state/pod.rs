@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use setpoint_placement::PodShape;
-use setpoint_schemas::{Cause, NodeName, PodObserved, PodUid, ResourceKey};
+use setpoint_schemas::{Cause, NodeName, PodObserved, PodUid, ResourceKey, SessionId};
 
 use crate::views::{PodFact, Standing};
 
@@ -38,12 +38,28 @@ pub(crate) struct PodRow {
     pub(crate) standing: Standing,
     /// Engine time since when it is ready; 0 while it is not.
     pub(crate) ready_ms: i64,
+    /// What runs of it, as last observed; `None` when nothing does.
     pub(crate) observed: Option<PodObserved>,
+    /// How far its node's word of it is known, its absence included.
+    pub(crate) heard: Option<Heard>,
     /// The observation that brought it where it stands.
     pub(crate) cause: Option<Cause>,
 }
 
+/// A place in what a session of a node's agent says.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Heard {
+    pub(crate) session: SessionId,
+    pub(crate) sequence: i64,
+}
+
 impl Pod {
+    /// Whether what the node's present session says at this sequence is news of this pod.
+    pub(crate) fn is_news(&self, session: &SessionId, sequence: i64) -> bool {
+        let heard = self.row.heard.as_ref();
+        heard.is_none_or(|heard| heard.session != *session || heard.sequence < sequence)
+    }
+
     /// The fact that the views should have of it.
     pub(crate) fn wanted_fact(&self, id: u32) -> PodFact {
         let requests = self.shape.requests();

@@ -3,8 +3,8 @@
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::{Meta, NodeRow, OrphanRow, PodRow, State, WorkloadMemo};
-use setpoint_schemas::{NodeName, PodUid, Resource, ResourceKey};
+use super::{AnsweredRow, Meta, NodeRow, OrphanRow, PodRow, State, WorkloadMemo};
+use setpoint_schemas::{NodeName, PodUid, RequestId, Resource, ResourceKey};
 
 /// The tables of the checkpoint.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -21,6 +21,8 @@ pub enum Table {
     Pods = 4,
     /// Pods without a placement, by node and uid.
     Orphans = 5,
+    /// Answers to requests, by request id.
+    Answers = 6,
 }
 
 /// A row of the checkpoint: table, key, value; no value: the row is gone.
@@ -61,6 +63,7 @@ pub(crate) struct Rows {
     pub(crate) nodes: Vec<NodeRow>,
     pub(crate) pods: Vec<PodRow>,
     pub(crate) orphans: Vec<OrphanRow>,
+    pub(crate) answers: Vec<AnsweredRow>,
 }
 
 impl Rows {
@@ -73,6 +76,7 @@ impl Rows {
             3 => self.nodes.push(decode(table, key, value)?),
             4 => self.pods.push(decode(table, key, value)?),
             5 => self.orphans.push(decode(table, key, value)?),
+            6 => self.answers.push(decode(table, key, value)?),
             other => return Err(RestoreError::Table(other)),
         }
         Ok(())
@@ -120,6 +124,7 @@ impl State {
                 self.pod.get(id).map(|pod| encode(&pod.row))
             }
             Table::Orphans => self.orphans.by_text(key).map(|orphan| encode(&orphan.row)),
+            Table::Answers => self.answered.row(&RequestId::parse(key).ok()?).map(encode),
         }
     }
 }

@@ -6,11 +6,14 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use setpoint_placement::PodShape;
+use setpoint_rules::batches::Batches;
 use setpoint_rules::revision::Revision;
 use setpoint_schemas::{
-    Cause, ObjectMeta, PodSpec, PodTemplate, Resource, ResourceKey, WorkloadSpec,
+    Cause, NodeName, ObjectMeta, PodSpec, PodTemplate, Resource, ResourceKey, TaintEffect,
+    Toleration, TolerationOperator, WorkloadSpec,
 };
 
+use super::{Waiting, WaitingHere};
 use crate::views::{Status, Tally};
 
 /// What kind of workload.
@@ -71,8 +74,10 @@ pub(crate) struct WorkloadMemo {
     /// Templates with pods or in the history, in JSON, by revision number.
     pub(crate) templates: BTreeMap<u32, String>,
     pub(crate) history: Vec<Revision>,
-    /// Why the next pod has no place.
-    pub(crate) waiting: Option<String>,
+    /// Its pods that have no place.
+    pub(crate) waiting: Option<Waiting>,
+    /// The pods of a DaemonSet that have no room on their nodes.
+    pub(crate) waiting_here: BTreeMap<NodeName, WaitingHere>,
     /// What brought it to be looked at, until something is done about it.
     pub(crate) causes: Vec<Cause>,
     /// Whether something was done about all of them: the next one begins a new list. Until then
@@ -80,10 +85,14 @@ pub(crate) struct WorkloadMemo {
     pub(crate) causes_served: bool,
     /// Engine time of the last progress of an update.
     pub(crate) progress_ms: i64,
-    /// The available pods at that time.
-    pub(crate) progress_available: i64,
+    /// The pods as they were when it was last looked at.
+    pub(crate) progress: Seen,
     /// Whether the progress deadline has passed.
     pub(crate) stuck: bool,
+    /// Whether the current revision was complete once.
+    pub(crate) complete: bool,
+    /// How far an update by batches is.
+    pub(crate) batches: Batches,
     /// Pods that ended in a row, for the backoff of replacing them.
     pub(crate) ended_in_row: u32,
     /// No new pod before this engine time.
@@ -92,6 +101,27 @@ pub(crate) struct WorkloadMemo {
     pub(crate) look_ms: i64,
     /// Whether it is still to be looked at: pacing, or more rounds than an epoch has.
     pub(crate) pending: bool,
+}
+
+/// What is looked at to tell whether an update proceeds.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Seen {
+    /// Live pods of the current revision.
+    pub(crate) updated: i64,
+    /// Live pods of older ones.
+    pub(crate) old: i64,
+    pub(crate) ready: i64,
+    pub(crate) available: i64,
+}
+
+impl Seen {
+    /// Whether this is progress, as Kubernetes' Deployment controller sees it.
+    pub(crate) fn is_ahead_of(self, before: Seen) -> bool {
+        self.updated > before.updated
+            || self.old < before.old
+            || self.ready > before.ready
+            || self.available > before.available
+    }
 }
 
 /// A pod template, compiled.
@@ -113,14 +143,19 @@ impl Template {
     pub(crate) fn compile(
         namespace: &str,
         json: &Value,
-        labels_hash: bool,
+        kind: WorkloadKind,
     ) -> Result<Template, String> {
         let template: PodTemplate =
             serde_json::from_value(json.clone()).map_err(|e| format!("template: {e}"))?;
         let hash = setpoint_rules::revision::template_hash(json);
-        let PodTemplate { metadata: ObjectMeta { mut labels, annotations, .. }, spec } = template;
-        if labels_hash {
-            labels.insert("pod-template-hash".to_owned(), hash.clone());
+        let PodTemplate { metadata, mut spec } = template;
+        let ObjectMeta { mut labels, annotations, .. } = metadata;
+        match kind {
+            WorkloadKind::Rolling => {
+                labels.insert("pod-template-hash".to_owned(), hash.clone());
+            }
+            WorkloadKind::Daemon => spec.tolerations.extend(DAEMONS_BEAR.map(bears)),
+            WorkloadKind::Keep | WorkloadKind::Bare => {}
         }
         let shape = PodShape::compile(namespace, &labels, &spec).map_err(|e| e.to_string())?;
         Ok(Template {
@@ -131,6 +166,20 @@ impl Template {
             annotations: Arc::new(annotations),
             priority: spec.priority.unwrap_or(0),
         })
+    }
+}
+
+/// What Kubernetes' DaemonSet controller lets its pods bear: they run on a cordoned node, and on one
+/// that is short of something.
+const DAEMONS_BEAR: [&str; 4] =
+    ["unschedulable", "disk-pressure", "memory-pressure", "pid-pressure"];
+
+fn bears(mark: &str) -> Toleration {
+    Toleration {
+        key: Some(format!("node.kubernetes.io/{mark}")),
+        operator: Some(TolerationOperator::Exists),
+        effect: Some(TaintEffect::NoSchedule),
+        ..Toleration::default()
     }
 }
 

@@ -49,6 +49,7 @@ fn record(watcher: &Watcher, condition: Condition, now_ms: i64) -> NodeRecord {
     NodeRecord {
         node: watcher.node.clone(),
         session: watcher.session.clone(),
+        started_ms: 0,
         time_ms: now_ms,
         runtime: RUNTIME.to_owned(),
         runtime_version: String::new(),

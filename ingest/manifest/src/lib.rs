@@ -20,8 +20,8 @@ mod compose;
 mod load;
 
 pub use compose::{
-    ANNOTATION_RUNS_ONCE, ANNOTATION_SOURCE, ANNOTATION_UPDATE_ORDER, ComposeOptions,
-    LABEL_PROJECT, LABEL_SERVICE, Project, is_compose, read_project,
+    ANNOTATION_RUNS_ONCE, ANNOTATION_SOURCE, ANNOTATION_UPDATE_DELAY, ANNOTATION_UPDATE_ORDER,
+    ComposeOptions, LABEL_PROJECT, LABEL_SERVICE, Project, is_compose, read_project,
 };
 pub use gate::{CustomKind, GateOptions, Gated, Ignored, custom_kinds, gate};
 pub use kinds::{KINDS, Kind, known, lookup};

@@ -90,7 +90,7 @@ services:
     mem_limit: 64m
     deploy:
       resources: {reservations: {memory: 32M}}
-      update_config: {parallelism: 2, order: start-first}
+      update_config: {parallelism: 2, order: start-first, delay: 1m30s}
       restart_policy: {condition: any}
       placement:
         constraints: [node.labels.zone == a, node.role != manager, node.hostname!=n1]
@@ -102,6 +102,7 @@ services:
         &options(),
         &expect![[r#"
         Deployment shop-web
+          metadata.annotations.setpoint.dev/update-delay-ms: "90000"
           metadata.annotations.setpoint.dev/update-order: "start-first"
           metadata.labels.setpoint.dev/compose-project: "shop"
           metadata.labels.setpoint.dev/compose-service: "web"

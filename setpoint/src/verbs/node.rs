@@ -12,7 +12,8 @@ use crate::failure::{Ended, Failure};
 #[command(after_help = "\
 Examples:
   setpoint node confirm-lost n1
-  setpoint node confirm-lost n1 n2 n3")]
+  setpoint node confirm-lost n1 n2 n3
+  setpoint node confirm-lost n1 --force")]
 pub(crate) struct Node {
     #[command(subcommand)]
     verb: Verb,
@@ -25,13 +26,16 @@ enum Verb {
         /// The nodes
         #[arg(required = true, value_name = "NODE")]
         nodes: Vec<String>,
+        /// Also of a node that still renews its lease; it is back with its next renewal
+        #[arg(long)]
+        force: bool,
     },
 }
 
 pub(crate) async fn run(node: Node, cx: &mut Context) -> Result<Ended, Failure> {
-    let Verb::ConfirmLost { nodes } = node.verb;
+    let Verb::ConfirmLost { nodes, force } = node.verb;
     for node in &nodes {
-        let path = format!("/setpoint/v1/nodes/{}/confirm-lost", escape(node));
+        let path = format!("/setpoint/v1/nodes/{}/confirm-lost?force={force}", escape(node));
         let done = cx.client.post(&path, &json!({})).await;
         done.map_err(|error| error.during(format!("failed to confirm that node/{node} is lost")))?;
         cx.out.line(format!("node/{node} confirmed lost"))?;

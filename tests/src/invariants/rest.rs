@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use serde_json::Value;
-use setpoint_schemas::{PodUid, Resource};
+use setpoint_schemas::{NodeName, PodUid, Resource, ResourceKey};
 
 use super::{Auditor, desired_of};
 use crate::journey::Committed;
@@ -22,12 +22,14 @@ impl Auditor {
         committed: &Committed,
         log: &MemoryLog,
     ) -> Result<(), String> {
-        if self.cut != log.ends() || self.answered.len() != log.requests() {
-            return Err(format!(
-                "{} of {} requests are answered",
-                self.answered.len(),
-                log.requests()
-            ));
+        if self.cut != log.ends() || self.asked != log.requests() {
+            return Err(format!("{} of {} requests are answered", self.asked, log.requests()));
+        }
+        for (uid, workload) in &self.waiting {
+            let key = ResourceKey::parse(workload).map_err(|e| e.to_string())?;
+            if self.live.contains_key(uid) || !self.resources.contains_key(&key) {
+                return Err(format!("pod {uid} of {workload} is said to wait"));
+            }
         }
         for node in &plant.nodes {
             if self.lost.contains(&node.name) {
@@ -60,6 +62,9 @@ impl Auditor {
             "DaemonSet" => {
                 return self.daemon_settled(resource, &body["spec"]["template"]["spec"], plant);
             }
+            "Namespace" if resource.status.contains("Terminating") => {
+                return Err(format!("namespace {} is empty and stays", resource.name));
+            }
             _ => return Ok(()),
         };
         let key = resource.key().to_string();
@@ -76,9 +81,12 @@ impl Auditor {
         let cpu = manifests::cpu_of(&current);
         let fits = plant.nodes.iter().find(|node| self.fits(node, &key, cpu, template));
         match fits {
-            None if !self.waiting.is_empty() => Ok(()),
+            // An update in batches wants no more than the present batch.
+            None if resource.body.contains("update-delay") && self.waiting_of(&key) > 0 => Ok(()),
+            None if self.waiting_of(&key) >= (wanted - live).max(1) => Ok(()),
             None => Err(format!(
-                "{key} runs {running} of {wanted} pods ({live} placed), none fits and none waits"
+                "{key} runs {running} of {wanted} pods ({live} placed), none fits and {} wait",
+                self.waiting_of(&key)
             )),
             Some(node) => Err(format!(
                 "{key} runs {running} of {wanted} pods ({live} placed) and one fits {}",
@@ -121,17 +129,53 @@ impl Auditor {
         node.pods.values().filter(is_so).count() as i64
     }
 
+    fn waiting_of(&self, workload: &str) -> i64 {
+        self.waiting.values().filter(|waiting| *waiting == workload).count() as i64
+    }
+
     /// Whether one more pod of this workload would find room.
     fn fits(&self, node: &SimNode, workload: &str, cpu: i64, template: &Value) -> bool {
-        let is_apart = template.get("affinity").is_some();
+        let affinity = &template["affinity"];
+        let is_apart = affinity["podAntiAffinity"].is_object();
         let here = || self.live.values().filter(|l| l.workload == workload && l.node == node.name);
         let keeps_apart = here().any(|live| is_apart || live.is_apart);
+        let is_willing = self.has_company(node, workload, &affinity["podAffinity"])
+            && self.is_even(node, workload, &template["topologySpreadConstraints"]);
         let name = node.name.as_str();
         let body =
             self.resources.values().find(|r| r.kind == "Node" && r.name == name).map(|r| &r.body);
         let object: Value = body.and_then(|b| serde_json::from_str(b).ok()).unwrap_or_default();
         let is_cordoned = object["spec"]["unschedulable"] == Value::Bool(true);
-        !is_cordoned && !keeps_apart && self.used(&node.name) + cpu <= node.cpu_milli
+        !is_cordoned && !keeps_apart && is_willing && self.used(&node.name) + cpu <= node.cpu_milli
+    }
+}
+
+impl Auditor {
+    /// Whether a pod that wants company finds it on the node. The first of those that want each
+    /// other's company goes anywhere.
+    fn has_company(&self, node: &SimNode, workload: &str, affinity: &Value) -> bool {
+        let term = &affinity["requiredDuringSchedulingIgnoredDuringExecution"][0];
+        let Some(app) = term["labelSelector"]["matchLabels"]["app"].as_str() else { return true };
+        let Ok(own) = ResourceKey::parse(workload) else { return false };
+        let is_company = |live: &&super::Live| {
+            let key = ResourceKey::parse(&live.workload).ok();
+            key.is_some_and(|key| {
+                &*key.kind.kind != "Pod" && key.namespace == own.namespace && &*key.name == app
+            })
+        };
+        let company: Vec<_> = self.live.values().filter(is_company).collect();
+        company.iter().any(|live| live.node == node.name)
+            || (company.is_empty() && &*own.name == app)
+    }
+
+    /// Whether one more on this node is at most one more than on any other. Every node counts, also
+    /// one that takes none.
+    fn is_even(&self, node: &SimNode, workload: &str, constraints: &Value) -> bool {
+        let on = |name: &NodeName| {
+            self.live.values().filter(|l| l.workload == workload && l.node == *name).count()
+        };
+        let least = self.requested.keys().map(on).min().unwrap_or(0);
+        !constraints.is_array() || on(&node.name) <= least
     }
 }
 

@@ -6,7 +6,7 @@ use setpoint_schemas::{Input, Request, RequestItem, Verb};
 use super::leader::Committed;
 use crate::draw::Draw;
 use crate::manifests::{
-    apart, bare_pod, daemon_set, deployment, item, namespace, patch, request, rolling,
+    apart, bare_pod, daemon_set, deployment, even, item, namespace, near, patch, request, rolling,
 };
 use crate::plant::Plant;
 
@@ -19,20 +19,27 @@ const NAMESPACES: [&str; 2] = ["default", "team"];
 pub struct Operator {
     draw: Draw,
     asked: usize,
+    last: Option<Request>,
 }
 
 impl Operator {
     /// An operator of this stream.
     #[must_use]
     pub fn new(draw: Draw) -> Self {
-        Operator { draw, asked: 0 }
+        Operator { draw, asked: 0, last: None }
     }
 
     /// Asks for something.
     pub fn ask(&mut self, plant: &Plant, committed: &Committed) -> Input {
+        if let Some(last) = self.last.clone().filter(|_| self.draw.chance(30)) {
+            // A producer that does not know whether its record was taken.
+            return Input::Request(Box::new(last));
+        }
         let items = self.items(plant, committed);
         self.asked += 1;
-        let request: Request = request(&format!("r{}", self.asked), items);
+        let mut request: Request = request(&format!("r{}", self.asked), items);
+        request.force &= request.items.iter().all(|item| item.verb != Verb::ConfirmLost);
+        self.last = Some(request.clone());
         Input::Request(Box::new(request))
     }
 
@@ -61,7 +68,7 @@ impl Operator {
         let (replicas, cpu) = (self.draw.between(0, 7), *self.draw.pick(&[50, 200, 400, 900]));
         let image = format!("app:{}", self.draw.below(4));
         let workload = deployment(place, name, replicas, cpu, &image);
-        match self.draw.below(6) {
+        match self.draw.below(9) {
             0 => rolling(workload, 2, 0),
             1 => rolling(workload, 0, 2),
             2 => apart(workload),
@@ -73,6 +80,15 @@ impl Operator {
             4 => {
                 let mut workload = workload;
                 workload["spec"]["minReadySeconds"] = json!(self.draw.between(0, 3));
+                workload
+            }
+            5 => near(workload, *self.draw.pick(&DEPLOYMENTS)),
+            6 => even(workload),
+            7 => {
+                let mut workload = rolling(workload, 0, 2);
+                let delay_ms = self.draw.between(1, 9_000).to_string();
+                workload["metadata"]["annotations"] =
+                    json!({"setpoint.dev/update-delay-ms": delay_ms});
                 workload
             }
             _ => workload,
@@ -131,7 +147,8 @@ impl Operator {
         patch(verb, ("v1", "Pod"), &place, &name, &json!({}))
     }
 
-    /// Confirms a loss only of machines that are really down.
+    /// Confirms a loss of machines that are down, and of one that nobody knows; without force, so
+    /// that it is refused where it is not overdue.
     fn confirm(&mut self, plant: &Plant) -> RequestItem {
         let down = plant.nodes.iter().find(|node| !node.machine_up);
         let name = down.map_or("n99", |node| node.name.as_str()).to_owned();

@@ -15,6 +15,8 @@ const JUMP_PAUSE_MS: i64 = 10_000;
 pub(super) struct Weather {
     /// How far the leader's clock is from true time.
     pub(super) skew_ms: i64,
+    /// Whether an outage of our API is one of the leader as well: the whole machine stands still.
+    pub(super) engine_is_out: bool,
     backlog_until_ms: i64,
     outage_until_ms: i64,
     jumped_ms: i64,
@@ -30,6 +32,7 @@ impl Weather {
         let (backlog_until_ms, outage_until_ms, jumped_ms) = (0, 0, 0);
         Weather {
             skew_ms: 0,
+            engine_is_out: false,
             backlog_until_ms,
             outage_until_ms,
             jumped_ms,
@@ -50,15 +53,17 @@ impl Weather {
     pub(super) fn change(&mut self, now_ms: i64, plant: &mut Plant, events: &mut VecDeque<String>) {
         self.now_ms = now_ms;
         if !plant.api_up && self.outage_until_ms <= now_ms {
-            plant.api_up = true;
+            (plant.api_up, self.engine_is_out) = (true, false);
             events.push_back("our API answers again".to_owned());
         }
         let what = match self.draw.below(1_000) {
             0..=2 if plant.api_up && self.jumped_ms + JUMP_PAUSE_MS < now_ms => {
                 plant.api_up = false;
+                self.engine_is_out = self.draw.chance(500);
                 self.outage_until_ms = now_ms + self.draw.between(400, 15_000);
                 self.jumped_ms = self.outage_until_ms;
-                "our API is out".to_owned()
+                let with = if self.engine_is_out { "with the leader" } else { "alone" };
+                format!("our API is out, {with}")
             }
             3..=6 => {
                 self.backlog_until_ms = now_ms + self.draw.between(1_000, 8_000);

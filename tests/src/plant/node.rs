@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use setpoint_schemas::{
-    Input, NodeName, NodeSnapshot, Placement, PodObserved, PodPhase, PodUid, SessionId,
+    Input, NodeName, NodeRecord, NodeSnapshot, Placement, PodObserved, PodPhase, PodUid, SessionId,
 };
 
 use super::pod::SimPod;
@@ -174,6 +174,7 @@ impl SimNode {
             if !self.is_registering {
                 self.is_registering = true;
                 let record = manifests::node(&self.name, &self.session(), self.cpu_milli);
+                let record = NodeRecord { started_ms: self.session_number, ..record };
                 said.push(Input::Node(Box::new(record)));
             }
             return;

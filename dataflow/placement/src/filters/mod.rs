@@ -18,6 +18,7 @@ mod existing_anti_affinity;
 
 use crate::view::View;
 
+pub(crate) use node_affinity::NOT_MATCHED;
 pub(crate) use resources::fits;
 
 /// A filter.

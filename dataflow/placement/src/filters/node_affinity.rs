@@ -5,13 +5,15 @@
 
 use super::{Filter, Refusal, Stage};
 
+/// The phrase for a node that the pod does not want.
+pub(crate) const NOT_MATCHED: &str = "node(s) didn't match Pod's node affinity/selector";
+
 pub(super) const FILTER: Filter = Filter {
     name: "NodeAffinity",
     stage: Stage::Static,
     refuse: |view, slot| {
         let info = view.nodes.node(slot).info();
         let matches = view.shape.demand.matches(&info.labels, info.name.as_str());
-        let phrase = "node(s) didn't match Pod's node affinity/selector";
-        (!matches).then_some(Refusal::Phrase(phrase))
+        (!matches).then_some(Refusal::Phrase(NOT_MATCHED))
     },
 };

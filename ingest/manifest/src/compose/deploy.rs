@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::fields;
 use super::making::Making;
-use super::units::{bytes, scalar_text, whole};
+use super::units::{bytes, duration_ms, scalar_text, whole};
 use crate::gate::cursor::Cursor;
 
 /// What happens when a container ends.
@@ -65,12 +65,20 @@ pub(crate) fn restart(making: &mut Making<'_>, service: &Cursor<'_>) -> Restart 
     }
 }
 
-/// Sets the workload's kind, number and update; answers which comes first in an update.
+/// What of an update Kubernetes has no field for.
+pub(crate) struct Update {
+    /// `start-first` or `stop-first`.
+    pub(crate) order: &'static str,
+    /// The pause between batches.
+    pub(crate) delay_ms: i64,
+}
+
+/// Sets the workload's kind, number and update; answers what of the update goes beside it.
 pub(crate) fn apply(
     making: &mut Making<'_>,
     service: &Cursor<'_>,
     workload: &mut Value,
-) -> Option<&'static str> {
+) -> Option<Update> {
     let deploy = service.field("deploy");
     making.check(&deploy, fields::DEPLOY);
     making.check(&deploy.field("update_config"), fields::UPDATE_CONFIG);
@@ -85,11 +93,11 @@ pub(crate) fn apply(
         }
     };
     replicas(making, service, global, workload);
-    let order = update(making, &deploy.field("update_config"), global, workload);
+    let update = update(making, &deploy.field("update_config"), global, workload);
     if global {
         workload["kind"] = json!("DaemonSet");
     }
-    order
+    update
 }
 
 fn replicas(making: &mut Making<'_>, service: &Cursor<'_>, global: bool, workload: &mut Value) {
@@ -123,7 +131,7 @@ fn update(
     config: &Cursor<'_>,
     global: bool,
     workload: &mut Value,
-) -> Option<&'static str> {
+) -> Option<Update> {
     if config.value.is_null() {
         return None;
     }
@@ -150,7 +158,19 @@ fn update(
     };
     let field = if global { "updateStrategy" } else { "strategy" };
     workload["spec"][field] = json!({"type": "RollingUpdate", "rollingUpdate": rolling});
-    Some(order)
+    Some(Update { order, delay_ms: delay(making, &config.field("delay"), global) })
+}
+
+/// The pause between batches: only where they are counted, which a DaemonSet's are not.
+fn delay(making: &mut Making<'_>, at: &Cursor<'_>, global: bool) -> i64 {
+    let delay = if at.value.is_null() { Ok(0) } else { duration_ms(at.value) };
+    match delay {
+        Ok(ms) if ms > 0 && global => making.ignore(at, "a DaemonSet does not update in batches"),
+        Ok(ms) if ms >= 0 => return ms,
+        Ok(_) => making.refuse(at, "must not be below 0"),
+        Err(why) => making.refuse(at, why),
+    }
+    0
 }
 
 trait WholeOr {

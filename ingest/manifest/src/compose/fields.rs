@@ -61,7 +61,7 @@ const HARDWARE: &str = "it is not applied";
 const NETWORK: &str = "containers have no network of the project";
 const SECURITY: &str = "security settings are not applied";
 const STORAGE: &str = "only configs and secrets are mounted";
-const UPDATE: &str = "updates are not paced or judged by it";
+const UPDATE: &str = "updates are not judged by it";
 
 /// The whole file.
 pub(crate) const PROJECT: Rows = &[
@@ -142,7 +142,7 @@ pub(crate) const UPDATE_CONFIG: Rows = &[
     ("order", Shape::Text, Acted),
     // A stuck update stands still: what `pause` asks for.
     ("failure_action", Shape::Text, Changes(Not("pause"), UPDATE)),
-    ("delay", Shape::Text, Changes(Not("0s"), UPDATE)),
+    ("delay", Shape::Text, Acted),
     ("monitor", Shape::Text, Changes(Filled, UPDATE)),
     ("max_failure_ratio", Shape::Number, Changes(Not("0"), UPDATE)),
 ];

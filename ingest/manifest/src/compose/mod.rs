@@ -37,6 +37,8 @@ pub const ANNOTATION_RUNS_ONCE: &str = "setpoint.dev/runs-once";
 pub const ANNOTATION_SOURCE: &str = "setpoint.dev/compose-source";
 /// The annotation that says which comes first in an update: `start-first` or `stop-first`.
 pub const ANNOTATION_UPDATE_ORDER: &str = "setpoint.dev/update-order";
+/// The annotation with the pause between batches of an update, in milliseconds.
+pub const ANNOTATION_UPDATE_DELAY: &str = "setpoint.dev/update-delay-ms";
 /// The label with the project's name.
 pub const LABEL_PROJECT: &str = "setpoint.dev/compose-project";
 /// The label with the service's name.

@@ -5,8 +5,8 @@ use serde_json::{Value, json};
 use super::making::Making;
 use super::units::{duration_ms, scalar_text, words};
 use super::{
-    ANNOTATION_RUNS_ONCE, ANNOTATION_SOURCE, ANNOTATION_UPDATE_ORDER, LABEL_PROJECT, LABEL_SERVICE,
-    deploy, environment, fields, mounts, placement, ports,
+    ANNOTATION_RUNS_ONCE, ANNOTATION_SOURCE, ANNOTATION_UPDATE_DELAY, ANNOTATION_UPDATE_ORDER,
+    LABEL_PROJECT, LABEL_SERVICE, deploy, environment, fields, mounts, placement, ports,
 };
 use crate::gate::cursor::Cursor;
 
@@ -38,8 +38,11 @@ pub(crate) fn make(making: &mut Making<'_>, name: &str, service: &Cursor<'_>) {
         "metadata": {"name": making.object_name(name), "labels": labels},
         "spec": {"selector": {"matchLabels": labels}, "template": template},
     });
-    if let Some(order) = deploy::apply(making, service, &mut workload) {
-        annotations[ANNOTATION_UPDATE_ORDER] = json!(order);
+    if let Some(update) = deploy::apply(making, service, &mut workload) {
+        annotations[ANNOTATION_UPDATE_ORDER] = json!(update.order);
+        if update.delay_ms > 0 {
+            annotations[ANNOTATION_UPDATE_DELAY] = json!(update.delay_ms.to_string());
+        }
     }
     workload["metadata"]["annotations"] = annotations;
     making.objects.push(workload);

@@ -1,0 +1,134 @@
+//! Namespaces: everything in one goes with it, and it goes with the last of its pods.
+//!
+//! Until then it is `Terminating`, and nothing new comes into it, as in Kubernetes.
+
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+use setpoint_rules::admission::Refusal;
+use setpoint_schemas::{Cause, GroupKind, RequestItem, Resource, ResourceKey, Verb};
+
+use super::judge::{Judge, Overlay};
+use super::statuses::rfc3339;
+use super::turn::Turn;
+use crate::state::Table;
+use crate::views::Views;
+
+/// The namespace that is always there.
+const DEFAULT: &str = "default";
+
+pub(crate) fn namespace_key(namespace: &str) -> ResourceKey {
+    ResourceKey::new(GroupKind::new("", "Namespace"), "", namespace)
+}
+
+pub(crate) fn is_namespace(key: &ResourceKey) -> bool {
+    &*key.kind.kind == "Namespace" && key.kind.group.is_empty()
+}
+
+/// Whether the namespace is on its way out.
+pub(crate) fn is_terminating(resource: &Resource) -> bool {
+    let status: Value = serde_json::from_str(&resource.status).unwrap_or_default();
+    status["phase"] == "Terminating"
+}
+
+impl Judge<'_> {
+    /// Whether something may be put where the item wants it.
+    pub(super) fn namespace_takes(
+        &self,
+        key: &ResourceKey,
+        item: &RequestItem,
+        overlay: &Overlay,
+    ) -> Result<(), Refusal> {
+        if key.namespace.is_empty() || item.verb == Verb::Delete {
+            return Ok(());
+        }
+        let namespace = namespace_key(&key.namespace);
+        let found = match overlay.get(&namespace) {
+            Some(overlaid) => overlaid.as_ref(),
+            None => self.state.resources.get(&namespace),
+        };
+        let why = match found {
+            None => "not found; create it first, or apply it in the same request",
+            Some(found) if is_terminating(found) => {
+                "is being terminated: nothing new is taken into it; ask again when it is gone"
+            }
+            Some(_) => return Ok(()),
+        };
+        let code = if found.is_some() { 403 } else { 404 };
+        let message = format!("{} {:?}: namespace {:?} {why}", item.kind, item.name, key.namespace);
+        Err(Refusal { code, message })
+    }
+
+    /// A namespace as it will be once its deletion is accepted.
+    pub(crate) fn consider_terminating(
+        &self,
+        present: &Resource,
+    ) -> Result<Arc<Resource>, Refusal> {
+        let refuse = |code, why: &str| {
+            Err(Refusal { code, message: format!("Namespace {:?} {why}", present.name) })
+        };
+        if present.name == DEFAULT {
+            return refuse(403, "may not be deleted");
+        }
+        if is_terminating(present) {
+            return refuse(409, "is being deleted already: it goes with the last of its pods");
+        }
+        let time = rfc3339(self.now);
+        let status = json!({"phase": "Terminating", "conditions": [{
+            "type": "NamespaceContentRemaining", "status": "True", "reason": "SomeResourcesRemain",
+            "message": "its pods are stopping", "lastTransitionTime": time,
+        }]});
+        let mut resource = present.clone();
+        (resource.status, resource.version) = (Arc::from(status.to_string()), self.number);
+        Ok(Arc::new(resource))
+    }
+}
+
+impl<V: Views> Turn<'_, V> {
+    /// The deletion of a namespace is accepted: all that is in it is deleted.
+    pub(crate) fn terminate(&mut self, namespace: Arc<Resource>, cause: &Cause) {
+        let key = namespace.key();
+        self.state.touch(Table::Resources, &key);
+        self.state.resources.insert(key.clone(), namespace.clone());
+        let inside = |k: &&ResourceKey| k.namespace == key.name;
+        let contents: Vec<ResourceKey> =
+            self.state.resources.keys().filter(inside).cloned().collect();
+        contents.iter().for_each(|inner| self.gone(inner, cause));
+        if !self.end_namespace(&key.name) {
+            self.out.resources.push((key, Some(namespace)));
+        }
+    }
+
+    /// Removes a terminating namespace when nothing is left in it; says whether it is gone.
+    pub(crate) fn end_namespace(&mut self, name: &str) -> bool {
+        let key = namespace_key(name);
+        let is_left = || self.state.workloads.keys().any(|workload| &*workload.namespace == name);
+        if !self.state.resources.get(&key).is_some_and(|r| is_terminating(r)) || is_left() {
+            return false;
+        }
+        self.fleet.set_namespace_labels(name, Default::default());
+        self.state.meta.retry.freed = true;
+        self.state.touch(Table::Resources, &key);
+        self.state.resources.remove(&key);
+        self.out.resources.push((key, None));
+        true
+    }
+
+    /// The labels of a namespace, for selectors of namespaces.
+    pub(crate) fn namespace_labels(&mut self, resource: &Resource) {
+        let body: Value = serde_json::from_str(&resource.body).unwrap_or_default();
+        let labels = serde_json::from_value(body["metadata"]["labels"].clone()).unwrap_or_default();
+        self.fleet.set_namespace_labels(&resource.name, labels);
+        self.state.meta.retry.freed = true;
+    }
+
+    pub(crate) fn ensure_default_namespace(&mut self) {
+        // Asked in every epoch: nothing is built when it is there.
+        if self.state.resources.contains_key(&namespace_key(DEFAULT)) {
+            return;
+        }
+        let metadata = json!({"name": DEFAULT});
+        let body = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": metadata});
+        self.ensure(namespace_key(DEFAULT), &body);
+    }
+}

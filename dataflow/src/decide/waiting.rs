@@ -1,0 +1,103 @@
+//! Pods that wait for a place: told one by one, tried again when there is hope.
+
+use std::sync::Arc;
+
+use setpoint_schemas::{Action, NodeName, ResourceKey};
+
+use super::turn::Turn;
+use crate::Served;
+use crate::state::{About, Retry, Table, Waiting, WaitingHere};
+use crate::views::Views;
+
+impl<V: Views> Turn<'_, V> {
+    /// Marks who may find a place now: everyone when room was made, and when a pod was placed those
+    /// that look at other pods.
+    pub(crate) fn retry_waiting(&mut self) {
+        let retry = std::mem::take(&mut self.state.meta.retry);
+        if !retry.anyone() {
+            return;
+        }
+        let again = self.state.waiting.iter().filter(|key| self.is_hopeful(retry, key));
+        let again: Vec<ResourceKey> = again.cloned().collect();
+        self.state.dirty.extend(again);
+    }
+
+    fn is_hopeful(&self, retry: Retry, key: &ResourceKey) -> bool {
+        let workload = self.state.workloads.get(key).and_then(|id| self.state.workload.get(id));
+        let template = workload.and_then(|w| w.templates.get(&w.memo.current));
+        retry.freed || template.is_some_and(|template| template.shape.hopes_for_pods())
+    }
+
+    /// These pods of a workload have no place, or none has to wait any more. The ledger says it
+    /// once, and again when the reason changes; readers see each of them.
+    pub(crate) fn wait(&mut self, id: u32, waiting: Option<Waiting>) {
+        let Some(workload) = self.state.workload.get_mut(&id) else { return };
+        if workload.memo.waiting == waiting {
+            return;
+        }
+        let before = std::mem::replace(&mut workload.memo.waiting, waiting.clone());
+        self.tell_waiting(id, before, waiting);
+    }
+
+    /// The pod of a DaemonSet for this node has no room there, or does not wait any more.
+    pub(crate) fn wait_here(&mut self, id: u32, node: &NodeName, waiting: Option<WaitingHere>) {
+        let Some(workload) = self.state.workload.get_mut(&id) else { return };
+        let memo = &mut workload.memo;
+        if memo.waiting_here.get(node) == waiting.as_ref() {
+            return;
+        }
+        let after = waiting.as_ref().map(WaitingHere::alone);
+        let before = match waiting {
+            Some(waiting) => memo.waiting_here.insert(node.clone(), waiting),
+            None => memo.waiting_here.remove(node),
+        };
+        self.tell_waiting(id, before.map(|before| before.alone()), after);
+    }
+
+    fn tell_waiting(&mut self, id: u32, before: Option<Waiting>, after: Option<Waiting>) {
+        let Some(workload) = self.state.workload.get(&id) else { return };
+        let (key, memo) = (workload.key.clone(), &workload.memo);
+        let waits = memo.waiting.is_some() || !memo.waiting_here.is_empty();
+        self.state.touch(Table::Workloads, &key);
+        self.state.status_dirty.insert(key.clone());
+        if waits {
+            self.state.waiting.insert(key);
+        } else {
+            self.state.waiting.remove(&key);
+        }
+        let listed = |group: &Option<Waiting>, counter: u64, revision: u32| {
+            let group = group.as_ref().filter(|group| group.revision == revision);
+            group.is_some_and(|group| group.listed().contains(&counter))
+        };
+        let Some(workload) = self.state.workload.get(&id) else { return };
+        if let Some(group) = &before {
+            let gone = group.listed().filter(|c| !listed(&after, *c, group.revision));
+            let gone = gone.map(|counter| Served::WaitingGone(workload.pod_uid(counter)));
+            self.out.served.extend(gone);
+        }
+        let Some(after) = &after else { return };
+        let same_reason = before.as_ref().is_some_and(|before| before.reason == after.reason);
+        for (counter, pod) in after.listed().zip(workload.pods_waiting(after)) {
+            if !same_reason || !listed(&before, counter, after.revision) {
+                self.out.served.push(Served::Waiting(Arc::new(pod)));
+            }
+        }
+        if !same_reason {
+            let about = About {
+                pod: workload.pod_uid(after.from).to_string(),
+                resource: workload.key.to_string(),
+                causes: workload.memo.causes.clone(),
+                ..About::default()
+            };
+            self.ledger.write(Action::Wait, "placement", after.reason.clone(), about);
+        }
+    }
+
+    /// Nothing of this workload waits any more.
+    pub(crate) fn waits_no_more(&mut self, id: u32) {
+        self.wait(id, None);
+        let nodes = self.state.workload.get(&id).map(|w| w.memo.waiting_here.keys());
+        let nodes: Vec<NodeName> = nodes.into_iter().flatten().cloned().collect();
+        nodes.iter().for_each(|node| self.wait_here(id, node, None));
+    }
+}

@@ -1,0 +1,12 @@
+//! The engine by example: epochs in, decisions out, each a small story.
+
+mod story;
+
+mod placing;
+mod pods;
+mod nodes;
+mod rollout;
+mod requests;
+mod namespaces;
+mod cold;
+mod questions;

@@ -1,0 +1,92 @@
+//! Namespaces: what is in one goes with it, and it goes with the last of its pods.
+
+use serde_json::{Value, json};
+use setpoint_dataflow::Outcome;
+use setpoint_schemas::{RequestItem, Verb};
+use setpoint_tests::manifests::{bare_pod, daemon_set, deployment, item, namespace, patch};
+
+use crate::story::{Story, has, told};
+
+/// The kinds of what is gone.
+fn gone(outcome: &Outcome) -> Vec<String> {
+    let gone = outcome.resources.iter().filter(|(_, resource)| resource.is_none());
+    gone.map(|(key, _)| key.kind.kind.to_string()).collect()
+}
+
+fn delete() -> Vec<RequestItem> {
+    vec![item(Verb::Delete, &namespace("team"))]
+}
+
+fn config() -> Value {
+    json!({"apiVersion": "v1", "kind": "ConfigMap", "data": {"a": "1"},
+        "metadata": {"name": "c", "namespace": "team"}})
+}
+
+fn answer(outcome: &Outcome) -> (u16, &str) {
+    let item = &outcome.verdicts[0].items[0];
+    (item.code, &item.message)
+}
+
+#[test]
+fn a_deleted_namespace_takes_all_with_it_and_stays_until_its_last_pod_is_gone() {
+    let mut story = Story::with_nodes(&["a"]);
+    let apply = |object: &Value| item(Verb::Apply, object);
+    let contents = [
+        namespace("team"),
+        config(),
+        deployment("team", "web", 2, 100, "v1"),
+        daemon_set("team", "logger", 100, "v1"),
+        bare_pod("team", "tool", 100, "v1"),
+    ];
+    story.asks(1, contents.iter().map(apply).collect());
+    let outcome = story.asks(2, delete());
+    assert_eq!(told(&outcome), "Accept 1, Stop 4");
+    assert_eq!(gone(&outcome), ["ConfigMap", "Pod", "DaemonSet", "Deployment"]);
+    let status = story.status(3, "core/Namespace/-/team");
+    assert_eq!(status["phase"], "Terminating");
+    assert_eq!(status["conditions"][0]["type"], "NamespaceContentRemaining");
+
+    let outcome = story.asks(4, vec![apply(&config())]);
+    assert_eq!(
+        answer(&outcome),
+        (
+            403,
+            "ConfigMap \"c\": namespace \"team\" is being terminated: nothing new is taken into it; ask again when it is gone"
+        )
+    );
+    assert_eq!(answer(&story.asks(5, delete())).0, 409);
+    let labels = json!({"metadata": {"labels": {"a": "b"}}});
+    let label = patch(Verb::MergePatch, ("v1", "Namespace"), "", "team", &labels);
+    assert_eq!(answer(&story.asks(6, vec![label])).0, 200);
+    assert_eq!(story.status(7, "core/Namespace/-/team")["phase"], "Terminating");
+
+    assert_eq!(gone(&story.at(8, vec![has("a", 50, &[])])), ["Namespace"]);
+    let again = vec![apply(&namespace("team")), apply(&config())];
+    assert_eq!(told(&story.asks(9, again)), "Accept 1");
+    assert_eq!(story.status(10, "core/Namespace/-/team"), json!({}));
+}
+
+#[test]
+fn an_empty_namespace_is_gone_at_once() {
+    let mut story = Story::with_nodes(&["a"]);
+    story.asks(1, vec![item(Verb::Apply, &namespace("team")), item(Verb::Apply, &config())]);
+    assert_eq!(gone(&story.asks(2, delete())), ["ConfigMap", "Namespace"]);
+}
+
+#[test]
+fn the_default_namespace_stays() {
+    let mut story = Story::with_nodes(&["a"]);
+    let outcome = story.asks(1, vec![item(Verb::Delete, &namespace("default"))]);
+    assert_eq!(answer(&outcome), (403, "Namespace \"default\" may not be deleted"));
+}
+
+#[test]
+fn what_is_asked_together_with_the_deletion_is_refused_with_it() {
+    let mut story = Story::with_nodes(&["a"]);
+    story.asks(1, vec![item(Verb::Apply, &namespace("team"))]);
+    let mut items = delete();
+    items.push(item(Verb::Apply, &config()));
+    let outcome = story.asks(2, items);
+    let codes: Vec<u16> = outcome.verdicts[0].items.iter().map(|item| item.code).collect();
+    assert_eq!(codes, [0, 403]);
+}

@@ -1,0 +1,181 @@
+//! Nodes: loss, return, and the doubt about ourselves.
+
+use serde_json::json;
+use setpoint_dataflow::{Epoch, Served};
+use setpoint_schemas::{Action, Input, NodeRecord, PodPhase, SessionId, Verb};
+use setpoint_tests::manifests::{self, patch};
+
+use crate::story::{Story, node, observed, reason, session, told, web};
+
+#[test]
+fn a_silent_node_is_lost_after_its_grace_and_its_pods_are_replaced_by_new_ones() {
+    let mut story = Story::with_nodes(&["a", "b", "c"]);
+    story.asks(1, web(3, "v1"));
+    story.all_run(2);
+    story.renew(5_000, &["a", "b"]);
+    story.renew(10_000, &["a", "b"]);
+    assert_eq!(told(&story.at(14_999, vec![])), "");
+    let before = story.placed.clone();
+    assert_eq!(told(&story.at(15_000, vec![])), "NodeLost 1, Place 1, Stop 1");
+    let new: Vec<_> = story.placed.iter().filter(|(uid, _)| !before.contains_key(*uid)).collect();
+    assert_eq!(new.len(), 1);
+    assert!(["a", "b"].contains(&new[0].1.as_str()));
+
+    // It returns, says once more that the old pod runs, then that nothing is left of it.
+    let old = before.iter().find(|(uid, _)| !story.placed.contains_key(*uid)).unwrap().0.clone();
+    assert_eq!(told(&story.renew(16_000, &["a", "b", "c"])), "NodeReturned 1");
+    assert_eq!(told(&story.at(16_001, vec![observed(&old, "c", 1_000, PodPhase::Running)])), "");
+    let gone = story.at(16_002, vec![observed(&old, "c", 1_001, PodPhase::Gone)]);
+    assert!(gone.served.contains(&Served::PodGone(old)));
+    // Silent once more, it is lost once more.
+    story.renew(21_000, &["a", "b"]);
+    story.renew(26_000, &["a", "b"]);
+    assert_eq!(told(&story.at(31_000, vec![])), "NodeLost 1");
+}
+
+#[test]
+fn mass_loss_holds_and_a_confirmed_loss_or_a_return_releases() {
+    let names = ["a", "b", "c", "d", "e", "f"];
+    let mut story = Story::with_nodes(&names);
+    story.asks(1, web(6, "v1"));
+    story.all_run(2);
+    story.renew(5_000, &["a", "b", "c"]);
+    story.renew(10_000, &["a", "b", "c"]);
+    assert_eq!(told(&story.at(15_000, vec![])), "Hold 1");
+    story.renew(15_001, &["a", "b", "c"]);
+    story.renew(20_000, &["a", "b", "c"]);
+    story.renew(25_000, &["a", "b", "c"]);
+    assert_eq!(told(&story.at(26_000, vec![])), "", "it holds");
+    let confirm = patch(Verb::ConfirmLost, ("v1", "Node"), "", "f", &json!({}));
+    let outcome = story.asks(26_001, vec![confirm]);
+    assert_eq!(told(&outcome), "Accept 1, NodeLost 3, Place 3, Release 1, Stop 3");
+
+    let mut story = Story::with_nodes(&names);
+    story.renew(5_000, &["a", "b", "c"]);
+    story.renew(10_000, &["a", "b", "c"]);
+    assert_eq!(told(&story.at(15_000, vec![])), "Hold 1");
+    story.renew(16_000, &names);
+    assert_eq!(told(&story.at(20_000, vec![])), "Release 1");
+}
+
+#[test]
+fn no_deadline_fires_in_an_incomplete_epoch_and_a_takeover_begins_every_lease_anew() {
+    let mut story = Story::with_nodes(&["a", "b", "c"]);
+    let backlog = Epoch { complete: false, ..story.epoch(60_000, vec![]) };
+    assert_eq!(told(&story.decide(backlog)), "");
+    let takeover = Epoch { term: 2, renew_leases: true, ..story.epoch(61_000, vec![]) };
+    assert_eq!(told(&story.decide(takeover)), "");
+    let lost = Epoch { term: 2, ..story.epoch(76_000, vec![]) };
+    assert_eq!(told(&story.decide(lost)), "Hold 1", "three of three at once");
+}
+
+#[test]
+fn a_return_under_a_hold_judges_nobody_before_all_renewals_are_read() {
+    let names = ["a", "b", "c", "d"];
+    let mut story = Story::with_nodes(&names);
+    assert_eq!(told(&story.at(15_000, vec![])), "Hold 1");
+    let confirm = patch(Verb::ConfirmLost, ("v1", "Node"), "", "a", &json!({}));
+    story.asks(15_001, vec![confirm]);
+    let returned = vec![Input::Lease(manifests::lease(&node("a"), &session("a"), 99))];
+    let backlog = Epoch { complete: false, ..story.epoch(15_002, returned) };
+    assert_eq!(told(&story.decide(backlog)), "NodeReturned 1");
+}
+
+/// A node as the life of its agent that started then says it.
+fn life(name: &str, started_ms: i64) -> (SessionId, Input) {
+    let session = SessionId::parse(&format!("{name}-at-{started_ms}")).expect("a session");
+    let record = manifests::node(&node(name), &session, 2_000);
+    (session, Input::Node(Box::new(NodeRecord { started_ms, ..record })))
+}
+
+#[test]
+fn what_an_earlier_life_of_an_agent_said_does_not_replace_the_present_one() {
+    let mut story = Story::with_nodes(&[]);
+    let ((first, early), (second, present)) = (life("a", 100), life("a", 200));
+    story.at(1, vec![present]);
+    let late = story.at(2, vec![early]);
+    assert_eq!(late.served, [], "it is late, and changes nothing");
+    let lease = |session, ms| vec![Input::Lease(manifests::lease(&node("a"), session, ms))];
+    for ms in [5_000, 10_000, 15_000, 20_000] {
+        story.at(ms, lease(&second, ms));
+    }
+    assert_eq!(told(&story.at(30_000, lease(&first, 99))), "", "nor is its lease counted");
+    assert!(told(&story.at(35_001, vec![])).contains("Hold"), "nobody was heard since 20 s");
+}
+
+#[test]
+fn an_outage_of_our_api_alone_loses_no_node_however_small_the_fleet() {
+    for count in 1..=5 {
+        let names = &["a", "b", "c", "d", "e"][..count];
+        let mut story = Story::with_nodes(names);
+        story.asks(1, web(4, "v1"));
+        story.all_run(2);
+        story.renew(5_000, names);
+        // Each renews at another time: the last of them nearly an interval after the first.
+        for (at, name) in names.iter().enumerate() {
+            story.renew(10_000 + 900 * at as i64, &[name]);
+        }
+        let held = story.at(25_000, vec![]);
+        assert_eq!(told(&held), "Hold 1", "{count} nodes");
+        assert!(reason(&held, Action::Hold).contains(&format!("none of {count} nodes was heard")));
+        assert_eq!(told(&story.at(60_000, vec![])), "", "it holds");
+        // The API answers again, and one agent is quicker than the others.
+        let back = story.renew(61_000, &names[..1]);
+        assert_eq!(told(&back), "Release 1");
+        assert!(back.served.contains(&Served::Hold(None)));
+        story.renew(66_000, &names[..1]);
+        story.renew(71_000, &names[..1]);
+        assert_eq!(told(&story.at(75_999, vec![])), "", "the others have a whole grace period");
+        story.renew(75_999, names);
+        assert_eq!(told(&story.at(76_000, vec![])), "");
+        assert_eq!(story.placed.len(), 4);
+    }
+}
+
+#[test]
+fn who_is_still_silent_a_grace_period_after_an_outage_is_lost() {
+    let mut story = Story::with_nodes(&["a", "b"]);
+    assert_eq!(told(&story.at(15_000, vec![])), "Hold 1");
+    assert_eq!(told(&story.renew(20_000, &["a"])), "Release 1");
+    for ms in [25_000, 30_000] {
+        assert_eq!(told(&story.renew(ms, &["a"])), "");
+    }
+    assert_eq!(told(&story.renew(35_000, &["a"])), "NodeLost 1");
+}
+
+#[test]
+fn a_short_outage_gives_every_lease_a_whole_grace_period() {
+    let mut story = Story::with_nodes(&["a", "b"]);
+    story.renew(5_000, &["a", "b"]);
+    // Heard again before any lease ended, but too late for b to be heard in time as well.
+    story.renew(19_900, &["a"]);
+    assert_eq!(told(&story.at(20_100, vec![])), "");
+    story.renew(24_900, &["a", "b"]);
+    assert_eq!(told(&story.at(25_000, vec![])), "");
+}
+
+#[test]
+fn a_confirmed_loss_is_refused_of_a_node_that_renews_its_lease() {
+    let mut story = Story::with_nodes(&["a", "b"]);
+    story.renew(5_000, &["a", "b"]);
+    let confirm = |story: &mut Story, ms: i64, force: bool| {
+        let item = patch(Verb::ConfirmLost, ("v1", "Node"), "", "a", &json!({}));
+        let id = format!("confirm-{ms}");
+        let request = setpoint_schemas::Request { force, ..manifests::request(&id, vec![item]) };
+        let outcome = story.at(ms, vec![Input::Request(Box::new(request))]);
+        let verdict = outcome.verdicts[0].items[0].clone();
+        (told(&outcome), verdict.code, verdict.message)
+    };
+    let (told_now, code, why) = confirm(&mut story, 7_000, false);
+    assert_eq!((&*told_now, code), ("Refuse 1", 409));
+    assert_eq!(
+        why,
+        "Node \"a\" is not lost: it renewed its lease 2 s ago; drain it, or stop its agent, or insist with force"
+    );
+    assert_eq!(confirm(&mut story, 7_001, true).0, "Accept 1, NodeLost 1");
+    // Of a node that is overdue it is believed at once.
+    story.renew(10_000, &["b", "a"]);
+    story.renew(15_000, &["b"]);
+    assert_eq!(confirm(&mut story, 19_000, false).0, "Accept 1, NodeLost 1");
+    assert_eq!(confirm(&mut story, 19_500, false), ("Accept 1".to_owned(), 200, String::new()));
+}

@@ -1,0 +1,167 @@
+//! Where pods go, and what those that have no place are told.
+
+use serde_json::json;
+use setpoint_schemas::{Action, Policy, Verb};
+use setpoint_tests::manifests::{apart, daemon_set, deployment, even, item, near, patch};
+
+use crate::story::{Story, joins, reason, told, web};
+
+#[test]
+fn a_deployment_is_spread_over_three_nodes() {
+    let mut story = Story::with_nodes(&["a", "b", "c"]);
+    assert_eq!(told(&story.asks(1, web(3, "v1"))), "Accept 1, Place 3");
+    let mut nodes: Vec<&String> = story.placed.values().collect();
+    nodes.sort();
+    assert_eq!(nodes, ["a", "b", "c"]);
+    assert_eq!(told(&story.all_run(2)), "", "a settled fleet yields an empty plan");
+}
+
+#[test]
+fn a_daemon_set_has_a_pod_on_every_node_and_on_one_that_joins() {
+    let mut story = Story::with_nodes(&["a", "b"]);
+    let apply = vec![item(Verb::Apply, &daemon_set("default", "logger", 100, "v1"))];
+    assert_eq!(told(&story.asks(1, apply)), "Accept 1, Place 2");
+    let outcome = story.at(2, vec![joins("c", 2_000)]);
+    assert_eq!(told(&outcome), "Place 1");
+    assert_eq!(outcome.decisions[0].causes[0].text, "node c reports itself ready");
+}
+
+#[test]
+fn a_pod_that_fits_nowhere_says_why_once_and_is_placed_when_a_node_joins() {
+    let mut story = Story::with_nodes(&["a", "b"]);
+    let big = vec![item(Verb::Apply, &deployment("default", "big", 1, 3_000, "v1"))];
+    let outcome = story.asks(1, big);
+    assert_eq!(reason(&outcome, Action::Wait), "0/2 nodes are available: 2 Insufficient cpu.");
+    assert_eq!(told(&story.at(2, vec![])), "");
+    assert_eq!(told(&story.at(3, vec![joins("c", 4_000)])), "Place 1");
+}
+
+#[test]
+fn pacing_spreads_starts_over_time() {
+    let policy = Policy { starts_per_second: 2, starts_burst: 2, ..Policy::default() };
+    let mut story = Story::with_policy(&["a"], policy);
+    let first = story.asks(10_000, web(5, "v1"));
+    assert_eq!(told(&first), "Accept 1, Place 2");
+    assert_eq!(first.due_ms, Some(10_501), "when there is room for one");
+    assert_eq!(told(&story.at(10_501, vec![])), "Place 1");
+    story.renew(11_002, &["a"]);
+    story.renew(11_600, &["a"]);
+    assert_eq!(story.placed.len(), 5);
+}
+
+#[test]
+fn each_pod_that_waits_is_told_with_its_reason_until_it_is_placed_or_not_wanted() {
+    let mut story = Story::with_nodes(&["a"]);
+    let big = |n| vec![item(Verb::Apply, &deployment("default", "big", n, 1_500, "v1"))];
+    let outcome = story.asks(1, big(4));
+    assert_eq!(told(&outcome), "Accept 1, Place 1, Wait 1", "the ledger says it once");
+    let sentence = "0/1 nodes are available: 1 Insufficient cpu.";
+    assert_eq!(story.waiting.len(), 3, "readers see each");
+    assert!(story.waiting.values().all(|pod| pod.reason == sentence));
+    let names: std::collections::BTreeSet<_> = story.waiting.values().map(|p| &p.name).collect();
+    assert_eq!(names.len(), 3);
+
+    let waited = story.waiting.clone();
+    story.at(2, vec![joins("b", 2_000)]);
+    let placed: Vec<_> = story.placed.keys().filter(|uid| waited.contains_key(*uid)).collect();
+    assert_eq!(placed.len(), 1, "the pod that waited is the one that is placed");
+    assert_eq!(story.waiting.len(), 2);
+    story.asks(3, big(3));
+    assert_eq!(story.waiting.len(), 1);
+    let another = vec![item(Verb::Apply, &deployment("default", "big", 3, 1_600, "v2"))];
+    story.asks(4, another);
+    assert!(story.waiting.values().all(|pod| !waited.values().any(|old| old.name == pod.name)));
+    story.asks(5, vec![item(Verb::Delete, &deployment("default", "big", 3, 0, ""))]);
+    assert_eq!(story.waiting.len(), 0);
+}
+
+#[test]
+fn a_daemon_set_waits_for_each_node_without_room_and_bears_a_cordon() {
+    let mut story = Story::with_nodes(&["a", "b", "c"]);
+    story.asks(1, vec![item(Verb::Apply, &apart(deployment("default", "web", 3, 1_950, "v1")))]);
+    let apply = vec![item(Verb::Apply, &daemon_set("default", "logger", 100, "v1"))];
+    assert_eq!(told(&story.asks(2, apply)), "Accept 1, Wait 3");
+    let sentence = "0/3 nodes are available: 1 Insufficient cpu, 2 node(s) didn't match Pod's node affinity/selector.";
+    assert_eq!(story.waiting.len(), 3);
+    assert!(story.waiting.values().all(|pod| pod.reason == sentence));
+    let waited = story.waiting.clone();
+    assert_eq!(told(&story.at(3, vec![])), "");
+    let status = story.status(4, "apps/DaemonSet/default/logger");
+    assert_eq!(status["desiredNumberScheduled"], json!(3));
+
+    let cordon = json!({"spec": {"unschedulable": true}});
+    story.asks(5, vec![patch(Verb::MergePatch, ("v1", "Node"), "", "a", &cordon)]);
+    story.asks(6, vec![item(Verb::Delete, &deployment("default", "web", 0, 0, ""))]);
+    let gone: Vec<_> = ["a", "b", "c"].map(|name| crate::story::has(name, 50, &[])).to_vec();
+    assert_eq!(told(&story.at(7, gone)), "Place 3", "on the cordoned node as well");
+    assert!(waited.keys().eq(story.placed.keys()), "those that waited are those that are placed");
+    assert_eq!(story.waiting.len(), 0);
+}
+
+#[test]
+fn a_pod_that_wants_company_is_tried_again_when_its_company_is_placed() {
+    let mut story = Story::with_nodes(&["a", "b"]);
+    let side = near(deployment("default", "side", 2, 100, "v1"), "web");
+    let outcome = story.asks(1, vec![item(Verb::Apply, &side)]);
+    assert_eq!(told(&outcome), "Accept 1, Wait 1");
+    assert!(reason(&outcome, Action::Wait).contains("pod affinity rules"));
+    assert_eq!(told(&story.asks(2, web(1, "v1"))), "Accept 1, Place 3");
+}
+
+#[test]
+fn a_spread_is_tried_again_when_another_pod_raises_its_least() {
+    // The one node is full for the first, small pod of the spread only by what it is to hold.
+    let mut story = Story::with_nodes(&["a", "b"]);
+    let cordon = |name: &str, on: bool| {
+        let body = json!({"spec": {"unschedulable": on}});
+        vec![patch(Verb::MergePatch, ("v1", "Node"), "", name, &body)]
+    };
+    story.asks(1, cordon("b", true));
+    let even = even(deployment("default", "web", 2, 100, "v1"));
+    assert_eq!(told(&story.asks(2, vec![item(Verb::Apply, &even)])), "Accept 1, Place 1, Wait 1");
+    // Another workload's pod counts for the spread, and it may go to the cordoned node.
+    let mut other = deployment("default", "other", 1, 100, "v1");
+    other["spec"]["template"]["metadata"]["labels"]["app"] = json!("web");
+    let bears = json!([{"key": "node.kubernetes.io/unschedulable", "operator": "Exists"}]);
+    other["spec"]["template"]["spec"]["tolerations"] = bears;
+    other["spec"]["template"]["spec"]["nodeSelector"] = json!({"kubernetes.io/hostname": "b"});
+    assert_eq!(told(&story.asks(3, vec![item(Verb::Apply, &other)])), "Accept 1, Place 2");
+    assert_eq!(story.waiting.len(), 0);
+}
+
+#[test]
+fn a_chain_longer_than_the_rounds_of_an_epoch_goes_on_in_the_next_without_an_event() {
+    let mut story = Story::with_nodes(&["a"]);
+    let app = |n: usize| format!("app-{n}");
+    let chain: Vec<_> = (1..9)
+        .map(|n| near(deployment("default", &app(n), 1, 50, "v1"), &app(n + 1)))
+        .map(|workload| item(Verb::Apply, &workload))
+        .collect();
+    assert_eq!(told(&story.asks(1, chain)), "Accept 1, Wait 8");
+    let mut outcome =
+        story.asks(2, vec![item(Verb::Apply, &deployment("default", &app(9), 1, 50, "v1"))]);
+    let mut ms = 2;
+    while let Some(due_ms) = outcome.due_ms.filter(|due_ms| *due_ms < 100) {
+        assert!(due_ms > ms, "time goes on");
+        ms = due_ms;
+        outcome = story.at(ms, vec![]);
+    }
+    assert!(ms > 2, "one epoch had too few rounds");
+    assert_eq!((story.placed.len(), story.waiting.len()), (9, 0));
+}
+
+#[test]
+fn a_namespace_that_gets_a_label_is_company() {
+    let mut story = Story::with_nodes(&["a"]);
+    let mut labelled = setpoint_tests::manifests::namespace("team");
+    story.asks(1, vec![item(Verb::Apply, &labelled)]);
+    let mut friend = deployment("team", "web", 1, 50, "v1");
+    story.asks(2, vec![item(Verb::Apply, &friend)]);
+    friend = near(deployment("default", "side", 1, 50, "v1"), "web");
+    let term = "requiredDuringSchedulingIgnoredDuringExecution";
+    friend["spec"]["template"]["spec"]["affinity"]["podAffinity"][term][0]["namespaceSelector"] =
+        json!({"matchLabels": {"open": "yes"}});
+    assert_eq!(told(&story.asks(3, vec![item(Verb::Apply, &friend)])), "Accept 1, Wait 1");
+    labelled["metadata"]["labels"] = json!({"open": "yes"});
+    assert_eq!(told(&story.asks(4, vec![item(Verb::Apply, &labelled)])), "Accept 1, Place 1");
+}

@@ -1,0 +1,77 @@
+//! What nodes say of pods, in time and late.
+
+use serde_json::json;
+use setpoint_dataflow::Served;
+use setpoint_schemas::{PodPhase, Verb};
+use setpoint_tests::manifests::{bare_pod, item, patch};
+
+use crate::story::{Story, has, observed, told, web};
+
+#[test]
+fn a_bare_pod_keeps_its_name_and_is_not_run_twice() {
+    let mut story = Story::with_nodes(&["a"]);
+    let outcome = story.asks(1, vec![item(Verb::Apply, &bare_pod("default", "tool", 100, "v1"))]);
+    let placement = outcome.placements[0].placement.clone().unwrap();
+    assert_eq!(placement.name.as_str(), "tool");
+    let ended = observed(&placement.uid, "a", 1, PodPhase::Succeeded);
+    assert_eq!(told(&story.at(2, vec![ended])), "");
+}
+
+#[test]
+fn a_snapshot_tells_what_is_gone() {
+    let mut story = Story::with_nodes(&["a"]);
+    story.asks(1, web(1, "v1"));
+    story.all_run(2);
+    let uid = story.placed.keys().next().unwrap().clone();
+    story.asks(3, web(0, "v1"));
+    let outcome = story.at(4, vec![has("a", 100, &[])]);
+    assert!(outcome.served.contains(&Served::PodGone(uid)));
+}
+
+#[test]
+fn a_stopping_pod_is_not_restarted_and_so_placed_again() {
+    let mut story = Story::with_nodes(&["a"]);
+    let outcome = story.asks(1, web(1, "v1"));
+    let name = outcome.placements[0].placement.as_ref().unwrap().name.to_string();
+    story.asks(2, web(0, "v1"));
+    let restart = patch(Verb::RestartPod, ("v1", "Pod"), "default", &name, &json!({}));
+    assert_eq!(told(&story.asks(3, vec![restart])), "Refuse 1");
+    assert!(story.placed.is_empty());
+}
+
+#[test]
+fn a_late_word_of_a_pod_that_is_gone_revives_nothing() {
+    let mut story = Story::with_nodes(&["a"]);
+    story.asks(1, web(1, "v1"));
+    let uid = story.only_pod();
+    let ready = |story: &mut Story, ms| {
+        let status = story.status(ms, "apps/Deployment/default/web");
+        status["readyReplicas"].as_i64()
+    };
+    story.at(2, vec![observed(&uid, "a", 4, PodPhase::Running)]);
+    assert_eq!(ready(&mut story, 3), Some(1));
+    story.at(4, vec![observed(&uid, "a", 7, PodPhase::Gone)]);
+    assert_eq!(ready(&mut story, 5), Some(0));
+    let late = story.at(6, vec![observed(&uid, "a", 6, PodPhase::Running)]);
+    assert_eq!(late.served, [], "older than its end");
+    assert_eq!(ready(&mut story, 7), Some(0));
+    story.at(8, vec![observed(&uid, "a", 8, PodPhase::Running)]);
+    assert_eq!(ready(&mut story, 9), Some(1), "its agent started it again");
+}
+
+#[test]
+fn absence_in_a_snapshot_is_as_good_as_gone() {
+    let mut story = Story::with_nodes(&["a"]);
+    story.asks(1, web(1, "v1"));
+    let uid = story.only_pod();
+    // Neither seen before nor in the list: what was said before the list is late.
+    story.at(2, vec![has("a", 9, &[])]);
+    let late = story.at(3, vec![observed(&uid, "a", 8, PodPhase::Running)]);
+    assert_eq!(late.served, []);
+    // A list of before does not undo what was said since, wherever it was stuck.
+    story.at(4, vec![observed(&uid, "a", 10, PodPhase::Running)]);
+    let late = story.at(5, vec![has("a", 9, &[])]);
+    assert!(!late.served.contains(&Served::PodGone(uid.clone())));
+    let gone = story.at(6, vec![has("a", 11, &[])]);
+    assert!(gone.served.contains(&Served::PodGone(uid)), "readers see it pending again");
+}
