@@ -2,10 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use crate::common::{furnish, observed, placement, record, server};
+use crate::common::{furnish, observed, placement, record, served, server};
 use serde_json::json;
 use setpoint_api::Change;
-use setpoint_schemas::{NodeReport, PlacementList, PodUid};
+use setpoint_schemas::{NodeName, NodeReport, PlacementList, PodUid};
 
 const PLACEMENTS: &str = "/setpoint/v1/nodes/n1/placements";
 
@@ -87,4 +87,25 @@ async fn a_new_term_is_news_to_every_node() {
     };
     let ((_, answer), ()) = tokio::join!(server.get(&path), reign);
     assert_eq!((&answer["term"], &answer["epoch"]), (&json!(2), &json!(99)));
+}
+
+#[tokio::test]
+async fn a_model_that_begins_anew_serves_nothing_that_went_away_meanwhile() {
+    let server = server().await;
+    furnish(&server).await;
+    let list: PlacementList = serde_json::from_value(server.get(PLACEMENTS).await.1).unwrap();
+    assert_eq!(list.placements.len(), 1);
+    let model = &server.leader.model;
+    model.set_ready(false);
+    model.begin_anew();
+    // Another leader has withdrawn the pod: what is followed anew does not speak of it.
+    let node = served(record("n1"), false, 99);
+    model.apply(vec![Change::Node(NodeName::parse("n1").unwrap(), Some(node))], 99, 2, 0);
+    assert_eq!(server.get(PLACEMENTS).await.0, 503, "it is not complete yet");
+    model.set_ready(true);
+    let path = format!("{PLACEMENTS}?after={}&term={}", list.epoch, list.term);
+    let list: PlacementList = serde_json::from_value(server.get(&path).await.1).unwrap();
+    assert_eq!((list.term, list.epoch, list.placements.len()), (2, 99, 0));
+    assert_eq!(server.get("/api/v1/namespaces/default/pods/web-1").await.0, 404);
+    assert_eq!(server.get("/api/v1/nodes/n1").await.0, 200);
 }
