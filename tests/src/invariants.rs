@@ -6,6 +6,8 @@
 mod rest;
 mod words;
 
+pub use rest::Fits;
+
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use serde_json::Value;
@@ -31,8 +33,6 @@ struct Live {
     node: NodeName,
     workload: String,
     cpu_milli: i64,
-    /// Whether it bears no other pod of its workload on its node.
-    is_apart: bool,
     generation: i64,
     term: i64,
 }
@@ -201,7 +201,6 @@ impl Auditor {
                 node: placement.node.clone(),
                 workload: placement.workload.to_string(),
                 cpu_milli: manifests::cpu_of(&placement.spec),
-                is_apart: placement.spec.contains("podAntiAffinity"),
                 generation: placement.generation,
                 term: placement.term,
             };

@@ -2,6 +2,7 @@
 //!
 //! Guarantee: the same seed gives the same trace.
 
+mod choosy;
 mod leader;
 mod operator;
 mod watched;
@@ -14,12 +15,13 @@ pub use watched::{Watched, Window};
 use std::collections::VecDeque;
 
 use setpoint_dataflow::{Engine, Epoch, Outcome};
-use setpoint_schemas::{Cut, Policy};
+use setpoint_schemas::{Cut, NodeName, Policy, ResourceKey};
 
 use crate::draw::Draw;
 use crate::invariants::Auditor;
 use crate::memory_log::MemoryLog;
 use crate::plant::{Plant, SimNode};
+use crate::recount::Recount;
 use weather::Weather;
 
 /// One look at the world.
@@ -35,12 +37,15 @@ pub struct Plan {
     pub seed: u64,
     /// Ticks with faults.
     pub ticks: usize,
-    /// Whether a second engine, over the dataflow, decides everything as well.
-    pub both_views: bool,
+    /// Whether two more engines, over the dataflow and over views from scratch, decide everything as
+    /// well.
+    pub all_views: bool,
     /// An engine is rebuilt from its rows and runs beside for one epoch this often in a thousand.
     pub rebuilt_in_thousand: usize,
     /// How many of the last events are told when it fails.
     pub events_told: usize,
+    /// Whether people ask for selectors, affinity, taints, ports and spread as well.
+    pub choosy: bool,
 }
 
 /// What a journey came to.
@@ -65,8 +70,9 @@ pub struct Journey {
     weather: Weather,
     committed: Committed,
     leader: Option<Leader>,
-    shadow: Option<Engine<Watched>>,
+    shadows: Vec<(&'static str, Engine<Watched>)>,
     auditor: Auditor,
+    recount: Recount,
     rows: Checkpoint,
     draw: Draw,
     trace: Trace,
@@ -88,15 +94,16 @@ impl Journey {
         };
         Journey {
             plan,
+            recount: Recount::new(policy.clone()),
             policy,
             now_ms: BEGIN_MS,
             log: MemoryLog::default(),
             plant: Plant::new(nodes, draw.fork()),
-            operator: Operator::new(draw.fork()),
+            operator: Operator::new(draw.fork(), plan.choosy),
             weather: Weather::new(draw.fork()),
             committed: Committed::default(),
             leader: None,
-            shadow: None,
+            shadows: Vec::new(),
             auditor: Auditor::default(),
             rows: Checkpoint::default(),
             draw,
@@ -133,7 +140,8 @@ impl Journey {
             for _ in 0..10 {
                 self.tick(false)?;
             }
-            match self.auditor.at_rest(&self.plant, &self.committed, &self.log) {
+            let fits = |key: &ResourceKey, node: &NodeName| self.recount.fits(key, node);
+            match self.auditor.at_rest(&self.plant, &self.committed, &self.log, &fits) {
                 Ok(()) => return Ok(()),
                 Err(unrest) if self.now_ms > end_ms => {
                     return Err(format!("the fleet does not come to rest: {unrest}"));
@@ -174,15 +182,17 @@ impl Journey {
         self.rows = self.committed.checkpoint.clone();
         let (number, cut) = (leader.engine.number(), self.committed.cut());
         self.rows.write(leader.engine.take_rows(), number, &cut);
-        if self.plan.both_views {
-            let shadow = Leader::recover(
-                &self.committed,
-                &self.log,
-                &self.policy,
-                Watched::by_dataflow(),
-                clock_ms,
-            );
-            self.shadow = Some(shadow.engine);
+        if self.plan.all_views {
+            let others = [
+                ("the engine over the dataflow", Watched::by_dataflow()),
+                ("the engine over views from scratch", Watched::from_scratch()),
+            ];
+            let (committed, log, policy) = (&self.committed, &self.log, &self.policy);
+            self.shadows = others
+                .map(|(who, views)| {
+                    (who, Leader::recover(committed, log, policy, views, clock_ms).engine)
+                })
+                .into();
         }
         self.leader = Some(leader);
     }
@@ -198,7 +208,7 @@ impl Journey {
             leader.engine.step(epoch);
             self.tell("the leader dies before its commit".to_owned());
         }
-        (self.leader, self.shadow) = (None, None);
+        (self.leader, self.shadows) = (None, Vec::new());
         Ok(())
     }
 
@@ -267,11 +277,11 @@ impl Journey {
         if let Some(mut rebuilt) = rebuilt {
             same("an engine rebuilt from its rows", &rebuilt.step(epoch.clone()), &outcome)?;
         }
-        if let Some(shadow) = &mut self.shadow {
+        for (who, shadow) in &mut self.shadows {
             let other = shadow.step(epoch.clone());
-            same("the engine over the dataflow", &other, &outcome)?;
+            same(who, &other, &outcome)?;
             if other != outcome {
-                return Err(format!("the dataflow serves otherwise: {other:#?}\nnot {outcome:#?}"));
+                return Err(format!("{who} serves otherwise: {other:#?}\nnot {outcome:#?}"));
             }
         }
         let hash = outcome.hash;
@@ -281,6 +291,7 @@ impl Journey {
         if self.draw.chance(500) {
             self.auditor.allocations(&window.allocations())?;
         }
+        self.recount.committed(&epoch, &outcome)?;
         if self.draw.chance(40) {
             self.committed.checkpoint = self.rows.clone();
         }

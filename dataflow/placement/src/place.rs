@@ -86,10 +86,14 @@ impl Fleet {
             self.prepare(shape);
         }
         let eligible = if asked { self.eligible(shape) } else { Cow::Owned(Eligible::unasked()) };
-        let view = self.view(shape, &eligible);
+        let mut view = self.view(shape, &eligible);
         if filters::first_refusal(&view, slot, Stage::Static).is_some() {
             return None;
         }
+        // Bound to its node as by an affinity: where a spread honors that, no other node counts for
+        // it, and one alone is always even.
+        view.spread_hard
+            .retain(|state| !state.spread.honors_affinity || state.domains.of(slot).is_none());
         let Some(refusal) = filters::first_refusal(&view, slot, Stage::Dynamic) else {
             return Some(placed(ranked(&view, &[slot])));
         };

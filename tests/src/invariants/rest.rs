@@ -7,9 +7,11 @@ use setpoint_schemas::{NodeName, PodUid, Resource, ResourceKey};
 
 use super::{Auditor, desired_of};
 use crate::journey::Committed;
-use crate::manifests;
 use crate::memory_log::MemoryLog;
 use crate::plant::{Plant, PodState, SimNode};
+
+/// Whether one more pod of a workload may go to a node.
+pub type Fits<'a> = &'a dyn Fn(&ResourceKey, &NodeName) -> bool;
 
 impl Auditor {
     /// Whether all is as it should be, some time after the last fault.
@@ -21,6 +23,7 @@ impl Auditor {
         plant: &Plant,
         committed: &Committed,
         log: &MemoryLog,
+        fits: Fits<'_>,
     ) -> Result<(), String> {
         if self.cut != log.ends() || self.asked != log.requests() {
             return Err(format!("{} of {} requests are answered", self.asked, log.requests()));
@@ -38,7 +41,7 @@ impl Auditor {
             self.no_orphans(node, committed)?;
         }
         for resource in self.resources.values() {
-            self.settled(resource, plant)?;
+            self.settled(resource, plant, fits)?;
         }
         Ok(())
     }
@@ -54,13 +57,14 @@ impl Auditor {
         Err(format!("{} is to run {placed:?} and has {has:?}", node.name))
     }
 
-    fn settled(&self, resource: &Resource, plant: &Plant) -> Result<(), String> {
+    fn settled(&self, resource: &Resource, plant: &Plant, fits: Fits<'_>) -> Result<(), String> {
         let body: Value = serde_json::from_str(&resource.body).unwrap_or_default();
         let (wanted, template) = match resource.kind.as_str() {
             "Deployment" => (desired_of(&body), &body["spec"]["template"]["spec"]),
             "Pod" => (1, &body["spec"]),
             "DaemonSet" => {
-                return self.daemon_settled(resource, &body["spec"]["template"]["spec"], plant);
+                let template = &body["spec"]["template"]["spec"];
+                return self.daemon_settled(resource, template, plant, fits);
             }
             "Namespace" if resource.status.contains("Terminating") => {
                 return Err(format!("namespace {} is empty and stays", resource.name));
@@ -78,9 +82,7 @@ impl Auditor {
         if running == wanted && live == wanted {
             return Ok(());
         }
-        let cpu = manifests::cpu_of(&current);
-        let fits = plant.nodes.iter().find(|node| self.fits(node, &key, cpu, template));
-        match fits {
+        match plant.nodes.iter().find(|node| fits(&resource.key(), &node.name)) {
             // An update in batches wants no more than the present batch.
             None if resource.body.contains("update-delay") && self.waiting_of(&key) > 0 => Ok(()),
             None if self.waiting_of(&key) >= (wanted - live).max(1) => Ok(()),
@@ -101,15 +103,15 @@ impl Auditor {
         resource: &Resource,
         template: &Value,
         plant: &Plant,
+        fits: Fits<'_>,
     ) -> Result<(), String> {
         let key = resource.key().to_string();
         let current = spec_text(template);
-        let cpu = manifests::cpu_of(&current);
         for node in &plant.nodes {
             let runs = self.running(node, &key, &current, &resource.kind);
             let here =
                 self.live.values().filter(|l| l.workload == key && l.node == node.name).count();
-            if here > 1 || (runs != 1 && self.fits(node, &key, cpu, template)) {
+            if here > 1 || (runs != 1 && fits(&resource.key(), &node.name)) {
                 return Err(format!("{key} runs {runs} pods ({here} placed) on {}", node.name));
             }
         }
@@ -131,51 +133,6 @@ impl Auditor {
 
     fn waiting_of(&self, workload: &str) -> i64 {
         self.waiting.values().filter(|waiting| *waiting == workload).count() as i64
-    }
-
-    /// Whether one more pod of this workload would find room.
-    fn fits(&self, node: &SimNode, workload: &str, cpu: i64, template: &Value) -> bool {
-        let affinity = &template["affinity"];
-        let is_apart = affinity["podAntiAffinity"].is_object();
-        let here = || self.live.values().filter(|l| l.workload == workload && l.node == node.name);
-        let keeps_apart = here().any(|live| is_apart || live.is_apart);
-        let is_willing = self.has_company(node, workload, &affinity["podAffinity"])
-            && self.is_even(node, workload, &template["topologySpreadConstraints"]);
-        let name = node.name.as_str();
-        let body =
-            self.resources.values().find(|r| r.kind == "Node" && r.name == name).map(|r| &r.body);
-        let object: Value = body.and_then(|b| serde_json::from_str(b).ok()).unwrap_or_default();
-        let is_cordoned = object["spec"]["unschedulable"] == Value::Bool(true);
-        !is_cordoned && !keeps_apart && is_willing && self.used(&node.name) + cpu <= node.cpu_milli
-    }
-}
-
-impl Auditor {
-    /// Whether a pod that wants company finds it on the node. The first of those that want each
-    /// other's company goes anywhere.
-    fn has_company(&self, node: &SimNode, workload: &str, affinity: &Value) -> bool {
-        let term = &affinity["requiredDuringSchedulingIgnoredDuringExecution"][0];
-        let Some(app) = term["labelSelector"]["matchLabels"]["app"].as_str() else { return true };
-        let Ok(own) = ResourceKey::parse(workload) else { return false };
-        let is_company = |live: &&super::Live| {
-            let key = ResourceKey::parse(&live.workload).ok();
-            key.is_some_and(|key| {
-                &*key.kind.kind != "Pod" && key.namespace == own.namespace && &*key.name == app
-            })
-        };
-        let company: Vec<_> = self.live.values().filter(is_company).collect();
-        company.iter().any(|live| live.node == node.name)
-            || (company.is_empty() && &*own.name == app)
-    }
-
-    /// Whether one more on this node is at most one more than on any other. Every node counts, also
-    /// one that takes none.
-    fn is_even(&self, node: &SimNode, workload: &str, constraints: &Value) -> bool {
-        let on = |name: &NodeName| {
-            self.live.values().filter(|l| l.workload == workload && l.node == *name).count()
-        };
-        let least = self.requested.keys().map(on).min().unwrap_or(0);
-        !constraints.is_array() || on(&node.name) <= least
     }
 }
 

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 use setpoint_schemas::{Input, Request, RequestItem, Verb};
 
+use super::choosy;
 use super::leader::Committed;
 use crate::draw::Draw;
 use crate::manifests::{
@@ -20,13 +21,14 @@ pub struct Operator {
     draw: Draw,
     asked: usize,
     last: Option<Request>,
+    is_choosy: bool,
 }
 
 impl Operator {
     /// An operator of this stream.
     #[must_use]
-    pub fn new(draw: Draw) -> Self {
-        Operator { draw, asked: 0, last: None }
+    pub fn new(draw: Draw, is_choosy: bool) -> Self {
+        Operator { draw, asked: 0, last: None, is_choosy }
     }
 
     /// Asks for something.
@@ -44,6 +46,10 @@ impl Operator {
     }
 
     fn items(&mut self, plant: &Plant, committed: &Committed) -> Vec<RequestItem> {
+        if self.is_choosy && self.draw.chance(150) {
+            let number = self.draw.below(plant.nodes.len());
+            return vec![choosy::mark(&mut self.draw, plant.nodes[number].name.as_str())];
+        }
         match self.draw.below(20) {
             0..=4 => vec![item(Verb::Apply, &self.workload())],
             5..=8 => vec![self.scale()],
@@ -67,7 +73,10 @@ impl Operator {
         let place = *self.draw.pick(&NAMESPACES);
         let (replicas, cpu) = (self.draw.between(0, 7), *self.draw.pick(&[50, 200, 400, 900]));
         let image = format!("app:{}", self.draw.below(4));
-        let workload = deployment(place, name, replicas, cpu, &image);
+        let mut workload = deployment(place, name, replicas, cpu, &image);
+        if self.is_choosy {
+            choosy::choose(&mut self.draw, &mut workload["spec"]["template"]["spec"]);
+        }
         match self.draw.below(9) {
             0 => rolling(workload, 2, 0),
             1 => rolling(workload, 0, 2),
@@ -125,7 +134,11 @@ impl Operator {
 
     fn daemon(&mut self) -> Value {
         let image = format!("log:{}", self.draw.below(3));
-        daemon_set("default", "logger", 100, &image)
+        let mut daemon = daemon_set("default", "logger", 100, &image);
+        if self.is_choosy && self.draw.chance(500) {
+            choosy::choose(&mut self.draw, &mut daemon["spec"]["template"]["spec"]);
+        }
+        daemon
     }
 
     fn cordon(&mut self, plant: &Plant) -> RequestItem {

@@ -1,11 +1,11 @@
-//! Views that an auditor can look into: either maintainer, with the allocation that it told.
+//! Views that an auditor can look into: any maintainer, with the allocation that it told.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use setpoint_dataflow::views::{
-    Allocation, Changes, ColdChanges, Differential, Fact, HandWritten, Tally, Views,
+    Allocation, Changes, ColdChanges, Differential, Fact, HandWritten, Scratch, Tally, Views,
     WorkloadRevision,
 };
 
@@ -43,6 +43,12 @@ impl Watched {
     #[must_use]
     pub fn by_dataflow() -> Self {
         Watched::over(Box::new(Differential::new()))
+    }
+
+    /// Views recomputed from all facts at every settle.
+    #[must_use]
+    pub fn from_scratch() -> Self {
+        Watched::over(Box::new(Scratch::new()))
     }
 
     fn over(views: Box<dyn Views>) -> Self {

@@ -27,6 +27,17 @@ fn a_daemon_set_has_a_pod_on_every_node_and_on_one_that_joins() {
 }
 
 #[test]
+fn a_daemon_set_is_on_every_node_however_uneven_what_it_counts_is() {
+    let mut story = Story::with_nodes(&["a"]);
+    story.asks(1, web(3, "v1"));
+    story.at(2, vec![joins("b", 2_000)]);
+    let mut logger = even(daemon_set("default", "logger", 100, "v1"));
+    let counted = &mut logger["spec"]["template"]["spec"]["topologySpreadConstraints"][0];
+    counted["labelSelector"]["matchLabels"] = json!({"app": "web"});
+    assert_eq!(told(&story.asks(3, vec![item(Verb::Apply, &logger)])), "Accept 1, Place 2");
+}
+
+#[test]
 fn a_pod_that_fits_nowhere_says_why_once_and_is_placed_when_a_node_joins() {
     let mut story = Story::with_nodes(&["a", "b"]);
     let big = vec![item(Verb::Apply, &deployment("default", "big", 1, 3_000, "v1"))];

@@ -1,0 +1,194 @@
+//! What the engine counts, counted again.
+
+use std::collections::BTreeMap;
+
+use serde_json::json;
+use setpoint_dataflow::{Outcome, Served};
+use setpoint_schemas::NodeName;
+
+use super::needs::{desired, is_current};
+use super::world::{PodSeen, Wanted, World};
+
+/// A workload's pods, counted one by one.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+struct Count {
+    desired: i64,
+    live: i64,
+    ready: i64,
+    available: i64,
+    updated: i64,
+}
+
+impl Count {
+    fn of(world: &World, workload: &str, wanted: Option<&Wanted>) -> Count {
+        let mut count = Count::default();
+        for pod in world.live(workload) {
+            count.live += 1;
+            count.ready += i64::from(pod.ready_since.is_some());
+            count.available += i64::from(pod.available);
+            count.updated += i64::from(wanted.is_some_and(|wanted| is_current(pod, wanted)));
+        }
+        count.desired = match wanted {
+            None => 0,
+            Some(wanted) if wanted.kind == "DaemonSet" => {
+                let placed = world.pods_of(workload).filter(|pod| !pod.stopping).count() as i64;
+                let waiting = world.waiting.values().filter(|waiting| *waiting == workload);
+                placed + waiting.count() as i64
+            }
+            Some(wanted) => desired(wanted),
+        };
+        count
+    }
+}
+
+/// A DaemonSet never has two pods on a node.
+pub(super) fn daemons_are_single(world: &World) -> Result<(), String> {
+    for (workload, wanted) in world.workloads.iter().filter(|(_, w)| w.kind == "DaemonSet") {
+        let mut on: BTreeMap<&NodeName, usize> = BTreeMap::new();
+        let placed = world.pods_of(workload).filter(|pod| !pod.stopping);
+        placed.for_each(|pod| *on.entry(&pod.placement.node).or_default() += 1);
+        if let Some((node, count)) = on.iter().find(|(_, count)| **count > 1) {
+            return Err(format!("{} {workload} has {count} pods on {node}", wanted.kind));
+        }
+    }
+    Ok(())
+}
+
+/// What a node is said to have reserved is what its pods ask for.
+pub(super) fn nodes_tell_what_is_reserved(world: &World, outcome: &Outcome) -> Result<(), String> {
+    for served in &outcome.served {
+        let Served::Node(name, Some(node)) = served else { continue };
+        let counted = world.reserved(name);
+        if node.requested != counted {
+            let told = &node.requested;
+            return Err(format!("{name} is said to have {told:?} reserved, not {counted:?}"));
+        }
+    }
+    Ok(())
+}
+
+/// A status tells what there is.
+pub(super) fn statuses_are_right(world: &World) -> Result<(), String> {
+    for (workload, wanted) in &world.workloads {
+        let count = Count::of(world, workload, Some(wanted));
+        let right = match wanted.kind.as_str() {
+            "Deployment" => json!({
+                "replicas": count.live,
+                "updatedReplicas": count.updated,
+                "readyReplicas": count.ready,
+                "availableReplicas": count.available,
+                "unavailableReplicas": (count.desired - count.available).max(0),
+            }),
+            "DaemonSet" => json!({
+                "desiredNumberScheduled": count.desired,
+                "updatedNumberScheduled": count.updated,
+                "numberReady": count.ready,
+                "numberAvailable": count.available,
+            }),
+            "ReplicaSet" | "ReplicationController" => json!({
+                "replicas": count.live,
+                "readyReplicas": count.ready,
+                "availableReplicas": count.available,
+            }),
+            _ => continue,
+        };
+        for (field, right) in right.as_object().into_iter().flatten() {
+            let told = &wanted.status[field];
+            if told != right {
+                return Err(format!("{workload} is told to have {field} {told}, not {right}"));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The overview is the sum of all.
+pub(super) fn overview_is_right(world: &World, outcome: &Outcome) -> Result<(), String> {
+    let Some(overview) = &outcome.overview else {
+        return Err("a cold epoch has no overview".to_owned());
+    };
+    let mut sums: BTreeMap<&str, i64> = BTreeMap::new();
+    let mut add = |name, amount| *sums.entry(name).or_default() += amount;
+    let mut names: Vec<&str> = world.workloads.keys().map(String::as_str).collect();
+    names.extend(world.pods.values().map(|pod| &*pod.placement.workload));
+    names.sort_unstable();
+    names.dedup();
+    for workload in names {
+        let count = Count::of(world, workload, world.workloads.get(workload));
+        add("desired", count.desired);
+        add("live", count.live);
+        add("ready", count.ready);
+        add("available", count.available);
+        add("missing", (count.desired - count.live).max(0));
+        add("excess", (count.live - count.desired).max(0));
+        add("stale", count.live - count.updated);
+    }
+    for pod in world.pods.values() {
+        let asks = pod.spec.requests();
+        add("stopping", i64::from(pod.stopping));
+        add("requested cpu", asks.cpu_milli);
+        add("requested memory", asks.memory_bytes);
+        add("requested pods", 1);
+    }
+    for node in world.nodes.values() {
+        add("nodes", 1);
+        add("lost", i64::from(node.lost));
+        add("allocatable cpu", node.record.allocatable.cpu_milli);
+    }
+    let fleet = &overview.fleet;
+    let told = [
+        ("desired", fleet.workloads.desired),
+        ("live", fleet.workloads.pods.live),
+        ("ready", fleet.workloads.pods.ready),
+        ("available", fleet.workloads.pods.available),
+        ("stopping", fleet.workloads.pods.stopping),
+        ("stale", fleet.workloads.stale()),
+        ("missing", fleet.missing),
+        ("excess", fleet.excess),
+        ("requested cpu", fleet.nodes.requested.cpu_milli),
+        ("requested memory", fleet.nodes.requested.memory_bytes),
+        ("requested pods", fleet.nodes.requested.pods),
+        ("nodes", fleet.nodes.known),
+        ("lost", fleet.nodes.lost),
+        ("allocatable cpu", fleet.nodes.allocatable.cpu_milli),
+    ];
+    for (name, told) in told {
+        let right = sums.get(name).copied().unwrap_or(0);
+        if told != right {
+            return Err(format!("the overview tells {name} {told}, not {right}"));
+        }
+    }
+    outdated_is_right(world, outcome)?;
+    namespaces_are_right(world, outcome)
+}
+
+fn outdated_is_right(world: &World, outcome: &Outcome) -> Result<(), String> {
+    let count = |(workload, wanted): (&String, &Wanted)| {
+        let count = Count::of(world, workload, Some(wanted));
+        (workload.clone(), count.live - count.updated)
+    };
+    let right: BTreeMap<String, i64> =
+        world.workloads.iter().map(count).filter(|(_, outdated)| *outdated > 0).collect();
+    let rows = outcome.overview.iter().flat_map(|overview| &overview.outdated);
+    let told: BTreeMap<String, i64> = rows.map(|(key, pods)| (key.to_string(), *pods)).collect();
+    if told == right {
+        return Ok(());
+    }
+    Err(format!("workloads are told to have outdated pods {told:?}, not {right:?}"))
+}
+
+fn namespaces_are_right(world: &World, outcome: &Outcome) -> Result<(), String> {
+    let mut right: BTreeMap<String, (i64, i64)> = BTreeMap::new();
+    for pod in world.pods.values().filter(|pod: &&PodSeen| pod.is_live()) {
+        let row = right.entry(pod.placement.namespace.to_string()).or_default();
+        row.0 += 1;
+        row.1 += i64::from(pod.ready_since.is_some());
+    }
+    let rows = outcome.overview.iter().flat_map(|overview| &overview.namespaces);
+    let told: BTreeMap<String, (i64, i64)> =
+        rows.map(|(name, row)| (name.to_string(), (row.pods, row.ready))).collect();
+    if told == right {
+        return Ok(());
+    }
+    Err(format!("namespaces are told to have {told:?}, not {right:?}"))
+}

@@ -1,0 +1,142 @@
+//! The whole accepted state counted anew after every epoch, by brute force, and held against what
+//! the engine decided and told.
+//!
+//! Guarantee: no line is shared with the crates that decide; what is right is computed from inputs,
+//! accepted resources and placements alone. Absent: choosing. Of many right nodes any will do.
+
+mod counts;
+mod fits;
+mod labels;
+mod needs;
+mod world;
+
+use std::collections::BTreeMap;
+
+use setpoint_dataflow::{Epoch, Outcome};
+use setpoint_schemas::{Action, NodeName, Policy, ResourceKey};
+
+use self::fits::Asking;
+use self::world::{PodSeen, World};
+
+/// Counts anew.
+#[derive(Debug, Default)]
+pub struct Recount {
+    world: World,
+    policy: Policy,
+    /// Thousandths of a start that the fleet-wide pacing still grants, and as of when.
+    tokens_milli: i64,
+    tokens_ms: i64,
+    /// Placements whose node was asked about.
+    asked: usize,
+}
+
+impl Recount {
+    /// Counts a fleet of this policy.
+    #[must_use]
+    pub fn new(policy: Policy) -> Self {
+        Recount { policy, ..Recount::default() }
+    }
+
+    /// Looks at a committed epoch.
+    ///
+    /// # Errors
+    /// What is not as it must be, in a sentence.
+    pub fn committed(&mut self, epoch: &Epoch, outcome: &Outcome) -> Result<(), String> {
+        self.world.take(epoch, outcome);
+        let started = self.placements(outcome)?;
+        self.pace(epoch.time_ms, started)?;
+        self.rollouts(outcome)?;
+        counts::daemons_are_single(&self.world)?;
+        counts::nodes_tell_what_is_reserved(&self.world, outcome)?;
+        if epoch.cold {
+            counts::statuses_are_right(&self.world)?;
+            counts::overview_is_right(&self.world, outcome)?;
+        }
+        let is_pending = outcome.due_ms.is_some_and(|due| due <= epoch.time_ms + PENDING_MS);
+        if self.tokens_milli >= 1_000 && !is_pending {
+            needs::nothing_lacks_that_could_be_had(&self.world)?;
+        }
+        Ok(())
+    }
+
+    /// Whether one more pod of a workload may go to this node.
+    #[must_use]
+    pub fn fits(&self, workload: &ResourceKey, node: &NodeName) -> bool {
+        let wanted = self.world.workloads.get(&workload.to_string());
+        let pair = wanted.zip(self.world.nodes.get(node));
+        pair.is_some_and(|(wanted, node)| needs::takes(&self.world, wanted, node))
+    }
+
+    /// How many placements were asked about.
+    #[must_use]
+    pub fn asked(&self) -> usize {
+        self.asked
+    }
+
+    /// Every new placement goes to a node that may take it, as the fleet is at that moment. Says how
+    /// many there were.
+    fn placements(&mut self, outcome: &Outcome) -> Result<i64, String> {
+        let mut started = 0;
+        for change in &outcome.placements {
+            if let Some(placement) = &change.placement
+                && !self.world.pods.contains_key(&change.uid)
+            {
+                started += 1;
+                self.asked += 1;
+                let spec = serde_json::from_str(&placement.spec).unwrap_or_default();
+                let namespace = placement.namespace.as_str();
+                let workload = self.world.workloads.get(&*placement.workload);
+                let is_daemon = workload.is_some_and(|wanted| wanted.kind == "DaemonSet");
+                let only = is_daemon.then_some(&placement.node);
+                let pod = Asking { namespace, labels: &placement.labels, spec: &spec, only };
+                let Some(node) = self.world.nodes.get(&placement.node) else {
+                    return Err(format!("{} is placed on no node", placement.name));
+                };
+                if let Some(why) = fits::refusal(&self.world, pod, node) {
+                    let (name, at) = (&placement.name, &placement.node);
+                    return Err(format!("{name} is placed on {at}, but {why}"));
+                }
+            }
+            self.world.placed(&change.uid, change.placement.as_ref());
+        }
+        Ok(started)
+    }
+
+    /// Starts are paced over the whole fleet.
+    fn pace(&mut self, now_ms: i64, started: i64) -> Result<(), String> {
+        let gained = (now_ms - self.tokens_ms).saturating_mul(self.policy.starts_per_second);
+        let most = self.policy.starts_burst * 1_000;
+        self.tokens_milli = self.tokens_milli.saturating_add(gained).min(most) - started * 1_000;
+        self.tokens_ms = now_ms;
+        if self.tokens_milli < 0 {
+            return Err(format!("{started} pods are started, more than the pacing grants"));
+        }
+        Ok(())
+    }
+
+    /// An update takes no available pod away where fewer are left than it may leave.
+    fn rollouts(&self, outcome: &Outcome) -> Result<(), String> {
+        let mut taken: BTreeMap<&str, usize> = BTreeMap::new();
+        for decision in outcome.decisions.iter().filter(|d| d.action == Action::Stop) {
+            let is_update = decision.reason == "replaced by the current revision";
+            let pod = self.world.pods.values().find(|p| p.placement.uid.as_str() == decision.pod);
+            if is_update && pod.is_some_and(|pod| pod.available) {
+                *taken.entry(&decision.resource).or_default() += 1;
+            }
+        }
+        for (workload, taken) in taken {
+            let Some(wanted) = self.world.workloads.get(workload) else { continue };
+            let Some(least) = needs::least_available(wanted) else { continue };
+            let left = self.world.live(workload).filter(|pod: &&PodSeen| pod.available).count();
+            if (left as i64) < least {
+                return Err(format!(
+                    "an update took {taken} available pods of {workload} and left {left} of at least {least}"
+                ));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// With a start to grant, what is put off by the bound on rounds is due this soon.
+const PENDING_MS: i64 = 1;

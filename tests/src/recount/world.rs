@@ -1,0 +1,345 @@
+//! The accepted state, kept in the plainest way from inputs and outcomes.
+//!
+//! Absent: any notion of what should be decided.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde_json::Value;
+use setpoint_dataflow::{Epoch, Outcome, Served};
+use setpoint_schemas::{
+    Input, NodeName, NodeRecord, NodeSnapshot, ObjectMeta, Placement, PodObserved, PodPhase,
+    PodSpec, PodUid, Resource, ResourceKey, Resources, SessionId, Taint, WorkloadSpec,
+};
+
+use super::labels::Labels;
+
+/// A node, as it said and as the operator wants it.
+#[derive(Debug, Clone)]
+pub(super) struct NodeSeen {
+    pub(super) record: NodeRecord,
+    pub(super) lost: bool,
+    pub(super) labels: Labels,
+    pub(super) taints: Vec<Taint>,
+    pub(super) unschedulable: bool,
+}
+
+/// A pod of which something may be left on its node.
+#[derive(Debug, Clone)]
+pub(super) struct PodSeen {
+    pub(super) placement: Arc<Placement>,
+    pub(super) spec: Arc<PodSpec>,
+    /// Its placement is withdrawn.
+    pub(super) stopping: bool,
+    pub(super) ended: bool,
+    pub(super) ready_since: Option<i64>,
+    pub(super) available: bool,
+    /// The last observation that counted.
+    heard: Option<(SessionId, i64)>,
+}
+
+/// A workload, as accepted.
+#[derive(Debug, Clone)]
+pub(super) struct Wanted {
+    pub(super) kind: String,
+    pub(super) namespace: String,
+    pub(super) spec: WorkloadSpec,
+    /// The template's spec as its pods' placements have it.
+    pub(super) spec_text: String,
+    pub(super) status: Value,
+    /// Whether an update pauses between its batches.
+    pub(super) in_batches: bool,
+}
+
+/// All that was accepted.
+#[derive(Debug, Default)]
+pub(super) struct World {
+    pub(super) now_ms: i64,
+    pub(super) nodes: BTreeMap<NodeName, NodeSeen>,
+    pub(super) pods: BTreeMap<PodUid, PodSeen>,
+    pub(super) workloads: BTreeMap<String, Wanted>,
+    /// When a pod of a workload last ended for good.
+    pub(super) ended_ms: BTreeMap<String, i64>,
+    /// Workloads of which a pod waits for a place.
+    pub(super) waiting: BTreeMap<PodUid, String>,
+    resources: BTreeMap<ResourceKey, Arc<Resource>>,
+}
+
+impl PodSeen {
+    fn new(placement: Arc<Placement>) -> PodSeen {
+        let spec = serde_json::from_str(&placement.spec).unwrap_or_default();
+        PodSeen {
+            placement,
+            spec: Arc::new(spec),
+            stopping: false,
+            ended: false,
+            ready_since: None,
+            available: false,
+            heard: None,
+        }
+    }
+
+    pub(super) fn is_live(&self) -> bool {
+        !self.stopping && !self.ended
+    }
+}
+
+impl World {
+    /// Takes in what an epoch was told and what it accepted, all but its placements.
+    pub(super) fn take(&mut self, epoch: &Epoch, outcome: &Outcome) {
+        self.now_ms = epoch.time_ms;
+        for (key, resource) in &outcome.resources {
+            match resource {
+                Some(resource) => self.resources.insert(key.clone(), resource.clone()),
+                None => self.resources.remove(key),
+            };
+            self.workload_changed(key);
+        }
+        self.deleted(outcome);
+        for sourced in &epoch.inputs {
+            match &sourced.input {
+                Input::Node(record) => self.node_said(record),
+                Input::NodeRemoved(name) => drop(self.nodes.remove(name)),
+                Input::Pod(observed) => self.observed(observed),
+                Input::Snapshot(snapshot) => self.snapshot(snapshot),
+                Input::PodRemoved(uid) => self.gone(uid, None),
+                Input::Request(_) | Input::Lease(_) => {}
+            }
+        }
+        if epoch.complete {
+            self.time_passes();
+        }
+        self.served(outcome);
+        let is_node = |(key, _): &(ResourceKey, _)| &*key.kind.kind == "Node";
+        let said = |s: &setpoint_schemas::Sourced| matches!(s.input, Input::Node(_));
+        if outcome.resources.iter().any(is_node) || epoch.inputs.iter().any(said) {
+            self.refresh_nodes();
+        }
+    }
+
+    /// A placement is new, changed or withdrawn.
+    pub(super) fn placed(&mut self, uid: &PodUid, placement: Option<&Arc<Placement>>) {
+        match (placement, self.pods.get_mut(uid)) {
+            (None, Some(pod)) => pod.stopping = true,
+            (None, None) => {}
+            (Some(placement), Some(pod)) => pod.placement = placement.clone(),
+            (Some(placement), None) => {
+                self.pods.insert(uid.clone(), PodSeen::new(placement.clone()));
+            }
+        }
+    }
+
+    /// What is reserved on a node.
+    pub(super) fn reserved(&self, node: &NodeName) -> Resources {
+        let mut sum = Resources::default();
+        let here = self.pods.values().filter(|pod| pod.placement.node == *node);
+        here.for_each(|pod| sum.add(&pod.spec.requests()));
+        sum
+    }
+
+    /// The pods of a workload that run or are meant to, on nodes that are not lost.
+    pub(super) fn live<'a>(&'a self, workload: &'a str) -> impl Iterator<Item = &'a PodSeen> {
+        self.pods_of(workload).filter(|pod| pod.is_live() && !self.is_lost(&pod.placement.node))
+    }
+
+    pub(super) fn pods_of<'a>(&'a self, workload: &'a str) -> impl Iterator<Item = &'a PodSeen> {
+        self.pods.values().filter(move |pod| &*pod.placement.workload == workload)
+    }
+
+    pub(super) fn is_lost(&self, node: &NodeName) -> bool {
+        self.nodes.get(node).is_some_and(|node| node.lost)
+    }
+
+    pub(super) fn namespace_labels(&self, namespace: &str) -> Labels {
+        let of = |r: &&Arc<Resource>| r.kind == "Namespace" && r.name == namespace;
+        let found = self.resources.values().find(of);
+        found.map(|resource| meta_of(resource).labels).unwrap_or_default()
+    }
+
+    fn workload_changed(&mut self, key: &ResourceKey) {
+        let kinds = ["Deployment", "ReplicaSet", "ReplicationController", "DaemonSet", "Pod"];
+        let text = key.to_string();
+        let resource = self.resources.get(key).filter(|r| kinds.contains(&r.kind.as_str()));
+        let Some(resource) = resource else {
+            self.workloads.remove(&text);
+            return;
+        };
+        let body: Value = serde_json::from_str(&resource.body).unwrap_or_default();
+        let is_bare = resource.kind == "Pod";
+        let mut spec: WorkloadSpec = match is_bare {
+            true => WorkloadSpec { replicas: Some(1), ..WorkloadSpec::default() },
+            false => serde_json::from_value(body["spec"].clone()).unwrap_or_default(),
+        };
+        let template = if is_bare { &body } else { &body["spec"]["template"] };
+        spec.template.spec = serde_json::from_value(template["spec"].clone()).unwrap_or_default();
+        let labels = template["metadata"]["labels"].clone();
+        spec.template.metadata.labels = serde_json::from_value(labels).unwrap_or_default();
+        let wanted = Wanted {
+            kind: resource.kind.clone(),
+            namespace: resource.namespace.clone(),
+            spec,
+            spec_text: template["spec"].to_string(),
+            status: serde_json::from_str(&resource.status).unwrap_or_default(),
+            in_batches: body["metadata"]["annotations"]["setpoint.dev/update-delay-ms"].is_string(),
+        };
+        self.workloads.insert(text, wanted);
+    }
+
+    /// What an earlier life of the agent says is late.
+    fn node_said(&mut self, record: &NodeRecord) {
+        let known = self.nodes.get(&record.node).map(|node| &node.record);
+        let is_late = |known: &NodeRecord| {
+            known.session != record.session
+                && record.started_ms > 0
+                && record.started_ms < known.started_ms
+        };
+        if known.is_some_and(is_late) {
+            return;
+        }
+        let lost = self.is_lost(&record.node);
+        let node = NodeSeen {
+            record: record.clone(),
+            lost,
+            labels: Labels::new(),
+            taints: Vec::new(),
+            unschedulable: false,
+        };
+        self.nodes.insert(record.node.clone(), node);
+    }
+
+    /// An observation counts when it is of the pod's own node in its present session, and newer
+    /// than the last that counted.
+    fn observed(&mut self, observed: &PodObserved) {
+        let Some(pod) = self.pods.get(&observed.uid) else { return };
+        let node = self.nodes.get(&observed.node);
+        let present = node.is_some_and(|node| node.record.session == observed.session);
+        let heard = (observed.session.clone(), observed.sequence);
+        let newer = pod.heard.as_ref().is_none_or(|last| last.0 != heard.0 || last.1 < heard.1);
+        if pod.placement.node != observed.node || !present || !newer {
+            return;
+        }
+        if observed.phase == PodPhase::Gone {
+            return self.gone(&observed.uid, Some(heard));
+        }
+        let workload = pod.placement.workload.to_string();
+        let min_ready_ms = self.min_ready_ms(&workload);
+        let now_ms = self.now_ms;
+        let ended = matches!(observed.phase, PodPhase::Succeeded | PodPhase::Failed);
+        if ended {
+            self.ended_ms.insert(workload, now_ms);
+        }
+        let Some(pod) = self.pods.get_mut(&observed.uid) else { return };
+        pod.heard = Some(heard);
+        pod.ended = ended;
+        let ready = observed.phase == PodPhase::Running && observed.ready;
+        pod.ready_since = ready.then(|| pod.ready_since.unwrap_or(now_ms));
+        pod.available = match pod.ready_since {
+            Some(since) => pod.available || now_ms >= since + min_ready_ms,
+            None => false,
+        };
+    }
+
+    /// Its node has nothing left of a pod. One that is still placed there starts again; what was
+    /// said of it before is stale.
+    fn gone(&mut self, uid: &PodUid, heard: Option<(SessionId, i64)>) {
+        let Some(pod) = self.pods.get_mut(uid) else { return };
+        if pod.stopping {
+            self.pods.remove(uid);
+            return;
+        }
+        (pod.ready_since, pod.available, pod.ended) = (None, false, false);
+        pod.heard = heard.or(pod.heard.take());
+    }
+
+    /// Pods whose deletion was asked for: requests come before what nodes say.
+    fn deleted(&mut self, outcome: &Outcome) {
+        for decision in outcome.decisions.iter().filter(|d| d.rule == "delete") {
+            let uid = PodUid::parse(&decision.pod).ok();
+            if let Some(pod) = uid.and_then(|uid| self.pods.get_mut(&uid)) {
+                pod.stopping = true;
+            }
+        }
+    }
+
+    fn snapshot(&mut self, snapshot: &NodeSnapshot) {
+        let node = self.nodes.get(&snapshot.node);
+        if node.is_none_or(|node| node.record.session != snapshot.session) {
+            return;
+        }
+        let older = |pod: &PodSeen| {
+            pod.heard
+                .as_ref()
+                .is_none_or(|last| last.0 != snapshot.session || last.1 < snapshot.sequence)
+        };
+        let absent = self.pods.iter().filter(|(uid, pod)| {
+            pod.placement.node == snapshot.node && older(pod) && !snapshot.uids.contains(uid)
+        });
+        let absent: Vec<PodUid> = absent.map(|(uid, _)| uid.clone()).collect();
+        let heard = (snapshot.session.clone(), snapshot.sequence);
+        absent.iter().for_each(|uid| self.gone(uid, Some(heard.clone())));
+    }
+
+    /// Ready pods become available when they were ready for long enough.
+    fn time_passes(&mut self) {
+        let now_ms = self.now_ms;
+        let ready: Vec<PodUid> = self
+            .pods
+            .iter()
+            .filter(|(_, pod)| {
+                let min_ready_ms = self.min_ready_ms(&pod.placement.workload);
+                pod.ready_since.is_some_and(|since| now_ms >= since + min_ready_ms)
+            })
+            .map(|(uid, _)| uid.clone())
+            .collect();
+        for uid in ready {
+            if let Some(pod) = self.pods.get_mut(&uid) {
+                pod.available = true;
+            }
+        }
+    }
+
+    fn min_ready_ms(&self, workload: &str) -> i64 {
+        let wanted = self.workloads.get(workload);
+        wanted.map_or(0, |wanted| i64::from(wanted.spec.min_ready_seconds.max(0)) * 1_000)
+    }
+
+    fn served(&mut self, outcome: &Outcome) {
+        for served in &outcome.served {
+            match served {
+                Served::Node(name, Some(node)) => {
+                    if let Some(seen) = self.nodes.get_mut(name) {
+                        seen.lost = node.lost;
+                    }
+                }
+                Served::Waiting(pod) => {
+                    self.waiting.insert(pod.uid.clone(), pod.workload.to_string());
+                }
+                Served::WaitingGone(uid) => drop(self.waiting.remove(uid)),
+                _ => {}
+            }
+        }
+    }
+
+    /// Labels, taints and the cordon are desired state: they stand in the node's resource.
+    fn refresh_nodes(&mut self) {
+        for (name, node) in &mut self.nodes {
+            let key =
+                ResourceKey::new(setpoint_schemas::GroupKind::new("", "Node"), "", name.as_str());
+            let body = self.resources.get(&key).map(|r| r.body.clone());
+            let body: Value =
+                body.and_then(|body| serde_json::from_str(&body).ok()).unwrap_or_default();
+            node.labels = node.record.labels.clone();
+            let meta: ObjectMeta =
+                serde_json::from_value(body["metadata"].clone()).unwrap_or_default();
+            node.labels.extend(meta.labels);
+            node.taints =
+                serde_json::from_value(body["spec"]["taints"].clone()).unwrap_or_default();
+            node.unschedulable = body["spec"]["unschedulable"] == Value::Bool(true);
+        }
+    }
+}
+
+fn meta_of(resource: &Resource) -> ObjectMeta {
+    let body: Value = serde_json::from_str(&resource.body).unwrap_or_default();
+    serde_json::from_value(body["metadata"].clone()).unwrap_or_default()
+}
