@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 use setpoint_schemas::{
-    Decision, GroupKind, NodeName, Placement, PodObserved, PodUid, Resource, ResourceKey,
+    ConditionStatus, Decision, GroupKind, NodeName, Placement, PodObserved, PodUid, Resource,
+    ResourceKey,
 };
 use tokio::sync::watch;
 
@@ -123,6 +124,24 @@ impl ReadModel {
     /// How a pod stands, in a sentence; `None` when it is not there.
     pub fn pod_reason(&self, uid: &PodUid) -> Option<String> {
         self.read().pods.parts(uid).map(|parts| parts.reason())
+    }
+
+    /// How a node stands, in a sentence; `None` when it never reported itself.
+    pub fn node_reason(&self, name: &str) -> Option<String> {
+        let inner = self.read();
+        let node = inner.nodes.get(name)?;
+        if node.lost {
+            return Some("lost: its lease ran out".to_owned());
+        }
+        let ready = node.record.conditions.iter().find(|condition| condition.kind == "Ready");
+        let said = ready.map_or("", |condition| condition.message.as_str());
+        let state = match ready.map(|condition| condition.status) {
+            Some(ConditionStatus::True) => "ready",
+            _ => "not ready",
+        };
+        let pods = inner.slots.iter().find(|(node, _)| node.as_str() == name);
+        let pods = pods.map_or(0, |(_, slot)| slot.uids.len());
+        Some(format!("{state}, its lease is renewed: {said}; {pods} pods are placed on it"))
     }
 
     /// Remembers the namespace and name of pods that are or were there.

@@ -75,9 +75,7 @@ fn items(text: &Text, options: &LoadOptions) -> Result<Vec<Item>, Vec<Problem>> 
         });
     }
     let documents = read::flattened(text, &trees).map_err(|problem| vec![problem])?;
-    // JSON is read without lines.
-    let json = text.text.trim_start().starts_with(['{', '[']);
-    let trees: Rc<[Parsed]> = if json { Rc::default() } else { trees.into() };
+    let trees: Rc<[Parsed]> = trees.into();
     let plain = |document| Item {
         document,
         trees: trees.clone(),
@@ -126,7 +124,7 @@ fn twice(accepted: &[(Origin, Gated)]) -> Vec<Problem> {
 fn with_line(mut problem: Problem, file: &str, trees: &[Parsed]) -> Problem {
     let here = problem.origin.as_ref().filter(|origin| origin.file == file);
     let tree = here.and_then(|origin| trees.iter().find(|tree| tree.number == origin.document));
-    if let (Some(tree), None) = (tree, problem.line)
+    if let (Some(tree), None) = (tree.filter(|tree| tree.is_lined), problem.line)
         && !problem.path.as_str().is_empty()
     {
         problem.line = Some(tree.node.line_of(problem.path.as_str()));

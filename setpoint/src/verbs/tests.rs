@@ -238,6 +238,24 @@ async fn decisions_of_a_pod_are_asked_for_as_it_is_named() {
 }
 
 #[tokio::test]
+async fn a_mistake_in_a_manifest_is_told_with_the_line_of_its_field() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("two.yaml");
+    let text = "{apiVersion: v1, kind: ConfigMap, metadata: {name: a}}\n---\napiVersion: apps/v1\n\
+                kind: Deployment\nmetadata:\n  name: b\nspec:\n  replicas: -3\n  selector: {}\n\
+                \x20 template:\n    spec:\n      containers:\n      - name: c\n        imge: d\n";
+    std::fs::write(&file, text).expect("written");
+    let (ended, _) = run("http://127.0.0.1:1", &format!("apply -f {}", file.display())).await;
+    let shown = ended.expect_err("it is wrong").to_string();
+    for place in [
+        "document 2, line 8, spec.replicas",
+        "document 2, line 14, spec.template.spec.containers[0].imge",
+    ] {
+        assert!(shown.contains(place), "{shown}");
+    }
+}
+
+#[tokio::test]
 async fn a_watch_whose_past_is_forgotten_begins_anew() {
     let path = "GET /api/v1/namespaces/default/pods";
     let status = |code: u16, message: &str| json!({"code": code, "message": message});

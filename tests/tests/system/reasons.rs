@@ -73,7 +73,11 @@ async fn explain_says_how_it_stands_and_why_not_elsewhere() {
     assert_eq!(told["nodes"][1]["refusals"][0]["reasons"], json!(["Insufficient cpu"]));
     says(&verb("explain pod/nobody"), 1, &["nothing is known of pod \"nobody\" in default"]);
     says(&verb("explain pod pod/nobody"), 2, &["write pod/nobody, or pod nobody"]);
-    says(&verb("explain node/node-1"), 0, &["node/node-1"]);
+    says(
+        &verb("explain node/node-1"),
+        0,
+        &["ready, its lease is renewed", "pods are placed on it"],
+    );
 
     // By any of its names, and after it is gone.
     says(&verb(&format!("decisions --pod {pod}")), 0, &["Place", &name]);

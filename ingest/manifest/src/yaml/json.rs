@@ -22,7 +22,9 @@ pub(crate) fn parse(text: &str) -> Option<Result<Vec<Parsed>, (usize, Broken)>> 
     for tree in serde_json::Deserializer::from_str(text).into_iter::<Tree>() {
         let number = parsed.len() + 1;
         match tree {
-            Ok(Tree(node)) if number <= DOCUMENTS_MAX => parsed.push(Parsed { number, node }),
+            Ok(Tree(node)) if number <= DOCUMENTS_MAX => {
+                parsed.push(Parsed { number, node, is_lined: false });
+            }
             Ok(_) => return None,
             Err(error) if error.to_string().contains(TWICE) => {
                 let line = error.line();

@@ -16,6 +16,8 @@ pub(crate) struct Parsed {
     /// The document within its source, from 1, empty ones counted.
     pub(crate) number: usize,
     pub(crate) node: Node,
+    /// Whether its nodes know their lines: JSON's reader does not tell them.
+    pub(crate) is_lined: bool,
 }
 
 /// Why and where a text could not be read.
@@ -74,7 +76,7 @@ impl Documents {
             Event::DocumentStart(..) => self.begin(line, index),
             Event::DocumentEnd => {
                 if let Some(node) = self.builder.finish().filter(|node| !node.is_null()) {
-                    self.parsed.push(Parsed { number: self.number, node });
+                    self.parsed.push(Parsed { number: self.number, node, is_lined: true });
                 }
                 Ok(())
             }

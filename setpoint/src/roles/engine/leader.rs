@@ -69,6 +69,7 @@ impl Leader {
             error!(error = format!("{error:#}"), "the engine stopped");
         }
         self.closing.cancel();
+        self.questions.dismiss();
         done
     }
 

@@ -42,7 +42,7 @@ pub(super) enum Unanswered {
     #[error("too many questions wait for the engine; ask again")]
     Crowded,
     /// The engine is not there, or busy.
-    #[error("the engine did not answer in time; it may be starting")]
+    #[error("the engine did not answer; it may be starting or closing")]
     Late,
 }
 
@@ -82,6 +82,11 @@ impl Questions {
                 Question::Taken(to) => drop(to.send(taken.clone())),
             }
         }
+    }
+
+    /// Nobody will answer any more: whoever waits is told so at once.
+    pub(super) fn dismiss(&self) {
+        self.lock().clear();
     }
 
     async fn ask<T>(

@@ -63,8 +63,11 @@ impl Reader {
         let subject = self.subject(kind, namespace, name);
         let workload = self.explanation(&subject).await?;
         let decisions = self.decisions_about(&subject, name);
-        let own = subject.uids.iter().rev().find_map(|uid| self.model.pod_reason(uid));
         let is_pod = &*subject.key.kind.kind == "Pod";
+        let own = match &*subject.key.kind.kind {
+            "Node" => self.model.node_reason(name),
+            _ => subject.uids.iter().rev().find_map(|uid| self.model.pod_reason(uid)),
+        };
         let known = workload.is_some() || own.is_some() || !decisions.is_empty();
         if !known {
             return Err(PortError::NotFound(format!(
