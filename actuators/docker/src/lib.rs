@@ -13,6 +13,7 @@ mod start;
 mod stop;
 mod observe;
 mod usage;
+mod cgroup;
 
 mod body;
 mod sandbox;
