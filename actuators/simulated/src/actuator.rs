@@ -37,7 +37,7 @@ impl SimulatedActuator {
     ) -> Result<(), ActuatorError> {
         live(cancel)?;
         let uid = &pod.placement.uid;
-        let mut beats = self.plant.beats();
+        let mut news = self.plant.news(&self.node);
         if let Some((generation, grace)) = self.plant.grace_of(&self.node, &self.fleet, uid)
             && generation < pod.placement.generation
         {
@@ -45,7 +45,7 @@ impl SimulatedActuator {
         }
         let started = self.plant.start(&self.node, &self.fleet, pod);
         while self.plant.is_starting(&self.node, &self.fleet, uid) {
-            next(&mut beats, cancel).await?;
+            next(&mut news, cancel).await?;
         }
         started
     }
@@ -58,17 +58,11 @@ impl SimulatedActuator {
     ) -> Result<(), ActuatorError> {
         live(cancel)?;
         let since_ms = self.plant.now_ms();
-        let mut beats = self.plant.beats();
+        let mut news = self.plant.news(&self.node);
         loop {
-            let before = *beats.borrow_and_update();
             match self.plant.stop_since(&self.node, &self.fleet, uid, grace, since_ms)? {
                 Stop::Done => return Ok(()),
-                Stop::Waits => {
-                    // Our own change is one beat; more than that is news.
-                    if *beats.borrow_and_update() <= before + 1 {
-                        next(&mut beats, cancel).await?;
-                    }
-                }
+                Stop::Waits => next(&mut news, cancel).await?,
             }
         }
     }
@@ -113,10 +107,10 @@ impl Actuator for SimulatedActuator {
     }
 
     fn changes(&self) -> Changes {
-        let next = |mut beats: watch::Receiver<u64>| async {
-            beats.changed().await.ok().map(|()| ((), beats))
+        let next = |mut news: watch::Receiver<u64>| async {
+            news.changed().await.ok().map(|()| ((), news))
         };
-        futures::stream::unfold(self.plant.beats(), next).boxed()
+        futures::stream::unfold(self.plant.news(&self.node), next).boxed()
     }
 }
 
@@ -126,12 +120,12 @@ fn live(cancel: &CancellationToken) -> Result<(), ActuatorError> {
 
 /// Waits until something may have changed.
 async fn next(
-    beats: &mut watch::Receiver<u64>,
+    news: &mut watch::Receiver<u64>,
     cancel: &CancellationToken,
 ) -> Result<(), ActuatorError> {
     tokio::select! {
         () = cancel.cancelled() => Err(ActuatorError::Cancelled),
         // The sender is part of the plant, which we hold.
-        _ = beats.changed() => Ok(()),
+        _ = news.changed() => Ok(()),
     }
 }

@@ -19,8 +19,6 @@ use crate::pod::SimPod;
 #[derive(Debug, Clone)]
 pub struct Plant {
     world: Arc<Mutex<World>>,
-    /// Counts up whenever something may have changed, time included.
-    beats: watch::Sender<u64>,
 }
 
 #[derive(Debug)]
@@ -35,6 +33,9 @@ struct World {
 struct SimNode {
     is_down: bool,
     pods: BTreeMap<(FleetId, PodUid), SimPod>,
+    /// Counts up whenever something changed here, or time passed for which something waits. One of
+    /// thousands of nodes hears only of itself.
+    news: watch::Sender<u64>,
 }
 
 /// How far a stop has come.
@@ -50,7 +51,7 @@ impl Plant {
     #[must_use]
     pub fn new(seed: u64, faults: Faults, now_ms: i64) -> Self {
         let world = World { seed, faults, now_ms, nodes: BTreeMap::new() };
-        Plant { world: Arc::new(Mutex::new(world)), beats: watch::channel(0).0 }
+        Plant { world: Arc::new(Mutex::new(world)) }
     }
 
     /// The runtime of a node, for the pods of a fleet.
@@ -67,26 +68,24 @@ impl Plant {
 
     /// Lets time come to this; never backwards.
     pub fn advance_to(&self, now_ms: i64) {
-        self.change(|world| {
-            world.now_ms = world.now_ms.max(now_ms);
-            let pods = world.nodes.values_mut().flat_map(|node| node.pods.values_mut());
-            pods.for_each(|pod| pod.advance_to(now_ms));
-        });
+        let mut world = self.world();
+        world.now_ms = world.now_ms.max(now_ms);
+        world.nodes.values_mut().for_each(|node| node.advance_to(now_ms));
     }
 
     /// Whether the node's runtime answers; its pods run on either way.
     pub fn set_down(&self, node: &NodeName, is_down: bool) {
-        self.change(|world| world.node(node).is_down = is_down);
+        self.change(node, |world| world.node(node).is_down = is_down);
     }
 
     /// The machine starts anew: nothing runs there any more, and what ran is forgotten.
     pub fn wipe(&self, node: &NodeName) {
-        self.change(|world| world.node(node).pods.clear());
+        self.change(node, |world| world.node(node).pods.clear());
     }
 
     /// Kills a container behind everybody's back.
     pub fn kill(&self, node: &NodeName, uid: &PodUid, container: &str) {
-        self.change(|world| {
+        self.change(node, |world| {
             let now_ms = world.now_ms;
             for ((_, of), pod) in &mut world.node(node).pods {
                 let named = pod.containers.iter_mut().filter(|c| of == uid && c.name == container);
@@ -133,7 +132,7 @@ impl Plant {
         fleet: &FleetId,
         pod: &PodToRun,
     ) -> Result<(), ActuatorError> {
-        self.change(|world| world.start(node, fleet, pod))
+        self.change(node, |world| world.start(node, fleet, pod))
     }
 
     /// Starts a container that has ended once more.
@@ -147,7 +146,7 @@ impl Plant {
         uid: &PodUid,
         container: &str,
     ) -> Result<(), ActuatorError> {
-        self.change(|world| world.restart(node, fleet, uid, container))
+        self.change(node, |world| world.restart(node, fleet, uid, container))
     }
 
     /// Stops a pod at once, past every grace.
@@ -174,19 +173,22 @@ impl Plant {
         since_ms: i64,
     ) -> Result<Stop, ActuatorError> {
         let grace_ms = i64::try_from(grace.as_millis()).unwrap_or(i64::MAX);
-        self.change(|world| {
-            let now_ms = world.now_ms;
-            let pods = &mut world.answering(node)?.pods;
-            let key = (fleet.clone(), uid.clone());
-            let Some(pod) = pods.get_mut(&key) else { return Ok(Stop::Done) };
-            pod.ask(now_ms);
-            if !pod.is_ended() && now_ms < since_ms.saturating_add(grace_ms) {
-                return Ok(Stop::Waits);
-            }
-            pod.kill(now_ms);
-            pods.remove(&key);
-            Ok(Stop::Done)
-        })
+        let mut world = self.world();
+        let now_ms = world.now_ms;
+        let node = world.answering(node)?;
+        let key = (fleet.clone(), uid.clone());
+        let Some(pod) = node.pods.get_mut(&key) else { return Ok(Stop::Done) };
+        let was_asked = pod.asked_ms.is_some();
+        pod.ask(now_ms);
+        let waits = !pod.is_ended() && now_ms < since_ms.saturating_add(grace_ms);
+        if !waits {
+            node.pods.remove(&key);
+        }
+        // Who asks again and again has nothing new to tell.
+        if !waits || !was_asked {
+            node.tell();
+        }
+        Ok(if waits { Stop::Waits } else { Stop::Done })
     }
 
     pub(crate) fn grace_of(
@@ -211,18 +213,35 @@ impl Plant {
         self.world().answering(node).map(drop)
     }
 
-    pub(crate) fn beats(&self) -> watch::Receiver<u64> {
-        self.beats.subscribe()
+    pub(crate) fn news(&self, node: &NodeName) -> watch::Receiver<u64> {
+        self.world().node(node).news.subscribe()
     }
 
     fn world(&self) -> MutexGuard<'_, World> {
         self.world.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn change<T>(&self, change: impl FnOnce(&mut World) -> T) -> T {
-        let result = change(&mut self.world());
-        self.beats.send_modify(|beats| *beats += 1);
+    fn change<T>(&self, node: &NodeName, change: impl FnOnce(&mut World) -> T) -> T {
+        let mut world = self.world();
+        let result = change(&mut world);
+        world.node(node).tell();
         result
+    }
+}
+
+impl SimNode {
+    fn advance_to(&mut self, now_ms: i64) {
+        let mut is_news = false;
+        for pod in self.pods.values_mut() {
+            is_news |= pod.advance_to(now_ms) || pod.asked_ms.is_some();
+        }
+        if is_news {
+            self.tell();
+        }
+    }
+
+    fn tell(&self) {
+        self.news.send_modify(|count| *count += 1);
     }
 }
 

@@ -52,9 +52,10 @@ impl SimPod {
         }
     }
 
-    /// Lets time come to this.
-    pub(crate) fn advance_to(&mut self, now_ms: i64) {
-        self.containers.iter_mut().for_each(|container| container.advance_to(now_ms));
+    /// Lets time come to this; whether that changed anything.
+    pub(crate) fn advance_to(&mut self, now_ms: i64) -> bool {
+        let changed = self.containers.iter_mut().map(|container| container.advance_to(now_ms));
+        changed.fold(false, |any, changed| any | changed)
     }
 
     /// Asks the containers to end; those that listen end at once.
@@ -65,10 +66,6 @@ impl SimPod {
                 container.end(now_ms, 0);
             }
         }
-    }
-
-    pub(crate) fn kill(&mut self, now_ms: i64) {
-        self.containers.iter_mut().for_each(|container| container.end(now_ms, CODE_OF_SIGKILL));
     }
 
     pub(crate) fn is_ended(&self) -> bool {
@@ -155,7 +152,8 @@ impl SimContainer {
         self.end(now_ms, CODE_OF_SIGKILL);
     }
 
-    fn advance_to(&mut self, now_ms: i64) {
+    fn advance_to(&mut self, now_ms: i64) -> bool {
+        let before = self.state.clone();
         if let State::Starting { at_ms, exits } = self.state
             && at_ms <= now_ms
         {
@@ -166,6 +164,7 @@ impl SimContainer {
         {
             self.state = State::Ended { since_ms, at_ms: since_ms.saturating_add(after_ms), code };
         }
+        self.state != before
     }
 
     fn end(&mut self, now_ms: i64, code: i32) {
