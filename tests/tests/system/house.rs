@@ -70,12 +70,9 @@ impl House {
 
     /// Carries out a client verb against this server: its output and exit code.
     pub(crate) fn verb(&self, server: &str, arguments: &str) -> Output {
-        let others = std::env::vars().filter(|(key, _)| !key.starts_with("SETPOINT_"));
-        let mut command = Command::new(&self.program);
-        command.args(arguments.split(' ')).env_clear().envs(others).current_dir(&self.path);
-        command.env("SETPOINT_CONFIG", self.path.join("setpoint.yaml"));
-        command.env("SETPOINT_CLIENT__SERVER", server).stdin(Stdio::null());
-        command.output().expect("the verb runs")
+        let words: Vec<&str> = arguments.split(' ').collect();
+        let mut command = self.command(&words);
+        command.env("SETPOINT_CLIENT__SERVER", server).output().expect("the verb runs")
     }
 
     /// Ends a role with -9 and waits until it is gone.
@@ -128,23 +125,31 @@ impl House {
 
     fn start(&mut self, role: &str, name: &str, settings: &[(&str, &str)]) {
         let log = File::options().create(true).append(true).open(self.log(name)).expect("a log");
-        let others = std::env::vars().filter(|(key, _)| !key.starts_with("SETPOINT_"));
-        let child = Command::new(&self.program)
-            .arg(role)
-            .env_clear()
-            .envs(others)
-            .env("SETPOINT_CONFIG", self.path.join("setpoint.yaml"))
+        let child = self
+            .command(&[role])
             .env("SETPOINT_DATA_DIR", self.path.join(name))
-            .envs(self.common.iter().map(|(key, value)| (key, value)))
             .envs(settings.iter().copied())
-            .current_dir(&self.path)
-            .stdin(Stdio::null())
             .stdout(log.try_clone().expect("a log"))
             .stderr(log)
             .spawn()
             .expect("the program starts");
         let before = self.children.insert(name.to_owned(), child);
         assert!(before.is_none(), "{name} runs already");
+    }
+
+    /// The program in this house: nothing of the caller's settings reaches it.
+    fn command(&self, words: &[&str]) -> Command {
+        let others = std::env::vars().filter(|(key, _)| !key.starts_with("SETPOINT_"));
+        let mut command = Command::new(&self.program);
+        command
+            .args(words)
+            .env_clear()
+            .envs(others)
+            .env("SETPOINT_CONFIG", self.path.join("setpoint.yaml"))
+            .envs(self.common.iter().map(|(key, value)| (key, value)))
+            .current_dir(&self.path)
+            .stdin(Stdio::null());
+        command
     }
 
     fn log(&self, name: &str) -> PathBuf {

@@ -1,5 +1,4 @@
 //! The system as a whole: the real program as processes on this machine.
-//! Absent yet: real Docker Engines; their crates' own tests have them.
 //!
 //! Every test starts its own engine and agents on free ports and in a folder of its own, and leaves
 //! nothing behind. One test at a time: each wants the machine's cores for itself.
@@ -13,6 +12,11 @@ mod processes;
 mod kafka_house;
 mod kafka_log;
 
+mod docker_application;
+mod docker_engines;
+
+mod docker_fleet;
+mod docker_watched;
 mod engine_kill;
 mod kafka_standby;
 mod kafka_outage;
@@ -21,3 +25,5 @@ mod kcat;
 mod figures;
 mod kubectl;
 mod reasons;
+mod outage;
+mod simulated_fleet;
