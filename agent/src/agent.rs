@@ -3,8 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::StreamExt;
+use futures::future::BoxFuture;
+use futures::{FutureExt, StreamExt};
 use setpoint_actuators::{Actuator, Authority, Books, Changes, Clock, Desired, Dispatcher};
+use setpoint_schemas::SessionId;
 use tokio::sync::watch as latest;
 use tokio::task::JoinSet;
 use tokio::time::sleep;
@@ -15,26 +17,32 @@ use crate::client::Api;
 use crate::clock::now_ms;
 use crate::guard::Guard;
 use crate::outbox::Outbox;
-use crate::registration::Health;
+use crate::registration::{Health, Ties};
 use crate::reports::Reports;
 use crate::resolve::Resolver;
 use crate::session::Session;
+use crate::standing::{Standing, Whose};
+use crate::watch::Hearers;
 use crate::{AgentError, AgentOptions, files, lease, registration, reports, samples, view, watch};
 
 /// Actions in flight may finish when the agent ends, for this long.
 const DRAIN_MAX: Duration = Duration::from_secs(5);
 /// What was seen last is told when the agent ends, if the API answers within this.
-const LAST_WORDS_MAX: Duration = Duration::from_secs(2);
+pub(crate) const LAST_WORDS_MAX: Duration = Duration::from_secs(2);
 /// A runtime that hints without pause is looked at this often at most.
 const TURN_PAUSE: Duration = Duration::from_millis(10);
+/// A node that returns starts nothing again that was moved meanwhile, if the API answers within
+/// this; an API that does not is away, and what the last life knew counts.
+const LIST_MAX: Duration = Duration::from_secs(5);
 /// Shorter than this a wait is not worth a timer.
 const WAKE_MIN: Duration = Duration::from_millis(5);
 
 /// Runs the agent of a node until `shutdown`; pods run on then.
 ///
 /// # Errors
-/// [`AgentError`] when the state folder cannot be used or the client not be made. An API or a
-/// runtime that does not answer is no error: both are tried again for ever.
+/// [`AgentError`] when the state folder cannot be used, the client not be made, or another agent
+/// took the node. An API or a runtime that does not answer is no error: both are tried again for
+/// ever.
 pub async fn run(
     options: AgentOptions,
     actuator: Arc<dyn Actuator>,
@@ -54,6 +62,7 @@ pub async fn run(
     let reports = Arc::new(Reports::new(outbox));
     let desired = latest::channel(Arc::new(desired));
     let health = latest::channel(Health::Good);
+    let whose = latest::channel(Whose::Ours);
     let resolver = Arc::new(Resolver::new(api.clone()));
     let clock: Clock = Arc::new(now_ms);
     let dispatcher = Dispatcher::new(actuator.clone(), resolver, clock, options.pacing, books);
@@ -64,7 +73,10 @@ pub async fn run(
         options: options.clone(),
         session,
     };
-    let tasks = surroundings.spawn(guard, desired.0, health.1, reports.clone());
+    let hearers = Hearers { desired: desired.0, whose: whose.0 };
+    let registrations = latest::channel(0);
+    let ties = Ties { health: health.1, whose: whose.1.clone(), registrations: registrations.0 };
+    let tasks = surroundings.spawn(guard, hearers, ties, (reports.clone(), registrations.1));
     let node = NodeLoop {
         actuator,
         dispatcher,
@@ -72,21 +84,52 @@ pub async fn run(
         health: health.0,
         reports: reports.clone(),
     };
-    node.run(options.intervals.observe, &shutdown).await;
+    let by = tokio::select! {
+        () = node.run(options.intervals.observe, &shutdown) => None,
+        by = taken(whose.1) => Some(by),
+    };
     drop(tasks);
+    if let Some(by) = by {
+        return Err(AgentError::Superseded { node: options.node.clone(), by });
+    }
     let last_words = reports::flush(&api, &options.node, &reports, LAST_WORDS_MAX);
     let _ = tokio::time::timeout(LAST_WORDS_MAX, last_words).await;
     info!(node = %options.node, "the agent ends, its pods run on");
     Ok(())
 }
 
-/// What the last life knew: enough to keep running what runs.
+/// Waits until another agent has the node.
+pub(crate) async fn taken(mut whose: latest::Receiver<Whose>) -> SessionId {
+    loop {
+        if let Whose::Taken(by) = &*whose.borrow_and_update() {
+            return by.clone();
+        }
+        if whose.changed().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    }
+}
+
+/// What the last life knew: enough to say how it is, and nothing is done by it yet.
 fn remembered(guard: &Guard) -> Result<Desired, AgentError> {
     let list = guard.remembered()?;
     Ok(match list {
-        Some(list) => Desired::of(Authority::Remembered, &list.placements),
+        Some(list) => Desired::of(Authority::None, &list.placements),
         None => Desired::unknown(),
     })
+}
+
+/// Lets what the last life knew count when no list has come: enough to keep running what runs.
+async fn fall_back(desired: latest::Sender<Arc<Desired>>) {
+    sleep(LIST_MAX).await;
+    desired.send_if_modified(|desired| {
+        let counts = desired.authority == Authority::None && !desired.pods.is_empty();
+        if counts {
+            warn!(pods = desired.pods.len(), "no API answers: going on with what was known last");
+            Arc::make_mut(desired).authority = Authority::Remembered;
+        }
+        counts
+    });
 }
 
 /// The tasks beside the node's loop; they end when the set is dropped.
@@ -101,19 +144,28 @@ impl Surroundings {
     fn spawn(
         self,
         guard: Guard,
-        desired: latest::Sender<Arc<Desired>>,
-        health: latest::Receiver<Health>,
-        reports: Arc<Reports>,
+        hearers: Hearers,
+        ties: Ties,
+        (reports, registrations): (Arc<Reports>, latest::Receiver<u64>),
     ) -> JoinSet<()> {
         let Surroundings { api, actuator, options, session } = self;
         let (node, every) = (options.node.clone(), options.intervals);
         let mut tasks = JoinSet::new();
-        tasks.spawn(lease::renew(api.clone(), node.clone(), session.id.clone(), every.lease));
-        tasks.spawn(watch::watch(api.clone(), node.clone(), guard, desired, every.retry_max));
-        let (snapshot, retry_max) = (every.snapshot, every.retry_max);
-        tasks.spawn(reports::send(api.clone(), node.clone(), reports, snapshot, retry_max));
-        tasks.spawn(samples::post(api.clone(), actuator.clone(), node, every.usage));
-        tasks.spawn(registration::register(api, actuator, options, session, health));
+        tasks.spawn(fall_back(hearers.desired.clone()));
+        let mut spawn = |task: BoxFuture<'static, ()>| {
+            let api = api.clone();
+            tasks.spawn(async move {
+                api.greeted().await;
+                task.await;
+            });
+        };
+        let standing = Standing::new(session.id.clone());
+        let (lists, retry_max) = ((guard, standing, hearers), every.retry_max);
+        spawn(lease::renew(api.clone(), node.clone(), session.id.clone(), every.lease).boxed());
+        spawn(watch::watch(api.clone(), node.clone(), lists, retry_max).boxed());
+        spawn(reports::send(api.clone(), node.clone(), reports, registrations, every).boxed());
+        spawn(samples::post(api.clone(), actuator.clone(), node, every.usage).boxed());
+        spawn(registration::register(api.clone(), actuator, options, session, ties).boxed());
         tasks
     }
 }

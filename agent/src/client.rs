@@ -3,12 +3,12 @@
 //! Absent: waiting. Whoever calls decides when to try again.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use reqwest::{Method, RequestBuilder, Response, StatusCode};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use tokio::sync::watch;
+use tokio::sync::{OnceCell, watch};
 
 use crate::{AgentError, AgentOptions};
 
@@ -18,6 +18,13 @@ const CONNECT_MAX: Duration = Duration::from_secs(2);
 const CALL_MAX: Duration = Duration::from_secs(10);
 /// The API answers a long poll after 20 s at the latest.
 const POLL_MAX: Duration = Duration::from_secs(35);
+/// Whoever starts an engine and agents together has an API within this; until then nobody needs to
+/// hear that it does not answer.
+const START_MAX: Duration = Duration::from_secs(5);
+/// An API that is ready says so at once; one that hangs must not keep us from the next.
+const GREETING_MAX: Duration = Duration::from_secs(1);
+/// How often a starting API is looked for.
+const START_POLL: Duration = Duration::from_millis(100);
 /// What of an error's text is kept: enough for a line of the log.
 const ERROR_CHARS_MAX: usize = 300;
 
@@ -30,6 +37,7 @@ pub(crate) struct Api {
     current: watch::Sender<usize>,
     is_down: AtomicBool,
     connections: watch::Sender<u64>,
+    greeted: OnceCell<()>,
 }
 
 /// A call that failed.
@@ -71,26 +79,39 @@ impl CallError {
 
 impl Api {
     pub(crate) fn new(options: &AgentOptions) -> Result<Self, AgentError> {
-        // Somebody else in this process may have chosen a provider already.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let refused = |error: reqwest::Error| AgentError::Client { why: error.to_string() };
-        let mut builder = reqwest::Client::builder().connect_timeout(CONNECT_MAX);
-        if let Some(pem) = &options.ca_pem {
-            let certificates = reqwest::Certificate::from_pem_bundle(pem).map_err(refused)?;
-            builder = builder.tls_certs_merge(certificates);
-        }
+        let http = match &options.http {
+            Some(shared) => shared.clone(),
+            None => http(options.ca_pem.as_deref())?,
+        };
         if options.api_urls.is_empty() {
             return Err(AgentError::Client { why: "no address of the API is given".into() });
         }
         let trimmed = |url: &String| url.trim_end_matches('/').to_owned();
         Ok(Api {
-            http: builder.build().map_err(refused)?,
+            http,
             urls: options.api_urls.iter().map(trimmed).collect(),
             token: options.token.clone(),
             current: watch::Sender::new(0),
             is_down: AtomicBool::new(false),
             connections: watch::channel(0).0,
+            greeted: OnceCell::new(),
         })
+    }
+
+    /// Waits until the API is ready for the first time, or has had its time for that.
+    pub(crate) async fn greeted(&self) {
+        let ready = async {
+            let begin = Instant::now();
+            while begin.elapsed() < START_MAX {
+                match self.call(Method::GET, "/readyz", |r| r.timeout(GREETING_MAX)).await {
+                    Err(CallError::Unreachable(_)) => {}
+                    Err(CallError::Refused { status, .. }) if status.is_server_error() => {}
+                    _ => return,
+                }
+                tokio::time::sleep(START_POLL).await;
+            }
+        };
+        self.greeted.get_or_init(|| ready).await;
     }
 
     /// Counts up each time when the API answers again after it did not.
@@ -184,6 +205,23 @@ impl Api {
             self.connections.send_modify(|count| *count += 1);
         }
     }
+}
+
+/// A client of HTTP that trusts these certificates, in PEM, beside the system's. Agents of one
+/// process can share it.
+///
+/// # Errors
+/// [`AgentError::Client`] when the certificates do not read.
+pub fn http(ca_pem: Option<&[u8]>) -> Result<reqwest::Client, AgentError> {
+    // Somebody else in this process may have chosen a provider already.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let refused = |error: reqwest::Error| AgentError::Client { why: error.to_string() };
+    let mut builder = reqwest::Client::builder().connect_timeout(CONNECT_MAX);
+    if let Some(pem) = ca_pem {
+        let certificates = reqwest::Certificate::from_pem_bundle(pem).map_err(refused)?;
+        builder = builder.tls_certs_merge(certificates);
+    }
+    builder.build().map_err(refused)
 }
 
 async fn answer(request: RequestBuilder) -> Result<Response, CallError> {

@@ -3,6 +3,8 @@
 use std::io;
 use std::path::PathBuf;
 
+use setpoint_schemas::{NodeName, SessionId};
+
 /// Why an agent cannot work at all.
 #[derive(Debug, thiserror::Error)]
 pub enum AgentError {
@@ -30,6 +32,17 @@ pub enum AgentError {
         fleet: String,
         /// Whose it is.
         node: String,
+    },
+    /// Another agent took the node. Exit code 3: starting again would take it back.
+    #[error(
+        "another agent (session {by}) registered as node {node} after this one, which ends so that \
+         the two do not fight; its pods run on. Give each agent its own name"
+    )]
+    Superseded {
+        /// The node.
+        node: NodeName,
+        /// The life of the agent that has it now.
+        by: SessionId,
     },
     /// The settings of the client of the API cannot be used.
     #[error("failed to prepare the client of the API: {why}")]

@@ -108,6 +108,7 @@ mod tests {
             term,
             epoch,
             complete: true,
+            session: None,
             placements: Vec::new(),
         }
     }

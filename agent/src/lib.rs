@@ -2,14 +2,17 @@
 //!
 //! A client of the API, as a kubelet is. Guarantee: nothing is stopped before a valid, complete
 //! list of this fleet was accepted in this life; a list of a lower (term, epoch) than any accepted
-//! before is refused, also across restarts; pods run on when the agent ends.
+//! before is refused, also across restarts; pods run on when the agent ends; of two agents with one
+//! node name the earlier one ends and says so.
 //! Absent: deciding where pods run, replacing them, the runtime itself.
 
 mod agent;
+mod relay;
 mod error;
 mod options;
 
 mod guard;
+mod standing;
 mod outbox;
 mod resolve;
 mod view;
@@ -26,5 +29,8 @@ mod clock;
 mod files;
 
 pub use agent::run;
+pub use client::http;
 pub use error::AgentError;
 pub use options::{AgentOptions, Intervals};
+pub use relay::relay;
+pub use session::Session;

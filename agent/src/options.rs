@@ -17,6 +17,8 @@ pub struct AgentOptions {
     pub token: Option<String>,
     /// Certificates to trust beside the system's, in PEM.
     pub ca_pem: Option<Vec<u8>>,
+    /// A client of HTTP to share with other agents of this process; `None` for one of its own.
+    pub http: Option<reqwest::Client>,
     /// The fleet; lists of another one are refused.
     pub fleet: FleetId,
     /// This node.
@@ -73,6 +75,7 @@ impl AgentOptions {
             api_urls: vec![api_url.to_owned()],
             token: None,
             ca_pem: None,
+            http: None,
             fleet,
             node,
             address: "127.0.0.1".into(),

@@ -1,7 +1,9 @@
 //! What is to be reported: numbered when it was seen, kept until the API has it.
 //!
 //! Invariants: sequences rise; a newer observation of a pod replaces an unsent older one; a
-//! snapshot is sent only with or after every observation of a lower sequence.
+//! snapshot is sent only with or after every observation of a lower sequence. What is told again
+//! keeps its number, so that who has it already takes no notice. Bounded: at most one observation
+//! for each pod that is there, and [`GONE_MAX`] for pods that are not.
 //! Absent: I/O, clocks.
 
 use std::collections::BTreeMap;
@@ -13,6 +15,8 @@ use setpoint_schemas::{
 
 /// One request stays well below the API's bound on bodies.
 const OBSERVATIONS_MAX: usize = 200;
+/// What a node loses between two reports; beyond this a snapshot says the same in fewer words.
+const GONE_MAX: usize = 1_000;
 
 /// What is to be reported.
 #[derive(Debug)]
@@ -21,12 +25,20 @@ pub(crate) struct Outbox {
     session: SessionId,
     sequence: i64,
     /// What was last seen of each pod.
-    seen: BTreeMap<PodUid, PodStatus>,
+    seen: BTreeMap<PodUid, Seen>,
     /// What the API does not have yet, by pod.
     unsent: BTreeMap<PodUid, PodObserved>,
     snapshot_due: bool,
     /// Before the first look nothing is told: an empty snapshot would say that all is gone.
     has_looked: bool,
+}
+
+/// What was seen of a pod, and when it was numbered.
+#[derive(Debug, Clone)]
+struct Seen {
+    status: PodStatus,
+    sequence: i64,
+    time_ms: i64,
 }
 
 impl Outbox {
@@ -40,25 +52,42 @@ impl Outbox {
     /// Takes in all that is seen now. Pods that are no longer seen are gone. Returns whether there
     /// is something new to report.
     pub(crate) fn see(&mut self, view: BTreeMap<PodUid, PodStatus>, now_ms: i64) -> bool {
-        let gone = |(uid, status): (&PodUid, &PodStatus)| {
-            (!view.contains_key(uid)).then(|| (uid.clone(), gone(status)))
-        };
-        let gone: Vec<_> = self.seen.iter().filter_map(gone).collect();
-        let changed = view.iter().filter(|(uid, status)| self.seen.get(*uid) != Some(*status));
-        let news: Vec<_> = changed.map(|(u, s)| (u.clone(), s.clone())).chain(gone).collect();
-        let is_news = !news.is_empty();
-        for (uid, status) in news {
+        let known = std::mem::take(&mut self.seen);
+        let mut is_news = false;
+        for (uid, seen) in known.iter().filter(|(uid, _)| !view.contains_key(*uid)) {
+            is_news = true;
             let sequence = self.next();
-            let observed = self.observed(&uid, status, sequence, now_ms);
-            self.unsent.insert(uid, observed);
+            let last = Seen { status: gone(&seen.status), sequence, time_ms: now_ms };
+            self.tell(uid, &last);
         }
-        self.seen = view;
+        for (uid, status) in view {
+            let same = known.get(&uid).filter(|seen| seen.status == status);
+            let seen = same.cloned().unwrap_or_else(|| {
+                is_news = true;
+                Seen { status, sequence: self.next(), time_ms: now_ms }
+            });
+            if same.is_none() {
+                self.tell(&uid, &seen);
+            }
+            self.seen.insert(uid, seen);
+        }
         self.has_looked = true;
+        self.forget_many_gone();
         is_news
     }
 
     /// Asks for a snapshot with the next report.
     pub(crate) fn want_snapshot(&mut self) {
+        self.snapshot_due = true;
+    }
+
+    /// Tells everything again, and a snapshot: who missed something has it then.
+    pub(crate) fn want_all(&mut self) {
+        let seen = std::mem::take(&mut self.seen);
+        for (uid, last) in &seen {
+            self.tell(uid, last);
+        }
+        self.seen = seen;
         self.snapshot_due = true;
     }
 
@@ -98,19 +127,23 @@ impl Outbox {
         self.sequence
     }
 
-    fn observed(
-        &self,
-        uid: &PodUid,
-        status: PodStatus,
-        sequence: i64,
-        time_ms: i64,
-    ) -> PodObserved {
-        PodObserved {
+    /// When many are gone, the snapshot alone says so: what it does not list is not there.
+    fn forget_many_gone(&mut self) {
+        let is_gone = |pod: &PodObserved| pod.phase == PodPhase::Gone;
+        if self.unsent.values().filter(|pod| is_gone(pod)).count() > GONE_MAX {
+            self.unsent.retain(|_, pod| !is_gone(pod));
+            self.snapshot_due = true;
+        }
+    }
+
+    fn tell(&mut self, uid: &PodUid, seen: &Seen) {
+        let status = seen.status.clone();
+        let observed = PodObserved {
             uid: uid.clone(),
             node: self.node.clone(),
             session: self.session.clone(),
-            sequence,
-            time_ms,
+            sequence: seen.sequence,
+            time_ms: seen.time_ms,
             namespace: status.namespace,
             name: status.name,
             generation: status.generation,
@@ -121,7 +154,8 @@ impl Outbox {
             address: status.address,
             started_ms: status.started_ms,
             containers: status.containers,
-        }
+        };
+        self.unsent.insert(uid.clone(), observed);
     }
 }
 
@@ -234,6 +268,34 @@ mod tests {
         let report = outbox.report(2).expect("there is news");
         assert_eq!(told(&report), [("a", PodPhase::Gone, 3)]);
         assert!(report.snapshot.expect("it was asked for").uids.is_empty());
+    }
+
+    #[test]
+    fn everything_is_told_again_under_its_old_numbers() {
+        let mut outbox = outbox();
+        outbox.see(view(&[("a", PodPhase::Running), ("b", PodPhase::Pending)]), 1);
+        let report = outbox.report(1).expect("there is news");
+        outbox.sent(&report);
+        outbox.see(view(&[("a", PodPhase::Running), ("b", PodPhase::Running)]), 2);
+        outbox.want_all();
+        let again = outbox.report(3).expect("it was asked for");
+        assert_eq!(told(&again), [("a", PodPhase::Running, 1), ("b", PodPhase::Running, 4)]);
+        assert!(again.snapshot.is_some_and(|snapshot| snapshot.sequence > 4));
+    }
+
+    #[test]
+    fn an_outage_in_which_many_pods_go_leaves_a_snapshot_and_no_crowd() {
+        let mut outbox = outbox();
+        for n in 0..2 * GONE_MAX {
+            outbox.see(view(&[(&format!("p{n}"), PodPhase::Running)]), 1);
+        }
+        assert!(outbox.unsent.len() <= GONE_MAX + 1, "{} are kept", outbox.unsent.len());
+        while let Some(report) = outbox.report(2) {
+            if let Some(snapshot) = &report.snapshot {
+                assert_eq!(snapshot.uids.len(), 1);
+            }
+            outbox.sent(&report);
+        }
     }
 
     #[test]

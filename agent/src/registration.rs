@@ -1,8 +1,10 @@
-//! What the node says of itself: told at the start, after a reconnection, and when its condition
-//! changes.
+//! What the node says of itself: told at the start, when its condition changes, and when the API
+//! no longer knows it. An API that was away and still knows it is told nothing: another agent may
+//! have taken the node meanwhile.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use reqwest::Method;
 use setpoint_actuators::{Actuator, RuntimeInfo};
@@ -14,6 +16,10 @@ use crate::AgentOptions;
 use crate::client::{Api, Backoff};
 use crate::clock::now_ms;
 use crate::session::Session;
+use crate::standing::Whose;
+
+/// A registration shows in the lists of placements within this, or is told again.
+const SHOWS_MAX: Duration = Duration::from_secs(2);
 
 /// How the runtime does, as the node's loop sees it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,30 +30,73 @@ pub(crate) enum Health {
     Bad(String),
 }
 
+/// What registering depends on, and who hears of it.
+pub(crate) struct Ties {
+    /// How the runtime does.
+    pub(crate) health: watch::Receiver<Health>,
+    /// Whose the node is.
+    pub(crate) whose: watch::Receiver<Whose>,
+    /// Counts the registrations.
+    pub(crate) registrations: watch::Sender<u64>,
+}
+
 /// Registers the node, again and again when there is reason to.
 pub(crate) async fn register(
     api: Arc<Api>,
     actuator: Arc<dyn Actuator>,
     options: Arc<AgentOptions>,
     session: Session,
-    mut health: watch::Receiver<Health>,
+    ties: Ties,
 ) {
-    let mut connections = api.connections();
-    let mut transition_ms = now_ms();
-    let mut backoff = Backoff::new(options.intervals.retry_max);
-    let info = describe(&*actuator, &mut backoff).await;
+    let Ties { mut health, whose, registrations } = ties;
+    let retry_max = options.intervals.retry_max;
+    let info = describe(&*actuator, &mut Backoff::new(retry_max)).await;
+    let record = |health: &Health| Some(record(&options, &session, &info, health, now_ms()));
+    let records = watch::channel(record(&health.borrow_and_update()));
+    let changes = async {
+        while health.changed().await.is_ok() {
+            records.0.send_replace(record(&health.borrow_and_update()));
+        }
+    };
+    tokio::join!(changes, announce(api, records.1, whose, registrations, retry_max));
+}
+
+/// Tells the API of the node: when its record changes, and when the API no longer knows it.
+pub(crate) async fn announce(
+    api: Arc<Api>,
+    mut records: watch::Receiver<Option<NodeRecord>>,
+    mut whose: watch::Receiver<Whose>,
+    registrations: watch::Sender<u64>,
+    retry_max: Duration,
+) {
+    let mut backoff = Backoff::new(retry_max);
     loop {
-        let now = health.borrow_and_update().clone();
-        let record = record(&options, &session, &info, &now, transition_ms);
-        tell(&api, &record, &mut backoff).await;
+        let record = records.borrow_and_update().clone();
+        if let Some(record) = &record {
+            tell(&api, record, &mut backoff).await;
+            registrations.send_modify(|count| *count += 1);
+        }
         tokio::select! {
-            changed = health.changed() => {
+            changed = records.changed() => {
                 if changed.is_err() {
                     return;
                 }
-                transition_ms = now_ms();
             }
-            _ = connections.changed() => {}
+            () = forgotten(&mut whose), if record.is_some() => {}
+        }
+    }
+}
+
+/// Waits until the lists say for a while that the node is not ours.
+async fn forgotten(whose: &mut watch::Receiver<Whose>) {
+    loop {
+        if whose.wait_for(|whose| *whose == Whose::NotOurs).await.is_err() {
+            // Whoever tells us ends: so does the agent.
+            return std::future::pending().await;
+        }
+        let ours = whose.wait_for(|whose| *whose != Whose::NotOurs);
+        if tokio::time::timeout(SHOWS_MAX, ours).await.is_err() {
+            return;
         }
     }
 }

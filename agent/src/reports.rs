@@ -5,13 +5,18 @@ use std::time::Duration;
 
 use reqwest::Method;
 use setpoint_schemas::{NodeName, NodeReport};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 use tokio::time::{MissedTickBehavior, interval};
 use tracing::{error, warn};
 
+use crate::Intervals;
 use crate::client::{Api, Backoff};
 use crate::clock::now_ms;
 use crate::outbox::Outbox;
+
+/// So many snapshots for one in which everything is told again: what was lost on the way is made
+/// up for within ten minutes, and the log is not filled by what it has.
+const SNAPSHOTS_A_REPEAT: u32 = 10;
 
 /// The outbox, shared by the node's loop and the sender.
 pub(crate) struct Reports {
@@ -32,26 +37,43 @@ impl Reports {
     }
 }
 
-/// Sends for ever; asks for a snapshot from time to time and after each reconnection.
+/// Sends for ever; adds a snapshot from time to time. After each reconnection everything is told
+/// again, because who answers now may not know it, and after each registration, because what
+/// arrived before it was of a session that nobody knew.
 pub(crate) async fn send(
     api: Arc<Api>,
     node: NodeName,
     reports: Arc<Reports>,
-    snapshot_every: Duration,
-    retry_max: Duration,
+    mut registrations: watch::Receiver<u64>,
+    intervals: Intervals,
 ) {
     let mut connections = api.connections();
-    let mut snapshots = interval(snapshot_every);
+    let mut snapshots = interval(intervals.snapshot);
     snapshots.set_missed_tick_behavior(MissedTickBehavior::Delay);
     // The first tick comes at once, and the first report has a snapshot anyway.
     snapshots.tick().await;
+    let mut until_repeat = 1;
     loop {
         tokio::select! {
             () = reports.news.notified() => {}
-            _ = snapshots.tick() => reports.change(Outbox::want_snapshot),
-            _ = connections.changed() => reports.change(Outbox::want_snapshot),
+            _ = connections.changed() => reports.change(Outbox::want_all),
+            Ok(()) = registrations.changed() => {
+                reports.change(Outbox::want_all);
+                // Once more with the next one: nodes and pods stand in different topics, and who
+                // reads may have read the pods first.
+                until_repeat = 1;
+            }
+            _ = snapshots.tick() => {
+                until_repeat -= 1;
+                if until_repeat == 0 {
+                    until_repeat = SNAPSHOTS_A_REPEAT;
+                    reports.change(Outbox::want_all);
+                } else {
+                    reports.change(Outbox::want_snapshot);
+                }
+            }
         }
-        flush(&api, &node, &reports, retry_max).await;
+        flush(&api, &node, &reports, intervals.retry_max).await;
     }
 }
 

@@ -13,11 +13,11 @@ use crate::{AgentError, files};
 
 /// A life of the agent.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Session {
+pub struct Session {
     /// Unlike every other.
-    pub(crate) id: SessionId,
+    pub id: SessionId,
     /// Higher than that of every life before, milliseconds since 1970 where the clock allows.
-    pub(crate) started_ms: i64,
+    pub started_ms: i64,
 }
 
 impl Session {
@@ -25,7 +25,7 @@ impl Session {
     ///
     /// # Errors
     /// [`AgentError`] when the folder cannot be read or written.
-    pub(crate) fn begin(folder: &Path) -> Result<Session, AgentError> {
+    pub fn begin(folder: &Path) -> Result<Session, AgentError> {
         let path = folder.join("session.json");
         let before: i64 = files::read(&path)?.unwrap_or(0);
         let started_ms = now_ms().max(before.saturating_add(1));

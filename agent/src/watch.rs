@@ -10,16 +10,26 @@ use tracing::{info, warn};
 
 use crate::client::{Api, Backoff};
 use crate::guard::Guard;
+use crate::standing::{Standing, Whose};
 
-/// Asks for placements for ever and passes on those that the guard accepts.
+/// Who hears of what lists say.
+pub(crate) struct Hearers {
+    /// What should run.
+    pub(crate) desired: watch::Sender<Arc<Desired>>,
+    /// Whose the node is, each time anew.
+    pub(crate) whose: watch::Sender<Whose>,
+}
+
+/// Asks for placements and passes on those that the guard accepts, until another agent has the
+/// node: what it is told from then on is not ours to act upon.
 pub(crate) async fn watch(
     api: Arc<Api>,
     node: NodeName,
-    mut guard: Guard,
-    desired: watch::Sender<Arc<Desired>>,
+    (mut guard, mut standing, hearers): (Guard, Standing, Hearers),
     retry_max: Duration,
 ) {
-    // Below every list: the first answer of this life comes at once and whole.
+    // Below every list: the first answer of this life, and after an outage, comes at once and
+    // whole.
     let (mut term, mut epoch) = (-1, -1);
     let mut backoff = Backoff::new(retry_max);
     loop {
@@ -28,13 +38,22 @@ pub(crate) async fn watch(
             Ok(list) => match guard.accept(&list) {
                 Ok(()) => {
                     backoff.reset();
-                    pass_on(&list, &desired);
+                    let whose = standing.judge(&list);
+                    let is_taken = matches!(whose, Whose::Taken(_));
+                    hearers.whose.send_replace(whose);
+                    if is_taken {
+                        return;
+                    }
+                    pass_on(&list, &hearers.desired);
                     (term, epoch) = (list.term, list.epoch);
                     continue;
                 }
                 Err(refusal) => warn!(%refusal, "a list of placements is refused"),
             },
-            Err(error) => warn!(%error, "no list of placements"),
+            Err(error) => {
+                warn!(%error, "no list of placements");
+                (term, epoch) = (-1, -1);
+            }
         }
         backoff.wait().await;
     }

@@ -234,6 +234,48 @@ async fn a_raised_generation_restarts_the_pod() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_was_told_before_the_node_was_known_is_told_again() {
+    let api = FakeApi::start().await;
+    let node = Node::new(&api);
+    api.set_unregistrable(true);
+    api.place(1, 1, vec![placement("web", shell("exec sleep 1000"))]);
+    let agent = node.agent();
+    api.until("it is told in vain", |seen| seen.strangers >= 2 && seen.pods.is_empty()).await;
+    api.set_unregistrable(false);
+    api.reaches("web", |pod| pod.ready).await;
+
+    api.forget();
+    api.forget_node();
+    api.until("it registers anew", |seen| seen.node.is_some()).await;
+    api.reaches("web", |pod| pod.ready).await;
+    agent.end().await;
+    node.clean().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_two_agents_with_one_name_the_earlier_ends_and_says_so() {
+    let api = FakeApi::start().await;
+    let (one, two) = (Node::new(&api), Node::new(&api));
+    api.place(1, 1, vec![placement("web", shell("exec sleep 1000"))]);
+    let earlier = one.agent();
+    let first = api.reaches("web", |pod| pod.ready).await;
+    // It has seen that the node is its own.
+    api.polled(2).await;
+    let later = two.agent();
+    let error = earlier.ended().await.expect_err("it was superseded").to_string();
+    assert!(error.contains("registered as node node-1 after this one"), "{error}");
+    assert!(node::runs(&first.containers[0].id), "its pods run on");
+    let second = api.reaches("web", |pod| pod.ready && pod.session != first.session).await;
+
+    // The later one has it to itself: nothing takes it back.
+    api.polled(3).await;
+    assert_eq!(api.seen(|seen| seen.node.clone()).expect("registered").session, second.session);
+    later.end().await;
+    one.clean().await;
+    two.clean().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_second_api_is_used_when_the_first_is_away() {
     let (away, api) = (FakeApi::start().await, FakeApi::start().await);
     away.set_down(true);

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use setpoint_schemas::{
-    Decision, NodeName, NodeRecord, Placement, PodObserved, PodUid, Policy, RequestId, Resource,
-    ResourceKey, Resources, Sourced,
+    Decision, NodeName, NodeRecord, NodeSnapshot, Placement, PodObserved, PodUid, Policy,
+    RequestId, Resource, ResourceKey, Resources, Sourced,
 };
 
 use crate::views::{Fleet, Rollup};
@@ -125,6 +125,10 @@ pub enum Served {
     Pod(Arc<PodObserved>),
     /// Nothing is left of a pod.
     PodGone(PodUid),
+    /// A pod of a node that is only watched.
+    Watched(Arc<PodObserved>),
+    /// All pods of a node that is only watched: those that it does not list are gone.
+    WatchedAll(Arc<NodeSnapshot>),
     /// A node; `None`: removed.
     Node(NodeName, Option<Arc<NodeServed>>),
     /// A pod that waits for a place.

@@ -6,6 +6,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::{NodeName, Resources, SessionId};
 
+/// The label of a node whose engine Setpoint only watches, with the value `true`.
+pub const WATCHED_LABEL: &str = "setpoint.dev/watched";
+
 /// What a node says of itself. Its taints and whether it may be used are desired state (the Node
 /// resource), not observation.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -83,5 +86,11 @@ impl NodeRecord {
     pub fn is_ready(&self) -> bool {
         let ready = |c: &Condition| c.kind == "Ready" && c.status == ConditionStatus::True;
         self.conditions.iter().any(ready)
+    }
+
+    /// Whether its engine is only watched: its pods are shown and nothing is placed there.
+    #[must_use]
+    pub fn is_watched(&self) -> bool {
+        self.labels.get(WATCHED_LABEL).is_some_and(|value| value == "true")
     }
 }

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{FleetId, NodeName, NodeSnapshot, Placement, PodObserved};
+use crate::{FleetId, NodeName, NodeSnapshot, Placement, PodObserved, SessionId};
 
 /// `GET …/placements?after=EPOCH`: all that a node should run. Answered at once when it changed
 /// after that epoch or term, otherwise when it changes or after 20 s.
@@ -18,6 +18,10 @@ pub struct PlacementList {
     pub epoch: i64,
     /// Whether this is all; an agent stops nothing on an incomplete list.
     pub complete: bool,
+    /// The life of the agent that registered the node last, as of the epoch; `None` when the node
+    /// is not known. An agent that finds another one here after its own has been superseded.
+    #[serde(default)]
+    pub session: Option<SessionId>,
     /// The placements, by uid.
     pub placements: Vec<Placement>,
 }

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
+use setpoint_agent::AgentError;
 use setpoint_settings::{Flag, Loaded, Sources, load};
 
 use crate::context::{Context, note};
@@ -15,7 +16,8 @@ const AFTER_HELP: &str = "\
 Settings: flags win over environment (SETPOINT_SECTION__KEY, secrets also as SETPOINT_SECTION__KEY_FILE),
 environment over file (--config, else ./setpoint.yaml, else /etc/setpoint/setpoint.yaml), file over defaults.
 
-Exit codes: 0 done; 1 failed, or the answer is no (a difference, a step not observed); 2 wrong usage.
+Exit codes: 0 done; 1 failed, or the answer is no (a difference, a step not observed); 2 wrong usage;
+3 an agent that ended because another one took its node's name.
 `diff`: 0 no difference, 1 a difference, 2 failed.";
 
 /// Setpoint keeps a fleet of containers at its setpoint.
@@ -157,7 +159,11 @@ fn role(
     match run(settings) {
         Ok(()) => Ok(Ended::Well),
         Err(error) => {
+            let taken = |cause: &(dyn std::error::Error + 'static)| {
+                matches!(cause.downcast_ref(), Some(AgentError::Superseded { .. }))
+            };
             let failure = Failure::new(error.to_string());
+            let failure = if error.chain().any(taken) { failure.of_taken() } else { failure };
             Err(error.chain().skip(1).fold(failure, |failure, cause| failure.because(cause)))
         }
     }

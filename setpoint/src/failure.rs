@@ -33,6 +33,8 @@ pub(crate) struct Failure {
 const CODE_FAILED: u8 = 1;
 /// The exit code of wrong usage; also of a diff that failed, as kubectl's.
 const CODE_USAGE: u8 = 2;
+/// The exit code of an agent whose node another one took: a service manager must not start it again.
+const CODE_TAKEN: u8 = 3;
 
 impl Failure {
     /// A failed attempt, such as `failed to read x.yaml`.
@@ -72,6 +74,11 @@ impl Failure {
     /// The same with the exit code of a diff that could not be made.
     pub(crate) fn of_diff(self) -> Self {
         Failure { code: CODE_USAGE, ..self }
+    }
+
+    /// The same with the exit code of an agent whose node another one took.
+    pub(crate) fn of_taken(self) -> Self {
+        Failure { code: CODE_TAKEN, ..self }
     }
 
     /// The exit code.

@@ -3,7 +3,7 @@
 use base64::Engine as _;
 use setpoint_schemas::{NodeName, Quantity};
 
-use crate::{Loaded, LogKind, Problem, Settings};
+use crate::{Loaded, LogKind, Problem, Runtime, Settings};
 
 /// One rule: the key that it speaks of, and why it does not hold.
 type Rule = fn(&Settings) -> Option<(&'static str, String)>;
@@ -20,6 +20,7 @@ const RULES: &[Rule] = &[
     grace_exceeds_renewal,
     renewal_is_positive,
     pacing_is_positive,
+    only_docker_is_watched,
     node_name_is_one,
     servers_are_urls,
     server_is_url,
@@ -104,6 +105,11 @@ fn pacing_is_positive(s: &Settings) -> Option<(&'static str, String)> {
         .or_else(|| positive("agent.pace.starts_per_second", i64::from(pace.starts_per_second)))
         .or_else(|| positive("agent.pace.starts_burst", i64::from(pace.starts_burst)))
         .or_else(|| positive("agent.pace.in_flight", i64::from(pace.in_flight)))
+}
+
+fn only_docker_is_watched(s: &Settings) -> Option<(&'static str, String)> {
+    let broken = s.agent.docker.watch && s.agent.runtime != Runtime::Docker;
+    broken.then(|| ("agent.docker.watch", "only the docker runtime can be watched".to_owned()))
 }
 
 fn node_name_is_one(s: &Settings) -> Option<(&'static str, String)> {

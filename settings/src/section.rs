@@ -169,11 +169,14 @@ pub struct DockerSettings {
     pub host: String,
     /// The network that pods join; empty for the engine's own default.
     pub network: String,
+    /// Whether the engine is only watched: its containers are shown, nothing is run there.
+    pub watch: bool,
 }
 
 impl Default for DockerSettings {
     fn default() -> Self {
-        DockerSettings { host: "unix:///var/run/docker.sock".to_owned(), network: String::new() }
+        let host = "unix:///var/run/docker.sock".to_owned();
+        DockerSettings { host, network: String::new(), watch: false }
     }
 }
 

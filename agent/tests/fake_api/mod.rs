@@ -34,9 +34,11 @@ pub(crate) struct Seen {
     list: PlacementList,
     down: bool,
     hangs: bool,
+    unregistrable: bool,
     polls: usize,
     config_maps: BTreeMap<String, Value>,
-    last_sequence: (String, i64),
+    /// Observations of a session that nobody knew.
+    pub(crate) strangers: usize,
     pub(crate) node: Option<NodeRecord>,
     pub(crate) leases: usize,
     pub(crate) pods: BTreeMap<String, PodObserved>,
@@ -50,15 +52,25 @@ impl Seen {
     }
 
     fn take(&mut self, pod: PodObserved) {
-        self.note_order(pod.session.as_str(), pod.sequence);
+        if self.node.as_ref().map(|node| &node.session) != Some(&pod.session) {
+            self.strangers += 1;
+            return;
+        }
+        if let Some(known) = self.pods.get(pod.uid.as_str())
+            && known.session == pod.session
+        {
+            assert!(pod.sequence >= known.sequence, "reports arrive in order");
+        }
         self.pods.insert(pod.uid.to_string(), pod);
     }
 
-    fn note_order(&mut self, session: &str, sequence: i64) {
-        if self.last_sequence.0 == session {
-            assert!(sequence > self.last_sequence.1, "reports arrive in order");
+    fn take_snapshot(&mut self, snapshot: NodeSnapshot) {
+        if let Some(last) = self.snapshots.last()
+            && last.session == snapshot.session
+        {
+            assert!(snapshot.sequence > last.sequence, "snapshots arrive in order");
         }
-        self.last_sequence = (session.to_owned(), sequence);
+        self.snapshots.push(snapshot);
     }
 }
 
@@ -72,15 +84,17 @@ impl FakeApi {
             term: 0,
             epoch: 0,
             complete: true,
+            session: None,
             placements: Vec::new(),
         };
         let state = Arc::new(Mutex::new(Seen {
             list,
             down: false,
             hangs: false,
+            unregistrable: false,
             polls: 0,
             config_maps: BTreeMap::new(),
-            last_sequence: (String::new(), 0),
+            strangers: 0,
             node: None,
             leases: 0,
             pods: BTreeMap::new(),
@@ -121,6 +135,17 @@ impl FakeApi {
     /// Accepts calls and answers none, from now on.
     pub(crate) fn hang(&self) {
         self.lock().hangs = true;
+    }
+
+    /// Answers 503 to registrations, or no longer.
+    pub(crate) fn set_unregistrable(&self, unregistrable: bool) {
+        self.lock().unregistrable = unregistrable;
+    }
+
+    /// Forgets the node, as when it was removed.
+    pub(crate) fn forget_node(&self) {
+        let mut seen = self.lock();
+        (seen.node, seen.list.session) = (None, None);
     }
 
     /// Forgets what was said of pods.
@@ -207,7 +232,12 @@ fn status(code: StatusCode, message: &str) -> Response {
 }
 
 async fn register(State(api): State<FakeApi>, Json(record): Json<NodeRecord>) -> StatusCode {
-    api.lock().node = Some(record);
+    let mut seen = api.lock();
+    if seen.unregistrable {
+        return StatusCode::SERVICE_UNAVAILABLE;
+    }
+    seen.list.session = Some(record.session.clone());
+    seen.node = Some(record);
     StatusCode::NO_CONTENT
 }
 
@@ -237,8 +267,7 @@ async fn pods(State(api): State<FakeApi>, Json(report): Json<NodeReport>) -> Sta
     let mut seen = api.lock();
     report.observed.into_iter().for_each(|pod| seen.take(pod));
     if let Some(snapshot) = report.snapshot {
-        seen.note_order(snapshot.session.as_str(), snapshot.sequence);
-        seen.snapshots.push(snapshot);
+        seen.take_snapshot(snapshot);
     }
     StatusCode::NO_CONTENT
 }

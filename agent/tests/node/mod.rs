@@ -105,6 +105,11 @@ impl Agent {
         self.task.await.expect("it does not panic").expect("it ends well");
     }
 
+    /// Waits until it ends by itself.
+    pub(crate) async fn ended(self) -> Result<(), AgentError> {
+        self.task.await.expect("it does not panic")
+    }
+
     /// Ends it as a crash does: at once, wherever it is.
     pub(crate) async fn kill(self) {
         self.task.abort();

@@ -18,6 +18,8 @@ pub enum Change {
     Pod(Arc<PodObserved>),
     /// Nothing is left of a pod on its node.
     PodGone(PodUid),
+    /// A pod of a node that is only watched was observed.
+    Watched(Arc<PodObserved>),
     /// A node changed, or was removed.
     Node(NodeName, Option<Arc<NodeServed>>),
     /// A pod waits for a place, or no longer does.

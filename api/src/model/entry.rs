@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde_json::Value;
-use setpoint_schemas::{Placement, PodObserved, PodPhase, PodUid, Resource};
+use setpoint_schemas::{Placement, PodObserved, PodPhase, PodUid, Resource, WATCHED_LABEL};
 
 use super::{NodeServed, WaitingPod};
 
@@ -32,6 +32,8 @@ pub(crate) struct PodView {
     pub(crate) leaving_ms: Option<i64>,
     pub(crate) observed: Option<Arc<PodObserved>>,
     pub(crate) waiting: Option<Arc<WaitingPod>>,
+    /// Whether it is one that we only watch.
+    pub(crate) is_watched: bool,
     /// Its workload; for a bare pod the Pod resource.
     pub(crate) owner: Option<Arc<Resource>>,
     /// Its node.
@@ -125,6 +127,9 @@ impl PodView {
             (Some(placement), _) => (*placement.labels).clone(),
             (None, Some(owner)) if owner.kind == "Pod" => labels_of(owner, "/metadata/labels"),
             (None, Some(owner)) => labels_of(owner, "/spec/template/metadata/labels"),
+            (None, None) if self.is_watched => {
+                BTreeMap::from([(WATCHED_LABEL.to_owned(), "true".to_owned())])
+            }
             (None, None) => BTreeMap::new(),
         }
     }

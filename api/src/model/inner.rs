@@ -25,6 +25,8 @@ pub(crate) struct Inner {
     pub(crate) pods: Pods,
     pub(crate) nodes: BTreeMap<Arc<str>, Arc<NodeServed>>,
     pub(crate) slots: HashMap<NodeName, Slot>,
+    /// The pods of nodes that are only watched.
+    pub(crate) watched: HashMap<NodeName, BTreeSet<PodUid>>,
     pub(crate) decisions: VecDeque<Arc<Decision>>,
     /// The epoch of the last change of a pod or node, which have no version of their own.
     versions: HashMap<(bool, Name), i64>,
@@ -146,6 +148,7 @@ impl Inner {
         let owner = workload.and_then(|key| self.resource(&key).cloned()).or(bare);
         let accepted = owner.as_ref().filter(|o| o.kind == "Pod").map_or(0, |o| o.version);
         let mut view = PodView {
+            is_watched: parts.is_some_and(|parts| parts.is_watched),
             uid: served.map(|(uid, _)| uid.clone()),
             namespace: name.0.clone(),
             name: name.1.clone(),
@@ -186,7 +189,7 @@ impl Inner {
             Change::Placement(_, Some(placed)) => {
                 pod((Arc::from(placed.namespace.as_str()), Arc::from(placed.name.as_str())))
             }
-            Change::Pod(seen) => {
+            Change::Pod(seen) | Change::Watched(seen) => {
                 pod((Arc::from(seen.namespace.as_str()), Arc::from(seen.name.as_str())))
             }
             Change::Waiting(_, Some(waiting)) => {
@@ -216,13 +219,16 @@ impl Inner {
             }
             Change::Placement(uid, placement) => self.place(&uid, placement),
             Change::Pod(observed) => self.pods.observe(observed),
-            Change::PodGone(uid) => self.pods.forget_observation(&uid),
-            Change::Node(name, Some(served)) => {
-                self.nodes.insert(Arc::from(name.as_str()), served);
+            Change::Watched(observed) => {
+                let of_node = self.watched.entry(observed.node.clone()).or_default();
+                of_node.insert(observed.uid.clone());
+                self.pods.watch(observed);
             }
-            Change::Node(name, None) => {
-                self.nodes.remove(name.as_str());
+            Change::PodGone(uid) => {
+                self.watched.values_mut().for_each(|uids| uids.retain(|watched| *watched != uid));
+                self.pods.forget_observation(&uid);
             }
+            Change::Node(name, served) => self.serve_node(&name, served),
             Change::Waiting(uid, waiting) => self.pods.wait(&uid, waiting),
             Change::Decision(decision) => self.decide(decision),
             Change::Holds(holds) => self.holds = holds,
@@ -245,6 +251,23 @@ impl Inner {
             slot.news.send_replace(epoch);
         }
         self.pods.place(uid, placement, self.time_ms);
+    }
+
+    /// Who polls for the node hears of it when another agent registered it, or none.
+    fn serve_node(&mut self, name: &NodeName, served: Option<Arc<NodeServed>>) {
+        let session = |served: &Arc<NodeServed>| served.record.session.clone();
+        let before = self.nodes.get(name.as_str()).map(session);
+        let after = served.as_ref().map(session);
+        match served {
+            Some(served) => self.nodes.insert(Arc::from(name.as_str()), served),
+            None => self.nodes.remove(name.as_str()),
+        };
+        if before != after {
+            let epoch = self.epoch;
+            let slot = self.slot(name);
+            slot.changed = epoch;
+            slot.news.send_replace(epoch);
+        }
     }
 
     fn decide(&mut self, decision: Arc<Decision>) {

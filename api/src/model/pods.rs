@@ -20,6 +20,8 @@ pub(crate) struct PodParts {
     pub(crate) leaving_ms: Option<i64>,
     pub(crate) observed: Option<Arc<PodObserved>>,
     pub(crate) waiting: Option<Arc<WaitingPod>>,
+    /// Whether its node is only watched.
+    pub(crate) is_watched: bool,
 }
 
 /// All pods, by uid and by name.
@@ -59,6 +61,17 @@ impl Pods {
         }
         let name = name_of(observed.namespace.as_str(), observed.name.as_str());
         self.entry(&uid, name).observed = Some(observed);
+    }
+
+    /// A pod of a node that is only watched was observed.
+    pub(crate) fn watch(&mut self, observed: Arc<PodObserved>) {
+        let name = name_of(observed.namespace.as_str(), observed.name.as_str());
+        if self.by_uid.get(&observed.uid).is_some_and(|parts| parts.name != name) {
+            // Its container was renamed.
+            self.forget_observation(&observed.uid);
+        }
+        let parts = self.entry(&observed.uid, name);
+        (parts.observed, parts.is_watched) = (Some(observed.clone()), true);
     }
 
     /// Nothing is left of a pod on its node.
@@ -198,7 +211,8 @@ impl PodParts {
     }
 
     fn new(name: Name) -> Self {
-        PodParts { name, placement: None, leaving_ms: None, observed: None, waiting: None }
+        let (placement, leaving_ms, observed, waiting) = (None, None, None, None);
+        PodParts { name, placement, leaving_ms, observed, waiting, is_watched: false }
     }
 
     fn rank(&self) -> u8 {

@@ -83,6 +83,7 @@ impl ReadModel {
             term: inner.term,
             epoch: inner.epoch,
             complete: true,
+            session: inner.nodes.get(node.as_str()).map(|served| served.record.session.clone()),
             placements,
         };
         if changed > after || inner.term != term { Look::News(list) } else { Look::Same(list) }

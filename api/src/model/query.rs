@@ -221,9 +221,16 @@ impl ReadModel {
             summary.placed += usize::from(placed);
             summary.pods_ready += usize::from(placed && ready);
             summary.waiting += usize::from(!placed && parts.waiting.is_some());
-            summary.stopping += usize::from(!placed && parts.waiting.is_none());
+            let stopping = !placed && parts.waiting.is_none() && !parts.is_watched;
+            summary.stopping += usize::from(stopping);
         }
         summary
+    }
+
+    /// The pods of a node that is only watched.
+    #[must_use]
+    pub fn watched(&self, node: &NodeName) -> Vec<PodUid> {
+        self.read().watched.get(node).into_iter().flatten().cloned().collect()
     }
 
     /// The namespace and name of a pod that is or was there.

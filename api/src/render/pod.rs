@@ -1,7 +1,7 @@
 //! A pod: what was placed and what was observed, as one Kubernetes object.
 
 use serde_json::{Value, json};
-use setpoint_schemas::{ContainerObserved, ContainerState, PodObserved, Resource};
+use setpoint_schemas::{ContainerObserved, ContainerState, PodObserved, Resource, WATCHED_LABEL};
 
 use super::{resource, rfc3339};
 use crate::model::PodView;
@@ -49,7 +49,11 @@ fn base_of(pod: &PodView) -> Value {
         object["metadata"]["creationTimestamp"] = rfc3339(waiting.since_ms);
     } else if let Some(observed) = &pod.observed {
         object["metadata"]["creationTimestamp"] = rfc3339(observed.started_ms);
-        object["metadata"]["deletionTimestamp"] = rfc3339(observed.time_ms);
+        if pod.is_watched {
+            object["metadata"]["labels"] = json!({WATCHED_LABEL: "true"});
+        } else {
+            object["metadata"]["deletionTimestamp"] = rfc3339(observed.time_ms);
+        }
     }
     if !object["spec"].is_object() {
         object["spec"] = json!({"containers": bare_containers(pod)});
@@ -173,8 +177,19 @@ fn terminated(observed: &ContainerObserved, reason: &str) -> Value {
     })
 }
 
+/// What is known of a pod that somebody else runs: whether it is ready.
+fn watched_conditions(pod: &PodView) -> Value {
+    let ready = pod.observed.as_ref().is_some_and(|observed| observed.ready);
+    let since = pod.observed.as_ref().map_or(0, |observed| observed.started_ms);
+    let status = if ready { "True" } else { "False" };
+    json!([{"type": "Ready", "status": status, "lastTransitionTime": rfc3339(since)}])
+}
+
 /// Kubernetes' four conditions of a pod.
 fn conditions(pod: &PodView) -> Value {
+    if pod.is_watched {
+        return watched_conditions(pod);
+    }
     let Some(placement) = &pod.placement else {
         let waiting = pod.waiting.as_ref();
         return json!([{

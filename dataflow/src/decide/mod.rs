@@ -9,6 +9,7 @@ mod orphans;
 mod planning;
 mod placing;
 mod pods;
+mod watched;
 mod requests;
 mod judge;
 mod statuses;

@@ -17,6 +17,9 @@ impl<V: Views> Turn<'_, V> {
         if observed.phase == PodPhase::Gone {
             self.orphan_gone(&observed.node, &observed.uid);
         }
+        if self.state.pod_by_uid(&observed.uid).is_none() {
+            return self.watched_pod(observed);
+        }
         if !self.is_news(observed) {
             return;
         }
@@ -145,7 +148,9 @@ impl<V: Views> Turn<'_, V> {
             let heard = Heard { session: snapshot.session.clone(), sequence: snapshot.sequence };
             self.pod_gone(&uid, Some(heard), cause);
         }
-        self.look_for_orphans(id, snapshot, cause);
+        if !self.watched_snapshot(snapshot) {
+            self.look_for_orphans(id, snapshot, cause);
+        }
     }
 }
 

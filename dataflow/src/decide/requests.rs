@@ -151,7 +151,9 @@ impl<V: Views> Turn<'_, V> {
 
     /// A node's resource: desired state of a node, which it does not report itself.
     pub(crate) fn ensure_node_resource(&mut self, record: &NodeRecord) {
-        let body = json!({"apiVersion": "v1", "kind": "Node", "metadata": {"name": record.node}, "spec": {}});
+        let spec = if record.is_watched() { json!({"unschedulable": true}) } else { json!({}) };
+        let metadata = json!({"name": record.node});
+        let body = json!({"apiVersion": "v1", "kind": "Node", "metadata": metadata, "spec": spec});
         self.ensure(node_key(&record.node), &body);
     }
 

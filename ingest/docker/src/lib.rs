@@ -3,7 +3,8 @@
 //! Guarantee: after every snapshot the view is what the engine listed, whatever events were lost,
 //! late or doubled before it. [`View`] is pure: events and lists in, observations out; [`watch`]
 //! is the one place that talks to an engine.
-//! Absent: acting on an engine, the log; whoever watches passes the observations on.
+//! Absent: acting on an engine, the log; whoever watches passes the observations on: the role
+//! `agent --watch` does, to the API.
 
 mod facts;
 mod view;

@@ -3,16 +3,16 @@
 use std::collections::BTreeMap;
 
 use bollard::models::SystemInfo;
-use setpoint_schemas::{Condition, ConditionStatus, NodeRecord, Resources};
+use setpoint_schemas::{Condition, ConditionStatus, NodeRecord, Resources, WATCHED_LABEL};
 
-use crate::Watcher;
+use crate::{Scope, Watcher};
 
 /// The runtime's name in a node's record.
 const RUNTIME: &str = "docker";
 /// The kubelet's default.
 const PODS_MAX: i64 = 110;
 
-/// The engine as a node that is ready.
+/// The engine as a node that is ready. One that is not ours has nothing to give: no pod fits.
 #[must_use]
 pub fn node_of(watcher: &Watcher, info: &SystemInfo, now_ms: i64) -> NodeRecord {
     let capacity = Resources {
@@ -23,7 +23,10 @@ pub fn node_of(watcher: &Watcher, info: &SystemInfo, now_ms: i64) -> NodeRecord 
     };
     NodeRecord {
         runtime_version: info.server_version.clone().unwrap_or_default(),
-        allocatable: capacity.clone(),
+        allocatable: match watcher.scope {
+            Scope::Fleet(_) => capacity.clone(),
+            Scope::Unmanaged => Resources::default(),
+        },
         capacity,
         labels: labels(watcher, info),
         ..record(watcher, ready(ConditionStatus::True, "RuntimeReady", "", now_ms), now_ms)
@@ -57,7 +60,7 @@ fn record(watcher: &Watcher, condition: Condition, now_ms: i64) -> NodeRecord {
         address: String::new(),
         capacity: Resources::default(),
         allocatable: Resources::default(),
-        labels: BTreeMap::new(),
+        labels: labels(watcher, &SystemInfo::default()),
         conditions: vec![condition],
     }
 }
@@ -78,6 +81,9 @@ fn labels(watcher: &Watcher, info: &SystemInfo) -> BTreeMap<String, String> {
     let mut labels: BTreeMap<String, String> =
         own.map(|(key, value)| (key.to_owned(), value.to_owned())).collect();
     labels.insert("kubernetes.io/hostname".to_owned(), watcher.node.to_string());
+    if watcher.scope == Scope::Unmanaged {
+        labels.insert(WATCHED_LABEL.to_owned(), "true".to_owned());
+    }
     let machine = [("kubernetes.io/os", &info.os_type), ("kubernetes.io/arch", &info.architecture)];
     for (key, value) in machine {
         if let Some(value) = value {
@@ -122,9 +128,11 @@ mod tests {
             "kubernetes.io/arch=amd64",
             "kubernetes.io/hostname=n1",
             "kubernetes.io/os=linux",
+            "setpoint.dev/watched=true",
             "zone=a",
         ];
         assert_eq!(labels, expected);
+        assert_eq!(node.allocatable, Resources::default(), "no pod fits on what is not ours");
         let silent = node_unreachable(&watcher, Some(&node), "no such file", 9);
         assert!(!silent.is_ready());
         assert_eq!((silent.capacity, silent.time_ms), (node.capacity, 9));

@@ -1,11 +1,14 @@
-//! The role `agent`: one node's loop over its runtime.
+//! The role `agent`: one node's loop over its runtime, those of many simulated nodes, or a watcher.
+
+mod simulated;
+mod watched;
 
 use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context as _, bail};
+use anyhow::Context as _;
 use setpoint_actuator_docker::{DockerActuator, DockerConfig, Network};
 use setpoint_actuator_process::{ProcessActuator, ProcessOptions};
 use setpoint_actuators::Actuator;
@@ -34,14 +37,25 @@ pub fn run(settings: Settings) -> anyhow::Result<()> {
 /// # Errors
 /// Whatever keeps it from running.
 pub(crate) async fn serve(settings: Settings, closing: CancellationToken) -> anyhow::Result<()> {
-    let agent = &settings.agent;
-    let node = node_name(agent)?;
+    let node = node_name(&settings.agent)?;
+    let actuator: Arc<dyn Actuator> = match settings.agent.runtime {
+        Runtime::Process => Arc::new(process(&settings, &state(&settings, &node)?)?),
+        Runtime::Docker if settings.agent.docker.watch => {
+            return watched::serve(&settings, node, closing).await;
+        }
+        Runtime::Docker => Arc::new(docker(&settings, &state(&settings, &node)?).await?),
+        Runtime::Simulated => return simulated::serve(&settings, &node, closing).await,
+    };
+    let options = options(&settings, node)?;
+    setpoint_agent::run(options, actuator, closing).await.context("the agent stopped")
+}
+
+/// The folder of a node's agent, made when it is not there.
+fn state(settings: &Settings, node: &NodeName) -> anyhow::Result<PathBuf> {
     let state = settings.data_dir.join("agents").join(node.as_str());
     std::fs::create_dir_all(&state)
         .with_context(|| format!("failed to make {}", state.display()))?;
-    let actuator = actuator(&settings, &state).await?;
-    let options = options(&settings, node, state)?;
-    setpoint_agent::run(options, actuator, closing).await.context("the agent stopped")
+    Ok(state)
 }
 
 fn node_name(agent: &AgentSettings) -> anyhow::Result<NodeName> {
@@ -53,41 +67,31 @@ fn node_name(agent: &AgentSettings) -> anyhow::Result<NodeName> {
     NodeName::parse(&host).context("the host name is not a node name; set agent.name")
 }
 
-async fn actuator(settings: &Settings, state: &Path) -> anyhow::Result<Arc<dyn Actuator>> {
-    let fleet = settings.fleet.clone();
-    match settings.agent.runtime {
-        Runtime::Process => {
-            let program = std::env::current_exe().context("failed to find this program")?;
-            let options = ProcessOptions {
-                fleet,
-                state: absolute(state)?.join("process"),
-                shim: vec![program.into(), super::SHIM.into()],
-                env: setpoint_settings::process_environment(),
-            };
-            Ok(Arc::new(
-                ProcessActuator::open(options).context("failed to open the process runtime")?,
-            ))
-        }
-        Runtime::Docker => {
-            let docker = &settings.agent.docker;
-            let mut config = DockerConfig::new(&docker.host, fleet, absolute(state)?);
-            config.network = Network::of(&docker.network);
-            let actuator = DockerActuator::connect(config).await;
-            Ok(Arc::new(actuator.with_context(|| {
-                format!("failed to reach the Docker engine at {}", docker.host)
-            })?))
-        }
-        Runtime::Simulated => {
-            bail!("the simulated runtime has no agent of its own yet; it runs in the tests")
-        }
-    }
+fn process(settings: &Settings, state: &Path) -> anyhow::Result<ProcessActuator> {
+    let program = std::env::current_exe().context("failed to find this program")?;
+    let options = ProcessOptions {
+        fleet: settings.fleet.clone(),
+        state: absolute(state)?.join("process"),
+        shim: vec![program.into(), super::SHIM.into()],
+        env: setpoint_settings::process_environment(),
+    };
+    ProcessActuator::open(options).context("failed to open the process runtime")
+}
+
+async fn docker(settings: &Settings, state: &Path) -> anyhow::Result<DockerActuator> {
+    let docker = &settings.agent.docker;
+    let mut config = DockerConfig::new(&docker.host, settings.fleet.clone(), absolute(state)?);
+    config.network = Network::of(&docker.network);
+    let actuator = DockerActuator::connect(config).await;
+    actuator.with_context(|| format!("failed to reach the Docker engine at {}", docker.host))
 }
 
 fn absolute(path: &Path) -> anyhow::Result<PathBuf> {
     std::path::absolute(path).with_context(|| format!("failed to resolve {}", path.display()))
 }
 
-fn options(settings: &Settings, node: NodeName, state: PathBuf) -> anyhow::Result<AgentOptions> {
+fn options(settings: &Settings, node: NodeName) -> anyhow::Result<AgentOptions> {
+    let state = state(settings, &node)?;
     let agent = &settings.agent;
     let first = agent
         .servers

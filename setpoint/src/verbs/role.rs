@@ -43,11 +43,16 @@ pub(crate) struct Engine {
 Examples:
   setpoint agent
   setpoint agent --server https://engine:6440 --name node-7 --label zone=a --label disk=ssd
-  setpoint agent --runtime process")]
+  setpoint agent --runtime process
+  setpoint agent --watch --name legacy-1 --docker-host unix:///var/run/docker.sock
+  setpoint agent --runtime simulated --name sim --set agent.simulated.nodes=1000")]
 pub(crate) struct Agent {
     /// The node's name; the host's when not given
     #[arg(long, value_name = "NAME")]
     name: Option<String>,
+    /// Only watch the Docker engine: its containers are shown, nothing is run there
+    #[arg(long)]
+    watch: bool,
     #[command(flatten)]
     runtime: RuntimeFlags,
     #[command(flatten)]
@@ -139,6 +144,7 @@ impl Agent {
     pub(crate) fn flags(&self) -> Vec<Flag> {
         let mut flags = Flags::default();
         flags.add("--name", "agent.name", self.name.as_ref());
+        flags.add("--watch", "agent.docker.watch", self.watch.then_some(true));
         flags.runtime(&self.runtime);
         flags.common(&self.common);
         flags.0
@@ -210,7 +216,8 @@ mod tests {
         let engine = settings("engine --name engine-2 --log embedded --fleet blue");
         assert_eq!((engine.engine.name.as_str(), engine.log.kind), ("engine-2", LogKind::Embedded));
         assert_eq!(engine.fleet.as_str(), "blue");
-        let agent = settings("agent --name n1 --label zone=a --label disk=ssd");
+        let agent = settings("agent --name n1 --watch --label zone=a --label disk=ssd");
+        assert!(agent.agent.docker.watch);
         assert_eq!(agent.agent.name, "n1");
         assert_eq!(agent.agent.labels.len(), 2);
     }

@@ -71,7 +71,8 @@ fn an_update_pauses_between_its_batches() {
 
 /// Type, status and reason of each condition.
 fn conditions(status: &Value) -> Vec<String> {
-    let text = |condition: &Value, field: &str| condition[field].as_str().unwrap_or_default().to_owned();
+    let text =
+        |condition: &Value, field: &str| condition[field].as_str().unwrap_or_default().to_owned();
     let fields = ["type", "status", "reason"];
     let conditions = status["conditions"].as_array().cloned().unwrap_or_default();
     conditions.iter().map(|c| fields.map(|field| text(c, field)).join(" ")).collect()

@@ -43,6 +43,15 @@ pub(super) fn show(audience: &Audience, outcome: &Outcome) {
     for served in &outcome.served {
         match served {
             Served::Revisions(key, history) => audience.revisions.put(key, history),
+            Served::WatchedAll(snapshot) => {
+                let had = audience.model.watched(&snapshot.node).into_iter();
+                let gone = had.filter(|uid| !snapshot.uids.contains(uid));
+                changes.extend(gone.map(Change::PodGone));
+            }
+            Served::Node(node, None) => {
+                changes.extend(audience.model.watched(node).into_iter().map(Change::PodGone));
+                changes.push(Change::Node(node.clone(), None));
+            }
             served => changes.extend(change_of(served, outcome)),
         }
     }
@@ -65,6 +74,7 @@ fn change_of(served: &Served, outcome: &Outcome) -> Option<Change> {
     Some(match served {
         Served::Pod(observed) => Change::Pod(observed.clone()),
         Served::PodGone(uid) => Change::PodGone(uid.clone()),
+        Served::Watched(observed) => Change::Watched(observed.clone()),
         Served::Node(name, node) => Change::Node(
             name.clone(),
             node.as_ref().map(|node| {
@@ -90,7 +100,7 @@ fn change_of(served: &Served, outcome: &Outcome) -> Option<Change> {
         ),
         Served::WaitingGone(uid) => Change::Waiting(uid.clone(), None),
         Served::Hold(reason) => Change::Holds(reason.iter().cloned().collect()),
-        Served::Revisions(..) => return None,
+        Served::Revisions(..) | Served::WatchedAll(_) => return None,
     })
 }
 

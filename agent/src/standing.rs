@@ -1,0 +1,87 @@
+//! Whose node this is, as the lists of placements say: the agent that registered last has it.
+//!
+//! Guarantee: an agent gives way only to a session that took the node after its own had it, by the
+//! log's order. A list older than one that named it proves nothing.
+//! Absent: clocks. Which of two sessions is the later one is the log's to say.
+
+use setpoint_schemas::{PlacementList, SessionId};
+
+/// What a list says of the node.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Whose {
+    /// Ours.
+    Ours,
+    /// Nobody's, or a former agent's: we are not registered yet, or no more.
+    NotOurs,
+    /// Another agent's, that took it after us.
+    Taken(SessionId),
+}
+
+/// Whether and since when the node is ours.
+#[derive(Debug)]
+pub(crate) struct Standing {
+    session: SessionId,
+    /// The latest (term, epoch) as of which a list named us.
+    ours_as_of: Option<(i64, i64)>,
+}
+
+impl Standing {
+    pub(crate) fn new(session: SessionId) -> Self {
+        Standing { session, ours_as_of: None }
+    }
+
+    /// Whose the node is by this list.
+    pub(crate) fn judge(&mut self, list: &PlacementList) -> Whose {
+        let as_of = (list.term, list.epoch);
+        match &list.session {
+            Some(session) if *session == self.session => {
+                self.ours_as_of = self.ours_as_of.max(Some(as_of));
+                Whose::Ours
+            }
+            _ if self.ours_as_of.is_some_and(|known| as_of < known) => Whose::Ours,
+            Some(other) if self.ours_as_of.is_some() => Whose::Taken(other.clone()),
+            _ => Whose::NotOurs,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use setpoint_schemas::{FleetId, NodeName};
+
+    use super::*;
+
+    fn session(name: &str) -> SessionId {
+        SessionId::parse(name).expect("a valid session")
+    }
+
+    fn list(term: i64, epoch: i64, of: Option<&str>) -> PlacementList {
+        PlacementList {
+            fleet: FleetId::parse("f").expect("a valid fleet"),
+            node: NodeName::parse("n").expect("a valid name"),
+            term,
+            epoch,
+            complete: true,
+            session: of.map(session),
+            placements: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn the_node_is_the_last_registered_agents() {
+        let mut standing = Standing::new(session("we"));
+        let table = [
+            ((1, 1), None, Whose::NotOurs),
+            ((1, 2), Some("they"), Whose::NotOurs),
+            ((1, 3), Some("we"), Whose::Ours),
+            ((1, 2), Some("they"), Whose::Ours),
+            ((1, 4), None, Whose::NotOurs),
+            ((1, 5), Some("we"), Whose::Ours),
+            ((2, 4), Some("they"), Whose::Taken(session("they"))),
+        ];
+        for ((term, epoch), of, expected) in table {
+            let whose = standing.judge(&list(term, epoch, of));
+            assert_eq!(whose, expected, "term {term} epoch {epoch} of {of:?}");
+        }
+    }
+}
