@@ -82,6 +82,13 @@ impl House {
         child.wait().expect("it ended");
     }
 
+    /// Waits until a role ends by itself; its exit code.
+    pub(crate) async fn ends(&mut self, name: &str, within: Duration) -> Option<i32> {
+        let mut child = self.children.remove(name).expect("it was started");
+        let look = async || child.try_wait().expect("its state").ok_or("it runs".to_owned());
+        self.until(&format!("{name} ends"), within, look).await.code()
+    }
+
     /// Sends a role a signal.
     pub(crate) fn signal(&self, name: &str, signal: Signal) {
         let pid = self.children[name].id();

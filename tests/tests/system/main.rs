@@ -27,3 +27,4 @@ mod kubectl;
 mod reasons;
 mod outage;
 mod simulated_fleet;
+mod two_agents;

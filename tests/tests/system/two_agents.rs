@@ -1,0 +1,50 @@
+//! Two agents with one node name: the later one has the node, the earlier one ends and says so.
+
+use std::time::Duration;
+
+use crate::api::Api;
+use crate::house::{House, alone, free_port};
+
+const NODE: &str = "node-1";
+const LEADS_WITHIN: Duration = Duration::from_secs(20);
+const SEEN_WITHIN: Duration = Duration::from_secs(30);
+/// What a service manager must not start again; see the unit in `deploy/systemd`.
+const CODE_TAKEN: i32 = 3;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_two_agents_with_one_name_the_earlier_ends_with_a_code_of_its_own() {
+    let _alone = alone();
+    let mut house = House::new(&[]);
+    let port = free_port();
+    let api = Api::new(port);
+    house.start_engine("engine", port);
+    house.leads(&api, LEADS_WITHIN).await;
+    start(&mut house, &api, "earlier");
+    let first = session(&mut house, &api, "").await;
+    start(&mut house, &api, "later");
+    assert_eq!(house.ends("earlier", SEEN_WITHIN).await, Some(CODE_TAKEN));
+    let second = session(&mut house, &api, &first).await;
+
+    // The later one has the node to itself: its session stays.
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    assert_eq!(session(&mut house, &api, &first).await, second);
+}
+
+/// An agent of the one name, with a state folder of its own.
+fn start(house: &mut House, api: &Api, agent: &str) {
+    let settings = [("SETPOINT_AGENT__NAME", NODE), ("SETPOINT_AGENT__RUNTIME", "process")];
+    house.start_agent(agent, &api.base, &settings);
+}
+
+/// The session of the agent that has the node, once it is another than this.
+async fn session(house: &mut House, api: &Api, former: &str) -> String {
+    let look = async || {
+        let list =
+            api.get(&format!("/setpoint/v1/nodes/{NODE}/placements?after=-1&term=-1")).await?;
+        match list["session"].as_str() {
+            Some(session) if session != former => Ok(session.to_owned()),
+            other => Err(format!("{other:?} has the node")),
+        }
+    };
+    house.until("an agent has the node", SEEN_WITHIN, look).await
+}
