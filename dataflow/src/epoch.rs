@@ -127,6 +127,8 @@ pub enum Served {
     PodGone(PodUid),
     /// A pod of a node that is only watched.
     Watched(Arc<PodObserved>),
+    /// Nothing is left of a pod of a node that is only watched.
+    WatchedGone(PodUid),
     /// All pods of a node that is only watched: those that it does not list are gone.
     WatchedAll(Arc<NodeSnapshot>),
     /// A node; `None`: removed.

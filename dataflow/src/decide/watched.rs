@@ -20,7 +20,7 @@ impl<V: Views> Turn<'_, V> {
             return;
         }
         self.out.served.push(match observed.phase {
-            PodPhase::Gone => Served::PodGone(observed.uid.clone()),
+            PodPhase::Gone => Served::WatchedGone(observed.uid.clone()),
             _ => Served::Watched(Arc::new(observed.clone())),
         });
     }

@@ -73,7 +73,7 @@ fn count(audience: &Audience, served: &Served) {
 fn change_of(served: &Served, outcome: &Outcome) -> Option<Change> {
     Some(match served {
         Served::Pod(observed) => Change::Pod(observed.clone()),
-        Served::PodGone(uid) => Change::PodGone(uid.clone()),
+        Served::PodGone(uid) | Served::WatchedGone(uid) => Change::PodGone(uid.clone()),
         Served::Watched(observed) => Change::Watched(observed.clone()),
         Served::Node(name, node) => Change::Node(
             name.clone(),
