@@ -91,7 +91,10 @@ impl Operator {
                 workload["spec"]["minReadySeconds"] = json!(self.draw.between(0, 3));
                 workload
             }
-            5 => near(workload, self.draw.pick(&DEPLOYMENTS)),
+            5 => {
+                let beside = self.draw.pick::<&str>(&DEPLOYMENTS);
+                near(workload, beside)
+            }
             6 => even(workload),
             7 => {
                 let mut workload = rolling(workload, 0, 2);
