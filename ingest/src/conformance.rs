@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 use setpoint_schemas::{Cut, FleetId, Topic};
 
 use crate::{
-    AppendError, Appender, AppenderKind, Entry, Log, LogRecord, Reader, covers, partition_of,
-    record_bytes_max,
+    AppendError, Appender, AppenderKind, Entry, Log, LogRecord, READ_BYTES_MAX, Reader, covers,
+    partition_of, record_bytes_max,
 };
 
 /// A promise and its proof.
@@ -31,6 +31,7 @@ pub const CASES: &[Case] = &[
     ("several appenders at once lose and double nothing", appenders_run_side_by_side),
     ("an entry over the bound is refused with its whole batch", too_large_is_refused),
     ("a large entry within the bound passes", large_is_accepted),
+    ("what is read together is bounded in bytes", reads_are_bounded),
 ];
 
 /// Runs all cases on one log.
@@ -255,6 +256,30 @@ fn large_is_accepted(log: &dyn Log) {
     large.value = Some(vec![b'x'; record_bytes_max(Topic::DeadLetter) - 1024]);
     leader(log, "large").append(vec![large.clone()]).expect("appends");
     assert_same(&large, &read_some(reader.as_mut(), 1)[0]);
+}
+
+fn reads_are_bounded(log: &dyn Log) {
+    const LARGE: usize = 6;
+    let mut reader = reader_at_end(log, &[Topic::Telemetry]);
+    let large = "x".repeat(record_bytes_max(Topic::Telemetry) - 1024);
+    let mut first = None;
+    for _ in 0..LARGE {
+        let entries = vec![entry(Topic::Telemetry, "heavy", &large)];
+        let positions = shared(log).append(entries).expect("appends");
+        first = first.or(positions.first().copied());
+    }
+    let bound = READ_BYTES_MAX + record_bytes_max(Topic::Telemetry);
+    let bytes = |records: &[LogRecord]| records.iter().map(LogRecord::bytes).sum::<usize>();
+    let (deadline, mut read) = (Instant::now() + PATIENCE, 0);
+    while read < LARGE {
+        assert!(Instant::now() < deadline, "only {read} of {LARGE} records came");
+        let records = reader.poll(1000, POLL_WAIT).expect("polls");
+        assert!(bytes(&records) < bound, "{} bytes in one poll", bytes(&records));
+        read += records.len();
+    }
+    let first = first.expect("a position");
+    let page = log.read_at(first.topic, first.partition, first.offset, 1000).expect("reads");
+    assert!(!page.is_empty() && bytes(&page) < bound, "{} bytes in one page", bytes(&page));
 }
 
 fn entry(topic: Topic, key: &str, value: &str) -> Entry {

@@ -2,28 +2,58 @@
 //! letter with its reason.
 //!
 //! Guarantee: deciding is a function of the record alone, so that a replay meets the same inputs
-//! and the same dead letters. The bytes of a Secret in clear are never kept.
+//! and the same dead letters; with a schema registry, of the record and of what that one answered,
+//! which is why an epoch names what was refused. The bytes of a Secret in clear are never kept.
 
-use setpoint_schemas::avro::{Codec, Record, RecordKind};
+use std::sync::Arc;
+
+use setpoint_schemas::avro::{Codec, DecodeError, Record, RecordKind};
 use setpoint_schemas::{
     DeadLetter, Input, Lease, NodeName, NodeRecord, NodeSnapshot, PodObserved, PodUid,
     REQUEST_BYTES_MAX, Request, Sourced, Topic,
 };
 
 use crate::entry::{SNAPSHOT_PREFIX, snapshot_key};
-use crate::{LogRecord, secret};
+use crate::{LogRecord, SchemaSource, Unanswered, secret};
 
 /// Decodes the records of the input topics.
-#[derive(Debug, Clone, Default)]
+#[derive(Clone, Default)]
 pub struct Decoder {
     codec: Codec,
+    source: Option<Arc<dyn SchemaSource>>,
 }
 
 impl Decoder {
     /// A decoder of what this codec reads.
     #[must_use]
     pub fn new(codec: Codec) -> Self {
-        Decoder { codec }
+        Decoder { codec, source: None }
+    }
+
+    /// The same; ids that the codec does not know are asked for, and learned by all its clones.
+    #[must_use]
+    pub fn with_source(codec: Codec, source: Option<Arc<dyn SchemaSource>>) -> Self {
+        Decoder { codec, source }
+    }
+
+    /// Learns the schema of a record where it is not known yet. Afterwards [`Decoder::decode`] is
+    /// a function of the record alone.
+    ///
+    /// # Errors
+    /// [`Unanswered`] when the source that could know it does not answer.
+    pub fn prepare(&self, record: &LogRecord) -> Result<(), Unanswered> {
+        let (Some(ids), Some(source)) = (self.codec.ids(), &self.source) else { return Ok(()) };
+        let value = record.value.as_deref().unwrap_or_default();
+        if !Topic::INPUTS.contains(&record.position.topic) {
+            return Ok(());
+        }
+        if let Err(DecodeError::UnknownSchemaId { id }) = self.codec.kind_of(value)
+            && let Some(schema) = source.schema_of(id)?
+        {
+            // What is no schema stays unknown, and the record is refused as that.
+            let _ = ids.learn(id, &schema);
+        }
+        Ok(())
     }
 
     /// The input that a record is; `None` when it says nothing to the engine (a topic that is not
@@ -32,7 +62,10 @@ impl Decoder {
     /// # Errors
     /// The [`DeadLetter`] to append when the record cannot be used. Its time is the record's own.
     pub fn decode(&self, record: &LogRecord) -> Result<Option<Sourced>, Box<DeadLetter>> {
-        match self.input_of(record) {
+        let prepared = self.prepare(record).map_err(|unanswered| {
+            Refusal::withheld(record, format!("its schema is not known: {unanswered}"))
+        });
+        match prepared.and_then(|()| self.input_of(record)) {
             Ok(input) => Ok(input.map(|input| Sourced { position: record.position, input })),
             Err(refusal) => Err(Box::new(dead_letter(record, refusal))),
         }
@@ -125,6 +158,13 @@ impl Refusal {
     fn keep(reason: String) -> Self {
         Refusal { reason, withhold: false }
     }
+
+    /// Without the bytes where they may hold a Secret.
+    fn withheld(record: &LogRecord, reason: String) -> Self {
+        let value = record.value.as_deref().unwrap_or_default();
+        let requests = record.position.topic == Topic::Requests;
+        Refusal { reason, withhold: requests && secret::may_hold_secret(value) }
+    }
 }
 
 fn dead_letter(record: &LogRecord, refusal: Refusal) -> DeadLetter {
@@ -161,6 +201,7 @@ fn shown(key: &[u8]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use setpoint_schemas::avro::SchemaIds;
     use setpoint_schemas::{Position, samples};
 
     use super::*;
@@ -285,6 +326,41 @@ mod tests {
         request.items[0].body = "x".repeat(REQUEST_BYTES_MAX);
         let letter = refused(writer().request(&request).expect("encodes"));
         assert!(letter.reason.ends_with("more than 1048576"), "{}", letter.reason);
+    }
+
+    /// Knows one id, and does not answer about another.
+    struct OneSchema(std::sync::atomic::AtomicUsize);
+
+    impl SchemaSource for OneSchema {
+        fn schema_of(&self, id: u32) -> Result<Option<String>, Unanswered> {
+            self.0.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+            match id {
+                7 => Ok(Some(RecordKind::Lease.schema_json().to_owned())),
+                8 => Err(Unanswered { why: "the network is gone".to_owned() }),
+                _ => Ok(None),
+            }
+        }
+    }
+
+    #[test]
+    fn an_unknown_schema_id_is_asked_for_once_and_one_that_stays_unknown_is_refused() {
+        let codec = Codec::confluent(SchemaIds::default());
+        let source = Arc::new(OneSchema(0.into()));
+        let decoder = Decoder::with_source(codec, Some(source.clone()));
+        let record = |id: u8| {
+            let mut lease = on_log(writer().lease(&samples::lease()).expect("encodes"));
+            let datum = lease.value.as_deref().expect("a value")[10..].to_vec();
+            lease.value = Some([&[0, 0, 0, 0, id], &datum[..]].concat());
+            lease
+        };
+        for _ in 0..3 {
+            let input = decoder.decode(&record(7)).expect("decodes").expect("an input").input;
+            assert_eq!(input, Input::Lease(samples::lease()));
+        }
+        assert_eq!(source.0.load(std::sync::atomic::Ordering::Relaxed), 1);
+        let reason = |id| decoder.decode(&record(id)).expect_err("is refused").reason;
+        assert_eq!(reason(9), "its schema id 9 is unknown");
+        assert_eq!(reason(8), "its schema is not known: the network is gone");
     }
 
     proptest::proptest! {

@@ -37,6 +37,12 @@ impl Writer {
         Writer { codec, source: source.to_owned() }
     }
 
+    /// How it writes, for whoever reads back.
+    #[must_use]
+    pub fn codec(&self) -> &Codec {
+        &self.codec
+    }
+
     /// A request, under its id.
     ///
     /// # Errors

@@ -7,6 +7,7 @@
 mod log;
 mod bounds;
 mod record;
+mod schema_source;
 mod partitioner;
 mod decode;
 mod secret;
@@ -15,11 +16,12 @@ mod tail;
 pub mod entry;
 pub mod conformance;
 
-pub use bounds::record_bytes_max;
+pub use bounds::{READ_BYTES_MAX, record_bytes_max};
 pub use decode::Decoder;
 pub use entry::Entry;
 pub use log::{AppendError, Appender, AppenderKind, Log, LogError, Reader};
 pub use partitioner::partition_of;
 pub use record::LogRecord;
+pub use schema_source::{SchemaSource, Unanswered};
 pub use secret::SEALED_PREFIX;
 pub use tail::{covers, read_all};

@@ -153,7 +153,8 @@ pub trait Log: Send + Sync {
     /// [`LogError`] when the log does not answer.
     fn starts(&self, topics: &[Topic]) -> Result<Cut, LogError>;
 
-    /// At most `max` records of one partition from this offset on, without waiting for new ones.
+    /// At most `max` records of one partition from this offset on, without waiting for new ones;
+    /// fewer when they come to [`crate::READ_BYTES_MAX`] bytes, but one at least where one is.
     ///
     /// # Errors
     /// [`LogError`] when the log does not answer.
@@ -179,7 +180,7 @@ pub trait Appender: Send {
 /// Reads committed records in the order of each partition. One thread uses it at a time.
 pub trait Reader: Send {
     /// At most `max` records that are there, waiting up to `wait` for the first. Empty when none
-    /// came. Records of one partition come in order; partitions interleave in any way.
+    /// came; fewer when they come to [`crate::READ_BYTES_MAX`] bytes, which the last may exceed. Records of one partition come in order; partitions interleave in any way.
     ///
     /// # Errors
     /// [`LogError`] when the log does not answer. The reader goes on where it was.

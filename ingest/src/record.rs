@@ -17,3 +17,12 @@ pub struct LogRecord {
     /// When it was appended, by the log's clock, milliseconds since 1970.
     pub timestamp_ms: i64,
 }
+
+impl LogRecord {
+    /// Its bytes: key, value and headers together.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        let headers = self.headers.iter().map(|(name, value)| name.len() + value.len());
+        self.key.len() + self.value.as_ref().map_or(0, Vec::len) + headers.sum::<usize>()
+    }
+}

@@ -12,4 +12,4 @@ mod codec;
 pub use codec::{Codec, DecodeError, EncodeError};
 pub use frame::SchemaIds;
 pub use record::{Record, RecordKind};
-pub use table::{InvalidSchema, fingerprint_of};
+pub use table::{InvalidSchema, earlier_schemas, fingerprint_of};

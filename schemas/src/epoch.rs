@@ -1,8 +1,10 @@
 //! The record of an epoch: all that a replay needs to cut and decide the same.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 
-use crate::{Cut, Topic};
+use crate::{Cut, Position, Topic};
 
 /// One epoch.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -32,6 +34,9 @@ pub struct EpochRecord {
     pub settings: String,
     /// The version of the rules.
     pub rules: String,
+    /// The records before the cut that were set aside as dead letters. A replay sets aside the
+    /// same ones, whatever it could read of them: a schema registry may know more by then.
+    pub refused: Vec<RefusedEntry>,
 }
 
 /// How far a partition was read.
@@ -45,7 +50,29 @@ pub struct CutEntry {
     pub next: i64,
 }
 
+/// Where a record stands.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RefusedEntry {
+    /// The topic's name.
+    pub topic: String,
+    /// The partition.
+    pub partition: i32,
+    /// The offset.
+    pub offset: i64,
+}
+
 impl EpochRecord {
+    /// The records that were set aside. Entries of topics that this version does not know are left
+    /// out.
+    #[must_use]
+    pub fn refused(&self) -> BTreeSet<Position> {
+        let position = |entry: &RefusedEntry| {
+            let topic = Topic::of_name(&entry.topic)?;
+            Some(Position { topic, partition: entry.partition, offset: entry.offset })
+        };
+        self.refused.iter().filter_map(position).collect()
+    }
+
     /// The partitions that moved, as a cut. Entries of topics that this version does not know are
     /// left out.
     #[must_use]

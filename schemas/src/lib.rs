@@ -35,7 +35,7 @@ pub mod samples;
 pub use alert::{Alert, AlertState};
 pub use dead_letter::DeadLetter;
 pub use decision::{Action, Alternative, Cause, Decision};
-pub use epoch::{CutEntry, EpochRecord};
+pub use epoch::{CutEntry, EpochRecord, RefusedEntry};
 pub use id::{
     FleetId, InvalidId, LABEL_BYTES_MAX, NAME_BYTES_MAX, Namespace, NodeName, PodUid, RequestId,
     ResourceName, SessionId,

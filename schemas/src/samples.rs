@@ -9,8 +9,8 @@ use std::sync::Arc;
 use crate::{
     Action, Alert, AlertState, Alternative, Cause, Condition, ConditionStatus, ContainerObserved,
     ContainerState, CutEntry, DeadLetter, Decision, EpochRecord, InvalidId, Lease, NodeRecord,
-    NodeSnapshot, Placement, PodObserved, PodPhase, Request, RequestItem, Resource, Resources,
-    UsageSample, Verb,
+    NodeSnapshot, Placement, PodObserved, PodPhase, RefusedEntry, Request, RequestItem, Resource,
+    Resources, UsageSample, Verb,
 };
 
 /// Saturday, 21 November 2026, 09:30 UTC.
@@ -188,6 +188,11 @@ pub fn epoch() -> EpochRecord {
         settings_hash: 1_234_567_890_123,
         settings: r#"{"lease_grace_ms":15000}"#.to_owned(),
         rules: "1".to_owned(),
+        refused: vec![RefusedEntry {
+            topic: "setpoint.pods".to_owned(),
+            partition: 2,
+            offset: 1233,
+        }],
     }
 }
 

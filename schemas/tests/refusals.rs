@@ -59,7 +59,7 @@ fn a_topic_with_two_records_is_told_apart_by_fingerprint() {
 
 #[test]
 fn confluents_format_carries_the_registrys_id_and_both_formats_are_read() {
-    let mut ids = SchemaIds::default();
+    let ids = SchemaIds::default();
     ids.insert(RecordKind::Lease, 258);
     ids.learn(
         3,

@@ -74,7 +74,7 @@ fn confluent_headers_are_read_as_their_clients_write_them() {
 
 /// Knows the id and the schema of the case, which is never one of ours.
 fn codec_of(case: &serde_json::Value) -> Codec {
-    let mut ids = SchemaIds::default();
+    let ids = SchemaIds::default();
     if let (Some(id), Some(schema)) = (case["schema_id"].as_u64(), case["schema"].as_str()) {
         ids.learn(id.try_into().expect("id"), schema).expect("schema parses");
     }

@@ -13,6 +13,7 @@ const RULES: &[Rule] = &[
     kafka_has_servers,
     partitions_are_positive,
     replication_is_positive,
+    registry_is_url,
     tls_is_whole,
     off_loopback_is_guarded,
     tokens_are_usable,
@@ -50,6 +51,24 @@ fn partitions_are_positive(s: &Settings) -> Option<(&'static str, String)> {
 
 fn replication_is_positive(s: &Settings) -> Option<(&'static str, String)> {
     positive("log.replication", i64::from(s.log.replication))
+}
+
+fn registry_is_url(s: &Settings) -> Option<(&'static str, String)> {
+    let registry = &s.log.schema_registry;
+    if registry.url.is_empty() {
+        return None;
+    }
+    // An address is told in log lines and errors: no password may stand in it.
+    let credentials = registry.url.contains('@');
+    let why = match (credentials, is_url(&registry.url)) {
+        (true, _) => "credentials in the address; they belong in username and password".to_owned(),
+        (false, false) => not_url(&registry.url),
+        (false, true) if registry.timeout_ms == 0 => {
+            return Some(("log.schema_registry.timeout_ms", "0 is below 1".to_owned()));
+        }
+        (false, true) => return None,
+    };
+    Some(("log.schema_registry.url", why))
 }
 
 fn tls_is_whole(s: &Settings) -> Option<(&'static str, String)> {

@@ -25,8 +25,36 @@ pub struct LogSettings {
     pub partitions: i32,
     /// Copies of each partition of a topic that is made new (Kafka).
     pub replication: i32,
-    /// The address of a schema registry; empty for single-object encoding.
-    pub schema_registry: String,
+    /// The schema registry, if there is one.
+    pub schema_registry: SchemaRegistrySettings,
+}
+
+/// A schema registry that speaks Confluent's REST API.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct SchemaRegistrySettings {
+    /// Its address; empty for Avro's single-object encoding, which needs none.
+    pub url: String,
+    /// The name to show (HTTP Basic); empty for none.
+    pub username: String,
+    /// The password to show.
+    pub password: Secret,
+    /// Certificates to trust beside the system's, a PEM file.
+    pub ca: String,
+    /// How long one call may take, in milliseconds.
+    pub timeout_ms: u64,
+}
+
+impl Default for SchemaRegistrySettings {
+    fn default() -> Self {
+        SchemaRegistrySettings {
+            url: String::new(),
+            username: String::new(),
+            password: Secret::default(),
+            ca: String::new(),
+            timeout_ms: 10_000,
+        }
+    }
 }
 
 /// Which log.
@@ -46,7 +74,7 @@ impl Default for LogSettings {
             kafka: Properties::default(),
             partitions: 1,
             replication: 1,
-            schema_registry: String::new(),
+            schema_registry: SchemaRegistrySettings::default(),
         }
     }
 }

@@ -29,6 +29,9 @@ pub enum Role {
     Node,
 }
 
+/// Shorter tokens can be guessed.
+const TOKEN_BYTES_MIN: usize = 16;
+
 impl Token {
     /// Parses `role:name:token`; the token may contain colons.
     ///
@@ -55,8 +58,14 @@ impl Token {
         if self.name.is_empty() {
             return Err("a token without a name".to_owned());
         }
-        if !self.token.is_set() {
-            return Err(format!("the token of {:?} is empty", self.name));
+        let token = self.token.reveal();
+        if token.len() < TOKEN_BYTES_MIN {
+            let name = &self.name;
+            return Err(format!("the token of {name:?} has fewer than {TOKEN_BYTES_MIN} bytes"));
+        }
+        let splits = |text: &str| text.contains(|c: char| c == ',' || c.is_whitespace());
+        if splits(&self.name) || splits(token) {
+            return Err(format!("blanks and commas in the name or the token of {:?}", self.name));
         }
         if self.role == Role::Node {
             NodeName::parse(&self.name).map_err(|error| error.to_string())?;

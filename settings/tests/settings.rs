@@ -125,10 +125,14 @@ fn a_secret_may_lie_in_a_file_of_its_own() {
     let loaded = given().secret_file("SETPOINT_CLIENT__TOKEN_FILE", "s3cret\n").load();
     assert_eq!(loaded.settings.client.token.reveal(), "s3cret");
 
-    let tokens =
-        given().secret_file("SETPOINT_API__TOKENS_FILE", "admin:ops:a:b\nnode:n1:c\n").load();
+    let tokens = given()
+        .secret_file(
+            "SETPOINT_API__TOKENS_FILE",
+            "admin:ops:0123456789:abcdef\nnode:n1:fedcba9876543210\n",
+        )
+        .load();
     let tokens = tokens.settings.api.tokens;
-    assert_eq!((tokens[0].role, tokens[0].token.reveal()), (Role::Admin, "a:b"));
+    assert_eq!((tokens[0].role, tokens[0].token.reveal()), (Role::Admin, "0123456789:abcdef"));
     assert_eq!((tokens[1].role, tokens[1].name.as_str()), (Role::Node, "n1"));
 }
 
@@ -144,7 +148,7 @@ fn a_secret_set_twice_is_refused() {
 fn shown_settings_keep_their_secrets() {
     let settings = given()
         .file("s.yaml", "log: {kafka: {sasl.password: hush, acks: all, linger.ms: 5}}")
-        .variable("SETPOINT_API__TOKENS", "admin:ops:hush")
+        .variable("SETPOINT_API__TOKENS", "admin:ops:hush-hush-hush-hush")
         .variable("SETPOINT_CLIENT__TOKEN", "hush")
         .load()
         .settings;
@@ -153,6 +157,22 @@ fn shown_settings_keep_their_secrets() {
     assert!(!format!("{settings:?}").contains("hush"));
     assert!(shown.contains("\"linger.ms\":\"5\""), "{shown}");
     assert_eq!(settings.log.kafka.get("sasl.password"), Some("hush"));
+}
+
+#[test]
+fn a_token_that_the_api_cannot_use_is_refused_and_not_shown() {
+    let cases = [
+        ("[{role: admin, name: ops, token: hush}]", "the token of \"ops\" has fewer than 16 bytes"),
+        (
+            "[{role: admin, name: ops, token: \"hush,hush,hush,hush\"}]",
+            "blanks and commas in the name or the token of \"ops\"",
+        ),
+    ];
+    for (tokens, why) in cases {
+        let given = given().file("s.yaml", &format!("api: {{tokens: {tokens}}}"));
+        let error = load(&given.sources).expect_err("settings that cannot be used").to_string();
+        assert!(error.contains(why) && !error.contains("hush"), "{error}");
+    }
 }
 
 #[test]

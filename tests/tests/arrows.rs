@@ -32,6 +32,7 @@ const ARROWS: &[Room] = &[
     room("ingest", &["schemas"]),
     room("ingest-kafka", &["ingest", "schemas"]),
     room("ingest-embedded", &["ingest", "schemas"]),
+    room("ingest-registry", &["ingest", "schemas"]),
     room("ingest-docker", &["ingest", "schemas"]),
     room("ingest-manifest", &["ingest", "schemas"]),
     room("api", &["patch", "schemas"]),

@@ -13,6 +13,9 @@ use setpoint_settings::{Loaded, LogKind, Runtime, Sources, load};
 /// Compose parsers, the first that answers is taken: Compose v2 as a plugin, Compose as a program.
 const PARSERS: &[&[&str]] = &[&["docker", "compose"], &["docker-compose"]];
 
+/// What debian:bookworm-slim holds of what programs are linked with.
+const BASE_PACKAGES: [&str; 3] = ["libc6", "libgcc-s1", "libstdc++6"];
+
 /// What docker-compose.yml is there for.
 const SERVICES: [&str; 4] = ["agent", "engine", "kafka", "prometheus"];
 
@@ -67,6 +70,44 @@ fn every_file_that_the_compose_file_names_exists() {
 }
 
 #[test]
+fn the_images_are_of_the_versions_that_are_built_and_tested_with() {
+    let kafka = read("scripts/kafka-jars");
+    let version = between(&kafka, "SETPOINT_KAFKA_VERSION:-", "}");
+    assert_eq!(compose_file()["services"]["kafka"]["image"], format!("apache/kafka:{version}"));
+    let toolchain = read("rust-toolchain.toml");
+    let channel = between(&toolchain, "channel = \"", "\"");
+    let image = read("deploy/Dockerfile");
+    let built_in = between(&image, "FROM rust:", "-");
+    assert!(channel.starts_with(built_in), "{built_in} builds, {channel} is pinned");
+}
+
+/// The image is not built here, which needs a registry; but what the program is linked with is
+/// known: all of it must be in the base image or be installed by the last stage.
+#[test]
+fn the_image_has_every_library_that_the_program_is_linked_with() {
+    let image = read("deploy/Dockerfile");
+    let (_, stage) = image.rsplit_once("\nFROM ").expect("a last stage");
+    let installed = between(stage, "--no-install-recommends ", "\\");
+    let installed: Vec<&str> = installed.split_whitespace().collect();
+    if !answers(&["dpkg-query"]) {
+        return skip("dpkg-query, of Debian");
+    }
+    let program = setpoint();
+    let linked = command(&["ldd"], &[program.to_str().expect("utf-8")]);
+    let linked = text(&linked.stdout);
+    let libraries: Vec<&str> = linked.lines().filter_map(library).collect();
+    assert!(libraries.len() > 2, "{linked}");
+    for name in libraries {
+        let owner = command(&["dpkg-query"], &["--search", &format!("*/{name}")]);
+        let owner = text(&owner.stdout);
+        let has =
+            |package: &&str| owner.lines().any(|line| line.starts_with(&format!("{package}:")));
+        let known = BASE_PACKAGES.iter().chain(&installed).any(has);
+        assert!(known, "{name} is in none of {BASE_PACKAGES:?}, {installed:?}; it is in {owner}");
+    }
+}
+
+#[test]
 fn the_settings_file_of_the_units_is_one() {
     let file = Some(root().join("deploy/systemd/setpoint.yaml"));
     let loaded = load(&Sources { file, ..Sources::default() }).expect("the settings load");
@@ -106,8 +147,29 @@ fn settings_of(service: &str) -> Loaded {
 }
 
 fn compose_file() -> Value {
-    let text = std::fs::read_to_string(root().join("docker-compose.yml")).expect("it is there");
-    serde_saphyr::from_str(&text).expect("docker-compose.yml is yaml")
+    serde_saphyr::from_str(&read("docker-compose.yml")).expect("docker-compose.yml is yaml")
+}
+
+fn read(path: &str) -> String {
+    std::fs::read_to_string(root().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
+}
+
+fn between<'a>(text: &'a str, before: &str, after: &str) -> &'a str {
+    let found = text.split_once(before).and_then(|(_, rest)| rest.split_once(after));
+    found.unwrap_or_else(|| panic!("nothing between {before:?} and {after:?}")).0
+}
+
+/// The file name of a library in a line such as `libz.so.1 => /lib/…/libz.so.1 (0x…)`.
+fn library(line: &str) -> Option<&str> {
+    let (_, path) = line.split_once(" => ")?;
+    path.split_whitespace().next()?.rsplit('/').next()
+}
+
+/// The program: beside the folder of the test executables.
+fn setpoint() -> PathBuf {
+    let test = std::env::current_exe().expect("this test's path");
+    let beside = test.parent().and_then(Path::parent).map(|folder| folder.join("setpoint"));
+    beside.filter(|path| path.is_file()).expect("the program is built: cargo build -p setpoint")
 }
 
 /// A Compose parser of this machine.
@@ -120,7 +182,8 @@ fn parser() -> Option<&'static [&'static str]> {
 }
 
 fn answers(program: &[&str]) -> bool {
-    let flag = if program == ["promtool"] { "--version" } else { "version" };
+    let composes = PARSERS.contains(&program);
+    let flag = if composes { "version" } else { "--version" };
     let mut command = Command::new(program[0]);
     command.args(&program[1..]).arg(flag).output().is_ok_and(|output| output.status.success())
 }

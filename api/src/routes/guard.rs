@@ -3,12 +3,12 @@
 use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
-use axum::body::{Body, Bytes, to_bytes};
+use axum::body::{Body, Bytes};
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use futures::FutureExt;
+use futures::{FutureExt, StreamExt};
 use setpoint_schemas::REQUEST_BYTES_MAX;
 use tracing::error;
 
@@ -20,6 +20,8 @@ use crate::status::ApiError;
 pub(crate) const REQUEST_BODY_BYTES_MAX: usize = REQUEST_BYTES_MAX;
 /// A node's report: a snapshot of some ten thousand pods with their containers.
 pub(crate) const REPORT_BODY_BYTES_MAX: usize = 8 << 20;
+/// What of a body over its bound is read only to be dropped; a caller of more is cut off.
+const DROPPED_BYTES_MAX: usize = 256 << 20;
 /// A body that takes longer is not coming.
 const BODY_PATIENCE: Duration = Duration::from_secs(30);
 
@@ -44,12 +46,29 @@ pub(crate) async fn guard(State(app): State<Shared>, mut call: Request, next: Ne
 
 /// The whole body, within a bound and in time.
 pub(crate) async fn body_of(body: Body, max: usize) -> Result<Bytes, ApiError> {
-    let read = tokio::time::timeout(BODY_PATIENCE, to_bytes(body, max)).await;
+    let read = tokio::time::timeout(BODY_PATIENCE, bounded(body, max)).await;
     let slow = |_| ApiError::new(StatusCode::REQUEST_TIMEOUT, "the body did not arrive in time");
-    read.map_err(slow)?.map_err(|_| {
-        let message = format!("the body is larger than {max} bytes, or broke off");
-        ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, message)
-    })
+    read.map_err(slow)?
+}
+
+/// What is over the bound is read on and dropped: a caller who is cut off while it still sends
+/// learns of a broken connection, and never of the bound.
+async fn bounded(body: Body, max: usize) -> Result<Bytes, ApiError> {
+    let (mut stream, mut held, mut bytes) = (body.into_data_stream(), Vec::new(), 0_usize);
+    while let Some(part) = stream.next().await {
+        let part = part.map_err(|_| ApiError::bad_request("the body broke off"))?;
+        bytes = bytes.saturating_add(part.len());
+        match bytes {
+            _ if bytes <= max => held.extend_from_slice(&part),
+            _ if bytes <= DROPPED_BYTES_MAX => held = Vec::new(),
+            _ => break,
+        }
+    }
+    if bytes <= max {
+        return Ok(held.into());
+    }
+    let message = format!("the body is larger than {max} bytes");
+    Err(ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, message))
 }
 
 fn actor_of(app: &Shared, headers: &HeaderMap, path: &str) -> Result<Actor, ApiError> {

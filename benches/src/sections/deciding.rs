@@ -180,5 +180,6 @@ fn epoch_record(outcome: &Outcome) -> EpochRecord {
         settings_hash: 0,
         settings: String::new(),
         rules: "1".to_owned(),
+        refused: Vec::new(),
     }
 }

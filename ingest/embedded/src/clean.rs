@@ -10,7 +10,7 @@ use setpoint_ingest::{LogError, LogRecord};
 use setpoint_schemas::{Cleanup, Position, Topic};
 
 use crate::keys;
-use crate::reader::scan;
+use crate::reader::{Page, scan};
 use crate::shared::Shared;
 
 /// What a cleanup forgot.
@@ -114,11 +114,11 @@ fn each(
     end: i64,
     mut go_on: impl FnMut(&[LogRecord]) -> Result<bool, LogError>,
 ) -> Result<(), LogError> {
-    let (mut next, mut records) = (from, Vec::new());
+    let mut next = from;
     while next < end {
-        records.clear();
-        next = scan(shared, partition, next, end, SCAN_RECORDS_MAX, &mut records)?;
-        if !go_on(&records)? {
+        let mut page = Page::new(SCAN_RECORDS_MAX);
+        next = scan(shared, partition, next, end, &mut page)?;
+        if !go_on(&page.records)? {
             break;
         }
     }

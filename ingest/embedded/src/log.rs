@@ -132,9 +132,9 @@ impl Log for EmbeddedLog {
         max: usize,
     ) -> Result<Vec<LogRecord>, LogError> {
         let end = self.shared.end(topic, partition)?;
-        let mut records = Vec::new();
-        reader::scan(&self.shared, (topic, partition), offset.max(0), end, max, &mut records)?;
-        Ok(records)
+        let mut page = reader::Page::new(max);
+        reader::scan(&self.shared, (topic, partition), offset.max(0), end, &mut page)?;
+        Ok(page.records)
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
 use rocksdb::{Direction, IteratorMode, ReadOptions};
-use setpoint_ingest::{LogError, LogRecord, Reader};
+use setpoint_ingest::{LogError, LogRecord, READ_BYTES_MAX, Reader};
 use setpoint_schemas::{Cut, Position, Topic};
 
 use crate::shared::Shared;
@@ -57,11 +57,13 @@ impl Reader for EmbeddedReader {
             if ready.is_empty() {
                 break;
             }
+            let mut page = Page::new(max);
             for (partition, end) in ready {
                 let from = self.next[&partition];
-                let next = scan(&self.shared, partition, from, end, max, &mut records)?;
+                let next = scan(&self.shared, partition, from, end, &mut page)?;
                 self.next.insert(partition, next);
             }
+            records = page.records;
         }
         Ok(records)
     }
@@ -71,15 +73,36 @@ impl Reader for EmbeddedReader {
     }
 }
 
-/// Reads records of a partition until there are `max` in all, and answers the next offset: past
-/// the last record read, or the end when what is left is a gap of compaction.
+/// Records that are read together, until they are as many or as large as they may be.
+pub(crate) struct Page {
+    pub(crate) records: Vec<LogRecord>,
+    bytes: usize,
+    records_max: usize,
+}
+
+impl Page {
+    pub(crate) fn new(records_max: usize) -> Self {
+        Page { records: Vec::new(), bytes: 0, records_max }
+    }
+
+    fn is_full(&self) -> bool {
+        self.records.len() >= self.records_max || self.bytes >= READ_BYTES_MAX
+    }
+
+    fn push(&mut self, record: LogRecord) {
+        self.bytes += record.bytes();
+        self.records.push(record);
+    }
+}
+
+/// Reads records of a partition until the page is full, and answers the next offset: past the
+/// last record read, or the end when what is left is a gap of compaction.
 pub(crate) fn scan(
     shared: &Shared,
     (topic, partition): (Topic, i32),
     from: i64,
     end: i64,
-    max: usize,
-    records: &mut Vec<LogRecord>,
+    page: &mut Page,
 ) -> Result<i64, LogError> {
     let at = |offset| keys::record(Position { topic, partition, offset });
     let mut bounded = ReadOptions::default();
@@ -89,7 +112,7 @@ pub(crate) fn scan(
     let from = at(from);
     let mode = IteratorMode::From(&from, Direction::Forward);
     for row in shared.db.iterator_opt(mode, bounded) {
-        if records.len() >= max {
+        if page.is_full() {
             return Ok(next);
         }
         let (key, bytes) = row.map_err(|error| LogError::permanent(attempt(), error))?;
@@ -97,7 +120,7 @@ pub(crate) fn scan(
             .and_then(|offset| value::decode(Position { topic, partition, offset }, &bytes))
             .ok_or_else(|| LogError::permanent(attempt(), "a stored record is damaged"))?;
         next = record.position.offset + 1;
-        records.push(record);
+        page.push(record);
     }
     Ok(next.max(end))
 }

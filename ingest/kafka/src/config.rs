@@ -38,8 +38,10 @@ impl Settings {
     /// A client that asks and reads. It joins no group; librdkafka wants the id all the same.
     pub(crate) fn consumer(&self, isolation: &str) -> ClientConfig {
         let mut config = self.client();
-        if config.get("group.id").is_none() {
-            config.set("group.id", "setpoint");
+        for (property, ours) in [("group.id", "setpoint"), (AHEAD, AHEAD_KBYTES_MAX)] {
+            if config.get(property).is_none() {
+                config.set(property, ours);
+            }
         }
         config
             .set("enable.auto.commit", "false")
@@ -74,6 +76,11 @@ impl Settings {
 
 /// Between two tries to connect: a broker that is back should not wait for its engines.
 const RECONNECT_MS_MAX: &str = "1000";
+/// What a reader fetches ahead of who reads it, in KiB.
+const AHEAD: &str = "queued.max.messages.kbytes";
+/// Two reads; librdkafka's own 64 MiB for each of several readers is a fleet's
+/// whole memory.
+const AHEAD_KBYTES_MAX: &str = "16384";
 /// How long a question to the brokers may take: a few elections of a partition's leader.
 pub(crate) const ANSWER_WAIT: Duration = Duration::from_secs(10);
 /// How long a record may take until it is acknowledged. Below the transaction's own timeout, so

@@ -8,7 +8,7 @@ use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::KafkaError;
 use rdkafka::{Offset, TopicPartitionList};
 use setpoint_ingest::{
-    Appender, AppenderKind, Entry, Log, LogError, LogRecord, Reader, partition_of,
+    Appender, AppenderKind, Entry, Log, LogError, LogRecord, READ_BYTES_MAX, Reader, partition_of,
 };
 use setpoint_schemas::{Cut, Topic};
 
@@ -190,6 +190,9 @@ impl Log for KafkaLog {
                 until = until.min(began + OPEN_WAIT);
             }
             records.extend(reader.poll(max - records.len(), READ_AT_WAIT)?);
+            if records.iter().map(LogRecord::bytes).sum::<usize>() >= READ_BYTES_MAX {
+                break;
+            }
         }
         Ok(records)
     }

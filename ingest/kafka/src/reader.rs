@@ -7,7 +7,7 @@ use rdkafka::error::KafkaError;
 use rdkafka::message::{BorrowedMessage, Headers, Message};
 use rdkafka::types::RDKafkaErrorCode;
 use rdkafka::{Offset, TopicPartitionList};
-use setpoint_ingest::{LogError, LogRecord, Reader};
+use setpoint_ingest::{LogError, LogRecord, READ_BYTES_MAX, Reader};
 use setpoint_schemas::cloudevents::Header;
 use setpoint_schemas::{Cut, Position, Topic};
 
@@ -44,11 +44,15 @@ impl KafkaReader {
 impl Reader for KafkaReader {
     fn poll(&mut self, max: usize, wait: Duration) -> Result<Vec<LogRecord>, LogError> {
         let mut records = Vec::new();
-        let mut wait = wait;
-        while records.len() < max {
+        let (mut wait, mut bytes) = (wait, 0);
+        while records.len() < max && bytes < READ_BYTES_MAX {
             match self.consumer.poll(wait) {
                 None => break,
-                Some(Ok(message)) => records.extend(record_of(&message)),
+                Some(Ok(message)) => {
+                    let record = record_of(&message);
+                    bytes += record.as_ref().map_or(0, LogRecord::bytes);
+                    records.extend(record);
+                }
                 // What was read before the error is handed out first; the error comes again.
                 Some(Err(_)) if !records.is_empty() => break,
                 Some(Err(error)) => return Err(failure(error)),

@@ -4,6 +4,7 @@
 //! Needs Java and Kafka's jars (`scripts/kafka-jars`), looked for in `SETPOINT_KAFKA_LIBS`.
 
 mod proxy;
+mod security;
 
 use std::fs::File;
 use std::io;
@@ -17,12 +18,15 @@ use rdkafka::consumer::{BaseConsumer, Consumer};
 use crate::Settings;
 pub use proxy::{Fault, Proxy};
 
+pub use security::{Door, Identity, PASSWORD, USER};
+
 /// A running Kafka.
 pub struct Kafka {
     folder: tempfile::TempDir,
     libs: PathBuf,
     /// Where it says that it is.
     advertised: u16,
+    doors: Vec<(Door, u16)>,
     server: Option<Child>,
 }
 
@@ -39,7 +43,17 @@ impl Kafka {
     #[must_use]
     pub fn start() -> Option<Kafka> {
         let port = free_port();
-        Kafka::start_at(port, port)
+        Kafka::start_at(port, port, &[], None)
+    }
+
+    /// Starts one that is reached by these doors too, with this identity where they speak TLS.
+    ///
+    /// # Panics
+    /// As [`Kafka::start`].
+    #[must_use]
+    pub fn start_with(doors: &[Door], identity: Option<&Identity>) -> Option<Kafka> {
+        let port = free_port();
+        Kafka::start_at(port, port, doors, identity)
     }
 
     /// Starts one whose clients come through this proxy, which forwards to it from now on.
@@ -50,10 +64,15 @@ impl Kafka {
     pub fn start_behind(proxy: &Proxy) -> Option<Kafka> {
         let port = free_port();
         proxy.forward(port);
-        Kafka::start_at(port, proxy.port())
+        Kafka::start_at(port, proxy.port(), &[], None)
     }
 
-    fn start_at(port: u16, advertised: u16) -> Option<Kafka> {
+    fn start_at(
+        port: u16,
+        advertised: u16,
+        doors: &[Door],
+        identity: Option<&Identity>,
+    ) -> Option<Kafka> {
         let libs = libs();
         if let Err(why) = is_present(&libs) {
             let required = std::env::var("SETPOINT_REQUIRE_REAL").is_ok_and(|value| value == "1");
@@ -62,11 +81,13 @@ impl Kafka {
             return None;
         }
         let folder = tempfile::tempdir().expect("a folder for Kafka");
-        let properties = folder.path().join("server.properties");
+        let doors: Vec<(Door, u16)> = doors.iter().map(|door| (*door, free_port())).collect();
         let ports = (port, advertised, free_port());
-        std::fs::write(&properties, properties_of(folder.path(), ports))
+        let properties = properties_of(folder.path(), ports, &doors)
+            + &security::properties_of(folder.path(), &doors, identity);
+        std::fs::write(folder.path().join("server.properties"), properties)
             .expect("server.properties is written");
-        let mut kafka = Kafka { folder, libs, advertised, server: None };
+        let mut kafka = Kafka { folder, libs, advertised, doors, server: None };
         kafka.format();
         kafka.resume();
         Some(kafka)
@@ -76,6 +97,16 @@ impl Kafka {
     #[must_use]
     pub fn bootstrap_servers(&self) -> String {
         format!("127.0.0.1:{}", self.advertised)
+    }
+
+    /// Where clients find one of its doors.
+    ///
+    /// # Panics
+    /// When it was started without it.
+    #[must_use]
+    pub fn servers_at(&self, door: Door) -> String {
+        let found = self.doors.iter().find(|(other, _)| *other == door);
+        format!("localhost:{}", found.expect("it was started with this door").1)
     }
 
     /// Settings of a log on it.
@@ -127,6 +158,7 @@ impl Kafka {
         let properties = self.folder.path().join("server.properties");
         let mut java = self.java("kafka.tools.StorageTool");
         java.args(["format", "-t", CLUSTER_ID, "-c"]).arg(properties);
+        java.args(self.doors.iter().flat_map(|(door, _)| door.format_arguments()));
         let status = java.status().expect("java starts");
         assert!(status.success(), "the storage is not formatted:\n{}", self.log());
     }
@@ -159,15 +191,22 @@ impl Drop for Kafka {
     }
 }
 
-fn properties_of(folder: &Path, (port, advertised, controller): (u16, u16, u16)) -> String {
+fn properties_of(
+    folder: &Path,
+    (port, advertised, controller): (u16, u16, u16),
+    doors: &[(Door, u16)],
+) -> String {
+    let listeners = security::listeners(doors, "127.0.0.1");
+    let told = security::listeners(doors, "localhost");
+    let protocols = security::protocols(doors);
     format!(
         "process.roles=broker,controller
 node.id=1
 controller.quorum.voters=1@127.0.0.1:{controller}
 controller.listener.names=CONTROLLER
-listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}
-advertised.listeners=PLAINTEXT://127.0.0.1:{advertised}
-listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT
+listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}{listeners}
+advertised.listeners=PLAINTEXT://127.0.0.1:{advertised}{told}
+listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT{protocols}
 log.dirs={}
 offsets.topic.replication.factor=1
 offsets.topic.num.partitions=1

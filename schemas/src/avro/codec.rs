@@ -91,7 +91,7 @@ pub enum EncodeError {
 /// How records are written and read. Cheap to clone; shared freely.
 #[derive(Debug, Clone, Default)]
 pub struct Codec {
-    ids: Option<std::sync::Arc<SchemaIds>>,
+    ids: Option<SchemaIds>,
 }
 
 impl Codec {
@@ -104,7 +104,7 @@ impl Codec {
     /// Writes Confluent's format with these ids, and reads both formats.
     #[must_use]
     pub fn confluent(ids: SchemaIds) -> Self {
-        Codec { ids: Some(std::sync::Arc::new(ids)) }
+        Codec { ids: Some(ids) }
     }
 
     /// The record's bytes, header included.
@@ -134,12 +134,18 @@ impl Codec {
         write_datum(record, out).inspect_err(|_| out.truncate(start))
     }
 
+    /// The ids that it writes and reads with; `None` without a schema registry.
+    #[must_use]
+    pub fn ids(&self) -> Option<&SchemaIds> {
+        self.ids.as_ref()
+    }
+
     /// Which record these bytes are, by their header alone.
     ///
     /// # Errors
     /// [`DecodeError`] when the header is short, foreign or unknown.
     pub fn kind_of(&self, bytes: &[u8]) -> Result<RecordKind, DecodeError> {
-        frame::split(self.ids.as_deref(), bytes).map(|(writer, _)| writer.kind())
+        frame::split(self.ids.as_ref(), bytes).map(|(writer, _)| writer.kind())
     }
 
     /// The record that these bytes are, whichever of the two formats and of our schema versions
@@ -148,7 +154,7 @@ impl Codec {
     /// # Errors
     /// [`DecodeError`], which names why.
     pub fn decode<R: Record>(&self, bytes: &[u8]) -> Result<R, DecodeError> {
-        let (writer, datum) = frame::split(self.ids.as_deref(), bytes)?;
+        let (writer, datum) = frame::split(self.ids.as_ref(), bytes)?;
         if writer.kind() != R::KIND {
             return Err(DecodeError::OtherRecord {
                 found: writer.kind().name(),

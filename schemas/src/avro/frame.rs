@@ -4,6 +4,7 @@
 //! fingerprint, little endian); Confluent's wire format (a zero byte and a big-endian 32-bit id).
 
 use std::collections::HashMap;
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
 use super::codec::DecodeError;
 use super::table::{self, InvalidSchema, Writer};
@@ -18,37 +19,61 @@ const CONFLUENT_MAGIC: u8 = 0;
 /// Magic byte and id.
 const CONFLUENT_HEADER_BYTES: usize = 5;
 
-/// The ids that a schema registry gave to our schemas. The caller learns them from the registry.
+/// The ids that a schema registry gave to our schemas. The caller learns them from the registry,
+/// some only while it reads: clones learn together.
 #[derive(Debug, Clone, Default)]
 pub struct SchemaIds {
+    table: Arc<RwLock<Ids>>,
+}
+
+#[derive(Debug, Default)]
+struct Ids {
     writing: HashMap<RecordKind, u32>,
     reading: HashMap<u32, [u8; 8]>,
 }
 
+/// Ids learned while reading: far more than a registry gives to one log's schemas, and few enough
+/// when garbage on the log happens to name foreign ones.
+const LEARNED_MAX: usize = 10_000;
+
 impl SchemaIds {
     /// The id of a record's current schema: written from now on, and read.
-    pub fn insert(&mut self, kind: RecordKind, id: u32) {
-        self.writing.insert(kind, id);
-        self.reading.insert(id, *table::current(kind).rabin_fingerprint());
+    pub fn insert(&self, kind: RecordKind, id: u32) {
+        let mut table = self.table.write().unwrap_or_else(PoisonError::into_inner);
+        table.writing.insert(kind, id);
+        table.reading.insert(id, *table::current(kind).rabin_fingerprint());
     }
 
-    /// The schema behind an id met while reading; it may be an earlier one of ours.
+    /// The schema behind an id met while reading; it may be an earlier one of ours. When very many
+    /// are known already it is not kept.
     ///
     /// # Errors
     /// [`InvalidSchema`] when the text is not an Avro schema.
-    pub fn learn(&mut self, id: u32, schema_json: &str) -> Result<(), InvalidSchema> {
-        self.reading.insert(id, fingerprint_of(schema_json)?);
+    pub fn learn(&self, id: u32, schema_json: &str) -> Result<(), InvalidSchema> {
+        let fingerprint = fingerprint_of(schema_json)?;
+        let mut table = self.table.write().unwrap_or_else(PoisonError::into_inner);
+        if table.reading.len() < LEARNED_MAX {
+            table.reading.insert(id, fingerprint);
+        }
         Ok(())
     }
 
     /// Whether the schema behind this id is known.
     #[must_use]
     pub fn knows(&self, id: u32) -> bool {
-        self.reading.contains_key(&id)
+        self.read().reading.contains_key(&id)
     }
 
     pub(super) fn id_of(&self, kind: RecordKind) -> Option<u32> {
-        self.writing.get(&kind).copied()
+        self.read().writing.get(&kind).copied()
+    }
+
+    fn fingerprint_of(&self, id: u32) -> Option<[u8; 8]> {
+        self.read().reading.get(&id).copied()
+    }
+
+    fn read(&self) -> RwLockReadGuard<'_, Ids> {
+        self.table.read().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -99,7 +124,7 @@ fn split_confluent<'a>(
         return Err(DecodeError::Short { bytes: bytes.len() });
     };
     let id = u32::from_be_bytes([header[1], header[2], header[3], header[4]]);
-    let fingerprint = ids.and_then(|ids| ids.reading.get(&id)).copied();
+    let fingerprint = ids.and_then(|ids| ids.fingerprint_of(id));
     let fingerprint = fingerprint.ok_or(DecodeError::UnknownSchemaId { id })?;
     let writer = table::writer(fingerprint).ok_or(DecodeError::ForeignSchemaId { id })?;
     Ok((writer, datum))

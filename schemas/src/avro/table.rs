@@ -41,6 +41,12 @@ const EARLIER: &[(RecordKind, &str)] = &[
     (RecordKind::DeadLetter, include_str!("../../avro/earlier/dead_letter/v1.avsc")),
 ];
 
+/// The earlier schemas that records on the log may have been written with, as JSON, each with its
+/// record.
+pub fn earlier_schemas() -> impl Iterator<Item = (RecordKind, &'static str)> {
+    EARLIER.iter().copied()
+}
+
 /// A schema that a record was written with.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Writer {

@@ -57,9 +57,14 @@ impl House {
 
     /// Starts the engine of this name on this port.
     pub(crate) fn start_engine(&mut self, name: &str, port: u16) {
+        self.start_engine_with(name, port, &[]);
+    }
+
+    /// The same with settings of its own.
+    pub(crate) fn start_engine_with(&mut self, name: &str, port: u16, more: &[(&str, &str)]) {
         let address = format!("127.0.0.1:{port}");
-        let settings = [("SETPOINT_ENGINE__NAME", name), ("SETPOINT_API__ADDRESS", &address)];
-        self.start("engine", name, &settings);
+        let own = [("SETPOINT_ENGINE__NAME", name), ("SETPOINT_API__ADDRESS", &address)];
+        self.start("engine", name, &[&own, more].concat());
     }
 
     /// Starts the agent of this node.
@@ -93,6 +98,30 @@ impl House {
     pub(crate) fn signal(&self, name: &str, signal: Signal) {
         let pid = self.children[name].id();
         processes::signal(i32::try_from(pid).expect("a pid"), signal);
+    }
+
+    /// The process of a role.
+    pub(crate) fn pid(&self, name: &str) -> u32 {
+        self.children[name].id()
+    }
+
+    /// Runs a verb of the program in this folder, to its end.
+    pub(crate) fn run(&self, arguments: &[&str]) -> Output {
+        self.run_with(arguments, &[])
+    }
+
+    /// The same with settings of its own.
+    pub(crate) fn run_with(&self, arguments: &[&str], settings: &[(&str, &str)]) -> Output {
+        let mut verb = self.command(arguments);
+        verb.env("SETPOINT_DATA_DIR", self.path.join("client"));
+        verb.envs(settings.iter().copied()).output().expect("the program starts")
+    }
+
+    /// Waits until a role ended by itself, badly; all that it printed.
+    pub(crate) async fn ended(&mut self, name: &str, within: Duration) -> String {
+        let code = self.ends(name, within).await;
+        assert_ne!(code, Some(0), "{name} ended well: {}", self.log_text(name));
+        self.log_text(name)
     }
 
     /// Looks until it is so; the closure says what is, while it is not so yet.
@@ -157,6 +186,11 @@ impl House {
             .current_dir(&self.path)
             .stdin(Stdio::null());
         command
+    }
+
+    /// All that a role printed.
+    pub(crate) fn log_text(&self, name: &str) -> String {
+        fs::read_to_string(self.log(name)).unwrap_or_default()
     }
 
     fn log(&self, name: &str) -> PathBuf {

@@ -28,3 +28,6 @@ mod reasons;
 mod outage;
 mod simulated_fleet;
 mod two_agents;
+mod bad_input;
+mod guarded_kafka;
+mod schema_registry;

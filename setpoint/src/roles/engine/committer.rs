@@ -2,7 +2,6 @@
 //! shown, answered and checkpointed.
 
 use std::sync::Arc;
-use std::sync::mpsc::Receiver;
 
 use anyhow::Context as _;
 use setpoint_dataflow::{CheckpointRow, Outcome};
@@ -13,6 +12,7 @@ use setpoint_store::Checkpoint;
 
 use super::feed::{self, Audience};
 use super::metrics::Metrics;
+use super::queue::Receiver;
 use super::waiters::Waiters;
 
 /// Epochs of one append: enough to follow the engine, few enough to answer the first soon.
@@ -25,6 +25,14 @@ pub(super) struct Commit {
     pub(super) dead_letters: Vec<Entry>,
     /// The input cut and the checkpoint's rows, when it is time for one.
     pub(super) rows: Option<(Cut, Vec<CheckpointRow>)>,
+}
+
+impl Commit {
+    /// The bytes of its dead letters, which alone may be many.
+    pub(super) fn bytes(&self) -> usize {
+        let bytes = |letter: &Entry| letter.key.len() + letter.value.as_ref().map_or(0, Vec::len);
+        self.dead_letters.iter().map(bytes).sum()
+    }
 }
 
 /// Commits what the engine decides, in order.
@@ -43,7 +51,7 @@ pub(super) struct Committer {
 
 impl Committer {
     /// Commits until the engine hangs up.
-    pub(super) fn run(mut self, receive: Receiver<Commit>) -> anyhow::Result<()> {
+    pub(super) fn run(mut self, receive: Receiver) -> anyhow::Result<()> {
         while let Ok(first) = receive.recv() {
             let mut commits = vec![first];
             while commits.len() < EPOCHS_TOGETHER_MAX {
@@ -52,14 +60,16 @@ impl Committer {
                     Err(_) => break,
                 }
             }
+            let bytes = commits.iter().map(Commit::bytes).sum();
             self.commit(commits)?;
+            receive.committed(bytes);
         }
         Ok(())
     }
 
-    fn commit(&mut self, commits: Vec<Commit>) -> anyhow::Result<()> {
+    fn commit(&mut self, mut commits: Vec<Commit>) -> anyhow::Result<()> {
         let mut entries = Vec::new();
-        for commit in &commits {
+        for commit in &mut commits {
             self.entries_of(commit, &mut entries)?;
         }
         let started = std::time::Instant::now();
@@ -101,7 +111,8 @@ impl Committer {
             .context("failed to write the checkpoint")
     }
 
-    fn entries_of(&self, commit: &Commit, entries: &mut Vec<Entry>) -> anyhow::Result<()> {
+    /// All that an epoch appends; its dead letters are taken out of it.
+    fn entries_of(&self, commit: &mut Commit, entries: &mut Vec<Entry>) -> anyhow::Result<()> {
         let writer = &self.writer;
         entries.push(writer.epoch(&commit.record)?);
         for (key, resource) in &commit.outcome.resources {
@@ -119,7 +130,7 @@ impl Committer {
         for decision in &commit.outcome.decisions {
             entries.push(writer.decision(decision)?);
         }
-        entries.extend(commit.dead_letters.iter().cloned());
+        entries.append(&mut commit.dead_letters);
         Ok(())
     }
 }

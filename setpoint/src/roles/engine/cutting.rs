@@ -3,8 +3,8 @@
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use setpoint_ingest::entry::Writer;
-use setpoint_ingest::{Decoder, Entry, Log, LogError, LogRecord, Reader, covers};
-use setpoint_schemas::{Cut, CutEntry, Sourced, Topic};
+use setpoint_ingest::{Decoder, Entry, Log, LogError, LogRecord, READ_BYTES_MAX, Reader, covers};
+use setpoint_schemas::{Cut, CutEntry, RefusedEntry, Sourced, Topic};
 use tracing::warn;
 
 /// Records of one epoch at most: its decisions are one append, which must stay small enough to be
@@ -23,6 +23,7 @@ pub(super) struct Batch {
     pub(super) inputs: Vec<Sourced>,
     pub(super) dead_letters: Vec<Entry>,
     pub(super) cut: Vec<CutEntry>,
+    pub(super) refused: Vec<RefusedEntry>,
     pub(super) records: usize,
 }
 
@@ -60,15 +61,24 @@ impl Cutter {
         let mut complete = false;
         if due_ms.is_some_and(|due| due <= time_ms) {
             let ends = log.ends(&Topic::INPUTS)?;
-            while !covers(&self.reader.position(), &ends) && records.len() < EPOCH_RECORDS_MAX {
+            while !covers(&self.reader.position(), &ends) && !is_full(&records) {
                 records.extend(self.reader.poll(EPOCH_RECORDS_MAX, Duration::from_millis(1))?);
             }
             complete = covers(&self.reader.position(), &ends);
         }
         records.sort_by_key(|record| record.position);
-        let (inputs, dead_letters) = self.decode(&records);
         let cut = self.moved();
-        Ok(Batch { time_ms, complete, inputs, dead_letters, cut, records: records.len() })
+        let mut batch = Batch {
+            time_ms,
+            complete,
+            inputs: Vec::with_capacity(records.len()),
+            dead_letters: Vec::new(),
+            cut,
+            refused: Vec::new(),
+            records: records.len(),
+        };
+        records.iter().for_each(|record| self.take(record, &mut batch));
+        Ok(batch)
     }
 
     /// The records that are there; the first ones that come, when none are.
@@ -88,19 +98,22 @@ impl Cutter {
         }
     }
 
-    fn decode(&self, records: &[LogRecord]) -> (Vec<Sourced>, Vec<Entry>) {
-        let (mut inputs, mut dead_letters) = (Vec::with_capacity(records.len()), Vec::new());
-        for record in records {
-            match self.decoder.decode(record) {
-                Ok(Some(sourced)) => inputs.push(sourced),
-                Ok(None) => {}
-                Err(letter) => {
-                    warn!(position = %record.position, reason = %letter.reason, "record set aside");
-                    dead_letters.extend(self.writer.dead_letter(&letter).ok());
-                }
+    /// A record becomes an input, or a dead letter.
+    fn take(&self, record: &LogRecord, batch: &mut Batch) {
+        let position = record.position;
+        match self.decoder.decode(record) {
+            Ok(Some(sourced)) => batch.inputs.push(sourced),
+            Ok(None) => {}
+            Err(letter) => {
+                warn!(%position, reason = %letter.reason, "record set aside");
+                batch.dead_letters.extend(self.writer.dead_letter(&letter).ok());
+                batch.refused.push(RefusedEntry {
+                    topic: position.topic.name().to_owned(),
+                    partition: position.partition,
+                    offset: position.offset,
+                });
             }
         }
-        (inputs, dead_letters)
     }
 
     /// The partitions that moved since the last batch.
@@ -119,6 +132,12 @@ impl Cutter {
     pub(super) fn taken(&self) -> &Cut {
         &self.taken
     }
+}
+
+/// Whether an epoch takes no more, so that its memory is bounded too.
+fn is_full(records: &[LogRecord]) -> bool {
+    records.len() >= EPOCH_RECORDS_MAX
+        || records.iter().map(LogRecord::bytes).sum::<usize>() >= READ_BYTES_MAX
 }
 
 /// The wall clock, milliseconds since 1970: engine time comes from here and nowhere else.

@@ -1,5 +1,7 @@
 //! The manifest gate behind the API's port, and records rendered for people.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 use setpoint_api::KindInfo;
 use setpoint_api::ports::{Gate, Gated};
@@ -44,27 +46,46 @@ impl Gate for ManifestGate {
 }
 
 /// A record's value as JSON; what does not decode says so.
-pub(super) fn decoded(topic: Topic, bytes: &[u8]) -> Value {
+pub(super) fn decoded(codec: &Codec, topic: Topic, bytes: &[u8]) -> Value {
     match topic {
-        Topic::Requests => as_json::<Request>(bytes),
-        Topic::Nodes => as_json::<NodeRecord>(bytes),
-        Topic::Leases => as_json::<Lease>(bytes),
-        Topic::Pods => match as_json::<PodObserved>(bytes) {
-            Value::Object(map) if map.contains_key("undecodable") => as_json::<NodeSnapshot>(bytes),
+        Topic::Requests => as_json::<Request>(codec, bytes),
+        Topic::Nodes => as_json::<NodeRecord>(codec, bytes),
+        Topic::Leases => as_json::<Lease>(codec, bytes),
+        Topic::Pods => match as_json::<PodObserved>(codec, bytes) {
+            Value::Object(map) if map.contains_key("undecodable") => {
+                as_json::<NodeSnapshot>(codec, bytes)
+            }
             pod => pod,
         },
-        Topic::Desired => as_json::<Resource>(bytes),
-        Topic::Placements => as_json::<Placement>(bytes),
-        Topic::Epochs => as_json::<EpochRecord>(bytes),
-        Topic::Decisions => as_json::<Decision>(bytes),
-        Topic::Telemetry => as_json::<UsageSample>(bytes),
-        Topic::Alerts => as_json::<setpoint_schemas::Alert>(bytes),
-        Topic::DeadLetter => as_json::<DeadLetter>(bytes),
+        Topic::Desired => as_json::<Resource>(codec, bytes),
+        Topic::Placements => as_json::<Placement>(codec, bytes),
+        Topic::Epochs => as_json::<EpochRecord>(codec, bytes),
+        Topic::Decisions => as_json::<Decision>(codec, bytes),
+        Topic::Telemetry => as_json::<UsageSample>(codec, bytes),
+        Topic::Alerts => as_json::<setpoint_schemas::Alert>(codec, bytes),
+        Topic::DeadLetter => dead_letter(codec, bytes),
     }
 }
 
-fn as_json<R: Record + serde::Serialize>(bytes: &[u8]) -> Value {
-    match Codec::single_object().decode::<R>(bytes) {
+/// A dead letter with its bytes in base64: as a list of numbers they would take thirty times their
+/// own memory.
+fn dead_letter(codec: &Codec, bytes: &[u8]) -> Value {
+    match codec.decode::<DeadLetter>(bytes) {
+        Ok(letter) => json!({
+            "topic": letter.topic,
+            "partition": letter.partition,
+            "offset": letter.offset,
+            "time_ms": letter.time_ms,
+            "reason": letter.reason,
+            "key": String::from_utf8_lossy(&letter.key),
+            "value": STANDARD.encode(&letter.value),
+        }),
+        Err(error) => json!({"undecodable": error.to_string()}),
+    }
+}
+
+fn as_json<R: Record + serde::Serialize>(codec: &Codec, bytes: &[u8]) -> Value {
+    match codec.decode::<R>(bytes) {
         Ok(record) => json!(record),
         Err(error) => json!({"undecodable": error.to_string()}),
     }

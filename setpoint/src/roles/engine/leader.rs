@@ -1,14 +1,12 @@
 //! The engine thread: recover, fence, lead.
 
 use std::sync::Arc;
-use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use setpoint_dataflow::{Epoch, Outcome};
 use setpoint_ingest::entry::Writer;
 use setpoint_ingest::{AppendError, AppenderKind, Decoder, LogError};
-use setpoint_schemas::avro::Codec;
 use setpoint_schemas::{EpochRecord, Policy, Topic};
 use setpoint_settings::{LogKind, Settings};
 use setpoint_store::Checkpoint;
@@ -20,12 +18,11 @@ use super::cutting::{Cutter, now_ms};
 use super::feed::Audience;
 use super::metrics::Metrics;
 use super::questions::Questions;
+use super::queue::{Sender, queue};
 use super::recovery::Follower;
 use super::waiters::Waiters;
+use super::wire::Wire;
 use super::{SharedLog, feed};
-
-/// Epochs that wait for the log at once; beyond this the engine should wait, not its memory grow.
-const EPOCHS_QUEUED_MAX: usize = 64;
 
 /// A leader that made no epoch for this long is taken over from: several ticks, and half of the
 /// ten seconds in which a fleet should have a leader again.
@@ -46,6 +43,7 @@ pub(super) struct Leader {
     pub(super) waiters: Arc<Waiters>,
     pub(super) questions: Arc<Questions>,
     pub(super) metrics: Arc<Metrics>,
+    pub(super) wire: Wire,
     pub(super) writer: Writer,
     pub(super) closing: CancellationToken,
 }
@@ -79,7 +77,7 @@ impl Leader {
         let mut store = Checkpoint::open(&path)
             .with_context(|| format!("failed to open the checkpoint in {}", path.display()))?;
         let policy = self.settings.engine.policy.clone();
-        let mut follower = Follower::open(&*self.log, &store, policy.clone())?;
+        let mut follower = Follower::open(&*self.log, &store, policy.clone(), &self.wire)?;
         let from = follower.engine.number();
         let mut verdicts = Vec::new();
         follower.catch_up(&*self.log, Some(OPEN_PATIENCE), |outcome| {
@@ -92,7 +90,7 @@ impl Leader {
         for (epoch, verdicts) in verdicts {
             self.waiters.decided(epoch, &verdicts);
         }
-        feed::history(&self.audience.model, &*self.log, &follower.engine)?;
+        feed::history(&self.audience.model, &*self.log, &self.wire.codec, &follower.engine)?;
         if !self.stand_by(&mut follower, &mut store)? {
             return Ok(());
         }
@@ -103,7 +101,7 @@ impl Leader {
         let replayed = follower.engine.number() - from;
         info!(epoch = follower.engine.number(), replayed, "leading");
 
-        let (send, receive) = mpsc::sync_channel(EPOCHS_QUEUED_MAX);
+        let (send, receive) = queue();
         let committer = Committer {
             appender,
             store,
@@ -163,17 +161,12 @@ impl Leader {
     }
 
     /// Cuts, decides, hands over to be committed; until closing, or until the committer is gone.
-    fn epochs(
-        &self,
-        follower: Follower,
-        policy: &Policy,
-        send: mpsc::SyncSender<Commit>,
-    ) -> anyhow::Result<()> {
-        let mut engine = follower.engine;
+    fn epochs(&self, follower: Follower, policy: &Policy, send: Sender) -> anyhow::Result<()> {
+        let (mut engine, taken) = follower.into_parts();
         let term = engine.term() + 1;
-        let reader = self.log.reader(&follower.cut, &Topic::INPUTS)?;
-        let decoder = Decoder::new(Codec::single_object());
-        let mut cutter = Cutter::new(reader, follower.cut, decoder, self.writer.clone());
+        let reader = self.log.reader(&taken, &Topic::INPUTS)?;
+        let decoder = Decoder::with_source(self.wire.codec.clone(), self.wire.source.clone());
+        let mut cutter = Cutter::new(reader, taken, decoder, self.writer.clone());
         let mut due_ms = Some(0);
         let mut wants_cold = true;
         let mut cold_ms = 0;
@@ -212,7 +205,7 @@ impl Leader {
                 policy: settings.then(|| policy.clone()),
                 inputs: batch.inputs,
             };
-            let record = record_of(&epoch, batch.cut, policy);
+            let record = record_of(&epoch, batch.cut, batch.refused, policy);
             let started = Instant::now();
             let outcome = engine.step(epoch);
             self.metrics.stepped(&outcome, batch.records, started.elapsed());
@@ -236,7 +229,7 @@ impl Leader {
         let rows = Some((cutter.taken().clone(), engine.take_rows()));
         let number = engine.number() + 1;
         let epoch = Epoch { number, term, time_ms: engine.time_ms(), ..Epoch::default() };
-        let record = record_of(&epoch, Vec::new(), policy);
+        let record = record_of(&epoch, Vec::new(), Vec::new(), policy);
         let outcome = engine.step(epoch);
         let rows = rows.map(|(cut, mut before)| {
             before.extend(engine.take_rows());
@@ -257,7 +250,12 @@ fn is_passing(error: &anyhow::Error) -> bool {
     })
 }
 
-fn record_of(epoch: &Epoch, cut: Vec<setpoint_schemas::CutEntry>, policy: &Policy) -> EpochRecord {
+fn record_of(
+    epoch: &Epoch,
+    cut: Vec<setpoint_schemas::CutEntry>,
+    refused: Vec<setpoint_schemas::RefusedEntry>,
+    policy: &Policy,
+) -> EpochRecord {
     let settings = serde_json::to_string(policy).unwrap_or_default();
     EpochRecord {
         number: epoch.number,
@@ -272,6 +270,7 @@ fn record_of(epoch: &Epoch, cut: Vec<setpoint_schemas::CutEntry>, policy: &Polic
         settings_hash: hash_of(&settings),
         settings: if epoch.policy.is_some() { settings } else { String::new() },
         rules: setpoint_rules::RULES_VERSION.to_owned(),
+        refused,
     }
 }
 

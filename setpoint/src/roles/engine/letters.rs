@@ -8,11 +8,11 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 use setpoint_api::ports::PortError;
 use setpoint_ingest::entry::Writer;
-use setpoint_ingest::{Decoder, Entry, LogRecord};
+use setpoint_ingest::{Decoder, Entry, LogRecord, READ_BYTES_MAX};
 use setpoint_schemas::avro::Codec;
 use setpoint_schemas::{DeadLetter, Input, Position, Topic};
 
-use super::reader::{PAGE_RECORDS_MAX, Reader, unavailable};
+use super::reader::{PAGE_RECORDS_MAX, Reader, unread};
 
 /// Letters looked through for one, the latest of each partition: two months of one a minute.
 const LETTERS_SEARCHED_MAX: usize = 100_000;
@@ -20,12 +20,13 @@ const LETTERS_SEARCHED_MAX: usize = 100_000;
 const TEXT_CHARS_MAX: usize = 2_000;
 
 impl Reader {
-    /// The latest letters, newest first.
+    /// The latest letters, newest first; fewer where their bytes are many.
     pub(super) fn letters(&self, limit: usize) -> Result<Value, PortError> {
-        let mut letters = Vec::new();
+        let (mut letters, mut bytes) = (Vec::new(), 0);
         self.each_letter(limit.min(PAGE_RECORDS_MAX), |letter| {
+            bytes += letter.value.len();
             letters.push(letter);
-            false
+            bytes >= READ_BYTES_MAX
         })?;
         letters.sort_by_key(|letter| std::cmp::Reverse(letter.time_ms));
         letters.truncate(limit);
@@ -64,20 +65,20 @@ impl Reader {
         mut is_enough: impl FnMut(DeadLetter) -> bool,
     ) -> Result<(), PortError> {
         let topic = Topic::DeadLetter;
-        let page = i64::try_from(PAGE_RECORDS_MAX).unwrap_or(i64::MAX);
-        let ends = self.log.ends(&[topic]).map_err(unavailable)?;
-        let starts = self.log.starts(&[topic]).map_err(unavailable)?;
+        let ends = self.log.ends(&[topic]).map_err(unread)?;
+        let starts = self.log.starts(&[topic]).map_err(unread)?;
         for (_, partition, mut end) in ends.iter() {
             let start = starts.next(topic, partition);
-            let mut given = 0;
+            let (mut given, mut page) = (0, PAGE_RECORDS_MAX);
             while end > start && given < max {
-                let from = (end - page).max(start);
-                let records = self
-                    .log
-                    .read_at(topic, partition, from, PAGE_RECORDS_MAX)
-                    .map_err(unavailable)?;
+                let from = (end - i64::try_from(page).unwrap_or(i64::MAX)).max(start);
+                let records = self.log.read_at(topic, partition, from, page).map_err(unread)?;
+                if is_cut_short(&records, end) && page > 1 {
+                    page /= 2;
+                    continue;
+                }
                 let before = records.iter().rev().filter(|record| record.position.offset < end);
-                for letter in before.filter_map(letter_in).take(max - given) {
+                for letter in before.filter_map(|r| letter_in(&self.codec, r)).take(max - given) {
                     given += 1;
                     if is_enough(letter) {
                         return Ok(());
@@ -90,8 +91,15 @@ impl Reader {
     }
 }
 
-fn letter_in(record: &LogRecord) -> Option<DeadLetter> {
-    Codec::single_object().decode(record.value.as_deref()?).ok()
+/// Whether the bytes of a page came to their bound before its end.
+fn is_cut_short(records: &[LogRecord], end: i64) -> bool {
+    let bytes = records.iter().map(LogRecord::bytes).sum::<usize>();
+    let last = records.last().map_or(end, |record| record.position.offset + 1);
+    bytes >= READ_BYTES_MAX && last < end
+}
+
+fn letter_in(codec: &Codec, record: &LogRecord) -> Option<DeadLetter> {
+    codec.decode(record.value.as_deref()?).ok()
 }
 
 /// The record of a letter as an entry; else why it cannot be one.
@@ -106,7 +114,7 @@ fn again(writer: &Writer, source: Position, letter: DeadLetter) -> Result<Entry,
         headers: Vec::new(),
         timestamp_ms: letter.time_ms,
     };
-    let decoded = Decoder::new(Codec::single_object()).decode(&record);
+    let decoded = Decoder::new(writer.codec().clone()).decode(&record);
     let input = decoded.map_err(|again| format!("it still cannot be used: {}", again.reason))?;
     let entry = match input.map(|sourced| sourced.input) {
         Some(Input::Request(request)) => writer.request(&request),

@@ -3,10 +3,13 @@
 //! Guarantee: nothing is shown or acted upon before the log has acknowledged it.
 
 mod open;
+mod wire;
+mod stray;
 mod recovery;
 mod cutting;
 mod leader;
 mod committer;
+mod queue;
 mod feed;
 mod waiters;
 mod questions;
@@ -50,6 +53,7 @@ pub fn run(settings: Settings) -> anyhow::Result<()> {
 pub(crate) async fn serve(settings: Settings, closing: CancellationToken) -> anyhow::Result<()> {
     let data = &settings.data_dir;
     std::fs::create_dir_all(data).with_context(|| format!("failed to make {}", data.display()))?;
+    let wire = wire::open(&settings.log.schema_registry)?;
     let log = open::log(&settings, &closing)?;
     log.ensure_topics().context("failed to make the topics")?;
     let shared = log.appender(AppenderKind::Shared).context("failed to open an appender")?;
@@ -57,7 +61,7 @@ pub(crate) async fn serve(settings: Settings, closing: CancellationToken) -> any
     let model = Arc::new(ReadModel::new());
     let waiters = Arc::new(waiters::Waiters::default());
     let metrics = Arc::new(metrics::Metrics::new()?);
-    let writer = open::writer(&settings);
+    let writer = open::writer(&settings, &wire.codec);
     let questions = Arc::new(questions::Questions::default());
     let inbox = ports::Inbox {
         appender: Arc::new(std::sync::Mutex::new(shared)),
@@ -70,6 +74,7 @@ pub(crate) async fn serve(settings: Settings, closing: CancellationToken) -> any
     let revisions = Arc::new(reader::Revisions::default());
     let reader = Arc::new(reader::Reader {
         log: log.clone(),
+        codec: wire.codec.clone(),
         model: model.clone(),
         revisions: revisions.clone(),
         questions: questions.clone(),
@@ -109,6 +114,7 @@ pub(crate) async fn serve(settings: Settings, closing: CancellationToken) -> any
         waiters,
         questions,
         metrics,
+        wire,
         writer,
         closing: closing_engine,
     };

@@ -46,9 +46,9 @@ pub(super) fn log(settings: &Settings, closing: &CancellationToken) -> anyhow::R
 }
 
 /// The writer of this engine's entries.
-pub(super) fn writer(settings: &Settings) -> Writer {
+pub(super) fn writer(settings: &Settings, codec: &Codec) -> Writer {
     let source = format!("/setpoint/{}/{}", settings.fleet, settings.engine.name);
-    Writer::new(Codec::single_object(), &source)
+    Writer::new(codec.clone(), &source)
 }
 
 /// The sealing key: from the settings, or made once and kept in the data folder.

@@ -71,11 +71,11 @@ impl From<AppendFailure> for PortError {
 }
 
 /// What the engine would set aside is refused here, where someone waits for the answer.
-fn read_back(entry: Entry) -> Result<Entry, SubmitError> {
+fn read_back(codec: &Codec, entry: Entry) -> Result<Entry, SubmitError> {
     let Entry { topic, key, partition_key, value, headers } = entry;
     let position = Position { topic, partition: 0, offset: 0 };
     let record = LogRecord { position, key, value, headers, timestamp_ms: 0 };
-    match Decoder::new(Codec::single_object()).decode(&record) {
+    match Decoder::new(codec.clone()).decode(&record) {
         Ok(_) => {
             let LogRecord { key, value, headers, .. } = record;
             Ok(Entry { topic, key, partition_key, value, headers })
@@ -98,7 +98,7 @@ impl Requests for Inbox {
             if bytes > REQUEST_BYTES_MAX {
                 return Err(SubmitError::TooLarge { bytes, max: REQUEST_BYTES_MAX });
             }
-            let entry = read_back(entry)?;
+            let entry = read_back(self.writer.codec(), entry)?;
             let verdict = self.waiters.wait(&request.id);
             if let Err(failure) = self.append(vec![entry]).await {
                 self.waiters.forget(&request.id);

@@ -8,6 +8,7 @@ use setpoint_api::ReadModel;
 use setpoint_api::ports::{Explain, LogReads, PortError, PortFuture};
 use setpoint_dataflow::{Explanation, NodeSays};
 use setpoint_ingest::{LogError, LogRecord};
+use setpoint_schemas::avro::Codec;
 use setpoint_schemas::{Decision, GroupKind, PodUid, ResourceKey, Topic};
 
 use super::SharedLog;
@@ -25,6 +26,7 @@ const WORKLOADS: &[&str] =
 /// Answers from the model, the log and the engine's state.
 pub(super) struct Reader {
     pub(super) log: SharedLog,
+    pub(super) codec: Codec,
     pub(super) model: Arc<ReadModel>,
     pub(super) revisions: Arc<Revisions>,
     pub(super) questions: Arc<Questions>,
@@ -126,9 +128,10 @@ impl Reader {
     fn page(&self, topic: &str, partition: i32, from: i64, max: usize) -> Result<Value, PortError> {
         let topic = topic_of(topic)?;
         let max = max.min(PAGE_RECORDS_MAX);
-        let records = self.log.read_at(topic, partition, from, max).map_err(unavailable)?;
-        let records: Vec<Value> = records.iter().map(rendered).collect();
-        let end = self.log.ends(&[topic]).map_err(unavailable)?.next(topic, partition);
+        let records = self.log.read_at(topic, partition, from, max).map_err(unread)?;
+        let records: Vec<Value> =
+            records.iter().map(|record| rendered(&self.codec, record)).collect();
+        let end = self.log.ends(&[topic]).map_err(unread)?.next(topic, partition);
         Ok(json!({"topic": topic.name(), "partition": partition, "end": end, "records": records}))
     }
 }
@@ -140,8 +143,12 @@ pub(super) fn topic_of(name: &str) -> Result<Topic, PortError> {
         .ok_or_else(|| PortError::NotFound(format!("there is no topic {name:?}")))
 }
 
-pub(super) fn unavailable(error: LogError) -> PortError {
-    PortError::Unavailable(error.to_string())
+/// A partition that is not there is the caller's mistake; all else is the log's.
+pub(super) fn unread(error: LogError) -> PortError {
+    match error {
+        LogError::NoPartition { .. } => PortError::NotFound(error.to_string()),
+        _ => PortError::Unavailable(error.to_string()),
+    }
 }
 
 /// Counts of the workload, and what the nodes say to a pod that has no place.
@@ -180,9 +187,9 @@ fn key_of(kind: &str, namespace: &str, name: &str) -> ResourceKey {
 }
 
 /// A record for people: where it stands, its key, its value as JSON where its schema is known.
-fn rendered(record: &LogRecord) -> Value {
-    let value =
-        record.value.as_deref().map(|bytes| super::gate::decoded(record.position.topic, bytes));
+fn rendered(codec: &Codec, record: &LogRecord) -> Value {
+    let decoded = |bytes| super::gate::decoded(codec, record.position.topic, bytes);
+    let value = record.value.as_deref().map(decoded);
     json!({
         "offset": record.position.offset,
         "partition": record.position.partition,

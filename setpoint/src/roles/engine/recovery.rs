@@ -1,15 +1,18 @@
 //! From a checkpoint and the later epochs on the log to an engine that is up to date.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
 use setpoint_dataflow::views::Differential;
 use setpoint_dataflow::{Engine, Epoch, Outcome};
-use setpoint_ingest::{Decoder, Log, LogRecord, Reader, covers};
+use setpoint_ingest::{Decoder, Log, LogError, LogRecord, Reader, covers};
 use setpoint_schemas::avro::Codec;
 use setpoint_schemas::{Cut, EpochRecord, Position, Sourced, Topic};
 use setpoint_store::Checkpoint;
+
+use super::stray::epoch_of;
+use super::wire::Wire;
 
 /// Records asked for at once.
 const POLL_RECORDS_MAX: usize = 4096;
@@ -37,6 +40,7 @@ impl Follower {
         log: &dyn Log,
         store: &Checkpoint,
         policy: setpoint_schemas::Policy,
+        wire: &Wire,
     ) -> anyhow::Result<Self> {
         let loaded = store.load().context("failed to load the checkpoint")?;
         let (engine, cut) = match loaded {
@@ -56,7 +60,6 @@ impl Follower {
         };
         let epochs = log.reader(&cut, &[Topic::Epochs])?;
         let inputs = log.reader(&cut, &Topic::INPUTS)?;
-        let codec = Codec::single_object();
         Ok(Follower {
             engine,
             cut,
@@ -64,8 +67,8 @@ impl Follower {
             epochs,
             inputs,
             ahead: BTreeMap::new(),
-            decoder: Decoder::new(codec.clone()),
-            codec,
+            decoder: Decoder::with_source(wire.codec.clone(), wire.source.clone()),
+            codec: wire.codec.clone(),
         })
     }
 
@@ -96,12 +99,9 @@ impl Follower {
     ) -> anyhow::Result<()> {
         for record in self.epochs.poll(POLL_RECORDS_MAX, wait)? {
             let Position { topic, partition, offset } = record.position;
-            let Some(value) = &record.value else { continue };
-            let epoch: EpochRecord = self
-                .codec
-                .decode(value)
-                .with_context(|| format!("failed to decode the epoch at {}", record.position))?;
+            let epoch = epoch_of(&self.codec, &record)?;
             self.cut.advance(topic, partition, offset + 1);
+            let Some(epoch) = epoch else { continue };
             if epoch.number <= self.engine.number() {
                 continue;
             }
@@ -112,11 +112,16 @@ impl Follower {
         Ok(())
     }
 
+    /// The engine and how far it took; the readers end, and fetch nothing ahead any more.
+    pub(super) fn into_parts(self) -> (Engine<Differential>, Cut) {
+        (self.engine, self.cut)
+    }
+
     fn replay(&mut self, record: &EpochRecord) -> anyhow::Result<Outcome> {
         for entry in record.cut().iter() {
             self.cut.advance(entry.0, entry.1, entry.2);
         }
-        let inputs = self.take_until_cut()?;
+        let inputs = self.take_until_cut(&record.refused())?;
         let policy = if record.settings.is_empty() {
             None
         } else {
@@ -146,8 +151,9 @@ impl Follower {
         Ok(outcome)
     }
 
-    /// The inputs before the cut that no earlier epoch took, decoded, in order.
-    fn take_until_cut(&mut self) -> anyhow::Result<Vec<Sourced>> {
+    /// The inputs before the cut that no earlier epoch took, decoded, in order; without those that
+    /// the leader set aside.
+    fn take_until_cut(&mut self, refused: &BTreeSet<Position>) -> anyhow::Result<Vec<Sourced>> {
         let wanted: Cut =
             self.cut.iter().filter(|(topic, ..)| Topic::INPUTS.contains(topic)).collect();
         while !covers(&self.inputs.position(), &wanted) {
@@ -160,7 +166,14 @@ impl Follower {
             .partition(|(position, _)| wanted.covers(*position));
         self.ahead = kept;
         let taken: BTreeMap<Position, LogRecord> = taken;
-        let decode = |record: &LogRecord| self.decoder.decode(record).ok().flatten();
-        Ok(taken.values().filter_map(decode).collect())
+        let mut inputs = Vec::with_capacity(taken.len());
+        for record in taken.values().filter(|record| !refused.contains(&record.position)) {
+            // The leader could read it: who cannot ask for its schema now waits until it can.
+            self.decoder.prepare(record).map_err(|unanswered| {
+                LogError::transient(format!("read the record at {}", record.position), unanswered)
+            })?;
+            inputs.extend(self.decoder.decode(record).ok().flatten());
+        }
+        Ok(inputs)
     }
 }

@@ -1,0 +1,144 @@
+//! The epochs that wait for the log: bounded in number, and in the bytes of their dead letters.
+
+use std::sync::mpsc::{self, RecvError, SyncSender, TryRecvError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+
+use setpoint_ingest::READ_BYTES_MAX;
+
+use super::committer::Commit;
+
+/// Epochs that wait for the log at once; beyond this the engine should wait, not its memory grow.
+const EPOCHS_QUEUED_MAX: usize = 64;
+/// Bytes of dead letters that wait at once: two epochs of the largest records.
+const BYTES_QUEUED_MAX: usize = 2 * READ_BYTES_MAX;
+
+/// The engine's end.
+pub(super) struct Sender {
+    send: SyncSender<Commit>,
+    held: Arc<Held>,
+}
+
+/// The committer's end.
+pub(super) struct Receiver {
+    receive: mpsc::Receiver<Commit>,
+    held: Arc<Held>,
+}
+
+/// Nobody commits any more.
+#[derive(Debug)]
+pub(super) struct Gone;
+
+#[derive(Default)]
+struct Held {
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    bytes: usize,
+    gone: bool,
+}
+
+/// A queue without epochs.
+pub(super) fn queue() -> (Sender, Receiver) {
+    let (send, receive) = mpsc::sync_channel(EPOCHS_QUEUED_MAX);
+    let held = Arc::new(Held::default());
+    (Sender { send, held: held.clone() }, Receiver { receive, held })
+}
+
+impl Sender {
+    /// Hands an epoch over, when there is room.
+    pub(super) fn send(&self, commit: Commit) -> Result<(), Gone> {
+        let mut state = self.held.lock();
+        while state.bytes > BYTES_QUEUED_MAX && !state.gone {
+            state = self.held.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+        state.bytes += commit.bytes();
+        drop(state);
+        self.send.send(commit).map_err(|_| Gone)
+    }
+}
+
+impl Receiver {
+    /// Waits for the next epoch.
+    pub(super) fn recv(&self) -> Result<Commit, RecvError> {
+        self.receive.recv()
+    }
+
+    /// The next epoch, if one waits.
+    pub(super) fn try_recv(&self) -> Result<Commit, TryRecvError> {
+        self.receive.try_recv()
+    }
+
+    /// Epochs of so many bytes are held no longer.
+    pub(super) fn committed(&self, bytes: usize) {
+        let mut state = self.held.lock();
+        state.bytes = state.bytes.saturating_sub(bytes);
+        self.held.changed.notify_all();
+    }
+}
+
+/// Whoever waits to send learns that nobody receives.
+impl Drop for Receiver {
+    fn drop(&mut self) {
+        self.held.lock().gone = true;
+        self.held.changed.notify_all();
+    }
+}
+
+impl Held {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use setpoint_dataflow::Outcome;
+    use setpoint_ingest::Entry;
+    use setpoint_schemas::{Topic, samples};
+
+    use super::*;
+
+    fn heavy() -> Commit {
+        let letter = Entry {
+            topic: Topic::DeadLetter,
+            key: Vec::new(),
+            partition_key: Vec::new(),
+            value: Some(vec![0; BYTES_QUEUED_MAX]),
+            headers: Vec::new(),
+        };
+        Commit {
+            record: samples::epoch(),
+            outcome: Outcome::default(),
+            dead_letters: vec![letter.clone(), letter],
+            rows: None,
+        }
+    }
+
+    #[test]
+    fn heavy_epochs_wait_until_the_earlier_ones_are_committed() {
+        let (send, receive) = queue();
+        send.send(heavy()).expect("there is room");
+        let sending = std::thread::spawn(move || send.send(heavy()).is_ok());
+        std::thread::sleep(Duration::from_millis(100));
+        assert!(!sending.is_finished(), "both are held at once");
+        let first = receive.recv().expect("an epoch");
+        receive.committed(first.bytes());
+        assert!(receive.recv().is_ok());
+        assert!(sending.join().expect("it ends"));
+    }
+
+    #[test]
+    fn who_waits_to_send_learns_that_nobody_receives() {
+        let (send, receive) = queue();
+        send.send(heavy()).expect("there is room");
+        let sending = std::thread::spawn(move || send.send(heavy()).is_err());
+        std::thread::sleep(Duration::from_millis(50));
+        drop(receive);
+        assert!(sending.join().expect("it ends"));
+    }
+}
