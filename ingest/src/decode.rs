@@ -78,6 +78,7 @@ impl Decoder {
             (Topic::Nodes, Some(value)) => {
                 let node: NodeRecord =
                     self.keyed(record, value, |n: &NodeRecord| n.node.to_string())?;
+                node.check().map_err(|error| Refusal::keep(error.to_string()))?;
                 Ok(Some(Input::Node(Box::new(node))))
             }
             (Topic::Leases, Some(value)) => self
@@ -285,6 +286,20 @@ mod tests {
             refused(entry).reason,
             "its key is \"other\" and its value is of \"web-7d9f-0-1\""
         );
+    }
+
+    #[test]
+    fn a_node_of_amounts_that_cannot_be_true_is_refused() {
+        for (amount, is_true) in [(-1, false), (0, true), (1 << 46, true), (i64::MAX, false)] {
+            let mut node = samples::node();
+            node.allocatable.memory_bytes = amount;
+            let record = on_log(writer().node(&node).expect("encodes"));
+            let decoded = Decoder::default().decode(&record);
+            assert_eq!(decoded.is_ok(), is_true, "{amount}");
+            if let Err(letter) = decoded {
+                assert!(letter.reason.starts_with("its allocatable memory is "), "{letter:?}");
+            }
+        }
     }
 
     #[test]

@@ -41,7 +41,7 @@ pub use id::{
     ResourceName, SessionId,
 };
 pub use input::{Input, Sourced};
-pub use node::{Condition, ConditionStatus, Lease, NodeRecord, WATCHED_LABEL};
+pub use node::{Condition, ConditionStatus, InvalidAmount, Lease, NodeRecord, WATCHED_LABEL};
 pub use observed::{ContainerObserved, ContainerState, NodeSnapshot, PodObserved, PodPhase};
 pub use placement::{Placement, WorkloadRef};
 pub use pod_spec::{

@@ -80,7 +80,43 @@ pub struct Lease {
     pub time_ms: i64,
 }
 
+/// The largest amount that a node may say it has: more bytes (64 TiB) and thousandths of a core than
+/// any machine, and few enough that a fleet's sum fits into 64 bits.
+const AMOUNT_MAX: i64 = 1 << 46;
+
+/// A node that cannot be as it says.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("its {what} is {amount}, which is not between 0 and {AMOUNT_MAX}")]
+pub struct InvalidAmount {
+    /// Which amount, such as `allocatable cpu`.
+    pub what: String,
+    /// What it says.
+    pub amount: i64,
+}
+
 impl NodeRecord {
+    /// Whether its amounts can be true.
+    ///
+    /// # Errors
+    /// [`InvalidAmount`] names the first that cannot.
+    pub fn check(&self) -> Result<(), InvalidAmount> {
+        for (of, amounts) in [("capacity", &self.capacity), ("allocatable", &self.allocatable)] {
+            let own = [
+                ("cpu", amounts.cpu_milli),
+                ("memory", amounts.memory_bytes),
+                ("ephemeral-storage", amounts.ephemeral_bytes),
+                ("pods", amounts.pods),
+            ];
+            let extended = amounts.extended.iter().map(|(name, amount)| (name.as_str(), *amount));
+            let broken =
+                own.into_iter().chain(extended).find(|(_, n)| !(0..=AMOUNT_MAX).contains(n));
+            if let Some((name, amount)) = broken {
+                return Err(InvalidAmount { what: format!("{of} {name}"), amount });
+            }
+        }
+        Ok(())
+    }
+
     /// Whether the node says that it is ready.
     #[must_use]
     pub fn is_ready(&self) -> bool {

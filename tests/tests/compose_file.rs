@@ -4,7 +4,7 @@
 //! Absent: starting the images, which needs a registry.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use serde_json::Value;
@@ -90,7 +90,7 @@ fn the_image_has_every_library_that_the_program_is_linked_with() {
     let installed = between(stage, "--no-install-recommends ", "\\");
     let installed: Vec<&str> = installed.split_whitespace().collect();
     if !answers(&["dpkg-query"]) {
-        return skip("dpkg-query, of Debian");
+        return setpoint_test_support::skip("dpkg-query, of Debian");
     }
     let program = setpoint();
     let linked = command(&["ldd"], &[program.to_str().expect("utf-8")]);

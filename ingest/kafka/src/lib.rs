@@ -7,6 +7,7 @@
 
 mod log;
 mod config;
+mod told;
 mod topics;
 mod reader;
 mod producer;

@@ -8,6 +8,7 @@ use setpoint_ingest::LogError;
 use setpoint_schemas::{Cleanup, Topic};
 
 use crate::config::{ANSWER_WAIT, Settings, wire_bytes_max};
+use crate::told;
 
 /// The archive's bound: nothing younger is compacted, so that history reaches the archive.
 const COMPACTION_LAG_MS: u64 = 24 * 3_600_000;
@@ -15,13 +16,17 @@ const HOUR_MS: u64 = 3_600_000;
 
 /// Makes the topics that are not there yet. One that is there is left as its owner made it.
 pub(crate) fn ensure(settings: &Settings) -> Result<(), LogError> {
-    let failed = |error| LogError::transient("make the topics", error);
-    let admin: AdminClient<DefaultClientContext> =
-        settings.consumer("read_committed").create().map_err(failed)?;
+    let attempt = "make the topics";
+    let admin: AdminClient<DefaultClientContext> = settings
+        .consumer("read_committed")
+        .create()
+        .map_err(|error| LogError::permanent(attempt, error))?;
+    let failed = |error| told::failure(settings, attempt, error);
     let configs = Topic::ALL.map(|topic| (topic, config_of(topic)));
     let topics: Vec<_> =
         configs.iter().map(|(topic, config)| new_topic(settings, *topic, config)).collect();
-    let options = AdminOptions::new().operation_timeout(Some(ANSWER_WAIT));
+    let options =
+        AdminOptions::new().operation_timeout(Some(ANSWER_WAIT)).request_timeout(Some(ANSWER_WAIT));
     for made in block_on(admin.create_topics(&topics, &options)).map_err(failed)? {
         match made {
             Ok(_) | Err((_, RDKafkaErrorCode::TopicAlreadyExists)) => {}

@@ -134,7 +134,8 @@ impl Requests for Inbox {
 
 impl Observations for Inbox {
     fn node(&self, record: NodeRecord) -> PortFuture<'_, Result<(), PortError>> {
-        let entries = self.writer.node(&record).map(|e| vec![e]).map_err(text);
+        let sound = record.check().map_err(text);
+        let entries = sound.and_then(|()| self.writer.node(&record).map_err(text)).map(|e| vec![e]);
         Box::pin(self.observe(entries))
     }
 
