@@ -14,6 +14,7 @@ use crate::house::{House, alone, free_port};
 const ADMIN: &str = "admin-0123456789abcdef";
 const READER: &str = "reader-0123456789abcdef";
 const NODE: &str = "node-0123456789abcdef";
+/// A busy machine answers sooner.
 const CALL_MAX: Duration = Duration::from_secs(30);
 
 #[tokio::test(flavor = "multi_thread")]
