@@ -8,8 +8,9 @@ use setpoint_schemas::{Input, Policy, Sourced};
 use xxhash_rust::xxh3::Xxh3;
 
 use crate::decide::Turn;
-use crate::epoch::{Epoch, Outcome};
-use crate::state::{CheckpointRow, Ledger, RestoreError, Rows, State};
+use crate::epoch::{Epoch, Outcome, Verdict};
+use crate::rebuild::{self, Compacted};
+use crate::state::{CheckpointRow, Ledger, RestoreError, Rows, State, Table};
 use crate::views::{Differential, Views};
 
 /// Rounds of planning within one epoch. A plan that is carried out changes the counts that it was
@@ -49,6 +50,31 @@ impl<V: Views> Engine<V> {
         Ok(engine)
     }
 
+    /// An engine rebuilt from the compacted topics, where the epochs behind them are gone. Its rows
+    /// all count as changed.
+    ///
+    /// # Errors
+    /// [`RestoreError::Unfit`] when the topics do not fit each other.
+    pub fn rebuild(views: V, policy: &Policy, compacted: Compacted) -> Result<Self, RestoreError> {
+        let answered = compacted.answered.clone();
+        let rows = rebuild::rows(policy, compacted)?;
+        let mut engine = Engine { state: State::default(), views, fleet: Fleet::new() };
+        engine.turn(&Epoch::default()).load(rows)?;
+        engine.state.touch_all();
+        for (request, accepted) in answered {
+            let verdict = Verdict { request, accepted, items: Vec::new() };
+            engine.state.answered.keep(&verdict);
+            engine.state.touch(Table::Answers, &verdict.request);
+        }
+        Ok(engine)
+    }
+
+    /// Whether this state is its leader's to the bit: from a checkpoint, and by replays that
+    /// decided what was recorded. An engine whose state is not so marks its first epoch as leader.
+    pub fn is_exact(&self) -> bool {
+        !self.state.meta.inexact
+    }
+
     /// The number of the last epoch; 0 before the first.
     pub fn number(&self) -> i64 {
         self.state.meta.number
@@ -79,6 +105,7 @@ impl<V: Views> Engine<V> {
         assert!(epoch.number == before.number + 1, "epochs are numbered without gaps");
         assert!(epoch.term >= before.term, "the term never falls");
         assert!(epoch.time_ms >= before.time_ms, "engine time never falls");
+        self.state.overwritten.clear();
         self.state.meta.number = epoch.number;
         self.state.meta.term = epoch.term;
         self.state.meta.time_ms = epoch.time_ms;
@@ -112,7 +139,7 @@ impl<V: Views> Engine<V> {
         self.state.take_rows()
     }
 
-    fn turn(&mut self, epoch: &Epoch) -> Turn<'_, V> {
+    pub(crate) fn turn(&mut self, epoch: &Epoch) -> Turn<'_, V> {
         Turn {
             state: &mut self.state,
             views: &mut self.views,
@@ -160,7 +187,7 @@ impl<V: Views> Turn<'_, V> {
 
     /// When something falls due if nothing happens: a deadline, a judgement of leases under a hold,
     /// or room in the pacing for what is still to be looked at.
-    fn due_ms(&self) -> Option<i64> {
+    pub(crate) fn due_ms(&self) -> Option<i64> {
         let meta = &self.state.meta;
         let is_left = !self.state.dirty.is_empty() || meta.retry.anyone();
         let pending = is_left.then(|| {

@@ -27,6 +27,8 @@ pub struct Epoch {
     pub renew_leases: bool,
     /// The settings that decide, when they changed.
     pub policy: Option<Policy>,
+    /// Whether the leader's state before it came otherwise than by exact replay.
+    pub rebuilt: bool,
     /// The inputs, in (topic rank, partition, offset) order.
     pub inputs: Vec<Sourced>,
 }

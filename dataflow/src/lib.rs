@@ -8,6 +8,8 @@ mod epoch;
 mod engine;
 mod everything;
 mod explain;
+mod followed;
+mod rebuild;
 
 mod state;
 mod decide;
@@ -19,4 +21,6 @@ pub use epoch::{
     WaitingPod,
 };
 pub use explain::{Explanation, NodeSays};
+pub use followed::{Followed, Recorded};
+pub use rebuild::{Compacted, Placed};
 pub use state::{CheckpointRow, RestoreError, Table};

@@ -174,17 +174,32 @@ pub fn pod_removed(uid: &PodUid, node: &NodeName) -> Entry {
     tombstone(Topic::Pods, uid.as_str(), node.as_str())
 }
 
-/// The tombstone of a placement: the node stops the pod.
+/// The tombstone of a placement: the node stops the pod, by a decision of this epoch.
 #[must_use]
-pub fn placement_removed(uid: &PodUid, node: &NodeName) -> Entry {
-    tombstone(Topic::Placements, uid.as_str(), node.as_str())
+pub fn placement_removed(uid: &PodUid, node: &NodeName, epoch: i64) -> Entry {
+    decided(tombstone(Topic::Placements, uid.as_str(), node.as_str()), epoch)
 }
 
-/// The tombstone of a resource: it is deleted.
+/// The tombstone of a resource: it is deleted, by a decision of this epoch.
 #[must_use]
-pub fn desired_removed(key: &ResourceKey) -> Entry {
+pub fn desired_removed(key: &ResourceKey, epoch: i64) -> Entry {
     let key = key.to_string();
-    tombstone(Topic::Desired, &key, &key)
+    decided(tombstone(Topic::Desired, &key, &key), epoch)
+}
+
+/// The epoch that a tombstone of a leader was decided in; a record with a value says it there.
+#[must_use]
+pub fn epoch_of_tombstone(headers: &[Header]) -> Option<i64> {
+    let (_, value) = headers.iter().find(|(name, _)| name == EPOCH_HEADER)?;
+    std::str::from_utf8(value).ok()?.parse().ok()
+}
+
+/// What a tombstone has no value to say: an extension attribute in the form of CloudEvents.
+const EPOCH_HEADER: &str = "ce_epoch";
+
+fn decided(mut entry: Entry, epoch: i64) -> Entry {
+    entry.headers.push((EPOCH_HEADER.to_owned(), epoch.to_string().into_bytes()));
+    entry
 }
 
 /// The tombstone of an alert that is no longer of interest.

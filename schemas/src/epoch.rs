@@ -37,6 +37,10 @@ pub struct EpochRecord {
     /// The records before the cut that were set aside as dead letters. A replay sets aside the
     /// same ones, whatever it could read of them: a schema registry may know more by then.
     pub refused: Vec<RefusedEntry>,
+    /// Whether the leader's state before this epoch came otherwise than by exact replay: from the
+    /// compacted topics, or by following other rules. Whoever follows may decide otherwise from
+    /// here on, and follows what is recorded.
+    pub rebuilt: bool,
 }
 
 /// How far a partition was read.

@@ -123,6 +123,9 @@ pub struct Resource {
     pub status: Arc<str>,
     /// Field managers in JSON: manager to the list of JSON pointers that it owns.
     pub managers: Arc<str>,
+    /// The templates that a workload had, in JSON: number, hash and text of each, the current one
+    /// last and without its text, which is the body's. `[]` for what is not a workload.
+    pub history: Arc<str>,
 }
 
 impl Resource {

@@ -147,6 +147,7 @@ pub fn desired() -> Resource {
         body: Arc::from(r#"{"apiVersion":"apps/v1","kind":"Deployment"}"#),
         status: Arc::from(r#"{"readyReplicas":3}"#),
         managers: Arc::from(r#"{"setpoint":["/spec/replicas"]}"#),
+        history: Arc::from(r#"[{"number":1,"hash":"7d9f","template":""}]"#),
     }
 }
 
@@ -193,6 +194,7 @@ pub fn epoch() -> EpochRecord {
             partition: 2,
             offset: 1233,
         }],
+        rebuilt: true,
     }
 }
 

@@ -3,7 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use rocksdb::{
-    DB, DBCompressionType, DBIterator, DBRecoveryMode, Direction, IteratorMode, Options, WriteBatch,
+    DB, DBCompressionType, DBIterator, DBRecoveryMode, Direction, ErrorKind, IteratorMode, Options,
+    WriteBatch, WriteOptions,
 };
 use setpoint_schemas::Cut;
 
@@ -13,7 +14,13 @@ use crate::meta::Meta;
 /// [`StoreError::Corrupt`] the caller may [`Checkpoint::discard`] it and read the log instead.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// RocksDB failed: the folder is in use by another process, or the disk fails.
+    /// Another process has it open.
+    #[error("the checkpoint at {} is in use by another process", path.display())]
+    InUse {
+        /// Where.
+        path: PathBuf,
+    },
+    /// RocksDB failed for a reason that another try may not meet: a full disk, missing rights.
     #[error("failed to {attempt} the checkpoint at {}", path.display())]
     Database {
         /// What was tried.
@@ -31,6 +38,15 @@ pub enum StoreError {
         path: PathBuf,
         /// The format that it has.
         found: u32,
+    },
+    /// The folder cannot be moved away.
+    #[error("failed to set aside the checkpoint at {}", path.display())]
+    Disk {
+        /// Where.
+        path: PathBuf,
+        /// The system's words.
+        #[source]
+        source: std::io::Error,
     },
     /// It contradicts itself.
     #[error("the checkpoint at {} is damaged: {what}", path.display())]
@@ -77,6 +93,8 @@ pub struct Rows<'a> {
     ended: bool,
 }
 
+/// The ending of the folder of a checkpoint that was set aside.
+const ASIDE: &str = "set-aside";
 /// The layout of keys, values and meta.
 const FORMAT: u32 = 1;
 const FORMAT_KEY: &[u8] = b"mformat";
@@ -111,6 +129,23 @@ impl Checkpoint {
         DB::destroy(&Options::default(), path).map_err(failed("discard", path))
     }
 
+    /// Moves whatever is there out of the way, so that an empty one can be made and a human can
+    /// look at this one; says where it is now. One that was set aside before is removed.
+    ///
+    /// # Errors
+    /// [`StoreError::Disk`] when the disk fails.
+    pub fn set_aside(path: &Path) -> Result<PathBuf, StoreError> {
+        let aside = path.with_extension(ASIDE);
+        let failed = |source| StoreError::Disk { path: path.to_owned(), source };
+        let removed = match std::fs::symlink_metadata(&aside) {
+            Ok(found) if found.is_dir() => std::fs::remove_dir_all(&aside),
+            Ok(_) => std::fs::remove_file(&aside),
+            Err(_) => Ok(()),
+        };
+        removed.and_then(|()| std::fs::rename(path, &aside)).map_err(failed)?;
+        Ok(aside)
+    }
+
     /// What the last write left; `None` when nothing was written yet.
     ///
     /// # Errors
@@ -129,8 +164,8 @@ impl Checkpoint {
     }
 
     /// Moves the checkpoint to an epoch: all changed rows and what they stand for, at once. When
-    /// a row is named twice the later one holds. It survives the end of this process at once, and
-    /// a power cut after a while; then an earlier write is what is loaded.
+    /// a row is named twice the later one holds. Once this returns it survives a power cut; one that
+    /// comes earlier leaves this write or the one before it, whole.
     ///
     /// # Errors
     /// [`StoreError`] when the disk fails; the checkpoint is as it was.
@@ -158,7 +193,11 @@ impl Checkpoint {
         let meta = postcard::to_stdvec(&Meta::new(epoch, term, rows, cut))
             .map_err(|error| self.corrupt(&error.to_string()))?;
         batch.put(META_KEY, meta);
-        self.db.write(batch).map_err(failed("write", &self.path))?;
+        // One batch is one record of the write-ahead log: it is there whole or not at all. Synced,
+        // so that after a power cut the log need not be read from further back.
+        let mut synced = WriteOptions::default();
+        synced.set_sync(true);
+        self.db.write_opt(batch, &synced).map_err(failed("write", &self.path))?;
         self.rows = rows;
         Ok(())
     }
@@ -247,12 +286,24 @@ fn options() -> Options {
     options.set_max_total_wal_size(WAL_BYTES_MAX);
     options.set_max_open_files(OPEN_FILES_MAX);
     options.set_keep_log_file_num(2);
-    // Writes are not synced, so a power cut may lose the last ones: the rest still is one write.
+    // A write that was not acknowledged may be torn: what comes before it is one write, whole.
     options.set_wal_recovery_mode(DBRecoveryMode::PointInTime);
     options
 }
 
+/// Tells a checkpoint that is in use, and a disk that fails, from one that is damaged: files that
+/// are missing, cut or written over.
 fn failed(attempt: &'static str, path: &Path) -> impl Fn(rocksdb::Error) -> StoreError {
     let path = path.to_owned();
-    move |source| StoreError::Database { attempt, path: path.clone(), source }
+    move |source| {
+        let (path, what) = (path.clone(), source.to_string());
+        if what.contains("lock file") || what.contains("lock hold by") {
+            return StoreError::InUse { path };
+        }
+        let is_missing = what.contains("No such file") || what.contains("Not a directory");
+        if source.kind() == ErrorKind::IOError && !is_missing && !path.is_file() {
+            return StoreError::Database { attempt, path, source };
+        }
+        StoreError::Corrupt { path, what }
+    }
 }

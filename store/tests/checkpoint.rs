@@ -98,8 +98,99 @@ fn load_all(path: &Path) -> Result<(), StoreError> {
 fn a_second_opener_is_refused() {
     let folder = tempfile::tempdir().expect("folder");
     let _open = Checkpoint::open(folder.path()).expect("opens");
-    let error = Checkpoint::open(folder.path()).err().expect("is refused").to_string();
-    assert!(error.starts_with("failed to open the checkpoint at "), "{error}");
+    let error = Checkpoint::open(folder.path()).err().expect("is refused");
+    assert!(matches!(error, StoreError::InUse { .. }), "{error}");
+}
+
+/// What a power cut may leave of the write-ahead log: its end is missing, at any byte.
+#[test]
+fn wherever_a_power_cut_tears_the_last_writes_one_write_is_there_whole() {
+    const WRITES: i64 = 6;
+    let folder = tempfile::tempdir().expect("folder");
+    let whole = folder.path().join("whole");
+    let mut checkpoint = Checkpoint::open(&whole).expect("opens");
+    for epoch in 1..=WRITES {
+        let value = epoch.to_string();
+        let rows: Vec<Change> = (0..epoch).map(|row| put(1, &format!("{row}"), &value)).collect();
+        checkpoint.write(epoch, 1, &cut(epoch), &rows).expect("writes");
+    }
+    drop(checkpoint);
+    let bytes = std::fs::read(write_ahead_log(&whole)).expect("the log");
+    let mut seen = std::collections::BTreeSet::new();
+    for length in (0..=bytes.len()).rev().step_by(7) {
+        let torn = folder.path().join(format!("torn-{length}"));
+        copy(&whole, &torn);
+        std::fs::write(write_ahead_log(&torn), &bytes[..length]).expect("is torn");
+        let checkpoint = Checkpoint::open(&torn).expect("opens");
+        let Some(loaded) = checkpoint.load().expect("loads") else { continue };
+        let epoch = loaded.epoch;
+        assert_eq!(loaded.cut, cut(epoch), "the cut is of the same write");
+        let rows: Vec<_> = loaded.rows.map(|row| row.expect("row")).collect();
+        assert_eq!(rows.len() as i64, epoch, "all rows of epoch {epoch} and no other");
+        let value = epoch.to_string();
+        assert!(rows.iter().all(|(.., v)| **v == *value.as_bytes()), "rows of epoch {epoch}");
+        seen.insert(epoch);
+    }
+    assert_eq!(seen.into_iter().collect::<Vec<_>>(), (1..=WRITES).collect::<Vec<_>>());
+}
+
+#[test]
+fn what_is_set_aside_is_kept_once_and_makes_room() {
+    let folder = tempfile::tempdir().expect("folder");
+    let path = folder.path().join("checkpoint");
+    for round in 0..2 {
+        std::fs::create_dir_all(&path).expect("folder");
+        std::fs::write(path.join("CURRENT"), format!("noise {round}")).expect("noise");
+        let error = Checkpoint::open(&path).err().expect("is refused");
+        assert!(matches!(error, StoreError::Corrupt { .. }), "{error}");
+        let aside = Checkpoint::set_aside(&path).expect("is moved");
+        let kept = std::fs::read_to_string(aside.join("CURRENT")).expect("is kept");
+        assert_eq!(kept, format!("noise {round}"));
+        drop(Checkpoint::open(&path).expect("an empty one"));
+    }
+}
+
+#[test]
+fn files_that_are_missing_cut_or_no_folder_at_all_are_damage() {
+    let harms: [fn(&Path); 3] = [
+        |path| std::fs::remove_file(named(path, "MANIFEST")).expect("removed"),
+        |path| std::fs::write(named(path, "MANIFEST"), "noise").expect("written over"),
+        |path| {
+            std::fs::remove_dir_all(path).expect("removed");
+            std::fs::write(path, "a file").expect("written");
+        },
+    ];
+    for harm in harms {
+        let folder = tempfile::tempdir().expect("folder");
+        let path = folder.path().join("checkpoint");
+        let mut checkpoint = Checkpoint::open(&path).expect("opens");
+        checkpoint.write(1, 1, &cut(1), &[put(1, "a", "1")]).expect("writes");
+        drop(checkpoint);
+        harm(&path);
+        let error = load_all(&path).expect_err("is refused");
+        assert!(matches!(error, StoreError::Corrupt { .. }), "{error}");
+    }
+}
+
+fn write_ahead_log(folder: &Path) -> std::path::PathBuf {
+    named(folder, ".log")
+}
+
+/// The file of the folder whose name holds this; the largest.
+fn named(folder: &Path, part: &str) -> std::path::PathBuf {
+    let files = std::fs::read_dir(folder).expect("folder").flatten().map(|entry| entry.path());
+    let holds = |path: &std::path::PathBuf| {
+        path.file_name().is_some_and(|name| name.to_string_lossy().contains(part))
+    };
+    let size = |path: &std::path::PathBuf| path.metadata().map_or(0, |m| m.len());
+    files.filter(holds).max_by_key(size).expect("a file")
+}
+
+fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).expect("folder");
+    for entry in std::fs::read_dir(from).expect("folder").flatten() {
+        std::fs::copy(entry.path(), to.join(entry.file_name())).expect("copies");
+    }
 }
 
 fn tamper(path: &Path, key: &[u8], value: Option<&[u8]>) {

@@ -5,11 +5,13 @@
 mod choosy;
 mod leader;
 mod operator;
+mod stranger;
 mod watched;
 mod weather;
 
 pub use leader::{Checkpoint, Committed, Leader, Recorded};
 pub use operator::Operator;
+use stranger::Stranger;
 pub use watched::{Watched, Window};
 
 use std::collections::VecDeque;
@@ -42,6 +44,10 @@ pub struct Plan {
     pub all_views: bool,
     /// An engine is rebuilt from its rows and runs beside for one epoch this often in a thousand.
     pub rebuilt_in_thousand: usize,
+    /// Whether the log may be trimmed and the checkpoint lost.
+    pub trims: bool,
+    /// Whether an engine of other rules follows, and may take over.
+    pub stranger: bool,
     /// How many of the last events are told when it fails.
     pub events_told: usize,
     /// Whether people ask for selectors, affinity, taints, ports and spread as well.
@@ -49,7 +55,7 @@ pub struct Plan {
 }
 
 /// What a journey came to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Trace {
     /// A hash over all epochs and their outcomes.
     pub hash: u64,
@@ -57,6 +63,12 @@ pub struct Trace {
     pub epochs: usize,
     /// Times that a leader crashed.
     pub crashes: usize,
+    /// Times that a leader was rebuilt from the compacted topics.
+    pub rebuilds: usize,
+    /// Times that an engine took over which had followed under other rules.
+    pub takeovers: usize,
+    /// Decisions that this engine would have made otherwise.
+    pub differences: usize,
 }
 
 /// The whole system.
@@ -71,12 +83,17 @@ pub struct Journey {
     committed: Committed,
     leader: Option<Leader>,
     shadows: Vec<(&'static str, Engine<Watched>)>,
+    stranger: Option<Stranger>,
     auditor: Auditor,
     recount: Recount,
     rows: Checkpoint,
     draw: Draw,
     trace: Trace,
     events: VecDeque<String>,
+    /// Whether the next leader is the one that followed under other rules.
+    takes_over: bool,
+    /// Whether what is decided is counted anew: as long as no leader was rebuilt.
+    is_counted: bool,
 }
 
 impl Journey {
@@ -92,6 +109,7 @@ impl Journey {
             starts_burst: *draw.pick(&[2, 100_000]),
             ..Policy::default()
         };
+        let stranger = plan.stranger.then(|| Stranger::new(&policy));
         Journey {
             plan,
             recount: Recount::new(policy.clone()),
@@ -104,11 +122,14 @@ impl Journey {
             committed: Committed::default(),
             leader: None,
             shadows: Vec::new(),
+            stranger,
             auditor: Auditor::default(),
             rows: Checkpoint::default(),
             draw,
-            trace: Trace { hash: 0, epochs: 0, crashes: 0 },
+            trace: Trace::default(),
             events: VecDeque::new(),
+            takes_over: false,
+            is_counted: true,
         }
     }
 
@@ -172,13 +193,25 @@ impl Journey {
     }
 
     fn recover(&mut self) {
+        if let Some(stranger) = self.stranger.take_if(|_| self.takes_over) {
+            return self.take_over(stranger);
+        }
         let clock_ms = self.clock_ms();
-        let views = Watched::by_hand();
-        let mut leader = Leader::recover(&self.committed, &self.log, &self.policy, views, clock_ms);
+        let (views, kept) = (Watched::by_hand(), self.draw.chance(500));
+        let (committed, log, policy) = (&self.committed, &self.log, &self.policy);
+        let mut leader = Leader::recover(committed, log, policy, views, clock_ms, kept);
+        let is_rebuilt = committed.is_trimmed && committed.checkpoint.number == 0;
+        self.trace.rebuilds += usize::from(is_rebuilt);
         self.tell(format!(
-            "a leader of term {} from the checkpoint of epoch {}",
+            "a leader of term {} from the checkpoint of epoch {}, rebuilt {is_rebuilt}",
             leader.term, self.committed.checkpoint.number
         ));
+        if leader.is_marked {
+            // Of pods that stop, which no placement names any more, it may know others; and what it
+            // was told late or not at all it cannot be held to.
+            self.is_counted = false;
+            self.auditor.shown(&leader.engine.everything());
+        }
         self.rows = self.committed.checkpoint.clone();
         let (number, cut) = (leader.engine.number(), self.committed.cut());
         self.rows.write(leader.engine.take_rows(), number, &cut);
@@ -190,9 +223,28 @@ impl Journey {
             let (committed, log, policy) = (&self.committed, &self.log, &self.policy);
             self.shadows = others
                 .map(|(who, views)| {
-                    (who, Leader::recover(committed, log, policy, views, clock_ms).engine)
+                    (who, Leader::recover(committed, log, policy, views, clock_ms, kept).engine)
                 })
                 .into();
+        }
+        self.leader = Some(leader);
+    }
+
+    /// The engine of other rules leads: with the rules of the house from now on, and a state that
+    /// it made by following.
+    fn take_over(&mut self, stranger: Stranger) {
+        self.tell("an engine that followed under other rules takes over".to_owned());
+        self.trace.takeovers += 1;
+        self.is_counted = false;
+        let (term, looked_ms) = (self.committed.as_of().0 + 1, self.clock_ms());
+        let mut leader = stranger.lead(term, looked_ms);
+        self.auditor.shown(&leader.engine.everything());
+        self.rows = Checkpoint::default();
+        let (number, cut) = (leader.engine.number(), self.committed.cut());
+        self.rows.write(leader.engine.take_rows(), number, &cut);
+        if self.plan.all_views {
+            let dataflow = self.rows.restore(Watched::by_dataflow());
+            self.shadows = vec![("the engine over the dataflow", dataflow)];
         }
         self.leader = Some(leader);
     }
@@ -209,6 +261,11 @@ impl Journey {
             self.tell("the leader dies before its commit".to_owned());
         }
         (self.leader, self.shadows) = (None, Vec::new());
+        self.takes_over = self.draw.chance(500);
+        if self.plan.trims && self.draw.chance(250) {
+            self.tell("the log is trimmed, and the checkpoint is lost".to_owned());
+            (self.committed.is_trimmed, self.committed.checkpoint) = (true, Checkpoint::default());
+        }
         Ok(())
     }
 
@@ -228,7 +285,8 @@ impl Journey {
         let time_ms = clock_ms.max(leader.engine.time_ms());
         let stalled = time_ms - leader.looked_ms > self.policy.lease_grace_ms / 2;
         leader.looked_ms = time_ms;
-        let is_new = leader.is_first && leader.engine.number() == 0;
+        let is_marked = leader.is_first && leader.is_marked;
+        let is_new = is_marked || (leader.is_first && leader.engine.number() == 0);
         let epoch = Epoch {
             number: leader.engine.number() + 1,
             term: leader.term,
@@ -237,6 +295,7 @@ impl Journey {
             complete: cut == ends,
             renew_leases: leader.is_first || stalled,
             policy: is_new.then(|| self.policy.clone()),
+            rebuilt: is_marked,
             inputs: self.log.between(&before, &cut),
         };
         Some((epoch, cut))
@@ -285,13 +344,19 @@ impl Journey {
             }
         }
         let hash = outcome.hash;
-        self.committed.commit(Recorded { epoch: recorded, cut: cut.clone(), hash }, &outcome);
+        self.committed.commit(recorded, cut.clone(), &outcome, &mut self.log);
         self.auditor.committed(&epoch, &outcome, &cut, &self.log, &self.plant, self.now_ms)?;
         // Looked into or not, the engine goes on the same.
         if self.draw.chance(500) {
             self.auditor.allocations(&window.allocations())?;
         }
-        self.recount.committed(&epoch, &outcome)?;
+        match self.is_counted {
+            true => self.recount.committed(&epoch, &outcome)?,
+            false => self.recount.told(&epoch, &outcome),
+        }
+        if let Some(stranger) = &mut self.stranger {
+            self.trace.differences += stranger.follow(epoch, &self.committed)?;
+        }
         if self.draw.chance(40) {
             self.committed.checkpoint = self.rows.clone();
         }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use setpoint_schemas::{Cause, Cut, Input, Position, Sourced, Topic};
+use setpoint_schemas::{Cause, Cut, Input, NodeRecord, Position, Sourced, Topic};
 
 /// More than one, so that the order across partitions is not the order of appending.
 const PARTITIONS: u64 = 3;
@@ -11,6 +11,8 @@ const PARTITIONS: u64 = 3;
 #[derive(Debug, Default)]
 pub struct MemoryLog {
     partitions: BTreeMap<(Topic, i32), Vec<Input>>,
+    /// How many records leaders have written to each of their topics.
+    written: BTreeMap<Topic, i64>,
 }
 
 impl MemoryLog {
@@ -48,17 +50,58 @@ impl MemoryLog {
         records
     }
 
+    /// A leader writes a record to this topic; only its position is kept here.
+    pub fn write(&mut self, topic: Topic) -> Position {
+        let end = self.written.entry(topic).or_default();
+        *end += 1;
+        Position { topic, partition: 0, offset: *end - 1 }
+    }
+
+    /// What compaction leaves of the nodes and the pods before a cut: the latest of each key.
+    #[must_use]
+    pub fn compacted(&self, cut: &Cut) -> (Vec<(NodeRecord, Position)>, Vec<Sourced>) {
+        let mut latest: BTreeMap<(Topic, String), Sourced> = BTreeMap::new();
+        for sourced in self.between(&Cut::default(), cut) {
+            let key = (sourced.position.topic, key_of(&sourced.input));
+            if matches!(key.0, Topic::Nodes | Topic::Pods) {
+                latest.insert(key, sourced);
+            }
+        }
+        let (mut nodes, mut observed) = (Vec::new(), Vec::new());
+        for sourced in latest.into_values() {
+            match sourced.input {
+                Input::Node(node) => nodes.push((*node, sourced.position)),
+                Input::NodeRemoved(_) => {}
+                input => observed.push(Sourced { position: sourced.position, input }),
+            }
+        }
+        observed.sort_by_key(|sourced| sourced.position);
+        (nodes, observed)
+    }
+
     /// Whether a decision's cause stands on the log, before the cut.
     #[must_use]
     pub fn holds(&self, cause: &Cause, cut: &Cut) -> bool {
-        Topic::of_name(&cause.topic)
-            .is_some_and(|topic| (0..cut.next(topic, cause.partition)).contains(&cause.offset))
+        let end = |topic| match self.written.get(&topic) {
+            Some(end) => *end,
+            None => cut.next(topic, cause.partition),
+        };
+        Topic::of_name(&cause.topic).is_some_and(|topic| (0..end(topic)).contains(&cause.offset))
     }
 
     /// How many requests it holds.
     #[must_use]
     pub fn requests(&self) -> usize {
         self.partitions.get(&(Topic::Requests, 0)).map_or(0, Vec::len)
+    }
+}
+
+/// The key under which a record is kept.
+fn key_of(input: &Input) -> String {
+    match input {
+        Input::Pod(pod) => pod.uid.to_string(),
+        Input::Snapshot(snapshot) => format!("node/{}", snapshot.node),
+        other => address_of(other).1,
     }
 }
 

@@ -15,6 +15,8 @@ const ALL_VIEWS_EVERY: u64 = 10;
 const CHOOSY_SEEDS: u64 = 200;
 /// A minute and a half of faults.
 const CHOOSY_TICKS: usize = 450;
+/// Two of so many seeds have trimmed logs, and one of these an engine of other rules.
+const TRIMS_EVERY: u64 = 5;
 /// The last events of a failed journey; a journey run alone tells all.
 const EVENTS_TOLD: usize = 40;
 
@@ -26,7 +28,19 @@ fn number(name: &str) -> Option<u64> {
 fn plan(seed: u64) -> Plan {
     let events_told = if number("SETPOINT_SEED").is_some() { usize::MAX } else { EVENTS_TOLD };
     let all_views = seed.is_multiple_of(ALL_VIEWS_EVERY);
-    Plan { seed, ticks: TICKS, all_views, rebuilt_in_thousand: 50, events_told, choosy: false }
+    let (trims, stranger) = (seed % TRIMS_EVERY < 2, seed % TRIMS_EVERY == 1);
+    let choosy = false;
+    let rebuilt_in_thousand = 50;
+    Plan {
+        seed,
+        ticks: TICKS,
+        all_views,
+        rebuilt_in_thousand,
+        trims,
+        stranger,
+        events_told,
+        choosy,
+    }
 }
 
 fn run(plan: Plan) -> Trace {
@@ -45,13 +59,18 @@ fn every_seed_comes_to_rest_with_all_invariants_held() {
         return;
     }
     let seeds = number("SETPOINT_SEEDS").unwrap_or(SEEDS);
-    let (mut epochs, mut crashes) = (0, 0);
+    let mut sum = Trace::default();
     for seed in 1..=seeds {
         let trace = run(plan(seed));
-        (epochs, crashes) = (epochs + trace.epochs, crashes + trace.crashes);
+        sum.epochs += trace.epochs;
+        sum.crashes += trace.crashes;
+        sum.rebuilds += trace.rebuilds;
+        sum.takeovers += trace.takeovers;
+        sum.differences += trace.differences;
     }
-    println!("{seeds} seeds, {epochs} epochs, {crashes} crashes of the leader");
-    assert!(crashes > 0 || seeds < 10, "the faults happen");
+    println!("{seeds} seeds: {sum:?}");
+    let rare = sum.rebuilds.min(sum.takeovers).min(sum.differences);
+    assert!((sum.crashes > 0 && rare > 0) || seeds < 50, "the faults happen");
 }
 
 #[test]

@@ -151,6 +151,7 @@ fn decide_item(
         body: new.to_string().into(),
         status: status.to_string().into(),
         managers: json!({request.field_manager.clone(): ["/metadata/name"]}).to_string().into(),
+        history: "[]".into(),
     });
     draft.insert(text, resource.clone());
     let outcome = if present.is_some() { Outcome::Configured } else { Outcome::Created };

@@ -181,5 +181,6 @@ fn epoch_record(outcome: &Outcome) -> EpochRecord {
         settings: String::new(),
         rules: "1".to_owned(),
         refused: Vec::new(),
+        rebuilt: false,
     }
 }

@@ -17,12 +17,14 @@ pub mod pacing;
 
 pub mod status;
 
-/// The version of the rules, in every epoch's record. A recovery that meets an epoch which these
-/// rules decide otherwise stops and names both versions. Raise it with every change that makes any
-/// rule decide otherwise, or the door take in another record.
+/// The version of the rules, in every epoch's record. A recovery that meets an epoch of another
+/// version follows what was recorded and tells where these rules would have decided otherwise; one
+/// of this version that replays otherwise stops the engine. Raise it with every change that makes
+/// any rule decide otherwise, or the door take in another record.
 ///
-/// 4: late words of a node and repeated requests change nothing; silence of the whole fleet is
-/// doubted; a deleted namespace goes with its last pod; updates pause between batches. 3: a Secret
-/// that kubectl applied passes the door; before, its sealed annotation set it aside. 2: the ledger
-/// tells of orphans. 1: the first.
-pub const RULES_VERSION: &str = "4";
+/// 5: a Node resource says whether its node is lost, and has another version then. 4: late words of
+/// a node and repeated requests change nothing; silence of the whole fleet is doubted; a deleted
+/// namespace goes with its last pod; updates pause between batches. 3: a Secret that kubectl applied
+/// passes the door; before, its sealed annotation set it aside. 2: the ledger tells of orphans. 1:
+/// the first.
+pub const RULES_VERSION: &str = "5";

@@ -199,6 +199,7 @@ impl Judge<'_> {
             body: Arc::from(""),
             status: Arc::from("{}"),
             managers: Arc::from("{}"),
+            history: Arc::from("[]"),
         }
     }
 
@@ -279,7 +280,7 @@ fn accepted(item: &RequestItem, change: &Change) -> ItemVerdict {
 }
 
 /// Whether the kind's group is the one whose workloads we act on.
-fn is_managed_group(key: &ResourceKey) -> bool {
+pub(crate) fn is_managed_group(key: &ResourceKey) -> bool {
     matches!(
         (&*key.kind.group, &*key.kind.kind),
         ("apps", "Deployment" | "ReplicaSet" | "DaemonSet") | ("", "ReplicationController" | "Pod")

@@ -89,7 +89,11 @@ impl<V: Views> Turn<'_, V> {
         let mut workload = Workload::new(key.clone(), kind, uid);
         for (number, json) in &memo.templates {
             let json: Value = serde_json::from_str(json).map_err(|e| unfit(e.to_string()))?;
-            let template = Template::compile(&key.namespace, &json, kind).map_err(unfit)?;
+            let template = match memo.hashes.get(number) {
+                Some(hash) => Template::compile_as(&key.namespace, &json, kind, hash.clone()),
+                None => Template::compile(&key.namespace, &json, kind),
+            }
+            .map_err(unfit)?;
             workload.templates.insert(*number, template);
         }
         match &resource {
@@ -116,7 +120,7 @@ impl<V: Views> Turn<'_, V> {
         Ok(())
     }
 
-    fn load_pod(&mut self, row: PodRow) -> Result<(), RestoreError> {
+    pub(crate) fn load_pod(&mut self, row: PodRow) -> Result<(), RestoreError> {
         let unfit =
             |why: &str| RestoreError::Unfit { key: row.uid.to_string(), why: why.to_owned() };
         let workload = self

@@ -3,6 +3,8 @@
 mod causes;
 mod cold;
 mod load;
+mod follow;
+mod follow_pods;
 mod namespaces;
 mod nodes;
 mod orphans;
@@ -19,7 +21,13 @@ mod waiting;
 mod workloads;
 
 pub(crate) use causes::cause_of;
-pub(crate) use judge::Judge;
+pub(crate) use follow::Before;
+pub(crate) use follow_pods::first_counter;
+pub(crate) use judge::{Judge, is_managed_group};
+pub(crate) use namespaces::is_namespace;
+pub(crate) use nodes::{NodeStatus, node_key};
 pub(crate) use orphans::with_orphans;
 pub(crate) use placing::placement_of;
+pub(crate) use pods::standing_since;
 pub(crate) use turn::Turn;
+pub(crate) use workloads::{Compiled, advanced, compile};

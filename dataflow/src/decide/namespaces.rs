@@ -11,7 +11,6 @@ use setpoint_schemas::{Cause, GroupKind, RequestItem, Resource, ResourceKey, Ver
 use super::judge::{Judge, Overlay};
 use super::statuses::rfc3339;
 use super::turn::Turn;
-use crate::state::Table;
 use crate::views::Views;
 
 /// The namespace that is always there.
@@ -88,8 +87,7 @@ impl<V: Views> Turn<'_, V> {
     /// The deletion of a namespace is accepted: all that is in it is deleted.
     pub(crate) fn terminate(&mut self, namespace: Arc<Resource>, cause: &Cause) {
         let key = namespace.key();
-        self.state.touch(Table::Resources, &key);
-        self.state.resources.insert(key.clone(), namespace.clone());
+        self.state.set_resource(&key, Some(namespace.clone()));
         let inside = |k: &&ResourceKey| k.namespace == key.name;
         let contents: Vec<ResourceKey> =
             self.state.resources.keys().filter(inside).cloned().collect();
@@ -108,8 +106,7 @@ impl<V: Views> Turn<'_, V> {
         }
         self.fleet.set_namespace_labels(name, Default::default());
         self.state.meta.retry.freed = true;
-        self.state.touch(Table::Resources, &key);
-        self.state.resources.remove(&key);
+        self.state.set_resource(&key, None);
         self.out.resources.push((key, None));
         true
     }

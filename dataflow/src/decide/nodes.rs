@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use setpoint_placement::{NodeId, NodeInfo};
 use setpoint_rules::lease;
 use setpoint_schemas::{
-    Action, Cause, GroupKind, Lease, NodeName, NodeRecord, ObjectMeta, ResourceKey, Resources,
-    Taint,
+    Action, Cause, GroupKind, Lease, NodeName, NodeRecord, ObjectMeta, Resource, ResourceKey,
+    Resources, Taint,
 };
 
 use super::orphans::with_orphans;
@@ -31,6 +31,22 @@ struct NodeObject {
 struct NodeSpec {
     unschedulable: bool,
     taints: Vec<Taint>,
+}
+
+/// The status of a Node resource: whether the node is lost. It stands there because the resource is
+/// kept for ever: an engine rebuilt from the log must not take a lost node for one that lives.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub(crate) struct NodeStatus {
+    pub(crate) lost: bool,
+    pub(crate) confirmed_lost: bool,
+}
+
+impl NodeStatus {
+    /// As the resource says it.
+    pub(crate) fn of(resource: &Resource) -> NodeStatus {
+        serde_json::from_str(&resource.status).unwrap_or_default()
+    }
 }
 
 /// The key of a node's resource.
@@ -149,6 +165,7 @@ impl<V: Views> Turn<'_, V> {
             format!("an operator confirmed that node {name} is lost"),
             Some(cause),
         );
+        self.keep_node_status(id);
         self.judge_when_complete();
         true
     }
@@ -297,6 +314,7 @@ impl<V: Views> Turn<'_, V> {
         let about = About { node: name.to_string(), causes, ..About::default() };
         self.ledger.write(Action::NodeLost, rule, reason, about);
         self.views.update(Fact::Lost { node: id }, 1);
+        self.keep_node_status(id);
         self.node_changed(id);
     }
 
@@ -311,10 +329,28 @@ impl<V: Views> Turn<'_, V> {
         let about = About { node: name.to_string(), causes, ..About::default() };
         self.ledger.write(Action::NodeReturned, "lease", format!("node {name} is back"), about);
         self.views.update(Fact::Lost { node: id }, -1);
+        self.keep_node_status(id);
         self.schedule_lease(id);
         if self.state.meta.hold.is_some() {
             self.judge_when_complete();
         }
+    }
+
+    /// Puts into the node's resource whether it is lost, where that changed.
+    fn keep_node_status(&mut self, id: u32) {
+        let Some(node) = self.state.node.get(&id) else { return };
+        let status = NodeStatus { lost: node.row.lost, confirmed_lost: node.row.confirmed_lost };
+        let key = node_key(&node.row.record.node);
+        let Some(resource) = self.state.resources.get(&key) else { return };
+        if NodeStatus::of(resource) == status {
+            return;
+        }
+        let text = serde_json::to_string(&status).unwrap_or_default();
+        let version = self.out.number;
+        let resource = Resource { status: Arc::from(text), version, ..Resource::clone(resource) };
+        let resource = Arc::new(resource);
+        self.state.set_resource(&key, Some(resource.clone()));
+        self.out.resources.push((key, Some(resource)));
     }
 
     pub(crate) fn schedule_lease(&mut self, id: u32) {

@@ -164,13 +164,24 @@ fn standing(
     if row.standing == Standing::Stopping {
         return (Standing::Stopping, 0);
     }
+    if observed.phase == PodPhase::Running && observed.ready && row.standing == Standing::Available
+    {
+        return (Standing::Available, row.ready_ms);
+    }
+    let since = if row.ready_ms > 0 { row.ready_ms } else { now };
+    standing_since(observed, since, now, min_ready_ms)
+}
+
+/// Where a pod stands by this observation, if it is ready since then.
+pub(crate) fn standing_since(
+    observed: &PodObserved,
+    since: i64,
+    now: i64,
+    min_ready_ms: i64,
+) -> (Standing, i64) {
     match observed.phase {
         PodPhase::Succeeded | PodPhase::Failed => (Standing::Ended, 0),
-        PodPhase::Running if observed.ready && row.standing == Standing::Available => {
-            (Standing::Available, row.ready_ms)
-        }
         PodPhase::Running if observed.ready => {
-            let since = if row.ready_ms > 0 { row.ready_ms } else { now };
             let long_enough = min_ready_ms == 0 || now >= since + min_ready_ms;
             (if long_enough { Standing::Available } else { Standing::Ready }, since)
         }

@@ -53,8 +53,11 @@ impl<V: Views> Turn<'_, V> {
     fn carry_out(&mut self, change: Change, cause: &Cause) {
         match change {
             Change::Put { result: "unchanged", key, resource, .. } => {
-                self.state.resources.insert(key.clone(), resource);
-                self.state.touch(Table::Resources, &key);
+                let before = self.state.set_resource(&key, Some(resource.clone()));
+                // Who owns which field may have changed: the log and the readers are told.
+                if before.as_ref() != Some(&resource) {
+                    self.out.resources.push((key, Some(resource)));
+                }
             }
             Change::Put { key, resource, compiled, .. } => self.put(key, resource, compiled, cause),
             Change::Gone(key) => self.gone(&key, cause),
@@ -83,8 +86,11 @@ impl<V: Views> Turn<'_, V> {
         compiled: Option<Box<Compiled>>,
         cause: &Cause,
     ) {
-        self.state.touch(Table::Resources, &key);
-        self.state.resources.insert(key.clone(), resource.clone());
+        let resource = match &compiled {
+            Some(compiled) => self.with_history(&key, resource, compiled),
+            None => resource,
+        };
+        self.state.set_resource(&key, Some(resource.clone()));
         self.out.resources.push((key.clone(), Some(resource.clone())));
         match (compiled, &*key.kind.kind) {
             (Some(compiled), _) => self.workload_put(&resource, *compiled, cause),
@@ -102,10 +108,10 @@ impl<V: Views> Turn<'_, V> {
 
     /// Deletes a resource.
     pub(crate) fn gone(&mut self, key: &ResourceKey, cause: &Cause) {
-        if self.state.resources.remove(key).is_none() {
+        if !self.state.resources.contains_key(key) {
             return;
         }
-        self.state.touch(Table::Resources, key);
+        self.state.set_resource(key, None);
         self.out.resources.push((key.clone(), None));
         self.workload_gone(key, cause);
         if &*key.kind.kind == "Node"
@@ -174,8 +180,7 @@ impl<V: Views> Turn<'_, V> {
         let resource =
             Resource { body: Arc::from(body.to_string()), ..self.judge().blank(&item, &key) };
         let resource = Arc::new(resource);
-        self.state.touch(Table::Resources, &key);
-        self.state.resources.insert(key.clone(), resource.clone());
+        self.state.set_resource(&key, Some(resource.clone()));
         self.out.resources.push((key, Some(resource)));
     }
 }

@@ -7,7 +7,7 @@ use setpoint_rules::status::{self, Progress, WorkloadCounts};
 use setpoint_schemas::ResourceKey;
 
 use super::turn::Turn;
-use crate::state::{Table, Workload, WorkloadKind};
+use crate::state::{Workload, WorkloadKind};
 use crate::views::{Standing, Views};
 
 impl<V: Views> Turn<'_, V> {
@@ -41,8 +41,7 @@ impl<V: Views> Turn<'_, V> {
         resource.status = Arc::from(status);
         resource.version = self.out.number;
         let resource = Arc::new(resource);
-        self.state.resources.insert(key.clone(), resource.clone());
-        self.state.touch(Table::Resources, key);
+        self.state.set_resource(key, Some(resource.clone()));
         self.out.resources.push((key.clone(), Some(resource)));
     }
 

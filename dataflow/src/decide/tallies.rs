@@ -12,8 +12,17 @@ use super::turn::Turn;
 use crate::views::{PodFact, Status, Tally, Views, WorkloadRevision};
 
 impl<V: Views> Turn<'_, V> {
-    /// Brings the views up to date and marks the workloads that they show changed.
+    /// Brings the views up to date, marks the workloads that they show changed, and withdraws the
+    /// pods that lost nodes have.
     pub(crate) fn settle(&mut self) {
+        let stranded = self.hear();
+        self.is_settled = true;
+        self.withdraw_stranded(&stranded);
+    }
+
+    /// Brings the views up to date and marks the workloads that they show changed; the pods that
+    /// they show stranded.
+    pub(crate) fn hear(&mut self) -> Vec<u32> {
         let changes = self.views.settle();
         let mut foreseen = std::mem::take(&mut self.state.foreseen);
         for (revision, tally) in changes.tallies {
@@ -24,10 +33,7 @@ impl<V: Views> Turn<'_, V> {
         for (revision, told) in foreseen {
             self.tally_is(revision, told);
         }
-        self.is_settled = true;
-        let stranded: Vec<u32> =
-            changes.stranded.iter().filter(|(_, is)| *is).map(|(pod, _)| *pod).collect();
-        self.withdraw_stranded(&stranded);
+        changes.stranded.iter().filter(|(_, is)| *is).map(|(pod, _)| *pod).collect()
     }
 
     fn tally_is(&mut self, (id, revision): WorkloadRevision, tally: Tally) {

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use setpoint_placement::{Fleet, PodId};
+use setpoint_rules::pacing::Bucket;
 use setpoint_schemas::{Action, Cause, PodUid, ResourceKey};
 
 use crate::epoch::{Epoch, Outcome, PlacementChange};
@@ -27,6 +28,9 @@ pub(crate) struct Turn<'a, V: Views> {
 impl<V: Views> Turn<'_, V> {
     /// What an epoch does before its inputs.
     pub(crate) fn begin(&mut self, epoch: &Epoch) {
+        if epoch.rebuilt {
+            self.begin_anew();
+        }
         if epoch.policy.is_some() {
             self.reschedule_leases();
         }
@@ -34,6 +38,33 @@ impl<V: Views> Turn<'_, V> {
             self.renew_all_leases();
         }
         self.ensure_default_namespace();
+    }
+
+    /// The leader's state came otherwise than by exact replay: it is the truth from now on. Pods are
+    /// counted from where none was before, pacing begins with an empty bucket, and every workload is
+    /// looked at.
+    fn begin_anew(&mut self) {
+        let from = super::first_counter(self.out.number);
+        let ids: Vec<u32> = self.state.workloads.values().copied().collect();
+        for id in ids {
+            let Some(workload) = self.state.workload.get_mut(&id) else { continue };
+            workload.memo.next_pod = workload.memo.next_pod.max(from);
+            let key = workload.key.clone();
+            // Who waits waits under another name, and says so anew.
+            if self.state.waiting.contains(&key) {
+                self.waits_no_more(id);
+            }
+            self.state.mark(&key);
+            self.state.touch(Table::Workloads, &key);
+        }
+        // Of pods that stop it may know fewer than their workload had.
+        let namespaces = self.state.resources.keys().filter(|key| super::is_namespace(key));
+        let namespaces: Vec<ResourceKey> = namespaces.cloned().collect();
+        for namespace in namespaces {
+            self.end_namespace(&namespace.name);
+        }
+        self.state.meta.bucket = Bucket { tokens_milli: 0, filled_ms: self.now };
+        self.state.meta.inexact = false;
     }
 
     /// Fires what has fallen due. An entry whose time has moved on is put back.

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use serde_json::Value;
 use setpoint_rules::batches::Batches;
-use setpoint_rules::revision;
-use setpoint_schemas::{Action, Cause, Resource, ResourceKey};
+use setpoint_rules::revision::{self, Revision};
+use setpoint_schemas::{Action, Cause, Resource, ResourceKey, WorkloadSpec};
 
 use super::turn::Turn;
 use crate::state::{About, Seen, Table, Template, Workload, WorkloadKind, read_spec};
@@ -18,10 +18,10 @@ const HISTORY_DEFAULT: usize = 10;
 /// What a resource asks of a workload, compiled.
 pub(crate) struct Compiled {
     kind: WorkloadKind,
-    spec: setpoint_schemas::WorkloadSpec,
-    json: Value,
+    pub(crate) spec: WorkloadSpec,
+    pub(crate) json: Value,
     annotations: std::collections::BTreeMap<String, String>,
-    template: Template,
+    pub(crate) template: Template,
 }
 
 /// Compiles a workload's resource.
@@ -89,6 +89,23 @@ impl<V: Views> Turn<'_, V> {
                 about,
             );
         }
+    }
+
+    /// The resource with the history that its workload has once this template is the current one:
+    /// an engine rebuilt from the log has no other memory of it.
+    pub(crate) fn with_history(
+        &self,
+        key: &ResourceKey,
+        resource: Arc<Resource>,
+        compiled: &Compiled,
+    ) -> Arc<Resource> {
+        let known = self.state.workloads.get(key).and_then(|id| self.state.workload.get(id));
+        let before = known.map(|workload| workload.memo.history.clone()).unwrap_or_default();
+        let history = history_text(advanced(before, &compiled.spec, &compiled.json));
+        if *resource.history == *history {
+            return resource;
+        }
+        Arc::new(Resource { history: Arc::from(history), ..Resource::clone(&resource) })
     }
 
     /// A workload's resource is gone: its pods go, then it is forgotten.
@@ -170,18 +187,25 @@ impl<V: Views> Turn<'_, V> {
     }
 }
 
+/// The history once this template is the current one.
+pub(crate) fn advanced(before: Vec<Revision>, spec: &WorkloadSpec, json: &Value) -> Vec<Revision> {
+    let limit = spec.revision_history_limit.and_then(|n| usize::try_from(n).ok());
+    revision::advance(before, json, limit.unwrap_or(HISTORY_DEFAULT))
+}
+
+/// The history as a resource carries it: the current template is the body's and stands there once.
+fn history_text(mut history: Vec<Revision>) -> String {
+    if let Some(current) = history.last_mut() {
+        current.template.clear();
+    }
+    serde_json::to_string(&history).unwrap_or_else(|_| "[]".to_owned())
+}
+
 impl Workload {
     /// Takes on the template as the current revision; says whether that is another than before. A
     /// template that still has pods keeps its number.
-    fn adopt(
-        &mut self,
-        spec: &setpoint_schemas::WorkloadSpec,
-        json: &Value,
-        template: Template,
-    ) -> bool {
-        let limit = spec.revision_history_limit.and_then(|n| usize::try_from(n).ok());
-        let history = std::mem::take(&mut self.memo.history);
-        self.memo.history = revision::advance(history, json, limit.unwrap_or(HISTORY_DEFAULT));
+    fn adopt(&mut self, spec: &WorkloadSpec, json: &Value, template: Template) -> bool {
+        self.memo.history = advanced(std::mem::take(&mut self.memo.history), spec, json);
         let same = |t: &Template| t.hash == template.hash && t.labels == template.labels;
         let known = self.templates.iter().find(|(_, t)| same(t)).map(|(n, _)| *n);
         let number = known.unwrap_or_else(|| {
@@ -199,6 +223,7 @@ impl Workload {
         let used: BTreeSet<u32> = self.tallies.keys().copied().chain([self.memo.current]).collect();
         self.templates.retain(|number, _| used.contains(number));
         self.memo.templates.retain(|number, _| used.contains(number));
+        self.memo.hashes.retain(|number, _| used.contains(number));
     }
 
     /// The template of new pods.

@@ -68,6 +68,16 @@ impl Answered {
         forgotten
     }
 
+    /// Replaces an answer by the one that is recorded, or forgets it where none is.
+    pub(crate) fn mend(&mut self, request: &RequestId, recorded: Option<&Verdict>) {
+        let Some(before) = self.by_id.remove(request) else { return };
+        self.items -= before.weight();
+        match recorded {
+            Some(verdict) => self.load(AnsweredRow::of(verdict, before.order)),
+            None => drop(self.order.remove(&before.order)),
+        }
+    }
+
     /// Takes in a row, in whatever order they come.
     pub(crate) fn load(&mut self, row: AnsweredRow) {
         self.items += row.weight();

@@ -37,6 +37,8 @@ use crate::views::{Tally, WorkloadRevision};
 pub(crate) struct State {
     pub(crate) meta: Meta,
     pub(crate) resources: BTreeMap<ResourceKey, Arc<Resource>>,
+    /// What the present epoch has changed of them, as it was before.
+    pub(crate) overwritten: BTreeMap<ResourceKey, Option<Arc<Resource>>>,
     pub(crate) workloads: BTreeMap<ResourceKey, u32>,
     pub(crate) workload: HashMap<u32, Workload>,
     pub(crate) nodes: BTreeMap<NodeName, u32>,
@@ -93,6 +95,9 @@ pub(crate) struct Meta {
     pub(crate) heard_ms: i64,
     /// Who of those that wait for a place is to be tried again.
     pub(crate) retry: Retry,
+    /// Whether this state may differ from its leader's in what the log does not say: it came from
+    /// the compacted topics, or by following decisions that these rules would not have made.
+    pub(crate) inexact: bool,
 }
 
 /// Who of those that wait for a place is to be tried again. Kept, so that what happened in the last
@@ -139,6 +144,31 @@ impl State {
 
     pub(crate) fn touch(&mut self, table: Table, key: impl ToString) {
         self.touched.insert((table, key.to_string()));
+    }
+
+    /// A resource is this now, or gone; what it was.
+    pub(crate) fn set_resource(
+        &mut self,
+        key: &ResourceKey,
+        resource: Option<Arc<Resource>>,
+    ) -> Option<Arc<Resource>> {
+        self.touch(Table::Resources, key);
+        let before = match resource {
+            Some(resource) => self.resources.insert(key.clone(), resource),
+            None => self.resources.remove(key),
+        };
+        self.overwritten.entry(key.clone()).or_insert_with(|| before.clone());
+        before
+    }
+
+    /// Every row counts as changed.
+    pub(crate) fn touch_all(&mut self) {
+        let resources = self.resources.keys().map(|key| (Table::Resources, key.to_string()));
+        let workloads = self.workloads.keys().map(|key| (Table::Workloads, key.to_string()));
+        let nodes = self.nodes.keys().map(|name| (Table::Nodes, name.to_string()));
+        let pods = self.pods.keys().map(|uid| (Table::Pods, uid.to_string()));
+        let all = resources.chain(workloads).chain(nodes).chain(pods);
+        self.touched.extend(all);
     }
 
     pub(crate) fn schedule(&mut self, at_ms: i64, deadline: Deadline) {

@@ -73,6 +73,8 @@ pub(crate) struct WorkloadMemo {
     pub(crate) current: u32,
     /// Templates with pods or in the history, in JSON, by revision number.
     pub(crate) templates: BTreeMap<u32, String>,
+    /// Hashes of templates whose own text is lost, by revision number: what their placements say.
+    pub(crate) hashes: BTreeMap<u32, String>,
     pub(crate) history: Vec<Revision>,
     /// Its pods that have no place.
     pub(crate) waiting: Option<Waiting>,
@@ -145,9 +147,22 @@ impl Template {
         json: &Value,
         kind: WorkloadKind,
     ) -> Result<Template, String> {
+        let hash = setpoint_rules::revision::template_hash(json);
+        Template::compile_as(namespace, json, kind, hash)
+    }
+
+    /// As [`Template::compile`], with a hash that is known otherwise.
+    ///
+    /// # Errors
+    /// As there.
+    pub(crate) fn compile_as(
+        namespace: &str,
+        json: &Value,
+        kind: WorkloadKind,
+        hash: String,
+    ) -> Result<Template, String> {
         let template: PodTemplate =
             serde_json::from_value(json.clone()).map_err(|e| format!("template: {e}"))?;
-        let hash = setpoint_rules::revision::template_hash(json);
         let PodTemplate { metadata, mut spec } = template;
         let ObjectMeta { mut labels, annotations, .. } = metadata;
         match kind {

@@ -3,8 +3,10 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use setpoint_dataflow::{CheckpointRow, Engine, Epoch, Outcome};
-use setpoint_schemas::{Cut, Placement, PodUid, Policy};
+use setpoint_dataflow::{CheckpointRow, Compacted, Engine, Epoch, Outcome, Placed};
+use setpoint_schemas::{
+    Action, Cut, Placement, PodUid, Policy, Position, RequestId, Resource, ResourceKey, Topic,
+};
 
 use super::watched::{Watched, Window};
 use crate::memory_log::MemoryLog;
@@ -16,8 +18,8 @@ pub struct Recorded {
     pub epoch: Epoch,
     /// How far it read.
     pub cut: Cut,
-    /// The hash over what it decided.
-    pub hash: i64,
+    /// What it decided, with its hash.
+    pub outcome: setpoint_dataflow::Recorded,
 }
 
 /// The rows of a checkpoint, and the epoch that they stand for.
@@ -60,6 +62,12 @@ pub struct Committed {
     pub epochs: Vec<Recorded>,
     /// Placements as they stand.
     pub placements: BTreeMap<PodUid, Arc<Placement>>,
+    /// Placements that were withdrawn.
+    pub withdrawn: BTreeMap<PodUid, Arc<Placement>>,
+    /// Resources as they stand, with where they do.
+    pub resources: BTreeMap<ResourceKey, (Arc<Resource>, Position)>,
+    /// Whether what forgets by time was forgotten before the last epochs.
+    pub is_trimmed: bool,
     /// The checkpoint, some epochs behind.
     pub checkpoint: Checkpoint,
 }
@@ -78,14 +86,58 @@ impl Committed {
     }
 
     /// Holds an epoch's outcome.
-    pub fn commit(&mut self, recorded: Recorded, outcome: &Outcome) {
+    pub fn commit(&mut self, epoch: Epoch, cut: Cut, outcome: &Outcome, log: &mut MemoryLog) {
         for change in &outcome.placements {
             match &change.placement {
-                Some(placement) => self.placements.insert(change.uid.clone(), placement.clone()),
-                None => self.placements.remove(&change.uid),
+                Some(placement) => {
+                    self.placements.insert(change.uid.clone(), placement.clone());
+                }
+                None => {
+                    let before = self.placements.remove(&change.uid);
+                    self.withdrawn.extend(before.map(|before| (change.uid.clone(), before)));
+                }
             };
         }
-        self.epochs.push(recorded);
+        for (key, resource) in &outcome.resources {
+            let position = log.write(Topic::Desired);
+            match resource {
+                Some(resource) => self.resources.insert(key.clone(), (resource.clone(), position)),
+                None => self.resources.remove(key),
+            };
+        }
+        let outcome = setpoint_dataflow::Recorded {
+            hash: outcome.hash,
+            resources: outcome.resources.clone(),
+            placements: outcome.placements.clone(),
+            decisions: outcome.decisions.clone(),
+        };
+        self.epochs.push(Recorded { epoch, cut, outcome });
+    }
+
+    /// What a cleanup leaves: nothing but the compacted topics. Withdrawn placements may be kept.
+    #[must_use]
+    pub fn compacted(&self, log: &MemoryLog, withdrawn_are_kept: bool) -> Compacted {
+        let (term, number) = self.as_of();
+        let time_ms = self.epochs.last().map_or(0, |last| last.epoch.time_ms);
+        let (nodes, observed) = log.compacted(&self.cut());
+        let placed = |placement: &Arc<Placement>, withdrawn| Placed {
+            placement: Placement::clone(placement),
+            position: Position { topic: Topic::Placements, partition: 0, offset: 0 },
+            withdrawn,
+        };
+        let stands = self.placements.values().map(|p| placed(p, false));
+        let kept = self.withdrawn.values().filter(|_| withdrawn_are_kept);
+        let placements = stands.chain(kept.map(|p| placed(p, true))).collect();
+        let resources = self.resources.values();
+        let resources = resources.map(|(r, at)| (Resource::clone(r), *at)).collect();
+        let decisions = self.epochs.iter().flat_map(|epoch| &epoch.outcome.decisions);
+        let answered = decisions.filter_map(|decision| match decision.action {
+            Action::Accept => Some((RequestId::parse(&decision.request).ok()?, true)),
+            Action::Refuse => Some((RequestId::parse(&decision.request).ok()?, false)),
+            _ => None,
+        });
+        let answered = answered.collect();
+        Compacted { number, term, time_ms, resources, nodes, placements, observed, answered }
     }
 }
 
@@ -97,6 +149,8 @@ pub struct Leader {
     pub window: Window,
     /// Its reign.
     pub term: i64,
+    /// Whether its first epoch must say that its state did not come by exact replay.
+    pub is_marked: bool,
     /// Whether it has decided nothing yet.
     pub is_first: bool,
     /// By its own clock, when it last looked at the log.
@@ -108,7 +162,9 @@ pub struct Leader {
 }
 
 impl Leader {
-    /// Recovers from checkpoint and log: every replayed epoch must decide what was recorded.
+    /// Recovers from checkpoint and log: every replayed epoch must decide what was recorded, until
+    /// one of a leader whose own state was rebuilt. On a trimmed log without a checkpoint it is
+    /// rebuilt itself.
     ///
     /// # Panics
     /// When a replayed epoch decides otherwise.
@@ -119,25 +175,38 @@ impl Leader {
         policy: &Policy,
         views: Watched,
         clock_ms: i64,
+        withdrawn_are_kept: bool,
     ) -> Leader {
         let window = views.window();
         let checkpoint = &committed.checkpoint;
-        let is_new = checkpoint.number == 0;
-        let mut engine =
-            if is_new { Engine::new(views, policy.clone()) } else { checkpoint.restore(views) };
-        let mut cut = checkpoint.cut.clone();
-        for recorded in committed.epochs.iter().filter(|r| r.epoch.number > checkpoint.number) {
+        let (mut engine, mut cut) = match checkpoint.number {
+            0 if committed.is_trimmed => {
+                let compacted = committed.compacted(log, withdrawn_are_kept);
+                let engine = Engine::rebuild(views, policy, compacted);
+                (engine.expect("the compacted topics fit each other"), committed.cut())
+            }
+            0 => (Engine::new(views, policy.clone()), Cut::default()),
+            _ => (checkpoint.restore(views), checkpoint.cut.clone()),
+        };
+        let from = engine.number();
+        for recorded in committed.epochs.iter().filter(|r| r.epoch.number > from) {
             let inputs = log.between(&cut, &recorded.cut);
-            let outcome = engine.step(Epoch { inputs, ..recorded.epoch.clone() });
+            let epoch = Epoch { inputs, ..recorded.epoch.clone() };
+            cut = recorded.cut.clone();
+            if epoch.rebuilt || !engine.is_exact() {
+                engine.follow(epoch, &recorded.outcome);
+                continue;
+            }
+            let outcome = engine.step(epoch);
             assert_eq!(
-                outcome.hash, recorded.hash,
+                outcome.hash, recorded.outcome.hash,
                 "epoch {} replayed from the checkpoint of epoch {} decides otherwise: {:#?}",
                 recorded.epoch.number, checkpoint.number, outcome.decisions
             );
-            cut = recorded.cut.clone();
         }
         let term = committed.as_of().0 + 1;
         Leader {
+            is_marked: !engine.is_exact(),
             engine,
             window,
             term,

@@ -59,6 +59,14 @@ impl Recount {
         Ok(())
     }
 
+    /// Takes in a committed epoch without judging it.
+    pub fn told(&mut self, epoch: &Epoch, outcome: &Outcome) {
+        self.world.take(epoch, outcome);
+        for change in &outcome.placements {
+            self.world.placed(&change.uid, change.placement.as_ref());
+        }
+    }
+
     /// Whether one more pod of a workload may go to this node.
     #[must_use]
     pub fn fits(&self, workload: &ResourceKey, node: &NodeName) -> bool {

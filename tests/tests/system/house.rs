@@ -43,6 +43,8 @@ pub(crate) struct House {
     program: PathBuf,
     common: Vec<(String, String)>,
     children: BTreeMap<String, Child>,
+    /// How much of a role's log is no longer looked at.
+    forgotten: BTreeMap<String, usize>,
 }
 
 impl House {
@@ -52,7 +54,14 @@ impl House {
         let path = folder.path().canonicalize().expect("its path");
         fs::write(path.join("setpoint.yaml"), "").expect("empty settings");
         let common = common.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
-        House { _folder: folder, path, program: program(), common, children: BTreeMap::new() }
+        House {
+            _folder: folder,
+            path,
+            program: program(),
+            common,
+            children: BTreeMap::new(),
+            forgotten: BTreeMap::new(),
+        }
     }
 
     /// Starts the engine of this name on this port.
@@ -115,6 +124,18 @@ impl House {
         let mut verb = self.command(arguments);
         verb.env("SETPOINT_DATA_DIR", self.path.join("client"));
         verb.envs(settings.iter().copied()).output().expect("the program starts")
+    }
+
+    /// Whether a role's log says this, since what was forgotten.
+    pub(crate) fn said(&self, name: &str, what: &str) -> bool {
+        let from = self.forgotten.get(name).copied().unwrap_or(0);
+        self.log_text(name).get(from..).is_some_and(|text| text.contains(what))
+    }
+
+    /// What a role's log has said up to now is no longer looked at.
+    pub(crate) fn forget_said(&mut self, name: &str) {
+        let length = self.log_text(name).len();
+        self.forgotten.insert(name.to_owned(), length);
     }
 
     /// Waits until a role ended by itself, badly; all that it printed.

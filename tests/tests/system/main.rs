@@ -31,3 +31,11 @@ mod two_agents;
 mod bad_input;
 mod guarded_kafka;
 mod schema_registry;
+
+mod settled;
+mod stopped;
+
+mod recovery_checkpoint;
+mod recovery_kill;
+mod recovery_rules;
+mod recovery_trim;

@@ -46,6 +46,14 @@ pub(crate) fn by_pod(folder: &Path) -> BTreeMap<String, BTreeSet<i32>> {
     pods
 }
 
+/// How many pods' processes are `sleep` for so many seconds.
+pub(crate) fn sleeping(folder: &Path, seconds: &str) -> usize {
+    let ours: BTreeSet<i32> = by_pod(folder).into_values().flatten().collect();
+    let asleep = format!("sleep {seconds}");
+    let processes = scan(folder).into_iter();
+    processes.filter(|p| ours.contains(&p.pid) && p.command.trim_end().ends_with(&asleep)).count()
+}
+
 /// Sends a signal; a process that is gone is gone.
 pub(crate) fn signal(pid: i32, signal: Signal) {
     assert!(pid > 1, "a process of ours");

@@ -118,13 +118,13 @@ impl Committer {
         for (key, resource) in &commit.outcome.resources {
             entries.push(match resource {
                 Some(resource) => writer.desired(resource)?,
-                None => entry::desired_removed(key),
+                None => entry::desired_removed(key, commit.record.number),
             });
         }
         for change in &commit.outcome.placements {
             entries.push(match &change.placement {
                 Some(placement) => writer.placement(placement)?,
-                None => entry::placement_removed(&change.uid, &change.node),
+                None => entry::placement_removed(&change.uid, &change.node, commit.record.number),
             });
         }
         for decision in &commit.outcome.decisions {

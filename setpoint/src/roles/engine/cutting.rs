@@ -128,6 +128,17 @@ impl Cutter {
         cut
     }
 
+    /// How far each input partition was read, as an epoch's record says it.
+    pub(super) fn whole(&self) -> Vec<CutEntry> {
+        let inputs = self.taken.iter().filter(|(topic, ..)| Topic::INPUTS.contains(topic));
+        let entry = |(topic, partition, next): (Topic, i32, i64)| CutEntry {
+            topic: topic.name().to_owned(),
+            partition,
+            next,
+        };
+        inputs.map(entry).collect()
+    }
+
     /// How far this has read, all partitions.
     pub(super) fn taken(&self) -> &Cut {
         &self.taken

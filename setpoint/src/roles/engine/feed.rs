@@ -144,7 +144,7 @@ fn names(model: &ReadModel, log: &dyn Log, codec: &Codec) -> anyhow::Result<()> 
 }
 
 /// Gives the records of a partition to the caller, some at a time.
-fn read_on(
+pub(super) fn read_on(
     log: &dyn Log,
     (topic, partition): (Topic, i32),
     from: i64,

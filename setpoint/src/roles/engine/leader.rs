@@ -19,19 +19,19 @@ use super::feed::Audience;
 use super::metrics::Metrics;
 use super::questions::Questions;
 use super::queue::{Sender, queue};
-use super::recovery::Follower;
+use super::recovery::{Follower, Trimmed};
 use super::waiters::Waiters;
 use super::wire::Wire;
-use super::{SharedLog, feed};
+use super::{SharedLog, feed, origin};
 
 /// A leader that made no epoch for this long is taken over from: several ticks, and half of the
 /// ten seconds in which a fleet should have a leader again.
 const TAKEOVER_AFTER: Duration = Duration::from_secs(5);
 /// How long a standby waits for the next epoch before it looks at its other duties.
 const FOLLOW_WAIT: Duration = Duration::from_millis(50);
-/// An engine that starts waits so long for the end of what a leader is just appending. A dead
-/// leader's append ends only when it is fenced, and who waits for that never fences.
-const OPEN_PATIENCE: Duration = Duration::from_secs(3);
+/// Every so many epochs the record names how far each partition was read, and not only those that
+/// moved: so a rebuild need not read back to the last record of a quiet partition.
+const CUT_WHOLE_EVERY: i64 = 256;
 /// Between stepping down and following anew.
 const RETRY_PAUSE: Duration = Duration::from_millis(500);
 
@@ -74,17 +74,16 @@ impl Leader {
     fn reign(&self) -> anyhow::Result<()> {
         self.audience.model.set_role("starting");
         let path = self.settings.data_dir.join("checkpoint");
-        let mut store = Checkpoint::open(&path)
-            .with_context(|| format!("failed to open the checkpoint in {}", path.display()))?;
         let policy = self.settings.engine.policy.clone();
-        let mut follower = Follower::open(&*self.log, &store, policy.clone(), &self.wire)?;
-        let from = follower.engine.number();
+        let parts = origin::Parts { policy: &policy, metrics: &self.metrics, wire: &self.wire };
         let mut verdicts = Vec::new();
-        follower.catch_up(&*self.log, Some(OPEN_PATIENCE), |outcome| {
+        let each = |outcome: &Outcome| {
             if self.waiters.are_any() {
                 verdicts.push((outcome.number, outcome.verdicts.clone()));
             }
-        })?;
+        };
+        let (mut follower, mut store) = origin::recover(&*self.log, &path, &parts, each)?;
+        let from = follower.engine.number();
         self.audience.model.begin_anew();
         feed::show(&self.audience, &follower.engine.everything());
         for (epoch, verdicts) in verdicts {
@@ -98,8 +97,8 @@ impl Leader {
         let appender = self.log.appender(AppenderKind::Leader { fleet })?;
         // What the fenced leader wrote in the meantime is followed too: nobody writes after it.
         follower.catch_up(&*self.log, None, |outcome| self.followed(outcome))?;
-        let replayed = follower.engine.number() - from;
-        info!(epoch = follower.engine.number(), replayed, "leading");
+        let (epoch, marked) = (follower.engine.number(), follower.is_to_mark());
+        info!(epoch, followed = epoch - from, marked, "leading");
 
         let (send, receive) = queue();
         let committer = Committer {
@@ -137,7 +136,7 @@ impl Leader {
         let mut written = Instant::now();
         while !self.closing.is_cancelled() {
             self.questions.answer(&follower.engine, &follower.cut);
-            follower.follow(FOLLOW_WAIT, |outcome| self.followed(outcome))?;
+            follower.follow(&*self.log, FOLLOW_WAIT, |outcome| self.followed(outcome))?;
             if follower.heard.elapsed() > TAKEOVER_AFTER {
                 warn!(epoch = follower.engine.number(), "the leader is silent; taking over");
                 return Ok(true);
@@ -162,6 +161,7 @@ impl Leader {
 
     /// Cuts, decides, hands over to be committed; until closing, or until the committer is gone.
     fn epochs(&self, follower: Follower, policy: &Policy, send: Sender) -> anyhow::Result<()> {
+        let marked = follower.is_to_mark();
         let (mut engine, taken) = follower.into_parts();
         let term = engine.term() + 1;
         let reader = self.log.reader(&taken, &Topic::INPUTS)?;
@@ -194,7 +194,8 @@ impl Leader {
             }
             looked_ms = time_ms;
             let cold = wants_cold && time_ms >= cold_due;
-            let settings = first && (engine.policy() != policy || engine.number() == 0);
+            let is_new = engine.number() == 0 || marked;
+            let settings = first && (is_new || engine.policy() != policy);
             let epoch = Epoch {
                 number: engine.number() + 1,
                 term,
@@ -203,9 +204,12 @@ impl Leader {
                 complete: batch.complete,
                 renew_leases: first || stalled,
                 policy: settings.then(|| policy.clone()),
+                rebuilt: first && marked,
                 inputs: batch.inputs,
             };
-            let record = record_of(&epoch, batch.cut, batch.refused, policy);
+            let is_whole = first || epoch.number % CUT_WHOLE_EVERY == 0;
+            let cut = if is_whole { cutter.whole() } else { batch.cut };
+            let record = record_of(&epoch, cut, batch.refused, policy);
             let started = Instant::now();
             let outcome = engine.step(epoch);
             self.metrics.stepped(&outcome, batch.records, started.elapsed());
@@ -228,7 +232,8 @@ impl Leader {
         }
         let rows = Some((cutter.taken().clone(), engine.take_rows()));
         let number = engine.number() + 1;
-        let epoch = Epoch { number, term, time_ms: engine.time_ms(), ..Epoch::default() };
+        let (time_ms, rebuilt) = (engine.time_ms(), first && marked);
+        let epoch = Epoch { number, term, time_ms, rebuilt, ..Epoch::default() };
         let record = record_of(&epoch, Vec::new(), Vec::new(), policy);
         let outcome = engine.step(epoch);
         let rows = rows.map(|(cut, mut before)| {
@@ -242,10 +247,12 @@ impl Leader {
     }
 }
 
-/// Whether following the log anew may mend it: another leads, or the log does not answer.
+/// Whether following the log anew may mend it: another leads, the log does not answer, or cleanup
+/// was faster than this engine.
 fn is_passing(error: &anyhow::Error) -> bool {
     error.chain().any(|cause| {
         cause.downcast_ref::<AppendError>().is_some()
+            || cause.downcast_ref::<Trimmed>().is_some()
             || cause.downcast_ref::<LogError>().is_some_and(LogError::is_transient)
     })
 }
@@ -271,6 +278,7 @@ fn record_of(
         settings: if epoch.policy.is_some() { settings } else { String::new() },
         rules: setpoint_rules::RULES_VERSION.to_owned(),
         refused,
+        rebuilt: epoch.rebuilt,
     }
 }
 

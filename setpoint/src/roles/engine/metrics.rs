@@ -51,6 +51,7 @@ pub(super) struct Metrics {
     placements: IntCounterVec,
     decisions: IntCounterVec,
     actions: IntCounterVec,
+    differences: IntCounter,
     epoch: IntGauge,
     term: IntGauge,
     leads: IntGauge,
@@ -146,6 +147,10 @@ impl Metrics {
                 "What agents did to pods, as observed, by kind and outcome.",
                 &["kind", "outcome"],
             )?,
+            differences: make.counter(
+                "setpoint_replay_differences_total",
+                "Recorded decisions that this engine's rules would have made otherwise.",
+            )?,
             epoch: make.gauge("setpoint_epoch", "The last epoch decided.")?,
             term: make.gauge("setpoint_term", "The present term.")?,
             leads: make.gauge("setpoint_leader", "Whether this engine leads: 1 or 0.")?,
@@ -205,6 +210,11 @@ impl Metrics {
         for decision in &outcome.decisions {
             self.decisions.with_label_values(&[&format!("{:?}", decision.action)]).inc();
         }
+    }
+
+    /// So many recorded decisions would have been others.
+    pub(super) fn differed(&self, differences: usize) {
+        self.differences.inc_by(u64::try_from(differences).unwrap_or(0));
     }
 
     /// Epochs were acknowledged together.

@@ -5,7 +5,10 @@
 mod open;
 mod wire;
 mod stray;
+mod origin;
+mod rebuilding;
 mod recovery;
+mod recorded;
 mod cutting;
 mod leader;
 mod committer;

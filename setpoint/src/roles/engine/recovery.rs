@@ -1,75 +1,113 @@
-//! From a checkpoint and the later epochs on the log to an engine that is up to date.
+//! From where an engine begins to one that is up to date: the recorded epochs, stepped.
+//!
+//! Guarantee: the same rules on the same state decide what was recorded, or the engine stops. Other
+//! rules, or a state that was rebuilt, follow what was recorded and tell where they would have
+//! decided otherwise.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
 use setpoint_dataflow::views::Differential;
 use setpoint_dataflow::{Engine, Epoch, Outcome};
 use setpoint_ingest::{Decoder, Log, LogError, LogRecord, Reader, covers};
+use setpoint_rules::RULES_VERSION;
 use setpoint_schemas::avro::Codec;
 use setpoint_schemas::{Cut, EpochRecord, Position, Sourced, Topic};
-use setpoint_store::Checkpoint;
+use tracing::{info, warn};
 
-use super::stray::epoch_of;
-use super::wire::Wire;
+use super::metrics::Metrics;
+use super::recorded::Recordings;
+
+use super::origin::Parts;
+use super::stray;
 
 /// Records asked for at once.
 const POLL_RECORDS_MAX: usize = 4096;
 /// How long a poll of what must be there waits.
 const POLL_WAIT: Duration = Duration::from_millis(50);
+/// Differences told in the log of one engine's life; the metric counts them all.
+const DIFFERENCES_TOLD_MAX: usize = 50;
+
+/// What is behind this state is no longer whole on the log.
+#[derive(Debug, thiserror::Error)]
+#[error("the log no longer holds all that epoch {epoch} was decided from")]
+pub(super) struct Trimmed {
+    pub(super) epoch: i64,
+}
+
+/// Whether an error means that the engine must be rebuilt from the compacted topics.
+pub(super) fn is_trimmed(error: &anyhow::Error) -> bool {
+    error.chain().any(|cause| {
+        cause.downcast_ref::<Trimmed>().is_some()
+            || matches!(cause.downcast_ref(), Some(LogError::Forgotten { .. }))
+    })
+}
 
 /// An engine that follows the log: the leader before it leads, a standby all the time.
 pub(super) struct Follower {
     pub(super) engine: Engine<Differential>,
-    /// The next offset of each input partition that no epoch has taken yet.
+    /// The next offset of each input partition that no epoch has taken yet, and of the epochs.
     pub(super) cut: Cut,
+    /// The rules of the last epoch; ours when there was none.
+    pub(super) rules: String,
     /// When the last epoch came, or following began.
     pub(super) heard: Instant,
     epochs: Box<dyn Reader>,
     inputs: Box<dyn Reader>,
     /// Records read ahead of the epochs that take them, by position.
     ahead: BTreeMap<Position, LogRecord>,
+    /// The inputs that epochs have taken.
+    taken: Cut,
+    /// Whether cleanup took inputs that an epoch was decided from: these epochs may replay
+    /// otherwise, and that is no contradiction.
+    has_gaps: bool,
+    recordings: Recordings,
+    differences_told: usize,
+    metrics: Arc<Metrics>,
     decoder: Decoder,
     codec: Codec,
 }
 
 impl Follower {
-    /// From the checkpoint, or from nothing.
-    pub(super) fn open(
+    /// An engine that stands at a cut of the log, behind an epoch of these rules.
+    pub(super) fn at(
         log: &dyn Log,
-        store: &Checkpoint,
-        policy: setpoint_schemas::Policy,
-        wire: &Wire,
+        engine: Engine<Differential>,
+        cut: Cut,
+        rules: String,
+        parts: &Parts<'_>,
     ) -> anyhow::Result<Self> {
-        let loaded = store.load().context("failed to load the checkpoint")?;
-        let (engine, cut) = match loaded {
-            Some(loaded) => {
-                let cut = loaded.cut.clone();
-                let rows = loaded
-                    .rows
-                    .collect::<Result<Vec<_>, _>>()
-                    .context("failed to read the checkpoint")?;
-                (
-                    Engine::restore(Differential::new(), rows)
-                        .context("failed to restore the checkpoint")?,
-                    cut,
-                )
-            }
-            None => (Engine::new(Differential::new(), policy), Cut::default()),
-        };
         let epochs = log.reader(&cut, &[Topic::Epochs])?;
         let inputs = log.reader(&cut, &Topic::INPUTS)?;
+        // Below these nothing was there when this engine's state was made.
+        let mut taken = inputs.position();
+        cut.iter().for_each(|(topic, partition, next)| taken.advance(topic, partition, next));
+        let taken = taken.iter().filter(|(topic, ..)| Topic::INPUTS.contains(topic)).collect();
+        let wire = parts.wire;
         Ok(Follower {
+            taken,
             engine,
             cut,
+            rules,
             heard: Instant::now(),
             epochs,
             inputs,
             ahead: BTreeMap::new(),
+            has_gaps: false,
+            recordings: Recordings::new(wire.codec.clone()),
+            differences_told: 0,
+            metrics: parts.metrics.clone(),
             decoder: Decoder::with_source(wire.codec.clone(), wire.source.clone()),
             codec: wire.codec.clone(),
         })
+    }
+
+    /// Whether the first epoch of this engine as leader must say that its state did not come by
+    /// exact replay under one version of the rules.
+    pub(super) fn is_to_mark(&self) -> bool {
+        !self.engine.is_exact() || self.has_gaps || self.rules != RULES_VERSION
     }
 
     /// Steps every epoch up to the present end of the log, giving each outcome to `each`. With
@@ -83,7 +121,7 @@ impl Follower {
     ) -> anyhow::Result<()> {
         let ends = log.ends(&[Topic::Epochs])?;
         while !covers(&self.epochs.position(), &ends) {
-            self.follow(POLL_WAIT, &mut each)?;
+            self.follow(log, POLL_WAIT, &mut each)?;
             if patience.is_some_and(|patience| self.heard.elapsed() > patience) {
                 break;
             }
@@ -94,18 +132,23 @@ impl Follower {
     /// Steps the epochs that can be read now, waiting so long for the first.
     pub(super) fn follow(
         &mut self,
+        log: &dyn Log,
         wait: Duration,
         mut each: impl FnMut(&Outcome),
     ) -> anyhow::Result<()> {
+        let mut epochs = Vec::new();
         for record in self.epochs.poll(POLL_RECORDS_MAX, wait)? {
-            let Position { topic, partition, offset } = record.position;
-            let epoch = epoch_of(&self.codec, &record)?;
+            epochs.push((record.position, stray::decoded::<EpochRecord>(&self.codec, &record)?));
+        }
+        let known = epochs.iter().rev().find_map(|(_, epoch)| epoch.as_ref().map(|e| e.number));
+        let known = known.unwrap_or(0);
+        for (Position { topic, partition, offset }, epoch) in epochs {
             self.cut.advance(topic, partition, offset + 1);
             let Some(epoch) = epoch else { continue };
             if epoch.number <= self.engine.number() {
                 continue;
             }
-            let outcome = self.replay(&epoch)?;
+            let outcome = self.replay(log, &epoch, known)?;
             each(&outcome);
             self.heard = Instant::now();
         }
@@ -117,7 +160,15 @@ impl Follower {
         (self.engine, self.cut)
     }
 
-    fn replay(&mut self, record: &EpochRecord) -> anyhow::Result<Outcome> {
+    fn replay(
+        &mut self,
+        log: &dyn Log,
+        record: &EpochRecord,
+        known: i64,
+    ) -> anyhow::Result<Outcome> {
+        if record.number != self.engine.number() + 1 {
+            return Err(Trimmed { epoch: record.number }.into());
+        }
         for entry in record.cut().iter() {
             self.cut.advance(entry.0, entry.1, entry.2);
         }
@@ -130,7 +181,7 @@ impl Follower {
                     .context("failed to read an epoch's settings")?,
             )
         };
-        let outcome = self.engine.step(Epoch {
+        let epoch = Epoch {
             number: record.number,
             term: record.term,
             time_ms: record.time_ms,
@@ -138,17 +189,56 @@ impl Follower {
             complete: record.complete,
             renew_leases: record.renew_leases,
             policy,
+            rebuilt: record.rebuilt,
             inputs,
-        });
-        if outcome.hash != record.decisions_hash {
-            bail!(
-                "epoch {} replays to other decisions than recorded (rules {} then, {} now); the log and this binary do not fit",
-                record.number,
-                record.rules,
-                setpoint_rules::RULES_VERSION
+        };
+        self.rules.clone_from(&record.rules);
+        if record.rules != RULES_VERSION || record.rebuilt || !self.engine.is_exact() {
+            return self.follow_recorded(log, epoch, record, known);
+        }
+        let outcome = self.engine.step(epoch);
+        if outcome.hash == record.decisions_hash {
+            return Ok(outcome);
+        }
+        if self.has_gaps {
+            return Err(Trimmed { epoch: record.number }.into());
+        }
+        bail!(
+            "epoch {} replays to other decisions than recorded (rules {} then and now); the log and this binary do not fit",
+            record.number,
+            record.rules,
+        );
+    }
+
+    /// Takes in what was recorded, and tells where these rules would have decided otherwise.
+    fn follow_recorded(
+        &mut self,
+        log: &dyn Log,
+        epoch: Epoch,
+        record: &EpochRecord,
+        known: i64,
+    ) -> anyhow::Result<Outcome> {
+        let recorded = self.recordings.of(log, record, known)?;
+        let was_exact = self.engine.is_exact();
+        let followed = self.engine.follow(epoch, &recorded);
+        if was_exact && !self.engine.is_exact() {
+            info!(
+                epoch = record.number,
+                rules = record.rules,
+                ours = RULES_VERSION,
+                rebuilt = record.rebuilt,
+                "from here on recorded decisions are followed, and not compared by their hash"
             );
         }
-        Ok(outcome)
+        self.metrics.differed(followed.differences.len());
+        for difference in followed.differences {
+            if self.differences_told < DIFFERENCES_TOLD_MAX {
+                self.differences_told += 1;
+                let (epoch, rules) = (record.number, &record.rules);
+                warn!(epoch, rules, ours = RULES_VERSION, %difference, "decided otherwise than recorded");
+            }
+        }
+        Ok(followed.outcome)
     }
 
     /// The inputs before the cut that no earlier epoch took, decoded, in order; without those that
@@ -166,6 +256,7 @@ impl Follower {
             .partition(|(position, _)| wanted.covers(*position));
         self.ahead = kept;
         let taken: BTreeMap<Position, LogRecord> = taken;
+        self.note_gaps(&taken, &wanted);
         let mut inputs = Vec::with_capacity(taken.len());
         for record in taken.values().filter(|record| !refused.contains(&record.position)) {
             // The leader could read it: who cannot ask for its schema now waits until it can.
@@ -175,5 +266,17 @@ impl Follower {
             inputs.extend(self.decoder.decode(record).ok().flatten());
         }
         Ok(inputs)
+    }
+
+    /// Offsets of inputs have no gaps but where cleanup took something.
+    fn note_gaps(&mut self, taken: &BTreeMap<Position, LogRecord>, wanted: &Cut) {
+        let mut expected = 0;
+        for (topic, partition, next) in wanted.iter() {
+            expected += (next - self.taken.next(topic, partition)).max(0);
+        }
+        self.taken = wanted.clone();
+        if i64::try_from(taken.len()).unwrap_or(i64::MAX) < expected {
+            self.has_gaps = true;
+        }
     }
 }

@@ -1,40 +1,38 @@
-//! Records among the epochs that no leader wrote.
+//! Records among those of leaders that no leader wrote.
 //!
-//! Invariant: a record that says of itself, as a leader's does, that it is an epoch is never passed
-//! over: when it does not decode it is damaged or of another version, and whoever went on without
-//! it would decide what was decided already.
+//! Invariant: a record that says of itself, as a leader's does, what it is, is never passed over:
+//! when it does not decode it is damaged or of another version, and whoever went on without it
+//! would decide what was decided already, or stop what is placed.
 
 use anyhow::Context as _;
 use setpoint_ingest::LogRecord;
-use setpoint_schemas::EpochRecord;
-use setpoint_schemas::avro::Codec;
+use setpoint_schemas::avro::{Codec, Record};
 use setpoint_schemas::cloudevents::event_type;
 use tracing::warn;
 
-/// The epoch that a record is; `None` for what is none and never said so.
-pub(super) fn epoch_of(codec: &Codec, record: &LogRecord) -> anyhow::Result<Option<EpochRecord>> {
+/// What a record is; `None` for a tombstone, and for what is no such record and never said so.
+pub(super) fn decoded<R: Record>(codec: &Codec, record: &LogRecord) -> anyhow::Result<Option<R>> {
     let Some(value) = &record.value else { return Ok(None) };
     match codec.decode(value) {
-        Ok(epoch) => Ok(Some(epoch)),
-        Err(error) if claims_to_be_one(record) => {
-            Err(error).with_context(|| format!("failed to decode the epoch at {}", record.position))
-        }
+        Ok(decoded) => Ok(Some(decoded)),
+        Err(error) if claims_to_be::<R>(record) => Err(error)
+            .with_context(|| format!("failed to decode the {} at {}", R::NAME, record.position)),
         Err(error) => {
-            warn!(position = %record.position, %error, "passed over what is no epoch");
+            warn!(position = %record.position, %error, "passed over what is no {}", R::NAME);
             Ok(None)
         }
     }
 }
 
-fn claims_to_be_one(record: &LogRecord) -> bool {
-    let claim = event_type::<EpochRecord>();
+fn claims_to_be<R: Record>(record: &LogRecord) -> bool {
+    let claim = event_type::<R>();
     record.headers.iter().any(|(name, value)| name == "ce_type" && value == claim.as_bytes())
 }
 
 #[cfg(test)]
 mod tests {
     use setpoint_ingest::entry::Writer;
-    use setpoint_schemas::{Position, Topic, samples};
+    use setpoint_schemas::{EpochRecord, Position, Topic, samples};
 
     use super::*;
 
@@ -49,7 +47,7 @@ mod tests {
             timestamp_ms: 0,
         };
         change(&mut record);
-        epoch_of(&codec, &record)
+        decoded(&codec, &record)
     }
 
     #[test]

@@ -1,0 +1,345 @@
+//! Making the state what a leader recorded, after this engine decided otherwise.
+//!
+//! Guarantee: resources, placements, lost nodes and the hold end as recorded. What cannot be made
+//! so is told, and nothing panics: the log is the truth, and the next epoch is judged from it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use setpoint_schemas::{
+    Action, Cause, Decision, NodeName, Placement, PodUid, Resource, ResourceKey, Topic,
+};
+
+use super::follow_pods::Target;
+use super::turn::Turn;
+use crate::epoch::{ItemVerdict, Outcome, PlacementChange, Served, Verdict};
+use crate::followed::Recorded;
+use crate::rebuild::history_of;
+use crate::state::{Deadline, State, Table, WorkloadKind};
+use crate::views::{Fact, Views};
+
+/// What an epoch may overwrite, as it was before.
+pub(crate) struct Before {
+    resources: BTreeMap<ResourceKey, Option<Arc<Resource>>>,
+    hold: Option<String>,
+}
+
+impl Before {
+    /// Of a state that has just stepped an epoch, with the hold that it had before.
+    pub(crate) fn of(state: &State, hold: Option<String>) -> Before {
+        Before { resources: state.overwritten.clone(), hold }
+    }
+}
+
+impl<V: Views> Turn<'_, V> {
+    /// Corrects the state from `own` to `recorded`; says what could not be made so.
+    pub(crate) fn correct(
+        &mut self,
+        own: &Outcome,
+        recorded: &Recorded,
+        before: &Before,
+    ) -> Vec<String> {
+        let cause = cause_among(&recorded.decisions)
+            .or_else(|| cause_among(&own.decisions))
+            .unwrap_or_else(|| self.nameless_cause());
+        let mut unmended = self.correct_resources(own, recorded, before, &cause);
+        self.correct_nodes(&own.decisions, &recorded.decisions);
+        self.correct_hold(&own.decisions, &recorded.decisions, before);
+        unmended.extend(self.correct_pods(&own.placements, &recorded.placements));
+        self.correct_waits(&own.decisions, &recorded.decisions);
+        // What the views show is taken in and not acted upon.
+        self.hear();
+        self.state.cold_dirty = true;
+        unmended
+    }
+
+    /// The outcome that readers see: what is recorded, and what was taken back of our own.
+    pub(crate) fn corrected(mut self, own: Outcome, recorded: &Recorded) -> Outcome {
+        self.serve_nodes();
+        self.state.keep_pending();
+        let due_ms = self.due_ms();
+        let keys = own.resources.iter().chain(&recorded.resources).map(|(key, _)| key.clone());
+        let resources = keys.collect::<BTreeSet<_>>().into_iter();
+        let resources = resources.map(|key| {
+            let resource = self.state.resources.get(&key).cloned();
+            (key, resource)
+        });
+        let resources = resources.collect();
+        let changes = own.placements.iter().chain(&recorded.placements);
+        let touched: BTreeMap<PodUid, NodeName> =
+            changes.map(|change| (change.uid.clone(), change.node.clone())).collect();
+        let placements = touched.into_iter().map(|(uid, node)| {
+            let placement = self.standing_placement(&uid);
+            let node = placement.as_ref().map_or(node, |p| p.node.clone());
+            PlacementChange { uid, node, placement }
+        });
+        let placements = placements.collect();
+        let verdicts = self.correct_answers(&own, recorded);
+        let mut served = own.served;
+        served.append(&mut self.out.served);
+        served.push(Served::Hold(self.state.meta.hold.clone()));
+        Outcome {
+            resources,
+            placements,
+            decisions: recorded.decisions.clone(),
+            verdicts,
+            served,
+            hash: recorded.hash,
+            due_ms,
+            wants_cold: true,
+            overview: own.overview,
+            ..self.out
+        }
+    }
+
+    fn nameless_cause(&self) -> Cause {
+        let text = format!("epoch {} as it is recorded", self.out.number);
+        Cause { topic: Topic::Epochs.name().to_owned(), partition: 0, offset: 0, text }
+    }
+
+    fn correct_resources(
+        &mut self,
+        own: &Outcome,
+        recorded: &Recorded,
+        before: &Before,
+        cause: &Cause,
+    ) -> Vec<String> {
+        let targets: BTreeMap<&ResourceKey, &Option<Arc<Resource>>> =
+            recorded.resources.iter().map(|(key, resource)| (key, resource)).collect();
+        let keys: BTreeSet<&ResourceKey> =
+            own.resources.iter().map(|(key, _)| key).chain(targets.keys().copied()).collect();
+        let mut unmended = Vec::new();
+        for key in keys {
+            let target = match targets.get(key) {
+                Some(target) => (*target).clone(),
+                None => before.resources.get(key).cloned().flatten(),
+            };
+            if self.state.resources.get(key) == target.as_ref() {
+                continue;
+            }
+            unmended.extend(match target {
+                Some(resource) => self.set_resource(key, resource, cause),
+                None => {
+                    self.state.set_resource(key, None);
+                    if super::is_namespace(key) {
+                        self.fleet.set_namespace_labels(&key.name, BTreeMap::new());
+                    }
+                    self.workload_gone(key, cause);
+                    None
+                }
+            });
+            self.node_resource_changed(key);
+            if self.state.workloads.contains_key(key) {
+                // What is recorded of its status may not be what these rules would say.
+                self.state.status_dirty.insert(key.clone());
+            }
+        }
+        unmended
+    }
+
+    fn set_resource(
+        &mut self,
+        key: &ResourceKey,
+        resource: Arc<Resource>,
+        cause: &Cause,
+    ) -> Option<String> {
+        let before = self.state.set_resource(key, Some(resource.clone()));
+        let is_same = before.is_some_and(|b| b.body == resource.body && b.uid == resource.uid);
+        let kind = WorkloadKind::of(&key.kind.kind).filter(|_| super::is_managed_group(key));
+        match (kind, &*key.kind.kind) {
+            // Only its status, its version or its owners differ.
+            _ if is_same => {}
+            (Some(kind), _) => match super::compile(kind, &resource) {
+                Ok(compiled) => {
+                    let is_known = self.state.workloads.contains_key(key);
+                    let history = history_of(&compiled, &resource);
+                    self.workload_put(&resource, compiled, cause);
+                    if let Some(workload) = self.state.workload_by_key(key) {
+                        workload.memo.history = history;
+                        if !is_known && resource.version != self.out.number {
+                            workload.memo.next_pod = super::first_counter(self.out.number);
+                        }
+                    }
+                }
+                Err(why) => return Some(format!("{key} does not compile by these rules: {why}")),
+            },
+            (None, "Namespace") => self.namespace_labels(&resource),
+            _ => {}
+        }
+        None
+    }
+
+    fn node_resource_changed(&mut self, key: &ResourceKey) {
+        let node = (&*key.kind.kind == "Node").then(|| NodeName::parse(&key.name).ok()).flatten();
+        if let Some(id) = node.and_then(|node| self.state.nodes.get(&node).copied()) {
+            self.node_changed(id);
+        }
+    }
+
+    fn correct_nodes(&mut self, own: &[Decision], recorded: &[Decision]) {
+        let (own, recorded) = (node_verdicts(own), node_verdicts(recorded));
+        let names: BTreeSet<&String> = own.keys().chain(recorded.keys()).copied().collect();
+        for name in names {
+            let lost = match (recorded.get(name), own.get(name)) {
+                (Some(lost), _) => *lost,
+                (None, Some(lost)) => !lost,
+                (None, None) => continue,
+            };
+            let id = NodeName::parse(name).ok().and_then(|n| self.state.nodes.get(&n).copied());
+            if let Some(id) = id {
+                self.set_lost(id, lost);
+            }
+        }
+    }
+
+    fn set_lost(&mut self, id: u32, lost: bool) {
+        let now = self.now;
+        let Some(node) = self.state.node.get_mut(&id) else { return };
+        if node.row.lost == lost {
+            return;
+        }
+        node.row.lost = lost;
+        if !lost {
+            (node.row.confirmed_lost, node.row.renewed_ms) = (false, now);
+        }
+        let name = node.row.record.node.clone();
+        self.state.touch(Table::Nodes, &name);
+        self.views.update(Fact::Lost { node: id }, if lost { 1 } else { -1 });
+        self.schedule_lease(id);
+        self.node_changed(id);
+    }
+
+    fn correct_hold(&mut self, own: &[Decision], recorded: &[Decision], before: &Before) {
+        let last = |decisions: &[Decision]| {
+            let holds = |d: &&Decision| matches!(d.action, Action::Hold | Action::Release);
+            let last = decisions.iter().rfind(holds);
+            last.map(|d| (d.action == Action::Hold).then(|| d.reason.clone()))
+        };
+        let target = match (last(recorded), last(own)) {
+            (Some(hold), _) => hold,
+            (None, Some(_)) => before.hold.clone(),
+            (None, None) => return,
+        };
+        if self.state.meta.hold == target {
+            return;
+        }
+        let again = self.now + self.state.meta.policy.lease_renew_ms;
+        self.state.meta.judge_ms = target.is_some().then_some(again);
+        self.state.meta.hold = target;
+        let ids: Vec<u32> = self.state.nodes.values().copied().collect();
+        ids.into_iter().for_each(|id| self.schedule_lease(id));
+    }
+
+    /// A workload of which it was decided otherwise whether it waits is looked at again.
+    fn correct_waits(&mut self, own: &[Decision], recorded: &[Decision]) {
+        let waits = |decisions: &[Decision]| -> BTreeMap<String, String> {
+            let waits = decisions.iter().filter(|d| d.action == Action::Wait);
+            waits.map(|d| (d.resource.clone(), d.reason.clone())).collect()
+        };
+        let (own, recorded) = (waits(own), waits(recorded));
+        let all = own.iter().chain(&recorded);
+        let differ = all.filter(|(key, _)| own.get(*key) != recorded.get(*key));
+        for key in differ.filter_map(|(key, _)| ResourceKey::parse(key).ok()) {
+            self.look_later(&key);
+        }
+    }
+
+    /// A workload about which these rules decided otherwise is looked at in the next epoch.
+    pub(crate) fn look_later(&mut self, key: &ResourceKey) {
+        self.state.touch(Table::Workloads, key);
+        self.state.mark(key);
+    }
+
+    /// Answers to requests as recorded, kept for when one is repeated.
+    fn correct_answers(&mut self, own: &Outcome, recorded: &Recorded) -> Vec<Verdict> {
+        let mut verdicts = Vec::new();
+        for ours in &own.verdicts {
+            let verdict = verdict(ours, &own.decisions, &recorded.decisions);
+            if verdict.as_ref() != Some(ours) {
+                self.state.answered.mend(&ours.request, verdict.as_ref());
+                self.state.touch(Table::Answers, &ours.request);
+            }
+            verdicts.extend(verdict);
+        }
+        verdicts
+    }
+
+    /// The placement of a pod that is not withdrawn.
+    fn standing_placement(&self, uid: &PodUid) -> Option<Arc<Placement>> {
+        let pod = self.state.pod_by_uid(uid)?;
+        if pod.row.standing == crate::views::Standing::Stopping {
+            return None;
+        }
+        let owner = self.state.workload.get(&pod.workload)?;
+        super::placement_of(&pod.row, owner.templates.get(&pod.row.revision)?, &owner.key)
+    }
+
+    pub(crate) fn schedule_min_ready(&mut self, uid: &PodUid, at_ms: i64) {
+        self.state.schedule(at_ms, Deadline::MinReady(uid.clone()));
+    }
+
+    /// Placements as recorded; says what could not be made so.
+    fn correct_pods(
+        &mut self,
+        own: &[PlacementChange],
+        recorded: &[PlacementChange],
+    ) -> Vec<String> {
+        let targets: BTreeMap<&PodUid, Option<&Arc<Placement>>> =
+            recorded.iter().map(|change| (&change.uid, change.placement.as_ref())).collect();
+        let ours: BTreeMap<&PodUid, Option<&Arc<Placement>>> =
+            own.iter().map(|change| (&change.uid, change.placement.as_ref())).collect();
+        let uids: BTreeSet<&PodUid> = targets.keys().chain(ours.keys()).copied().collect();
+        let target = |uid: &PodUid| match (targets.get(uid), ours.get(uid)) {
+            (Some(Some(placement)), _) => Target::Placed((*placement).clone()),
+            (Some(None), _) => Target::Withdrawn,
+            (None, Some(Some(placement))) => Target::NotPlaced((*placement).clone()),
+            (None, _) => Target::NotWithdrawn,
+        };
+        // First what frees room and counters, then what takes them.
+        let (taking, freeing): (Vec<_>, Vec<_>) = uids
+            .into_iter()
+            .map(|uid| (uid, target(uid)))
+            .partition(|(_, t)| matches!(t, Target::Placed(_) | Target::NotWithdrawn));
+        let mut unmended = Vec::new();
+        for (uid, target) in freeing.into_iter().chain(taking) {
+            unmended.extend(self.correct_pod(uid, target));
+        }
+        unmended
+    }
+}
+
+/// Which nodes were lost (or returned: `false`), by name.
+fn node_verdicts(decisions: &[Decision]) -> BTreeMap<&String, bool> {
+    let verdicts = decisions.iter().filter_map(|decision| match decision.action {
+        Action::NodeLost => Some((&decision.node, true)),
+        Action::NodeReturned => Some((&decision.node, false)),
+        _ => None,
+    });
+    verdicts.collect()
+}
+
+fn cause_among(decisions: &[Decision]) -> Option<Cause> {
+    decisions.iter().find_map(|decision| decision.causes.first().cloned())
+}
+
+/// The recorded answer to a request: our own where it is the same. A request that was set aside has
+/// none.
+fn verdict(own: &Verdict, decided: &[Decision], recorded: &[Decision]) -> Option<Verdict> {
+    let answers = |d: &&Decision| d.request == own.request.as_str();
+    let Some(entry) = recorded.iter().find(answers) else {
+        // Repeated, and answered as before; or decided by us alone.
+        return decided.iter().find(answers).is_none().then(|| own.clone());
+    };
+    let accepted = entry.action == Action::Accept;
+    if accepted == own.accepted {
+        return Some(own.clone());
+    }
+    let item = |item: &ItemVerdict| ItemVerdict {
+        key: item.key.clone(),
+        result: if accepted { "configured" } else { "refused" },
+        code: if accepted { 200 } else { 422 },
+        message: if accepted { String::new() } else { entry.reason.clone() },
+    };
+    let items = own.items.iter().map(item).collect();
+    Some(Verdict { request: own.request.clone(), accepted, items })
+}

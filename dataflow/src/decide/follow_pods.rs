@@ -1,0 +1,197 @@
+//! Making one pod what a leader recorded of it.
+
+use std::sync::Arc;
+
+use setpoint_rules::identity;
+use setpoint_schemas::{Placement, PodUid, ResourceKey};
+
+use super::turn::Turn;
+use crate::rebuild::{standing_of, template_of};
+use crate::state::{PodRow, Table, Template};
+use crate::views::{Standing, Views};
+
+/// How far around the next counter a recorded pod's counter is looked for: more than one epoch
+/// places, and soon looked through.
+const COUNTERS_SEARCHED_MAX: u64 = 200_000;
+/// Pods of a workload since a leader began anew fit below these bits of the counter.
+const COUNTER_BITS: u32 = 32;
+
+/// The counter of the first pod of a leader that begins anew with this epoch: no pod of an earlier
+/// epoch has one as high, so no uid comes twice.
+pub(crate) fn first_counter(epoch: i64) -> u64 {
+    u64::try_from(epoch).unwrap_or(0) << COUNTER_BITS
+}
+
+/// What a pod is to be.
+pub(super) enum Target {
+    /// Recorded as placed so.
+    Placed(Arc<Placement>),
+    /// Recorded as withdrawn.
+    Withdrawn,
+    /// Placed or restarted by us, and not recorded.
+    NotPlaced(Arc<Placement>),
+    /// Withdrawn by us, and not recorded.
+    NotWithdrawn,
+}
+
+impl<V: Views> Turn<'_, V> {
+    /// Makes a pod so; says why when it cannot.
+    pub(super) fn correct_pod(&mut self, uid: &PodUid, target: Target) -> Option<String> {
+        let key = self.state.pod_by_uid(uid).map(|pod| pod.row.workload.clone());
+        let done = match target {
+            Target::Placed(placement) => self.make_placed(&placement).err(),
+            Target::Withdrawn => {
+                self.make_withdrawn(uid);
+                None
+            }
+            Target::NotPlaced(placement) => {
+                self.take_back(uid, &placement);
+                None
+            }
+            Target::NotWithdrawn => self.revive(uid).err(),
+        };
+        if let Some(key) = key {
+            self.look_later(&key);
+        }
+        done.map(|why| format!("pod {uid} cannot be made as recorded: {why}"))
+    }
+
+    fn make_withdrawn(&mut self, uid: &PodUid) {
+        if let Some(id) = self.state.pods.get(uid).copied() {
+            self.withdraw(id, "recorded", "as recorded".to_owned(), Vec::new());
+        }
+    }
+
+    /// A pod that only we placed was never there; one that only we restarted was not.
+    fn take_back(&mut self, uid: &PodUid, placement: &Placement) {
+        let Some(id) = self.state.pods.get(uid).copied() else { return };
+        let Some(pod) = self.state.pod.get_mut(&id) else { return };
+        if pod.row.epoch == self.out.number && placement.generation == 1 {
+            let (workload, counter) = (pod.workload, pod.row.counter);
+            self.forget(uid);
+            if let Some(workload) = self.state.workload.get_mut(&workload) {
+                workload.memo.next_pod = workload.memo.next_pod.min(counter);
+            }
+        } else {
+            pod.row.generation = (pod.row.generation - 1).max(1);
+            self.state.touch(Table::Pods, uid);
+        }
+    }
+
+    /// A pod that only we withdrew goes on.
+    fn revive(&mut self, uid: &PodUid) -> Result<(), String> {
+        let id = self.state.pods.get(uid).copied().ok_or("nothing is left of it here")?;
+        let Some(pod) = self.state.pod.get(&id) else { return Ok(()) };
+        if pod.row.standing != Standing::Stopping {
+            return Ok(());
+        }
+        let workload = self.state.workload.get(&pod.workload);
+        let min_ready_ms =
+            workload.map_or(0, |w| i64::from(w.spec.min_ready_seconds.max(0)) * 1_000);
+        let (standing, ready_ms) = match &pod.row.observed {
+            Some(seen) => standing_of(seen, pod.row.placed_ms, min_ready_ms, self.now),
+            None => (Standing::Starting, 0),
+        };
+        let named = (pod.row.workload.namespace.clone(), Arc::from(pod.row.name.as_str()));
+        if let Some(pod) = self.state.pod.get_mut(&id) {
+            (pod.row.standing, pod.row.ready_ms) = (standing, ready_ms);
+        }
+        if standing == Standing::Ready {
+            self.schedule_min_ready(uid, ready_ms + min_ready_ms);
+        }
+        self.state.pod_names.insert(named, uid.clone());
+        self.state.touch(Table::Pods, uid);
+        self.refact(id);
+        Ok(())
+    }
+
+    fn make_placed(&mut self, placement: &Placement) -> Result<(), String> {
+        let known = self.state.pods.get(&placement.uid).and_then(|id| self.state.pod.get(id));
+        match known.map(|pod| pod.row.node == placement.node) {
+            Some(true) => self.revive(&placement.uid)?,
+            Some(false) => {
+                self.forget(&placement.uid);
+                self.insert(placement)?;
+            }
+            None => self.insert(placement)?,
+        }
+        let id = self.state.pods.get(&placement.uid).copied();
+        if let Some(pod) = id.and_then(|id| self.state.pod.get_mut(&id)) {
+            pod.row.generation = placement.generation;
+            (pod.row.epoch, pod.row.term) = (placement.epoch, placement.term);
+            pod.row.placed_ms = placement.placed_ms;
+        }
+        self.state.touch(Table::Pods, &placement.uid);
+        Ok(())
+    }
+
+    fn insert(&mut self, placement: &Placement) -> Result<(), String> {
+        let key = ResourceKey::parse(&placement.workload).map_err(|error| error.to_string())?;
+        if !self.state.nodes.contains_key(&placement.node) {
+            return Err(format!("its node {} is not known", placement.node));
+        }
+        let revision = self.revision_of(&key, placement)?;
+        let counter = self.counter_of(&key, &placement.uid);
+        self.load_pod(PodRow {
+            uid: placement.uid.clone(),
+            name: placement.name.to_string(),
+            workload: key.clone(),
+            node: placement.node.clone(),
+            revision,
+            counter,
+            generation: placement.generation,
+            epoch: placement.epoch,
+            term: placement.term,
+            placed_ms: placement.placed_ms,
+            standing: Standing::Starting,
+            ready_ms: 0,
+            observed: None,
+            heard: None,
+            cause: None,
+        })
+        .map_err(|error| error.to_string())?;
+        if let Some(workload) = self.state.workload_by_key(&key) {
+            workload.memo.next_pod = workload.memo.next_pod.max(counter + 1);
+        }
+        if let Some(id) = self.state.workloads.get(&key).copied() {
+            self.waits_no_more(id);
+        }
+        if let Some(node) = self.state.nodes.get(&placement.node).copied() {
+            self.node_changed_allocation(node);
+        }
+        self.look_later(&key);
+        Ok(())
+    }
+
+    /// The number of the template with a placement's hash; a template that is not known here is
+    /// made from the placement.
+    fn revision_of(&mut self, key: &ResourceKey, placement: &Placement) -> Result<u32, String> {
+        let workload = self.state.workload_by_key(key).ok_or("its workload is not known")?;
+        let known = workload.templates.iter().find(|(_, t)| t.hash == placement.revision);
+        if let Some((number, _)) = known {
+            return Ok(*number);
+        }
+        let number = workload.templates.keys().last().copied().unwrap_or(0) + 1;
+        let json = template_of(placement);
+        let hash = placement.revision.to_string();
+        let template = Template::compile_as(&key.namespace, &json, workload.kind, hash.clone())?;
+        workload.templates.insert(number, template);
+        workload.memo.templates.insert(number, json.to_string());
+        workload.memo.hashes.insert(number, hash);
+        Ok(number)
+    }
+
+    /// The counter from which a recorded uid was made; where it is not found, one that no pod
+    /// before this epoch has had.
+    fn counter_of(&self, key: &ResourceKey, uid: &PodUid) -> u64 {
+        let workload = self.state.workloads.get(key).and_then(|id| self.state.workload.get(id));
+        let Some(workload) = workload else { return 0 };
+        let next = workload.memo.next_pod;
+        let low = next.saturating_sub(COUNTERS_SEARCHED_MAX / 2);
+        let around = (next..=next + COUNTERS_SEARCHED_MAX).chain((low..next).rev());
+        let mut candidates = around.chain(0..COUNTERS_SEARCHED_MAX);
+        candidates
+            .find(|counter| identity::pod_uid(&workload.uid, *counter) == *uid)
+            .unwrap_or_else(|| next.max(first_counter(self.out.number)))
+    }
+}

@@ -1,0 +1,136 @@
+//! An engine from what the compacted topics hold, where the epochs behind them are no longer kept.
+//!
+//! Guarantee: every placement that stands is kept as it is; nothing is decided here. What the topics
+//! do not say begins anew, so that haste is never the result: pacing with an empty bucket, leases
+//! and progress with their full time, backoff and holds as if there were none.
+//! Absent: reading the log.
+
+mod observed;
+mod workloads;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use setpoint_rules::pacing::Bucket;
+use setpoint_schemas::{
+    Cause, NodeName, NodeRecord, Placement, Policy, Position, RequestId, Resource, ResourceKey,
+    Resources, SessionId, Sourced,
+};
+
+pub(crate) use workloads::{history_of, standing_of, template_of};
+
+use crate::decide::{NodeStatus, node_key};
+use crate::state::{Meta, NodeRow, RestoreError, Rows};
+
+/// What the compacted topics hold as of an epoch.
+#[derive(Debug, Clone, Default)]
+pub struct Compacted {
+    /// The last epoch.
+    pub number: i64,
+    /// Its reign.
+    pub term: i64,
+    /// Its engine time, milliseconds since 1970.
+    pub time_ms: i64,
+    /// The resources, each with where it stands.
+    pub resources: Vec<(Resource, Position)>,
+    /// The nodes as they reported themselves, each with where it stands.
+    pub nodes: Vec<(NodeRecord, Position)>,
+    /// The placements that stand, and the withdrawn ones that are still kept.
+    pub placements: Vec<Placed>,
+    /// The latest observations and snapshots, in the order of each partition.
+    pub observed: Vec<Sourced>,
+    /// Requests that the ledger says were answered, and whether accepted; the latest last.
+    pub answered: Vec<(RequestId, bool)>,
+}
+
+/// The last that is kept of a pod's placement.
+#[derive(Debug, Clone)]
+pub struct Placed {
+    /// The placement.
+    pub placement: Placement,
+    /// Where it stands.
+    pub position: Position,
+    /// Whether it was withdrawn since: its node may still have the pod.
+    pub withdrawn: bool,
+}
+
+/// The rows of a checkpoint that say the same.
+pub(crate) fn rows(policy: &Policy, compacted: Compacted) -> Result<Rows, RestoreError> {
+    let time_ms = compacted.time_ms;
+    let meta = Meta {
+        policy: policy.clone(),
+        bucket: Bucket { tokens_milli: 0, filled_ms: time_ms },
+        time_ms,
+        number: compacted.number,
+        term: compacted.term,
+        heard_ms: time_ms,
+        inexact: true,
+        ..Meta::default()
+    };
+    let resources: BTreeMap<ResourceKey, (Resource, Position)> =
+        compacted.resources.into_iter().map(|(r, at)| (r.key(), (r, at))).collect();
+    let mut nodes: BTreeMap<NodeName, NodeRow> = BTreeMap::new();
+    for (record, position) in compacted.nodes {
+        let cause = cause(position, format!("node {} as it last reported itself", record.node));
+        let status = resources.get(&node_key(&record.node)).map(|(r, _)| NodeStatus::of(r));
+        let row = node_row(record, status.unwrap_or_default(), time_ms, cause);
+        nodes.insert(row.record.node.clone(), row);
+    }
+    let mut pods = observed::join(&nodes, compacted.placements, &compacted.observed);
+    let unheard: BTreeSet<NodeName> = pods
+        .iter()
+        .map(|pod| pod.placement.node.clone())
+        .filter(|node| !nodes.contains_key(node))
+        .collect();
+    for node in unheard {
+        let Some(pod) = pods.iter().find(|pod| pod.placement.node == node) else { continue };
+        let cause = cause(pod.position, format!("node {node} is named by a placement only"));
+        if let Some(record) = nameless(&node) {
+            nodes.insert(node, node_row(record, NodeStatus::default(), time_ms, cause));
+        }
+    }
+    pods.retain(|pod| nodes.contains_key(&pod.placement.node));
+    let (workloads, pods) = workloads::rows(&resources, pods, time_ms)?;
+    let resources = resources.into_values().map(|(resource, _)| resource).collect();
+    let nodes = nodes.into_values().collect();
+    // Orphans are named anew by the next two snapshots of their nodes.
+    Ok(Rows { meta, resources, workloads, nodes, pods, orphans: Vec::new(), answers: Vec::new() })
+}
+
+fn node_row(record: NodeRecord, status: NodeStatus, time_ms: i64, cause: Cause) -> NodeRow {
+    NodeRow {
+        record,
+        renewed_ms: time_ms,
+        sequence: 0,
+        lost: status.lost,
+        confirmed_lost: status.confirmed_lost,
+        cause,
+    }
+}
+
+/// A node of which nothing is known but that pods are placed on it. It is not ready, and lost after
+/// a full grace period unless it reports itself: then its pods are replaced as any lost node's.
+fn nameless(node: &NodeName) -> Option<NodeRecord> {
+    Some(NodeRecord {
+        node: node.clone(),
+        session: SessionId::parse("unheard").ok()?,
+        started_ms: 0,
+        time_ms: 0,
+        runtime: String::new(),
+        runtime_version: String::new(),
+        agent_version: String::new(),
+        address: String::new(),
+        capacity: Resources::default(),
+        allocatable: Resources::default(),
+        labels: BTreeMap::new(),
+        conditions: Vec::new(),
+    })
+}
+
+fn cause(position: Position, text: String) -> Cause {
+    Cause {
+        topic: position.topic.name().to_owned(),
+        partition: position.partition,
+        offset: position.offset,
+        text,
+    }
+}

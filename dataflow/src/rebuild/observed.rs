@@ -1,0 +1,109 @@
+//! The pods that are still there: placements joined with the latest observations and snapshots.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use setpoint_schemas::{
+    Cause, Input, NodeName, NodeSnapshot, Placement, PodObserved, PodPhase, PodUid, Position,
+    Sourced,
+};
+
+use super::Placed;
+use crate::decide::cause_of;
+use crate::state::{Heard, NodeRow};
+
+/// A pod that stands, or one that its node may still have.
+pub(super) struct Present {
+    pub(super) placement: Placement,
+    pub(super) position: Position,
+    pub(super) withdrawn: bool,
+    pub(super) observed: Option<(PodObserved, Cause)>,
+    /// How far its node's word of it is known.
+    pub(super) heard: Option<Heard>,
+}
+
+/// All pods that are there, in the order in which they were placed. A withdrawn one of which its
+/// node has said that nothing is left is not among them.
+pub(super) fn join(
+    nodes: &BTreeMap<NodeName, NodeRow>,
+    placements: Vec<Placed>,
+    observed: &[Sourced],
+) -> Vec<Present> {
+    let (latest, snapshots) = sorted_out(nodes, observed);
+    let mut present: Vec<Present> = placements
+        .into_iter()
+        .filter_map(|placed| {
+            let Placed { placement, position, withdrawn } = placed;
+            let said = latest.get(&placement.uid).filter(|(pod, _)| pod.node == placement.node);
+            let snapshot = snapshots.get(&placement.node);
+            let absent = snapshot.is_some_and(|s| is_absent(s, &placement.uid, said));
+            let gone = absent || said.is_some_and(|(pod, _)| pod.phase == PodPhase::Gone);
+            if withdrawn && gone {
+                return None;
+            }
+            let last = said.map(|(pod, _)| (&pod.session, pod.sequence));
+            let last = match snapshot.filter(|_| absent) {
+                Some(snapshot) => Some((&snapshot.session, snapshot.sequence)),
+                None => last,
+            };
+            let heard =
+                last.map(|(session, sequence)| Heard { session: session.clone(), sequence });
+            let observed = said.filter(|_| !gone).cloned();
+            Some(Present { placement, position, withdrawn, observed, heard })
+        })
+        .collect();
+    present.sort_by(|a, b| {
+        let order = |p: &Placement| (p.placed_ms, p.uid.clone());
+        order(&a.placement).cmp(&order(&b.placement))
+    });
+    present
+}
+
+type Observations = HashMap<PodUid, (PodObserved, Cause)>;
+
+/// The newest observation of each pod and the newest snapshot of each node's present session.
+fn sorted_out<'a>(
+    nodes: &BTreeMap<NodeName, NodeRow>,
+    observed: &'a [Sourced],
+) -> (Observations, BTreeMap<NodeName, &'a NodeSnapshot>) {
+    let mut latest = Observations::new();
+    let mut snapshots: BTreeMap<NodeName, &NodeSnapshot> = BTreeMap::new();
+    for sourced in observed {
+        match &sourced.input {
+            Input::Pod(pod) => {
+                let session = nodes.get(&pod.node).map(|node| &node.record.session);
+                let is_newer = latest.get(&pod.uid).is_none_or(|(last, _)| {
+                    let (now, before) =
+                        (session == Some(&pod.session), session == Some(&last.session));
+                    now > before || (now == before && newer(pod, last))
+                });
+                if is_newer {
+                    latest.insert(pod.uid.clone(), ((**pod).clone(), cause_of(sourced)));
+                }
+            }
+            Input::PodRemoved(uid) => {
+                latest.remove(uid);
+            }
+            Input::Snapshot(snapshot) => {
+                let session = nodes.get(&snapshot.node).map(|node| &node.record.session);
+                let last = snapshots.get(&snapshot.node).map_or(-1, |last| last.sequence);
+                if session == Some(&snapshot.session) && snapshot.sequence > last {
+                    snapshots.insert(snapshot.node.clone(), snapshot);
+                }
+            }
+            _ => {}
+        }
+    }
+    (latest, snapshots)
+}
+
+fn newer(pod: &PodObserved, last: &PodObserved) -> bool {
+    last.session != pod.session || last.sequence < pod.sequence
+}
+
+/// Whether a snapshot says that its node has nothing of a pod, and nothing newer says otherwise.
+fn is_absent(snapshot: &NodeSnapshot, uid: &PodUid, said: Option<&(PodObserved, Cause)>) -> bool {
+    let uids: BTreeSet<&PodUid> = snapshot.uids.iter().collect();
+    let older = said
+        .is_none_or(|(pod, _)| pod.session != snapshot.session || pod.sequence < snapshot.sequence);
+    older && !uids.contains(uid)
+}

@@ -1,0 +1,169 @@
+//! What leaders recorded of their epochs, read back from the topics that they write.
+//!
+//! Read only by who cannot decide for itself: an engine with other rules, or with a state that was
+//! rebuilt. Everyone else needs the epochs and the inputs alone.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::Context as _;
+use setpoint_dataflow::{PlacementChange, Recorded};
+use setpoint_ingest::entry::epoch_of_tombstone;
+use setpoint_ingest::{Log, LogRecord, Reader, covers};
+use setpoint_schemas::avro::Codec;
+use setpoint_schemas::{
+    Cut, Decision, EpochRecord, NodeName, Placement, PodUid, Resource, ResourceKey, Topic,
+};
+
+use super::origin::OPEN_PATIENCE;
+use super::recovery::Trimmed;
+use super::stray;
+
+/// The topics that a leader writes beside its epochs.
+const OUTPUTS: [Topic; 3] = [Topic::Desired, Topic::Placements, Topic::Decisions];
+/// Records asked for at once.
+const POLL_RECORDS_MAX: usize = 4096;
+/// How long a poll of what must be there waits.
+const POLL_WAIT: Duration = Duration::from_millis(50);
+/// Records looked at around one offset for one that says its epoch: tombstones of earlier versions
+/// do not, and seldom stand so many in a row.
+const PROBE_RECORDS_MAX: usize = 64;
+
+/// Reads what was recorded, epoch after epoch.
+pub(super) struct Recordings {
+    codec: Codec,
+    reader: Option<Box<dyn Reader>>,
+    /// What was read and not asked for yet, by epoch.
+    ahead: BTreeMap<i64, Recorded>,
+    /// The epoch of the last record of each partition: what says no epoch belongs to it.
+    last: BTreeMap<(Topic, i32), i64>,
+    node_of: BTreeMap<PodUid, NodeName>,
+    complete: i64,
+}
+
+impl Recordings {
+    pub(super) fn new(codec: Codec) -> Self {
+        let (ahead, last, node_of) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
+        Recordings { codec, reader: None, ahead, last, node_of, complete: 0 }
+    }
+
+    /// What was recorded of this epoch. `known` is the latest epoch that the caller has read: its
+    /// append was whole before it could be read.
+    pub(super) fn of(
+        &mut self,
+        log: &dyn Log,
+        record: &EpochRecord,
+        known: i64,
+    ) -> anyhow::Result<Recorded> {
+        if self.reader.is_none() {
+            let from = self.seek(log, record.number)?;
+            self.reader = Some(log.reader(&from, &OUTPUTS)?);
+        }
+        if self.complete < record.number {
+            self.read(log)?;
+            self.complete = known.max(record.number);
+        }
+        let later = self.ahead.split_off(&(record.number + 1));
+        let mut recorded = self.ahead.remove(&record.number).unwrap_or_default();
+        self.ahead = later;
+        if i32::try_from(recorded.decisions.len()).ok() != Some(record.decisions) {
+            return Err(Trimmed { epoch: record.number }.into());
+        }
+        recorded.decisions.sort_by_key(|decision| decision.sequence);
+        recorded.hash = record.decisions_hash;
+        Ok(recorded)
+    }
+
+    /// To the ends, or until nothing came for some time: a leader's append that is still open ends
+    /// behind what can be read.
+    fn read(&mut self, log: &dyn Log) -> anyhow::Result<()> {
+        let ends = log.ends(&OUTPUTS)?;
+        let Some(mut reader) = self.reader.take() else { return Ok(()) };
+        let mut heard = Instant::now();
+        while !covers(&reader.position(), &ends) && heard.elapsed() < OPEN_PATIENCE {
+            for record in reader.poll(POLL_RECORDS_MAX, POLL_WAIT)? {
+                heard = Instant::now();
+                self.take(&record).with_context(|| {
+                    format!("failed to read what was recorded at {}", record.position)
+                })?;
+            }
+        }
+        self.reader = Some(reader);
+        Ok(())
+    }
+
+    fn take(&mut self, record: &LogRecord) -> anyhow::Result<()> {
+        let partition = (record.position.topic, record.position.partition);
+        let before = self.last.get(&partition).copied();
+        let epoch = epoch_of(&self.codec, record)?.or(before).unwrap_or(0);
+        self.last.insert(partition, epoch);
+        let recorded = self.ahead.entry(epoch).or_default();
+        let (is_gone, key) = (record.value.is_none(), String::from_utf8_lossy(&record.key));
+        match record.position.topic {
+            Topic::Desired if is_gone => {
+                let key = ResourceKey::parse(&key).ok();
+                recorded.resources.extend(key.map(|key| (key, None)));
+            }
+            Topic::Desired => {
+                let resource = stray::decoded::<Resource>(&self.codec, record)?.map(Arc::new);
+                recorded.resources.extend(resource.map(|r| (r.key(), Some(r))));
+            }
+            Topic::Placements if is_gone => {
+                let Ok(uid) = PodUid::parse(&key) else { return Ok(()) };
+                let node = self.node_of.remove(&uid).or_else(|| NodeName::parse("unknown").ok());
+                let change = node.map(|node| PlacementChange { uid, node, placement: None });
+                recorded.placements.extend(change);
+            }
+            Topic::Placements => {
+                let placement = stray::decoded::<Placement>(&self.codec, record)?;
+                let Some(placement) = placement.map(Arc::new) else { return Ok(()) };
+                let (uid, node) = (placement.uid.clone(), placement.node.clone());
+                self.node_of.insert(uid.clone(), node.clone());
+                let placement = Some(placement);
+                recorded.placements.push(PlacementChange { uid, node, placement });
+            }
+            _ => recorded.decisions.extend(stray::decoded::<Decision>(&self.codec, record)?),
+        }
+        Ok(())
+    }
+
+    /// Where the records of this epoch begin, at the latest: by halving, since epochs rise along a
+    /// partition.
+    fn seek(&self, log: &dyn Log, number: i64) -> anyhow::Result<Cut> {
+        let (starts, ends) = (log.starts(&OUTPUTS)?, log.ends(&OUTPUTS)?);
+        let mut cut = Cut::default();
+        for (topic, partition, end) in ends.iter() {
+            let (mut low, mut high) = (starts.next(topic, partition), end);
+            while low < high {
+                let middle = low + (high - low) / 2;
+                let records = log.read_at(topic, partition, middle, PROBE_RECORDS_MAX)?;
+                let mut told = None;
+                for record in records.iter().filter(|r| r.position.offset < high) {
+                    told = epoch_of(&self.codec, record)?.map(|e| (record.position.offset, e));
+                    if told.is_some() {
+                        break;
+                    }
+                }
+                match told {
+                    Some((offset, epoch)) if epoch < number => low = offset + 1,
+                    _ => high = middle,
+                }
+            }
+            cut.advance(topic, partition, low);
+        }
+        Ok(cut)
+    }
+}
+
+/// The epoch that a record was decided in; `None` when it does not say.
+fn epoch_of(codec: &Codec, record: &LogRecord) -> anyhow::Result<Option<i64>> {
+    if record.value.is_none() {
+        return Ok(epoch_of_tombstone(&record.headers));
+    }
+    Ok(match record.position.topic {
+        Topic::Desired => stray::decoded::<Resource>(codec, record)?.map(|r| r.version),
+        Topic::Placements => stray::decoded::<Placement>(codec, record)?.map(|p| p.epoch),
+        _ => stray::decoded::<Decision>(codec, record)?.map(|d| d.epoch),
+    })
+}
