@@ -59,7 +59,7 @@ test-long: build ## the same tests with their full counts, for hours
 simulate: ## the simulation alone: SEED=8417 for one seed with its trace, SEEDS=10000 for many
 	@scripts/setup build
 	SETPOINT_SEED=$(SEED) SETPOINT_SEEDS=$(SEEDS) \
-		cargo test --locked --package setpoint-tests --test simulation -- --nocapture
+		cargo test --locked --workspace --test simulation -- --nocapture
 
 bench: ## the published measurements, into target/bench/results.json; QUICK=1 for seconds
 	@scripts/setup build

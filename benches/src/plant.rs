@@ -106,11 +106,9 @@ impl<V: Views> Plant<V> {
             number: self.engine.number() + 1,
             term: 1,
             time_ms: self.time_ms,
-            cold: false,
             complete: true,
-            renew_leases: false,
-            policy: None,
             inputs,
+            ..Epoch::default()
         }
     }
 

@@ -1,6 +1,8 @@
 //! An engine rebuilt from the compacted topics, and one that follows what it would not have
 //! decided: each a small story.
 
+#![allow(clippy::unwrap_used, reason = "tests may, helpers of tests too")]
+
 use std::collections::BTreeSet;
 
 use serde_json::json;

@@ -1,5 +1,7 @@
 //! The recount finds what it is for: each of its filters refuses what it should, and nothing else.
 
+#![allow(clippy::unwrap_used, reason = "tests may, helpers of tests too")]
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 

@@ -72,9 +72,12 @@ fn sorted_out<'a>(
             Input::Pod(pod) => {
                 let session = nodes.get(&pod.node).map(|node| &node.record.session);
                 let is_newer = latest.get(&pod.uid).is_none_or(|(last, _)| {
-                    let (now, before) =
-                        (session == Some(&pod.session), session == Some(&last.session));
-                    now > before || (now == before && newer(pod, last))
+                    let is_present = |session_of| session == Some(session_of);
+                    match (is_present(&pod.session), is_present(&last.session)) {
+                        (true, false) => true,
+                        (false, true) => false,
+                        _ => newer(pod, last),
+                    }
                 });
                 if is_newer {
                     latest.insert(pod.uid.clone(), ((**pod).clone(), cause_of(sourced)));

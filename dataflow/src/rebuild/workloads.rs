@@ -14,13 +14,14 @@ use crate::state::{PodRow, RestoreError, WorkloadKind, WorkloadMemo};
 use crate::views::Standing;
 
 type Resources = BTreeMap<ResourceKey, (Resource, Position)>;
+type Memos = Vec<(ResourceKey, WorkloadMemo)>;
 
 /// The rows of all workloads and of their pods.
 pub(super) fn rows(
     resources: &Resources,
     pods: Vec<Present>,
     time_ms: i64,
-) -> Result<(Vec<(ResourceKey, WorkloadMemo)>, Vec<PodRow>), RestoreError> {
+) -> Result<(Memos, Vec<PodRow>), RestoreError> {
     let mut owned: BTreeMap<ResourceKey, Vec<Present>> = BTreeMap::new();
     for key in resources.keys().filter(|key| kind_of(key).is_some()) {
         owned.entry(key.clone()).or_default();

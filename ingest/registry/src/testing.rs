@@ -84,7 +84,6 @@ impl TestRegistry {
     }
 
     /// What it has.
-    #[must_use]
     pub fn schemas(&self) -> MutexGuard<'_, Schemas> {
         self.shared.schemas.lock().unwrap_or_else(PoisonError::into_inner)
     }

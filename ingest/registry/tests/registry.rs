@@ -70,7 +70,7 @@ fn an_unreachable_registry_is_a_clear_error_soon() {
     let gone = TestRegistry::start(Options::default());
     let url = gone.url();
     drop(gone.stop());
-    let error = open(Settings::new(&url)).ids().err().expect("is refused");
+    let error = open(Settings::new(&url)).ids().expect_err("is refused");
     assert!(error.is_transient());
     let said = error.to_string();
     assert!(said.contains(&url) && said.contains("failed to look up the schema of"), "{said}");
@@ -80,7 +80,7 @@ fn an_unreachable_registry_is_a_clear_error_soon() {
     let mut settings = Settings::new(&silent.url());
     settings.timeout = Duration::from_millis(300);
     let began = Instant::now();
-    assert!(open(settings).ids().err().expect("is refused").is_transient());
+    assert!(open(settings).ids().expect_err("is refused").is_transient());
     assert!(began.elapsed() < LOOKED_UP_WITHIN, "{:?}", began.elapsed());
 }
 
@@ -119,7 +119,7 @@ fn credentials_are_shown_and_wrong_ones_are_a_clear_error_without_the_password()
     settings.credentials = Some(ada);
     open(settings.clone()).ids().expect("ids");
     settings.credentials = Some(("ada".to_owned(), "swordfish".to_owned()));
-    let said = open(settings).ids().err().expect("is refused").to_string();
+    let said = open(settings).ids().expect_err("is refused").to_string();
     assert!(said.contains("it answers 401: Unauthorized"), "{said}");
     assert!(!said.contains("swordfish"), "{said}");
 }
@@ -129,7 +129,7 @@ fn tls_is_spoken_and_a_certificate_that_nobody_trusts_is_refused() {
     let (tls, ca) = certificate();
     let registry = TestRegistry::start(Options { tls: Some(tls), ..Options::default() });
     let mut settings = Settings::new(&registry.url());
-    let said = open(settings.clone()).ids().err().expect("is refused").to_string();
+    let said = open(settings.clone()).ids().expect_err("is refused").to_string();
     assert!(said.contains("certificate"), "{said}");
     settings.ca_pem = Some(ca);
     open(settings).ids().expect("ids");

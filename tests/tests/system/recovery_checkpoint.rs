@@ -14,13 +14,16 @@ use crate::stopped::Stopped;
 /// What an engine that cannot start may take to say so.
 const ENDS_WITHIN: Duration = Duration::from_secs(20);
 
+/// What it is called, and how it is done to a checkpoint.
+type Harm = (&'static str, fn(&Path));
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_checkpoint_that_is_damaged_or_foreign_is_set_aside() {
     let _alone = alone();
     let mut fleet = Settled::new().await;
     let before = fleet.running();
     let stopped = Stopped::new(&fleet.house.path, "engine");
-    let harms: [(&str, fn(&Path)); 4] = [
+    let harms: [Harm; 4] = [
         ("it has no manifest", without_manifest),
         ("its tables and its log are noise", noise),
         ("it is a file", a_file),

@@ -21,6 +21,9 @@ const KILLS_IN_A_ROW: usize = 5;
 /// shortly behind the recovery.
 const KILLED_WITHIN_MS: u64 = 400;
 
+/// What it is called, and how it is done to a stopped engine.
+type Harm = (&'static str, fn(&Stopped));
+
 #[tokio::test(flavor = "multi_thread")]
 async fn an_engine_killed_again_and_again_while_it_recovers_disturbs_nothing() {
     let _alone = alone();
@@ -32,7 +35,7 @@ async fn an_engine_killed_again_and_again_while_it_recovers_disturbs_nothing() {
     let stopped = Stopped::new(&fleet.house.path, "engine");
     let is_long = std::env::var("SETPOINT_TEST_LONG").as_deref() == Ok("1");
     let rounds = if is_long { ROUNDS_LONG } else { ROUNDS };
-    let harms: [(&str, fn(&Stopped)); 3] = [
+    let harms: [Harm; 3] = [
         ("its checkpoint is there", |_| ()),
         ("its checkpoint is lost", Stopped::lose_checkpoint),
         ("and the log is trimmed", |stopped| {
