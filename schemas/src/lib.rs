@@ -11,6 +11,7 @@ mod quantity;
 mod resources;
 
 mod resource;
+mod server_fields;
 mod pod_spec;
 mod scheduling;
 mod workload;
@@ -60,6 +61,7 @@ pub use scheduling::{
     PreferredSchedulingTerm, SelectorOperator, Taint, TaintEffect, Toleration, TolerationOperator,
     TopologySpreadConstraint, WeightedPodAffinityTerm, WhenUnsatisfiable,
 };
+pub use server_fields::{strip_server_fields, strip_server_metadata};
 pub use telemetry::UsageSample;
 pub use topic::{Cleanup, Topic};
 pub use wire::{NodeReport, PlacementList};

@@ -14,6 +14,7 @@ mod client;
 mod output;
 mod failure;
 mod context;
+mod clock;
 mod trace;
 
 pub use cli::main;

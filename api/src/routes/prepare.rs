@@ -4,24 +4,12 @@ use std::sync::Arc;
 
 use axum::http::{HeaderMap, StatusCode, header};
 use serde_json::{Map, Value, json};
-use setpoint_schemas::{Namespace, ResourceName};
+use setpoint_schemas::{Namespace, ResourceName, strip_server_fields};
 
 use crate::KindInfo;
 use crate::secrets;
 use crate::state::Shared;
 use crate::status::ApiError;
-
-/// Metadata that the server adds; it is taken out of what comes in.
-const SERVER_METADATA: &[&str] = &[
-    "uid",
-    "resourceVersion",
-    "generation",
-    "creationTimestamp",
-    "managedFields",
-    "selfLink",
-    "deletionTimestamp",
-    "deletionGracePeriodSeconds",
-];
 
 /// An object that may become part of a request.
 pub(crate) struct Prepared {
@@ -70,7 +58,7 @@ pub(crate) fn prepare(
     let namespace = text(&object["metadata"]["namespace"]);
     let name = text(&object["metadata"]["name"]);
     let version = version_of(&object)?;
-    strip(&mut object);
+    strip_server_fields(&mut object);
     let gated = state.parts.gate.check(&object, allow_ignored);
     let secret = secrets::is_secret(&object);
     let hide = |text: &String| {
@@ -97,18 +85,6 @@ pub(crate) fn version_of(object: &Value) -> Result<Option<i64>, ApiError> {
     };
     let wrong = |_| ApiError::bad_request(format!("invalid resourceVersion {text:?}"));
     text.parse().map(Some).map_err(wrong)
-}
-
-/// Takes out what the server adds.
-pub(crate) fn strip(object: &mut Value) {
-    if let Some(fields) = object.as_object_mut() {
-        fields.remove("status");
-    }
-    if let Some(metadata) = object["metadata"].as_object_mut() {
-        for field in SERVER_METADATA {
-            metadata.remove(*field);
-        }
-    }
 }
 
 fn kind_of(state: &Shared, object: &Value) -> Result<Arc<KindInfo>, ApiError> {

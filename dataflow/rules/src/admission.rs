@@ -137,22 +137,7 @@ fn body(item: &RequestItem) -> Result<Value, Refusal> {
 
 /// Without what the server maintains.
 fn strip(mut object: Value) -> Value {
-    if let Some(map) = object.as_object_mut() {
-        map.remove("status");
-    }
-    if let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) {
-        for server in [
-            "uid",
-            "resourceVersion",
-            "generation",
-            "creationTimestamp",
-            "managedFields",
-            "selfLink",
-            "deletionTimestamp",
-        ] {
-            metadata.remove(server);
-        }
-    }
+    setpoint_schemas::strip_server_fields(&mut object);
     object
 }
 
@@ -264,7 +249,10 @@ mod tests {
         let object = json!({"kind": "ConfigMap", "metadata": {"name": "c"}, "data": {}});
         let owned = put(admit(None, &item(Verb::Create, &object), "m", false));
         let present = Some(Present { owned: &owned, version: 1 });
-        let patch = json!({"metadata": {"name": "d", "uid": "x"}, "status": {"x": 1}});
+        let patch = json!({
+            "metadata": {"name": "d", "uid": "x", "deletionGracePeriodSeconds": 30},
+            "status": {"x": 1},
+        });
         let patched = put(admit(present, &item(Verb::MergePatch, &patch), "m", false));
         assert_eq!(patched.object["metadata"], json!({"name": "c"}));
         assert_eq!(patched.object.get("status"), None);

@@ -2,6 +2,7 @@
 
 use clap::Args;
 use serde_json::Value;
+use setpoint_schemas::strip_server_fields;
 use similar::TextDiff;
 
 use crate::context::Context;
@@ -26,16 +27,6 @@ pub(crate) struct Diff {
     namespace: Option<String>,
 }
 
-/// What the server adds to an object's metadata.
-const ADDED_BY_SERVER: [&str; 7] = [
-    "uid",
-    "resourceVersion",
-    "generation",
-    "creationTimestamp",
-    "managedFields",
-    "selfLink",
-    "deletionTimestamp",
-];
 /// Lines around a change.
 const CONTEXT_LINES: usize = 3;
 
@@ -59,15 +50,9 @@ pub(crate) async fn run(diff: Diff, cx: &mut Context) -> Result<Ended, Failure> 
 
 /// The object without what the server adds.
 fn own(mut object: Value) -> Value {
-    if let Some(fields) = object.as_object_mut() {
-        fields.remove("status");
-    }
+    strip_server_fields(&mut object);
     if let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) {
-        metadata.retain(|key, value| {
-            let added = ADDED_BY_SERVER.contains(&key.as_str());
-            let empty = value.as_object().is_some_and(serde_json::Map::is_empty);
-            !(added || empty)
-        });
+        metadata.retain(|_, value| !value.as_object().is_some_and(serde_json::Map::is_empty));
     }
     object
 }

@@ -3,18 +3,7 @@
 
 use base64::Engine;
 use serde_json::{Map, Value, json};
-
-/// Metadata that the server sets; what a file says of it does not count.
-const SERVER_METADATA: &[&str] = &[
-    "uid",
-    "resourceVersion",
-    "generation",
-    "creationTimestamp",
-    "deletionTimestamp",
-    "deletionGracePeriodSeconds",
-    "selfLink",
-    "managedFields",
-];
+use setpoint_schemas::strip_server_metadata;
 
 /// What is made ready: whether its kind is acted upon, and where its resources live.
 pub(crate) struct Place<'p> {
@@ -43,11 +32,8 @@ pub(crate) fn prepared(object: &Value, place: &Place<'_>) -> (Value, Vec<String>
         }
         fold_secret(entries);
     }
-    let metadata = &mut object["metadata"];
-    if let Some(metadata) = metadata.as_object_mut() {
-        for name in SERVER_METADATA {
-            metadata.remove(*name);
-        }
+    strip_server_metadata(&mut object);
+    if let Some(metadata) = object["metadata"].as_object_mut() {
         set_namespace(metadata, place.namespace);
     }
     (object, warnings)

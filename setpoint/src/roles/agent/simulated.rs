@@ -4,7 +4,7 @@
 //! Each agent is a real one with its own state folder; they share a client of HTTP and a plant.
 
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use anyhow::Context as _;
 use setpoint_actuator_simulated::{Faults, Plant};
@@ -15,6 +15,7 @@ use tokio::time::{MissedTickBehavior, interval, sleep};
 use tokio_util::sync::CancellationToken;
 
 use super::options;
+use crate::clock::now_ms;
 
 /// How fine the plant's time is: finer than anyone looks.
 const TICK: Duration = Duration::from_millis(100);
@@ -85,9 +86,4 @@ async fn tick(plant: Plant, closing: CancellationToken) -> anyhow::Result<()> {
             () = closing.cancelled() => return Ok(()),
         }
     }
-}
-
-fn now_ms() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }

@@ -1,6 +1,6 @@
 //! A Docker engine that Setpoint does not manage, shown as a node with its pods. Never acted upon.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use anyhow::Context as _;
 use setpoint_agent::Session;
@@ -11,6 +11,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use super::{options, state};
+use crate::clock::now_ms;
 
 /// So long a lost event may go unnoticed.
 const LIST_EVERY: Duration = Duration::from_secs(15);
@@ -41,9 +42,4 @@ pub(super) async fn serve(
         ended = relay => ended.context("the agent stopped"),
         () = watch(&docker, &watching, now_ms, sink, closing.clone()) => Ok(()),
     }
-}
-
-fn now_ms() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }

@@ -6,7 +6,7 @@ use setpoint_ingest_embedded::EmbeddedLog;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
-use super::cutting::now_ms;
+use crate::clock::now_ms;
 
 /// Between two cleanings. Retention is counted in hours; a part of one is soon enough.
 const CLEAN_EVERY: Duration = Duration::from_secs(600);

@@ -1,11 +1,13 @@
 //! Cutting epochs: what is ready, up to a bound, and whether deadlines may fire.
 
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use setpoint_ingest::entry::Writer;
 use setpoint_ingest::{Decoder, Entry, Log, LogError, LogRecord, READ_BYTES_MAX, Reader, covers};
 use setpoint_schemas::{Cut, CutEntry, RefusedEntry, Sourced, Topic};
 use tracing::warn;
+
+use crate::clock::now_ms;
 
 /// Records of one epoch at most: its decisions are one append, which must stay small enough to be
 /// acknowledged within a lease's renewal.
@@ -149,12 +151,6 @@ impl Cutter {
 fn is_full(records: &[LogRecord]) -> bool {
     records.len() >= EPOCH_RECORDS_MAX
         || records.iter().map(LogRecord::bytes).sum::<usize>() >= READ_BYTES_MAX
-}
-
-/// The wall clock, milliseconds since 1970: engine time comes from here and nowhere else.
-pub(super) fn now_ms() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }
 
 fn millis(ms: i64) -> Duration {

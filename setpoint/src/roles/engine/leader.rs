@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
 use super::committer::{Commit, Committer};
-use super::cutting::{Cutter, now_ms};
+use super::cutting::Cutter;
 use super::feed::Audience;
 use super::metrics::Metrics;
 use super::questions::Questions;
@@ -23,6 +23,7 @@ use super::recovery::{Follower, Trimmed};
 use super::waiters::Waiters;
 use super::wire::Wire;
 use super::{SharedLog, feed, origin};
+use crate::clock::now_ms;
 
 /// A leader that made no epoch for this long is taken over from: several ticks, and half of the
 /// ten seconds in which a fleet should have a leader again.
