@@ -1,12 +1,17 @@
 //! How large a record may be.
 
-use setpoint_schemas::Topic;
+use setpoint_schemas::{RECORD_BYTES_MAX, Topic};
 
-/// Four of the largest requests: an accepted resource carries its body, its status and its field
-/// managers, each of which may be as large as the request that made it.
-const RECORD_BYTES_MAX: usize = 4 << 20;
 /// A dead letter carries the bytes of any other record, its key and the reason.
 const DEAD_LETTER_BYTES_MAX: usize = 2 * RECORD_BYTES_MAX;
+
+/// What a dead letter adds to the key and the bytes of its record: its own key, its reason, headers.
+const LETTER_BYTES: usize = 64 << 10;
+/// The key and the bytes of a record that a dead letter carries; of a larger one it says how large
+/// it was.
+pub(crate) const LETTER_KEPT_BYTES_MAX: usize = DEAD_LETTER_BYTES_MAX - LETTER_BYTES;
+/// The reason of a dead letter, in bytes; half of what a letter adds.
+pub(crate) const LETTER_REASON_BYTES_MAX: usize = LETTER_BYTES / 2;
 
 /// Records of one read together: beyond this whoever reads should take what there is before more
 /// comes, or a thousand large records would be held at once. Two of the largest, and more than

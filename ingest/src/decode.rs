@@ -10,9 +10,10 @@ use std::sync::Arc;
 use setpoint_schemas::avro::{Codec, DecodeError, Record, RecordKind};
 use setpoint_schemas::{
     DeadLetter, Input, Lease, NodeName, NodeRecord, NodeSnapshot, PodObserved, PodUid,
-    REQUEST_BYTES_MAX, Request, Sourced, Topic,
+    REQUEST_BYTES_MAX, Request, Sourced, Topic, cut,
 };
 
+use crate::bounds::{LETTER_KEPT_BYTES_MAX, LETTER_REASON_BYTES_MAX};
 use crate::entry::{SNAPSHOT_PREFIX, snapshot_key};
 use crate::{LogRecord, SchemaSource, Unanswered, secret};
 
@@ -168,18 +169,25 @@ impl Refusal {
     }
 }
 
-fn dead_letter(record: &LogRecord, refusal: Refusal) -> DeadLetter {
+/// Within the bound of its record, whatever the refused one is: some writers are not ours.
+fn dead_letter(record: &LogRecord, mut refusal: Refusal) -> DeadLetter {
+    let bytes = record.key.len() + record.value.as_ref().map_or(0, Vec::len);
+    let fits = bytes <= LETTER_KEPT_BYTES_MAX;
+    if !fits {
+        refusal.reason = format!("{bytes} bytes, which are not kept; {}", refusal.reason);
+    }
     let value = match &record.value {
-        Some(value) if !refusal.withhold => value.clone(),
+        Some(value) if fits && !refusal.withhold => value.clone(),
         _ => Vec::new(),
     };
+    let key = if fits { record.key.clone() } else { Vec::new() };
     DeadLetter {
         topic: record.position.topic.name().to_owned(),
         partition: record.position.partition,
         offset: record.position.offset,
         time_ms: record.timestamp_ms,
-        reason: refusal.reason,
-        key: record.key.clone(),
+        reason: cut(refusal.reason, LETTER_REASON_BYTES_MAX),
+        key,
         value,
     }
 }
@@ -276,6 +284,22 @@ mod tests {
         assert_eq!(letter.time_ms, 99);
         assert_eq!(letter.value, [1, 2, 3]);
         assert!(letter.reason.starts_with("it begins with byte 0x01"), "{}", letter.reason);
+    }
+
+    #[test]
+    fn a_dead_letter_fits_into_its_record_whatever_the_refused_one_is() {
+        let mut entry = writer().node(&samples::node()).expect("encodes");
+        entry.value = Some(vec![7; LETTER_KEPT_BYTES_MAX]);
+        entry.key = vec![b'k'; 80];
+        let letter = refused(entry.clone());
+        assert!(letter.value.is_empty() && letter.key.is_empty(), "{} bytes", letter.value.len());
+        assert!(letter.reason.contains("which are not kept"), "{}", letter.reason);
+        entry.value = Some(vec![7; LETTER_KEPT_BYTES_MAX - 80]);
+        let letter = refused(entry);
+        let entry = writer().dead_letter(&letter).expect("encodes");
+        let headers: usize = entry.headers.iter().map(|(n, v)| n.len() + v.len()).sum();
+        let bytes = entry.key.len() + headers + entry.value.map_or(0, |value| value.len());
+        assert!(bytes <= crate::record_bytes_max(Topic::DeadLetter), "{bytes}");
     }
 
     #[test]

@@ -97,6 +97,19 @@ pub enum AppendError {
     Log(#[from] LogError),
 }
 
+impl AppendError {
+    /// Whether following the log anew, or another try, may help. What is too large stays so, and a
+    /// log that is damaged or refuses us needs a human.
+    #[must_use]
+    pub fn is_passing(&self) -> bool {
+        match self {
+            AppendError::Fenced => true,
+            AppendError::TooLarge { .. } => false,
+            AppendError::Log(error) => error.is_transient(),
+        }
+    }
+}
+
 /// Who appends.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AppenderKind {

@@ -3,6 +3,7 @@
 //! Guarantee: a value of these types is well formed; it was parsed at the door.
 //! Absent: I/O, clocks, randomness, decisions.
 
+mod bounds;
 mod id;
 mod position;
 mod topic;
@@ -34,6 +35,9 @@ pub mod cloudevents;
 pub mod samples;
 
 pub use alert::{Alert, AlertState};
+pub use bounds::{
+    CAUSE_BYTES_MAX, HISTORY_BYTES_MAX, REASON_BYTES_MAX, RECORD_BYTES_MAX, RESOURCE_BYTES_MAX, cut,
+};
 pub use dead_letter::DeadLetter;
 pub use decision::{Action, Alternative, Cause, Decision};
 pub use epoch::{CutEntry, EpochRecord, RefusedEntry};
@@ -42,7 +46,9 @@ pub use id::{
     ResourceName, SessionId,
 };
 pub use input::{Input, Sourced};
-pub use node::{Condition, ConditionStatus, InvalidAmount, Lease, NodeRecord, WATCHED_LABEL};
+pub use node::{
+    Condition, ConditionStatus, InvalidAmount, Lease, NodeRecord, RUNTIME_LABEL, WATCHED_LABEL,
+};
 pub use observed::{ContainerObserved, ContainerState, NodeSnapshot, PodObserved, PodPhase};
 pub use placement::{Placement, WorkloadRef};
 pub use pod_spec::{

@@ -9,6 +9,10 @@ use crate::{NodeName, Resources, SessionId};
 /// The label of a node whose engine Setpoint only watches, with the value `true`.
 pub const WATCHED_LABEL: &str = "setpoint.dev/watched";
 
+/// The label that tells runtimes apart: agents of one value work on the same containers. Empty, or
+/// absent, from an agent that cannot say.
+pub const RUNTIME_LABEL: &str = "setpoint.dev/runtime-id";
+
 /// What a node says of itself. Its taints and whether it may be used are desired state (the Node
 /// resource), not observation.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+#[cfg(doc)]
+use crate::RUNTIME_LABEL;
 use crate::{FleetId, NodeName, NodeSnapshot, Placement, PodObserved, SessionId};
 
 /// `GET …/placements?after=EPOCH`: all that a node should run. Answered at once when it changed
@@ -22,6 +24,12 @@ pub struct PlacementList {
     /// is not known. An agent that finds another one here after its own has been superseded.
     #[serde(default)]
     pub session: Option<SessionId>,
+    /// The number of that life among the node's, its `started_ms`; 0 when it does not say.
+    #[serde(default)]
+    pub session_started_ms: i64,
+    /// The runtime that it works on, its [`RUNTIME_LABEL`]; empty when it does not say.
+    #[serde(default)]
+    pub runtime_id: String,
     /// The placements, by uid.
     pub placements: Vec<Placement>,
 }

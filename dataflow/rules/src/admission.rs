@@ -1,17 +1,17 @@
 //! What becomes of one item of a request: the object after it, or why it is refused.
 //!
 //! The answers are Kubernetes': 404 for what is not there, 409 for what is there already or has
-//! another version, 422 for what is not valid.
+//! another version, 413 for what is too large, 422 for what is not valid.
 
 use serde_json::{Map, Value, json};
-use setpoint_schemas::{RequestItem, Verb, WorkloadSpec};
+use setpoint_schemas::{RESOURCE_BYTES_MAX, RequestItem, Verb, WorkloadSpec};
 
 use crate::ownership::{self, Managers};
 
 /// Why an item is refused, with the HTTP code that says the same.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refusal {
-    /// 400, 404, 409 or 422.
+    /// 400, 404, 409, 413 or 422.
     pub code: u16,
     /// What, where, why.
     pub message: String,
@@ -87,6 +87,7 @@ fn applied(
     force: bool,
 ) -> Result<Outcome, Refusal> {
     let wanted = strip(body(item)?);
+    ownable(item, &wanted)?;
     let done = ownership::apply(&present.object, &present.managers, &wanted, manager, force);
     match done {
         Ok(done) => {
@@ -124,6 +125,7 @@ fn written(present: &Owned, item: &RequestItem, manager: &str) -> Result<Outcome
     }
     let mut object = strip(object);
     identify(&mut object, &present.object);
+    ownable(item, &object)?;
     let managers = ownership::own(&present.object, &object, present.managers.clone(), manager);
     checked(item, Owned { object, managers })
 }
@@ -156,6 +158,20 @@ fn identify(object: &mut Value, from: &Value) {
             metadata.insert(key.to_owned(), value.clone());
         }
     }
+}
+
+/// The paths of all fields, which their managers are written down by, are not many times the object:
+/// long names around many fields would make gigabytes of a small request.
+fn ownable(item: &RequestItem, object: &Value) -> Result<(), Refusal> {
+    let bytes = ownership::paths_bytes(object);
+    if bytes <= RESOURCE_BYTES_MAX {
+        return Ok(());
+    }
+    let message = format!(
+        "{} {:?}: the paths of its fields have {bytes} bytes, more than the {RESOURCE_BYTES_MAX} of a resource",
+        item.kind, item.name
+    );
+    Err(Refusal { code: 413, message })
 }
 
 /// The last gate: what decides must be readable as what it is.
@@ -242,6 +258,17 @@ mod tests {
         let json_patch = json!([{"op": "replace", "path": "/data/a", "value": "3"}]);
         let patched = put(admit(present, &item(Verb::JsonPatch, &json_patch), "m", false));
         assert_eq!(patched.object["data"], json!({"a": "3"}));
+    }
+
+    #[test]
+    fn fields_whose_paths_would_fill_the_memory_are_refused() {
+        let fields: Map<String, Value> = (0..10_000).map(|n| (n.to_string(), json!(n))).collect();
+        let nested = json!({"metadata": {"name": "c"}, "x".repeat(500_000): fields});
+        assert_eq!(code(admit(None, &item(Verb::Create, &nested), "m", false)), 413);
+        let owned = put(admit(None, &item(Verb::Create, &json!({"data": {}})), "m", false));
+        let present = Some(Present { owned: &owned, version: 1 });
+        assert_eq!(code(admit(present, &item(Verb::MergePatch, &nested), "m", false)), 413);
+        assert_eq!(code(admit(present, &item(Verb::Apply, &nested), "m", false)), 413);
     }
 
     #[test]

@@ -86,6 +86,17 @@ pub fn own(before: &Value, after: &Value, mut managers: Managers, manager: &str)
     managers
 }
 
+/// The bytes of the paths of all fields of an object, counted without making them.
+#[must_use]
+pub fn paths_bytes(object: &Value) -> usize {
+    fn counted(value: &Value, at: usize) -> usize {
+        let Value::Object(map) = value else { return at };
+        let below = |(key, value): (&String, &Value)| counted(value, at + 1 + key.len());
+        map.iter().map(below).fold(0, usize::saturating_add).max(at)
+    }
+    counted(object, 0)
+}
+
 fn conflicts(
     present: &Value,
     managers: &Managers,

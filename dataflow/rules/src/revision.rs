@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use setpoint_schemas::HISTORY_BYTES_MAX;
 use xxhash_rust::xxh3::xxh3_128;
 
 /// As long as Kubernetes' pod-template-hash.
@@ -26,7 +27,7 @@ pub fn template_hash(template: &Value) -> String {
 }
 
 /// The history after the current template became `template`: known ones get a new number, the
-/// oldest beyond `limit` (plus the current one) are forgotten.
+/// oldest beyond `limit` (plus the current one), or beyond [`HISTORY_BYTES_MAX`], are forgotten.
 #[must_use]
 pub fn advance(mut history: Vec<Revision>, template: &Value, limit: usize) -> Vec<Revision> {
     let hash = template_hash(template);
@@ -37,7 +38,20 @@ pub fn advance(mut history: Vec<Revision>, template: &Value, limit: usize) -> Ve
     }
     let surplus = history.len().saturating_sub(limit + 1);
     history.drain(..surplus);
+    let earlier = history.len().saturating_sub(1);
+    let mut bytes = 0;
+    let fitting = history[..earlier].iter().rev().take_while(|revision| {
+        bytes += bytes_within_json(&revision.template);
+        bytes <= HISTORY_BYTES_MAX
+    });
+    let surplus = earlier - fitting.count();
+    history.drain(..surplus);
     history
+}
+
+/// The bytes of a JSON text as a string of another JSON text.
+fn bytes_within_json(text: &str) -> usize {
+    text.len() + text.bytes().filter(|byte| matches!(byte, b'"' | b'\\')).count()
 }
 
 /// The revision to go back to: the numbered one, or with 0 the one before the current.
@@ -65,6 +79,19 @@ mod tests {
         let history = advance(history, &json!({"a": 1}), 10);
         let numbers: Vec<i64> = history.iter().map(|r| r.number).collect();
         assert_eq!(numbers, [2, 3]);
+    }
+
+    #[test]
+    fn a_history_of_large_templates_forgets_the_oldest_to_fit_into_its_record() {
+        let mut history = Vec::new();
+        for n in 0..20 {
+            history = advance(history, &json!({"n": n, "env": "x".repeat(200_000)}), 10);
+        }
+        assert_eq!(history.iter().map(|r| r.number).collect::<Vec<_>>(), [17, 18, 19, 20]);
+        let huge = advance(history, &json!("y".repeat(2 << 20)), 10);
+        assert_eq!(huge.last().map(|r| r.number), Some(21), "the current one stays");
+        let after = advance(huge, &json!("z"), 10);
+        assert_eq!(after.iter().map(|r| r.number).collect::<Vec<_>>(), [22]);
     }
 
     #[test]

@@ -9,7 +9,9 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 use setpoint_rules::admission::{self, Owned, Present, Refusal};
 use setpoint_rules::{identity, lease, revision};
-use setpoint_schemas::{NodeName, PodUid, Request, RequestItem, Resource, ResourceKey, Verb};
+use setpoint_schemas::{
+    NodeName, PodUid, RESOURCE_BYTES_MAX, Request, RequestItem, Resource, ResourceKey, Verb,
+};
 
 use super::namespaces::is_namespace;
 use super::workloads::{self, Compiled};
@@ -151,6 +153,7 @@ impl Judge<'_> {
     ) -> Result<Change, Refusal> {
         let body: Arc<str> = Arc::from(put.object.to_string());
         let managers: Arc<str> = Arc::from(json!(put.managers).to_string());
+        within_bound(item, present.as_deref(), body.len() + managers.len())?;
         let result = match &present {
             None => "created",
             Some(before) if before.body == body => "unchanged",
@@ -250,6 +253,23 @@ impl Judge<'_> {
         let patch = json!([{"op": "replace", "path": "/spec/template", "value": template}]);
         Ok(RequestItem { verb: Verb::JsonPatch, body: patch.to_string(), ..item.clone() })
     }
+}
+
+/// A resource fits into its record. One that is larger from an earlier version may only shrink.
+fn within_bound(
+    item: &RequestItem,
+    present: Option<&Resource>,
+    bytes: usize,
+) -> Result<(), Refusal> {
+    let before = present.map_or(0, |resource| resource.body.len() + resource.managers.len());
+    if bytes <= RESOURCE_BYTES_MAX.max(before) {
+        return Ok(());
+    }
+    let message = format!(
+        "{} {:?}: with its field managers it would have {bytes} bytes, more than the {RESOURCE_BYTES_MAX} of a resource",
+        item.kind, item.name
+    );
+    Err(Refusal { code: 413, message })
 }
 
 fn owned_of(resource: &Resource) -> Result<Owned, Refusal> {

@@ -1,6 +1,8 @@
 //! The ledger's entries of one epoch, in the order in which they are decided.
 
-use setpoint_schemas::{Action, Alternative, Cause, Decision};
+use setpoint_schemas::{
+    Action, Alternative, CAUSE_BYTES_MAX, Cause, Decision, REASON_BYTES_MAX, cut,
+};
 
 /// Causes kept a decision: beyond this the first ones tell enough.
 pub(crate) const CAUSES_MAX: usize = 8;
@@ -33,6 +35,13 @@ impl Ledger {
     pub(crate) fn write(&mut self, action: Action, rule: &str, reason: String, about: About) {
         let mut causes = about.causes;
         causes.truncate(CAUSES_MAX);
+        for cause in &mut causes {
+            cause.text = cut(std::mem::take(&mut cause.text), CAUSE_BYTES_MAX);
+        }
+        let mut alternatives = about.alternatives;
+        for alternative in &mut alternatives {
+            alternative.verdict = cut(std::mem::take(&mut alternative.verdict), CAUSE_BYTES_MAX);
+        }
         self.entries.push(Decision {
             epoch: self.epoch,
             term: self.term,
@@ -44,9 +53,9 @@ impl Ledger {
             node: about.node,
             request: about.request,
             rule: rule.to_owned(),
-            reason,
+            reason: cut(reason, REASON_BYTES_MAX),
             causes,
-            alternatives: about.alternatives,
+            alternatives,
         });
     }
 }

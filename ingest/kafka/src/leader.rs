@@ -9,7 +9,7 @@ use setpoint_ingest::{AppendError, Appender, Entry, LogError};
 use setpoint_schemas::{FleetId, Position};
 
 use crate::log::Inner;
-use crate::producer::{Deliveries, Sender, deliver, failed, prepare};
+use crate::producer::{Deliveries, Sender, code_of, deliver, failed, prepare};
 
 pub(crate) struct LeaderAppender {
     log: Arc<Inner>,
@@ -105,13 +105,6 @@ fn retried(
             Err(KafkaError::Transaction(error)) if error.is_retriable() && !rest.is_zero() => {}
             result => return result,
         }
-    }
-}
-
-fn code_of(error: &KafkaError) -> Option<RDKafkaErrorCode> {
-    match error {
-        KafkaError::Transaction(error) => Some(error.code()),
-        other => other.rdkafka_error_code(),
     }
 }
 

@@ -7,10 +7,10 @@ use rdkafka::ClientContext;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{DeliveryResult, Header, Message, OwnedHeaders};
 use rdkafka::producer::{BaseRecord, Producer, ProducerContext, ThreadedProducer};
-use setpoint_ingest::{AppendError, Entry, LogError, record_bytes_max};
-use setpoint_schemas::Position;
+use setpoint_ingest::{AppendError, Entry, LogError};
+use setpoint_schemas::{Position, Topic};
 
-use crate::config::DELIVERY_WAIT;
+use crate::config::{DELIVERY_WAIT, wire_bytes_max};
 use crate::log::Inner;
 
 /// Collects the acknowledgements of one append at a time, and wakes who waits for them.
@@ -147,19 +147,51 @@ fn headers_of(entry: &Entry) -> OwnedHeaders {
 
 /// Refuses what the topic would refuse, before anything is sent; chooses the partitions.
 pub(crate) fn prepare(log: &Inner, entries: &[Entry]) -> Result<Vec<i32>, AppendError> {
-    for entry in entries {
-        let headers = entry.headers.iter().map(|(name, value)| name.len() + value.len());
-        let value = entry.value.as_ref().map_or(0, Vec::len);
-        let bytes = entry.key.len() + value + headers.sum::<usize>();
-        let bytes_max = record_bytes_max(entry.topic);
-        if bytes > bytes_max {
-            return Err(AppendError::TooLarge { topic: entry.topic, bytes, bytes_max });
-        }
-    }
+    entries.iter().try_for_each(Entry::check)?;
     entries.iter().map(|entry| log.partition(entry).map_err(AppendError::Log)).collect()
 }
 
-/// An append that failed and may be tried again by a new appender.
+/// An append that failed and may be tried again by a new appender; unless Kafka takes less than we
+/// may write, or does not let us, which are settings of its topics and brokers.
 pub(crate) fn failed(error: KafkaError) -> AppendError {
-    AppendError::Log(LogError::transient("append to Kafka", error))
+    use RDKafkaErrorCode as Code;
+    AppendError::Log(match code_of(&error) {
+        Some(Code::MessageSizeTooLarge) => {
+            let [most, letters] = [Topic::Desired, Topic::DeadLetter].map(wire_bytes_max);
+            let attempt = format!(
+                "append to Kafka, which takes smaller records than Setpoint writes: set \
+                 max.message.bytes of the topics setpoint.* to {most}, of {} to {letters}",
+                Topic::DeadLetter
+            );
+            LogError::permanent(attempt, error)
+        }
+        Some(Code::TopicAuthorizationFailed | Code::ClusterAuthorizationFailed) => {
+            LogError::permanent("append to Kafka, which does not allow it", error)
+        }
+        _ => LogError::transient("append to Kafka", error),
+    })
+}
+
+/// What librdkafka or a broker says, as a code.
+pub(crate) fn code_of(error: &KafkaError) -> Option<RDKafkaErrorCode> {
+    match error {
+        KafkaError::Transaction(error) => Some(error.code()),
+        other => other.rdkafka_error_code(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_topic_that_takes_too_little_needs_a_human_and_is_named() {
+        let refused = KafkaError::MessageProduction(RDKafkaErrorCode::MessageSizeTooLarge);
+        let error = failed(refused);
+        assert!(!error.is_passing());
+        let AppendError::Log(error) = error else { panic!("{error:?}") };
+        assert!(error.to_string().contains("max.message.bytes of the topics"), "{error}");
+        let away = KafkaError::MessageProduction(RDKafkaErrorCode::AllBrokersDown);
+        assert!(failed(away).is_passing());
+    }
 }

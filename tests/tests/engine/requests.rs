@@ -1,6 +1,11 @@
 //! Requests: all or nothing, and once.
 
-use setpoint_schemas::{Input, Verb};
+use serde_json::json;
+use setpoint_dataflow::Outcome;
+use setpoint_ingest::entry::Writer;
+use setpoint_ingest::record_bytes_max;
+use setpoint_schemas::avro::Codec;
+use setpoint_schemas::{Input, RequestItem, Verb};
 use setpoint_tests::manifests::{self, deployment, item};
 
 use crate::story::{Story, told, web};
@@ -41,4 +46,58 @@ fn a_record_that_repeats_a_request_is_answered_as_before_and_not_decided_again()
     let again = story.at(6, vec![wrong()]);
     assert_eq!((told(&again), &again.verdicts), (String::new(), &refused.verdicts));
     assert_eq!(again.verdicts[0].items[0].code, 404);
+}
+
+#[test]
+fn patches_never_make_a_resource_too_large_for_its_record() {
+    let mut story = Story::with_nodes(&["a"]);
+    let config = json!({
+        "apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "c", "namespace": "default"},
+        "data": {},
+    });
+    story.asks(1, vec![item(Verb::Apply, &config)]);
+    let grow = |n: i64| {
+        let patch = json!({"data": {format!("k{n}"): "x".repeat(900 << 10)}}).to_string();
+        RequestItem { body: patch, ..item(Verb::MergePatch, &config) }
+    };
+    let codes: Vec<u16> = (2..8).map(|n| fits(story.asks(n, vec![grow(n)]))[0]).collect();
+    assert_eq!(codes, [200, 200, 200, 413, 413, 413]);
+    let shrink = RequestItem {
+        body: json!({"data": {"k2": null}}).to_string(),
+        ..item(Verb::MergePatch, &config)
+    };
+    assert_eq!(fits(story.asks(9, vec![shrink])), [200]);
+    assert_eq!(fits(story.asks(10, vec![grow(10)])), [200]);
+}
+
+#[test]
+fn updates_of_a_large_template_and_many_refusals_fit_into_their_records() {
+    let mut story = Story::with_nodes(&["a"]);
+    for n in 1..14 {
+        let mut large = deployment("default", "web", 1, 100, &format!("v{n}"));
+        let note = json!({"note": format!("{n}{}", "\"".repeat(300 << 10))});
+        large["spec"]["template"]["metadata"]["annotations"] = note;
+        assert!(fits(story.asks(n, vec![item(Verb::Apply, &large)]))[0] <= 201);
+    }
+    let wrong = |n| item(Verb::Apply, &deployment(&format!("nowhere-{n}"), "web", 1, 100, "v1"));
+    let codes = fits(story.asks(20, (0..2_000).map(wrong).collect()));
+    assert_eq!((codes.len(), codes[0]), (2_000, 404));
+}
+
+/// The codes of an outcome's verdict, all of whose records the log takes.
+fn fits(outcome: Outcome) -> Vec<u16> {
+    let writer = Writer::new(Codec::single_object(), "/setpoint/test");
+    let resources = outcome.resources.iter().filter_map(|(_, resource)| resource.as_ref());
+    let desired = resources.map(|resource| writer.desired(resource));
+    let placed = outcome.placements.iter().filter_map(|change| change.placement.as_ref());
+    let placed = placed.map(|placement| writer.placement(placement));
+    let decided = outcome.decisions.iter().map(|decision| writer.decision(decision));
+    for entry in desired.chain(placed).chain(decided) {
+        let entry = entry.expect("it encodes");
+        let headers: usize =
+            entry.headers.iter().map(|(name, value)| name.len() + value.len()).sum();
+        let bytes = entry.key.len() + headers + entry.value.map_or(0, |value| value.len());
+        assert!(bytes <= record_bytes_max(entry.topic), "{} of {bytes} bytes", entry.topic);
+    }
+    outcome.verdicts.iter().flat_map(|verdict| verdict.items.iter().map(|i| i.code)).collect()
 }

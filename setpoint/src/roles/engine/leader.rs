@@ -55,7 +55,8 @@ impl Leader {
         let mut done = Ok(());
         while !self.closing.is_cancelled() {
             done = self.reign();
-            self.audience.model.set_ready(false);
+            let why = done.as_ref().err().map(ToString::to_string).unwrap_or_default();
+            self.audience.model.set_unready(&why);
             match &done {
                 Err(error) if is_passing(error) => {
                     warn!(error = format!("{error:#}"), "stepping down; following the log anew");
@@ -249,10 +250,10 @@ impl Leader {
 }
 
 /// Whether following the log anew may mend it: another leads, the log does not answer, or cleanup
-/// was faster than this engine.
+/// was faster than this engine. An epoch that the log does not take would be decided again.
 fn is_passing(error: &anyhow::Error) -> bool {
     error.chain().any(|cause| {
-        cause.downcast_ref::<AppendError>().is_some()
+        cause.downcast_ref::<AppendError>().is_some_and(AppendError::is_passing)
             || cause.downcast_ref::<Trimmed>().is_some()
             || cause.downcast_ref::<LogError>().is_some_and(LogError::is_transient)
     })
@@ -295,4 +296,27 @@ fn hash_of(text: &str) -> i64 {
         hash = (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3);
     }
     i64::from_ne_bytes(hash.to_ne_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_following_anew_cannot_mend_stops_the_engine() {
+        let too_large = AppendError::TooLarge { topic: Topic::Desired, bytes: 9, bytes_max: 8 };
+        let broken = LogError::permanent("write to the log", "no space left on device");
+        let away = LogError::transient("append to the log", "no broker");
+        let cases = [
+            (anyhow::Error::new(too_large), false),
+            (anyhow::Error::new(AppendError::Log(broken)), false),
+            (anyhow::Error::new(AppendError::Log(away)), true),
+            (anyhow::Error::new(AppendError::Fenced), true),
+            (anyhow::Error::new(Trimmed { epoch: 7 }), true),
+        ];
+        for (error, passes) in cases {
+            let error = error.context("failed to commit");
+            assert_eq!(is_passing(&error), passes, "{error:#}");
+        }
+    }
 }
