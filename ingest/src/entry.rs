@@ -7,6 +7,8 @@ use setpoint_schemas::{
     PodObserved, PodUid, Request, Resource, ResourceKey, Topic, UsageSample,
 };
 
+use crate::{AppendError, record_bytes_max};
+
 /// A record to append. The log stamps it with its own clock: a writer's wrong clock must neither
 /// keep a record for ever nor make it be forgotten at once.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,6 +23,27 @@ pub struct Entry {
     pub value: Option<Vec<u8>>,
     /// Headers, in order.
     pub headers: Vec<Header>,
+}
+
+impl Entry {
+    /// Its key, value and headers, in bytes.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        let headers = self.headers.iter().map(|(name, value)| name.len() + value.len());
+        self.key.len() + self.value.as_ref().map_or(0, Vec::len) + headers.sum::<usize>()
+    }
+
+    /// Holds it to the bound of its topic.
+    ///
+    /// # Errors
+    /// [`AppendError::TooLarge`].
+    pub fn check(&self) -> Result<(), AppendError> {
+        let (topic, bytes, bytes_max) = (self.topic, self.bytes(), record_bytes_max(self.topic));
+        if bytes <= bytes_max {
+            return Ok(());
+        }
+        Err(AppendError::TooLarge { topic, bytes, bytes_max })
+    }
 }
 
 /// Writes entries of one source: the codec and the name that stands in their headers.

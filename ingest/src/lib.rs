@@ -5,6 +5,7 @@
 //! Absent: the logs themselves (`ingest/embedded`, `ingest/kafka`), decisions, clocks.
 
 mod log;
+mod together;
 mod bounds;
 mod record;
 mod schema_source;
@@ -25,3 +26,4 @@ pub use record::LogRecord;
 pub use schema_source::{SchemaSource, Unanswered};
 pub use secret::SEALED_PREFIX;
 pub use tail::{covers, read_all};
+pub use together::{Appended, Together};

@@ -5,9 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError};
 
 use rocksdb::{WriteBatch, WriteOptions};
-use setpoint_ingest::{
-    AppendError, Appender, AppenderKind, Entry, LogError, partition_of, record_bytes_max,
-};
+use setpoint_ingest::{AppendError, Appender, AppenderKind, Entry, LogError, partition_of};
 use setpoint_schemas::{FleetId, Position, Topic};
 
 use crate::shared::{Job, Queue, Shared};
@@ -41,7 +39,7 @@ fn reign(shared: &Shared, fleet: FleetId) -> (FleetId, u64) {
 
 impl Appender for EmbeddedAppender {
     fn append(&mut self, entries: Vec<Entry>) -> Result<Vec<Position>, AppendError> {
-        entries.iter().try_for_each(within_bound)?;
+        entries.iter().try_for_each(Entry::check)?;
         let mut queue = self.shared.queue();
         let ticket = queue.ticket_next;
         queue.ticket_next += 1;
@@ -64,16 +62,6 @@ impl Appender for EmbeddedAppender {
             self.shared.committed.notify_all();
         }
     }
-}
-
-fn within_bound(entry: &Entry) -> Result<(), AppendError> {
-    let headers = entry.headers.iter().map(|(name, value)| name.len() + value.len());
-    let bytes = entry.key.len() + entry.value.as_ref().map_or(0, Vec::len) + headers.sum::<usize>();
-    let bytes_max = record_bytes_max(entry.topic);
-    if bytes <= bytes_max {
-        return Ok(());
-    }
-    Err(AppendError::TooLarge { topic: entry.topic, bytes, bytes_max })
 }
 
 /// Takes what waits; answers at once those that must not write.

@@ -29,7 +29,7 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use setpoint_api::{ApiState, Parts, ReadModel, Sealer, ServeOptions, TlsFiles};
-use setpoint_ingest::{AppenderKind, Log};
+use setpoint_ingest::{AppenderKind, Log, Together};
 use setpoint_settings::Settings;
 use tokio_util::sync::CancellationToken;
 use tracing::info;
@@ -67,7 +67,7 @@ pub(crate) async fn serve(settings: Settings, closing: CancellationToken) -> any
     let writer = open::writer(&settings, &wire.codec);
     let questions = Arc::new(questions::Questions::default());
     let inbox = ports::Inbox {
-        appender: Arc::new(std::sync::Mutex::new(shared)),
+        together: Together::by(shared).context("failed to start the appender")?,
         writer: writer.clone(),
         waiters: waiters.clone(),
         questions: questions.clone(),

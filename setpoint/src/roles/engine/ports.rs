@@ -1,17 +1,18 @@
 //! The API's ports into the log: what is asked and what is observed.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use setpoint_api::ports::{
     Foreseen, Observations, PortError, PortFuture, Requests, SubmitError, Verdict,
 };
 use setpoint_ingest::entry::Writer;
-use setpoint_ingest::{AppendError, Appender, Decoder, Entry, LogRecord};
+use setpoint_ingest::{AppendError, Decoder, Entry, LogRecord, Together};
 use setpoint_schemas::avro::Codec;
 use setpoint_schemas::{
     Lease, NodeName, NodeRecord, NodeReport, Position, REQUEST_BYTES_MAX, Request, UsageSample,
 };
+use tokio::sync::oneshot;
 
 use super::metrics::Metrics;
 use super::questions::Questions;
@@ -22,7 +23,7 @@ const VERDICT_MS_MAX: u64 = 25_000;
 
 /// Where requests and observations go.
 pub(super) struct Inbox {
-    pub(super) appender: Arc<Mutex<Box<dyn Appender>>>,
+    pub(super) together: Together,
     pub(super) writer: Writer,
     pub(super) waiters: Arc<Waiters>,
     pub(super) questions: Arc<Questions>,
@@ -30,19 +31,20 @@ pub(super) struct Inbox {
 }
 
 impl Inbox {
-    /// Appends and waits until it is durable, off the threads that serve.
+    /// Appends, together with what others append just now, and waits until it is durable.
     pub(super) async fn append(&self, entries: Vec<Entry>) -> Result<Vec<Position>, AppendFailure> {
-        let appender = self.appender.clone();
-        let appended = tokio::task::spawn_blocking(move || {
-            appender.lock().unwrap_or_else(PoisonError::into_inner).append(entries)
-        });
+        let (send, appended) = oneshot::channel();
+        // A caller who hung up does not need the answer.
+        self.together.append(entries, |result| drop(send.send(result)));
         match appended.await {
             Ok(Ok(positions)) => Ok(positions),
             Ok(Err(AppendError::TooLarge { bytes, bytes_max, .. })) => {
                 Err(AppendFailure::TooLarge { bytes, max: bytes_max })
             }
-            Ok(Err(error)) => Err(AppendFailure::Unavailable(error.to_string())),
-            Err(error) => Err(AppendFailure::Unavailable(error.to_string())),
+            Ok(Err(error)) => {
+                Err(AppendFailure::Unavailable(format!("{:#}", anyhow::Error::new(error))))
+            }
+            Err(_) => Err(AppendFailure::Unavailable("nobody appends any more".to_owned())),
         }
     }
 
