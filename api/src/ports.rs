@@ -135,9 +135,20 @@ pub trait Gate: Send + Sync {
     ///
     /// # Errors
     /// The mistakes, one sentence each.
-    fn check(&self, object: &Value, allow_ignored: bool) -> Result<Gated, Vec<String>>;
+    fn check(&self, object: &Value, ignored: Ignored<'_>) -> Result<Gated, Vec<String>>;
     /// Every kind that is served beyond the managed ones, which the API knows itself.
     fn kinds(&self) -> Vec<KindInfo>;
+}
+
+/// What becomes of fields that change what runs elsewhere and have no effect here.
+#[derive(Debug, Clone, Copy)]
+pub enum Ignored<'a> {
+    /// Each is a mistake.
+    Refused,
+    /// Each is a warning.
+    Allowed,
+    /// Those that this stored object has pass: whoever stored it allowed them. Others are mistakes.
+    AsStored(&'a Value),
 }
 
 /// An object that passed the gate.

@@ -20,7 +20,7 @@ use super::write::item_of;
 use super::{Shared, answer};
 use crate::auth::Actor;
 use crate::model::ReadModel;
-use crate::ports::Outcome;
+use crate::ports::{Ignored, Outcome};
 use crate::select::parse_labels;
 use crate::status::ApiError;
 
@@ -121,11 +121,12 @@ fn prepare_all(app: &Shared, apply: &Apply) -> (Vec<Prepared>, Vec<Line>) {
     let mut prepared = Vec::new();
     let mut lines = Vec::new();
     let mut seen: BTreeSet<ResourceKey> = BTreeSet::new();
+    let ignored = if apply.allow_ignored { Ignored::Allowed } else { Ignored::Refused };
     for object in &apply.items {
         // The namespace given is a default, not a demand.
         let own = text(&object["metadata"]["namespace"]);
         let place = if own.is_empty() { apply.namespace.as_str() } else { "" };
-        match prepare(&app.state, object.clone(), (place, ""), apply.allow_ignored) {
+        match prepare(&app.state, object.clone(), (place, ""), ignored) {
             Ok(ready) => {
                 let key = ResourceKey::new(ready.kind.group_kind(), &ready.namespace, &ready.name);
                 let twice = !seen.insert(key);

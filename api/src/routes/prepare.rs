@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 use setpoint_schemas::{Namespace, ResourceName, strip_server_fields};
 
 use crate::KindInfo;
+use crate::ports::Ignored;
 use crate::secrets;
 use crate::state::Shared;
 use crate::status::ApiError;
@@ -51,7 +52,7 @@ pub(crate) fn prepare(
     state: &Shared,
     mut object: Value,
     (namespace, name): (&str, &str),
-    allow_ignored: bool,
+    ignored: Ignored<'_>,
 ) -> Result<Prepared, ApiError> {
     let kind = kind_of(state, &object)?;
     settle_place(&kind, &mut object, namespace, name)?;
@@ -59,7 +60,7 @@ pub(crate) fn prepare(
     let name = text(&object["metadata"]["name"]);
     let version = version_of(&object)?;
     strip_server_fields(&mut object);
-    let gated = state.parts.gate.check(&object, allow_ignored);
+    let gated = state.parts.gate.check(&object, ignored);
     let secret = secrets::is_secret(&object);
     let hide = |text: &String| {
         if secret { secrets::redacted(&object, text) } else { text.clone() }

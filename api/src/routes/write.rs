@@ -3,7 +3,7 @@
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
-use setpoint_schemas::{RequestItem, Verb};
+use setpoint_schemas::{RequestItem, Verb, strip_server_fields};
 
 use super::access::Act;
 use super::prepare::{Prepared, parse, prepare, text, version_of};
@@ -12,6 +12,7 @@ use super::submit::warning_headers;
 use super::{Call, answer, scale};
 use crate::KindInfo;
 use crate::model::Entry;
+use crate::ports::Ignored;
 use crate::secrets;
 use crate::status::ApiError;
 
@@ -26,7 +27,7 @@ pub(crate) async fn create(call: Call) -> Result<Response, ApiError> {
     let mut object = parse(&call.headers, &call.body)?;
     held_against(&kind, &object)?;
     name_generated(&call, &mut object);
-    let prepared = call.prepare(object)?;
+    let prepared = call.prepare(object, None)?;
     let item = item_of(&prepared, Verb::Create, None);
     if call.params.dry_run() {
         return dry(&call, StatusCode::CREATED, &prepared, item).await;
@@ -49,7 +50,7 @@ pub(crate) async fn update(call: Call) -> Result<Response, ApiError> {
         let body = json!({"status": object["status"]});
         return status(&call, &kind, Verb::MergePatch, body.to_string()).await;
     }
-    let prepared = call.prepare(object)?;
+    let prepared = call.prepare(object, Some(&entry))?;
     let version = expected(&kind, &entry, prepared.version)?;
     // A node that registered itself has no Node resource until someone asks something of it.
     let verb = if entry.resource().is_some() { Verb::Update } else { Verb::Create };
@@ -96,9 +97,20 @@ pub(crate) fn patched(verb: Verb, object: &mut Value, patch: &Value) -> Result<(
 }
 
 impl Call {
-    fn prepare(&self, object: Value) -> Result<Prepared, ApiError> {
+    /// Prepares an object that is to stand where `stored` does.
+    fn prepare(&self, object: Value, stored: Option<&Entry>) -> Result<Prepared, ApiError> {
         let place = (self.target.namespace.as_str(), self.target.name.as_str());
-        prepare(&self.app.state, object, place, self.params.flag("allowIgnored"))
+        let stored = stored.map(|entry| {
+            let mut stored = shown(self, entry);
+            strip_server_fields(&mut stored);
+            stored
+        });
+        let ignored = match &stored {
+            _ if self.params.flag("allowIgnored") => Ignored::Allowed,
+            Some(stored) => Ignored::AsStored(stored),
+            None => Ignored::Refused,
+        };
+        prepare(&self.app.state, object, place, ignored)
     }
 }
 
@@ -115,7 +127,7 @@ async fn patch_object(
         let mut object = shown(call, &entry);
         patched(verb, &mut object, &patch)?;
         held_against(kind, &object)?;
-        let prepared = call.prepare(object)?;
+        let prepared = call.prepare(object, Some(&entry))?;
         let asked = if patch.is_object() { version_of(&patch)? } else { None };
         let asked = expected(kind, &entry, asked)?;
         let secret = secrets::is_secret(&prepared.object);
@@ -144,9 +156,9 @@ async fn patch_object(
 /// Server-side apply of one object.
 async fn apply(call: &Call, kind: &KindInfo, object: Value) -> Result<Response, ApiError> {
     held_against(kind, &object)?;
-    let prepared = call.prepare(object)?;
-    let existed = find(call, kind).is_ok();
-    let code = if existed { StatusCode::OK } else { StatusCode::CREATED };
+    let entry = find(call, kind).ok();
+    let prepared = call.prepare(object, entry.as_ref())?;
+    let code = if entry.is_some() { StatusCode::OK } else { StatusCode::CREATED };
     let item = item_of(&prepared, Verb::Apply, prepared.version);
     if call.params.dry_run() {
         return dry(call, code, &prepared, item).await;

@@ -7,8 +7,8 @@ use std::sync::{Arc, Mutex};
 
 use serde_json::{Value, json};
 use setpoint_api::ports::{
-    Explain, Foreseen, Gate, Gated, ItemVerdict, LogReads, Observations, Outcome, PortError,
-    PortFuture, Requests, SubmitError, Verdict,
+    Explain, Foreseen, Gate, Gated, Ignored, ItemVerdict, LogReads, Observations, Outcome,
+    PortError, PortFuture, Requests, SubmitError, Verdict,
 };
 use setpoint_api::{
     ApiState, Change, KindInfo, NodeServed, Parts, ReadModel, Sealer, ServeOptions, TlsFiles, serve,
@@ -206,11 +206,16 @@ impl Observations for Leader {
 
 impl Gate for Leader {
     /// Refuses a field named `nonsense` in a spec and quotes a Secret's values, to see them hidden.
-    fn check(&self, object: &Value, allow_ignored: bool) -> Result<Gated, Vec<String>> {
+    fn check(&self, object: &Value, ignored: Ignored<'_>) -> Result<Gated, Vec<String>> {
+        let allowed = match ignored {
+            Ignored::Refused => false,
+            Ignored::Allowed => true,
+            Ignored::AsStored(stored) => !stored["spec"]["nonsense"].is_null(),
+        };
         if object["spec"]["panic"] == true {
             panic!("the gate panics");
         }
-        if !object["spec"]["nonsense"].is_null() && !allow_ignored {
+        if !object["spec"]["nonsense"].is_null() && !allowed {
             return Err(vec!["spec.nonsense: it has no effect here".to_owned()]);
         }
         if object["kind"] == "Secret" && object["stringData"]["refused"].is_string() {

@@ -278,6 +278,29 @@ async fn an_apply_is_all_or_nothing_and_says_what_became_of_each_object() {
 }
 
 #[tokio::test]
+async fn what_was_allowed_once_is_not_refused_when_something_else_changes() {
+    const MERGE: &str = "application/merge-patch+json";
+    let server = server().await;
+    let (plain, web) = ("application/json", format!("{DEPLOYMENTS}/web"));
+    let mut odd = deployment("web", 1);
+    odd["spec"]["nonsense"] = json!(1);
+    let body = json!({"items": [odd.clone()], "allowIgnored": true});
+    assert_eq!(server.post("/setpoint/v1/apply", body).await.1["accepted"], true);
+    odd["spec"]["replicas"] = json!(4);
+    let applied = json!({"apiVersion": "apps/v1", "kind": "Deployment", "spec": {"nonsense": 5}});
+    for (method, kind, body, code) in [
+        ("PATCH", MERGE, r#"{"spec":{"replicas":3}}"#, 200),
+        ("PUT", plain, &*odd.to_string(), 200),
+        ("PATCH", "application/apply-patch+yaml", &*applied.to_string(), 200),
+        ("PATCH", MERGE, r#"{"spec":{"nonsense":null}}"#, 200),
+        ("PATCH", MERGE, r#"{"spec":{"nonsense":2}}"#, 422),
+    ] {
+        let (found, answer) = server.send(method, &web, kind, body).await;
+        assert_eq!(found, code, "{method} {body}: {answer}");
+    }
+}
+
+#[tokio::test]
 async fn a_dry_run_answers_what_would_be_and_leaves_no_trace() {
     const MERGE: &str = "application/merge-patch+json";
     let server = server().await;

@@ -74,7 +74,7 @@ impl Files {
             gate: GateOptions {
                 allow_ignored: self.allow_ignored,
                 namespace: namespace.to_owned(),
-                custom: Vec::new(),
+                ..GateOptions::default()
             },
             compose: ComposeOptions {
                 variables: process_environment().into_iter().collect(),

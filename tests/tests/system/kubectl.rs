@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::time::Duration;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, BufReader};
 
 use crate::api::{Api, deployment};
@@ -197,6 +197,20 @@ async fn kubectl_creates_tries_first_and_is_refused_with_the_field() {
     kubectl.says("get deploy web -o jsonpath={.spec.replicas}", true, "3").await;
     kubectl.says("delete deploy web --dry-run=server", true, "(server dry run)").await;
     kubectl.says("get deploy web -o name", true, "deployment.apps/web").await;
+
+    let mut probed = deployment("probed", 1);
+    let container = &mut probed["spec"]["template"]["spec"]["containers"][0];
+    container["livenessProbe"] = json!({"exec": {"command": ["true"]}});
+    let body = json!({"items": [probed], "allowIgnored": true});
+    let applied = api.post("/setpoint/v1/apply", &body).await.expect("it is applied");
+    assert_eq!(applied["accepted"], true, "{applied}");
+    let patch = r#"patch deploy probed -p {"spec":{"replicas":0}}"#;
+    kubectl.says(patch, true, "deployment.apps/probed patched").await;
+    let more = r#"[{"name":"two","image":"a","livenessProbe":{"exec":{"command":["b"]}}}]"#;
+    let more = format!(
+        r#"patch deploy probed -p {{"spec":{{"template":{{"spec":{{"containers":{more}}}}}}}}}"#
+    );
+    kubectl.says(&more, false, "livenessProbe").await;
 
     kubectl.says("apply -f broken.yaml", false, "spec.replicas").await;
     kubectl.says("get deploy broken", false, "NotFound").await;

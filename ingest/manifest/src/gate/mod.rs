@@ -22,6 +22,7 @@ mod resources;
 mod scheduling;
 mod data;
 mod ready;
+mod stored;
 
 use serde_json::Value;
 use setpoint_schemas::{GroupKind, PodSpec, ResourceKey, Standing, WorkloadSpec};
@@ -38,6 +39,9 @@ use typed::Look;
 pub struct GateOptions {
     /// Fields that change what runs and that we do not act upon are listed, not refused.
     pub allow_ignored: bool,
+    /// Such fields that the stored object has: as many in the same places pass without being
+    /// allowed again.
+    pub stored_ignored: Vec<FieldPath>,
     /// The namespace of objects that name none; `default` when empty.
     pub namespace: String,
     /// Kinds that custom resource definitions name, of this request or stored before.
@@ -82,7 +86,8 @@ pub fn gate(object: &Value, options: &GateOptions) -> Result<Gated, Vec<Problem>
     meta::check(&mut checker, &Cursor::new(object), kind.namespaced(), kind.group());
     problems.extend(checker.problems);
     if !options.allow_ignored {
-        problems.extend(not_acted_on.iter().map(|(path, why)| refused(path, why)));
+        let added = stored::added(&not_acted_on, &options.stored_ignored);
+        problems.extend(added.into_iter().map(|(path, why)| refused(path, why)));
     }
     if !problems.is_empty() {
         return Err(problems);

@@ -4,8 +4,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 use setpoint_api::KindInfo;
-use setpoint_api::ports::{Gate, Gated};
-use setpoint_ingest_manifest::{GateOptions, KINDS, gate};
+use setpoint_api::ports::{Gate, Gated, Ignored};
+use setpoint_ingest_manifest::{FieldPath, GateOptions, KINDS, gate};
 use setpoint_schemas::avro::{Codec, Record};
 use setpoint_schemas::{
     DeadLetter, Decision, EpochRecord, Lease, NodeRecord, NodeSnapshot, Placement, PodObserved,
@@ -16,15 +16,19 @@ use setpoint_schemas::{
 pub(super) struct ManifestGate;
 
 impl Gate for ManifestGate {
-    fn check(&self, object: &Value, allow_ignored: bool) -> Result<Gated, Vec<String>> {
-        let options = GateOptions { allow_ignored, ..GateOptions::default() };
+    fn check(&self, object: &Value, ignored: Ignored<'_>) -> Result<Gated, Vec<String>> {
+        let allow_ignored = matches!(ignored, Ignored::Allowed);
+        let stored_ignored = match ignored {
+            Ignored::AsStored(stored) => stored_ignored(stored),
+            Ignored::Refused | Ignored::Allowed => Vec::new(),
+        };
+        let options = GateOptions { allow_ignored, stored_ignored, ..GateOptions::default() };
         match gate(object, &options) {
             Ok(gated) => {
-                let ignored = gated
-                    .ignored
-                    .iter()
-                    .map(|ignored| format!("{}: {}", ignored.path.as_str(), ignored.reason));
-                let warnings = gated.warnings.iter().cloned().chain(ignored).collect();
+                // What is stored already was warned of when it was allowed.
+                let told = gated.ignored.iter().filter(|_| allow_ignored);
+                let told = told.map(|field| format!("{}: {}", field.path.as_str(), field.reason));
+                let warnings = gated.warnings.iter().cloned().chain(told).collect();
                 Ok(Gated { standing: gated.standing, warnings })
             }
             Err(problems) => Err(problems.iter().map(ToString::to_string).collect()),
@@ -43,6 +47,13 @@ impl Gate for ManifestGate {
         };
         KINDS.iter().map(info).collect()
     }
+}
+
+/// The fields without effect that a stored object has.
+fn stored_ignored(stored: &Value) -> Vec<FieldPath> {
+    let options = GateOptions { allow_ignored: true, ..GateOptions::default() };
+    let gated = gate(stored, &options).map(|gated| gated.ignored).unwrap_or_default();
+    gated.into_iter().map(|field| field.path).collect()
 }
 
 /// A record's value as JSON; what does not decode says so.
