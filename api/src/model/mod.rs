@@ -12,6 +12,7 @@ mod names;
 mod inner;
 mod query;
 mod poll;
+mod fresh;
 
 use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
@@ -25,12 +26,14 @@ pub use ring::EVENTS_KEPT_MAX;
 pub(crate) use entry::{Entry, NodeView, PodView};
 pub(crate) use ring::{Cursor, Event, Expired};
 
+use fresh::Freshness;
 use inner::Inner;
 
 /// What was committed, as served. Shared between the committer, which applies, and the server.
 pub struct ReadModel {
     inner: RwLock<Inner>,
     epoch: watch::Sender<i64>,
+    fresh: Freshness,
 }
 
 impl Default for ReadModel {
@@ -43,19 +46,22 @@ impl ReadModel {
     /// An empty model that is not ready.
     #[must_use]
     pub fn new() -> Self {
-        ReadModel { inner: RwLock::new(Inner::default()), epoch: watch::Sender::new(0) }
+        let (inner, fresh) = (RwLock::new(Inner::default()), Freshness::default());
+        ReadModel { inner, epoch: watch::Sender::new(0), fresh }
     }
 
     /// Takes in what an epoch committed. `epoch` and `term` never fall; one call an epoch, so
     /// that whoever listed at an epoch misses nothing of it.
     pub fn apply(&self, changes: Vec<Change>, epoch: i64, term: i64, time_ms: i64) {
         self.write().apply(changes, epoch, term, time_ms);
+        self.fresh.epoch();
         self.epoch.send_replace(epoch);
     }
 
     /// Forgets everything and is not ready: whoever fills it follows the log anew. What went away
     /// meanwhile would otherwise be served for ever.
     pub fn begin_anew(&self) {
+        self.fresh.lost("");
         self.write().begin_anew();
     }
 
@@ -63,6 +69,20 @@ impl ReadModel {
     /// complete: agents get none and `/readyz` says so. Watches begin anew when it becomes ready.
     pub fn set_ready(&self, ready: bool) {
         self.write().set_ready(ready);
+    }
+
+    /// Says that the model is not up to date any more, and why; `/readyz` tells it to anyone.
+    pub fn set_unready(&self, why: &str) {
+        self.fresh.lost(why);
+        self.set_ready(false);
+    }
+
+    /// Why answers are not current: the model is not ready, or no epoch came for some seconds.
+    /// `None` when they are. Lists are given in the second case all the same: what was committed
+    /// last still holds.
+    #[must_use]
+    pub fn doubt(&self) -> Option<String> {
+        self.fresh.doubt(self.is_ready(), std::time::Instant::now())
     }
 
     /// Whether the model was told that it is up to date.

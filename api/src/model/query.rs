@@ -200,13 +200,14 @@ impl ReadModel {
 
     /// The fleet in numbers.
     pub fn summary(&self) -> Summary {
+        let is_current = self.doubt().is_none();
         let inner = self.read();
         let mut summary = Summary {
             term: inner.term,
             epoch: inner.epoch,
             time_ms: inner.time_ms,
             role: inner.role.clone(),
-            ready: inner.is_ready(),
+            ready: is_current,
             nodes: inner.nodes.len(),
             nodes_lost: inner.nodes.values().filter(|node| node.lost).count(),
             placed: 0,

@@ -16,21 +16,21 @@ pub(crate) async fn livez() -> &'static str {
     "ok"
 }
 
-/// Ready when the model holds all that is committed and the server does not close.
+/// Ready when the model holds all that is committed, epochs come, and the server does not close.
 pub(crate) async fn readyz(State(app): State<Shared>, Query(params): Query<Params>) -> Response {
-    let checks = [
-        ("model", app.state.parts.model.is_ready(), "it is not up to date with the log yet"),
-        ("shutdown", !app.closing.is_cancelled(), "the server closes"),
-    ];
-    let ready = checks.iter().all(|(_, good, _)| *good);
+    let closes = app.closing.is_cancelled().then(|| "the server closes".to_owned());
+    let checks = [("model", app.state.parts.model.doubt()), ("shutdown", closes)];
+    let ready = checks.iter().all(|(_, doubt)| doubt.is_none());
     let code = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     if ready && !params.has("verbose") {
         return (code, "ok".to_owned()).into_response();
     }
     let mut text = String::new();
-    for (name, good, why) in checks {
-        text +=
-            &if good { format!("[+]{name} ok\n") } else { format!("[-]{name} failed: {why}\n") };
+    for (name, doubt) in checks {
+        text += &match doubt {
+            None => format!("[+]{name} ok\n"),
+            Some(why) => format!("[-]{name} failed: {why}\n"),
+        };
     }
     text += if ready { "readyz check passed\n" } else { "readyz check failed\n" };
     (code, text).into_response()

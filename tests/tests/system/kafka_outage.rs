@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use nix::sys::signal::Signal;
+use reqwest::Method;
 use setpoint_ingest_kafka::testing::{Fault, Kafka, Proxy};
 
 use crate::fleet::{self, Watchman};
@@ -15,6 +16,9 @@ use crate::{kafka_log, ledger, processes};
 
 /// What agents were already told is done by then.
 const SETTLES_WITHIN: Duration = Duration::from_secs(4);
+/// After [`SETTLES_WITHIN`]: five seconds from the first append that failed, and some for a busy
+/// machine.
+const UNREADY_WITHIN: Duration = Duration::from_secs(3);
 /// What must not happen during the outage is looked for this long.
 const OUTAGE: Duration = Duration::from_secs(5);
 /// A commit may take 30 s, and the machine be slow.
@@ -33,6 +37,7 @@ async fn kafka_killed_and_started_again_loses_nothing_and_pods_run_on() {
     fleet.kafka.kill();
     let before = load.acknowledged();
     tokio::time::sleep(SETTLES_WITHIN).await;
+    not_ready_and_alive(&mut fleet).await;
     let folder = fleet.house.path.clone();
     let ran = processes::by_pod(&folder);
     tokio::time::sleep(OUTAGE).await;
@@ -76,7 +81,7 @@ async fn a_commit_whose_answer_is_lost_is_learned_from_the_log() {
         .house
         .until("the engine steps down", GIVES_UP_WITHIN, async || {
             let status = api.get("/setpoint/v1/status").await?;
-            let is_down = proxy.is_dark() && status["ready"] == false;
+            let is_down = proxy.is_dark() && status["role"] == "starting";
             if is_down { Ok(()) } else { Err(status.to_string()) }
         })
         .await;
@@ -87,6 +92,24 @@ async fn a_commit_whose_answer_is_lost_is_learned_from_the_log() {
     watchman.end(2);
     ledger::audit(&api).await;
     kafka_log::audit(&fleet.kafka.bootstrap_servers());
+}
+
+/// Whoever asks is told that answers are not current any more; nobody need restart an engine for it.
+async fn not_ready_and_alive(fleet: &mut KafkaHouse) {
+    for engine in fleet.engines.iter().map(|engine| engine.api.clone()) {
+        let asked = async |path: &str| engine.call(Method::GET, path, "text/plain", "").await;
+        fleet
+            .house
+            .until("an engine is not ready", UNREADY_WITHIN, async || {
+                let (code, body) = asked("/readyz").await?;
+                let says = body.to_string();
+                let is_told = says.contains("the log");
+                if code == 503 && is_told { Ok(()) } else { Err(format!("{code}: {says}")) }
+            })
+            .await;
+        let (code, _) = asked("/livez").await.expect("it answers");
+        assert_eq!(code, 200, "an engine without its log lives");
+    }
 }
 
 /// An engine leads, what was acknowledged stands, and more is acknowledged.
