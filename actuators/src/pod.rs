@@ -80,6 +80,9 @@ pub struct RuntimeInfo {
     pub runtime: String,
     /// The runtime's own version.
     pub version: String,
+    /// Unlike every other runtime's, and the same for all that work on its containers; a label's
+    /// value. Empty when it cannot say.
+    pub id: String,
     /// What the machine has, before anything is reserved.
     pub capacity: Resources,
 }

@@ -6,7 +6,6 @@ use std::time::Duration;
 use futures::future::BoxFuture;
 use futures::{FutureExt, StreamExt};
 use setpoint_actuators::{Actuator, Authority, Books, Changes, Clock, Desired, Dispatcher};
-use setpoint_schemas::SessionId;
 use tokio::sync::watch as latest;
 use tokio::task::JoinSet;
 use tokio::time::sleep;
@@ -21,9 +20,11 @@ use crate::registration::{Health, Ties};
 use crate::reports::Reports;
 use crate::resolve::Resolver;
 use crate::session::Session;
-use crate::standing::{Standing, Whose};
+use crate::standing::{Holder, Standing, Whose};
 use crate::watch::Hearers;
-use crate::{AgentError, AgentOptions, files, lease, registration, reports, samples, view, watch};
+use crate::{
+    AgentError, AgentOptions, files, lease, leaving, registration, reports, samples, view, watch,
+};
 
 /// Actions in flight may finish when the agent ends, for this long.
 const DRAIN_MAX: Duration = Duration::from_secs(5);
@@ -77,8 +78,8 @@ pub async fn run(
     let registrations = latest::channel(0);
     let ties = Ties { health: health.1, whose: whose.1.clone(), registrations: registrations.0 };
     let tasks = surroundings.spawn(guard, hearers, ties, (reports.clone(), registrations.1));
-    let node = NodeLoop {
-        actuator,
+    let mut node = NodeLoop {
+        actuator: actuator.clone(),
         dispatcher,
         desired: desired.1,
         health: health.0,
@@ -90,8 +91,10 @@ pub async fn run(
     };
     drop(tasks);
     if let Some(by) = by {
-        return Err(AgentError::Superseded { node: options.node.clone(), by });
+        let pods = leaving::leave(&*actuator, node.dispatcher, &by, &shutdown).await;
+        return Err(AgentError::Superseded { node: options.node.clone(), by: by.session, pods });
     }
+    node.dispatcher.drain(DRAIN_MAX).await;
     let last_words = reports::flush(&api, &options.node, &reports, LAST_WORDS_MAX);
     let _ = tokio::time::timeout(LAST_WORDS_MAX, last_words).await;
     info!(node = %options.node, "the agent ends, its pods run on");
@@ -99,7 +102,7 @@ pub async fn run(
 }
 
 /// Waits until another agent has the node.
-pub(crate) async fn taken(mut whose: latest::Receiver<Whose>) -> SessionId {
+pub(crate) async fn taken(mut whose: latest::Receiver<Whose>) -> Holder {
     loop {
         if let Whose::Taken(by) = &*whose.borrow_and_update() {
             return by.clone();
@@ -180,7 +183,7 @@ struct NodeLoop {
 }
 
 impl NodeLoop {
-    async fn run(mut self, observe_every: Duration, shutdown: &CancellationToken) {
+    async fn run(&mut self, observe_every: Duration, shutdown: &CancellationToken) {
         let mut changes = self.actuator.changes();
         while !shutdown.is_cancelled() {
             let desired = self.desired.borrow_and_update().clone();
@@ -193,7 +196,6 @@ impl NodeLoop {
                 () = shutdown.cancelled() => {}
             }
         }
-        self.dispatcher.drain(DRAIN_MAX).await;
     }
 
     /// One turn; returns how long the next one may wait.

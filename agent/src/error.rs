@@ -1,5 +1,6 @@
 //! Why an agent cannot work at all. What may pass is not an error but retried.
 
+use std::fmt;
 use std::io;
 use std::path::PathBuf;
 
@@ -36,13 +37,15 @@ pub enum AgentError {
     /// Another agent took the node. Exit code 3: starting again would take it back.
     #[error(
         "another agent (session {by}) registered as node {node} after this one, which ends so that \
-         the two do not fight; its pods run on. Give each agent its own name"
+         the two do not fight; {pods}. Give each agent its own name"
     )]
     Superseded {
         /// The node.
         node: NodeName,
         /// The life of the agent that has it now.
         by: SessionId,
+        /// What became of the pods that ran here.
+        pods: PodsLeft,
     },
     /// The settings of the client of the API cannot be used.
     #[error("failed to prepare the client of the API: {why}")]
@@ -50,4 +53,27 @@ pub enum AgentError {
         /// Why.
         why: String,
     },
+}
+
+/// What became of the pods of an agent whose node another one took.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PodsLeft {
+    /// The other agent works on the same containers, or does not say on which: they run on.
+    Running,
+    /// The other agent works elsewhere and runs them there: they were stopped here.
+    Stopped,
+    /// So they should have been, and this many still run.
+    Remaining(usize),
+}
+
+impl fmt::Display for PodsLeft {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            PodsLeft::Running => f.write_str("its pods run on"),
+            PodsLeft::Stopped => f.write_str("its pods are stopped, for they run elsewhere now"),
+            PodsLeft::Remaining(pods) => {
+                write!(f, "{pods} of its pods could not be stopped and run here as well as there")
+            }
+        }
+    }
 }

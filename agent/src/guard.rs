@@ -109,6 +109,8 @@ mod tests {
             epoch,
             complete: true,
             session: None,
+            session_started_ms: 0,
+            runtime_id: String::new(),
             placements: Vec::new(),
         }
     }

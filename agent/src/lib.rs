@@ -3,7 +3,8 @@
 //! A client of the API, as a kubelet is. Guarantee: nothing is stopped before a valid, complete
 //! list of this fleet was accepted in this life; a list of a lower (term, epoch) than any accepted
 //! before is refused, also across restarts; pods run on when the agent ends; of two agents with one
-//! node name the earlier one ends and says so.
+//! node name the earlier one ends and says so, and its pods with it where the later one runs them
+//! elsewhere.
 //! Absent: deciding where pods run, replacing them, the runtime itself.
 
 mod agent;
@@ -19,6 +20,7 @@ mod view;
 
 mod client;
 mod lease;
+mod leaving;
 mod registration;
 mod reports;
 mod samples;
@@ -30,7 +32,7 @@ mod files;
 
 pub use agent::run;
 pub use client::http;
-pub use error::AgentError;
+pub use error::{AgentError, PodsLeft};
 pub use options::{AgentOptions, Intervals};
 pub use relay::relay;
 pub use session::Session;

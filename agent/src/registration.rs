@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use reqwest::Method;
 use setpoint_actuators::{Actuator, RuntimeInfo};
-use setpoint_schemas::{Condition, ConditionStatus, NodeRecord, Resources};
+use setpoint_schemas::{Condition, ConditionStatus, NodeRecord, RUNTIME_LABEL, Resources};
 use tokio::sync::watch;
 use tracing::{info, warn};
 
@@ -16,7 +16,7 @@ use crate::AgentOptions;
 use crate::client::{Api, Backoff};
 use crate::clock::now_ms;
 use crate::session::Session;
-use crate::standing::Whose;
+use crate::standing::{Holder, Whose};
 
 /// A registration shows in the lists of placements within this, or is told again.
 const SHOWS_MAX: Duration = Duration::from_secs(2);
@@ -70,8 +70,11 @@ pub(crate) async fn announce(
     retry_max: Duration,
 ) {
     let mut backoff = Backoff::new(retry_max);
+    let mut at_least_ms = 0;
     loop {
         let record = records.borrow_and_update().clone();
+        let record = record
+            .map(|record| NodeRecord { started_ms: record.started_ms.max(at_least_ms), ..record });
         if let Some(record) = &record {
             tell(&api, record, &mut backoff).await;
             registrations.send_modify(|count| *count += 1);
@@ -82,23 +85,45 @@ pub(crate) async fn announce(
                     return;
                 }
             }
-            () = forgotten(&mut whose), if record.is_some() => {}
+            holder = forgotten(&mut whose), if record.is_some() => {
+                let ours_ms = record.as_ref().map_or(0, |record| record.started_ms);
+                at_least_ms = holder.map_or(0, |holder| above(&holder, ours_ms));
+            }
         }
     }
 }
 
-/// Waits until the lists say for a while that the node is not ours.
-async fn forgotten(whose: &mut watch::Receiver<Whose>) {
+/// Waits until the lists say for a while that the node is not ours, and whose it is.
+async fn forgotten(whose: &mut watch::Receiver<Whose>) -> Option<Holder> {
     loop {
-        if whose.wait_for(|whose| *whose == Whose::NotOurs).await.is_err() {
+        if whose.wait_for(Whose::is_not_ours).await.is_err() {
             // Whoever tells us ends: so does the agent.
             return std::future::pending().await;
         }
-        let ours = whose.wait_for(|whose| *whose != Whose::NotOurs);
+        let ours = whose.wait_for(|whose| !whose.is_not_ours());
         if tokio::time::timeout(SHOWS_MAX, ours).await.is_err() {
-            return;
+            return match &*whose.borrow() {
+                Whose::NotOurs(holder) => holder.clone(),
+                Whose::Ours | Whose::Taken(_) => None,
+            };
         }
     }
+}
+
+/// The number that this life needs to come after the one that has the node. The engine takes a lower
+/// one for late words of an earlier life; ours is lower where a clock is wrong, and the log, not a
+/// clock, says who came last.
+fn above(holder: &Holder, ours_ms: i64) -> i64 {
+    if holder.started_ms < ours_ms {
+        return 0;
+    }
+    warn!(
+        holder = %holder.session,
+        holder_started_ms = holder.started_ms,
+        ours_ms,
+        "the node is another agent's, which by its clock started after this one; one of the clocks is wrong. This agent registers after it"
+    );
+    holder.started_ms.saturating_add(1)
 }
 
 async fn describe(actuator: &dyn Actuator, backoff: &mut Backoff) -> RuntimeInfo {
@@ -145,7 +170,7 @@ fn record(
         address: options.address.clone(),
         allocatable: allocatable(&capacity, &options.reserved),
         capacity,
-        labels: labels(options),
+        labels: labels(options, info),
         conditions: vec![ready(health, transition_ms)],
     }
 }
@@ -169,8 +194,8 @@ fn allocatable(capacity: &Resources, reserved: &Resources) -> Resources {
     rest
 }
 
-/// Kubernetes' well-known labels; configured ones win.
-fn labels(options: &AgentOptions) -> BTreeMap<String, String> {
+/// Kubernetes' well-known labels; configured ones win. The runtime's own is nobody's choice.
+fn labels(options: &AgentOptions, info: &RuntimeInfo) -> BTreeMap<String, String> {
     let arch = match std::env::consts::ARCH {
         "x86_64" => "amd64",
         "aarch64" => "arm64",
@@ -182,7 +207,13 @@ fn labels(options: &AgentOptions) -> BTreeMap<String, String> {
         ("kubernetes.io/arch", arch),
     ];
     let own = own.map(|(name, value)| (name.to_owned(), value.to_owned()));
-    own.into_iter().chain(options.labels.clone()).collect()
+    let mut labels: BTreeMap<String, String> =
+        own.into_iter().chain(options.labels.clone()).collect();
+    labels.remove(RUNTIME_LABEL);
+    if !info.id.is_empty() {
+        labels.insert(RUNTIME_LABEL.to_owned(), info.id.clone());
+    }
+    labels
 }
 
 fn ready(health: &Health, transition_ms: i64) -> Condition {
@@ -213,12 +244,18 @@ mod tests {
         options.labels.insert("kubernetes.io/os".into(), "plan9".into());
         let found =
             Resources { cpu_milli: 8_000, memory_bytes: 50, pods: 110, ..Resources::default() };
-        let info = RuntimeInfo { runtime: "process".into(), version: "1".into(), capacity: found };
+        let info = RuntimeInfo {
+            runtime: "process".into(),
+            version: "1".into(),
+            id: "folder-1".into(),
+            capacity: found,
+        };
         let session = Session { id: SessionId::parse("s").expect("valid"), started_ms: 5 };
         let record = record(&options, &session, &info, &Health::Bad("down".into()), 7);
         assert_eq!(record.capacity.cpu_milli, 3_000);
         assert_eq!((record.allocatable.cpu_milli, record.allocatable.memory_bytes), (2_500, 0));
         assert_eq!(record.labels["kubernetes.io/hostname"], "n1");
+        assert_eq!(record.labels[RUNTIME_LABEL], "folder-1");
         assert_eq!((&*record.labels["zone"], &*record.labels["kubernetes.io/os"]), ("a", "plan9"));
         assert_eq!((record.session.as_str(), record.started_ms), ("s", 5));
         assert!(!record.is_ready());

@@ -20,6 +20,7 @@ use tracing::info;
 use crate::agent::{LAST_WORDS_MAX, taken};
 use crate::client::Api;
 use crate::clock::now_ms;
+use crate::error::PodsLeft;
 use crate::guard::Guard;
 use crate::outbox::Outbox;
 use crate::registration::announce;
@@ -64,7 +65,8 @@ pub async fn relay(
     };
     drop(tasks);
     if let Some(by) = by {
-        return Err(AgentError::Superseded { node: options.node.clone(), by });
+        let (node, by) = (options.node.clone(), by.session);
+        return Err(AgentError::Superseded { node, by, pods: PodsLeft::Running });
     }
     let last_words = reports::flush(&api, &options.node, &reports, LAST_WORDS_MAX);
     let _ = tokio::time::timeout(LAST_WORDS_MAX, last_words).await;

@@ -12,9 +12,34 @@ pub(crate) enum Whose {
     /// Ours.
     Ours,
     /// Nobody's, or a former agent's: we are not registered yet, or no more.
-    NotOurs,
+    NotOurs(Option<Holder>),
     /// Another agent's, that took it after us.
-    Taken(SessionId),
+    Taken(Holder),
+}
+
+/// The agent that has the node.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Holder {
+    /// Its life.
+    pub(crate) session: SessionId,
+    /// The number of that life among the node's; 0 when it does not say.
+    pub(crate) started_ms: i64,
+    /// The runtime that it works on; empty when it does not say.
+    pub(crate) runtime_id: String,
+}
+
+impl Whose {
+    pub(crate) fn is_not_ours(&self) -> bool {
+        matches!(self, Whose::NotOurs(_))
+    }
+}
+
+impl Holder {
+    fn of(list: &PlacementList) -> Option<Holder> {
+        let session = list.session.clone()?;
+        let (started_ms, runtime_id) = (list.session_started_ms, list.runtime_id.clone());
+        Some(Holder { session, started_ms, runtime_id })
+    }
 }
 
 /// Whether and since when the node is ours.
@@ -33,14 +58,14 @@ impl Standing {
     /// Whose the node is by this list.
     pub(crate) fn judge(&mut self, list: &PlacementList) -> Whose {
         let as_of = (list.term, list.epoch);
-        match &list.session {
-            Some(session) if *session == self.session => {
+        match Holder::of(list) {
+            Some(holder) if holder.session == self.session => {
                 self.ours_as_of = self.ours_as_of.max(Some(as_of));
                 Whose::Ours
             }
             _ if self.ours_as_of.is_some_and(|known| as_of < known) => Whose::Ours,
-            Some(other) if self.ours_as_of.is_some() => Whose::Taken(other.clone()),
-            _ => Whose::NotOurs,
+            Some(other) if self.ours_as_of.is_some() => Whose::Taken(other),
+            holder => Whose::NotOurs(holder),
         }
     }
 }
@@ -63,6 +88,8 @@ mod tests {
             epoch,
             complete: true,
             session: of.map(session),
+            session_started_ms: 7,
+            runtime_id: "r".into(),
             placements: Vec::new(),
         }
     }
@@ -70,14 +97,16 @@ mod tests {
     #[test]
     fn the_node_is_the_last_registered_agents() {
         let mut standing = Standing::new(session("we"));
+        let they =
+            || Holder { session: session("they"), started_ms: 7, runtime_id: "r".to_owned() };
         let table = [
-            ((1, 1), None, Whose::NotOurs),
-            ((1, 2), Some("they"), Whose::NotOurs),
+            ((1, 1), None, Whose::NotOurs(None)),
+            ((1, 2), Some("they"), Whose::NotOurs(Some(they()))),
             ((1, 3), Some("we"), Whose::Ours),
             ((1, 2), Some("they"), Whose::Ours),
-            ((1, 4), None, Whose::NotOurs),
+            ((1, 4), None, Whose::NotOurs(None)),
             ((1, 5), Some("we"), Whose::Ours),
-            ((2, 4), Some("they"), Whose::Taken(session("they"))),
+            ((2, 4), Some("they"), Whose::Taken(they())),
         ];
         for ((term, epoch), of, expected) in table {
             let whose = standing.judge(&list(term, epoch, of));

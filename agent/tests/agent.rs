@@ -253,7 +253,7 @@ async fn what_was_told_before_the_node_was_known_is_told_again() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn of_two_agents_with_one_name_the_earlier_ends_and_says_so() {
+async fn of_two_agents_with_one_name_the_earlier_stops_its_pods_ends_and_says_so() {
     let api = FakeApi::start().await;
     let (one, two) = (Node::new(&api), Node::new(&api));
     api.place(1, 1, vec![placement("web", shell("exec sleep 1000"))]);
@@ -264,15 +264,50 @@ async fn of_two_agents_with_one_name_the_earlier_ends_and_says_so() {
     let later = two.agent();
     let error = earlier.ended().await.expect_err("it was superseded").to_string();
     assert!(error.contains("registered as node node-1 after this one"), "{error}");
-    assert!(node::runs(&first.containers[0].id), "its pods run on");
+    assert!(error.contains("its pods are stopped"), "{error}");
+    assert!(!node::runs(&first.containers[0].id), "the pod runs elsewhere now");
     let second = api.reaches("web", |pod| pod.ready && pod.session != first.session).await;
 
     // The later one has it to itself: nothing takes it back.
     api.polled(3).await;
     assert_eq!(api.seen(|seen| seen.node.clone()).expect("registered").session, second.session);
+    assert!(node::runs(&second.containers[0].id));
     later.end().await;
-    one.clean().await;
     two.clean().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_earlier_of_two_agents_on_one_runtime_leaves_the_pods_to_the_later() {
+    let api = FakeApi::start().await;
+    let one = Node::new(&api);
+    let two = Node::new(&api).on_runtime_of(&one);
+    api.place(1, 1, vec![placement("web", shell("exec sleep 1000"))]);
+    let earlier = one.agent();
+    let first = api.reaches("web", |pod| pod.ready).await;
+    api.polled(2).await;
+    let later = two.agent();
+    let error = earlier.ended().await.expect_err("it was superseded").to_string();
+    assert!(error.contains("its pods run on"), "{error}");
+    let second = api.reaches("web", |pod| pod.ready && pod.session != first.session).await;
+    assert_eq!(second.containers[0].id, first.containers[0].id, "the same process");
+    assert!(node::runs(&first.containers[0].id));
+    later.end().await;
+    two.clean().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_agent_whose_clock_is_behind_takes_its_node_all_the_same() {
+    const FAR_AHEAD_MS: i64 = 99_000_000_000_000;
+    let api = FakeApi::start().await;
+    api.register_far_ahead(FAR_AHEAD_MS);
+    let node = Node::new(&api);
+    api.place(1, 1, vec![placement("web", shell("exec sleep 1000"))]);
+    let agent = node.agent();
+    api.reaches("web", |pod| pod.ready).await;
+    let record = api.seen(|seen| seen.node.clone()).expect("it is registered");
+    assert_eq!(record.started_ms, FAR_AHEAD_MS + 1);
+    agent.end().await;
+    node.clean().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

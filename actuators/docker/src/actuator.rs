@@ -71,7 +71,9 @@ impl DockerActuator {
             ..Resources::default()
         };
         let version = info.server_version.unwrap_or_default();
-        Ok(RuntimeInfo { runtime: RUNTIME.to_owned(), version, capacity })
+        // Older engines write colons, which no label may have.
+        let id = info.id.unwrap_or_default().replace(':', "-");
+        Ok(RuntimeInfo { runtime: RUNTIME.to_owned(), version, id, capacity })
     }
 }
 

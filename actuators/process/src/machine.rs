@@ -1,8 +1,10 @@
 //! What this machine has, and its clock.
 
-use std::fs;
+use std::collections::hash_map::RandomState;
+use std::hash::{BuildHasher, Hasher};
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
+use std::{fs, io};
 
 use setpoint_actuators::RuntimeInfo;
 use setpoint_schemas::Resources;
@@ -16,6 +18,7 @@ pub(crate) fn describe(state: &Path) -> RuntimeInfo {
     RuntimeInfo {
         runtime: "process".into(),
         version: if kernel.is_empty() { "unknown".into() } else { kernel.trim().into() },
+        id: identity(state).unwrap_or_default(),
         capacity: Resources {
             cpu_milli: cores().saturating_mul(1_000),
             memory_bytes: memory_bytes(),
@@ -24,6 +27,22 @@ pub(crate) fn describe(state: &Path) -> RuntimeInfo {
             ..Resources::default()
         },
     }
+}
+
+/// The folder's own id, made when it is asked for first: who shares the folder shares the pods.
+fn identity(state: &Path) -> io::Result<String> {
+    let path = state.join("runtime-id");
+    match fs::read_to_string(&path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        known => return known,
+    }
+    // The hasher's keys are the standard library's own random numbers.
+    let random = || RandomState::new().build_hasher().finish();
+    let id = format!("{:016x}{:016x}", random(), random());
+    let fresh = path.with_extension("new");
+    fs::write(&fresh, &id)?;
+    fs::rename(&fresh, &path)?;
+    Ok(id)
 }
 
 /// The machine's clock, milliseconds since 1970.
@@ -54,4 +73,18 @@ fn disk_bytes(state: &Path) -> i64 {
     let Ok(disk) = nix::sys::statvfs::statvfs(state) else { return 0 };
     let bytes = disk.blocks_available().saturating_mul(disk.fragment_size());
     i64::try_from(bytes).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_keeps_its_id_and_shares_it_with_nobody() {
+        let (one, two) = (tempfile::tempdir().expect("one"), tempfile::tempdir().expect("two"));
+        let id = |folder: &tempfile::TempDir| describe(folder.path()).id;
+        let first = id(&one);
+        assert_eq!((first.len(), id(&one)), (32, first.clone()));
+        assert_ne!(id(&two), first);
+    }
 }

@@ -77,7 +77,8 @@ impl Actuator for SimulatedActuator {
             ..Resources::default()
         };
         let version = env!("CARGO_PKG_VERSION").to_owned();
-        let info = RuntimeInfo { runtime: "simulated".into(), version, capacity };
+        let info =
+            RuntimeInfo { runtime: "simulated".into(), version, id: String::new(), capacity };
         Box::pin(async { self.plant.answers(&self.node).map(|()| info) })
     }
 

@@ -13,7 +13,7 @@ use axum::{Json, Router};
 use serde_json::{Value, json};
 use setpoint_schemas::{
     FleetId, Lease, NodeName, NodeRecord, NodeReport, NodeSnapshot, Placement, PlacementList,
-    PodObserved, UsageSample,
+    PodObserved, RUNTIME_LABEL, UsageSample,
 };
 
 /// How long a test waits for what must happen: long for a machine that builds beside it.
@@ -51,6 +51,13 @@ impl Seen {
         self.snapshots.last().is_some_and(|s| s.uids.iter().any(|u| u.as_str() == uid))
     }
 
+    fn register(&mut self, record: NodeRecord) {
+        self.list.session = Some(record.session.clone());
+        self.list.session_started_ms = record.started_ms;
+        self.list.runtime_id = record.labels.get(RUNTIME_LABEL).cloned().unwrap_or_default();
+        self.node = Some(record);
+    }
+
     fn take(&mut self, pod: PodObserved) {
         if self.node.as_ref().map(|node| &node.session) != Some(&pod.session) {
             self.strangers += 1;
@@ -85,6 +92,8 @@ impl FakeApi {
             epoch: 0,
             complete: true,
             session: None,
+            session_started_ms: 0,
+            runtime_id: String::new(),
             placements: Vec::new(),
         };
         let state = Arc::new(Mutex::new(Seen {
@@ -140,6 +149,12 @@ impl FakeApi {
     /// Answers 503 to registrations, or no longer.
     pub(crate) fn set_unregistrable(&self, unregistrable: bool) {
         self.lock().unregistrable = unregistrable;
+    }
+
+    /// Another agent has the node, whose clock is far ahead.
+    pub(crate) fn register_far_ahead(&self, started_ms: i64) {
+        let record = NodeRecord { started_ms, ..setpoint_schemas::samples::node() };
+        self.lock().register(record);
     }
 
     /// Forgets the node, as when it was removed.
@@ -236,8 +251,11 @@ async fn register(State(api): State<FakeApi>, Json(record): Json<NodeRecord>) ->
     if seen.unregistrable {
         return StatusCode::SERVICE_UNAVAILABLE;
     }
-    seen.list.session = Some(record.session.clone());
-    seen.node = Some(record);
+    // As the engine does: what comes from an earlier life is late, and changes nothing.
+    let known = seen.node.as_ref().filter(|known| known.session != record.session);
+    if known.is_none_or(|known| known.started_ms <= record.started_ms) {
+        seen.register(record);
+    }
     StatusCode::NO_CONTENT
 }
 

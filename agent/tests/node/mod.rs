@@ -17,6 +17,8 @@ use crate::fake_api::FakeApi;
 /// A machine with its folders.
 pub(crate) struct Node {
     dir: tempfile::TempDir,
+    /// Where the pods' processes are kept.
+    runtime: PathBuf,
     urls: Vec<String>,
     snapshot: Duration,
 }
@@ -30,7 +32,14 @@ pub(crate) struct Agent {
 impl Node {
     pub(crate) fn new(api: &FakeApi) -> Self {
         let dir = tempfile::tempdir().expect("a folder");
-        Node { dir, urls: vec![api.url().to_owned()], snapshot: Duration::from_secs(60) }
+        let runtime = dir.path().join("process");
+        Node { dir, runtime, urls: vec![api.url().to_owned()], snapshot: Duration::from_secs(60) }
+    }
+
+    /// The same node on another one's runtime.
+    pub(crate) fn on_runtime_of(mut self, other: &Node) -> Self {
+        self.runtime.clone_from(&other.runtime);
+        self
     }
 
     /// The same node with snapshots at this interval.
@@ -90,7 +99,7 @@ impl Node {
         let rest = ["--nocapture", "--exact", "the_supervisor"].map(Into::into);
         let options = ProcessOptions {
             fleet: fleet(),
-            state: self.dir.path().join("process"),
+            state: self.runtime.clone(),
             shim: std::iter::once(this).chain(rest).collect(),
             env: vec![("PATH".into(), std::env::var("PATH").expect("there is a path"))],
         };

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use setpoint_schemas::{FleetId, NodeName, Placement, PlacementList};
+use setpoint_schemas::{FleetId, NodeName, Placement, PlacementList, RUNTIME_LABEL};
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout_at};
 
@@ -77,13 +77,17 @@ impl ReadModel {
         let placed = uids.filter_map(|uid| inner.pods.parts(uid)?.placement.as_ref());
         let placements: Vec<Placement> = placed.map(|p: &Arc<Placement>| (**p).clone()).collect();
         let changed = slot.map_or(0, |slot| slot.changed).max(inner.base_epoch());
+        let holder = inner.nodes.get(node.as_str()).map(|served| &served.record);
+        let runtime_id = holder.and_then(|record| record.labels.get(RUNTIME_LABEL));
         let list = PlacementList {
             fleet: fleet.clone(),
             node: node.clone(),
             term: inner.term,
             epoch: inner.epoch,
             complete: true,
-            session: inner.nodes.get(node.as_str()).map(|served| served.record.session.clone()),
+            session: holder.map(|record| record.session.clone()),
+            session_started_ms: holder.map_or(0, |record| record.started_ms),
+            runtime_id: runtime_id.cloned().unwrap_or_default(),
             placements,
         };
         if changed > after || inner.term != term { Look::News(list) } else { Look::Same(list) }

@@ -1,9 +1,11 @@
-//! Two agents with one node name: the later one has the node, the earlier one ends and says so.
+//! Two agents with one node name: the later one has the node, the earlier one stops its pods, ends
+//! and says so.
 
 use std::time::Duration;
 
-use crate::api::Api;
+use crate::api::{Api, deployment};
 use crate::house::{House, alone, free_port};
+use crate::processes;
 
 const NODE: &str = "node-1";
 const LEADS_WITHIN: Duration = Duration::from_secs(20);
@@ -21,6 +23,8 @@ async fn of_two_agents_with_one_name_the_earlier_ends_with_a_code_of_its_own() {
     house.leads(&api, LEADS_WITHIN).await;
     start(&mut house, &api, "earlier");
     let first = session(&mut house, &api, "").await;
+    api.apply(&[deployment("web", 2)]).await.expect("it is applied");
+    runs_two_pods(&mut house).await;
     start(&mut house, &api, "later");
     assert_eq!(house.ends("earlier", SEEN_WITHIN).await, Some(CODE_TAKEN));
     let second = session(&mut house, &api, &first).await;
@@ -28,6 +32,19 @@ async fn of_two_agents_with_one_name_the_earlier_ends_with_a_code_of_its_own() {
     // The later one has the node to itself: its session stays.
     tokio::time::sleep(Duration::from_secs(3)).await;
     assert_eq!(session(&mut house, &api, &first).await, second);
+    runs_two_pods(&mut house).await;
+}
+
+/// Each pod once, however many agents had it.
+async fn runs_two_pods(house: &mut House) {
+    let folder = house.path.clone();
+    house
+        .until("two processes of two pods", SEEN_WITHIN, async || {
+            let pods = processes::by_pod(&folder);
+            let is_once = pods.len() == 2 && pods.values().all(|processes| processes.len() == 1);
+            if is_once { Ok(()) } else { Err(format!("{pods:?}")) }
+        })
+        .await;
 }
 
 /// An agent of the one name, with a state folder of its own.
