@@ -28,6 +28,7 @@ mod reasons;
 mod outage;
 mod simulated_fleet;
 mod two_agents;
+mod append_rates;
 mod bad_input;
 mod guarded_kafka;
 mod schema_registry;
