@@ -7,7 +7,7 @@ use setpoint_ingest::{Decoder, Entry, Log, LogError, LogRecord, READ_BYTES_MAX, 
 use setpoint_schemas::{Cut, CutEntry, RefusedEntry, Sourced, Topic};
 use tracing::warn;
 
-use crate::clock::now_ms;
+use crate::clock::Steady;
 
 /// Records of one epoch at most: its decisions are one append, which must stay small enough to be
 /// acknowledged within a lease's renewal.
@@ -35,6 +35,7 @@ pub(super) struct Cutter {
     taken: Cut,
     decoder: Decoder,
     writer: Writer,
+    clock: Steady,
 }
 
 impl Cutter {
@@ -43,8 +44,9 @@ impl Cutter {
         from: Cut,
         decoder: Decoder,
         writer: Writer,
+        clock: Steady,
     ) -> Self {
-        Cutter { reader, taken: from, decoder, writer }
+        Cutter { reader, taken: from, decoder, writer, clock }
     }
 
     /// The next batch. Waits for the first record until `due_ms` or a tick, and does `meanwhile`
@@ -56,10 +58,10 @@ impl Cutter {
         due_ms: Option<i64>,
         meanwhile: impl Fn(&Cut),
     ) -> Result<Batch, LogError> {
-        let wait = due_ms.map_or(TICK, |due| millis(due - now_ms()).min(TICK));
+        let wait = due_ms.map_or(TICK, |due| millis(due - self.clock.now_ms()).min(TICK));
         let mut records = self.wait(wait, meanwhile)?;
         // Before the ends are asked for: the batch then covers all that was there at this time.
-        let time_ms = now_ms();
+        let time_ms = self.clock.now_ms();
         let mut complete = false;
         if due_ms.is_some_and(|due| due <= time_ms) {
             let ends = log.ends(&Topic::INPUTS)?;
