@@ -191,8 +191,13 @@ impl Log for KafkaLog {
             }
             records.extend(reader.poll(max - records.len(), READ_AT_WAIT)?);
             if records.iter().map(LogRecord::bytes).sum::<usize>() >= READ_BYTES_MAX {
-                break;
+                return Ok(records);
             }
+        }
+        let next = reader.position().next(topic, partition);
+        if records.is_empty() && next < end.min(stable) {
+            let attempt = format!("read {topic}/{partition} from offset {offset}");
+            return Err(LogError::transient(attempt, "its records do not come"));
         }
         Ok(records)
     }

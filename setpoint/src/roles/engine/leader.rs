@@ -19,11 +19,11 @@ use super::feed::Audience;
 use super::metrics::Metrics;
 use super::questions::Questions;
 use super::queue::{Sender, queue};
-use super::recovery::{Follower, Trimmed};
+use super::recovery::{Closing, Follower, Trimmed};
 use super::waiters::Waiters;
 use super::wire::Wire;
 use super::{SharedLog, feed, origin};
-use crate::clock::now_ms;
+use crate::clock::{Steady, now_ms};
 
 /// A leader that made no epoch for this long is taken over from: several ticks, and half of the
 /// ten seconds in which a fleet should have a leader again.
@@ -58,6 +58,7 @@ impl Leader {
             let why = done.as_ref().err().map(ToString::to_string).unwrap_or_default();
             self.audience.model.set_unready(&why);
             match &done {
+                Err(error) if error.is::<Closing>() => done = Ok(()),
                 Err(error) if is_passing(error) => {
                     warn!(error = format!("{error:#}"), "stepping down; following the log anew");
                     std::thread::sleep(RETRY_PAUSE);
@@ -77,7 +78,8 @@ impl Leader {
         self.audience.model.set_role("starting");
         let path = self.settings.data_dir.join("checkpoint");
         let policy = self.settings.engine.policy.clone();
-        let parts = origin::Parts { policy: &policy, metrics: &self.metrics, wire: &self.wire };
+        let (metrics, wire, closing) = (&self.metrics, &self.wire, &self.closing);
+        let parts = origin::Parts { policy: &policy, metrics, wire, closing };
         let mut verdicts = Vec::new();
         let each = |outcome: &Outcome| {
             if self.waiters.are_any() {
@@ -168,12 +170,13 @@ impl Leader {
         let term = engine.term() + 1;
         let reader = self.log.reader(&taken, &Topic::INPUTS)?;
         let decoder = Decoder::with_source(self.wire.codec.clone(), self.wire.source.clone());
-        let mut cutter = Cutter::new(reader, taken, decoder, self.writer.clone());
+        let clock = Steady::at(engine.time_ms());
+        let mut cutter = Cutter::new(reader, taken, decoder, self.writer.clone(), clock);
         let mut due_ms = Some(0);
         let mut wants_cold = true;
         let mut cold_ms = 0;
-        let mut looked_ms = now_ms();
-        let mut checkpoint_ms = now_ms();
+        let mut looked_ms = engine.time_ms().max(now_ms());
+        let mut checkpoint_ms = looked_ms;
         let mut first = true;
         while !self.closing.is_cancelled() {
             let cold_due = cold_ms + engine.policy().cold_interval_ms;

@@ -5,6 +5,7 @@
 mod open;
 mod wire;
 mod stray;
+mod stall;
 mod origin;
 mod rebuilding;
 mod recovery;

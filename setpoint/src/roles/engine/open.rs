@@ -2,7 +2,7 @@
 
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
@@ -56,13 +56,15 @@ pub(super) fn sealing_key(settings: &Settings) -> anyhow::Result<[u8; KEY_BYTES]
     let path = settings.data_dir.join("sealing.key");
     let text = if settings.api.sealing_key.is_set() {
         settings.api.sealing_key.reveal().to_owned()
-    } else if path.exists() {
-        std::fs::read_to_string(&path)
-            .with_context(|| format!("failed to read {}", path.display()))?
     } else {
-        let text = STANDARD.encode(random_key()?);
-        private_file(&path, text.as_bytes())?;
-        text
+        match std::fs::read_to_string(&path) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                let text = STANDARD.encode(random_key()?);
+                private_file(&path, text.as_bytes())?;
+                text
+            }
+            known => known.with_context(|| format!("failed to read {}", path.display()))?,
+        }
     };
     let bytes = STANDARD.decode(text.trim()).context("the sealing key is not base64")?;
     bytes.try_into().map_err(|_| anyhow::anyhow!("the sealing key does not have {KEY_BYTES} bytes"))
@@ -94,12 +96,40 @@ pub(super) fn token_file(settings: &Settings) -> anyhow::Result<PathBuf> {
     Ok(path)
 }
 
-fn private_file(path: &PathBuf, bytes: &[u8]) -> anyhow::Result<()> {
-    let mut options = std::fs::OpenOptions::new();
-    let options = options.create(true).truncate(true).write(true).mode(0o600);
-    let mut file =
-        options.open(path).with_context(|| format!("failed to write {}", path.display()))?;
-    file.write_all(bytes)?;
-    file.sync_all()?;
-    Ok(())
+/// A file for its owner only, there whole or not at all: half a key could never be mended.
+fn private_file(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
+    let written = || {
+        let fresh = path.with_extension("new");
+        // What a crash left may be readable by others.
+        let _ = std::fs::remove_file(&fresh);
+        let mut options = std::fs::OpenOptions::new();
+        let mut file = options.create_new(true).write(true).mode(0o600).open(&fresh)?;
+        file.write_all(bytes)?;
+        file.sync_all()?;
+        std::fs::rename(&fresh, path)?;
+        path.parent().map_or(Ok(()), |folder| std::fs::File::open(folder)?.sync_all())
+    };
+    written().with_context(|| format!("failed to write {}", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    #[test]
+    fn a_private_file_replaces_one_that_others_could_read() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("tokens");
+        std::fs::write(&path, "old and longer").expect("it is written");
+        std::fs::set_permissions(&path, PermissionsExt::from_mode(0o644)).expect("rights");
+        private_file(&path, b"new").expect("it is written");
+        let mode = std::fs::metadata(&path).expect("it is there").permissions().mode();
+        assert_eq!(
+            (std::fs::read(&path).expect("it is read"), mode & 0o777),
+            (b"new".to_vec(), 0o600)
+        );
+        assert_eq!(std::fs::read_dir(folder.path()).expect("the folder").count(), 1);
+    }
 }

@@ -16,6 +16,7 @@ use setpoint_rules::RULES_VERSION;
 use setpoint_schemas::avro::Codec;
 use setpoint_schemas::{Cleanup, Cut, EpochRecord, Policy, Topic};
 use setpoint_store::{Checkpoint, StoreError};
+use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use super::metrics::Metrics;
@@ -32,6 +33,8 @@ pub(super) struct Parts<'a> {
     pub(super) policy: &'a Policy,
     pub(super) metrics: &'a Arc<Metrics>,
     pub(super) wire: &'a Wire,
+    /// Whether it is to end: reading a long log back takes longer than anyone waits for that.
+    pub(super) closing: &'a CancellationToken,
 }
 
 /// An engine that has caught up with the log, and the checkpoint that it goes on writing. Each epoch

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use anyhow::Context as _;
 use setpoint_dataflow::{PlacementChange, Recorded};
 use setpoint_ingest::entry::epoch_of_tombstone;
-use setpoint_ingest::{Log, LogRecord, Reader, covers};
+use setpoint_ingest::{Log, LogError, LogRecord, Reader};
 use setpoint_schemas::avro::Codec;
 use setpoint_schemas::{
     Cut, Decision, EpochRecord, NodeName, Placement, PodUid, Resource, ResourceKey, Topic,
@@ -39,13 +39,14 @@ pub(super) struct Recordings {
     /// The epoch of the last record of each partition: what says no epoch belongs to it.
     last: BTreeMap<(Topic, i32), i64>,
     node_of: BTreeMap<PodUid, NodeName>,
-    complete: i64,
+    /// The ends of the topics, which held all up to this epoch.
+    ends: (i64, Cut),
 }
 
 impl Recordings {
     pub(super) fn new(codec: Codec) -> Self {
         let (ahead, last, node_of) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
-        Recordings { codec, reader: None, ahead, last, node_of, complete: 0 }
+        Recordings { codec, reader: None, ahead, last, node_of, ends: (0, Cut::default()) }
     }
 
     /// What was recorded of this epoch. `known` is the latest epoch that the caller has read: its
@@ -60,14 +61,18 @@ impl Recordings {
             let from = self.seek(log, record.number)?;
             self.reader = Some(log.reader(&from, &OUTPUTS)?);
         }
-        if self.complete < record.number {
-            self.read(log)?;
-            self.complete = known.max(record.number);
+        if self.ends.0 < record.number {
+            self.ends = (known.max(record.number), log.ends(&OUTPUTS)?);
         }
+        let is_read = self.read(record.number)?;
         let later = self.ahead.split_off(&(record.number + 1));
         let mut recorded = self.ahead.remove(&record.number).unwrap_or_default();
         self.ahead = later;
         if i32::try_from(recorded.decisions.len()).ok() != Some(record.decisions) {
+            if !is_read {
+                let attempt = format!("read what epoch {} decided", record.number);
+                return Err(LogError::transient(attempt, "it does not come").into());
+            }
             return Err(Trimmed { epoch: record.number }.into());
         }
         recorded.decisions.sort_by_key(|decision| decision.sequence);
@@ -75,13 +80,13 @@ impl Recordings {
         Ok(recorded)
     }
 
-    /// To the ends, or until nothing came for some time: a leader's append that is still open ends
-    /// behind what can be read.
-    fn read(&mut self, log: &dyn Log) -> anyhow::Result<()> {
-        let ends = log.ends(&OUTPUTS)?;
-        let Some(mut reader) = self.reader.take() else { return Ok(()) };
+    /// Past this epoch or to the ends, in each partition, and no further: a long way would fill the
+    /// memory. Or until nothing came for some time: a leader's append that is still open ends behind
+    /// what can be read. Says whether all was read.
+    fn read(&mut self, number: i64) -> anyhow::Result<bool> {
+        let Some(mut reader) = self.reader.take() else { return Ok(false) };
         let mut heard = Instant::now();
-        while !covers(&reader.position(), &ends) && heard.elapsed() < OPEN_PATIENCE {
+        while !self.is_past(number, &reader.position()) && heard.elapsed() < OPEN_PATIENCE {
             for record in reader.poll(POLL_RECORDS_MAX, POLL_WAIT)? {
                 heard = Instant::now();
                 self.take(&record).with_context(|| {
@@ -89,8 +94,17 @@ impl Recordings {
                 })?;
             }
         }
+        let is_read = self.is_past(number, &reader.position());
         self.reader = Some(reader);
-        Ok(())
+        Ok(is_read)
+    }
+
+    /// Whether each partition was read past this epoch, or to its end. Epochs rise along a partition.
+    fn is_past(&self, number: i64, position: &Cut) -> bool {
+        self.ends.1.iter().all(|(topic, partition, end)| {
+            let last = self.last.get(&(topic, partition));
+            last.is_some_and(|last| *last > number) || position.next(topic, partition) >= end
+        })
     }
 
     fn take(&mut self, record: &LogRecord) -> anyhow::Result<()> {

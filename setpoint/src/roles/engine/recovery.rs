@@ -15,12 +15,14 @@ use setpoint_ingest::{Decoder, Log, LogError, LogRecord, Reader, covers};
 use setpoint_rules::RULES_VERSION;
 use setpoint_schemas::avro::Codec;
 use setpoint_schemas::{Cut, EpochRecord, Position, Sourced, Topic};
+use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use super::metrics::Metrics;
 use super::recorded::Recordings;
 
 use super::origin::Parts;
+use super::stall::Stall;
 use super::stray;
 
 /// Records asked for at once.
@@ -36,6 +38,11 @@ const DIFFERENCES_TOLD_MAX: usize = 50;
 pub(super) struct Trimmed {
     pub(super) epoch: i64,
 }
+
+/// The engine is to end before it has caught up.
+#[derive(Debug, thiserror::Error)]
+#[error("the engine closes")]
+pub(super) struct Closing;
 
 /// Whether an error means that the engine must be rebuilt from the compacted topics.
 pub(super) fn is_trimmed(error: &anyhow::Error) -> bool {
@@ -68,6 +75,7 @@ pub(super) struct Follower {
     metrics: Arc<Metrics>,
     decoder: Decoder,
     codec: Codec,
+    closing: CancellationToken,
 }
 
 impl Follower {
@@ -101,6 +109,7 @@ impl Follower {
             metrics: parts.metrics.clone(),
             decoder: Decoder::with_source(wire.codec.clone(), wire.source.clone()),
             codec: wire.codec.clone(),
+            closing: parts.closing.clone(),
         })
     }
 
@@ -120,8 +129,11 @@ impl Follower {
         mut each: impl FnMut(&Outcome),
     ) -> anyhow::Result<()> {
         let ends = log.ends(&[Topic::Epochs])?;
+        let mut stall = Stall::new(&self.closing);
         while !covers(&self.epochs.position(), &ends) {
+            let before = self.epochs.position();
             self.follow(log, POLL_WAIT, &mut each)?;
+            stall.look(self.epochs.position() != before, log, &ends)?;
             if patience.is_some_and(|patience| self.heard.elapsed() > patience) {
                 break;
             }
@@ -172,7 +184,7 @@ impl Follower {
         for entry in record.cut().iter() {
             self.cut.advance(entry.0, entry.1, entry.2);
         }
-        let inputs = self.take_until_cut(&record.refused())?;
+        let inputs = self.take_until_cut(log, &record.refused())?;
         let policy = if record.settings.is_empty() {
             None
         } else {
@@ -243,13 +255,18 @@ impl Follower {
 
     /// The inputs before the cut that no earlier epoch took, decoded, in order; without those that
     /// the leader set aside.
-    fn take_until_cut(&mut self, refused: &BTreeSet<Position>) -> anyhow::Result<Vec<Sourced>> {
+    fn take_until_cut(
+        &mut self,
+        log: &dyn Log,
+        refused: &BTreeSet<Position>,
+    ) -> anyhow::Result<Vec<Sourced>> {
         let wanted: Cut =
             self.cut.iter().filter(|(topic, ..)| Topic::INPUTS.contains(topic)).collect();
+        let mut stall = Stall::new(&self.closing);
         while !covers(&self.inputs.position(), &wanted) {
-            for record in self.inputs.poll(POLL_RECORDS_MAX, POLL_WAIT)? {
-                self.ahead.insert(record.position, record);
-            }
+            let records = self.inputs.poll(POLL_RECORDS_MAX, POLL_WAIT)?;
+            stall.look(!records.is_empty(), log, &wanted)?;
+            self.ahead.extend(records.into_iter().map(|record| (record.position, record)));
         }
         let (taken, kept) = std::mem::take(&mut self.ahead)
             .into_iter()
