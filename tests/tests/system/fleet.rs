@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
@@ -15,6 +15,9 @@ use crate::processes;
 const CONVERGES_WITHIN: Duration = Duration::from_secs(60);
 /// Often enough to see a process that lives for an agent's turn, seldom enough to leave it the cores.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
+
+/// An agent that found no engine ready asks again after two seconds.
+const HEARD_WITHIN: Duration = Duration::from_secs(10);
 
 /// Every placed pod runs as one process, nothing else runs, and there are as many as asked for.
 pub(crate) async fn converged(house: &mut House, api: &Api) {
@@ -43,6 +46,7 @@ pub(crate) async fn converged(house: &mut House, api: &Api) {
 /// than before.
 pub(crate) struct Watchman {
     enough: Arc<AtomicBool>,
+    terms: Arc<AtomicUsize>,
     thread: std::thread::JoinHandle<Result<usize, String>>,
 }
 
@@ -52,16 +56,23 @@ impl Watchman {
         let enough = Arc::new(AtomicBool::new(false));
         let mark = |node: &&str| house.path.join(node).join("agents").join(node).join("guard.json");
         let (folder, marks) = (house.path.clone(), nodes.iter().map(mark).collect());
-        let until = enough.clone();
-        let thread = std::thread::spawn(move || watch(&folder, marks, &until));
-        Watchman { enough, thread }
+        let terms = Arc::new(AtomicUsize::new(0));
+        let (until, seen) = (enough.clone(), terms.clone());
+        let thread = std::thread::spawn(move || watch(&folder, marks, &until, &seen));
+        Watchman { enough, terms, thread }
     }
 
-    /// Ends the watch.
+    /// Ends the watch, when agents have had their time to hear of the last leader: what runs may be
+    /// right before they do.
     ///
     /// # Panics
     /// When it saw what must not be, or never saw a term change.
     pub(crate) fn end(self, terms_min: usize) {
+        let until = Instant::now() + HEARD_WITHIN;
+        let is_enough = || self.terms.load(Ordering::Relaxed) >= terms_min;
+        while !is_enough() && Instant::now() < until && !self.thread.is_finished() {
+            std::thread::sleep(LOOK_EVERY);
+        }
         self.enough.store(true, Ordering::Relaxed);
         let terms =
             self.thread.join().expect("the watchman ended").unwrap_or_else(|e| panic!("{e}"));
@@ -70,7 +81,12 @@ impl Watchman {
 }
 
 /// How many terms the agents accepted, or what must not be.
-fn watch(folder: &Path, marks: Vec<PathBuf>, enough: &AtomicBool) -> Result<usize, String> {
+fn watch(
+    folder: &Path,
+    marks: Vec<PathBuf>,
+    enough: &AtomicBool,
+    seen: &AtomicUsize,
+) -> Result<usize, String> {
     let mut accepted: BTreeMap<PathBuf, (i64, i64)> = BTreeMap::new();
     let mut terms = BTreeSet::new();
     while !enough.load(Ordering::Relaxed) {
@@ -81,6 +97,7 @@ fn watch(folder: &Path, marks: Vec<PathBuf>, enough: &AtomicBool) -> Result<usiz
         for path in &marks {
             let Some(now) = mark_of(path) else { continue };
             terms.insert(now.0);
+            seen.store(terms.len(), Ordering::Relaxed);
             let before = accepted.insert(path.clone(), now).unwrap_or((-1, -1));
             if now < before {
                 return Err(format!("{}: {before:?} was accepted, then {now:?}", path.display()));
