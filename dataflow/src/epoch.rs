@@ -152,6 +152,9 @@ pub struct NodeServed {
     pub record: NodeRecord,
     /// Whether it is lost.
     pub lost: bool,
+    /// Why nobody knows whether it is ready, when that is so though it is not lost: its lease ended
+    /// under a hold.
+    pub doubt: Option<String>,
     /// What its pods reserve.
     pub requested: Resources,
 }

@@ -38,7 +38,8 @@ impl<V: Views> Engine<V> {
             let Some(node) = state.node.get(id) else { continue };
             let requested = self.fleet.allocated(NodeId(*id)).clone();
             let record = with_orphans(node.row.record.clone(), state.orphans.shown_on(name));
-            let served = NodeServed { record, lost: node.row.lost, requested };
+            let (lost, doubt) = (node.row.lost, node.row.doubt(&state.meta));
+            let served = NodeServed { record, lost, doubt, requested };
             out.served.push(Served::Node(name.clone(), Some(Arc::new(served))));
         }
         for workload in state.workload.values() {

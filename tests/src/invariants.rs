@@ -27,6 +27,9 @@ const MAY_LACK_CAUSES: [Action; 2] = [Action::Hold, Action::Release];
 /// A node without trouble of its own for this long must never be declared lost for silence.
 const BLAMELESS_MS: i64 = 5 * SimNode::RENEW_MS;
 
+/// How long a lease holds; the policy of a journey says the same.
+pub(crate) const GRACE_MS: i64 = 3 * SimNode::RENEW_MS;
+
 /// A placement that is not withdrawn, as the auditor counts it.
 #[derive(Debug, Clone)]
 struct Live {
@@ -56,6 +59,8 @@ pub struct Auditor {
     asked: usize,
     answered: BTreeMap<String, Verdict>,
     words: words::Words,
+    /// Engine time at which the last hold ended.
+    released_ms: Option<i64>,
 }
 
 impl Auditor {
@@ -83,6 +88,7 @@ impl Auditor {
         for decision in &outcome.decisions {
             causes_exist(decision, log, cut)?;
             blameless(decision, plant, now_ms)?;
+            self.patient(decision)?;
         }
         if !epoch.complete
             && outcome.decisions.iter().any(|d| d.action == Action::NodeLost && d.rule == "lease")
@@ -90,6 +96,20 @@ impl Auditor {
             return Err("a node was declared lost for silence in an incomplete epoch".to_owned());
         }
         Ok(())
+    }
+
+    /// Whoever was silent under a hold has a whole grace period from its end.
+    fn patient(&mut self, decision: &Decision) -> Result<(), String> {
+        if decision.action == Action::Release {
+            self.released_ms = Some(decision.time_ms);
+        }
+        let is_loss = decision.action == Action::NodeLost && decision.rule == "lease";
+        match self.released_ms.filter(|_| is_loss).map(|from| decision.time_ms - from) {
+            Some(ms) if ms < GRACE_MS => {
+                Err(format!("{} is lost {ms} ms after a hold ended", decision.node))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Epochs have no gaps; term and time never fall.

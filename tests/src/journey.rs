@@ -20,7 +20,7 @@ use setpoint_dataflow::{Engine, Epoch, Outcome};
 use setpoint_schemas::{Cut, NodeName, Policy, ResourceKey};
 
 use crate::draw::Draw;
-use crate::invariants::Auditor;
+use crate::invariants::{Auditor, GRACE_MS};
 use crate::memory_log::MemoryLog;
 use crate::plant::{Plant, SimNode};
 use crate::recount::Recount;
@@ -104,7 +104,7 @@ impl Journey {
         let nodes = 1 + draw.below(7);
         let policy = Policy {
             lease_renew_ms: SimNode::RENEW_MS,
-            lease_grace_ms: 3 * SimNode::RENEW_MS,
+            lease_grace_ms: GRACE_MS,
             starts_per_second: *draw.pick(&[1, 3, 10_000]),
             starts_burst: *draw.pick(&[2, 100_000]),
             ..Policy::default()

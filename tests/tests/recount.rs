@@ -58,7 +58,7 @@ impl Fleet {
         if self.lost {
             let record = manifests::node(&node("a"), &session(), 1_000);
             let requested = setpoint_schemas::Resources::default();
-            let served = NodeServed { record, lost: true, requested };
+            let served = NodeServed { record, lost: true, doubt: None, requested };
             outcome.served.push(Served::Node(node("a"), Some(Arc::new(served))));
         }
         outcome

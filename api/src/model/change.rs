@@ -37,6 +37,8 @@ pub struct NodeServed {
     pub record: Arc<NodeRecord>,
     /// Whether its lease ran out.
     pub lost: bool,
+    /// Why nobody knows whether it is ready, when that is so though it is not lost.
+    pub doubt: Option<String>,
     /// The sum of what its pods reserve.
     pub requested: Resources,
     /// The epoch of the node's last change.

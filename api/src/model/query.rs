@@ -133,6 +133,9 @@ impl ReadModel {
         if node.lost {
             return Some("lost: its lease ran out".to_owned());
         }
+        if let Some(doubt) = &node.doubt {
+            return Some(format!("not heard: {doubt}"));
+        }
         let ready = node.record.conditions.iter().find(|condition| condition.kind == "Ready");
         let said = ready.map_or("", |condition| condition.message.as_str());
         let state = match ready.map(|condition| condition.status) {

@@ -7,6 +7,9 @@ use super::amounts::quantities;
 use super::{resource, rfc3339};
 use crate::model::{NodeServed, NodeView};
 
+/// What is said of a node that is not heard.
+const SILENT: &str = "the node does not renew its lease";
+
 /// The Node object. Beside Kubernetes' own fields, `status.requested` says what its pods reserve.
 pub(crate) fn render(node: &NodeView) -> Value {
     let mut object = match &node.resource {
@@ -29,7 +32,7 @@ pub(crate) fn render(node: &NodeView) -> Value {
         }
         object["status"] = status(served);
     } else {
-        object["status"] = json!({"conditions": [unknown("NodeNeverReported", 0)]});
+        object["status"] = json!({"conditions": [unknown("NodeNeverReported", SILENT, 0)]});
     }
     object
 }
@@ -63,21 +66,21 @@ fn label<'a>(record: &'a NodeRecord, name: &str) -> &'a str {
     record.labels.get(name).map_or("", String::as_str)
 }
 
-/// The conditions as said; of a lost node nobody knows any of them.
+/// The conditions as said; of a lost node, and of a silent one under a hold, nobody knows any of
+/// them.
 fn conditions(node: &NodeServed) -> Value {
     let record = &node.record;
-    if node.lost {
-        return record
-            .conditions
-            .iter()
-            .map(|c| {
-                if c.kind == "Ready" {
-                    unknown("NodeStatusUnknown", record.time_ms)
-                } else {
-                    said(c, "Unknown")
-                }
-            })
-            .collect();
+    let silence = match (&node.doubt, node.lost) {
+        (_, true) => Some(("NodeStatusUnknown", SILENT)),
+        (Some(doubt), false) => Some(("ReplacementsHeld", doubt.as_str())),
+        (None, false) => None,
+    };
+    if let Some((reason, message)) = silence {
+        let of = |c: &Condition| match c.kind == "Ready" {
+            true => unknown(reason, message, record.time_ms),
+            false => said(c, "Unknown"),
+        };
+        return record.conditions.iter().map(of).collect();
     }
     let word = |condition: &Condition| match condition.status {
         ConditionStatus::True => "True",
@@ -95,10 +98,10 @@ fn said(condition: &Condition, status: &str) -> Value {
     })
 }
 
-fn unknown(reason: &str, since_ms: i64) -> Value {
+fn unknown(reason: &str, message: &str, since_ms: i64) -> Value {
     json!({
         "type": "Ready", "status": "Unknown", "reason": reason,
-        "message": "the node does not renew its lease",
+        "message": message,
         "lastTransitionTime": rfc3339(since_ms),
     })
 }

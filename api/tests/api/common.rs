@@ -413,7 +413,13 @@ pub(crate) fn record(node: &str) -> NodeRecord {
 
 pub(crate) fn served(record: NodeRecord, lost: bool, epoch: i64) -> Arc<NodeServed> {
     let requested = Resources { cpu_milli: 100, pods: 1, ..Resources::default() };
-    Arc::new(NodeServed { record: Arc::new(record), lost, requested, last_epoch: epoch })
+    Arc::new(NodeServed {
+        record: Arc::new(record),
+        lost,
+        doubt: None,
+        requested,
+        last_epoch: epoch,
+    })
 }
 
 /// A pod of the Deployment `web` in `default`.

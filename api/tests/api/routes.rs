@@ -2,7 +2,7 @@
 
 use crate::common::{Server, T0, deployment, furnish, observed, placement, record, served, server};
 use serde_json::{Value, json};
-use setpoint_api::{Change, WaitingPod};
+use setpoint_api::{Change, NodeServed, WaitingPod};
 use setpoint_schemas::{Action, Decision, NodeName, Placement, PodUid, ResourceKey, ResourceName};
 use std::sync::Arc;
 
@@ -479,6 +479,18 @@ async fn a_lost_node_is_unknown_and_a_cordoned_one_says_so() {
     server.leader.commit(|epoch| vec![Change::Node(name, Some(served(record("n1"), true, epoch)))]);
     let (_, node) = server.get("/api/v1/nodes/n1").await;
     assert_eq!(node["status"]["conditions"][0]["status"], "Unknown");
+    let silent = served(record("n2"), false, 2);
+    let doubt = Some("replacements are held: 3 of 6 nodes are silent".to_owned());
+    let silent = Arc::new(NodeServed { doubt: doubt.clone(), ..(*silent).clone() });
+    let name = NodeName::parse("n2").unwrap();
+    server.leader.commit(|_| vec![Change::Node(name, Some(silent.clone()))]);
+    let (_, node) = server.get("/api/v1/nodes/n2").await;
+    let ready = &node["status"]["conditions"][0];
+    let told = [&ready["type"], &ready["status"], &ready["reason"], &ready["message"]];
+    assert_eq!(
+        told,
+        [&json!("Ready"), &json!("Unknown"), &json!("ReplacementsHeld"), &json!(doubt)]
+    );
     let cordon = r#"{"spec":{"unschedulable":true}}"#;
     let kind = "application/strategic-merge-patch+json";
     for _ in 0..2 {

@@ -198,7 +198,7 @@ impl<V: Views> Turn<'_, V> {
         if node.row.lost == lost {
             return;
         }
-        node.row.lost = lost;
+        (node.row.lost, node.row.silent) = (lost, false);
         if !lost {
             (node.row.confirmed_lost, node.row.renewed_ms) = (false, now);
         }
@@ -225,7 +225,11 @@ impl<V: Views> Turn<'_, V> {
         }
         let again = self.now + self.state.meta.policy.lease_renew_ms;
         self.state.meta.judge_ms = target.is_some().then_some(again);
+        if target.is_none() {
+            self.state.meta.released_ms = self.now;
+        }
         self.state.meta.hold = target;
+        self.serve_silent();
         let ids: Vec<u32> = self.state.nodes.values().copied().collect();
         ids.into_iter().for_each(|id| self.schedule_lease(id));
     }

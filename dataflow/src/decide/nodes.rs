@@ -71,6 +71,7 @@ impl<V: Views> Turn<'_, V> {
             sequence: same_session.map_or(0, |row| row.sequence),
             lost: before.is_some_and(|row| row.lost),
             confirmed_lost: before.is_some_and(|row| row.confirmed_lost),
+            silent: same_session.is_some_and(|row| row.silent),
             cause,
         };
         let returns = row.lost && same_session.is_none();
@@ -134,10 +135,13 @@ impl<V: Views> Turn<'_, V> {
         node.row.renewed_ms = self.now;
         node.row.cause = cause;
         let was_lost = node.row.lost;
+        let was_silent = std::mem::take(&mut node.row.silent);
         self.state.touch(Table::Nodes, &lease.node);
         self.node_heard();
         if was_lost {
             self.node_returned(id);
+        }
+        if was_lost || was_silent {
             self.node_changed(id);
         }
     }
@@ -204,7 +208,7 @@ impl<V: Views> Turn<'_, V> {
         }
         let Some(id) = self.state.nodes.get(name).copied() else { return false };
         let Some(node) = self.state.node.get(&id) else { return false };
-        let is_due = self.now >= node.due_ms(&self.state.meta.policy);
+        let is_due = self.now >= node.due_ms(&self.state.meta);
         if is_due {
             return !node.row.lost;
         }
@@ -214,16 +218,18 @@ impl<V: Views> Turn<'_, V> {
 
     /// The settings changed: each lease is looked at when it ends by the new ones.
     pub(crate) fn reschedule_leases(&mut self) {
-        let policy = &self.state.meta.policy;
+        let meta = &self.state.meta;
         let running = self.state.node.values().filter(|node| !node.row.lost);
         let due: Vec<(i64, NodeName)> =
-            running.map(|node| (node.due_ms(policy), node.row.record.node.clone())).collect();
+            running.map(|node| (node.due_ms(meta), node.row.record.node.clone())).collect();
         due.into_iter().for_each(|(at, name)| self.state.schedule(at, Deadline::Lease(name)));
     }
 
-    /// Which leases ended, and whether so many that the doubt falls on ourselves.
+    /// Which leases ended, and whether so many that the doubt falls on ourselves. When a hold ends
+    /// nobody is lost at once: who is still silent has a whole grace period from there, because all
+    /// that was silent under the hold was doubted.
     pub(crate) fn judge_leases(&mut self) {
-        let policy = self.state.meta.policy.clone();
+        let meta = &self.state.meta;
         let mut ended = Vec::new();
         let (mut overdue, mut fleet) = (0, 0);
         for id in self.state.nodes.values() {
@@ -232,15 +238,16 @@ impl<V: Views> Turn<'_, V> {
                 continue;
             }
             fleet += 1;
-            overdue += i64::from(lease::is_overdue(node.row.renewed_ms, self.now, &policy));
-            if self.now >= node.due_ms(&policy) {
+            let from_ms = node.row.counts_from_ms(meta);
+            overdue += i64::from(lease::is_overdue(from_ms, self.now, &meta.policy));
+            if self.now >= node.due_ms(meta) {
                 ended.push(*id);
             }
         }
         match self.doubt(overdue, fleet).filter(|_| !ended.is_empty()) {
-            Some(reason) => self.hold(reason),
+            Some(reason) => self.hold(reason, &ended),
+            None if self.state.meta.hold.is_some() => self.release_hold(),
             None => {
-                self.release_hold();
                 for id in &ended {
                     let reason = self.ended_reason(*id);
                     self.node_lost(*id, "lease", reason, None);
@@ -249,7 +256,7 @@ impl<V: Views> Turn<'_, V> {
         }
         let ids: Vec<u32> = self.state.nodes.values().copied().collect();
         ids.into_iter().for_each(|id| self.schedule_lease(id));
-        let again = self.now + policy.lease_renew_ms;
+        let again = self.now + self.state.meta.policy.lease_renew_ms;
         self.state.meta.judge_ms = self.state.meta.hold.is_some().then_some(again);
     }
 
@@ -285,21 +292,37 @@ impl<V: Views> Turn<'_, V> {
         })
     }
 
-    fn hold(&mut self, reason: String) {
-        if self.state.meta.hold.is_some() {
-            return;
+    /// Holds replacements, and doubts the nodes whose leases ended.
+    fn hold(&mut self, reason: String, ended: &[u32]) {
+        if self.state.meta.hold.is_none() {
+            self.state.meta.hold = Some(reason.clone());
+            self.out.served.push(Served::Hold(Some(reason.clone())));
+            self.ledger.write(Action::Hold, "mass_loss", reason, About::default());
+            self.serve_silent();
         }
-        self.state.meta.hold = Some(reason.clone());
-        self.out.served.push(Served::Hold(Some(reason.clone())));
-        self.ledger.write(Action::Hold, "mass_loss", reason, About::default());
+        for id in ended {
+            let Some(node) = self.state.node.get_mut(id) else { continue };
+            if !std::mem::replace(&mut node.row.silent, true) {
+                let name = node.row.record.node.clone();
+                self.state.touch(Table::Nodes, &name);
+                self.node_changed(*id);
+            }
+        }
     }
 
     fn release_hold(&mut self) {
-        if self.state.meta.hold.take().is_some() {
-            let reason = "the share of overdue nodes is below the bound again".to_owned();
-            self.out.served.push(Served::Hold(None));
-            self.ledger.write(Action::Release, "mass_loss", reason, About::default());
-        }
+        self.state.meta.hold = None;
+        self.state.meta.released_ms = self.now;
+        let reason = "the share of overdue nodes is below the bound again".to_owned();
+        self.out.served.push(Served::Hold(None));
+        self.ledger.write(Action::Release, "mass_loss", reason, About::default());
+        self.serve_silent();
+    }
+
+    /// Readers are told of the silent nodes anew: what is said of them names the hold.
+    pub(crate) fn serve_silent(&mut self) {
+        let silent = self.state.node.iter().filter(|(_, node)| node.row.silent);
+        self.nodes_touched.extend(silent.map(|(id, _)| *id));
     }
 
     fn node_lost(&mut self, id: u32, rule: &str, reason: String, cause: Option<&Cause>) {
@@ -307,7 +330,7 @@ impl<V: Views> Turn<'_, V> {
         if node.row.lost {
             return;
         }
-        node.row.lost = true;
+        (node.row.lost, node.row.silent) = (true, false);
         let name = node.row.record.node.clone();
         let causes = vec![cause.unwrap_or(&node.row.cause).clone()];
         self.state.touch(Table::Nodes, &name);
@@ -358,7 +381,7 @@ impl<V: Views> Turn<'_, V> {
         if node.row.lost {
             return;
         }
-        let due = node.due_ms(&self.state.meta.policy);
+        let due = node.due_ms(&self.state.meta);
         if due <= self.now && self.state.meta.hold.is_some() {
             return;
         }
@@ -378,7 +401,7 @@ impl<V: Views> Turn<'_, V> {
             labels,
             taints: object.spec.taints,
             allocatable: record.allocatable.clone(),
-            ready: record.is_ready() && !node.row.lost,
+            ready: record.is_ready() && !node.row.lost && !node.row.silent,
             unschedulable: object.spec.unschedulable,
         };
         let cause = node.row.cause.clone();
@@ -418,7 +441,8 @@ impl<V: Views> Turn<'_, V> {
             let name = node.row.record.node.clone();
             let orphans = self.state.orphans.shown_on(&name);
             let (record, lost) = (with_orphans(node.row.record.clone(), orphans), node.row.lost);
-            let served = NodeServed { record, lost, requested };
+            let doubt = node.row.doubt(&self.state.meta);
+            let served = NodeServed { record, lost, doubt, requested };
             self.out.served.push(Served::Node(name, Some(Arc::new(served))));
         }
     }

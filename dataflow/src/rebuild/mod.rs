@@ -103,6 +103,7 @@ fn node_row(record: NodeRecord, status: NodeStatus, time_ms: i64, cause: Cause) 
         sequence: 0,
         lost: status.lost,
         confirmed_lost: status.confirmed_lost,
+        silent: false,
         cause,
     }
 }

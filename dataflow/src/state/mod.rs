@@ -91,6 +91,9 @@ pub(crate) struct Meta {
     /// Engine time at which all leases are judged: from time to time while a hold lasts. Kept, so that a rebuilt
     /// engine judges when the one that ran through does.
     pub(crate) judge_ms: Option<i64>,
+    /// Engine time at which the last hold ended: whoever is still silent then has a whole grace
+    /// period from there.
+    pub(crate) released_ms: i64,
     /// Engine time at which a node was heard last, whichever.
     pub(crate) heard_ms: i64,
     /// Who of those that wait for a place is to be tried again.

@@ -1,8 +1,9 @@
 //! A node: what it reported, its lease, whether it is lost.
 
 use serde::{Deserialize, Serialize};
-use setpoint_schemas::{Cause, NodeRecord, Policy};
+use setpoint_schemas::{Cause, NodeRecord};
 
+use super::Meta;
 use crate::views::NodeFact;
 
 /// A node with its number.
@@ -22,6 +23,8 @@ pub(crate) struct NodeRow {
     pub(crate) sequence: i64,
     pub(crate) lost: bool,
     pub(crate) confirmed_lost: bool,
+    /// Whether its lease ended while a hold kept it from being lost, and it was not heard since.
+    pub(crate) silent: bool,
     /// The last renewal: the cause of what follows when none comes after it.
     pub(crate) cause: Cause,
 }
@@ -35,7 +38,29 @@ impl Node {
     }
 
     /// Engine time until which the lease holds.
-    pub(crate) fn due_ms(&self, policy: &Policy) -> i64 {
-        self.row.renewed_ms + policy.lease_grace_ms
+    pub(crate) fn due_ms(&self, meta: &Meta) -> i64 {
+        self.row.counts_from_ms(meta).saturating_add(meta.policy.lease_grace_ms)
+    }
+}
+
+impl NodeRow {
+    /// Engine time from which the grace period counts: the last renewal, or the end of a hold after
+    /// it. What was doubted under the hold is not believed the moment the doubt ends.
+    pub(crate) fn counts_from_ms(&self, meta: &Meta) -> i64 {
+        self.renewed_ms.max(meta.released_ms)
+    }
+
+    /// Why nobody knows whether the node is ready, when that is so though it is not lost.
+    pub(crate) fn doubt(&self, meta: &Meta) -> Option<String> {
+        let node = &self.record.node;
+        (self.silent && !self.lost).then(|| match &meta.hold {
+            Some(hold) => {
+                format!("node {node} does not renew its lease, and replacements are held: {hold}")
+            }
+            None => format!(
+                "node {node} does not renew its lease; the hold of replacements is over, and it is \
+                 lost unless it is heard within a grace period"
+            ),
+        })
     }
 }

@@ -46,7 +46,8 @@ fn usable(_: &World, pod: Asking<'_>, node: &NodeSeen) -> Answer {
         value: String::new(),
         effect: TaintEffect::NoSchedule,
     };
-    unless(node.lost || !node.record.is_ready(), "it is not ready")?;
+    let knows = !node.lost && !node.doubted;
+    unless(!knows || !node.record.is_ready(), "it is not ready")?;
     unless(node.unschedulable && !bears(pod, &cordon), "it is cordoned")
 }
 

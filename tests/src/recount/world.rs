@@ -19,6 +19,8 @@ use super::labels::Labels;
 pub(super) struct NodeSeen {
     pub(super) record: NodeRecord,
     pub(super) lost: bool,
+    /// Its lease ended under a hold: nobody knows whether it is ready.
+    pub(super) doubted: bool,
     pub(super) labels: Labels,
     pub(super) taints: Vec<Taint>,
     pub(super) unschedulable: bool,
@@ -196,10 +198,12 @@ impl World {
         if known.is_some_and(is_late) {
             return;
         }
-        let lost = self.is_lost(&record.node);
+        let seen = self.nodes.get(&record.node);
+        let (lost, doubted) = seen.map_or((false, false), |seen| (seen.lost, seen.doubted));
         let node = NodeSeen {
             record: record.clone(),
             lost,
+            doubted,
             labels: Labels::new(),
             taints: Vec::new(),
             unschedulable: false,
@@ -308,7 +312,7 @@ impl World {
             match served {
                 Served::Node(name, Some(node)) => {
                     if let Some(seen) = self.nodes.get_mut(name) {
-                        seen.lost = node.lost;
+                        (seen.lost, seen.doubted) = (node.lost, node.doubt.is_some());
                     }
                 }
                 Served::Waiting(pod) => {

@@ -1,7 +1,7 @@
 //! Nodes: loss, return, and the doubt about ourselves.
 
 use serde_json::json;
-use setpoint_dataflow::{Epoch, Served};
+use setpoint_dataflow::{Epoch, Outcome, Served};
 use setpoint_schemas::{Action, Input, NodeRecord, PodPhase, SessionId, Verb};
 use setpoint_tests::manifests::{self, patch};
 
@@ -48,7 +48,12 @@ fn mass_loss_holds_and_a_confirmed_loss_or_a_return_releases() {
     assert_eq!(told(&story.at(26_000, vec![])), "", "it holds");
     let confirm = patch(Verb::ConfirmLost, ("v1", "Node"), "", "f", &json!({}));
     let outcome = story.asks(26_001, vec![confirm]);
-    assert_eq!(told(&outcome), "Accept 1, NodeLost 3, Place 3, Release 1, Stop 3");
+    assert_eq!(told(&outcome), "Accept 1, NodeLost 1, Place 1, Release 1, Stop 1");
+    for ms in [30_000, 35_000, 40_000] {
+        story.renew(ms, &["a", "b", "c"]);
+    }
+    assert_eq!(told(&story.at(41_000, vec![])), "", "nobody said that of the others");
+    assert_eq!(told(&story.at(41_001, vec![])), "NodeLost 2, Place 2, Stop 2");
 
     let mut story = Story::with_nodes(&names);
     story.renew(5_000, &["a", "b", "c"]);
@@ -56,6 +61,66 @@ fn mass_loss_holds_and_a_confirmed_loss_or_a_return_releases() {
     assert_eq!(told(&story.at(15_000, vec![])), "Hold 1");
     story.renew(16_000, &names);
     assert_eq!(told(&story.at(20_000, vec![])), "Release 1");
+}
+
+#[test]
+fn who_is_still_silent_when_a_hold_ends_has_a_whole_grace_period_from_there() {
+    let names = ["a", "b", "c", "d", "e", "f"];
+    let mut story = Story::with_nodes(&names);
+    story.asks(1, web(6, "v1"));
+    story.all_run(2);
+    story.renew(5_000, &["a", "b", "c"]);
+    story.renew(10_000, &["a", "b", "c"]);
+    assert_eq!(told(&story.at(15_000, vec![])), "Hold 1");
+    // One comes back: two of six are too few to doubt, and were doubted until now.
+    story.renew(15_001, &["a", "b", "c", "d"]);
+    assert_eq!(told(&story.renew(20_000, &["a", "b", "c", "d"])), "Release 1");
+    for ms in [25_000, 30_000, 34_998] {
+        assert_eq!(told(&story.renew(ms, &["a", "b", "c", "d"])), "", "{ms}");
+    }
+    assert_eq!(told(&story.renew(34_999, &["e"])), "", "later than the others, and in time");
+    assert_eq!(told(&story.at(35_000, vec![])), "NodeLost 1, Place 1, Stop 1");
+    assert!(story.placed.values().all(|node| node != "f"));
+}
+
+/// What readers were told of a node in an epoch: why it is doubted, if it is.
+fn doubt(outcome: &Outcome, name: &str) -> Option<Option<String>> {
+    outcome.served.iter().rev().find_map(|served| match served {
+        Served::Node(node, Some(told)) if node.as_str() == name => Some(told.doubt.clone()),
+        _ => None,
+    })
+}
+
+#[test]
+fn a_silent_node_under_a_hold_is_doubted_until_it_is_heard_and_takes_nothing_new() {
+    let names = ["a", "b", "c", "d", "e", "f"];
+    let mut story = Story::with_nodes(&names);
+    story.renew(5_000, &["a", "b", "c"]);
+    story.renew(10_000, &["a", "b", "c"]);
+    let held = story.at(15_000, vec![]);
+    let why = doubt(&held, "d").flatten().expect("it is told");
+    let hold = "node d does not renew its lease, and replacements are held: 3 of 6 nodes stopped";
+    assert!(why.starts_with(hold), "{why}");
+    assert_eq!(doubt(&held, "a"), None);
+    let shown = |story: &Story, name| doubt(&story.engine.everything(), name).flatten();
+    assert_eq!(shown(&story, "d"), Some(why));
+
+    story.asks(15_001, web(9, "v1"));
+    let on = |name: &str| story.placed.values().filter(|node| *node == name).count();
+    assert_eq!(["a", "b", "c", "d", "e", "f"].map(on), [3, 3, 3, 0, 0, 0]);
+
+    let back = story.renew(15_002, &["a", "b", "c", "d"]);
+    assert_eq!((doubt(&back, "d"), shown(&story, "d")), (Some(None), None), "it is heard");
+    let released = story.renew(20_000, &["a", "b", "c", "d"]);
+    assert_eq!(told(&released), "Release 1");
+    let why = doubt(&released, "e").flatten().expect("still silent");
+    assert!(why.contains("the hold of replacements is over"), "{why}");
+    assert_eq!(shown(&story, "e"), Some(why));
+    story.renew(25_000, &["a", "b", "c", "d", "e"]);
+    assert_eq!(shown(&story, "e"), None);
+    let _ = story.renew(30_000, &["a", "b", "c", "d", "e"]);
+    let lost = story.renew(35_000, &["a", "b", "c", "d", "e"]);
+    assert_eq!((told(&lost), doubt(&lost, "f")), ("NodeLost 1".to_owned(), Some(None)));
 }
 
 #[test]

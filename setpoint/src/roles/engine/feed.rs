@@ -81,6 +81,7 @@ fn change_of(served: &Served, outcome: &Outcome) -> Option<Change> {
                 Arc::new(NodeServed {
                     record: Arc::new(node.record.clone()),
                     lost: node.lost,
+                    doubt: node.doubt.clone(),
                     requested: node.requested.clone(),
                     last_epoch: outcome.number,
                 })
