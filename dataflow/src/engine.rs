@@ -7,7 +7,7 @@ use setpoint_placement::Fleet;
 use setpoint_schemas::{Input, Policy, Sourced};
 use xxhash_rust::xxh3::Xxh3;
 
-use crate::decide::Turn;
+use crate::decide::{LOOK_MS, Turn};
 use crate::epoch::{Epoch, Outcome, Verdict};
 use crate::rebuild::{self, Compacted};
 use crate::state::{CheckpointRow, Ledger, RestoreError, Rows, State, Table};
@@ -170,7 +170,7 @@ impl<V: Views> Turn<'_, V> {
             Input::Lease(lease) => self.lease_renewed(lease, cause),
             Input::Pod(observed) => self.pod_observed(observed, cause),
             Input::PodRemoved(uid) => self.pod_gone(uid, None, &cause),
-            Input::Snapshot(snapshot) => self.snapshot(snapshot, &cause),
+            Input::Snapshot(snapshot) => self.snapshot(snapshot, cause),
         }
     }
 
@@ -186,7 +186,8 @@ impl<V: Views> Turn<'_, V> {
     }
 
     /// When something falls due if nothing happens: a deadline, a judgement of leases under a hold,
-    /// or room in the pacing for what is still to be looked at.
+    /// room in the pacing for what is still to be looked at, or the end of waiting for records of
+    /// sessions that have spoken.
     pub(crate) fn due_ms(&self) -> Option<i64> {
         let meta = &self.state.meta;
         let is_left = !self.state.dirty.is_empty() || meta.retry.anyone();
@@ -197,7 +198,8 @@ impl<V: Views> Turn<'_, V> {
             self.now + bucket.wait_ms(policy.starts_per_second)
         });
         let deadline = self.state.deadlines.keys().next().copied();
-        [deadline, meta.judge_ms, pending].into_iter().flatten().min()
+        let early = (!self.state.early.is_empty()).then_some(self.now + LOOK_MS);
+        [deadline, meta.judge_ms, pending, early].into_iter().flatten().min()
     }
 }
 

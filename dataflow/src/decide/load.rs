@@ -22,6 +22,7 @@ impl<V: Views> Turn<'_, V> {
         for resource in rows.resources {
             self.state.resources.insert(resource.key(), Arc::new(resource));
         }
+        rows.early.into_iter().for_each(|row| self.state.early.load(row));
         rows.answers.into_iter().for_each(|row| self.state.answered.load(row));
         self.load_namespaces();
         rows.nodes.into_iter().for_each(|row| self.load_node(row));

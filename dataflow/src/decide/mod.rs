@@ -2,6 +2,7 @@
 
 mod causes;
 mod cold;
+mod early;
 mod load;
 mod follow;
 mod follow_pods;
@@ -21,6 +22,7 @@ mod waiting;
 mod workloads;
 
 pub(crate) use causes::cause_of;
+pub(crate) use early::LOOK_MS;
 pub(crate) use follow::Before;
 pub(crate) use follow_pods::first_counter;
 pub(crate) use judge::{Judge, is_managed_group};

@@ -89,6 +89,7 @@ impl<V: Views> Turn<'_, V> {
         }
         self.node_heard();
         self.node_changed(id);
+        self.hear_early(name, &record.session);
     }
 
     /// A node was removed from the log: its pods go with it.

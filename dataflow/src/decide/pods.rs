@@ -7,7 +7,7 @@ use setpoint_schemas::{Cause, NodeSnapshot, PodObserved, PodPhase, PodUid};
 
 use super::turn::Turn;
 use crate::Served;
-use crate::state::{Deadline, Heard, Pod, Table};
+use crate::state::{Deadline, Heard, Pod, Table, Word};
 use crate::views::{Fact, Standing, Views};
 
 impl<V: Views> Turn<'_, V> {
@@ -16,6 +16,9 @@ impl<V: Views> Turn<'_, V> {
     pub(crate) fn pod_observed(&mut self, observed: &PodObserved, cause: Cause) {
         if observed.phase == PodPhase::Gone {
             self.orphan_gone(&observed.node, &observed.uid);
+        }
+        if !self.is_present(&observed.node, &observed.session) {
+            return self.keep_early(Word::Pod(Box::new(observed.clone())), cause);
         }
         if self.state.pod_by_uid(&observed.uid).is_none() {
             return self.watched_pod(observed);
@@ -49,15 +52,10 @@ impl<V: Views> Turn<'_, V> {
         }
     }
 
-    /// Newer by sequence within one session, from the node that holds the pod, in its present
-    /// session.
+    /// Newer by sequence within its node's present session, from the node that holds the pod.
     fn is_news(&self, observed: &PodObserved) -> bool {
         let Some(pod) = self.state.pod_by_uid(&observed.uid) else { return false };
-        let session = self.state.node.get(&pod.node).map(|node| &node.row.record.session);
-        if pod.row.node != observed.node || session != Some(&observed.session) {
-            return false;
-        }
-        pod.is_news(&observed.session, observed.sequence)
+        pod.row.node == observed.node && pod.is_news(&observed.session, observed.sequence)
     }
 
     fn min_ready_ms(&self, id: u32) -> i64 {
@@ -129,12 +127,11 @@ impl<V: Views> Turn<'_, V> {
     }
 
     /// All that a node has: what it had before and is absent is gone.
-    pub(crate) fn snapshot(&mut self, snapshot: &NodeSnapshot, cause: &Cause) {
-        let Some(id) = self.state.nodes.get(&snapshot.node).copied() else { return };
-        let session = self.state.node.get(&id).map(|node| &node.row.record.session);
-        if session != Some(&snapshot.session) {
-            return;
+    pub(crate) fn snapshot(&mut self, snapshot: &NodeSnapshot, cause: Cause) {
+        if !self.is_present(&snapshot.node, &snapshot.session) {
+            return self.keep_early(Word::All(Box::new(snapshot.clone())), cause);
         }
+        let Some(id) = self.state.nodes.get(&snapshot.node).copied() else { return };
         let older = |pod: &Pod| pod.is_news(&snapshot.session, snapshot.sequence);
         let present: BTreeSet<&PodUid> = snapshot.uids.iter().collect();
         let mut absent: Vec<PodUid> = self
@@ -146,10 +143,10 @@ impl<V: Views> Turn<'_, V> {
         absent.sort();
         for uid in absent {
             let heard = Heard { session: snapshot.session.clone(), sequence: snapshot.sequence };
-            self.pod_gone(&uid, Some(heard), cause);
+            self.pod_gone(&uid, Some(heard), &cause);
         }
         if !self.watched_snapshot(snapshot) {
-            self.look_for_orphans(id, snapshot, cause);
+            self.look_for_orphans(id, snapshot, &cause);
         }
     }
 }

@@ -69,6 +69,7 @@ impl<V: Views> Turn<'_, V> {
 
     /// Fires what has fallen due. An entry whose time has moved on is put back.
     pub(crate) fn fire_deadlines(&mut self) {
+        self.forget_early();
         let later = self.state.deadlines.split_off(&(self.now + 1));
         let due = std::mem::replace(&mut self.state.deadlines, later);
         let held_until = self.state.meta.judge_ms;

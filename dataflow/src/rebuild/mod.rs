@@ -93,7 +93,7 @@ pub(crate) fn rows(policy: &Policy, compacted: Compacted) -> Result<Rows, Restor
     let resources = resources.into_values().map(|(resource, _)| resource).collect();
     let nodes = nodes.into_values().collect();
     // Orphans are named anew by the next two snapshots of their nodes.
-    Ok(Rows { meta, resources, workloads, nodes, pods, orphans: Vec::new(), answers: Vec::new() })
+    Ok(Rows { meta, resources, workloads, nodes, pods, ..Rows::default() })
 }
 
 fn node_row(record: NodeRecord, status: NodeStatus, time_ms: i64, cause: Cause) -> NodeRow {

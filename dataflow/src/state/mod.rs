@@ -4,6 +4,7 @@
 //! the one that ran through. Interned numbers are never compared to decide anything.
 
 mod answered;
+mod early;
 mod ledger;
 mod node;
 mod orphan;
@@ -13,6 +14,7 @@ mod waiting;
 mod workload;
 
 pub(crate) use answered::{Answered, AnsweredRow};
+pub(crate) use early::{Early, EarlyRow, Word};
 pub(crate) use ledger::{About, CAUSES_MAX, Ledger};
 pub(crate) use node::{Node, NodeRow};
 pub(crate) use orphan::{Orphan, OrphanRow, Orphans};
@@ -69,6 +71,8 @@ pub(crate) struct State {
     pub(crate) stale: BTreeMap<WorkloadRevision, i64>,
     /// Pods that a node says it has and that are not placed there.
     pub(crate) orphans: Orphans,
+    /// What sessions said that are not registered yet.
+    pub(crate) early: Early,
     /// Workloads with a pod that waits for a place.
     pub(crate) waiting: BTreeSet<ResourceKey>,
     /// Requests that were answered, with their answers.

@@ -3,7 +3,7 @@
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::{AnsweredRow, Meta, NodeRow, OrphanRow, PodRow, State, WorkloadMemo};
+use super::{AnsweredRow, EarlyRow, Meta, NodeRow, OrphanRow, PodRow, State, WorkloadMemo};
 use setpoint_schemas::{NodeName, PodUid, RequestId, Resource, ResourceKey};
 
 /// The tables of the checkpoint.
@@ -23,6 +23,8 @@ pub enum Table {
     Orphans = 5,
     /// Answers to requests, by request id.
     Answers = 6,
+    /// Words that came before their session's record, by node, session and uid.
+    Early = 7,
 }
 
 /// A row of the checkpoint: table, key, value; no value: the row is gone.
@@ -64,6 +66,7 @@ pub(crate) struct Rows {
     pub(crate) pods: Vec<PodRow>,
     pub(crate) orphans: Vec<OrphanRow>,
     pub(crate) answers: Vec<AnsweredRow>,
+    pub(crate) early: Vec<EarlyRow>,
 }
 
 impl Rows {
@@ -77,6 +80,7 @@ impl Rows {
             4 => self.pods.push(decode(table, key, value)?),
             5 => self.orphans.push(decode(table, key, value)?),
             6 => self.answers.push(decode(table, key, value)?),
+            7 => self.early.push(decode(table, key, value)?),
             other => return Err(RestoreError::Table(other)),
         }
         Ok(())
@@ -125,6 +129,7 @@ impl State {
             }
             Table::Orphans => self.orphans.by_text(key).map(|orphan| encode(&orphan.row)),
             Table::Answers => self.answered.row(&RequestId::parse(key).ok()?).map(encode),
+            Table::Early => self.early.row(key).map(encode),
         }
     }
 }

@@ -65,6 +65,10 @@ pub(super) struct World {
     /// Workloads of which a pod waits for a place.
     pub(super) waiting: BTreeMap<PodUid, String>,
     resources: BTreeMap<ResourceKey, Arc<Resource>>,
+    /// Whether the present epoch's cut covers every partition's end.
+    is_complete: bool,
+    /// What sessions said whose records are still to be read: of each pod, and of all of a node's.
+    early: BTreeMap<(NodeName, SessionId, Option<PodUid>), (i64, Input)>,
 }
 
 impl PodSeen {
@@ -90,6 +94,7 @@ impl World {
     /// Takes in what an epoch was told and what it accepted, all but its placements.
     pub(super) fn take(&mut self, epoch: &Epoch, outcome: &Outcome) {
         self.now_ms = epoch.time_ms;
+        self.is_complete = epoch.complete;
         for (key, resource) in &outcome.resources {
             match resource {
                 Some(resource) => self.resources.insert(key.clone(), resource.clone()),
@@ -109,6 +114,7 @@ impl World {
             }
         }
         if epoch.complete {
+            self.early.clear();
             self.time_passes();
         }
         self.served(outcome);
@@ -209,17 +215,49 @@ impl World {
             unschedulable: false,
         };
         self.nodes.insert(record.node.clone(), node);
+        self.heard_at_last(record);
+    }
+
+    /// A session spoke before its record was read: when all is read, it was never to come.
+    fn too_early(&mut self, of: (&NodeName, &SessionId, Option<&PodUid>), at: i64, word: Input) {
+        let key = (of.0.clone(), of.1.clone(), of.2.cloned());
+        let is_newer = self.early.get(&key).is_none_or(|(sequence, _)| *sequence < at);
+        if !self.is_complete && is_newer {
+            self.early.insert(key, (at, word));
+        }
+    }
+
+    fn heard_at_last(&mut self, record: &NodeRecord) {
+        let is_its = |node: &NodeName, session: &SessionId| {
+            *node == record.node && *session == record.session
+        };
+        let early = std::mem::take(&mut self.early).into_iter();
+        let (mut now, later): (Vec<_>, Vec<_>) =
+            early.partition(|((node, session, _), _)| is_its(node, session));
+        self.early = later.into_iter().collect();
+        now.sort_by_key(|(_, (sequence, _))| *sequence);
+        for (_, (_, word)) in now {
+            match word {
+                Input::Pod(observed) => self.observed(&observed),
+                Input::Snapshot(snapshot) => self.snapshot(&snapshot),
+                _ => {}
+            }
+        }
     }
 
     /// An observation counts when it is of the pod's own node in its present session, and newer
     /// than the last that counted.
     fn observed(&mut self, observed: &PodObserved) {
-        let Some(pod) = self.pods.get(&observed.uid) else { return };
         let node = self.nodes.get(&observed.node);
-        let present = node.is_some_and(|node| node.record.session == observed.session);
+        if node.is_none_or(|node| node.record.session != observed.session) {
+            let of = (&observed.node, &observed.session, Some(&observed.uid));
+            let word = Input::Pod(Box::new(observed.clone()));
+            return self.too_early(of, observed.sequence, word);
+        }
+        let Some(pod) = self.pods.get(&observed.uid) else { return };
         let heard = (observed.session.clone(), observed.sequence);
         let newer = pod.heard.as_ref().is_none_or(|last| last.0 != heard.0 || last.1 < heard.1);
-        if pod.placement.node != observed.node || !present || !newer {
+        if pod.placement.node != observed.node || !newer {
             return;
         }
         if observed.phase == PodPhase::Gone {
@@ -268,7 +306,9 @@ impl World {
     fn snapshot(&mut self, snapshot: &NodeSnapshot) {
         let node = self.nodes.get(&snapshot.node);
         if node.is_none_or(|node| node.record.session != snapshot.session) {
-            return;
+            let of = (&snapshot.node, &snapshot.session, None);
+            let word = Input::Snapshot(Box::new(snapshot.clone()));
+            return self.too_early(of, snapshot.sequence, word);
         }
         let older = |pod: &PodSeen| {
             pod.heard

@@ -1,11 +1,11 @@
 //! What nodes say of pods, in time and late.
 
 use serde_json::json;
-use setpoint_dataflow::Served;
-use setpoint_schemas::{PodPhase, Verb};
-use setpoint_tests::manifests::{bare_pod, item, patch};
+use setpoint_dataflow::{Epoch, Served};
+use setpoint_schemas::{Input, NodeSnapshot, PodObserved, PodPhase, PodUid, SessionId, Verb};
+use setpoint_tests::manifests::{self, bare_pod, item, patch};
 
-use crate::story::{Story, has, observed, told, web};
+use crate::story::{Story, has, node, observed, told, web};
 
 #[test]
 fn a_bare_pod_keeps_its_name_and_is_not_run_twice() {
@@ -26,6 +26,51 @@ fn a_snapshot_tells_what_is_gone() {
     story.asks(3, web(0, "v1"));
     let outcome = story.at(4, vec![has("a", 100, &[])]);
     assert!(outcome.served.contains(&Served::PodGone(uid)));
+}
+
+/// A later life of the agent of `a`, which says that its pod is so.
+fn later_life(uid: &PodUid, phase: PodPhase) -> (Input, Input) {
+    let life = SessionId::parse("a-s2").unwrap();
+    let Input::Pod(word) = observed(uid, "a", 1, phase) else { unreachable!("it is of a pod") };
+    let word = Input::Pod(Box::new(PodObserved { session: life.clone(), ..*word }));
+    (Input::Node(Box::new(manifests::node(&node("a"), &life, 2_000))), word)
+}
+
+#[test]
+fn what_a_session_says_before_its_record_is_read_counts_once_it_is() {
+    let mut story = Story::with_nodes(&["a"]);
+    story.asks(1, web(1, "v1"));
+    story.all_run(2);
+    let (record, word) = later_life(&story.only_pod(), PodPhase::Failed);
+    let early = Epoch { complete: false, ..story.epoch(3, vec![word]) };
+    let early = story.decide(early);
+    assert_eq!((told(&early), early.due_ms), (String::new(), Some(3 + 100)), "soon looked at");
+    let another = Epoch { complete: false, ..story.epoch(4, vec![]) };
+    assert_eq!(told(&story.decide(another)), "", "still to be read");
+    assert_eq!(told(&story.at(5, vec![record])), "Place 1, Stop 1", "it ended for good");
+
+    // All that it has, as well: nothing is left of the pod that stops.
+    let stopping = story.only_pod();
+    story.asks(6, web(0, "v1"));
+    let Input::Snapshot(none) = has("a", 9, &[]) else { unreachable!("it is one") };
+    let life = SessionId::parse("a-s3").unwrap();
+    let none = Input::Snapshot(Box::new(NodeSnapshot { session: life.clone(), ..*none }));
+    let early = Epoch { complete: false, ..story.epoch(7, vec![none]) };
+    story.decide(early);
+    let record = Input::Node(Box::new(manifests::node(&node("a"), &life, 2_000)));
+    assert!(story.at(8, vec![record]).served.contains(&Served::PodGone(stopping)));
+}
+
+#[test]
+fn what_an_unregistered_session_said_is_forgotten_once_everything_is_read() {
+    let mut story = Story::with_nodes(&["a"]);
+    story.asks(1, web(1, "v1"));
+    story.all_run(2);
+    let (record, word) = later_life(&story.only_pod(), PodPhase::Failed);
+    let early = Epoch { complete: false, ..story.epoch(3, vec![word.clone()]) };
+    story.decide(early);
+    assert_eq!(told(&story.at(4, vec![word])), "", "late words of a life that is over");
+    assert_eq!(told(&story.at(5, vec![record])), "", "nothing is kept of them");
 }
 
 #[test]

@@ -1,0 +1,47 @@
+//! Words that came before their session's record: kept until it comes, then taken in.
+
+use setpoint_schemas::{Cause, NodeName, SessionId};
+
+use super::turn::Turn;
+use crate::state::{Table, Word};
+use crate::views::Views;
+
+/// While early words are kept, an epoch whose cut is complete comes this soon: by then the record
+/// that they wait for is read, or it was never to come.
+pub(crate) const LOOK_MS: i64 = 100;
+
+impl<V: Views> Turn<'_, V> {
+    /// Whether this is the node's present session.
+    pub(crate) fn is_present(&self, node: &NodeName, session: &SessionId) -> bool {
+        let node = self.state.nodes.get(node).and_then(|id| self.state.node.get(id));
+        node.is_some_and(|node| node.row.record.session == *session)
+    }
+
+    /// A session that is not the node's present one has spoken: its record may be still to be read.
+    /// Where the cut covers every partition's end it is not: an agent registers before it speaks,
+    /// or tells all again afterwards, and records of nodes apply before what they say.
+    pub(crate) fn keep_early(&mut self, word: Word, cause: Cause) {
+        if self.complete {
+            return;
+        }
+        let changed = self.state.early.keep(word, cause);
+        changed.iter().for_each(|key| self.state.touch(Table::Early, key));
+    }
+
+    /// A session is registered: what it said before counts now.
+    pub(crate) fn hear_early(&mut self, node: &NodeName, session: &SessionId) {
+        for row in self.state.early.take(node, session) {
+            self.state.touch(Table::Early, row.word.key());
+            match row.word {
+                Word::Pod(observed) => self.pod_observed(&observed, row.cause),
+                Word::All(snapshot) => self.snapshot(&snapshot, row.cause),
+            }
+        }
+    }
+
+    /// Every record up to now is read: who is not registered will not be by one of them.
+    pub(crate) fn forget_early(&mut self) {
+        let forgotten = self.state.early.clear();
+        forgotten.iter().for_each(|key| self.state.touch(Table::Early, key));
+    }
+}
