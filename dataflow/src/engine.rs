@@ -10,7 +10,7 @@ use xxhash_rust::xxh3::Xxh3;
 use crate::decide::{LOOK_MS, Turn};
 use crate::epoch::{Epoch, Outcome, Verdict};
 use crate::rebuild::{self, Compacted};
-use crate::state::{CheckpointRow, Ledger, RestoreError, Rows, State, Table};
+use crate::state::{CheckpointRow, Ledger, Remains, RestoreError, Rows, State, Table};
 use crate::views::{Differential, Views};
 
 /// Rounds of planning within one epoch. A plan that is carried out changes the counts that it was
@@ -134,6 +134,11 @@ impl<V: Views> Engine<V> {
         turn.finish()
     }
 
+    /// Everyone who is gone for good and of whom no tombstone was read yet.
+    pub fn remains(&self) -> Vec<Remains> {
+        self.state.remains.all().cloned().collect()
+    }
+
     /// The rows of the checkpoint that changed since this was last asked.
     pub fn take_rows(&mut self) -> Vec<CheckpointRow> {
         self.state.take_rows()
@@ -169,7 +174,7 @@ impl<V: Views> Turn<'_, V> {
             Input::NodeRemoved(node) => self.node_removed(node, &cause),
             Input::Lease(lease) => self.lease_renewed(lease, cause),
             Input::Pod(observed) => self.pod_observed(observed, cause),
-            Input::PodRemoved(uid) => self.pod_gone(uid, None, &cause),
+            Input::PodRemoved(uid) => self.pod_removed(uid),
             Input::Snapshot(snapshot) => self.snapshot(snapshot, cause),
         }
     }

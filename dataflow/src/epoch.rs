@@ -8,6 +8,7 @@ use setpoint_schemas::{
     RequestId, Resource, ResourceKey, Resources, Sourced,
 };
 
+use crate::state::Remains;
 use crate::views::{Fleet, Rollup};
 
 /// One epoch: a batch of inputs and the engine time at which it is decided.
@@ -52,6 +53,9 @@ pub struct Outcome {
     pub verdicts: Vec<Verdict>,
     /// What readers see change beside resources and placements.
     pub served: Vec<Served>,
+    /// Who is gone for good since the last epoch: once this one is committed, their keys in the
+    /// compacted input topics are to be tombstoned.
+    pub remains: Vec<Remains>,
     /// A hash over decisions and placements: a replay must reach the same.
     pub hash: i64,
     /// The next engine time at which something falls due, if nothing happens before.

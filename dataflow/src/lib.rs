@@ -23,4 +23,4 @@ pub use epoch::{
 pub use explain::{Explanation, NodeSays};
 pub use followed::{Followed, Recorded};
 pub use rebuild::{Compacted, Placed};
-pub use state::{CheckpointRow, RestoreError, Table};
+pub use state::{CheckpointRow, Remains, RestoreError, Table};

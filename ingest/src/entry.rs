@@ -197,6 +197,12 @@ pub fn pod_removed(uid: &PodUid, node: &NodeName) -> Entry {
     tombstone(Topic::Pods, uid.as_str(), node.as_str())
 }
 
+/// The tombstone of a node's last snapshot.
+#[must_use]
+pub fn snapshot_removed(node: &NodeName) -> Entry {
+    tombstone(Topic::Pods, &snapshot_key(node), node.as_str())
+}
+
 /// The tombstone of a placement: the node stops the pod, by a decision of this epoch.
 #[must_use]
 pub fn placement_removed(uid: &PodUid, node: &NodeName, epoch: i64) -> Entry {

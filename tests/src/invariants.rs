@@ -174,6 +174,7 @@ impl Auditor {
     pub fn shown(&mut self, everything: &Outcome) {
         self.waiting.clear();
         self.requested.clear();
+        self.words.begin_anew();
         self.served(everything);
     }
 

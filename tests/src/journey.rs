@@ -16,7 +16,7 @@ pub use watched::{Watched, Window};
 
 use std::collections::VecDeque;
 
-use setpoint_dataflow::{Engine, Epoch, Outcome};
+use setpoint_dataflow::{Engine, Epoch, Outcome, Remains};
 use setpoint_schemas::{Cut, NodeName, Policy, ResourceKey};
 
 use crate::draw::Draw;
@@ -90,6 +90,8 @@ pub struct Journey {
     draw: Draw,
     trace: Trace,
     events: VecDeque<String>,
+    /// What the leader is still to write tombstones of.
+    remains: Vec<Remains>,
     /// Whether the next leader is the one that followed under other rules.
     takes_over: bool,
     /// Whether what is decided is counted anew: as long as no leader was rebuilt.
@@ -128,6 +130,7 @@ impl Journey {
             draw,
             trace: Trace::default(),
             events: VecDeque::new(),
+            remains: Vec::new(),
             takes_over: false,
             is_counted: true,
         }
@@ -175,7 +178,7 @@ impl Journey {
     fn tick(&mut self, stormy: bool) -> Result<(), String> {
         self.now_ms += TICK_MS;
         let as_of = self.committed.as_of();
-        self.plant.step(self.now_ms, as_of, &self.committed.placements, &mut self.log);
+        self.plant.step(self.now_ms, as_of, &self.committed, &mut self.log);
         if self.weather.engine_is_out {
             return Ok(());
         }
@@ -185,7 +188,12 @@ impl Journey {
         if stormy && self.draw.chance(6) {
             return self.crash();
         }
-        self.decide().map(|_| ())
+        self.decide()?;
+        // The tombstones are written beside the epochs, by and by.
+        if self.draw.chance(500) {
+            self.remains.drain(..).for_each(|remains| self.log.bury(&remains));
+        }
+        Ok(())
     }
 
     fn clock_ms(&self) -> i64 {
@@ -227,6 +235,7 @@ impl Journey {
                 })
                 .into();
         }
+        self.remains = leader.engine.remains();
         self.leader = Some(leader);
     }
 
@@ -246,6 +255,7 @@ impl Journey {
             let dataflow = self.rows.restore(Watched::by_dataflow());
             self.shadows = vec![("the engine over the dataflow", dataflow)];
         }
+        self.remains = leader.engine.remains();
         self.leader = Some(leader);
     }
 
@@ -261,6 +271,7 @@ impl Journey {
             self.tell("the leader dies before its commit".to_owned());
         }
         (self.leader, self.shadows) = (None, Vec::new());
+        self.remains.clear();
         self.takes_over = self.draw.chance(500);
         if self.plan.trims && self.draw.chance(250) {
             self.tell("the log is trimmed, and the checkpoint is lost".to_owned());
@@ -343,6 +354,7 @@ impl Journey {
                 return Err(format!("{who} serves otherwise: {other:#?}\nnot {outcome:#?}"));
             }
         }
+        self.remains.extend(outcome.remains.iter().cloned());
         let hash = outcome.hash;
         self.committed.commit(recorded, cut.clone(), &outcome, &mut self.log);
         self.auditor.committed(&epoch, &outcome, &cut, &self.log, &self.plant, self.now_ms)?;

@@ -1,8 +1,9 @@
 //! A log in memory: the input topics, each with partitions, nothing ever forgotten.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use setpoint_schemas::{Cause, Cut, Input, NodeRecord, Position, Sourced, Topic};
+use setpoint_dataflow::Remains;
+use setpoint_schemas::{Cause, Cut, Input, NodeName, NodeRecord, PodUid, Position, Sourced, Topic};
 
 /// More than one, so that the order across partitions is not the order of appending.
 const PARTITIONS: u64 = 3;
@@ -18,7 +19,23 @@ pub struct MemoryLog {
 impl MemoryLog {
     /// Appends a record; its key and topic follow from what it says.
     pub fn append(&mut self, input: Input) -> Position {
-        let (topic, key) = address_of(&input);
+        let (_, key) = address_of(&input);
+        self.append_by(&key, input)
+    }
+
+    /// Appends the tombstone of what is gone for good, in its node's partition. A node's last
+    /// snapshot is none of the inputs that this log knows to be removed.
+    pub fn bury(&mut self, remains: &Remains) {
+        match remains {
+            Remains::Pod { uid, node } => {
+                self.append_by(node.as_str(), Input::PodRemoved(uid.clone()))
+            }
+            Remains::Node(node) => self.append(Input::NodeRemoved(node.clone())),
+        };
+    }
+
+    fn append_by(&mut self, key: &str, input: Input) -> Position {
+        let (topic, _) = address_of(&input);
         let hash = key.bytes().fold(0u64, |h, b| h.wrapping_mul(31).wrapping_add(u64::from(b)));
         let count = if topic == Topic::Requests { 1 } else { PARTITIONS };
         let partition = i32::try_from(hash % count).expect("few partitions");
@@ -77,6 +94,29 @@ impl MemoryLog {
         }
         observed.sort_by_key(|sourced| sourced.position);
         (nodes, observed)
+    }
+
+    /// The observations that compaction leaves in the end: of which pod, on which node.
+    #[must_use]
+    pub fn observed_for_ever(&self) -> BTreeSet<(PodUid, NodeName)> {
+        let pods = self.partitions.iter().filter(|((topic, _), _)| *topic == Topic::Pods);
+        let mut left = BTreeSet::new();
+        for (_, records) in pods {
+            let mut latest: BTreeMap<String, &Input> = BTreeMap::new();
+            latest.extend(records.iter().map(|input| (key_of(input), input)));
+            left.extend(latest.into_values().filter_map(|input| match input {
+                Input::Pod(pod) => Some((pod.uid.clone(), pod.node.clone())),
+                _ => None,
+            }));
+        }
+        left
+    }
+
+    /// The nodes whose records compaction leaves in the end.
+    #[must_use]
+    pub fn registered_for_ever(&self) -> BTreeSet<NodeName> {
+        let (nodes, _) = self.compacted(&self.ends());
+        nodes.into_iter().map(|(record, _)| record.node).collect()
     }
 
     /// Whether a decision's cause stands on the log, before the cut.

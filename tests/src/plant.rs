@@ -11,11 +11,11 @@ pub use node::{List, SimNode};
 pub use pod::{PodState, SimPod};
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
-use setpoint_schemas::{Input, Placement, PodUid};
+use setpoint_schemas::Input;
 
 use crate::draw::Draw;
+use crate::journey::Committed;
 use crate::memory_log::MemoryLog;
 
 /// The longest way of a message to the log when nothing is broken.
@@ -69,17 +69,19 @@ impl Plant {
         &mut self,
         now_ms: i64,
         as_of: (i64, i64),
-        placements: &BTreeMap<PodUid, Arc<Placement>>,
+        committed: &Committed,
         log: &mut MemoryLog,
     ) {
         for number in 0..self.nodes.len() {
             let node = &mut self.nodes[number];
             node.note_trouble(now_ms);
             if self.api_up && node.hears() && node.polls(now_ms) {
-                let mine = placements.values().filter(|p| p.node == node.name).cloned();
+                let mine = committed.placements.values().filter(|p| p.node == node.name).cloned();
                 let list = List { term: as_of.0, epoch: as_of.1, placements: mine.collect() };
                 let late = if self.faults { self.draw.between(0, 900) } else { 50 };
                 node.lists.push((now_ms + late, list));
+                let known = committed.nodes.get(&node.name);
+                node.hears_whose(now_ms, known == Some(&node.session()));
             }
             let mut said = Vec::new();
             node.step(now_ms, self.faults, &mut self.draw, &mut said);

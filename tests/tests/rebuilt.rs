@@ -264,6 +264,32 @@ fn pods_on_a_node_that_nobody_knows_are_replaced_after_a_full_grace() {
     assert_eq!(told(&outcome), ["NodeLost lease", "Stop node_loss", "Place placement"]);
 }
 
+#[test]
+fn what_is_left_on_the_log_of_pods_that_are_gone_is_found_by_a_rebuilt_engine() {
+    let mut fleet = Fleet::with_nodes(&["a", "b"]);
+    fleet.asks(1, web(3, "v1"));
+    fleet.all_are(2, PodPhase::Running);
+    fleet.asks(3, web(1, "v1"));
+    let before = fleet.log.observed_for_ever();
+    let stopping: Vec<(PodUid, NodeName)> =
+        before.iter().filter(|(uid, _)| !fleet.placed().contains(uid)).cloned().collect();
+    let gone = stopping.iter().map(|(uid, on)| fleet.sees(uid, on, 4, PodPhase::Gone));
+    let gone = gone.collect();
+    let outcome = fleet.at(4, gone);
+    assert_eq!(outcome.remains.len(), 2);
+    // The leader dies before it writes their tombstones, and its checkpoint with it.
+    fleet.rebuilt(5);
+    let left = fleet.engine.remains();
+    assert_eq!(left, outcome.remains);
+    left.iter().for_each(|remains| fleet.log.bury(remains));
+    fleet.at(6, vec![]);
+    assert_eq!(fleet.engine.remains(), []);
+    assert_eq!(fleet.log.observed_for_ever().len(), 1);
+    // With tombstones where observations were, a rebuild knows what it knew.
+    assert_eq!(told(&fleet.rebuilt(7)), [""; 0]);
+    assert_eq!((fleet.engine.remains(), fleet.placed().len()), (vec![], 1));
+}
+
 /// Follows an epoch as another leader decided it: that leader had other settings.
 fn follow_another(fleet: &mut Fleet, ms: i64, items: Vec<RequestItem>) -> (Outcome, Vec<String>) {
     let other =

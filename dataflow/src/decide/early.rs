@@ -21,11 +21,15 @@ impl<V: Views> Turn<'_, V> {
     /// Where the cut covers every partition's end it is not: an agent registers before it speaks,
     /// or tells all again afterwards, and records of nodes apply before what they say.
     pub(crate) fn keep_early(&mut self, word: Word, cause: Cause) {
-        if self.complete {
-            return;
+        match word {
+            Word::Pod(observed) if self.complete => self.set_aside(&observed),
+            Word::All(_) if self.complete => {}
+            word => {
+                self.state.touch(Table::Early, word.key());
+                let forgotten = self.state.early.keep(word, cause);
+                self.early_set_aside(&forgotten);
+            }
         }
-        let changed = self.state.early.keep(word, cause);
-        changed.iter().for_each(|key| self.state.touch(Table::Early, key));
     }
 
     /// A session is registered: what it said before counts now.
@@ -42,6 +46,6 @@ impl<V: Views> Turn<'_, V> {
     /// Every record up to now is read: who is not registered will not be by one of them.
     pub(crate) fn forget_early(&mut self) {
         let forgotten = self.state.early.clear();
-        forgotten.iter().for_each(|key| self.state.touch(Table::Early, key));
+        self.early_set_aside(&forgotten);
     }
 }

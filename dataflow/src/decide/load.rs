@@ -22,6 +22,9 @@ impl<V: Views> Turn<'_, V> {
         for resource in rows.resources {
             self.state.resources.insert(resource.key(), Arc::new(resource));
         }
+        for row in rows.remains {
+            self.state.remains.insert(row);
+        }
         rows.early.into_iter().for_each(|row| self.state.early.load(row));
         rows.answers.into_iter().for_each(|row| self.state.answered.load(row));
         self.load_namespaces();

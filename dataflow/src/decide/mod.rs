@@ -13,6 +13,7 @@ mod planning;
 mod placing;
 mod pods;
 mod watched;
+mod remains;
 mod requests;
 mod judge;
 mod statuses;

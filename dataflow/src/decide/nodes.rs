@@ -74,14 +74,16 @@ impl<V: Views> Turn<'_, V> {
             silent: same_session.is_some_and(|row| row.silent),
             cause,
         };
-        let returns = row.lost && same_session.is_none();
+        let is_new = same_session.is_none();
+        let returns = row.lost && is_new;
         let id = known.unwrap_or_else(|| self.state.intern());
         let fact = self.state.node.get(&id).and_then(|node| node.fact);
         self.state.nodes.insert(name.clone(), id);
         self.state.node.insert(id, Node { row, fact });
         self.state.touch(Table::Nodes, name);
         self.schedule_lease(id);
-        if known.is_none() {
+        if is_new {
+            self.node_settled(name);
             self.ensure_node_resource(record);
         }
         if returns {
@@ -94,6 +96,7 @@ impl<V: Views> Turn<'_, V> {
 
     /// A node was removed from the log: its pods go with it.
     pub(crate) fn node_removed(&mut self, name: &NodeName, cause: &Cause) {
+        self.node_settled(name);
         let Some(id) = self.state.nodes.get(name).copied() else { return };
         let was_lost = self.state.node.get(&id).is_some_and(|node| node.row.lost);
         let mut pods: Vec<_> = self.pods_of(id);
@@ -108,6 +111,7 @@ impl<V: Views> Turn<'_, V> {
                 );
             }
             self.forget(&uid);
+            self.pod_leaves(&uid, name);
         }
         if was_lost {
             self.views.update(Fact::Lost { node: id }, -1);
@@ -339,6 +343,7 @@ impl<V: Views> Turn<'_, V> {
         self.ledger.write(Action::NodeLost, rule, reason, about);
         self.views.update(Fact::Lost { node: id }, 1);
         self.keep_node_status(id);
+        self.node_leaves(id);
         self.node_changed(id);
     }
 
@@ -347,12 +352,15 @@ impl<V: Views> Turn<'_, V> {
         node.row.lost = false;
         node.row.confirmed_lost = false;
         node.row.renewed_ms = self.now;
-        let name = node.row.record.node.clone();
+        let record = node.row.record.clone();
+        let name = record.node.clone();
         let causes = vec![node.row.cause.clone()];
         self.state.touch(Table::Nodes, &name);
         let about = About { node: name.to_string(), causes, ..About::default() };
         self.ledger.write(Action::NodeReturned, "lease", format!("node {name} is back"), about);
         self.views.update(Fact::Lost { node: id }, -1);
+        self.node_settled(&name);
+        self.ensure_node_resource(&record);
         self.keep_node_status(id);
         self.schedule_lease(id);
         if self.state.meta.hold.is_some() {

@@ -20,8 +20,10 @@ impl<V: Views> Turn<'_, V> {
         if !self.is_present(&observed.node, &observed.session) {
             return self.keep_early(Word::Pod(Box::new(observed.clone())), cause);
         }
-        if self.state.pod_by_uid(&observed.uid).is_none() {
-            return self.watched_pod(observed);
+        match self.state.pod_by_uid(&observed.uid).map(|pod| pod.row.node == observed.node) {
+            None => return self.watched_pod(observed),
+            Some(false) => return self.set_aside(observed),
+            Some(true) => {}
         }
         if !self.is_news(observed) {
             return;
@@ -104,8 +106,10 @@ impl<V: Views> Turn<'_, V> {
         let Some(pod) = self.state.pod.get_mut(&id) else { return };
         let key = pod.row.workload.clone();
         if pod.row.standing == Standing::Stopping {
+            let node = pod.row.node.clone();
             self.because(&key, cause);
             self.forget(uid);
+            self.pod_leaves(uid, &node);
             return;
         }
         pod.row.heard = heard.or(pod.row.heard.take());

@@ -118,6 +118,7 @@ impl<V: Views> Turn<'_, V> {
             && let Some(id) =
                 NodeName::parse(&key.name).ok().and_then(|n| self.state.nodes.get(&n).copied())
         {
+            self.node_leaves(id);
             self.node_changed(id);
         }
     }

@@ -17,12 +17,13 @@ impl<V: Views> Turn<'_, V> {
     /// orphan, which its agent stops by its placement list.
     pub(crate) fn watched_pod(&mut self, observed: &PodObserved) {
         if !self.is_watched_by(&observed.node, &observed.session) {
-            return;
+            return self.set_aside(observed);
         }
-        self.out.served.push(match observed.phase {
-            PodPhase::Gone => Served::WatchedGone(observed.uid.clone()),
-            _ => Served::Watched(Arc::new(observed.clone())),
-        });
+        if observed.phase == PodPhase::Gone {
+            self.out.served.push(Served::WatchedGone(observed.uid.clone()));
+            return self.set_aside(observed);
+        }
+        self.out.served.push(Served::Watched(Arc::new(observed.clone())));
     }
 
     /// All that a watched node has. Returns whether the node is one.

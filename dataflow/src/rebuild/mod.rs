@@ -76,6 +76,7 @@ pub(crate) fn rows(policy: &Policy, compacted: Compacted) -> Result<Rows, Restor
         nodes.insert(row.record.node.clone(), row);
     }
     let mut pods = observed::join(&nodes, compacted.placements, &compacted.observed);
+    let remains = observed::remains(&nodes, &pods, &compacted.observed);
     let unheard: BTreeSet<NodeName> = pods
         .iter()
         .map(|pod| pod.placement.node.clone())
@@ -93,7 +94,7 @@ pub(crate) fn rows(policy: &Policy, compacted: Compacted) -> Result<Rows, Restor
     let resources = resources.into_values().map(|(resource, _)| resource).collect();
     let nodes = nodes.into_values().collect();
     // Orphans are named anew by the next two snapshots of their nodes.
-    Ok(Rows { meta, resources, workloads, nodes, pods, ..Rows::default() })
+    Ok(Rows { meta, resources, workloads, nodes, pods, remains, ..Rows::default() })
 }
 
 fn node_row(record: NodeRecord, status: NodeStatus, time_ms: i64, cause: Cause) -> NodeRow {

@@ -9,7 +9,7 @@ use setpoint_schemas::{
 
 use super::Placed;
 use crate::decide::cause_of;
-use crate::state::{Heard, NodeRow};
+use crate::state::{Heard, NodeRow, Remains};
 
 /// A pod that stands, or one that its node may still have.
 pub(super) struct Present {
@@ -22,7 +22,7 @@ pub(super) struct Present {
 }
 
 /// All pods that are there, in the order in which they were placed. A withdrawn one of which its
-/// node has said that nothing is left is not among them.
+/// node has said that nothing is left, or whose node is removed, is not among them.
 pub(super) fn join(
     nodes: &BTreeMap<NodeName, NodeRow>,
     placements: Vec<Placed>,
@@ -37,7 +37,8 @@ pub(super) fn join(
             let snapshot = snapshots.get(&placement.node);
             let absent = snapshot.is_some_and(|s| is_absent(s, &placement.uid, said));
             let gone = absent || said.is_some_and(|(pod, _)| pod.phase == PodPhase::Gone);
-            if withdrawn && gone {
+            // With a node that was removed its pods are gone as well.
+            if withdrawn && (gone || !nodes.contains_key(&placement.node)) {
                 return None;
             }
             let last = said.map(|(pod, _)| (&pod.session, pod.sequence));
@@ -56,6 +57,28 @@ pub(super) fn join(
         order(&a.placement).cmp(&order(&b.placement))
     });
     present
+}
+
+/// What is observed of pods that are not there: nobody has use for it. What a watched node shows is
+/// left to its watcher.
+pub(super) fn remains(
+    nodes: &BTreeMap<NodeName, NodeRow>,
+    present: &[Present],
+    observed: &[Sourced],
+) -> Vec<Remains> {
+    let present: BTreeSet<(&PodUid, &NodeName)> =
+        present.iter().map(|pod| (&pod.placement.uid, &pod.placement.node)).collect();
+    let shown = |pod: &PodObserved| {
+        let is_watched = nodes.get(&pod.node).is_some_and(|node| node.record.is_watched());
+        is_watched && pod.phase != PodPhase::Gone
+    };
+    let left = observed.iter().filter_map(|sourced| match &sourced.input {
+        Input::Pod(pod) if !present.contains(&(&pod.uid, &pod.node)) && !shown(pod) => {
+            Some(Remains::Pod { uid: pod.uid.clone(), node: pod.node.clone() })
+        }
+        _ => None,
+    });
+    left.collect()
 }
 
 type Observations = HashMap<PodUid, (PodObserved, Cause)>;

@@ -84,8 +84,8 @@ impl Early {
         self.by_key.get(key)
     }
 
-    /// Keeps a word unless a later one of the same is kept; returns the keys that changed.
-    pub(crate) fn keep(&mut self, word: Word, cause: Cause) -> Vec<String> {
+    /// Keeps a word unless a later one of the same is kept; returns those that are forgotten for it.
+    pub(crate) fn keep(&mut self, word: Word, cause: Cause) -> Vec<EarlyRow> {
         let key = word.key();
         let is_later = |row: &EarlyRow| row.word.sequence() >= word.sequence();
         if self.by_key.get(&key).is_some_and(is_later) {
@@ -94,15 +94,14 @@ impl Early {
         self.remove(&key);
         let order = self.order.last_key_value().map_or(0, |(order, _)| order + 1);
         self.load(EarlyRow { word, cause, order });
-        let mut changed = vec![key];
+        let mut forgotten = Vec::new();
         while self.pods > PODS_KEPT_MAX && self.order.len() > 1 {
             let Some(oldest) = self.order.first_key_value().map(|(_, key)| key.clone()) else {
                 break;
             };
-            self.remove(&oldest);
-            changed.push(oldest);
+            forgotten.extend(self.remove(&oldest));
         }
-        changed
+        forgotten
     }
 
     /// Takes the words of a session, as they were said one after another.
@@ -115,10 +114,9 @@ impl Early {
         words
     }
 
-    /// Forgets all; returns their keys.
-    pub(crate) fn clear(&mut self) -> Vec<String> {
-        let keys = std::mem::take(self).by_key.into_keys();
-        keys.collect()
+    /// Forgets all, and returns them.
+    pub(crate) fn clear(&mut self) -> Vec<EarlyRow> {
+        std::mem::take(self).by_key.into_values().collect()
     }
 
     /// Takes in a row, in whatever order they come.
@@ -182,11 +180,12 @@ mod tests {
         let mut early = Early::default();
         early.keep(pod(1, 1), cause());
         early.keep(pod(2, 1), cause());
-        let changed = early.keep(all("a", PODS_KEPT_MAX - 1, 2), cause());
-        assert_eq!(changed, [all("a", 0, 0).key(), pod(1, 1).key()]);
+        let words = |rows: Vec<EarlyRow>| rows.into_iter().map(|row| row.word).collect::<Vec<_>>();
+        let forgotten = early.keep(all("a", PODS_KEPT_MAX - 1, 2), cause());
+        assert_eq!(words(forgotten), [pod(1, 1)]);
         assert!(early.row(&pod(2, 1).key()).is_some());
-        let changed = early.keep(all("b", 2 * PODS_KEPT_MAX, 3), cause());
-        assert_eq!(changed.len(), 3, "{changed:?}");
+        let forgotten = early.keep(all("b", 2 * PODS_KEPT_MAX, 3), cause());
+        assert_eq!(words(forgotten).len(), 2);
         assert_eq!(early.by_key.len(), 1);
     }
 }

@@ -9,6 +9,7 @@ mod ledger;
 mod node;
 mod orphan;
 mod pod;
+mod remains;
 mod rows;
 mod waiting;
 mod workload;
@@ -19,6 +20,8 @@ pub(crate) use ledger::{About, CAUSES_MAX, Ledger};
 pub(crate) use node::{Node, NodeRow};
 pub(crate) use orphan::{Orphan, OrphanRow, Orphans};
 pub(crate) use pod::{Heard, Pod, PodRow};
+pub(crate) use remains::AllRemains;
+pub use remains::Remains;
 pub(crate) use rows::Rows;
 pub use rows::{CheckpointRow, RestoreError, Table};
 pub(crate) use waiting::{Waiting, WaitingHere};
@@ -73,6 +76,8 @@ pub(crate) struct State {
     pub(crate) orphans: Orphans,
     /// What sessions said that are not registered yet.
     pub(crate) early: Early,
+    /// What the compacted topics still say of who is gone for good.
+    pub(crate) remains: AllRemains,
     /// Workloads with a pod that waits for a place.
     pub(crate) waiting: BTreeSet<ResourceKey>,
     /// Requests that were answered, with their answers.
@@ -174,7 +179,8 @@ impl State {
         let workloads = self.workloads.keys().map(|key| (Table::Workloads, key.to_string()));
         let nodes = self.nodes.keys().map(|name| (Table::Nodes, name.to_string()));
         let pods = self.pods.keys().map(|uid| (Table::Pods, uid.to_string()));
-        let all = resources.chain(workloads).chain(nodes).chain(pods);
+        let remains = self.remains.all().map(|remains| (Table::Remains, remains.key()));
+        let all = resources.chain(workloads).chain(nodes).chain(pods).chain(remains);
         self.touched.extend(all);
     }
 

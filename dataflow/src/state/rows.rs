@@ -3,7 +3,9 @@
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::{AnsweredRow, EarlyRow, Meta, NodeRow, OrphanRow, PodRow, State, WorkloadMemo};
+use super::{
+    AnsweredRow, EarlyRow, Meta, NodeRow, OrphanRow, PodRow, Remains, State, WorkloadMemo,
+};
 use setpoint_schemas::{NodeName, PodUid, RequestId, Resource, ResourceKey};
 
 /// The tables of the checkpoint.
@@ -25,6 +27,8 @@ pub enum Table {
     Answers = 6,
     /// Words that came before their session's record, by node, session and uid.
     Early = 7,
+    /// What the compacted topics still say of pods and nodes that are gone for good.
+    Remains = 8,
 }
 
 /// A row of the checkpoint: table, key, value; no value: the row is gone.
@@ -67,6 +71,7 @@ pub(crate) struct Rows {
     pub(crate) orphans: Vec<OrphanRow>,
     pub(crate) answers: Vec<AnsweredRow>,
     pub(crate) early: Vec<EarlyRow>,
+    pub(crate) remains: Vec<Remains>,
 }
 
 impl Rows {
@@ -81,6 +86,7 @@ impl Rows {
             5 => self.orphans.push(decode(table, key, value)?),
             6 => self.answers.push(decode(table, key, value)?),
             7 => self.early.push(decode(table, key, value)?),
+            8 => self.remains.push(decode(table, key, value)?),
             other => return Err(RestoreError::Table(other)),
         }
         Ok(())
@@ -130,6 +136,7 @@ impl State {
             Table::Orphans => self.orphans.by_text(key).map(|orphan| encode(&orphan.row)),
             Table::Answers => self.answered.row(&RequestId::parse(key).ok()?).map(encode),
             Table::Early => self.early.row(key).map(encode),
+            Table::Remains => self.remains.row(key).map(encode),
         }
     }
 }

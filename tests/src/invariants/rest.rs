@@ -40,6 +40,7 @@ impl Auditor {
             }
             self.no_orphans(node, committed)?;
         }
+        nothing_remains(plant, committed, log)?;
         for resource in self.resources.values() {
             self.settled(resource, plant, fits)?;
         }
@@ -133,6 +134,21 @@ impl Auditor {
 
     fn waiting_of(&self, workload: &str) -> i64 {
         self.waiting.values().filter(|waiting| *waiting == workload).count() as i64
+    }
+}
+
+/// The compacted topics are bounded by the living fleet: all that they keep in the end is of pods
+/// that are placed and of nodes that are there.
+fn nothing_remains(plant: &Plant, committed: &Committed, log: &MemoryLog) -> Result<(), String> {
+    for (uid, node) in log.observed_for_ever() {
+        if committed.placements.get(&uid).is_none_or(|placement| placement.node != node) {
+            return Err(format!("the observation of pod {uid} on {node} remains on the log"));
+        }
+    }
+    let is_there = |name: &NodeName| plant.nodes.iter().any(|node| node.name == *name);
+    match log.registered_for_ever().into_iter().find(|name| !is_there(name)) {
+        Some(name) => Err(format!("the record of {name} remains on the log")),
+        None => Ok(()),
     }
 }
 

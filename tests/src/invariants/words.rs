@@ -15,6 +15,12 @@ pub(super) struct Words {
 }
 
 impl Words {
+    /// A leader was rebuilt: of each node it has the record that came last, and that may be a late
+    /// one of an earlier life. Its agent hears that and registers anew.
+    pub(super) fn begin_anew(&mut self) {
+        self.sessions.clear();
+    }
+
     /// Holds an epoch against what was said before it.
     pub(super) fn heard(
         &mut self,
@@ -37,6 +43,8 @@ impl Words {
                         return Err(format!("{name} went back from session {before:?} to {now:?}"));
                     }
                 }
+                // What is said of it from now on is of another node.
+                Served::Node(name, None) => drop(self.sessions.remove(name)),
                 _ => {}
             }
         }

@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use setpoint_dataflow::{CheckpointRow, Compacted, Engine, Epoch, Outcome, Placed};
+use setpoint_dataflow::{CheckpointRow, Compacted, Engine, Epoch, Outcome, Placed, Served};
 use setpoint_schemas::{
-    Action, Cut, Placement, PodUid, Policy, Position, RequestId, Resource, ResourceKey, Topic,
+    Action, Cut, NodeName, Placement, PodUid, Policy, Position, RequestId, Resource, ResourceKey,
+    SessionId, Topic,
 };
 
 use super::watched::{Watched, Window};
@@ -64,6 +65,8 @@ pub struct Committed {
     pub placements: BTreeMap<PodUid, Arc<Placement>>,
     /// Placements that were withdrawn.
     pub withdrawn: BTreeMap<PodUid, Arc<Placement>>,
+    /// The nodes that readers know, each with the life of its agent that is registered.
+    pub nodes: BTreeMap<NodeName, SessionId>,
     /// Resources as they stand, with where they do.
     pub resources: BTreeMap<ResourceKey, (Arc<Resource>, Position)>,
     /// Whether what forgets by time was forgotten before the last epochs.
@@ -97,6 +100,15 @@ impl Committed {
                     self.withdrawn.extend(before.map(|before| (change.uid.clone(), before)));
                 }
             };
+        }
+        for served in &outcome.served {
+            match served {
+                Served::Node(name, Some(node)) => {
+                    self.nodes.insert(name.clone(), node.record.session.clone());
+                }
+                Served::Node(name, None) => drop(self.nodes.remove(name)),
+                _ => {}
+            }
         }
         for (key, resource) in &outcome.resources {
             let position = log.write(Topic::Desired);

@@ -63,6 +63,7 @@ impl Operator {
             16 => vec![self.pod_of(committed, Verb::Delete)],
             17 => vec![item(Verb::Apply, &self.workload()), self.wrong()],
             18 if self.draw.chance(300) => vec![item(Verb::Delete, &namespace("team"))],
+            18 if self.draw.chance(300) => vec![self.forget(plant)],
             18 => vec![self.confirm(plant)],
             _ => (0..3).map(|_| item(Verb::Apply, &self.workload())).collect(),
         }
@@ -149,6 +150,13 @@ impl Operator {
         let name = plant.nodes[node].name.to_string();
         let body = json!({"spec": {"unschedulable": self.draw.chance(300)}});
         patch(Verb::MergePatch, ("v1", "Node"), "", &name, &body)
+    }
+
+    /// Deletes a node whose machine is down; it comes back as a new one.
+    fn forget(&mut self, plant: &Plant) -> RequestItem {
+        let down = plant.nodes.iter().find(|node| !node.machine_up);
+        let name = down.map_or("n99", |node| node.name.as_str()).to_owned();
+        patch(Verb::Delete, ("v1", "Node"), "", &name, &json!({}))
     }
 
     fn pod_of(&mut self, committed: &Committed, verb: Verb) -> RequestItem {

@@ -61,7 +61,12 @@ pub struct SimNode {
     poll_ms: i64,
     snapshot_ms: i64,
     is_registering: bool,
+    /// True time when it was told last that we know it, or when it registered.
+    known_ms: i64,
 }
+
+/// A registration shows within this, or is told again.
+const SHOWS_MS: i64 = 2_000;
 
 impl SimNode {
     /// How often a lease is renewed; the policy of a journey says the same.
@@ -89,6 +94,7 @@ impl SimNode {
             poll_ms: 0,
             snapshot_ms: 0,
             is_registering: false,
+            known_ms: 0,
         }
     }
 
@@ -110,6 +116,15 @@ impl SimNode {
             self.poll_ms = now_ms + POLL_MS;
         }
         due
+    }
+
+    /// Its list says whether we know it: who was forgotten registers anew.
+    pub(crate) fn hears_whose(&mut self, now_ms: i64, is_known: bool) {
+        if is_known || !self.registered {
+            self.known_ms = now_ms;
+        } else if self.known_ms + SHOWS_MS < now_ms {
+            (self.registered, self.is_registering) = (false, false);
+        }
     }
 
     /// The machine dies with all that runs on it.

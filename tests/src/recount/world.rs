@@ -106,11 +106,13 @@ impl World {
         for sourced in &epoch.inputs {
             match &sourced.input {
                 Input::Node(record) => self.node_said(record),
-                Input::NodeRemoved(name) => drop(self.nodes.remove(name)),
+                Input::NodeRemoved(name) => {
+                    self.nodes.remove(name);
+                    self.pods.retain(|_, pod| pod.placement.node != *name);
+                }
                 Input::Pod(observed) => self.observed(observed),
                 Input::Snapshot(snapshot) => self.snapshot(snapshot),
-                Input::PodRemoved(uid) => self.gone(uid, None),
-                Input::Request(_) | Input::Lease(_) => {}
+                Input::PodRemoved(_) | Input::Request(_) | Input::Lease(_) => {}
             }
         }
         if epoch.complete {

@@ -1,7 +1,7 @@
 //! What nodes say of pods, in time and late.
 
 use serde_json::json;
-use setpoint_dataflow::{Epoch, Served};
+use setpoint_dataflow::{Epoch, Remains, Served};
 use setpoint_schemas::{Input, NodeSnapshot, PodObserved, PodPhase, PodUid, SessionId, Verb};
 use setpoint_tests::manifests::{self, bare_pod, item, patch};
 
@@ -119,4 +119,81 @@ fn absence_in_a_snapshot_is_as_good_as_gone() {
     assert!(!late.served.contains(&Served::PodGone(uid.clone())));
     let gone = story.at(6, vec![has("a", 11, &[])]);
     assert!(gone.served.contains(&Served::PodGone(uid)), "readers see it pending again");
+}
+
+/// Who is gone for good and has no tombstone yet, as a line each.
+fn remains(of: &[Remains]) -> Vec<String> {
+    let line = |remains: &Remains| match remains {
+        Remains::Pod { uid, node } => format!("pod {uid} on {node}"),
+        Remains::Node(node) => format!("node {node}"),
+    };
+    of.iter().map(line).collect()
+}
+
+#[test]
+fn a_pod_that_is_gone_for_good_remains_until_its_tombstone_is_read() {
+    let mut story = Story::with_nodes(&["a", "b"]);
+    story.asks(1, web(1, "v1"));
+    story.all_run(2);
+    let (uid, on) = story.placed.first_key_value().map(|(u, n)| (u.clone(), n.clone())).unwrap();
+    let other = if on == "a" { "b" } else { "a" };
+    let gone = observed(&uid, &on, 50, PodPhase::Gone);
+    assert_eq!(remains(&story.at(3, vec![gone]).remains), [""; 0], "it starts there again");
+    let false_word = observed(&uid, other, 51, PodPhase::Running);
+    let told = story.at(4, vec![false_word]).remains;
+    assert_eq!(remains(&told), [format!("pod {uid} on {other}")], "it was never placed there");
+    // A tombstone says nothing of the pod itself.
+    story.at(5, vec![observed(&uid, &on, 52, PodPhase::Running), Input::PodRemoved(uid.clone())]);
+    let status = story.status(6, "apps/Deployment/default/web");
+    assert_eq!(status["readyReplicas"], 1);
+    assert_eq!(remains(&story.engine.remains()), [""; 0]);
+
+    story.asks(7, web(0, "v1"));
+    let gone = story.at(8, vec![observed(&uid, &on, 53, PodPhase::Gone)]);
+    assert_eq!(remains(&gone.remains), [format!("pod {uid} on {on}")]);
+    let late = story.at(9, vec![observed(&uid, &on, 40, PodPhase::Running)]);
+    assert_eq!(remains(&late.remains), [""; 0], "once is enough");
+    assert_eq!(remains(&story.engine.remains()), [format!("pod {uid} on {on}")]);
+    story.at(10, vec![Input::PodRemoved(uid.clone())]);
+    assert_eq!(remains(&story.engine.remains()), [""; 0]);
+    let later = story.at(11, vec![observed(&uid, &on, 41, PodPhase::Running)]);
+    assert_eq!(remains(&later.remains), [format!("pod {uid} on {on}")], "it is there once more");
+}
+
+#[test]
+fn absence_in_a_snapshot_leaves_remains_as_an_end_does() {
+    let mut story = Story::with_nodes(&["a"]);
+    story.asks(1, web(1, "v1"));
+    story.all_run(2);
+    let uid = story.only_pod();
+    story.asks(3, web(0, "v1"));
+    let absent = story.at(4, vec![has("a", 100, &[])]);
+    assert_eq!(remains(&absent.remains), [format!("pod {uid} on a")]);
+}
+
+#[test]
+fn a_lost_node_that_was_deleted_remains_until_its_tombstone_is_read_and_its_pods_go_with_it() {
+    let mut story = Story::with_nodes(&["a", "b", "c"]);
+    story.asks(1, web(3, "v1"));
+    story.all_run(2);
+    let on_c = story.placed.iter().find(|(_, node)| *node == "c").unwrap().0.clone();
+    let delete = |name| patch(Verb::Delete, ("v1", "Node"), "", name, &json!({}));
+    assert_eq!(remains(&story.asks(3, vec![delete("c")]).remains), [""; 0], "it lives");
+    story.renew(5_000, &["a", "b"]);
+    story.renew(10_000, &["a", "b"]);
+    assert_eq!(remains(&story.renew(15_000, &["a"]).remains), ["node c"]);
+    let removed = story.at(15_001, vec![Input::NodeRemoved(node("c"))]);
+    assert!(removed.served.contains(&Served::Node(node("c"), None)));
+    assert_eq!(remains(&removed.remains), [format!("pod {on_c} on c")]);
+    assert_eq!(remains(&story.engine.remains()), [format!("pod {on_c} on c")]);
+
+    // One that comes back is there again, with a resource, and what was decided of it is undone.
+    story.renew(20_000, &["a"]);
+    story.renew(25_000, &["a"]);
+    assert_eq!(remains(&story.at(25_000, vec![]).remains), [""; 0]);
+    assert_eq!(remains(&story.asks(25_001, vec![delete("b")]).remains), ["node b"]);
+    story.renew(25_002, &["a", "b"]);
+    let resources = story.engine.everything().resources;
+    assert!(resources.iter().any(|(key, _)| &*key.kind.kind == "Node" && &*key.name == "b"));
+    assert_eq!(remains(&story.engine.remains()), [format!("pod {on_c} on c")]);
 }

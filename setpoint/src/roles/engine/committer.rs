@@ -4,12 +4,13 @@
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use setpoint_dataflow::{CheckpointRow, Outcome};
+use setpoint_dataflow::{CheckpointRow, Outcome, Remains};
 use setpoint_ingest::entry::{self, Writer};
 use setpoint_ingest::{Appender, Entry};
 use setpoint_schemas::{Cut, EpochRecord, Topic};
 use setpoint_store::Checkpoint;
 
+use super::burying::Undertaker;
 use super::feed::{self, Audience};
 use super::metrics::Metrics;
 use super::queue::Receiver;
@@ -23,6 +24,8 @@ pub(super) struct Commit {
     pub(super) record: EpochRecord,
     pub(super) outcome: Outcome,
     pub(super) dead_letters: Vec<Entry>,
+    /// Who is to be buried once this is committed.
+    pub(super) remains: Vec<Remains>,
     /// The input cut and the checkpoint's rows, when it is time for one.
     pub(super) rows: Option<(Cut, Vec<CheckpointRow>)>,
 }
@@ -41,6 +44,7 @@ pub(super) struct Committer {
     pub(super) store: Checkpoint,
     pub(super) writer: Writer,
     pub(super) audience: Audience,
+    pub(super) undertaker: Undertaker,
     pub(super) waiters: Arc<Waiters>,
     pub(super) metrics: Arc<Metrics>,
     /// Where the next epoch record stands, among others.
@@ -83,6 +87,7 @@ impl Committer {
         for (index, commit) in commits.into_iter().enumerate() {
             feed::show(&self.audience, &commit.outcome);
             self.waiters.decided(commit.outcome.number, &commit.outcome.verdicts);
+            self.undertaker.bury(commit.remains);
             // A checkpoint stands for its epoch: the epoch records behind it in the same append
             // would be skipped, so it is written only for the last of an append.
             if let (true, Some((cut, rows))) = (index + 1 == together, &commit.rows) {

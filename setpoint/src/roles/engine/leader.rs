@@ -13,6 +13,7 @@ use setpoint_store::Checkpoint;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
+use super::burying::{self, Undertaker};
 use super::committer::{Commit, Committer};
 use super::cutting::Cutter;
 use super::feed::Audience;
@@ -107,6 +108,7 @@ impl Leader {
         let (send, receive) = queue();
         let committer = Committer {
             appender,
+            undertaker: Undertaker::new(&*self.log)?,
             store,
             writer: self.writer.clone(),
             audience: self.audience.clone(),
@@ -177,6 +179,7 @@ impl Leader {
         let mut cold_ms = 0;
         let mut looked_ms = engine.time_ms().max(now_ms());
         let mut checkpoint_ms = looked_ms;
+        let mut buried_ms = None;
         let mut first = true;
         while !self.closing.is_cancelled() {
             let cold_due = cold_ms + engine.policy().cold_interval_ms;
@@ -229,8 +232,17 @@ impl Leader {
                 checkpoint_ms = time_ms;
                 (cutter.taken().clone(), engine.take_rows())
             });
+            // What earlier leaders left behind first; what was not written, now and then.
+            let remains = match buried_ms {
+                Some(at_ms) if time_ms - at_ms < burying::LOOK_MS => outcome.remains.clone(),
+                _ => {
+                    buried_ms = Some(time_ms);
+                    engine.remains()
+                }
+            };
             let record = finish(record, &outcome);
-            let commit = Commit { record, outcome, dead_letters: batch.dead_letters, rows };
+            let dead_letters = batch.dead_letters;
+            let commit = Commit { record, outcome, dead_letters, remains, rows };
             if send.send(commit).is_err() {
                 return Ok(()); // The committer says why.
             }
@@ -246,7 +258,8 @@ impl Leader {
             (cut, before)
         });
         let record = finish(record, &outcome);
-        let _ = send.send(Commit { record, outcome, dead_letters: Vec::new(), rows });
+        let remains = outcome.remains.clone();
+        let _ = send.send(Commit { record, outcome, dead_letters: Vec::new(), remains, rows });
         info!("draining: the last epoch and the checkpoint are on their way");
         Ok(())
     }

@@ -13,6 +13,7 @@ mod recorded;
 mod cutting;
 mod leader;
 mod committer;
+mod burying;
 mod queue;
 mod feed;
 mod waiters;

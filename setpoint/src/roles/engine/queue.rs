@@ -115,6 +115,7 @@ mod tests {
             record: samples::epoch(),
             outcome: Outcome::default(),
             dead_letters: vec![letter.clone(), letter],
+            remains: Vec::new(),
             rows: None,
         }
     }
