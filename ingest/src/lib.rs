@@ -26,4 +26,4 @@ pub use record::LogRecord;
 pub use schema_source::{SchemaSource, Unanswered};
 pub use secret::SEALED_PREFIX;
 pub use tail::{covers, read_all};
-pub use together::{Appended, Together};
+pub use together::{Appended, Caller, Together};

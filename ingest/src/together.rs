@@ -2,9 +2,11 @@
 //! next, so that a round trip to the log is shared by as many as came during the one before.
 //!
 //! Guarantee: each caller is answered for its own entries; one whose entries can never be appended
-//! does not keep the others from theirs.
-//! Absent: a bound of the callers that wait; whoever serves them has one.
+//! does not keep the others from theirs. What nobody waits for any more is not appended, and what
+//! waits is bounded in bytes: a log that is away must not fill the memory.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{self, Receiver, Sender};
 
 use setpoint_schemas::Position;
@@ -16,17 +18,31 @@ const CALLERS_TOGETHER_MAX: usize = 256;
 /// Bytes of one append, which the last caller's may exceed: one read of them.
 const BYTES_TOGETHER_MAX: usize = READ_BYTES_MAX;
 
+/// Bytes that wait at once: eight appends. Beyond this the log is away or overrun, and whoever asks
+/// is better told so than left to wait.
+const BYTES_WAITING_MAX: usize = 8 * BYTES_TOGETHER_MAX;
+
 /// What became of a caller's entries.
 pub type Appended = Result<Vec<Position>, AppendError>;
+
+/// A caller.
+pub trait Caller: Send + 'static {
+    /// Whether it still waits.
+    fn waits(&self) -> bool;
+    /// Tells it what became of its entries; on the appender's thread, so this must not wait. A caller
+    /// that is dropped untold learns that nobody appends.
+    fn tell(self: Box<Self>, appended: Appended);
+}
 
 /// One appender for many callers, on a thread of its own, which ends when this is dropped.
 pub struct Together {
     send: Sender<Job>,
+    bytes: Arc<AtomicUsize>,
 }
 
 struct Job {
     entries: Vec<Entry>,
-    answer: Box<dyn FnOnce(Appended) + Send>,
+    caller: Box<dyn Caller>,
 }
 
 impl Together {
@@ -36,20 +52,30 @@ impl Together {
     /// When the system gives no thread.
     pub fn by(mut appender: Box<dyn Appender>) -> std::io::Result<Together> {
         let (send, receive) = mpsc::channel();
+        let bytes = Arc::new(AtomicUsize::new(0));
+        let waiting_bytes = bytes.clone();
         let run = move || {
             while let Some(jobs) = waiting(&receive) {
+                let taken = jobs.iter().map(Job::bytes).sum();
                 append(&mut *appender, jobs);
+                waiting_bytes.fetch_sub(taken, Ordering::Relaxed);
             }
         };
         std::thread::Builder::new().name("appender".into()).spawn(run)?;
-        Ok(Together { send })
+        Ok(Together { send, bytes })
     }
 
-    /// Appends these entries, in their order, and answers when they are durable. `answer` is called
-    /// on the appender's thread and must not wait; dropped without a call, nobody appends any more.
-    pub fn append(&self, entries: Vec<Entry>, answer: impl FnOnce(Appended) + Send + 'static) {
-        // A thread that ended drops the job, and with it the answer.
-        let _ = self.send.send(Job { entries, answer: Box::new(answer) });
+    /// Appends these entries, in their order, and tells the caller when they are durable.
+    pub fn append(&self, entries: Vec<Entry>, caller: impl Caller) {
+        let job = Job { entries, caller: Box::new(caller) };
+        let bytes = job.bytes();
+        if self.bytes.fetch_add(bytes, Ordering::Relaxed) > BYTES_WAITING_MAX {
+            self.bytes.fetch_sub(bytes, Ordering::Relaxed);
+            let full = LogError::transient("append", "too much waits for the log already");
+            return job.caller.tell(Err(full.into()));
+        }
+        // A thread that ended drops the job, and with it the caller.
+        let _ = self.send.send(job);
     }
 }
 
@@ -67,10 +93,10 @@ fn waiting(receive: &Receiver<Job>) -> Option<Vec<Job>> {
 
 fn append(appender: &mut dyn Appender, jobs: Vec<Job>) {
     let mut sound = Vec::with_capacity(jobs.len());
-    for job in jobs {
+    for job in jobs.into_iter().filter(|job| job.caller.waits()) {
         match job.entries.iter().try_for_each(Entry::check) {
             Ok(()) => sound.push(job),
-            Err(error) => (job.answer)(Err(error)),
+            Err(error) => job.caller.tell(Err(error)),
         }
     }
     if sound.len() <= 1 {
@@ -80,15 +106,15 @@ fn append(appender: &mut dyn Appender, jobs: Vec<Job>) {
     match appender.append(all) {
         Ok(positions) => {
             let mut positions = positions.into_iter();
-            for Job { entries, answer } in sound {
-                answer(Ok(positions.by_ref().take(entries.len()).collect()));
+            for Job { entries, caller } in sound {
+                caller.tell(Ok(positions.by_ref().take(entries.len()).collect()));
             }
         }
         Err(error) if error.is_passing() => {
             let why = chain(&error);
             for job in sound {
                 let shared = LogError::transient("append together with others", why.clone());
-                (job.answer)(Err(shared.into()));
+                job.caller.tell(Err(shared.into()));
             }
         }
         // Somebody's entries are refused for good. What of the others stands on the log already is
@@ -97,8 +123,8 @@ fn append(appender: &mut dyn Appender, jobs: Vec<Job>) {
     }
 }
 
-fn append_alone(appender: &mut dyn Appender, Job { entries, answer }: Job) {
-    answer(appender.append(entries));
+fn append_alone(appender: &mut dyn Appender, Job { entries, caller }: Job) {
+    caller.tell(appender.append(entries));
 }
 
 impl Job {
@@ -160,6 +186,25 @@ mod tests {
         }
     }
 
+    /// One that waits, or has hung up.
+    struct Asker {
+        waits: bool,
+        place: usize,
+        told: Sender<(usize, String)>,
+    }
+
+    impl Caller for Asker {
+        fn waits(&self) -> bool {
+            self.waits
+        }
+
+        fn tell(self: Box<Self>, appended: Appended) {
+            let offsets = |all: Vec<Position>| all.iter().map(|p| p.offset).collect::<Vec<_>>();
+            let told = appended.map(offsets).map_or_else(|e| chain(&e), |o| format!("{o:?}"));
+            let _ = self.told.send((self.place, told));
+        }
+    }
+
     fn entry(key: &str) -> Entry {
         let (topic, partition_key, headers) = (Topic::Requests, Vec::new(), Vec::new());
         Entry { topic, key: key.into(), partition_key, value: Some(Vec::new()), headers }
@@ -172,12 +217,8 @@ mod tests {
         let together = Together::by(Box::new(book.clone())).expect("a thread");
         let (send, answers) = mpsc::channel();
         let ask = |place: usize, entries: Vec<Entry>| {
-            let send = send.clone();
-            together.append(entries, move |result| {
-                let offsets = |all: Vec<Position>| all.iter().map(|p| p.offset).collect::<Vec<_>>();
-                let told = result.map(offsets).map_or_else(|e| chain(&e), |o| format!("{o:?}"));
-                let _ = send.send((place, told));
-            });
+            let waits = entries.iter().all(|entry| entry.key != b"gone");
+            together.append(entries, Asker { waits, place, told: send.clone() });
         };
         ask(0, vec![entry("A")]);
         while book.sizes.lock().expect("nobody panicked").is_empty() {
@@ -186,7 +227,8 @@ mod tests {
         others.iter().enumerate().for_each(|(place, entries)| ask(place + 1, entries.to_vec()));
         *book.open.0.lock().expect("nobody panicked") = true;
         book.open.1.notify_all();
-        let mut told: Vec<(usize, String)> = answers.iter().take(others.len() + 1).collect();
+        drop((together, send));
+        let mut told: Vec<(usize, String)> = answers.iter().collect();
         told.sort();
         let sizes = book.sizes.lock().expect("nobody panicked").clone();
         (told.into_iter().map(|(_, told)| told).collect(), sizes)
@@ -197,6 +239,26 @@ mod tests {
         let (told, sizes) = check(&[&[entry("B"), entry("C")], &[entry("D")], &[]]);
         assert_eq!(told, ["[65]", "[66, 67]", "[68]", "[]"]);
         assert_eq!(sizes, [1, 3]);
+    }
+
+    #[test]
+    fn what_nobody_waits_for_any_more_is_not_appended() {
+        let (told, sizes) = check(&[&[entry("gone")], &[entry("B")], &[entry("C")]]);
+        assert_eq!(
+            (told, sizes),
+            (["[65]", "[66]", "[67]"].map(str::to_owned).to_vec(), vec![1, 2])
+        );
+    }
+
+    #[test]
+    fn more_than_may_wait_is_told_at_once() {
+        let large = Entry { value: Some(vec![0; 4_000_000]), ..entry("B") };
+        let many = vec![large; 9];
+        let (told, sizes) = check(&[&many, &many, &[entry("C")]]);
+        assert_eq!(told[1], format!("{:?}", [66; 9]));
+        assert_eq!(told[2], told[1]);
+        assert!(told[3].contains("too much waits"), "{}", told[3]);
+        assert_eq!(sizes, [1, 9, 9]);
     }
 
     #[test]

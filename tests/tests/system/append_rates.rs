@@ -6,7 +6,7 @@ use std::sync::{Mutex, mpsc};
 use std::time::{Duration, Instant};
 
 use setpoint_ingest::entry::Writer;
-use setpoint_ingest::{AppenderKind, Entry, Log, Together};
+use setpoint_ingest::{Appended, AppenderKind, Caller, Entry, Log, Together};
 use setpoint_ingest_embedded::EmbeddedLog;
 use setpoint_ingest_kafka::KafkaLog;
 use setpoint_ingest_kafka::testing::Kafka;
@@ -39,6 +39,19 @@ fn callers_of_kafka_share_its_round_trips() {
     gains("Apache Kafka", &log);
 }
 
+/// A thread that waits.
+struct Waiting(mpsc::Sender<Appended>);
+
+impl Caller for Waiting {
+    fn waits(&self) -> bool {
+        true
+    }
+
+    fn tell(self: Box<Self>, appended: Appended) {
+        self.0.send(appended).expect("it waits");
+    }
+}
+
 fn gains(name: &str, log: &dyn Log) {
     let shared = || log.appender(AppenderKind::Shared).expect("an appender");
     let mut last = (0.0, 0.0);
@@ -51,7 +64,7 @@ fn gains(name: &str, log: &dyn Log) {
         let together = Together::by(shared()).expect("a thread");
         let shared = rate(writers, || {
             let (send, answer) = mpsc::channel();
-            together.append(vec![entry()], move |result| drop(send.send(result)));
+            together.append(vec![entry()], Waiting(send));
             answer.recv().expect("an answer").expect("it is appended");
         });
         println!("{name}, {writers} writers: {apart:.0}/s one by one, {shared:.0}/s together");

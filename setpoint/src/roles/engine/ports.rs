@@ -7,7 +7,7 @@ use setpoint_api::ports::{
     Foreseen, Observations, PortError, PortFuture, Requests, SubmitError, Verdict,
 };
 use setpoint_ingest::entry::Writer;
-use setpoint_ingest::{AppendError, Decoder, Entry, LogRecord, Together};
+use setpoint_ingest::{AppendError, Appended, Caller, Decoder, Entry, LogRecord, Together};
 use setpoint_schemas::avro::Codec;
 use setpoint_schemas::{
     Lease, NodeName, NodeRecord, NodeReport, Position, REQUEST_BYTES_MAX, Request, UsageSample,
@@ -34,8 +34,7 @@ impl Inbox {
     /// Appends, together with what others append just now, and waits until it is durable.
     pub(super) async fn append(&self, entries: Vec<Entry>) -> Result<Vec<Position>, AppendFailure> {
         let (send, appended) = oneshot::channel();
-        // A caller who hung up does not need the answer.
-        self.together.append(entries, |result| drop(send.send(result)));
+        self.together.append(entries, Waiting(send));
         match appended.await {
             Ok(Ok(positions)) => Ok(positions),
             Ok(Err(AppendError::TooLarge { bytes, bytes_max, .. })) => {
@@ -52,6 +51,20 @@ impl Inbox {
         let entries = entries.map_err(PortError::Invalid)?;
         self.append(entries).await?;
         Ok(())
+    }
+}
+
+/// A call of the API that waits until its entries are durable.
+struct Waiting(oneshot::Sender<Appended>);
+
+impl Caller for Waiting {
+    fn waits(&self) -> bool {
+        !self.0.is_closed()
+    }
+
+    fn tell(self: Box<Self>, appended: Appended) {
+        // One who hung up just now does not need the answer.
+        let _ = self.0.send(appended);
     }
 }
 
