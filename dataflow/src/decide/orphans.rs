@@ -4,6 +4,8 @@
 //! that it is so and why, the node bears a condition, and the overview counts them. A snapshot is
 //! what tells them: it names all that a node has.
 
+use std::collections::BTreeSet;
+
 use setpoint_schemas::{
     Action, Cause, Condition, ConditionStatus, NodeName, NodeRecord, NodeSnapshot, PodUid,
 };
@@ -21,9 +23,10 @@ impl<V: Views> Turn<'_, V> {
         let is_placed = |uid: &PodUid| self.state.pod_by_uid(uid).is_some_and(|p| p.node == node);
         let strays: Vec<PodUid> =
             snapshot.uids.iter().filter(|uid| !is_placed(uid)).cloned().collect();
+        let present: BTreeSet<&PodUid> = snapshot.uids.iter().collect();
         let is_over = |orphan: &&Orphan| {
             let row = &orphan.row;
-            is_later(row, snapshot) && !snapshot.uids.contains(&row.uid)
+            is_later(row, snapshot) && !present.contains(&row.uid)
         };
         let over = self.state.orphans.of(&snapshot.node).filter(is_over);
         let over: Vec<PodUid> = over.map(|orphan| orphan.row.uid.clone()).collect();

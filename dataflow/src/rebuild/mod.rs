@@ -8,7 +8,7 @@
 mod observed;
 mod workloads;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use setpoint_rules::pacing::Bucket;
 use setpoint_schemas::{
@@ -77,14 +77,12 @@ pub(crate) fn rows(policy: &Policy, compacted: Compacted) -> Result<Rows, Restor
     }
     let mut pods = observed::join(&nodes, compacted.placements, &compacted.observed);
     let remains = observed::remains(&nodes, &pods, &compacted.observed);
-    let unheard: BTreeSet<NodeName> = pods
-        .iter()
-        .map(|pod| pod.placement.node.clone())
-        .filter(|node| !nodes.contains_key(node))
-        .collect();
-    for node in unheard {
-        let Some(pod) = pods.iter().find(|pod| pod.placement.node == node) else { continue };
-        let cause = cause(pod.position, format!("node {node} is named by a placement only"));
+    let mut unheard: BTreeMap<NodeName, Position> = BTreeMap::new();
+    for pod in pods.iter().filter(|pod| !nodes.contains_key(&pod.placement.node)) {
+        unheard.entry(pod.placement.node.clone()).or_insert(pod.position);
+    }
+    for (node, position) in unheard {
+        let cause = cause(position, format!("node {node} is named by a placement only"));
         if let Some(record) = nameless(&node) {
             nodes.insert(node, node_row(record, NodeStatus::default(), time_ms, cause));
         }

@@ -1,6 +1,6 @@
 //! The pods that are still there: placements joined with the latest observations and snapshots.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use setpoint_schemas::{
     Cause, Input, NodeName, NodeSnapshot, Placement, PodObserved, PodPhase, PodUid, Position,
@@ -29,13 +29,17 @@ pub(super) fn join(
     observed: &[Sourced],
 ) -> Vec<Present> {
     let (latest, snapshots) = sorted_out(nodes, observed);
+    let has = |snapshot: &&NodeSnapshot| snapshot.uids.iter().cloned().collect();
+    let has: HashMap<NodeName, HashSet<PodUid>> =
+        snapshots.iter().map(|(node, snapshot)| (node.clone(), has(snapshot))).collect();
     let mut present: Vec<Present> = placements
         .into_iter()
         .filter_map(|placed| {
             let Placed { placement, position, withdrawn } = placed;
             let said = latest.get(&placement.uid).filter(|(pod, _)| pod.node == placement.node);
             let snapshot = snapshots.get(&placement.node);
-            let absent = snapshot.is_some_and(|s| is_absent(s, &placement.uid, said));
+            let is_there = has.get(&placement.node).is_some_and(|h| h.contains(&placement.uid));
+            let absent = snapshot.is_some_and(|s| !is_there && is_newest(s, said));
             let gone = absent || said.is_some_and(|(pod, _)| pod.phase == PodPhase::Gone);
             // With a node that was removed its pods are gone as well.
             if withdrawn && (gone || !nodes.contains_key(&placement.node)) {
@@ -126,10 +130,7 @@ fn newer(pod: &PodObserved, last: &PodObserved) -> bool {
     last.session != pod.session || last.sequence < pod.sequence
 }
 
-/// Whether a snapshot says that its node has nothing of a pod, and nothing newer says otherwise.
-fn is_absent(snapshot: &NodeSnapshot, uid: &PodUid, said: Option<&(PodObserved, Cause)>) -> bool {
-    let uids: BTreeSet<&PodUid> = snapshot.uids.iter().collect();
-    let older = said
-        .is_none_or(|(pod, _)| pod.session != snapshot.session || pod.sequence < snapshot.sequence);
-    older && !uids.contains(uid)
+/// Whether nothing newer than a snapshot was said of a pod.
+fn is_newest(snapshot: &NodeSnapshot, said: Option<&(PodObserved, Cause)>) -> bool {
+    said.is_none_or(|(pod, _)| pod.session != snapshot.session || pod.sequence < snapshot.sequence)
 }

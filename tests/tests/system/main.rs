@@ -36,6 +36,7 @@ mod schema_registry;
 mod settled;
 mod stopped;
 
+mod burial;
 mod recovery_checkpoint;
 mod recovery_kill;
 mod recovery_rules;
