@@ -10,15 +10,13 @@ use tokio::sync::Semaphore;
 use crate::kinds::Catalogue;
 use crate::model::ReadModel;
 use crate::ports::{Explain, Gate, LogReads, Observations, Requests};
+use crate::routes::Room;
 use crate::seal::Sealer;
 
 /// Watches at once. Each costs a few kilobytes and a wake-up an epoch of its kind.
 const WATCHES_MAX: usize = 10_000;
 /// Long polls of placements at once: one a node, and as many again that just ended.
 const POLLS_MAX: usize = 20_000;
-/// Writes at once; with the bound of a body this bounds the memory of bodies to 2 GiB, and in
-/// practice far below, since a body is seldom above a few kilobytes.
-const WRITES_MAX: usize = 256;
 
 /// The components that the binary brings.
 pub struct Parts {
@@ -54,7 +52,8 @@ pub(crate) struct Shared {
     pub(crate) catalogue: Catalogue,
     pub(crate) watches: Arc<Semaphore>,
     pub(crate) polls: Semaphore,
-    pub(crate) writes: Semaphore,
+    pub(crate) clients: Room,
+    pub(crate) nodes: Room,
     /// Different in each life of each server; before the count in a request's id.
     life: String,
     asked: AtomicU64,
@@ -71,7 +70,8 @@ impl ApiState {
             catalogue,
             watches: Arc::new(Semaphore::new(WATCHES_MAX)),
             polls: Semaphore::new(POLLS_MAX),
-            writes: Semaphore::new(WRITES_MAX),
+            clients: Room::of_clients(),
+            nodes: Room::of_nodes(),
             life: format!("{started:x}-{:x}", std::process::id()),
             asked: AtomicU64::new(0),
         }))

@@ -13,7 +13,7 @@ use serde::de::DeserializeOwned;
 use setpoint_schemas::{Lease, NodeName, NodeRecord, NodeReport, UsageSample};
 
 use super::access::node_only;
-use super::guard::{REPORT_BODY_BYTES_MAX, body_of};
+use super::room::{REPORT_BODY_BYTES_MAX, Stay};
 use super::{Params, Shared, answer};
 use crate::auth::Actor;
 use crate::status::ApiError;
@@ -31,7 +31,7 @@ pub(crate) async fn register(
     body: Body,
 ) -> Done {
     let node = node_of(&node, &actor)?;
-    let record: NodeRecord = read(body).await?;
+    let (record, _stay): (NodeRecord, _) = read(&app, &node, body).await?;
     same(&node, [&record.node])?;
     app.state.parts.observations.node(record).await?;
     Ok(StatusCode::NO_CONTENT)
@@ -45,7 +45,7 @@ pub(crate) async fn lease(
     body: Body,
 ) -> Done {
     let node = node_of(&node, &actor)?;
-    let lease: Lease = read(body).await?;
+    let (lease, _stay): (Lease, _) = read(&app, &node, body).await?;
     same(&node, [&lease.node])?;
     app.state.parts.observations.lease(lease).await?;
     Ok(StatusCode::NO_CONTENT)
@@ -59,7 +59,7 @@ pub(crate) async fn pods(
     body: Body,
 ) -> Done {
     let node = node_of(&node, &actor)?;
-    let report: NodeReport = read(body).await?;
+    let (report, _stay): (NodeReport, _) = read(&app, &node, body).await?;
     let observed = report.observed.iter().map(|observed| &observed.node);
     same(&node, observed.chain(report.snapshot.iter().map(|snapshot| &snapshot.node)))?;
     app.state.parts.observations.pods(node, report).await?;
@@ -74,7 +74,7 @@ pub(crate) async fn usage(
     body: Body,
 ) -> Done {
     let node = node_of(&node, &actor)?;
-    let samples: Vec<UsageSample> = read(body).await?;
+    let (samples, _stay): (Vec<UsageSample>, _) = read(&app, &node, body).await?;
     same(&node, samples.iter().map(|sample| &sample.node))?;
     app.state.parts.observations.usage(node, samples).await?;
     Ok(StatusCode::NO_CONTENT)
@@ -124,10 +124,16 @@ fn same<'a>(
     }
 }
 
-async fn read<T: DeserializeOwned>(body: Body) -> Result<T, ApiError> {
-    let bytes = body_of(body, REPORT_BODY_BYTES_MAX).await?;
+/// What the body says, and the node's place in the room while it is worked on.
+async fn read<'a, T: DeserializeOwned>(
+    app: &'a Shared,
+    node: &NodeName,
+    body: Body,
+) -> Result<(T, Stay<'a>), ApiError> {
+    let stay = app.state.nodes.enter(node.as_str(), body, REPORT_BODY_BYTES_MAX).await?;
     let wrong = |error: serde_json::Error| {
         ApiError::bad_request(format!("the body does not read: {error}"))
     };
-    serde_json::from_slice(&bytes).map_err(wrong)
+    let said = serde_json::from_slice(&stay.body).map_err(wrong)?;
+    Ok((said, stay))
 }

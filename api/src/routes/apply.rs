@@ -13,8 +13,8 @@ use setpoint_schemas::{RequestItem, Resource, ResourceKey, Verb};
 
 use super::access::admin_only;
 use super::foresee::foresee;
-use super::guard::{REQUEST_BODY_BYTES_MAX, body_of};
 use super::prepare::{Prepared, parse, prepare, text};
+use super::room::REQUEST_BODY_BYTES_MAX;
 use super::submit::submit;
 use super::write::item_of;
 use super::{Shared, answer};
@@ -75,8 +75,8 @@ pub(crate) async fn apply(
     body: Body,
 ) -> Result<Response, ApiError> {
     admin_only(&actor)?;
-    let bytes = body_of(body, REQUEST_BODY_BYTES_MAX).await?;
-    let value = parse(&headers, &bytes)?;
+    let stay = app.state.clients.enter(&actor.name, body, REQUEST_BODY_BYTES_MAX).await?;
+    let value = parse(&headers, &stay.body)?;
     // The shape only: a message of serde could quote a value of a Secret.
     let items_sound = value["items"].as_array().is_some_and(|items| !items.is_empty());
     let apply: Apply = serde_json::from_value(value).map_err(|_| {

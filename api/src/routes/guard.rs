@@ -1,31 +1,21 @@
-//! What every call passes first: who asks, whether there is room, and no panic gets out.
+//! What every call passes first: who asks, whether its body can be read, and no panic gets out.
+//!
+//! Absent: room, which is taken behind the decision whether the caller may ([`super::room`]).
 
 use std::panic::AssertUnwindSafe;
-use std::time::Duration;
 
-use axum::body::{Body, Bytes};
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use futures::{FutureExt, StreamExt};
-use setpoint_schemas::REQUEST_BYTES_MAX;
+use futures::FutureExt;
 use tracing::error;
 
 use super::Shared;
 use crate::auth::Actor;
 use crate::status::ApiError;
 
-/// A body that becomes a request: it cannot be larger than the record.
-pub(crate) const REQUEST_BODY_BYTES_MAX: usize = REQUEST_BYTES_MAX;
-/// A node's report: a snapshot of some ten thousand pods with their containers.
-pub(crate) const REPORT_BODY_BYTES_MAX: usize = 8 << 20;
-/// What of a body over its bound is read only to be dropped; a caller of more is cut off.
-const DROPPED_BYTES_MAX: usize = 256 << 20;
-/// A body that takes longer is not coming.
-const BODY_PATIENCE: Duration = Duration::from_secs(30);
-
-/// Authenticates, bounds, and turns a panic into an error.
+/// Authenticates, refuses bodies that nobody reads, and turns a panic into an error.
 pub(crate) async fn guard(State(app): State<Shared>, mut call: Request, next: Next) -> Response {
     let actor = match actor_of(&app, call.headers(), call.uri().path()) {
         Ok(actor) => actor,
@@ -33,7 +23,9 @@ pub(crate) async fn guard(State(app): State<Shared>, mut call: Request, next: Ne
     };
     call.extensions_mut().insert(actor);
     let reads = matches!(*call.method(), Method::GET | Method::HEAD);
-    let _permit = if reads { None } else { app.state.writes.acquire().await.ok() };
+    if let (false, Err(error)) = (reads, readable(call.headers())) {
+        return error.into_response();
+    }
     match AssertUnwindSafe(next.run(call)).catch_unwind().await {
         Ok(response) => response,
         Err(_) => {
@@ -44,31 +36,21 @@ pub(crate) async fn guard(State(app): State<Shared>, mut call: Request, next: Ne
     }
 }
 
-/// The whole body, within a bound and in time.
-pub(crate) async fn body_of(body: Body, max: usize) -> Result<Bytes, ApiError> {
-    let read = tokio::time::timeout(BODY_PATIENCE, bounded(body, max)).await;
-    let slow = |_| ApiError::new(StatusCode::REQUEST_TIMEOUT, "the body did not arrive in time");
-    read.map_err(slow)?
-}
-
-/// What is over the bound is read on and dropped: a caller who is cut off while it still sends
-/// learns of a broken connection, and never of the bound.
-async fn bounded(body: Body, max: usize) -> Result<Bytes, ApiError> {
-    let (mut stream, mut held, mut bytes) = (body.into_data_stream(), Vec::new(), 0_usize);
-    while let Some(part) = stream.next().await {
-        let part = part.map_err(|_| ApiError::bad_request("the body broke off"))?;
-        bytes = bytes.saturating_add(part.len());
-        match bytes {
-            _ if bytes <= max => held.extend_from_slice(&part),
-            _ if bytes <= DROPPED_BYTES_MAX => held = Vec::new(),
-            _ => break,
-        }
+/// Whether the body is of a kind that is read here; nothing of it is looked at yet.
+fn readable(headers: &HeaderMap) -> Result<(), ApiError> {
+    let text = |name| headers.get(name).map(|value| value.to_str().unwrap_or("?"));
+    let refused = |message: String| ApiError::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, message);
+    let coding = text(header::CONTENT_ENCODING).unwrap_or("identity");
+    if !coding.trim().eq_ignore_ascii_case("identity") {
+        return Err(refused(format!("the body is encoded as {coding:?}; send it as it is")));
     }
-    if bytes <= max {
-        return Ok(held.into());
+    let Some(given) = text(header::CONTENT_TYPE) else { return Ok(()) };
+    let kind = given.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    let known = ["/json", "+json", "/yaml", "+yaml", "/x-yaml"];
+    if known.iter().any(|ending| kind.ends_with(ending)) {
+        return Ok(());
     }
-    let message = format!("the body is larger than {max} bytes");
-    Err(ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, message))
+    Err(refused(format!("the body is {given:?}; JSON and YAML are understood here")))
 }
 
 fn actor_of(app: &Shared, headers: &HeaderMap, path: &str) -> Result<Actor, ApiError> {
@@ -109,6 +91,28 @@ fn is_local_authority(authority: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn bodies_of_other_kinds_are_refused_before_they_are_read() {
+        for (name, value, read) in [
+            ("content-type", "application/json", true),
+            ("content-type", "application/json; charset=utf-8", true),
+            ("content-type", "application/strategic-merge-patch+json", true),
+            ("content-type", "application/apply-patch+yaml", true),
+            ("content-type", "text/yaml", true),
+            ("content-type", "image/png", false),
+            ("content-type", "application/vnd.kubernetes.protobuf", false),
+            ("content-type", "application/x-www-form-urlencoded", false),
+            ("content-encoding", "identity", true),
+            ("content-encoding", "gzip", false),
+            ("accept", "image/png", true),
+        ] {
+            let value = value.parse().expect("a header");
+            let headers = HeaderMap::from_iter([(name.parse().expect("a name"), value)]);
+            let code = readable(&headers).map_err(|error| error.code.as_u16());
+            assert_eq!(code, if read { Ok(()) } else { Err(415) }, "{headers:?}");
+        }
+    }
 
     #[test]
     fn only_this_machine_is_local() {

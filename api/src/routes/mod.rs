@@ -1,6 +1,7 @@
 //! The routes: Kubernetes' paths, the agents' paths, our own verbs, health.
 
 mod guard;
+mod room;
 mod params;
 mod access;
 
@@ -33,11 +34,15 @@ use axum::routing::{any, get, post, put};
 use axum::{Extension, extract::Query};
 use tokio_util::sync::CancellationToken;
 
+use access::Act;
+use room::REQUEST_BODY_BYTES_MAX;
+
 use crate::auth::{Actor, Tokens};
 use crate::status::ApiError;
 use crate::target::Target;
 
 pub(crate) use params::Params;
+pub(crate) use room::Room;
 
 /// A server: its state, who may call, and whether it closes.
 pub(crate) struct App {
@@ -106,11 +111,26 @@ async fn kubernetes(
         return Ok(answer);
     }
     let target = Target::parse(uri.path()).ok_or_else(ApiError::no_such_path)?;
-    let body = guard::body_of(body, guard::REQUEST_BODY_BYTES_MAX).await?;
-    let call = Call { app, actor, target, params, headers, body };
+    let act = match method {
+        Method::GET => Act::Read,
+        Method::POST | Method::PUT | Method::PATCH | Method::DELETE => Act::Write,
+        _ => return Err(ApiError::method_not_allowed()),
+    };
+    let mut call = Call { app: app.clone(), actor, target, params, headers, body: Bytes::new() };
     if call.target.group.is_empty() && call.target.plural == "events" {
         return events::list(call);
     }
+    let kind = call.kind()?;
+    call.allow(act, &kind)?;
+    // From here on the caller may: only now its body is waited for, and only then it has a turn.
+    let stay = match act {
+        Act::Read => None,
+        Act::Write => {
+            let clients = &app.state.clients;
+            Some(clients.enter(&call.actor.name, body, REQUEST_BODY_BYTES_MAX).await?)
+        }
+    };
+    call.body = stay.as_ref().map_or_else(Bytes::new, |stay| stay.body.clone());
     let collection = call.target.name.is_empty();
     match method {
         Method::GET if call.target.subresource == "scale" => scale::get(&call),

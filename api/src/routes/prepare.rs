@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, header};
 use serde_json::{Map, Value, json};
 use setpoint_schemas::{Namespace, ResourceName, strip_server_fields};
 
@@ -29,10 +29,6 @@ pub(crate) struct Prepared {
 pub(crate) fn parse(headers: &HeaderMap, body: &[u8]) -> Result<Value, ApiError> {
     let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
     let kind = kind.unwrap_or("application/json");
-    if kind.contains("protobuf") {
-        let message = "the body is protocol buffers; JSON and YAML are understood here";
-        return Err(ApiError::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, message));
-    }
     // No serde message is passed on: it may quote a Secret's value.
     let wrong = |what: &str, line: usize, column: usize| {
         ApiError::bad_request(format!("the body is not {what} (line {line}, column {column})"))

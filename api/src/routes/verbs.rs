@@ -9,8 +9,8 @@ use serde_json::{Value, json};
 use setpoint_schemas::{Decision, RequestItem, Verb};
 
 use super::access::{admin_only, people_only};
-use super::guard::{REQUEST_BODY_BYTES_MAX, body_of};
 use super::prepare::parse;
+use super::room::REQUEST_BODY_BYTES_MAX;
 use super::submit::submit;
 use super::{Params, Shared, answer};
 use crate::auth::Actor;
@@ -82,6 +82,7 @@ pub(crate) async fn confirm_lost(
     Query(params): Query<Params>,
 ) -> Answer {
     admin_only(&actor)?;
+    let _stay = app.state.clients.enter(&actor.name, Body::empty(), 0).await?;
     let item = item(Verb::ConfirmLost, ("v1", "Node"), "", &node, String::new());
     decide(&app, &actor, item, params.flag("force")).await
 }
@@ -95,8 +96,8 @@ pub(crate) async fn undo(
     body: Body,
 ) -> Answer {
     admin_only(&actor)?;
-    let bytes = body_of(body, REQUEST_BODY_BYTES_MAX).await?;
-    let asked = if bytes.is_empty() { json!({}) } else { parse(&headers, &bytes)? };
+    let stay = app.state.clients.enter(&actor.name, body, REQUEST_BODY_BYTES_MAX).await?;
+    let asked = if stay.body.is_empty() { json!({}) } else { parse(&headers, &stay.body)? };
     let revision = match &asked["toRevision"] {
         Value::Null => 0,
         value => value
@@ -150,6 +151,7 @@ pub(crate) async fn replay(
     Path((topic, partition, offset)): Path<(String, i32, i64)>,
 ) -> Answer {
     admin_only(&actor)?;
+    let _stay = app.state.clients.enter(&actor.name, Body::empty(), 0).await?;
     Ok(answer(app.state.parts.log.replay(topic, partition, offset).await?))
 }
 

@@ -4,6 +4,7 @@
 
 mod common;
 
+mod room;
 mod routes;
 mod watch;
 mod agent;
