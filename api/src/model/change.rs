@@ -45,6 +45,13 @@ pub struct NodeServed {
     pub last_epoch: i64,
 }
 
+impl NodeServed {
+    /// Whether it is known to be ready.
+    pub(crate) fn is_ready(&self) -> bool {
+        !self.lost && self.doubt.is_none() && self.record.is_ready()
+    }
+}
+
 /// A pod that waits for a place.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WaitingPod {

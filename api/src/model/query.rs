@@ -38,6 +38,8 @@ pub struct Summary {
     pub nodes: usize,
     /// Those of them whose lease ran out.
     pub nodes_lost: usize,
+    /// Those that are known and not ready, the lost ones among them.
+    pub nodes_not_ready: usize,
     /// Pods that have a place.
     pub placed: usize,
     /// Those of them that are ready.
@@ -119,6 +121,11 @@ impl ReadModel {
     /// A pod as it was observed last.
     pub fn observed(&self, uid: &PodUid) -> Option<Arc<PodObserved>> {
         self.read().pods.parts(uid)?.observed.clone()
+    }
+
+    /// The node that a pod is placed on, or stops on after its placement was withdrawn.
+    pub(crate) fn node_of(&self, uid: &PodUid) -> Option<NodeName> {
+        Some(self.read().pods.parts(uid)?.placement.as_ref()?.node.clone())
     }
 
     /// How a pod stands, in a sentence; `None` when it is not there.
@@ -213,6 +220,7 @@ impl ReadModel {
             ready: is_current,
             nodes: inner.nodes.len(),
             nodes_lost: inner.nodes.values().filter(|node| node.lost).count(),
+            nodes_not_ready: inner.nodes.values().filter(|node| !node.is_ready()).count(),
             placed: 0,
             pods_ready: 0,
             waiting: 0,

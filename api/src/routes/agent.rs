@@ -1,6 +1,6 @@
 //! What agents say and ask: their node, their lease, their pods, their usage, their placements.
 //!
-//! Guarantee: a node speaks only for itself; a placement list is complete or not given.
+//! Guarantee: a node speaks only for itself and of no other's pods; a placement list is complete or not given.
 
 use std::time::Duration;
 
@@ -13,6 +13,7 @@ use serde::de::DeserializeOwned;
 use setpoint_schemas::{Lease, NodeName, NodeRecord, NodeReport, UsageSample};
 
 use super::access::node_only;
+use super::heard::{possible, without_others};
 use super::room::{REPORT_BODY_BYTES_MAX, Stay};
 use super::{Params, Shared, answer};
 use crate::auth::Actor;
@@ -47,11 +48,13 @@ pub(crate) async fn lease(
     let node = node_of(&node, &actor)?;
     let (lease, _stay): (Lease, _) = read(&app, &node, body).await?;
     same(&node, [&lease.node])?;
+    possible(&node, lease.sequence, lease.time_ms)?;
     app.state.parts.observations.lease(lease).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// `POST /nodes/{node}/pods`.
+/// `POST /nodes/{node}/pods`. Of a report that speaks of another node's pods the rest is taken; the
+/// answer is 422 and names them.
 pub(crate) async fn pods(
     State(app): State<Shared>,
     Extension(actor): Extension<Actor>,
@@ -59,11 +62,19 @@ pub(crate) async fn pods(
     body: Body,
 ) -> Done {
     let node = node_of(&node, &actor)?;
-    let (report, _stay): (NodeReport, _) = read(&app, &node, body).await?;
+    let (mut report, _stay): (NodeReport, _) = read(&app, &node, body).await?;
     let observed = report.observed.iter().map(|observed| &observed.node);
     same(&node, observed.chain(report.snapshot.iter().map(|snapshot| &snapshot.node)))?;
-    app.state.parts.observations.pods(node, report).await?;
-    Ok(StatusCode::NO_CONTENT)
+    let numbers = report.observed.iter().map(|pod| (pod.sequence, pod.time_ms));
+    let snapshot = report.snapshot.iter().map(|snapshot| (snapshot.sequence, snapshot.time_ms));
+    for (sequence, time_ms) in numbers.chain(snapshot) {
+        possible(&node, sequence, time_ms)?;
+    }
+    let others = without_others(&app.state.parts.model, &node, &mut report);
+    if others.is_ok() || !report.observed.is_empty() || report.snapshot.is_some() {
+        app.state.parts.observations.pods(node, report).await?;
+    }
+    others.map(|()| StatusCode::NO_CONTENT)
 }
 
 /// `POST /nodes/{node}/usage`.

@@ -19,6 +19,7 @@ mod scale;
 mod delete;
 
 mod agent;
+mod heard;
 mod apply;
 mod verbs;
 

@@ -166,7 +166,10 @@ pub(crate) async fn status(
         "fleet": app.state.parts.fleet, "version": app.state.parts.version,
         "term": summary.term, "epoch": summary.epoch, "timeMs": summary.time_ms,
         "role": summary.role, "ready": summary.ready,
-        "nodes": {"total": summary.nodes, "lost": summary.nodes_lost},
+        "nodes": {
+            "total": summary.nodes, "lost": summary.nodes_lost,
+            "notReady": summary.nodes_not_ready,
+        },
         "pods": {
             "placed": summary.placed, "ready": summary.pods_ready,
             "waiting": summary.waiting, "stopping": summary.stopping,

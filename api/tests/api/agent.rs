@@ -1,11 +1,12 @@
 //! What agents say and ask.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::common::{furnish, observed, placement, record, served, server};
 use serde_json::json;
 use setpoint_api::Change;
-use setpoint_schemas::{NodeName, NodeReport, PlacementList, PodUid};
+use setpoint_schemas::{ConditionStatus, NodeName, NodeReport, PlacementList, PodUid};
 
 const PLACEMENTS: &str = "/setpoint/v1/nodes/n1/placements";
 
@@ -36,6 +37,73 @@ async fn a_node_registers_reports_and_is_refused_what_is_not_its_own() {
         server.get("/api/v1/namespaces/default/pods/p").await.1["status"]["phase"],
         "Running"
     );
+}
+
+#[tokio::test]
+async fn a_node_says_nothing_of_a_pod_that_is_placed_on_another() {
+    let server = server().await;
+    furnish(&server).await;
+    let report = |pods: &[&str]| {
+        let observed = pods.iter().map(|pod| (*observed(pod, "n2", false)).clone()).collect();
+        serde_json::to_string(&NodeReport { observed, snapshot: None }).unwrap()
+    };
+    // `web-1` is placed on n1 and ready there; nobody knows where the others are placed.
+    for (pods, code, stands) in [
+        (&["orphan-1"][..], 204, "orphan-1"),
+        (&["web-1"][..], 422, "web-1"),
+        (&["web-1", "orphan-2"][..], 422, "orphan-2"),
+    ] {
+        let path = "/setpoint/v1/nodes/n2/pods";
+        let (found, answer) = server.send("POST", path, "application/json", &report(pods)).await;
+        assert_eq!(found, code, "{pods:?}: {answer}");
+        if code == 422 {
+            let message = answer["message"].as_str().unwrap();
+            assert!(message.contains("pod web-1 is placed on node n1"), "{message}");
+        }
+        let pod = server.get(&format!("/api/v1/namespaces/default/pods/{stands}")).await;
+        assert_eq!(pod.0, 200, "{stands}");
+    }
+    let ready = "/status/containerStatuses/0/ready";
+    let (_, pod) = server.get("/api/v1/namespaces/default/pods/web-1").await;
+    assert_eq!(pod.pointer(ready), Some(&json!(true)), "{pod}");
+}
+
+#[tokio::test]
+async fn numbers_that_no_session_reaches_are_refused() {
+    let server = server().await;
+    for (sequence, time_ms, code) in
+        [(0, 0, 204), (-1, 5, 422), (i64::MAX, 5, 422), (1, -1, 422), (1, i64::MAX, 422)]
+    {
+        let mut pod = (*observed("p", "n1", true)).clone();
+        (pod.sequence, pod.time_ms) = (sequence, time_ms);
+        let report = NodeReport { observed: vec![pod], snapshot: None };
+        let snapshot = json!({"observed": [], "snapshot": {"node": "n1", "session": "s1",
+            "sequence": sequence, "time_ms": time_ms, "uids": []}});
+        let lease =
+            json!({"node": "n1", "session": "s1", "sequence": sequence, "time_ms": time_ms});
+        for (path, body) in
+            [("pods", serde_json::to_value(&report).unwrap()), ("pods", snapshot), ("lease", lease)]
+        {
+            let (found, answer) = server.post(&format!("/setpoint/v1/nodes/n1/{path}"), body).await;
+            assert_eq!(found, code, "{path} {sequence} {time_ms}: {answer}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_node_that_is_not_ready_is_counted_so_though_it_is_not_lost() {
+    let server = server().await;
+    furnish(&server).await;
+    let mut silent = (*served(record("n2"), false, 7)).clone();
+    silent.doubt = Some("nobody is heard".to_owned());
+    let mut unready = record("n3");
+    unready.conditions[0].status = ConditionStatus::False;
+    for node in [Arc::new(silent), served(unready, false, 7), served(record("n4"), true, 7)] {
+        let name = node.record.node.clone();
+        server.leader.commit(|_| vec![Change::Node(name, Some(node))]);
+    }
+    let (_, status) = server.get("/setpoint/v1/status").await;
+    assert_eq!(status["nodes"], json!({"total": 4, "lost": 1, "notReady": 3}));
 }
 
 #[tokio::test]
