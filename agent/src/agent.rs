@@ -77,7 +77,7 @@ pub async fn run(
     let hearers = Hearers { desired: desired.0, whose: whose.0 };
     let registrations = latest::channel(0);
     let ties = Ties { health: health.1, whose: whose.1.clone(), registrations: registrations.0 };
-    let tasks = surroundings.spawn(guard, hearers, ties, (reports.clone(), registrations.1));
+    let mut tasks = surroundings.spawn(guard, hearers, ties, (reports.clone(), registrations.1));
     let mut node = NodeLoop {
         actuator: actuator.clone(),
         dispatcher,
@@ -88,6 +88,7 @@ pub async fn run(
     let by = tokio::select! {
         () = node.run(options.intervals.observe, &shutdown) => None,
         by = taken(whose.1) => Some(by),
+        why = broken(&mut tasks) => return Err(AgentError::Broken { why }),
     };
     drop(tasks);
     if let Some(by) = by {
@@ -111,6 +112,16 @@ pub(crate) async fn taken(mut whose: latest::Receiver<Whose>) -> Holder {
             std::future::pending::<()>().await;
         }
     }
+}
+
+/// Waits until a task breaks, and says how. Without it the node would be served by half an agent.
+pub(crate) async fn broken(tasks: &mut JoinSet<()>) -> String {
+    while let Some(ended) = tasks.join_next().await {
+        if let Err(error) = ended {
+            return error.to_string();
+        }
+    }
+    std::future::pending().await
 }
 
 /// What the last life knew: enough to say how it is, and nothing is done by it yet.
@@ -192,7 +203,8 @@ impl NodeLoop {
                 () = sleep(wait) => {}
                 () = hint(&mut changes, &*self.actuator) => sleep(TURN_PAUSE).await,
                 () = self.dispatcher.ended(&desired) => {}
-                _ = self.desired.changed() => {}
+                // Whoever tells us may be gone, which is no news.
+                Ok(()) = self.desired.changed() => {}
                 () = shutdown.cancelled() => {}
             }
         }

@@ -47,6 +47,13 @@ pub enum AgentError {
         /// What became of the pods that ran here.
         pods: PodsLeft,
     },
+    /// A task of the agent broke, which is a fault in it. Its pods run on; started again it finds
+    /// them.
+    #[error("a part of the agent broke: {why}; its pods run on, start it again")]
+    Broken {
+        /// What it said.
+        why: String,
+    },
     /// The settings of the client of the API cannot be used.
     #[error("failed to prepare the client of the API: {why}")]
     Client {

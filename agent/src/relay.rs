@@ -17,7 +17,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tracing::info;
 
-use crate::agent::{LAST_WORDS_MAX, taken};
+use crate::agent::{LAST_WORDS_MAX, broken, taken};
 use crate::client::Api;
 use crate::clock::now_ms;
 use crate::error::PodsLeft;
@@ -55,13 +55,14 @@ pub async fn relay(
     let heard = (record.1, whose.1.clone());
     info!(node = %options.node, session = %session.id, "the engine is watched, and nothing else");
     let started_ms = session.started_ms;
-    let tasks = spawn(&options, &api, session.id, reports.clone(), lists, heard);
+    let mut tasks = spawn(&options, &api, session.id, reports.clone(), lists, heard);
 
     let mut seen = Seen { node: record.0, started_ms, pods: BTreeMap::new(), has_listed: false };
     let by = tokio::select! {
         () = shutdown.cancelled() => None,
         by = taken(whose.1) => Some(by),
         () = seen.follow(&mut inputs, &reports, &options) => None,
+        why = broken(&mut tasks) => return Err(AgentError::Broken { why }),
     };
     drop(tasks);
     if let Some(by) = by {

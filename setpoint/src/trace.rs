@@ -14,6 +14,8 @@ pub(crate) fn start(settings: &TraceSettings) -> Result<(), Failure> {
     let lines = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_ansi(std::io::stderr().is_terminal())
+        // It would be told on stderr, by a macro that panics where stderr is closed.
+        .log_internal_errors(false)
         .with_writer(std::io::stderr);
     let started = match settings.format {
         TraceFormat::Text => lines.try_init(),

@@ -14,7 +14,7 @@ use tokio::process::{Child, Command};
 use tokio::sync::broadcast;
 use tokio::time::{sleep, timeout};
 
-use crate::disk::{self, ContainerFile, Process, RunFile, Status};
+use crate::disk::{self, ContainerFile, Process, RunFile, Status, is_damage};
 use crate::machine::now_ms;
 use crate::procfs;
 use crate::shim::{MARK, STARTED};
@@ -135,7 +135,18 @@ impl Cell {
             started_ms: 0,
             finished_ms: 0,
         };
-        match self.status()? {
+        let status = match self.status() {
+            // Of this container nothing is known; of the others everything.
+            Err(error) if is_damage(&error) => Some(Status::Failed {
+                reason: "StateDamaged".into(),
+                message: format!(
+                    "{} does not read: {error}",
+                    disk::status_path(&self.dir).display()
+                ),
+            }),
+            status => status?,
+        };
+        match status {
             None => {}
             Some(Status::Failed { reason, message }) => {
                 (seen.reason, seen.message) = (reason, message)

@@ -19,6 +19,12 @@ use std::path::{Path, PathBuf};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use setpoint_schemas::{FleetId, Namespace, PodUid, ResourceName};
+use tracing::warn;
+
+/// The generation and term of a pod whose file is damaged: below every real one.
+const UNKNOWN: i64 = -1;
+/// Kubernetes' grace period where a spec names none: nobody knows any more what this one said.
+const GRACE_UNKNOWN_MS: u64 = 30_000;
 
 /// What is written of a pod.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -113,9 +119,35 @@ impl Layout {
         self.pod(uid).join(format!("c{index}"))
     }
 
-    /// The pod's file; `None` when there is no such pod.
+    /// The pod's file; `None` when there is no such pod. One that does not read is stood in for:
+    /// its processes can be stopped, and the pod be started anew.
     pub(crate) fn read_pod(&self, uid: &PodUid) -> io::Result<Option<PodFile>> {
-        read(&self.pod(uid).join("pod.json"))
+        let dir = self.pod(uid);
+        match read(&dir.join("pod.json")) {
+            Err(error) if is_damage(&error) => {
+                warn!(%uid, %error, folder = %dir.display(), "a pod's file is damaged: by its folder");
+                self.stand_in(uid, &dir).map(Some)
+            }
+            result => result,
+        }
+    }
+
+    /// What the folder alone says of a pod: older than whatever is asked for.
+    fn stand_in(&self, uid: &PodUid, dir: &Path) -> io::Result<PodFile> {
+        let invalid = |error| io::Error::new(io::ErrorKind::InvalidInput, error);
+        let named = |index| ContainerFile { name: format!("c{index}"), image: String::new() };
+        let count = (0..).take_while(|index| dir.join(format!("c{index}")).is_dir()).count();
+        let fleet = self.root.file_name().unwrap_or_default().to_string_lossy();
+        Ok(PodFile {
+            fleet: FleetId::parse(&fleet).map_err(invalid)?,
+            uid: uid.clone(),
+            generation: UNKNOWN,
+            term: UNKNOWN,
+            namespace: Namespace::parse("default").map_err(invalid)?,
+            name: ResourceName::parse("damaged").map_err(invalid)?,
+            grace_ms: GRACE_UNKNOWN_MS,
+            containers: (0..count).map(named).collect(),
+        })
     }
 
     /// Writes the pod's file; the pod's folder is made when it is not there.
@@ -153,12 +185,21 @@ impl Layout {
     pub(crate) fn read_pods(&self) -> io::Result<Vec<PodFile>> {
         let mut pods = Vec::new();
         for entry in fs::read_dir(self.pods())? {
-            if let Some(pod) = read(&entry?.path().join("pod.json"))? {
-                pods.push(pod);
-            }
+            let folder = entry?.file_name();
+            let uid = folder.to_str().and_then(|name| name.strip_prefix("pod-"));
+            let Some(uid) = uid.and_then(|uid| PodUid::parse(uid).ok()) else {
+                warn!(?folder, "a folder among the pods is not a pod's and is left alone");
+                continue;
+            };
+            pods.extend(self.read_pod(&uid)?);
         }
         Ok(pods)
     }
+}
+
+/// The bytes of a file of ours are not what we write; the disk answers.
+pub(crate) fn is_damage(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof)
 }
 
 /// Where a container's supervisor writes how it goes.

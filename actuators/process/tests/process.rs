@@ -2,6 +2,8 @@
 
 mod rig;
 
+use std::collections::BTreeMap;
+use std::path::Path;
 use std::time::Duration;
 
 use rig::{Folder, pod, shell};
@@ -122,6 +124,64 @@ async fn output_is_kept_in_the_pods_folder() {
     let log = folder.path().join("fleet/pods/pod-loud/c0/out.log");
     assert_eq!(std::fs::read_to_string(log).expect("it is there"), "out\nerr\n");
     stop(&actuator, "loud").await;
+}
+
+/// Disks lie after a power loss. The other pods and the node do not suffer for it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pod_whose_file_is_damaged_is_told_as_unknown_and_is_stopped_or_started_anew() {
+    let folder = Folder::new();
+    let actuator = folder.actuator("fleet");
+    for uid in ["sound", "stopped", "anew"] {
+        start(&actuator, uid, vec![shell("main", "exec sleep 1000")]).await.expect("it starts");
+    }
+    let file = |uid: &str, name: &str| folder.path().join(format!("fleet/pods/pod-{uid}/{name}"));
+    let pids = ["stopped", "anew"].map(|uid| pid_of(&file(uid, "c0/status.json")));
+    std::fs::write(file("stopped", "pod.json"), "").expect("it is damaged");
+    std::fs::write(file("anew", "pod.json"), [0; 64]).expect("it is damaged");
+    std::fs::create_dir(folder.path().join("fleet/pods/lost+found")).expect("a folder of others");
+
+    let actuator = folder.actuator("fleet");
+    let seen = actuator.observe().await.expect("the node answers");
+    let generations: BTreeMap<&str, i64> =
+        seen.iter().map(|pod| (pod.uid.as_str(), pod.generation)).collect();
+    assert_eq!(generations["stopped"], -1, "nobody knows what runs there");
+    assert!(generations["sound"] >= 0, "the others are as they were");
+    stop(&actuator, "stopped").await;
+    start(&actuator, "anew", vec![shell("main", "exec sleep 1000")]).await.expect("it starts anew");
+    assert!(pids.iter().all(|pid| !rig::runs(pid)), "what ran there was stopped");
+    assert_ne!(pid_of(&file("anew", "c0/status.json")), pids[1]);
+    for uid in ["sound", "anew"] {
+        stop(&actuator, uid).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_container_whose_status_is_damaged_says_so_and_the_others_are_as_they_were() {
+    let folder = Folder::new();
+    let actuator = folder.actuator("fleet");
+    for uid in ["sound", "damaged"] {
+        start(&actuator, uid, vec![shell("main", "exec sleep 1000")]).await.expect("it starts");
+    }
+    let path = folder.path().join("fleet/pods/pod-damaged/c0/status.json");
+    let kept = std::fs::read(&path).expect("it is there");
+    std::fs::write(&path, "{").expect("it is damaged");
+    let seen = actuator.observe().await.expect("the node answers");
+    let state = |uid: &str| {
+        let pod = seen.iter().find(|pod| pod.uid.as_str() == uid).expect("it is told of");
+        (pod.containers[0].state, pod.containers[0].reason.as_str())
+    };
+    assert_eq!(state("damaged"), (ContainerState::Waiting, "StateDamaged"));
+    assert_eq!(state("sound"), (ContainerState::Running, ""));
+    std::fs::write(&path, kept).expect("it is mended");
+    for uid in ["sound", "damaged"] {
+        stop(&actuator, uid).await;
+    }
+}
+
+fn pid_of(status: &Path) -> String {
+    let text = std::fs::read_to_string(status).expect("it is there");
+    let json: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+    json.pointer("/Running/pid").unwrap_or_else(|| panic!("a pid in {text}")).to_string()
 }
 
 async fn start(

@@ -12,11 +12,12 @@ pub(crate) fn cancel_on_signal(closing: CancellationToken) {
         else {
             return;
         };
-        tokio::select! {
-            _ = terminate.recv() => info!("SIGTERM: draining"),
-            _ = interrupt.recv() => info!("SIGINT: draining"),
-            () = closing.cancelled() => {}
-        }
+        let signal = tokio::select! {
+            _ = terminate.recv() => "SIGTERM",
+            _ = interrupt.recv() => "SIGINT",
+            () = closing.cancelled() => return,
+        };
         closing.cancel();
+        info!("{signal}: draining");
     });
 }
