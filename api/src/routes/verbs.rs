@@ -1,5 +1,7 @@
 //! Our own verbs under `/setpoint/v1`: why, what was decided, what is on the log, how things stand.
 
+use std::str::FromStr;
+
 use axum::Extension;
 use axum::body::Body;
 use axum::extract::{Path, Query, State};
@@ -124,10 +126,11 @@ pub(crate) async fn history(
 pub(crate) async fn log(
     State(app): State<Shared>,
     Extension(actor): Extension<Actor>,
-    Path((topic, partition)): Path<(String, i32)>,
+    Path((topic, partition)): Path<(String, String)>,
     Query(params): Query<Params>,
 ) -> Answer {
     people_only(&actor)?;
+    let partition = number_of("partition", &partition)?;
     let from = params.number("from")?.unwrap_or(0);
     let max = limit_of(&params, "max", RECORDS_LISTED_MAX)?;
     Ok(answer(app.state.parts.log.log(topic, partition, from, max).await?))
@@ -148,9 +151,11 @@ pub(crate) async fn dead_letters(
 pub(crate) async fn replay(
     State(app): State<Shared>,
     Extension(actor): Extension<Actor>,
-    Path((topic, partition, offset)): Path<(String, i32, i64)>,
+    Path((topic, partition, offset)): Path<(String, String, String)>,
 ) -> Answer {
     admin_only(&actor)?;
+    let partition = number_of("partition", &partition)?;
+    let offset = number_of("offset", &offset)?;
     let _stay = app.state.clients.enter(&actor.name, Body::empty(), 0).await?;
     Ok(answer(app.state.parts.log.replay(topic, partition, offset).await?))
 }
@@ -212,6 +217,11 @@ fn item(
         body,
         expected_version: None,
     }
+}
+
+/// A number in the path.
+fn number_of<T: FromStr>(what: &str, text: &str) -> Result<T, ApiError> {
+    text.parse().map_err(|_| ApiError::bad_request(format!("there is no {what} {text:?}")))
 }
 
 fn limit_of(params: &Params, name: &str, max: i64) -> Result<usize, ApiError> {

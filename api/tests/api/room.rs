@@ -86,6 +86,19 @@ async fn who_may_not_is_told_before_the_body_comes() {
 }
 
 #[tokio::test]
+async fn a_path_with_an_impossible_number_is_answered_with_a_status() {
+    let server = server().await;
+    for (method, path) in [
+        ("GET", "/setpoint/v1/log/setpoint.nodes/4294967295"),
+        ("GET", "/setpoint/v1/log/setpoint.nodes/first"),
+        ("POST", "/setpoint/v1/deadletter/setpoint.nodes/0/99999999999999999999/replay"),
+    ] {
+        let (code, status) = server.send(method, path, "application/json", "").await;
+        assert_eq!((code, &status["kind"]), (400, &json!("Status")), "{path}: {status}");
+    }
+}
+
+#[tokio::test]
 async fn a_body_that_nobody_reads_is_refused_by_its_kind() {
     let server = server().await;
     let map = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a"}});

@@ -25,7 +25,7 @@ pub mod status;
 /// 7: when a hold ends, who is still silent has a whole grace period from there; nothing new is
 /// placed on a node whose lease ended under a hold; what a session says before its record is read
 /// counts once it is; tombstones of observations say nothing of the pod, and a lost node without a
-/// resource goes. 6: what is decided fits into its record: a resource that grows too large is
+/// resource goes; more than all pods, `maxUnavailable: 101%`, does not pass the door. 6: what is decided fits into its record: a resource that grows too large is
 /// refused, a history of large templates is shorter, long texts of the ledger are cut; and a patch
 /// cannot write `deletionGracePeriodSeconds` either. 5: a Node resource says whether its node is
 /// lost, and has another version then. 4: late words of a node and repeated requests change

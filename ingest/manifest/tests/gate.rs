@@ -114,6 +114,25 @@ fn values_are_held_to_what_the_api_server_holds_them_to() {
 }
 
 #[test]
+fn no_more_than_all_pods_may_be_unavailable() {
+    for (unavailable, judgement) in [
+        ("100%", "Managed apps/Deployment/default/web\n"),
+        ("200", "Managed apps/Deployment/default/web\n"),
+        (
+            "101%",
+            "web.yaml: document 1: spec.strategy.rollingUpdate.maxUnavailable: must not be greater than 100%\n",
+        ),
+    ] {
+        let spec = format!(
+            "  strategy: {{type: RollingUpdate, rollingUpdate: {{maxSurge: 200%, \
+             maxUnavailable: {unavailable}}}}}\n"
+        );
+        let found = judged(&deployment(&spec), &LoadOptions::default());
+        assert_eq!(found, judgement, "{unavailable}");
+    }
+}
+
+#[test]
 fn a_workload_needs_sound_numbers_and_a_selector_that_matches() {
     let spec = "  replicas: -1\n  strategy: {type: RollingUpdate, rollingUpdate: {maxSurge: 0, \
                 maxUnavailable: 0%}}\n  progressDeadlineSeconds: 10\n  minReadySeconds: 10\n";

@@ -84,6 +84,14 @@ impl ApiError {
     pub(crate) fn during(self, what: impl Into<String>) -> Failure {
         let failure = Failure::new(what);
         match &self {
+            ApiError::Unreachable { server, source }
+                if innermost(source).contains("certificate") =>
+            {
+                failure.at(server.as_str(), innermost(source)).remedy(
+                    "name the certificate that signed the server's with --ca, or reach the server \
+                     by a name that stands in its certificate",
+                )
+            }
             ApiError::Unreachable { server, source } => failure
                 .at(server.as_str(), innermost(source))
                 .remedy("start an engine with `setpoint up`, or name another with --server"),
@@ -98,7 +106,10 @@ impl ApiError {
                     });
                 match code {
                     401 => failure.remedy("show a token: SETPOINT_CLIENT__TOKEN or --token-file"),
-                    403 => failure.remedy("use a token whose role allows this"),
+                    // Other things are forbidden to everyone, such as deleting the namespace `default`.
+                    403 if message.contains(" role ") => {
+                        failure.remedy("use a token whose role allows this")
+                    }
                     _ => failure,
                 }
             }

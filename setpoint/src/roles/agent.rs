@@ -53,8 +53,7 @@ pub(crate) async fn serve(settings: Settings, closing: CancellationToken) -> any
 /// The folder of a node's agent, made when it is not there.
 fn state(settings: &Settings, node: &NodeName) -> anyhow::Result<PathBuf> {
     let state = settings.data_dir.join("agents").join(node.as_str());
-    std::fs::create_dir_all(&state)
-        .with_context(|| format!("failed to make {}", state.display()))?;
+    super::data_folder(&state).with_context(|| format!("failed to make {}", state.display()))?;
     Ok(state)
 }
 

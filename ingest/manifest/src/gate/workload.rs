@@ -61,6 +61,10 @@ fn strategy(checker: &mut Checker, at: &Cursor<'_>, kinds: &[&str]) {
     let (surge, unavailable) = (rolling.field("maxSurge"), rolling.field("maxUnavailable"));
     let amounts = (amount(checker, &surge), amount(checker, &unavailable));
     let absent_is_zero = at.path.as_str().ends_with("updateStrategy");
+    // As many pods as there are is all that there is to miss; a surge may be any.
+    if amounts.1.is_some_and(|amount| unavailable.value.is_string() && amount > 100) {
+        checker.refuse(&unavailable, "must not be greater than 100%");
+    }
     let zero = |amount: Option<i64>, at: &Cursor<'_>| match amount {
         Some(amount) => amount == 0,
         None => at.value.is_null() && absent_is_zero && at.path.as_str().ends_with("maxSurge"),

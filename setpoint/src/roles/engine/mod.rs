@@ -57,7 +57,7 @@ pub fn run(settings: Settings) -> anyhow::Result<()> {
 /// Whatever keeps it from running.
 pub(crate) async fn serve(settings: Settings, closing: CancellationToken) -> anyhow::Result<()> {
     let data = &settings.data_dir;
-    std::fs::create_dir_all(data).with_context(|| format!("failed to make {}", data.display()))?;
+    super::data_folder(data).with_context(|| format!("failed to make {}", data.display()))?;
     let wire = wire::open(&settings.log.schema_registry)?;
     let log = open::log(&settings, &closing)?;
     log.ensure_topics().context("failed to make the topics")?;
