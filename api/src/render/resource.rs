@@ -48,19 +48,25 @@ pub(crate) fn body_of(resource: &Resource) -> Value {
     object
 }
 
-/// `managedFields`, as far as ownership is known: one entry a manager.
+/// `managedFields`, as far as ownership is known: one entry a manager. Who scaled is
+/// one who updated the subresource.
 fn managed_fields(resource: &Resource) -> Vec<Value> {
     let managers: Value = serde_json::from_str(&resource.managers).unwrap_or_default();
     let managers = managers.as_object().into_iter().flatten();
     managers
         .map(|(manager, pointers)| {
-            json!({
-                "manager": manager,
-                "operation": "Apply",
+            let scaler = manager.strip_suffix("/scale");
+            let mut entry = json!({
+                "manager": scaler.unwrap_or(manager),
+                "operation": if scaler.is_some() { "Update" } else { "Apply" },
                 "apiVersion": resource.api_version,
                 "fieldsType": "FieldsV1",
                 "fieldsV1": fields_of(pointers),
-            })
+            });
+            if scaler.is_some() {
+                entry["subresource"] = json!("scale");
+            }
+            entry
         })
         .collect()
 }

@@ -153,13 +153,14 @@ async fn patch_object(
 async fn apply(call: &Call, kind: &KindInfo, object: Value) -> Result<Response, ApiError> {
     held_against(kind, &object)?;
     let entry = find(call, kind).ok();
-    let prepared = call.prepare(object, entry.as_ref())?;
+    let mut prepared = call.prepare(object, entry.as_ref())?;
     let code = if entry.is_some() { StatusCode::OK } else { StatusCode::CREATED };
     let item = item_of(&prepared, Verb::Apply, prepared.version);
     if call.params.dry_run() {
         return dry(call, code, &prepared, item).await;
     }
-    call.submit_one(kind, item).await?;
+    let told = call.submit_one(kind, item).await?.message;
+    prepared.warnings.extend(Some(told).filter(|told| !told.is_empty()));
     Ok(written(call, &prepared, code))
 }
 

@@ -29,8 +29,8 @@ pub struct Owned {
 /// What is to become of the resource.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Outcome {
-    /// It is to be this.
-    Put(Owned),
+    /// It is to be this, and this is told to who asked; empty for nothing.
+    Put(Owned, String),
     /// It is to go.
     Gone,
 }
@@ -93,7 +93,8 @@ fn applied(
         Ok(done) => {
             let mut object = done.object;
             identify(&mut object, &wanted);
-            checked(item, Owned { object, managers: done.managers })
+            let told: Vec<String> = done.taken_back.iter().map(taken_back).collect();
+            checked(item, Owned { object, managers: done.managers }, told.join(", "))
         }
         Err(conflicts) => {
             let list: Vec<String> = conflicts
@@ -119,15 +120,24 @@ fn written(present: &Owned, item: &RequestItem, manager: &str) -> Result<Outcome
         Verb::MergePatch => setpoint_patch::merge(&mut object, &change),
         Verb::StrategicMergePatch => setpoint_patch::strategic(&mut object, &change)
             .map_err(|error| invalid(item, &error.to_string()))?,
-        Verb::JsonPatch => setpoint_patch::operations(&mut object, &change)
+        Verb::JsonPatch | Verb::RolloutUndo => setpoint_patch::operations(&mut object, &change)
             .map_err(|error| invalid(item, &error.to_string()))?,
         _ => object = change,
     }
     let mut object = strip(object);
     identify(&mut object, &present.object);
     ownable(item, &object)?;
-    let managers = ownership::own(&present.object, &object, present.managers.clone(), manager);
-    checked(item, Owned { object, managers })
+    let managers = present.managers.clone();
+    let managers = match (item.verb, item.subresource.as_str()) {
+        (Verb::RolloutUndo, _) => ownership::restored(&object, managers, manager),
+        (_, "scale") => ownership::scaled(&present.object, &object, managers, manager),
+        _ => ownership::own(&present.object, &object, managers, manager),
+    };
+    checked(item, Owned { object, managers }, String::new())
+}
+
+fn taken_back(field: &ownership::TakenBack) -> String {
+    format!("{} was {}, set by scale; now {}", pointer_path(&field.field), field.was, field.now)
 }
 
 fn body(item: &RequestItem) -> Result<Value, Refusal> {
@@ -175,7 +185,7 @@ fn ownable(item: &RequestItem, object: &Value) -> Result<(), Refusal> {
 }
 
 /// The last gate: what decides must be readable as what it is.
-fn checked(item: &RequestItem, owned: Owned) -> Result<Outcome, Refusal> {
+fn checked(item: &RequestItem, owned: Owned, told: String) -> Result<Outcome, Refusal> {
     if matches!(
         item.kind.as_str(),
         "Deployment" | "ReplicaSet" | "ReplicationController" | "DaemonSet"
@@ -196,7 +206,7 @@ fn checked(item: &RequestItem, owned: Owned) -> Result<Outcome, Refusal> {
             return Err(invalid(item, "spec.containers: at least one is required"));
         }
     }
-    Ok(Outcome::Put(owned))
+    Ok(Outcome::Put(owned, told))
 }
 
 fn invalid(item: &RequestItem, why: &str) -> Refusal {
@@ -227,7 +237,7 @@ mod tests {
 
     fn put(outcome: Result<Outcome, Refusal>) -> Owned {
         match outcome.expect("accepted") {
-            Outcome::Put(owned) => owned,
+            Outcome::Put(owned, _) => owned,
             Outcome::Gone => panic!("it is gone"),
         }
     }

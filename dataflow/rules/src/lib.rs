@@ -22,14 +22,15 @@ pub mod status;
 /// of this version that replays otherwise stops the engine. Raise it with every change that makes
 /// any rule decide otherwise, or the door take in another record.
 ///
-/// 7: when a hold ends, who is still silent has a whole grace period from there; nothing new is
+/// 8: an undo changes no owners, and a scale is noted beside the owner, who takes the number back by
+/// stating another. 7: when a hold ends, who is still silent has a whole grace period from there; nothing new is
 /// placed on a node whose lease ended under a hold; what a session says before its record is read
 /// counts once it is; tombstones of observations say nothing of the pod, and a lost node without a
-/// resource goes; more than all pods, `maxUnavailable: 101%`, does not pass the door. 6: what is decided fits into its record: a resource that grows too large is
+/// resource goes. 6: what is decided fits into its record: a resource that grows too large is
 /// refused, a history of large templates is shorter, long texts of the ledger are cut; and a patch
 /// cannot write `deletionGracePeriodSeconds` either. 5: a Node resource says whether its node is
 /// lost, and has another version then. 4: late words of a node and repeated requests change
 /// nothing; silence of the whole fleet is doubted; a deleted namespace goes with its last pod;
 /// updates pause between batches. 3: a Secret that kubectl applied passes the door; before, its
 /// sealed annotation set it aside. 2: the ledger tells of orphans. 1: the first.
-pub const RULES_VERSION: &str = "7";
+pub const RULES_VERSION: &str = "8";

@@ -2,6 +2,10 @@
 //! fight: a manager owns the fields that it set; what it no longer sets goes unless another
 //! manager owns it too; a field that another manager owns with another value is a conflict.
 //!
+//! Two writes say how a workload runs now, and leave to an applier what it applied: a `scale` is
+//! noted beside the number's owner, who takes it back by stating another number; an undo changes
+//! values and not owners. Decision record 0015.
+//!
 //! A list is one field here, owned whole, except that nothing is lost by it: the manifest that is
 //! applied carries the whole list. Kubernetes owns list elements singly; that is finer than what
 //! our managed kinds need so far.
@@ -20,6 +24,19 @@ pub struct Applied {
     pub object: Value,
     /// Who owns what now.
     pub managers: Managers,
+    /// What was set by scale, and is again as its applier states it.
+    pub taken_back: Vec<TakenBack>,
+}
+
+/// A field that was scaled and that its applier took back.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TakenBack {
+    /// The field, as a JSON pointer.
+    pub field: String,
+    /// What it was scaled to.
+    pub was: Value,
+    /// What it is now.
+    pub now: Value,
 }
 
 /// A field that another manager owns.
@@ -43,13 +60,22 @@ pub fn apply(
     force: bool,
 ) -> Result<Applied, Vec<Conflict>> {
     let fields = leaves(wanted);
-    let conflicts = conflicts(present, managers, &fields, manager);
+    let (scaled, conflicts): (Vec<_>, Vec<_>) =
+        conflicts(present, managers, &fields, manager).into_iter().partition(|conflict| {
+            is_scaler(&conflict.manager) && owns(managers, manager, &conflict.field)
+        });
     if !force && !conflicts.is_empty() {
         return Err(conflicts);
     }
     let mut object = present.clone();
     let mut managers = managers.clone();
-    for conflict in &conflicts {
+    let taken_back = scaled.iter().map(|conflict| TakenBack {
+        field: conflict.field.clone(),
+        was: present.pointer(&conflict.field).cloned().unwrap_or_default(),
+        now: fields.get(&conflict.field).cloned().unwrap_or_default(),
+    });
+    let taken_back = taken_back.collect();
+    for conflict in conflicts.iter().chain(&scaled) {
         if let Some(owned) = managers.get_mut(&conflict.manager) {
             owned.remove(&conflict.field);
         }
@@ -65,7 +91,7 @@ pub fn apply(
         set(&mut object, field, value);
     }
     managers.retain(|_, owned| !owned.is_empty());
-    Ok(Applied { object, managers })
+    Ok(Applied { object, managers, taken_back })
 }
 
 /// After another kind of write: the manager owns each field that the write changed, others lose
@@ -84,6 +110,53 @@ pub fn own(before: &Value, after: &Value, mut managers: Managers, manager: &str)
     managers.entry(manager.to_owned()).or_default().extend(changed);
     managers.retain(|_, owned| !owned.is_empty());
     managers
+}
+
+/// After a scale: the scaler owns what changed, beside whom it belonged to until now. An earlier
+/// scaler loses it.
+#[must_use]
+pub fn scaled(before: &Value, after: &Value, managers: Managers, manager: &str) -> Managers {
+    let mut now = own(before, after, managers.clone(), &format!("{manager}{SCALER}"));
+    let present = leaves(after);
+    for (applier, owned) in managers.into_iter().filter(|(name, _)| !is_scaler(name)) {
+        let kept = owned.into_iter().filter(|field| present.contains_key(field));
+        now.entry(applier).or_default().extend(kept);
+    }
+    now.retain(|_, owned| !owned.is_empty());
+    now
+}
+
+/// After an undo: each field stays with its owner. What comes back and belongs to nobody goes to the
+/// owner of the template's containers, or to `manager` where they have none.
+#[must_use]
+pub fn restored(after: &Value, mut managers: Managers, manager: &str) -> Managers {
+    let present = leaves(after);
+    let heir = managers.iter().find(|(_, owned)| owned.contains(CONTAINERS));
+    let heir = heir.map_or(manager, |(name, _)| name).to_owned();
+    for owned in managers.values_mut() {
+        owned.retain(|field| present.contains_key(field));
+    }
+    let in_template = present.into_keys().filter(|field| within(field, TEMPLATE));
+    let back = in_template.filter(|field| !managers.values().any(|owned| owned.contains(field)));
+    let back: BTreeSet<String> = back.collect();
+    managers.entry(heir).or_default().extend(back);
+    managers.retain(|_, owned| !owned.is_empty());
+    managers
+}
+
+/// What a scaler's name ends with, so that it is told from an applier of the same name.
+pub const SCALER: &str = "/scale";
+/// What an undo brings back.
+const TEMPLATE: &str = "/spec/template";
+/// The field that every template has, so its owner is the template's.
+const CONTAINERS: &str = "/spec/template/spec/containers";
+
+fn is_scaler(manager: &str) -> bool {
+    manager.ends_with(SCALER)
+}
+
+fn owns(managers: &Managers, manager: &str, field: &str) -> bool {
+    managers.get(manager).is_some_and(|owned| owned.contains(field))
 }
 
 /// The bytes of the paths of all fields of an object, counted without making them.
@@ -218,6 +291,37 @@ mod tests {
         assert_eq!(without.object, scaled);
         let forced = apply(&scaled, &managers, &json!({"spec": {"replicas": 3}}), "apply", true);
         assert_eq!(forced.expect("forced").object, json!({"spec": {"replicas": 3}}));
+    }
+
+    #[test]
+    fn who_applied_replicas_takes_them_back_from_a_scale_and_is_told() {
+        let one = first(&json!({"spec": {"replicas": 3}}));
+        let now = json!({"spec": {"replicas": 5}});
+        let managers = scaled(&one.object, &now, one.managers, "kubectl");
+        let again = json!({"spec": {"replicas": 3}});
+        let back = apply(&now, &managers, &again, "apply", false).expect("it was its own");
+        assert_eq!(back.object, again);
+        assert_eq!(
+            back.taken_back,
+            [TakenBack { field: "/spec/replicas".into(), was: json!(5), now: json!(3) }]
+        );
+        assert_eq!(back.managers.keys().collect::<Vec<_>>(), ["apply"]);
+        let kept = apply(&now, &managers, &json!({"spec": {}}), "apply", false).expect("left out");
+        assert_eq!(kept.object, now);
+        let stranger = apply(&now, &managers, &again, "other", false);
+        assert_eq!(stranger.expect_err("not its own").len(), 2, "the applier and the scaler");
+    }
+
+    #[test]
+    fn an_undo_changes_values_and_not_owners() {
+        let template = |image: &str| json!({"spec": {"replicas": 1, "template": {"spec": {"containers": [image]}}}});
+        let one = first(&template("v1"));
+        let two = apply(&one.object, &one.managers, &template("v2"), "apply", false).expect("ok");
+        let mut undone = template("v1");
+        undone["spec"]["template"]["spec"]["hostname"] = json!("h");
+        let managers = restored(&undone, two.managers.clone(), "setpoint");
+        let again = apply(&undone, &managers, &template("v2"), "apply", false).expect("its own");
+        assert_eq!(again, two, "and what the undo brought back goes, as it went before");
     }
 
     #[test]

@@ -25,6 +25,8 @@ pub(super) enum Change {
         resource: Arc<Resource>,
         compiled: Option<Box<Compiled>>,
         result: &'static str,
+        /// What who asked should know; empty for nothing.
+        told: String,
     },
     Gone(ResourceKey),
     Terminate(Arc<Resource>),
@@ -137,8 +139,9 @@ impl Judge<'_> {
                 overlay.insert(key.clone(), None);
                 Ok(Change::Gone(key))
             }
-            (admission::Outcome::Put(put), _) => {
-                self.consider_put(item, key, present, put, overlay)
+            (admission::Outcome::Put(put, told), _) => {
+                let change = self.consider_put(item, key, present, put, overlay)?;
+                Ok(telling(change, told))
             }
         }
     }
@@ -185,7 +188,7 @@ impl Judge<'_> {
         };
         let resource = Arc::new(resource);
         overlay.insert(key.clone(), Some(resource.clone()));
-        Ok(Change::Put { key, resource, compiled, result })
+        Ok(Change::Put { key, resource, compiled, result, told: String::new() })
     }
 
     /// A resource that is new.
@@ -251,7 +254,7 @@ impl Judge<'_> {
         let template: Value =
             serde_json::from_str(&target.template).map_err(|e| refuse(400, &e.to_string()))?;
         let patch = json!([{"op": "replace", "path": "/spec/template", "value": template}]);
-        Ok(RequestItem { verb: Verb::JsonPatch, body: patch.to_string(), ..item.clone() })
+        Ok(RequestItem { body: patch.to_string(), ..item.clone() })
     }
 }
 
@@ -296,7 +299,20 @@ fn accepted(item: &RequestItem, change: &Change) -> ItemVerdict {
         Change::Gone(_) | Change::Terminate(_) | Change::StopPod(_) => ("deleted", 200),
         Change::RestartPod(_) | Change::ConfirmLost(_) => ("configured", 200),
     };
-    ItemVerdict { key: item.key(), result, code, message: String::new() }
+    let message = match change {
+        Change::Put { told, .. } => told.clone(),
+        _ => String::new(),
+    };
+    ItemVerdict { key: item.key(), result, code, message }
+}
+
+fn telling(change: Change, told: String) -> Change {
+    match change {
+        Change::Put { key, resource, compiled, result, .. } => {
+            Change::Put { key, resource, compiled, result, told }
+        }
+        other => other,
+    }
 }
 
 /// Whether the kind's group is the one whose workloads we act on.

@@ -136,6 +136,11 @@ fn report(apply: &Apply, items: &[Item], answer: &Value, cx: &mut Context) -> Re
                 warn(format!("{}: {warning}", shown_result(result)));
             }
         }
+        if let Some(told) = Some(text(result, "/message")).filter(|told| !told.is_empty()) {
+            let subject =
+                item_of(items, result).map_or(shown_result(result), |i| i.origin.to_string());
+            warn(format!("{subject}: {told}"));
+        }
         let subject = item_of(items, result).map_or(shown_result(result), |i| shown(&i.object));
         cx.out.line(format!("{subject} {}{dry}", text(result, "/result")))?;
     }

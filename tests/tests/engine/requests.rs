@@ -48,6 +48,41 @@ fn a_record_that_repeats_a_request_is_answered_as_before_and_not_decided_again()
     assert_eq!(again.verdicts[0].items[0].code, 404);
 }
 
+/// By one who applies and forces nothing.
+fn unforced(id: &str, manager: &str, item: RequestItem) -> Input {
+    let request = manifests::request(id, vec![item]);
+    let field_manager = manager.to_owned();
+    Input::Request(Box::new(setpoint_schemas::Request { field_manager, force: false, ..request }))
+}
+
+#[test]
+fn the_tour_can_be_taken_again_after_a_scale_and_an_undo() {
+    let mut story = Story::with_nodes(&["a"]);
+    let apply = |replicas: i64, image: &str| web(replicas, image).remove(0);
+    let change = |verb: Verb, subresource: &str, body: serde_json::Value| {
+        let patch = manifests::patch(verb, ("apps/v1", "Deployment"), "default", "web", &body);
+        RequestItem { subresource: subresource.to_owned(), ..patch }
+    };
+    let undo = change(Verb::RolloutUndo, "", json!({"toRevision": 0}));
+    let scale = change(Verb::MergePatch, "scale", json!({"spec": {"replicas": 5}}));
+    let tour = [
+        ("one", "apply", apply(3, "v1"), ""),
+        ("two", "apply", apply(3, "v2"), ""),
+        ("three", "setpoint", undo, ""),
+        ("four", "kubectl", scale, ""),
+        ("five", "apply", apply(3, "v2"), "spec.replicas was 5, set by scale; now 3"),
+        ("six", "apply", apply(3, "v1"), ""),
+    ];
+    for (at, (id, manager, item, message)) in (1..).zip(tour) {
+        let outcome = story.at(at, vec![unforced(id, manager, item)]);
+        let verdict = &outcome.verdicts[0];
+        assert!(verdict.accepted, "{id}: {verdict:?}");
+        assert_eq!(verdict.items[0].message, message, "{id}");
+    }
+    let stranger = story.at(9, vec![unforced("seven", "other", apply(4, "v1"))]);
+    assert_eq!(stranger.verdicts[0].items[0].code, 409);
+}
+
 #[test]
 fn patches_never_make_a_resource_too_large_for_its_record() {
     let mut story = Story::with_nodes(&["a"]);
