@@ -5,6 +5,7 @@
 //! Absent: decisions and the log. Both are behind [`ports`], which the binary implements.
 
 pub mod ports;
+pub mod elsewhere;
 
 mod model;
 mod render;

@@ -74,6 +74,14 @@ enum Command {
     Status(verbs::status::Status),
     Config(verbs::config::Config),
     Completion(verbs::completion::Completion),
+    #[command(hide = true)]
+    Logs(verbs::absent::Logs),
+    #[command(hide = true)]
+    Exec(verbs::absent::Exec),
+    #[command(hide = true)]
+    Top(verbs::absent::Top),
+    #[command(hide = true)]
+    PortForward(verbs::absent::PortForward),
     /// Print the version
     Version,
 }
@@ -104,6 +112,10 @@ fn run(cli: Cli) -> Result<Ended, Failure> {
         Command::Demo(demo) => block_on(demo::run(demo)),
         Command::Config(config) => verbs::config::run(config, &loaded(&globals, Vec::new())?),
         Command::Completion(completion) => verbs::completion::run(&completion),
+        Command::Logs(verb) => Err(verb.refused()),
+        Command::Exec(verb) => Err(verb.refused()),
+        Command::Top(verb) => Err(verb.refused()),
+        Command::PortForward(verb) => Err(verb.refused()),
         Command::Version => {
             println!("setpoint {}", env!("CARGO_PKG_VERSION"));
             Ok(Ended::Well)
@@ -139,6 +151,10 @@ async fn client(command: Command, cx: &mut Context) -> Result<Ended, Failure> {
         | Command::Demo(_)
         | Command::Config(_)
         | Command::Completion(_)
+        | Command::Logs(_)
+        | Command::Exec(_)
+        | Command::Top(_)
+        | Command::PortForward(_)
         | Command::Version => unreachable!("carried out before the API is asked"),
     }
 }

@@ -39,6 +39,7 @@ use access::Act;
 use room::REQUEST_BODY_BYTES_MAX;
 
 use crate::auth::{Actor, Tokens};
+use crate::elsewhere;
 use crate::status::ApiError;
 use crate::target::Target;
 
@@ -123,6 +124,12 @@ async fn kubernetes(
     }
     let kind = call.kind()?;
     call.allow(act, &kind)?;
+    if let ("pods", Some(where_it_is)) =
+        (call.target.plural.as_str(), elsewhere::of_pod(&call.target.subresource))
+    {
+        let code = axum::http::StatusCode::NOT_IMPLEMENTED;
+        return Err(ApiError::new(code, where_it_is));
+    }
     // From here on the caller may: only now its body is waited for, and only then it has a turn.
     let stay = match act {
         Act::Read => None,

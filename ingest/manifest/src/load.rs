@@ -103,16 +103,16 @@ fn compose_items(text: &Text, options: &LoadOptions) -> Result<Vec<Item>, Vec<Pr
     Ok(items.collect())
 }
 
-/// One request says one thing of an object: the same twice is one too many, unless alike.
+/// One request says one thing of an object, in one place: the same twice is one too many, alike or
+/// not, for the two will not stay alike.
 fn twice(accepted: &[(Origin, Gated)]) -> Vec<Problem> {
     let mut seen: BTreeMap<&ResourceKey, &(Origin, Gated)> = BTreeMap::new();
     let mut problems = Vec::new();
     for found in accepted {
         let (origin, gated) = found;
-        if let Some((first, other)) = seen.insert(&gated.key, found)
-            && other.object != gated.object
-        {
-            let reason = format!("{} is given at {first} already, differently", gated.key);
+        if let Some((first, other)) = seen.insert(&gated.key, found) {
+            let how = if other.object == gated.object { "just so" } else { "differently" };
+            let reason = format!("{} is given at {first} already, {how}", gated.key);
             let path = FieldPath::of("metadata.name");
             problems.push(Problem::new(Fault::Value, path, reason).at(origin));
         }

@@ -7,15 +7,26 @@ use std::fmt;
 pub struct Origin {
     /// The file as it was named, or `-` for standard input.
     pub file: String,
-    /// The document within the file, from 1.
+    /// The document within the file, from 1; 0 for the file as a whole.
     pub document: usize,
-    /// The line at which the document begins, from 1.
+    /// The line at which the document begins, from 1; 0 for the file as a whole.
     pub line: usize,
 }
 
+impl Origin {
+    /// A file of which no document could be read.
+    #[must_use]
+    pub fn whole(file: &str) -> Self {
+        Origin { file: file.to_owned(), document: 0, line: 0 }
+    }
+}
+
 impl fmt::Display for Origin {
-    /// `web.yaml: document 2`.
+    /// `web.yaml: document 2`, or `web.yaml` for all of it.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.document == 0 {
+            return f.write_str(&self.file);
+        }
         write!(f, "{}: document {}", self.file, self.document)
     }
 }

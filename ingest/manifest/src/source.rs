@@ -138,6 +138,6 @@ fn unreadable(name: &str, why: &str) -> Problem {
 }
 
 fn problem(name: &str, fault: Fault, reason: &str) -> Problem {
-    let origin = Origin { file: name.to_owned(), document: 1, line: 1 };
+    let origin = Origin::whole(name);
     Problem::new(fault, FieldPath::root(), reason).at(&origin)
 }

@@ -94,7 +94,7 @@ impl ApiError {
             }
             ApiError::Unreachable { server, source } => failure
                 .at(server.as_str(), innermost(source))
-                .remedy("start an engine with `setpoint up`, or name another with --server"),
+                .remedy(remedy(server, &innermost(source))),
             ApiError::Refused { code, message, causes, .. } => {
                 let failure = failure.because(message);
                 let failure = causes
@@ -121,10 +121,85 @@ impl ApiError {
 /// Longest message taken from an answer that is not a `Status`; more would be a page of HTML.
 const MESSAGE_CHARS_MAX: usize = 500;
 
+/// What to do when nobody was reached.
+fn remedy(server: &str, why: &str) -> String {
+    let why = why.to_lowercase();
+    let host = server.split_once("://").map_or(server, |(_, rest)| rest);
+    let fits = |words: &&[&str]| words.iter().any(|word| why.contains(word));
+    let found = REMEDIES.iter().find(|(words, _)| fits(words));
+    found.map_or(NOBODY, |(_, remedy)| remedy).replace("HOST", host)
+}
+
+/// What no word below fits is most often an engine that does not run.
+const NOBODY: &str = "start an engine with `setpoint up`, or name another with --server";
+
+/// What the innermost cause says (the words are rustls', hyper's and the resolver's), and what helps;
+/// the first that fits, so the narrower before the wider.
+const REMEDIES: &[(&[&str], &str)] = &[
+    (
+        &["notvalidforname", "not valid for name"],
+        "the certificate is of another name: call the server by a name that stands in it, or make \
+         one with this name as its subjectAltName (docs/operations.md, Access)",
+    ),
+    (
+        &["causedasendentity"],
+        "the certificate is an authority's own: give the engine a leaf with \
+         basicConstraints=CA:FALSE (docs/operations.md, Access)",
+    ),
+    (
+        &["expired", "not valid yet", "notvalidyet"],
+        "renew the server's certificate, or set the clocks right",
+    ),
+    (
+        &["certificate", "unknownissuer"],
+        "trust it: name the certificate of who signed it with --ca FILE",
+    ),
+    (
+        &["corrupt message", "invalidcontenttype", "invalidmessage"],
+        "nothing there speaks TLS: try http://HOST",
+    ),
+    (
+        &["invalid http version", "incomplete message", "connection closed before"],
+        "what answers there does not speak plain HTTP: try https://HOST",
+    ),
+    (
+        &["failed to lookup", "name or service not known"],
+        "no machine has this name: correct --server, or client.server in the settings",
+    ),
+];
+
 fn innermost(error: &dyn Error) -> String {
     let mut error = error;
     while let Some(source) = error.source() {
         error = source;
     }
     error.to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_way_not_to_reach_a_server_has_its_remedy() {
+        for (why, begins) in [
+            ("Connection refused (os error 111)", "start an engine"),
+            ("failed to lookup address information: Name or service not known", "no machine"),
+            ("invalid peer certificate: UnknownIssuer", "trust it"),
+            (
+                "invalid peer certificate: certificate not valid for name \"a\"",
+                "the certificate is of",
+            ),
+            (
+                "invalid peer certificate: Other(OtherError(CaUsedAsEndEntity))",
+                "the certificate is an",
+            ),
+            ("invalid peer certificate: certificate expired: verification time", "renew"),
+            ("received corrupt message of type InvalidContentType", "nothing there speaks TLS"),
+            ("invalid HTTP version parsed", "what answers there"),
+        ] {
+            let told = remedy("https://a:6440", why);
+            assert!(told.starts_with(begins), "{why}: {told}");
+        }
+    }
 }

@@ -39,6 +39,7 @@ const KINDS: &[Kind] = &[
     kind("Namespace", "namespaces", "ns", "", "v1", false),
     kind("ConfigMap", "configmaps", "cm", "", "v1", true),
     kind("Secret", "secrets", "", "", "v1", true),
+    kind("Event", "events", "ev", "", "v1", true),
     kind("StatefulSet", "statefulsets", "sts", "apps", "v1", true),
     kind("Job", "jobs", "", "batch", "v1", true),
     kind("CronJob", "cronjobs", "cj", "batch", "v1", true),

@@ -88,6 +88,13 @@ const COLUMNS: &[Columns] = &[
         cells_wide: nothing,
     },
     Columns {
+        kind: "Event",
+        headers: &["LAST SEEN", "TYPE", "REASON", "OBJECT", "MESSAGE"],
+        cells: event,
+        headers_wide: &["SOURCE", "NAME"],
+        cells_wide: event_wide,
+    },
+    Columns {
         kind: "Secret",
         headers: &["NAME", "TYPE", "DATA", "AGE"],
         cells: secret,
@@ -210,6 +217,21 @@ fn secret(object: &Value, now: Timestamp) -> Vec<String> {
     vec![name(object).to_owned(), kind.to_owned(), data, age_of(object, now)]
 }
 
+fn event(object: &Value, now: Timestamp) -> Vec<String> {
+    let involved = text(object, "/involvedObject/kind").to_lowercase();
+    vec![
+        age::since(text(object, "/lastTimestamp"), now),
+        text(object, "/type").to_owned(),
+        text(object, "/reason").to_owned(),
+        format!("{involved}/{}", text(object, "/involvedObject/name")),
+        text(object, "/message").to_owned(),
+    ]
+}
+
+fn event_wide(object: &Value, _: Timestamp) -> Vec<String> {
+    vec![or_none(text(object, "/source/component")), name(object).to_owned()]
+}
+
 fn plain(object: &Value, now: Timestamp) -> Vec<String> {
     vec![name(object).to_owned(), age_of(object, now)]
 }
@@ -316,6 +338,19 @@ mod tests {
             NAME   STATUS                       CPU REQUESTED   CPU ALLOCATABLE   MEMORY REQUESTED   MEMORY ALLOCATABLE   PODS    AGE
             n1     Ready                        560m (28%)      2                 1Gi (25%)          4Gi                  2/110   60m
             n2     Unknown,SchedulingDisabled   0 (0%)          2                 0 (0%)             4Gi                  0/110   60m"#]].assert_eq(&shown("Node", &[ready, cordoned], false, false));
+    }
+
+    #[test]
+    fn an_event_says_when_what_and_of_whom() {
+        let event = json!({
+            "metadata": {"name": "web-1.7.0"}, "lastTimestamp": "2026-01-01T00:58:00Z",
+            "type": "Normal", "reason": "Scheduled", "message": "fewer pods than desired",
+            "involvedObject": {"kind": "Pod", "name": "web-1"}, "source": {"component": "placement"}
+        });
+        expect![[r#"
+            LAST SEEN   TYPE     REASON      OBJECT      MESSAGE
+            2m          Normal   Scheduled   pod/web-1   fewer pods than desired"#]]
+        .assert_eq(&shown("Event", &[event], false, false));
     }
 
     #[test]

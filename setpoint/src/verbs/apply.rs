@@ -15,6 +15,9 @@ use crate::verbs::wait::duration;
 /// What the engine says when fields belong to another manager.
 const CONFLICT: &str = "apply failed with";
 
+/// How the engine begins to say that an item was refused for another one's sake.
+const SPARED: &str = "not done, because another item";
+
 /// Who applies, unless told otherwise; owns the fields that it sets.
 pub(crate) const FIELD_MANAGER: &str = "setpoint-apply";
 
@@ -65,7 +68,7 @@ pub(crate) enum DryRun {
 
 pub(crate) async fn run(apply: Apply, cx: &mut Context) -> Result<Ended, Failure> {
     let home = cx.namespace(apply.namespace.as_deref());
-    let mut items = apply.files.read("apply", &home)?;
+    let mut items = apply.files.read("apply", &home, apply.namespace.as_deref())?;
     if let Some(selector) = &apply.selector {
         let selector = crate::verbs::selector::Selector::parse(selector)?;
         items.retain(|item| selector.matches(&item.object));
@@ -109,16 +112,24 @@ fn report(apply: &Apply, items: &[Item], answer: &Value, cx: &mut Context) -> Re
     let results = list(answer, "/results");
     if !is_true(answer, "/accepted") {
         let failure = Failure::new(format!("failed to apply {}", apply.files.shown()));
-        let failure = results.iter().filter(|r| text(r, "/result") == "refused").fold(
-            failure,
-            |failure, result| match item_of(items, result) {
-                Some(item) => failure.at(
-                    format!("{}, {}", item.origin, shown(&item.object)),
-                    text(result, "/message"),
-                ),
-                None => failure.at(shown_result(result), text(result, "/message")),
-            },
-        );
+        let refused = results.iter().filter(|r| text(r, "/result") == "refused");
+        let (spared, refused): (Vec<_>, Vec<_>) = refused.partition(|r| is_spared(r));
+        let failure = refused.iter().fold(failure, |failure, result| {
+            let place = match item_of(items, result) {
+                Some(item) => format!("{}, {}", item.origin, shown(&item.object)),
+                None => shown_result(result),
+            };
+            failure.at(place, text(result, "/message"))
+        });
+        let failure = match refused.is_empty() {
+            true => failure.because(text(answer, "/reason")),
+            false => failure,
+        };
+        let failure = match spared.len() {
+            0 => failure,
+            1 => failure.because("1 other was not done"),
+            others => failure.because(format!("{others} others were not done")),
+        };
         let conflict = results.iter().any(|result| text(result, "/message").contains(CONFLICT));
         return Err(failure.remedy(match conflict {
             true => {
@@ -145,6 +156,12 @@ fn report(apply: &Apply, items: &[Item], answer: &Value, cx: &mut Context) -> Re
         cx.out.line(format!("{subject} {}{dry}", text(result, "/result")))?;
     }
     Ok(())
+}
+
+/// Whether nothing is wrong with this item itself.
+fn is_spared(result: &Value) -> bool {
+    let message = text(result, "/message");
+    message.is_empty() || message.starts_with(SPARED)
 }
 
 fn item_of<'a>(items: &'a [Item], result: &Value) -> Option<&'a Item> {

@@ -25,6 +25,10 @@ pub(crate) struct DeadLetter {
 #[derive(Debug, Subcommand)]
 enum Verb {
     /// List them, newest first
+    #[command(after_help = "\
+Examples:
+  setpoint deadletter list
+  setpoint deadletter list --limit 10 -o json")]
     List {
         /// At most so many
         #[arg(long, default_value = "100", value_name = "N")]
@@ -34,6 +38,9 @@ enum Verb {
         output: Format,
     },
     /// Show one with its bytes
+    #[command(after_help = "\
+Examples:
+  setpoint deadletter show setpoint.pods/0@1234")]
     Show {
         /// TOPIC/PARTITION@OFFSET, as `list` prints it
         position: String,
@@ -42,6 +49,9 @@ enum Verb {
         output: Format,
     },
     /// Append one to its topic again, when this version can read it; says why when not
+    #[command(after_help = "\
+Examples:
+  setpoint deadletter replay setpoint.pods/0@1234")]
     Replay {
         /// TOPIC/PARTITION@OFFSET, as `list` prints it
         position: String,

@@ -61,6 +61,9 @@ pub(crate) async fn run(delete: Delete, cx: &mut Context) -> Result<Ended, Failu
         true => of_words(&delete, cx).await?,
         false => of_files(&delete, cx).await?,
     };
+    if targets.is_empty() {
+        note("No resources found");
+    }
     for target in &targets {
         one(&delete, target, cx).await?;
     }
@@ -78,7 +81,8 @@ async fn of_files(delete: &Delete, cx: &Context) -> Result<Vec<Target>, Failure>
     files.allow_ignored = true;
     let mut targets = Vec::new();
     // The last first: what came later may need what came before, such as its namespace.
-    for item in files.read("delete", &cx.namespace(delete.namespace.as_deref()))?.iter().rev() {
+    let given = delete.namespace.as_deref();
+    for item in files.read("delete", &cx.namespace(given), given)?.iter().rev() {
         let path = path_of(&cx.client, &item.object).await;
         targets.push(Target {
             path: path

@@ -32,7 +32,8 @@ const CONTEXT_LINES: usize = 3;
 
 pub(crate) async fn run(diff: Diff, cx: &mut Context) -> Result<Ended, Failure> {
     let mut ended = Ended::Well;
-    for item in diff.files.read("diff", &cx.namespace(diff.namespace.as_deref()))? {
+    let given = diff.namespace.as_deref();
+    for item in diff.files.read("diff", &cx.namespace(given), given)? {
         let what = || format!("failed to compare {}", shown(&item.object));
         let path = path_of(&cx.client, &item.object).await.map_err(|e| e.during(what()))?;
         let path = path.object(namespace(&item.object), name(&item.object));

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::client::{KindPath, WatchEvent};
 use crate::context::{Context, note};
 use crate::failure::{Ended, Failure};
-use crate::output::field::{name, text};
+use crate::output::field::{name, pairs, text};
 use crate::output::{Columns, Format, columns, json as as_json, row, table, widths, yaml};
 use crate::verbs::object::{Named, named};
 
@@ -42,6 +42,12 @@ pub(crate) struct Get {
     /// Go on showing what changes
     #[arg(long, short)]
     watch: bool,
+    /// Without the line of headers
+    #[arg(long)]
+    no_headers: bool,
+    /// With the labels of each object
+    #[arg(long)]
+    show_labels: bool,
 }
 
 /// What was found of one kind.
@@ -158,19 +164,33 @@ fn tables(get: &Get, found: &[Found], cx: &mut Context) -> Result<(), Failure> {
             None => note("No resources found"),
         }
     }
+    // Of several kinds each name says its own, as kubectl has it.
+    let is_many = found.len() > 1;
     for (index, found) in filled.iter().enumerate() {
         if index > 0 {
             cx.out.line("")?;
         }
-        cx.out.line(one_table(get, found))?;
+        cx.out.line(one_table(get, found, is_many))?;
     }
     Ok(())
 }
 
-fn one_table(get: &Get, found: &Found) -> String {
-    let sheet = Sheet::of(get, found);
-    let (namespaces, wide) = sheet.shape;
-    table(&sheet.columns.headers(namespaces, wide), &sheet.rows(found))
+fn one_table(get: &Get, found: &Found, is_many: bool) -> String {
+    let mut sheet = Sheet::of(get, found);
+    let named = |mut row: Vec<String>| {
+        let at = sheet.headers().iter().position(|header| *header == "NAME");
+        if let Some(cell) = at.filter(|_| is_many).and_then(|at| row.get_mut(at)) {
+            *cell = found.path.shown(cell);
+        }
+        row
+    };
+    let rows: Vec<Vec<String>> = sheet.rows(found).into_iter().map(named).collect();
+    if get.no_headers {
+        sheet.widths = widths(&[], &rows);
+        let lines: Vec<String> = rows.iter().map(|cells| row(&mut sheet.widths, cells)).collect();
+        return lines.join("\n");
+    }
+    table(&sheet.headers(), &rows)
 }
 
 /// A table that goes on growing.
@@ -178,6 +198,8 @@ struct Sheet {
     columns: Columns,
     /// Whether it has the namespace, and the columns of `wide`.
     shape: (bool, bool),
+    /// Whether the labels are its last column.
+    has_labels: bool,
     widths: Vec<usize>,
     /// Still to be printed, when there was no row to print them above.
     headers: Option<Vec<String>>,
@@ -187,17 +209,30 @@ impl Sheet {
     fn of(get: &Get, found: &Found) -> Sheet {
         let shape = (get.all_namespaces && found.path.namespaced, get.output == Format::Wide);
         let columns = columns(&found.path.kind);
-        let mut sheet = Sheet { columns, shape, widths: Vec::new(), headers: None };
-        let headers = columns.headers(shape.0, shape.1);
+        let has_labels = get.show_labels;
+        let mut sheet = Sheet { columns, shape, has_labels, widths: Vec::new(), headers: None };
+        let headers = sheet.headers();
         sheet.widths = widths(&headers, &sheet.rows(found));
-        let unprinted = found.items.is_empty();
+        let unprinted = found.items.is_empty() && !get.no_headers;
         sheet.headers = unprinted.then(|| headers.into_iter().map(str::to_owned).collect());
         sheet
     }
 
+    fn headers(&self) -> Vec<&'static str> {
+        let mut headers = self.columns.headers(self.shape.0, self.shape.1);
+        headers.extend(self.has_labels.then_some("LABELS"));
+        headers
+    }
+
     fn rows(&self, found: &Found) -> Vec<Vec<String>> {
-        let (now, (namespaces, wide)) = (Timestamp::now(), self.shape);
-        found.items.iter().map(|item| self.columns.row(item, namespaces, wide, now)).collect()
+        let now = Timestamp::now();
+        found.items.iter().map(|item| self.cells(item, now)).collect()
+    }
+
+    fn cells(&self, item: &Value, now: Timestamp) -> Vec<String> {
+        let mut cells = self.columns.row(item, self.shape.0, self.shape.1, now);
+        cells.extend(self.has_labels.then(|| pairs(item, "/metadata/labels")));
+        cells
     }
 }
 
@@ -263,8 +298,7 @@ fn changed(
         Format::Yaml => format!("---\n{}", yaml(&object)),
         Format::Name => path.shown(name(&object)),
         Format::Table | Format::Wide => {
-            let (namespaces, wide) = sheet.shape;
-            let cells = sheet.columns.row(&object, namespaces, wide, Timestamp::now());
+            let cells = sheet.cells(&object, Timestamp::now());
             if let Some(headers) = sheet.headers.take() {
                 cx.out.line(row(&mut sheet.widths, &headers))?;
             }

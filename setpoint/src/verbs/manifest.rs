@@ -12,6 +12,8 @@ use setpoint_settings::process_environment;
 
 use crate::context::warn;
 use crate::failure::Failure;
+use crate::output::field::namespace;
+use crate::verbs::apply::shown;
 
 /// Which manifests.
 #[derive(Debug, Clone, Args)]
@@ -67,7 +69,15 @@ impl Files {
     }
 
     /// Reads and judges everything; all that is wrong is told at once.
-    pub(crate) fn read(&self, verb: &str, namespace: &str) -> Result<Vec<Item>, Failure> {
+    ///
+    /// `namespace` is for objects that name none; one that names another than `demanded` is refused.
+    pub(crate) fn read(
+        &self,
+        verb: &str,
+        namespace: &str,
+        demanded: Option<&str>,
+    ) -> Result<Vec<Item>, Failure> {
+        self.are_here(verb)?;
         let sources: Vec<Source> = self.files.iter().map(|path| source(path)).collect();
         let options = LoadOptions {
             read: ReadOptions { recursive: self.recursive },
@@ -92,6 +102,7 @@ impl Files {
             Item { object: gated.object, origin, kept, warnings }
         };
         let items: Vec<Item> = loaded.into_iter().map(item).collect();
+        self.are_in(verb, demanded, &items)?;
         match items.is_empty() {
             true => Err(Failure::new(format!("failed to {verb} {}", self.shown()))
                 .because("there is no object in it")),
@@ -105,6 +116,34 @@ impl Files {
         names.join(", ")
     }
 
+    /// What lies elsewhere is not fetched.
+    fn are_here(&self, verb: &str) -> Result<(), Failure> {
+        let is_url = |name: &&String| name.starts_with("http://") || name.starts_with("https://");
+        let names: Vec<String> = self.files.iter().map(|f| f.display().to_string()).collect();
+        let Some(url) = names.iter().find(is_url) else { return Ok(()) };
+        Err(Failure::usage(format!("failed to {verb} {}", self.shown()))
+            .at(url, "URLs are not fetched")
+            .remedy(format!("look at it first, then: curl -fsSL {url} | setpoint {verb} -f -")))
+    }
+
+    fn are_in(&self, verb: &str, demanded: Option<&str>, items: &[Item]) -> Result<(), Failure> {
+        let Some(demanded) = demanded else { return Ok(()) };
+        let mut strays = items
+            .iter()
+            .filter(|item| !["", demanded].contains(&namespace(&item.object)))
+            .peekable();
+        if strays.peek().is_none() {
+            return Ok(());
+        }
+        let failure = Failure::usage(format!("failed to {verb} {}", self.shown()));
+        let failure = strays.fold(failure, |failure, item| {
+            let own = namespace(&item.object);
+            let why = format!("its namespace is {own:?}, and --namespace says {demanded:?}");
+            failure.at(format!("{}, {}", item.origin, shown(&item.object)), why)
+        });
+        Err(failure.remedy("nothing was changed; make both the same, or leave one of them out"))
+    }
+
     fn refused(&self, verb: &str, problems: &[Problem]) -> Failure {
         let failure = Failure::new(format!("failed to {verb} {}", self.shown()));
         let failure = problems.iter().fold(failure, |failure, problem| {
@@ -115,7 +154,10 @@ impl Files {
                 (None, Some(_)) => format!("from line {begins}"),
                 (None, None) => format!("line {begins}"),
             };
-            let origin = problem.origin.as_ref().map(|o| format!("{o}, {}", line(o.line)));
+            let origin = problem.origin.as_ref().map(|o| match o.document {
+                0 => o.to_string(),
+                _ => format!("{o}, {}", line(o.line)),
+            });
             let parts: Vec<&str> = origin.as_deref().into_iter().chain(path).collect();
             match parts.is_empty() {
                 true => failure.because(&problem.reason),

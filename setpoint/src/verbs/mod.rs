@@ -18,6 +18,7 @@ pub(crate) mod deadletter;
 pub(crate) mod status;
 pub(crate) mod config;
 pub(crate) mod completion;
+pub(crate) mod absent;
 
 mod manifest;
 mod selector;

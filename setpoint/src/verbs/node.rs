@@ -22,6 +22,10 @@ pub(crate) struct Node {
 #[derive(Debug, Subcommand)]
 enum Verb {
     /// State that nodes are lost, so that replacements which are held proceed
+    #[command(after_help = "\
+Examples:
+  setpoint node confirm-lost n1 n2
+  setpoint node confirm-lost n1 --force")]
     ConfirmLost {
         /// The nodes
         #[arg(required = true, value_name = "NODE")]

@@ -27,7 +27,7 @@ pub(crate) struct Up {
 #[command(after_help = "\
 Examples:
   setpoint engine
-  setpoint engine --log kafka --set log.kafka.bootstrap.servers=kafka:9092 --name engine-2
+  setpoint engine --log kafka --set log.kafka.bootstrap.servers=kafka:9092 --engine-name engine-2
   setpoint engine --listen 0.0.0.0:6440 --set api.tls_cert=tls.crt --set api.tls_key=tls.key \\
       --set api.tokens=admin:ops:c2V0cG9pbnQtdG9rZW4")]
 pub(crate) struct Engine {

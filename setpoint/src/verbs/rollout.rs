@@ -3,15 +3,19 @@
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use crate::client::{KindPath, escape};
+use crate::client::{KindPath, Patch, escape};
 use crate::context::Context;
 use crate::failure::{Ended, Failure};
 use crate::output::field::{condition, list, name, namespace, number, text};
 use crate::output::{Format, json as as_json, table, yaml};
 use crate::verbs::object::{one, path_of};
 use crate::verbs::wait::{Look, duration, until};
+
+/// What kubectl writes into a template to make it another one.
+const RESTARTED: &str = "kubectl.kubernetes.io/restartedAt";
 
 /// Follow, list and undo updates of a workload
 #[derive(Debug, Args)]
@@ -28,6 +32,10 @@ pub(crate) struct Rollout {
 #[derive(Debug, Subcommand)]
 enum Verb {
     /// Wait until an update is complete
+    #[command(after_help = "\
+Examples:
+  setpoint rollout status deployment web
+  setpoint rollout status deployment/web --timeout 2m")]
     Status {
         #[command(flatten)]
         subject: Subject,
@@ -36,6 +44,10 @@ enum Verb {
         timeout: Duration,
     },
     /// List the revisions
+    #[command(after_help = "\
+Examples:
+  setpoint rollout history deployment web
+  setpoint rollout history deployment/web -o yaml")]
     History {
         #[command(flatten)]
         subject: Subject,
@@ -43,7 +55,20 @@ enum Verb {
         #[arg(long, short, value_enum, default_value = "table")]
         output: Format,
     },
+    /// Replace every pod, with the same template
+    #[command(after_help = "\
+Examples:
+  setpoint rollout restart deployment web
+  setpoint rollout restart daemonset/log -n shop")]
+    Restart {
+        #[command(flatten)]
+        subject: Subject,
+    },
     /// Go back to an earlier revision
+    #[command(after_help = "\
+Examples:
+  setpoint rollout undo deployment web
+  setpoint rollout undo deployment/web --to-revision 2")]
     Undo {
         #[command(flatten)]
         subject: Subject,
@@ -80,6 +105,20 @@ pub(crate) async fn run(rollout: Rollout, cx: &mut Context) -> Result<Ended, Fai
                 Format::Table | Format::Wide | Format::Name => history(&answer),
             };
             cx.out.line(shown)?;
+        }
+        Verb::Restart { subject } => {
+            let (path, home, name) = subject.find(cx).await?;
+            if !["Deployment", "DaemonSet"].contains(&path.kind.as_str()) {
+                let kind = &path.kind;
+                let why = format!("a {kind} is not restarted; a Deployment or a DaemonSet is");
+                return Err(Failure::usage(why));
+            }
+            let annotations = json!({RESTARTED: restarted_at()});
+            let template = json!({"metadata": {"annotations": annotations}});
+            let body = json!({"spec": {"template": template}});
+            let done = cx.client.patch(&path.object(&home, &name), Patch::Merge, &body).await;
+            done.map_err(|e| e.during(format!("failed to restart {}", path.shown(&name))))?;
+            cx.out.line(format!("{} restarted", path.shown(&name)))?;
         }
         Verb::Undo { subject, to_revision } => {
             let (path, home, name) = subject.find(cx).await?;
@@ -120,6 +159,12 @@ fn history(answer: &Value) -> String {
     };
     let rows: Vec<_> = list(answer, "/revisions").iter().map(row).collect();
     table(&["REVISION", "CHANGE-CAUSE", "IMAGES"], &rows)
+}
+
+/// Now, in whole seconds.
+fn restarted_at() -> String {
+    let seconds = Timestamp::now().as_second();
+    Timestamp::from_second(seconds).map(|now| now.to_string()).unwrap_or_default()
 }
 
 /// Waits until an object of a manifest runs as asked; what runs nothing does so at once.

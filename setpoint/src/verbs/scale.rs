@@ -19,7 +19,7 @@ pub(crate) struct Scale {
     #[arg(required = true)]
     words: Vec<String>,
     /// How many
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(i32).range(0..))]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = clap::value_parser!(i32).range(0..))]
     replicas: i32,
     /// The namespace
     #[arg(long, short, value_name = "NAME")]

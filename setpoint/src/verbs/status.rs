@@ -1,9 +1,12 @@
 //! `status`: the fleet at a glance.
 
 use clap::Args;
+use serde_json::Value;
 
 use crate::context::Context;
 use crate::failure::{Ended, Failure};
+use crate::output::age::clock;
+use crate::output::field::{is_true, list, number, text};
 use crate::output::{Format, json, yaml};
 
 /// Show the fleet at a glance: leader, epoch, nodes, pods, holds
@@ -23,7 +26,55 @@ pub(crate) async fn run(status: Status, cx: &mut Context) -> Result<Ended, Failu
     let answer = answer.map_err(|error| error.during("failed to read the fleet's status"))?;
     cx.out.line(match status.output {
         Format::Json => json(&answer),
-        _ => yaml(&answer),
+        Format::Yaml => yaml(&answer),
+        Format::Table | Format::Wide | Format::Name => glance(&answer),
     })?;
     Ok(Ended::Well)
+}
+
+/// What matters first: who answers, how far it is, what there is, what is held.
+fn glance(status: &Value) -> String {
+    let count = |pointer: &str| number(status, pointer);
+    let ready = if is_true(status, "/ready") { "ready" } else { "not ready" };
+    let [lost, not_ready] = ["/nodes/lost", "/nodes/notReady"].map(count);
+    let holds: Vec<&str> = list(status, "/holds").iter().filter_map(Value::as_str).collect();
+    let holds = if holds.is_empty() { "none".to_owned() } else { holds.join("; ") };
+    let [placed, running] = ["/pods/placed", "/pods/ready"].map(count);
+    let [waiting, stopping] = ["/pods/waiting", "/pods/stopping"].map(count);
+    let lines = [
+        ("fleet", format!("{}, version {}", text(status, "/fleet"), text(status, "/version"))),
+        ("engine", format!("{}, {ready}, term {}", text(status, "/role"), count("/term"))),
+        ("epoch", format!("{} at {}", count("/epoch"), clock(count("/timeMs")))),
+        ("nodes", format!("{} known, {lost} lost, {not_ready} not ready", count("/nodes/total"))),
+        (
+            "pods",
+            format!("{placed} placed, {running} ready, {waiting} waiting, {stopping} stopping"),
+        ),
+        ("holds", holds),
+    ];
+    lines.map(|(name, value)| format!("{:<8}{value}", format!("{name}:"))).join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use expect_test::expect;
+    use serde_json::json;
+
+    #[test]
+    fn the_fleet_is_told_at_a_glance() {
+        let status = json!({
+            "fleet": "f", "version": "0.1.0", "term": 3, "epoch": 70, "timeMs": 0, "role": "leader",
+            "ready": true, "nodes": {"total": 3, "lost": 1, "notReady": 1},
+            "pods": {"placed": 5, "ready": 4, "waiting": 1, "stopping": 0}, "holds": []
+        });
+        expect![[r#"
+            fleet:  f, version 0.1.0
+            engine: leader, ready, term 3
+            epoch:  70 at 1970-01-01T00:00:00.000Z
+            nodes:  3 known, 1 lost, 1 not ready
+            pods:   5 placed, 4 ready, 1 waiting, 0 stopping
+            holds:  none"#]]
+        .assert_eq(&glance(&status));
+    }
 }

@@ -287,6 +287,113 @@ async fn a_conflict_names_the_flag_that_takes_the_fields_over() {
     assert!(shown.contains("with --force-conflicts"), "{shown}");
 }
 
+#[tokio::test]
+async fn a_refusal_tells_the_reason_first_and_counts_what_was_not_done_for_it() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let map =
+        |name: &str| format!("{{apiVersion: v1, kind: ConfigMap, metadata: {{name: {name}}}}}\n");
+    let text = ["a", "b", "c"].map(map).join("---\n");
+    let file = folder.path().join("maps.yaml");
+    std::fs::write(&file, &text).expect("written");
+    let spared = "not done, because another item of the request was refused";
+    let line = |name: &str, message: &str| {
+        json!({"kind": "ConfigMap", "namespace": "default",
+        "name": name, "result": "refused", "message": message})
+    };
+    let results = [line("a", spared), line("b", spared), line("c", "namespace is gone")];
+    let answer = json!({"accepted": false, "results": results});
+    let server = Fake::default().answer("POST /setpoint/v1/apply", 200, answer).start().await;
+    let (ended, _) = run(&server, &format!("apply -f {}", file.display())).await;
+    let shown =
+        ended.expect_err("it is refused").to_string().replace(&*file.to_string_lossy(), "F");
+    expect![[r#"
+        error: failed to apply F
+          where: F: document 3, configmap/c
+          why:   namespace is gone
+          why:   2 others were not done
+          do:    nothing was applied; correct it and apply again"#]]
+    .assert_eq(&shown);
+    // The same in two files is refused before anything is asked, and both are named.
+    let again = folder.path().join("again.yaml");
+    std::fs::write(&again, map("a")).expect("written");
+    let (ended, _) = run(&server, &format!("apply -f {}", folder.path().display())).await;
+    let shown = ended.expect_err("it is refused").to_string();
+    assert_eq!(shown.matches("where:").count(), 1, "{shown}");
+    for part in ["again.yaml", "maps.yaml", "already, just so"] {
+        assert!(shown.contains(part), "{shown}");
+    }
+}
+
+#[tokio::test]
+async fn a_file_of_another_namespace_than_was_said_is_refused_with_both() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("map.yaml");
+    let text = "{apiVersion: v1, kind: ConfigMap, metadata: {name: a, namespace: shop}}";
+    std::fs::write(&file, text).expect("written");
+    for verb in ["apply", "diff", "delete"] {
+        let line = format!("{verb} -f {} -n other", file.display());
+        let (ended, _) = run("http://127.0.0.1:1", &line).await;
+        let shown = ended.expect_err("they differ").to_string();
+        let both = "its namespace is \"shop\", and --namespace says \"other\"";
+        assert!(shown.contains(both), "{verb}: {shown}");
+    }
+}
+
+#[tokio::test]
+async fn a_file_that_cannot_be_read_has_no_document_and_a_url_is_not_fetched() {
+    let (ended, _) = run("http://127.0.0.1:1", "apply -f nosuch.yaml").await;
+    let shown = ended.expect_err("there is none").to_string();
+    assert!(shown.contains("where: nosuch.yaml\n"), "{shown}");
+    let (ended, _) = run("http://127.0.0.1:1", "apply -f https://example.com/web.yaml").await;
+    let shown = ended.expect_err("it is elsewhere").to_string();
+    assert!(shown.contains("URLs are not fetched"), "{shown}");
+}
+
+#[tokio::test]
+async fn a_server_that_is_not_reached_over_tls_has_its_own_remedy() {
+    let plain = Fake::default().start().await;
+    let (ended, _) = run(&plain.replace("http:", "https:"), "get pods").await;
+    let shown = ended.expect_err("it speaks no TLS").to_string();
+    assert!(shown.contains(&format!("nothing there speaks TLS: try {plain}")), "{shown}");
+}
+
+#[tokio::test]
+async fn of_several_kinds_each_name_says_its_own_and_headers_and_labels_are_as_asked() {
+    let mut web = pod("web-1", "n1", "ReplicaSet");
+    web["metadata"]["labels"] = json!({"app": "web"});
+    let map = json!({"metadata": {"name": "settings"}, "data": {"a": "1"}});
+    let fake = Fake::default()
+        .answer("GET /api/v1/namespaces/default/pods", 200, json!({"items": [web]}))
+        .answer("GET /api/v1/namespaces/default/configmaps", 200, json!({"items": [map]}));
+    let server = fake.start().await;
+    let (_, printed) = run(&server, "get pods,cm").await;
+    for name in ["\npod/web-1 ", "\nconfigmap/settings "] {
+        assert!(printed.contains(name), "{printed}");
+    }
+    let (_, printed) = run(&server, "get pods --no-headers --show-labels").await;
+    assert_eq!(printed, "web-1   0/1   Running   0   <unknown>   app=web\n");
+}
+
+#[tokio::test]
+async fn a_restart_marks_the_template_and_a_number_below_none_is_refused() {
+    let path = "/apis/apps/v1/namespaces/default/deployments/web?fieldManager=setpoint";
+    let fake = Fake::default().answer(&format!("PATCH {path}"), 200, json!({}));
+    let (ended, printed) = run(&fake.start().await, "rollout restart deploy/web").await;
+    assert_eq!((ended, printed.as_str()), (Ok(Ended::Well), "deployment.apps/web restarted\n"));
+    assert!(fake.asked()[0].contains("kubectl.kubernetes.io/restartedAt"), "{:?}", fake.asked());
+    let words = ["setpoint", "scale", "deploy/web", "--replicas", "-1"];
+    let refused = crate::cli::Cli::try_parse_from(words).expect_err("below none").to_string();
+    assert!(refused.contains("-1 is not in 0..="), "{refused}");
+}
+
+#[tokio::test]
+async fn a_delete_that_finds_nothing_is_no_failure() {
+    let call = "GET /api/v1/namespaces/default/pods?labelSelector=app%3Dnone";
+    let fake = Fake::default().answer(call, 200, json!({"items": []}));
+    let (ended, printed) = run(&fake.start().await, "delete pods -l app=none").await;
+    assert_eq!((ended, printed.as_str()), (Ok(Ended::Well), ""));
+}
+
 #[test]
 fn every_shell_gets_completions_of_every_verb() {
     for shell in ["bash", "zsh", "fish"] {

@@ -1,0 +1,101 @@
+//! Verbs that kubectl has and we do not serve yet: each says where to look instead.
+
+use clap::Args;
+use setpoint_api::elsewhere;
+
+use crate::failure::Failure;
+
+/// Not served yet: says where the output of containers is
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  docker logs --follow CONTAINER")]
+pub(crate) struct Logs {
+    #[command(flatten)]
+    words: Words,
+}
+
+/// Not served yet: says how to give a command to a container
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  docker exec --interactive --tty CONTAINER sh")]
+pub(crate) struct Exec {
+    #[command(flatten)]
+    words: Words,
+}
+
+/// Not served yet: says where usage is
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  setpoint get nodes
+  docker stats")]
+pub(crate) struct Top {
+    #[command(flatten)]
+    words: Words,
+}
+
+/// Not served yet: says how to reach a port of a pod
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  docker port CONTAINER")]
+pub(crate) struct PortForward {
+    #[command(flatten)]
+    words: Words,
+}
+
+/// Whatever kubectl would take.
+#[derive(Debug, Args)]
+struct Words {
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    words: Vec<String>,
+}
+
+impl Logs {
+    pub(crate) fn refused(&self) -> Failure {
+        refused("logs", &self.words, elsewhere::LOGS)
+    }
+}
+
+impl Exec {
+    pub(crate) fn refused(&self) -> Failure {
+        refused("exec", &self.words, elsewhere::EXEC)
+    }
+}
+
+impl Top {
+    pub(crate) fn refused(&self) -> Failure {
+        refused("top", &self.words, elsewhere::USAGE)
+    }
+}
+
+impl PortForward {
+    pub(crate) fn refused(&self) -> Failure {
+        refused("port-forward", &self.words, elsewhere::PORTS)
+    }
+}
+
+fn refused(verb: &str, words: &Words, sentence: &str) -> Failure {
+    let asked = format!("{verb} {}", words.words.join(" "));
+    let failure = Failure::new(format!("failed to carry out `{}`", asked.trim_end()));
+    match sentence.split_once("; ") {
+        Some((why, remedy)) => failure.because(why).remedy(remedy),
+        None => failure.because(sentence),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_not_served_says_where_it_is() {
+        let logs = Logs { words: Words { words: vec!["-f".to_owned(), "web-1".to_owned()] } };
+        let shown = logs.refused().to_string();
+        for part in ["`logs -f web-1`", "why:   the output", "do:    read it on", "out.log"] {
+            assert!(shown.contains(part), "{shown}");
+        }
+    }
+}
