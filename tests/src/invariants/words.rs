@@ -15,10 +15,12 @@ pub(super) struct Words {
 }
 
 impl Words {
-    /// A leader was rebuilt: of each node it has the record that came last, and that may be a late
-    /// one of an earlier life. Its agent hears that and registers anew.
+    /// A leader was rebuilt: of each node it has the record and the snapshot that came last, which
+    /// may be late ones. An agent that is not named registers anew, and its next snapshot says again
+    /// who is gone.
     pub(super) fn begin_anew(&mut self) {
         self.sessions.clear();
+        self.gone.clear();
     }
 
     /// Holds an epoch against what was said before it.
