@@ -10,7 +10,8 @@ use setpoint_schemas::{FleetId, NodeName, PodUid, Resources};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use crate::plant::{Plant, Stop};
+use crate::plant::Plant;
+use crate::world::Stop;
 
 /// What every simulated node has: a small server.
 const CPU_MILLI: i64 = 8_000;
@@ -25,11 +26,15 @@ pub struct SimulatedActuator {
     fleet: FleetId,
 }
 
-impl SimulatedActuator {
-    pub(crate) fn new(plant: Plant, node: NodeName, fleet: FleetId) -> Self {
-        SimulatedActuator { plant, node, fleet }
+impl Plant {
+    /// The runtime of a node, for the pods of a fleet.
+    #[must_use]
+    pub fn actuator(&self, node: &NodeName, fleet: &FleetId) -> SimulatedActuator {
+        SimulatedActuator { plant: self.clone(), node: node.clone(), fleet: fleet.clone() }
     }
+}
 
+impl SimulatedActuator {
     async fn start_pod(
         &self,
         pod: &PodToRun,

@@ -7,6 +7,7 @@
 
 mod actuator;
 mod plant;
+mod world;
 
 mod behaviour;
 mod faults;

@@ -6,12 +6,10 @@ use std::sync::Arc;
 use setpoint_schemas::{Decision, GroupKind, NodeName, Placement, PodUid, Resource, ResourceKey};
 use tokio::sync::watch;
 
-use super::pods::{Name, Pods, pod_kind};
-use super::ring::{Event, Ring};
+use super::names::Name;
+use super::pods::{Pods, pod_kind};
+use super::ring::{DECISIONS_KEPT_MAX, Event, Ring};
 use super::{Change, Entry, NodeServed, NodeView, PodView};
-
-/// Decisions kept for `decisions` and events; older ones are on the log. About 20 MB.
-pub const DECISIONS_KEPT_MAX: usize = 20_000;
 
 /// Everything that is served.
 #[derive(Default)]

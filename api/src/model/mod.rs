@@ -7,8 +7,8 @@
 mod change;
 mod entry;
 mod ring;
-mod pods;
 mod names;
+mod pods;
 mod inner;
 mod query;
 mod poll;
@@ -19,9 +19,8 @@ use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use tokio::sync::watch;
 
 pub use change::{Change, NodeServed, WaitingPod};
-pub use inner::DECISIONS_KEPT_MAX;
 pub use query::Summary;
-pub use ring::EVENTS_KEPT_MAX;
+pub use ring::{DECISIONS_KEPT_MAX, EVENTS_KEPT_MAX};
 
 pub(crate) use entry::{Entry, NodeView, PodView};
 pub(crate) use ring::{Cursor, Event, Expired};

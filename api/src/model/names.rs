@@ -1,11 +1,14 @@
-//! The names of pods that are gone, for whoever reads what was decided about them.
+//! Names, and those of pods that are gone, for whoever reads what was decided about them.
 
 use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
 
 use setpoint_schemas::PodUid;
 
-use super::inner::DECISIONS_KEPT_MAX;
-use super::pods::Name;
+use super::ring::DECISIONS_KEPT_MAX;
+
+/// Namespace and name.
+pub(crate) type Name = (Arc<str>, Arc<str>);
 
 /// As many as decisions are kept: a decision is about one pod at most.
 const NAMES_KEPT_MAX: usize = DECISIONS_KEPT_MAX;

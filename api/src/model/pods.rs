@@ -8,10 +8,7 @@ use std::sync::Arc;
 use setpoint_schemas::{GroupKind, Placement, PodObserved, PodPhase, PodUid, ResourceKey};
 
 use super::WaitingPod;
-use super::names::Names;
-
-/// Namespace and name.
-pub(crate) type Name = (Arc<str>, Arc<str>);
+use super::names::{Name, Names};
 
 /// Everything known of one uid.
 pub(crate) struct PodParts {

@@ -10,7 +10,7 @@ use setpoint_schemas::{
 };
 use tokio::sync::watch;
 
-use super::pods::Name;
+use super::names::Name;
 use super::{Cursor, Entry, Event, Expired, ReadModel};
 
 /// A list as of one epoch.

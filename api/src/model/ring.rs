@@ -10,6 +10,9 @@ use super::Entry;
 /// beyond it listing again is cheaper than catching up. About 20 MB a kind at the most.
 pub const EVENTS_KEPT_MAX: usize = 65_536;
 
+/// Decisions kept for `decisions` and events; older ones are on the log. About 20 MB.
+pub const DECISIONS_KEPT_MAX: usize = 20_000;
+
 /// One object changed: how it was and how it is.
 #[derive(Debug, Clone)]
 pub(crate) struct Event {

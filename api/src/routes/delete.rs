@@ -4,8 +4,8 @@ use axum::response::Response;
 use serde_json::{Value, json};
 use setpoint_schemas::{RequestItem, Verb};
 
+use super::object::{chosen, find, shown};
 use super::prepare::{parse, version_of};
-use super::read::{chosen, find, shown};
 use super::submit::submit;
 use super::write::expected;
 use super::{Call, answer};

@@ -13,7 +13,7 @@ use setpoint_schemas::{Decision, PodUid};
 use tokio::time::Instant;
 
 use super::access::people_only;
-use super::read::wants_table;
+use super::object::wants_table;
 use super::watch::{WATCH_SECONDS, WATCH_SECONDS_MAX};
 use super::{Call, answer};
 use crate::render;

@@ -1,17 +1,15 @@
 //! Get and list: as JSON or as a table, whole or in pages.
 
-use axum::http::{HeaderMap, header};
 use axum::response::Response;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
 use serde_json::{Value, json};
 
+use super::object::{chosen, find, shown, wants_table};
 use super::{Call, answer, watch};
 use crate::KindInfo;
 use crate::model::Entry;
 use crate::render;
-use crate::secrets;
-use crate::select::Selection;
 use crate::state::now_ms;
 use crate::status::ApiError;
 
@@ -28,29 +26,6 @@ pub(crate) fn read(call: Call) -> Result<Response, ApiError> {
         (false, "" | "status") => get(&call, &kind),
         _ => Err(ApiError::no_such_path()),
     }
-}
-
-/// The object at the path, as the caller may see it.
-pub(crate) fn find(call: &Call, kind: &KindInfo) -> Result<Entry, ApiError> {
-    let (namespace, name) = (&call.target.namespace, &call.target.name);
-    let found = call.app.state.parts.model.get(&kind.group_kind(), namespace, name);
-    found.filter(|entry| call.sees(entry)).ok_or_else(|| ApiError::not_found(kind, name))
-}
-
-/// The object in JSON. Secrets are opened: whoever comes here may read them.
-pub(crate) fn shown(call: &Call, entry: &Entry) -> Value {
-    let object = render::object(entry);
-    if secrets::is_secret(&object) {
-        secrets::opened(&call.app.state.parts.sealer, object)
-    } else {
-        object
-    }
-}
-
-/// Whether the caller wants a table.
-pub(crate) fn wants_table(headers: &HeaderMap) -> bool {
-    let accepted = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok());
-    accepted.is_some_and(|accept| accept.contains("as=Table"))
 }
 
 fn get(call: &Call, kind: &KindInfo) -> Result<Response, ApiError> {
@@ -83,13 +58,6 @@ fn list(call: &Call, kind: &KindInfo) -> Result<Response, ApiError> {
         "kind": format!("{}List", kind.kind), "apiVersion": kind.api_version(),
         "metadata": metadata, "items": objects,
     })))
-}
-
-/// Whether an object belongs to what the call asks for.
-pub(crate) fn chosen(call: &Call, selection: &Selection, entry: &Entry) -> bool {
-    let namespace = &call.target.namespace;
-    let inside = namespace.is_empty() || entry.namespace() == namespace;
-    inside && call.sees(entry) && selection.matches(entry)
 }
 
 /// Where the earlier page ended.

@@ -6,9 +6,9 @@ use axum::response::Response;
 use serde_json::{Value, json};
 use setpoint_schemas::{RequestItem, Verb};
 
+use super::object::find;
+use super::patch::patched;
 use super::prepare::version_of;
-use super::read::find;
-use super::write::patched;
 use super::{Call, answer};
 use crate::KindInfo;
 use crate::render;

@@ -16,7 +16,7 @@ use tokio::sync::{OwnedSemaphorePermit, watch};
 use tokio::time::Instant;
 
 use super::Call;
-use super::read::{chosen, shown, wants_table};
+use super::object::{chosen, shown, wants_table};
 use crate::KindInfo;
 use crate::model::{Cursor, Entry, Event};
 use crate::render;

@@ -1,12 +1,13 @@
 //! Create, update and patch: each becomes one request with one item.
 
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 use setpoint_schemas::{RequestItem, Verb, strip_server_fields};
 
+use super::object::{find, shown};
+use super::patch::{patched, verb_of, without_version};
 use super::prepare::{Prepared, parse, prepare, text, version_of};
-use super::read::{find, shown};
 use super::submit::warning_headers;
 use super::{Call, answer, scale};
 use crate::KindInfo;
@@ -73,22 +74,6 @@ pub(crate) async fn patch(call: Call) -> Result<Response, ApiError> {
         ("", Verb::Apply) => apply(&call, &kind, patch).await,
         ("", _) => patch_object(&call, &kind, verb, patch).await,
         _ => Err(ApiError::no_such_path()),
-    }
-}
-
-/// Applies a patch to an object in hand.
-pub(crate) fn patched(verb: Verb, object: &mut Value, patch: &Value) -> Result<(), ApiError> {
-    let wrong = |error: setpoint_patch::PatchError| {
-        ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, error.to_string())
-    };
-    match verb {
-        Verb::JsonPatch => setpoint_patch::operations(object, patch).map_err(wrong),
-        Verb::StrategicMergePatch => setpoint_patch::strategic(object, patch).map_err(wrong),
-        _ if patch.is_object() => {
-            setpoint_patch::merge(object, patch);
-            Ok(())
-        }
-        _ => Err(ApiError::bad_request("a merge patch is an object")),
     }
 }
 
@@ -268,28 +253,5 @@ fn name_generated(call: &Call, object: &mut Value) {
         let id = call.app.state.request_id();
         let suffix: String = id.as_str().chars().rev().filter(|c| *c != '-').take(8).collect();
         object["metadata"]["name"] = json!(format!("{prefix}{suffix}"));
-    }
-}
-
-fn without_version(mut patch: Value) -> Value {
-    if let Some(metadata) = patch.get_mut("metadata").and_then(Value::as_object_mut) {
-        for field in ["resourceVersion", "uid", "managedFields", "creationTimestamp"] {
-            metadata.remove(field);
-        }
-    }
-    patch
-}
-
-fn verb_of(headers: &HeaderMap) -> Result<Verb, ApiError> {
-    let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
-    match kind.unwrap_or_default().split(';').next().unwrap_or_default().trim() {
-        "application/merge-patch+json" => Ok(Verb::MergePatch),
-        "application/strategic-merge-patch+json" => Ok(Verb::StrategicMergePatch),
-        "application/json-patch+json" => Ok(Verb::JsonPatch),
-        "application/apply-patch+yaml" => Ok(Verb::Apply),
-        other => {
-            let message = format!("the patch type {other:?} is not one of this server");
-            Err(ApiError::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, message))
-        }
     }
 }

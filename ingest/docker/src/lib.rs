@@ -14,5 +14,6 @@ mod watch;
 
 pub use facts::{Event, Facts};
 pub use node::{node_of, node_unreachable};
-pub use view::{Scope, View, Watcher};
+pub use pods::Scope;
+pub use view::{View, Watcher};
 pub use watch::{WatchError, WatchSettings, connect, watch};

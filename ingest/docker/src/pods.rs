@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 
 use setpoint_schemas::{
-    ContainerObserved, ContainerState, Namespace, PodPhase, PodUid, ResourceName,
+    ContainerObserved, ContainerState, FleetId, Namespace, PodPhase, PodUid, ResourceName,
 };
 
-use crate::{Facts, Scope};
+use crate::Facts;
 
 /// Our labels; see the contract of actuators.
 const FLEET: &str = "setpoint.dev/fleet";
@@ -26,6 +26,15 @@ const NAMESPACE_FOREIGN: &str = "docker";
 const ID_CHARS: usize = 32;
 /// A label of Kubernetes has at most this many characters.
 const LABEL_CHARS_MAX: usize = 63;
+
+/// Which containers are watched.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Scope {
+    /// Those of this fleet, as the pods that their labels name.
+    Fleet(FleetId),
+    /// Those that no fleet minds, each as a pod of its own.
+    Unmanaged,
+}
 
 /// A pod as the engine shows it, without who observed it and when.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -6,25 +6,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use setpoint_schemas::{
-    ContainerState, FleetId, Input, NodeName, NodeSnapshot, PodObserved, PodPhase, PodUid,
-    SessionId,
+    ContainerState, Input, NodeName, NodeSnapshot, PodObserved, PodPhase, PodUid, SessionId,
 };
 
-use crate::pods::{Pod, pod_of, uid_of};
+use crate::pods::{Pod, Scope, pod_of, uid_of};
 use crate::{Event, Facts};
 
 /// The engine notes a start or an end slightly before it tells of it; one told this soon after the
 /// one known is that one.
 const EVENT_SLACK_MS: i64 = 2_000;
-
-/// Which containers are watched.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Scope {
-    /// Those of this fleet, as the pods that their labels name.
-    Fleet(FleetId),
-    /// Those that no fleet minds, each as a pod of its own.
-    Unmanaged,
-}
 
 /// Who watches.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -8,11 +8,11 @@ use rdkafka::producer::Producer;
 use setpoint_ingest::{AppendError, Appender, Entry, LogError};
 use setpoint_schemas::{FleetId, Position};
 
-use crate::log::Inner;
+use crate::brokers::Brokers;
 use crate::producer::{Deliveries, Sender, code_of, deliver, failed, prepare};
 
 pub(crate) struct LeaderAppender {
-    log: Arc<Inner>,
+    brokers: Arc<Brokers>,
     producer: Sender,
     state: State,
 }
@@ -33,16 +33,16 @@ const TRANSACTION_WAIT: Duration = Duration::from_secs(30);
 const ABORT_WAIT: Duration = Duration::from_secs(5);
 
 impl LeaderAppender {
-    pub(crate) fn new(log: Arc<Inner>, fleet: &FleetId) -> Result<Self, LogError> {
+    pub(crate) fn new(brokers: Arc<Brokers>, fleet: &FleetId) -> Result<Self, LogError> {
         let attempt = "become the leader's producer";
-        let producer: Sender = log
+        let producer: Sender = brokers
             .settings
             .leader(&format!("setpoint.{fleet}"))
             .create_with_context(Deliveries::default())
             .map_err(|error| LogError::permanent(attempt, error))?;
         retried(TRANSACTION_WAIT, |rest| producer.init_transactions(rest))
             .map_err(|error| LogError::transient(attempt, error))?;
-        Ok(LeaderAppender { log, producer, state: State::Good })
+        Ok(LeaderAppender { brokers, producer, state: State::Good })
     }
 
     fn transact(&self, entries: &[Entry], partitions: &[i32]) -> Result<Vec<Position>, KafkaError> {
@@ -85,7 +85,7 @@ impl Appender for LeaderAppender {
             }
             State::Good => {}
         }
-        let partitions = prepare(&self.log, &entries)?;
+        let partitions = prepare(&self.brokers, &entries)?;
         if entries.is_empty() {
             return Ok(Vec::new());
         }

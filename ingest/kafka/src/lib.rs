@@ -7,6 +7,7 @@
 
 mod log;
 mod config;
+mod brokers;
 mod told;
 mod topics;
 mod reader;

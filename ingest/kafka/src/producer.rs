@@ -10,8 +10,8 @@ use rdkafka::producer::{BaseRecord, Producer, ProducerContext, ThreadedProducer}
 use setpoint_ingest::{AppendError, Entry, LogError};
 use setpoint_schemas::{Position, Topic};
 
+use crate::brokers::Brokers;
 use crate::config::{DELIVERY_WAIT, wire_bytes_max};
-use crate::log::Inner;
 
 /// Collects the acknowledgements of one append at a time, and wakes who waits for them.
 #[derive(Default)]
@@ -146,9 +146,9 @@ fn headers_of(entry: &Entry) -> OwnedHeaders {
 }
 
 /// Refuses what the topic would refuse, before anything is sent; chooses the partitions.
-pub(crate) fn prepare(log: &Inner, entries: &[Entry]) -> Result<Vec<i32>, AppendError> {
+pub(crate) fn prepare(brokers: &Brokers, entries: &[Entry]) -> Result<Vec<i32>, AppendError> {
     entries.iter().try_for_each(Entry::check)?;
-    entries.iter().map(|entry| log.partition(entry).map_err(AppendError::Log)).collect()
+    entries.iter().map(|entry| brokers.partition(entry).map_err(AppendError::Log)).collect()
 }
 
 /// An append that failed and may be tried again by a new appender; unless Kafka takes less than we

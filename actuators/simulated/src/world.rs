@@ -1,0 +1,177 @@
+//! What a plant is made of: its nodes with their pods, and the time that has come to them.
+//!
+//! Guarantee: what a call does follows from seed, faults and time alone.
+//! Absent: sharing; the plant locks.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use setpoint_actuators::{ActuatorError, PodToRun};
+use setpoint_schemas::{FleetId, NodeName, PodUid};
+use tokio::sync::watch;
+
+use crate::faults::Faults;
+use crate::pod::SimPod;
+
+/// All nodes, at one time.
+#[derive(Debug)]
+pub(crate) struct World {
+    seed: u64,
+    faults: Faults,
+    pub(crate) now_ms: i64,
+    nodes: BTreeMap<NodeName, SimNode>,
+}
+
+/// A node and its pods.
+#[derive(Debug, Default)]
+pub(crate) struct SimNode {
+    pub(crate) is_down: bool,
+    pub(crate) pods: BTreeMap<(FleetId, PodUid), SimPod>,
+    /// Counts up whenever something changed here, or time passed for which something waits. One of
+    /// thousands of nodes hears only of itself.
+    pub(crate) news: watch::Sender<u64>,
+}
+
+/// How far a stop has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Stop {
+    Done,
+    /// Some container has not ended yet.
+    Waits,
+}
+
+impl World {
+    /// No node yet; nodes appear when they are named.
+    pub(crate) fn new(seed: u64, faults: Faults, now_ms: i64) -> Self {
+        World { seed, faults, now_ms, nodes: BTreeMap::new() }
+    }
+
+    /// Lets time come to this; never backwards.
+    pub(crate) fn advance_to(&mut self, now_ms: i64) {
+        self.now_ms = self.now_ms.max(now_ms);
+        self.nodes.values_mut().for_each(|node| node.advance_to(now_ms));
+    }
+
+    /// A node, whether its runtime answers or not.
+    pub(crate) fn node(&mut self, node: &NodeName) -> &mut SimNode {
+        self.nodes.entry(node.clone()).or_default()
+    }
+
+    /// A node whose runtime answers.
+    pub(crate) fn answering(&mut self, name: &NodeName) -> Result<&mut SimNode, ActuatorError> {
+        let node = self.node(name);
+        if node.is_down {
+            let message = format!("the runtime of {name} does not answer");
+            return Err(ActuatorError::transient("RuntimeDown", message));
+        }
+        Ok(node)
+    }
+
+    /// Begins to start what of a pod was not started yet.
+    pub(crate) fn start(
+        &mut self,
+        node: &NodeName,
+        fleet: &FleetId,
+        pod: &PodToRun,
+    ) -> Result<(), ActuatorError> {
+        let (seed, faults, now_ms) = (self.seed, self.faults, self.now_ms);
+        let key = (fleet.clone(), pod.placement.uid.clone());
+        let pods = &mut self.answering(node)?.pods;
+        if let Some(runs) = pods.get(&key) {
+            fence(runs, pod)?;
+            if runs.placement.generation < pod.placement.generation {
+                pods.remove(&key);
+            }
+        }
+        let runs = pods.entry(key).or_insert_with(|| SimPod::new(pod));
+        runs.placement.term = pod.placement.term;
+        let mut first_error = Ok(());
+        for container in runs.containers.iter_mut().filter(|c| !c.was_started()) {
+            let (uid, attempt) = (pod.placement.uid.as_str(), container.attempts);
+            let fate = faults.fate(seed, node.as_str(), uid, &container.name, attempt);
+            first_error = first_error.and(container.start(fate, now_ms));
+        }
+        first_error
+    }
+
+    /// Goes on with a stop that began at `since_ms`.
+    pub(crate) fn stop(
+        &mut self,
+        node: &NodeName,
+        fleet: &FleetId,
+        uid: &PodUid,
+        grace: Duration,
+        since_ms: i64,
+    ) -> Result<Stop, ActuatorError> {
+        let grace_ms = i64::try_from(grace.as_millis()).unwrap_or(i64::MAX);
+        let now_ms = self.now_ms;
+        let node = self.answering(node)?;
+        let key = (fleet.clone(), uid.clone());
+        let Some(pod) = node.pods.get_mut(&key) else { return Ok(Stop::Done) };
+        let was_asked = pod.asked_ms.is_some();
+        pod.ask(now_ms);
+        let waits = !pod.is_ended() && now_ms < since_ms.saturating_add(grace_ms);
+        if !waits {
+            node.pods.remove(&key);
+        }
+        // Who asks again and again has nothing new to tell.
+        if !waits || !was_asked {
+            node.tell();
+        }
+        Ok(if waits { Stop::Waits } else { Stop::Done })
+    }
+
+    /// Starts a container that has ended once more.
+    pub(crate) fn restart(
+        &mut self,
+        node: &NodeName,
+        fleet: &FleetId,
+        uid: &PodUid,
+        container: &str,
+    ) -> Result<(), ActuatorError> {
+        let (seed, faults, now_ms) = (self.seed, self.faults, self.now_ms);
+        let pod = self.answering(node)?.pods.get_mut(&(fleet.clone(), uid.clone()));
+        let named = pod.and_then(|pod| pod.containers.iter_mut().find(|c| c.name == container));
+        let Some(named) = named else {
+            let message =
+                format!("failed to restart container {container} of pod {uid}: not found");
+            return Err(ActuatorError::permanent("NotFound", message));
+        };
+        if !named.has_ended() {
+            return Ok(());
+        }
+        let fate = faults.fate(seed, node.as_str(), uid.as_str(), container, named.attempts);
+        named.start(fate, now_ms)
+    }
+}
+
+impl SimNode {
+    fn advance_to(&mut self, now_ms: i64) {
+        let mut is_news = false;
+        for pod in self.pods.values_mut() {
+            is_news |= pod.advance_to(now_ms) || pod.asked_ms.is_some();
+        }
+        if is_news {
+            self.tell();
+        }
+    }
+
+    /// Something is new here.
+    pub(crate) fn tell(&self) {
+        self.news.send_modify(|count| *count += 1);
+    }
+}
+
+fn fence(runs: &SimPod, asked: &PodToRun) -> Result<(), ActuatorError> {
+    let (runs, asked) = (&runs.placement, &asked.placement);
+    if runs.generation <= asked.generation && runs.term <= asked.term {
+        return Ok(());
+    }
+    Err(ActuatorError::Fenced {
+        uid: asked.uid.clone(),
+        generation: asked.generation,
+        term: asked.term,
+        generation_running: runs.generation,
+        term_running: runs.term,
+    })
+}
