@@ -175,3 +175,16 @@ pub struct WaitingPod {
     /// Why it waits, in kube-scheduler's phrases.
     pub reason: String,
 }
+
+/// What a leader committed of an epoch, read back from the log.
+#[derive(Debug, Clone, Default)]
+pub struct Recorded {
+    /// The hash in the epoch's record.
+    pub hash: i64,
+    /// Resources as they were left; `None`: deleted.
+    pub resources: Vec<(ResourceKey, Option<Arc<Resource>>)>,
+    /// Placements as they were left.
+    pub placements: Vec<PlacementChange>,
+    /// The ledger's entries, in order.
+    pub decisions: Vec<Decision>,
+}

@@ -10,21 +10,8 @@ use setpoint_schemas::{Action, Decision, Resource, ResourceKey};
 
 use crate::Engine;
 use crate::decide::Before;
-use crate::epoch::{Epoch, Outcome, PlacementChange};
+use crate::epoch::{Epoch, Outcome, Recorded};
 use crate::views::Views;
-
-/// What a leader committed of an epoch, read back from the log.
-#[derive(Debug, Clone, Default)]
-pub struct Recorded {
-    /// The hash in the epoch's record.
-    pub hash: i64,
-    /// Resources as they were left; `None`: deleted.
-    pub resources: Vec<(ResourceKey, Option<Arc<Resource>>)>,
-    /// Placements as they were left.
-    pub placements: Vec<PlacementChange>,
-    /// The ledger's entries, in order.
-    pub decisions: Vec<Decision>,
-}
 
 /// An epoch that was followed.
 #[derive(Debug, Clone, Default)]

@@ -17,10 +17,10 @@ pub mod views;
 
 pub use engine::Engine;
 pub use epoch::{
-    Epoch, Foreseen, ItemVerdict, NodeServed, Outcome, Overview, PlacementChange, Served, Verdict,
-    WaitingPod,
+    Epoch, Foreseen, ItemVerdict, NodeServed, Outcome, Overview, PlacementChange, Recorded, Served,
+    Verdict, WaitingPod,
 };
 pub use explain::{Explanation, NodeSays};
-pub use followed::{Followed, Recorded};
+pub use followed::Followed;
 pub use rebuild::{Compacted, Placed};
 pub use state::{CheckpointRow, Remains, RestoreError, Table};

@@ -5,11 +5,13 @@
 //! Absent: the schema registry's client; ids of a registry are given by the caller.
 
 mod record;
+mod error;
 mod table;
 mod frame;
 mod codec;
 
-pub use codec::{Codec, DecodeError, EncodeError};
+pub use codec::Codec;
+pub use error::{DecodeError, EncodeError};
 pub use frame::SchemaIds;
 pub use record::{Record, RecordKind};
 pub use table::{InvalidSchema, earlier_schemas, fingerprint_of};

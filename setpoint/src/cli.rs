@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory, Parser, Subcommand};
 use setpoint_agent::AgentError;
 use setpoint_settings::{Flag, Loaded, Sources, load};
 
@@ -111,7 +111,7 @@ fn run(cli: Cli) -> Result<Ended, Failure> {
         Command::Agent(agent) => role(&globals, agent.flags(), roles::agent::run),
         Command::Demo(demo) => block_on(demo::run(demo)),
         Command::Config(config) => verbs::config::run(config, &loaded(&globals, Vec::new())?),
-        Command::Completion(completion) => verbs::completion::run(&completion),
+        Command::Completion(completion) => verbs::completion::run(&completion, Cli::command()),
         Command::Logs(verb) => Err(verb.refused()),
         Command::Exec(verb) => Err(verb.refused()),
         Command::Top(verb) => Err(verb.refused()),
@@ -220,7 +220,6 @@ fn block_on(future: impl Future<Output = Result<Ended, Failure>>) -> Result<Ende
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::CommandFactory;
 
     #[test]
     fn the_command_line_is_consistent() {

@@ -3,10 +3,13 @@
 use base64::Engine as _;
 use setpoint_schemas::{NodeName, Quantity};
 
-use crate::{Loaded, LogKind, Problem, Runtime, Settings};
+use crate::{LogKind, Runtime, Settings};
 
-/// One rule: the key that it speaks of, and why it does not hold.
-type Rule = fn(&Settings) -> Option<(&'static str, String)>;
+/// A key, and why its value does not hold.
+type Broken = (&'static str, String);
+
+/// One rule.
+type Rule = fn(&Settings) -> Option<Broken>;
 
 /// The rules, from the outermost setting to the innermost.
 const RULES: &[Rule] = &[
@@ -33,27 +36,24 @@ const RULES: &[Rule] = &[
 const SEALING_KEY_BYTES: usize = 32;
 
 /// All that does not hold.
-pub(crate) fn check(loaded: &Loaded) -> Vec<Problem> {
-    let broken = RULES.iter().filter_map(|rule| rule(&loaded.settings));
-    broken
-        .map(|(key, why)| Problem { key: key.to_owned(), origin: loaded.origin(key), why })
-        .collect()
+pub(crate) fn check(settings: &Settings) -> Vec<Broken> {
+    RULES.iter().filter_map(|rule| rule(settings)).collect()
 }
 
-fn kafka_has_servers(s: &Settings) -> Option<(&'static str, String)> {
+fn kafka_has_servers(s: &Settings) -> Option<Broken> {
     let missing = s.log.kind == LogKind::Kafka && s.log.kafka.get("bootstrap.servers").is_none();
     missing.then(|| ("log.kind", "kafka needs log.kafka.bootstrap.servers".to_owned()))
 }
 
-fn partitions_are_positive(s: &Settings) -> Option<(&'static str, String)> {
+fn partitions_are_positive(s: &Settings) -> Option<Broken> {
     positive("log.partitions", i64::from(s.log.partitions))
 }
 
-fn replication_is_positive(s: &Settings) -> Option<(&'static str, String)> {
+fn replication_is_positive(s: &Settings) -> Option<Broken> {
     positive("log.replication", i64::from(s.log.replication))
 }
 
-fn registry_is_url(s: &Settings) -> Option<(&'static str, String)> {
+fn registry_is_url(s: &Settings) -> Option<Broken> {
     let registry = &s.log.schema_registry;
     if registry.url.is_empty() {
         return None;
@@ -71,7 +71,7 @@ fn registry_is_url(s: &Settings) -> Option<(&'static str, String)> {
     Some(("log.schema_registry.url", why))
 }
 
-fn tls_is_whole(s: &Settings) -> Option<(&'static str, String)> {
+fn tls_is_whole(s: &Settings) -> Option<Broken> {
     match (s.api.tls_cert.is_empty(), s.api.tls_key.is_empty()) {
         (false, true) => Some(("api.tls_cert", "it is set and api.tls_key is not".to_owned())),
         (true, false) => Some(("api.tls_key", "it is set and api.tls_cert is not".to_owned())),
@@ -79,7 +79,7 @@ fn tls_is_whole(s: &Settings) -> Option<(&'static str, String)> {
     }
 }
 
-fn off_loopback_is_guarded(s: &Settings) -> Option<(&'static str, String)> {
+fn off_loopback_is_guarded(s: &Settings) -> Option<Broken> {
     let guarded = !s.api.tls_cert.is_empty() && !s.api.tokens.is_empty();
     let open = !s.api.address.ip().is_loopback() && !guarded;
     open.then(|| {
@@ -88,12 +88,12 @@ fn off_loopback_is_guarded(s: &Settings) -> Option<(&'static str, String)> {
     })
 }
 
-fn tokens_are_usable(s: &Settings) -> Option<(&'static str, String)> {
+fn tokens_are_usable(s: &Settings) -> Option<Broken> {
     let why = s.api.tokens.iter().find_map(|token| token.check().err());
     why.map(|why| ("api.tokens", why))
 }
 
-fn sealing_key_is_whole(s: &Settings) -> Option<(&'static str, String)> {
+fn sealing_key_is_whole(s: &Settings) -> Option<Broken> {
     if !s.api.sealing_key.is_set() {
         return None;
     }
@@ -102,7 +102,7 @@ fn sealing_key_is_whole(s: &Settings) -> Option<(&'static str, String)> {
     (!whole).then(|| ("api.sealing_key", "it is not 32 bytes in base64".to_owned()))
 }
 
-fn grace_exceeds_renewal(s: &Settings) -> Option<(&'static str, String)> {
+fn grace_exceeds_renewal(s: &Settings) -> Option<Broken> {
     let policy = &s.engine.policy;
     (policy.lease_grace_ms <= policy.lease_renew_ms).then(|| {
         let why = format!(
@@ -113,11 +113,11 @@ fn grace_exceeds_renewal(s: &Settings) -> Option<(&'static str, String)> {
     })
 }
 
-fn renewal_is_positive(s: &Settings) -> Option<(&'static str, String)> {
+fn renewal_is_positive(s: &Settings) -> Option<Broken> {
     positive("engine.policy.lease_renew_ms", s.engine.policy.lease_renew_ms)
 }
 
-fn pacing_is_positive(s: &Settings) -> Option<(&'static str, String)> {
+fn pacing_is_positive(s: &Settings) -> Option<Broken> {
     let pace = &s.agent.pace;
     positive("engine.policy.starts_per_second", s.engine.policy.starts_per_second)
         .or_else(|| positive("engine.policy.starts_burst", s.engine.policy.starts_burst))
@@ -126,19 +126,19 @@ fn pacing_is_positive(s: &Settings) -> Option<(&'static str, String)> {
         .or_else(|| positive("agent.pace.in_flight", i64::from(pace.in_flight)))
 }
 
-fn only_docker_is_watched(s: &Settings) -> Option<(&'static str, String)> {
+fn only_docker_is_watched(s: &Settings) -> Option<Broken> {
     let broken = s.agent.docker.watch && s.agent.runtime != Runtime::Docker;
     broken.then(|| ("agent.docker.watch", "only the docker runtime can be watched".to_owned()))
 }
 
-fn node_name_is_one(s: &Settings) -> Option<(&'static str, String)> {
+fn node_name_is_one(s: &Settings) -> Option<Broken> {
     if s.agent.name.is_empty() {
         return None;
     }
     NodeName::parse(&s.agent.name).err().map(|error| ("agent.name", error.to_string()))
 }
 
-fn servers_are_urls(s: &Settings) -> Option<(&'static str, String)> {
+fn servers_are_urls(s: &Settings) -> Option<Broken> {
     if s.agent.servers.is_empty() {
         return Some(("agent.servers", "it is empty".to_owned()));
     }
@@ -146,22 +146,22 @@ fn servers_are_urls(s: &Settings) -> Option<(&'static str, String)> {
     broken.map(|server| ("agent.servers", not_url(server)))
 }
 
-fn server_is_url(s: &Settings) -> Option<(&'static str, String)> {
+fn server_is_url(s: &Settings) -> Option<Broken> {
     let broken = !is_url(&s.client.server);
     broken.then(|| ("client.server", not_url(&s.client.server)))
 }
 
-fn capacities_are_quantities(s: &Settings) -> Option<(&'static str, String)> {
+fn capacities_are_quantities(s: &Settings) -> Option<Broken> {
     let broken = s.agent.capacity.values().find_map(|text| Quantity::parse(text).err());
     broken.map(|error| ("agent.capacity", error.to_string()))
 }
 
-fn reserved_are_quantities(s: &Settings) -> Option<(&'static str, String)> {
+fn reserved_are_quantities(s: &Settings) -> Option<Broken> {
     let broken = s.agent.reserved.values().find_map(|text| Quantity::parse(text).err());
     broken.map(|error| ("agent.reserved", error.to_string()))
 }
 
-fn positive(key: &'static str, value: i64) -> Option<(&'static str, String)> {
+fn positive(key: &'static str, value: i64) -> Option<Broken> {
     (value < 1).then(|| (key, format!("{value} is below 1")))
 }
 

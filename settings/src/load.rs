@@ -7,9 +7,10 @@ use figment::providers::{Format, Serialized, Toml, Yaml};
 use figment::value::{Dict, Map, Value};
 use figment::{Error, Figment, Metadata, Profile, Provider};
 
+use crate::check::check;
 use crate::coerce::{coerce, list};
 use crate::source::PREFIX;
-use crate::{Problem, Settings, SettingsError, Sources, Token, check};
+use crate::{Problem, Settings, SettingsError, Sources, Token};
 
 /// Keys that the environment knows without a section.
 const TOP_KEYS: [&str; 2] = ["fleet", "data_dir"];
@@ -55,10 +56,13 @@ pub fn load(sources: &Sources) -> Result<Loaded, SettingsError> {
     }
     let settings: Settings = figment.extract().map_err(invalid)?;
     let loaded = Loaded { settings, figment };
-    match check::check(&loaded) {
-        problems if problems.is_empty() => Ok(loaded),
-        problems => Err(SettingsError::Invalid(problems)),
-    }
+    let problem = |(key, why): (&str, String)| Problem {
+        key: key.to_owned(),
+        origin: loaded.origin(key),
+        why,
+    };
+    let problems: Vec<Problem> = check(&loaded.settings).into_iter().map(problem).collect();
+    if problems.is_empty() { Ok(loaded) } else { Err(SettingsError::Invalid(problems)) }
 }
 
 /// Part of the settings, from one origin.

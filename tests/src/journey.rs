@@ -6,24 +6,24 @@ mod choosy;
 mod leader;
 mod operator;
 mod stranger;
-mod watched;
 mod weather;
 
-pub use leader::{Checkpoint, Committed, Leader, Recorded};
+pub use leader::Leader;
 pub use operator::Operator;
 use stranger::Stranger;
-pub use watched::{Watched, Window};
 
 use std::collections::VecDeque;
 
 use setpoint_dataflow::{Engine, Epoch, Outcome, Remains};
 use setpoint_schemas::{Cut, NodeName, Policy, ResourceKey};
 
+use crate::committed::{Checkpoint, Committed};
 use crate::draw::Draw;
 use crate::invariants::{Auditor, GRACE_MS};
 use crate::memory_log::MemoryLog;
 use crate::plant::{Plant, SimNode};
 use crate::recount::Recount;
+use crate::watched::Watched;
 use weather::Weather;
 
 /// One look at the world.

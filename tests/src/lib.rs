@@ -9,6 +9,8 @@
 pub mod draw;
 pub mod manifests;
 pub mod memory_log;
+pub mod watched;
+pub mod committed;
 
 pub mod plant;
 pub mod journey;

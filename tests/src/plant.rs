@@ -14,8 +14,8 @@ use std::collections::BTreeMap;
 
 use setpoint_schemas::Input;
 
+use crate::committed::Committed;
 use crate::draw::Draw;
-use crate::journey::Committed;
 use crate::memory_log::MemoryLog;
 
 /// The longest way of a message to the log when nothing is broken.

@@ -11,7 +11,7 @@ use setpoint_dataflow::{Engine, Epoch, Outcome, Recorded, Served};
 use setpoint_schemas::{
     Action, Input, NodeName, PodObserved, PodPhase, PodUid, Policy, RequestItem, SessionId, Verb,
 };
-use setpoint_tests::journey::Committed;
+use setpoint_tests::committed::Committed;
 use setpoint_tests::manifests::{self, daemon_set, deployment, item, patch, rolling};
 use setpoint_tests::memory_log::MemoryLog;
 

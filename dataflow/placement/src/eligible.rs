@@ -1,21 +1,9 @@
 //! Which nodes answer a pod's demands on the node itself, kept until a node's record changes.
 //!
-//! Nodes of one class (labels but for the host name, taints, flags, extended amounts) give one
-//! answer, so a rebuild asks each class once, not each node.
-//!
 //! Guarantee: the nodes of `slots` pass every static filter; every other node is either counted in
 //! `refused` or stands in `scarce`.
 
 use std::collections::BTreeMap;
-
-use setpoint_schemas::TaintEffect;
-
-use crate::filters::{self, Stage};
-use crate::ids::IdMap;
-use crate::nodes::Nodes;
-use crate::shape::PodShape;
-use crate::tolerate;
-use crate::view::View;
 
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Eligible {
@@ -35,45 +23,31 @@ pub(crate) struct Eligible {
 
 /// What spread constraints may honor of a node.
 #[derive(Debug, Clone, Copy, Default)]
-struct Marks {
-    matches: bool,
-    tolerated: bool,
+pub(crate) struct Marks {
+    pub(crate) matches: bool,
+    pub(crate) tolerated: bool,
 }
 
 /// What all nodes of a class answer.
 #[derive(Debug, Clone)]
-struct Answer {
-    marks: Marks,
-    standing: Standing,
-    soft_taints: bool,
+pub(crate) struct Answer {
+    pub(crate) marks: Marks,
+    pub(crate) standing: Standing,
+    pub(crate) soft_taints: bool,
 }
 
+/// How a node stands to a pod that looks at nothing else.
 #[derive(Debug, Clone)]
-enum Standing {
+pub(crate) enum Standing {
     Passes,
     Scarce,
     Refused(Vec<String>),
 }
 
 impl Eligible {
-    pub(crate) fn build(nodes: &Nodes, shape: &PodShape) -> Eligible {
-        let view = View::bare(nodes, shape);
-        let mut eligible = Eligible {
-            version: nodes.version,
-            marks: vec![Marks::default(); nodes.slots_len()],
-            ..Eligible::default()
-        };
-        let mut by_class: IdMap<u128, Answer> = IdMap::default();
-        for slot in nodes.order().iter().copied() {
-            if shape.demand.reads_name {
-                eligible.add(slot, &answer(&view, slot));
-            } else {
-                let class = nodes.node(slot).class;
-                let known = by_class.entry(class).or_insert_with(|| answer(&view, slot));
-                eligible.add(slot, known);
-            }
-        }
-        eligible
+    /// None yet, of nodes of this version in so many slots.
+    pub(crate) fn none(version: u64, slots_len: usize) -> Eligible {
+        Eligible { version, marks: vec![Marks::default(); slots_len], ..Eligible::default() }
     }
 
     /// Stands in where the few nodes that matter are asked one by one.
@@ -81,7 +55,8 @@ impl Eligible {
         Eligible { soft_taints: true, ..Eligible::default() }
     }
 
-    fn add(&mut self, slot: u32, answer: &Answer) {
+    /// Takes a node in as it answers.
+    pub(crate) fn add(&mut self, slot: u32, answer: &Answer) {
         self.marks[slot as usize] = answer.marks;
         match &answer.standing {
             Standing::Passes => {
@@ -105,26 +80,5 @@ impl Eligible {
     /// Whether the pod bears the node's taints.
     pub(crate) fn tolerated(&self, slot: u32) -> bool {
         self.marks.get(slot as usize).is_some_and(|marks| marks.tolerated)
-    }
-}
-
-fn answer(view: &View<'_>, slot: u32) -> Answer {
-    let (info, demand) = (view.nodes.node(slot).info(), &view.shape.demand);
-    let untolerated = |effects| tolerate::untolerated(&info.taints, &demand.bears, effects);
-    let has = |(name, amount): (&String, &i64)| {
-        info.allocatable.extended.get(name).copied().unwrap_or(0) >= *amount
-    };
-    let standing = match filters::first_refusal(view, slot, Stage::Static) {
-        Some(refusal) => Standing::Refused(refusal.reasons(view, slot)),
-        None if demand.extended.iter().all(has) => Standing::Passes,
-        None => Standing::Scarce,
-    };
-    Answer {
-        marks: Marks {
-            matches: demand.matches(&info.labels, info.name.as_str()),
-            tolerated: untolerated(&[TaintEffect::NoSchedule, TaintEffect::NoExecute]).is_none(),
-        },
-        standing,
-        soft_taints: untolerated(&[TaintEffect::PreferNoSchedule]).is_some(),
     }
 }

@@ -16,6 +16,7 @@ use crate::nodes::{NodeInfo, Nodes};
 use crate::query::NamespaceLabels;
 use crate::reasons::Reasons;
 use crate::shape::PodShape;
+use crate::sift::sift;
 use crate::view::{Sources, View};
 use crate::{NodeId, PodId};
 
@@ -179,14 +180,14 @@ impl Fleet {
             if self.eligible.len() >= ELIGIBLE_MAX {
                 self.eligible.clear();
             }
-            self.eligible.insert(shape.demand.digest, Eligible::build(&self.nodes, shape));
+            self.eligible.insert(shape.demand.digest, sift(&self.nodes, shape));
         }
     }
 
     pub(crate) fn eligible(&self, shape: &PodShape) -> Cow<'_, Eligible> {
         match self.eligible.get(&shape.demand.digest) {
             Some(eligible) if eligible.version == self.nodes.version => Cow::Borrowed(eligible),
-            _ => Cow::Owned(Eligible::build(&self.nodes, shape)),
+            _ => Cow::Owned(sift(&self.nodes, shape)),
         }
     }
 

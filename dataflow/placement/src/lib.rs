@@ -28,6 +28,7 @@ mod eligible;
 mod view;
 
 mod filters;
+mod sift;
 mod scores;
 mod place;
 mod reasons;

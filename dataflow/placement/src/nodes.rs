@@ -196,7 +196,7 @@ impl Nodes {
     /// Keeps the domains of this topology key from now on.
     pub(crate) fn keep_topology(&mut self, key: &str) {
         if !self.topologies.contains_key(key) {
-            self.topologies.insert(key.to_owned(), Topology::build(key, &self.all));
+            self.topologies.insert(key.to_owned(), self.build_topology(key));
         }
     }
 
@@ -205,7 +205,7 @@ impl Nodes {
     }
 
     pub(crate) fn build_topology(&self, key: &str) -> Topology {
-        Topology::build(key, &self.all)
+        Topology::of(labels(&self.all, key))
     }
 
     fn take_from_order(&mut self, slot: u32) {
@@ -231,7 +231,7 @@ impl Nodes {
         for (key, topology) in &mut self.topologies {
             topology.set(slot as usize, self.all[slot as usize].label(key));
             if topology.len() > bound {
-                *topology = Topology::build(key, &self.all);
+                *topology = Topology::of(labels(&self.all, key));
             }
         }
     }
@@ -265,6 +265,11 @@ impl Hot {
         self.cpu_load = self.cpu_load.saturating_add(times * shape.load.cpu_milli);
         self.memory_load = self.memory_load.saturating_add(times * shape.load.memory_bytes);
     }
+}
+
+/// The values of one label, by slot.
+fn labels<'a>(nodes: &'a [Node], key: &'a str) -> impl Iterator<Item = Option<&'a str>> {
+    nodes.iter().map(move |node| node.label(key))
 }
 
 fn class_of(info: &NodeInfo) -> u128 {

@@ -4,8 +4,6 @@
 
 use std::collections::HashMap;
 
-use crate::nodes::Node;
-
 /// What a node without the label, or a node that is not there, has instead of a domain.
 pub(crate) const NO_DOMAIN: u32 = u32::MAX;
 
@@ -18,11 +16,10 @@ pub(crate) struct Topology {
 }
 
 impl Topology {
-    pub(crate) fn build(key: &str, nodes: &[Node]) -> Topology {
+    /// The domains of nodes with these values of the label, by slot.
+    pub(crate) fn of<'a>(values: impl Iterator<Item = Option<&'a str>>) -> Topology {
         let mut topology = Topology::default();
-        for (slot, node) in nodes.iter().enumerate() {
-            topology.set(slot, node.label(key));
-        }
+        values.enumerate().for_each(|(slot, value)| topology.set(slot, value));
         topology
     }
 

@@ -11,10 +11,10 @@ use setpoint_schemas::{
 };
 
 use super::follow_pods::Target;
-use super::turn::Turn;
-use crate::epoch::{ItemVerdict, Outcome, PlacementChange, Served, Verdict};
-use crate::followed::Recorded;
-use crate::rebuild::history_of;
+use super::inferred::history_of;
+use super::kinds::{is_managed_group, is_namespace};
+use super::turn::{Turn, first_counter};
+use crate::epoch::{ItemVerdict, Outcome, PlacementChange, Recorded, Served, Verdict};
 use crate::state::{Deadline, State, Table, WorkloadKind};
 use crate::views::{Fact, Views};
 
@@ -121,7 +121,7 @@ impl<V: Views> Turn<'_, V> {
                 Some(resource) => self.set_resource(key, resource, cause),
                 None => {
                     self.state.set_resource(key, None);
-                    if super::is_namespace(key) {
+                    if is_namespace(key) {
                         self.fleet.set_namespace_labels(&key.name, BTreeMap::new());
                     }
                     self.workload_gone(key, cause);
@@ -145,7 +145,7 @@ impl<V: Views> Turn<'_, V> {
     ) -> Option<String> {
         let before = self.state.set_resource(key, Some(resource.clone()));
         let is_same = before.is_some_and(|b| b.body == resource.body && b.uid == resource.uid);
-        let kind = WorkloadKind::of(&key.kind.kind).filter(|_| super::is_managed_group(key));
+        let kind = WorkloadKind::of(&key.kind.kind).filter(|_| is_managed_group(key));
         match (kind, &*key.kind.kind) {
             // Only its status, its version or its owners differ.
             _ if is_same => {}
@@ -157,7 +157,7 @@ impl<V: Views> Turn<'_, V> {
                     if let Some(workload) = self.state.workload_by_key(key) {
                         workload.memo.history = history;
                         if !is_known && resource.version != self.out.number {
-                            workload.memo.next_pod = super::first_counter(self.out.number);
+                            workload.memo.next_pod = first_counter(self.out.number);
                         }
                     }
                 }

@@ -5,23 +5,14 @@ use std::sync::Arc;
 use setpoint_rules::identity;
 use setpoint_schemas::{Placement, PodUid, ResourceKey};
 
-use super::turn::Turn;
-use crate::rebuild::{standing_of, template_of};
+use super::inferred::{standing_of, template_of};
+use super::turn::{Turn, first_counter};
 use crate::state::{PodRow, Table, Template};
 use crate::views::{Standing, Views};
 
 /// How far around the next counter a recorded pod's counter is looked for: more than one epoch
 /// places, and soon looked through.
 const COUNTERS_SEARCHED_MAX: u64 = 200_000;
-/// Pods of a workload since a leader began anew fit below these bits of the counter.
-const COUNTER_BITS: u32 = 32;
-
-/// The counter of the first pod of a leader that begins anew with this epoch: no pod of an earlier
-/// epoch has one as high, so no uid comes twice.
-pub(crate) fn first_counter(epoch: i64) -> u64 {
-    u64::try_from(epoch).unwrap_or(0) << COUNTER_BITS
-}
-
 /// What a pod is to be.
 pub(super) enum Target {
     /// Recorded as placed so.

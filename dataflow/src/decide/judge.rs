@@ -13,7 +13,7 @@ use setpoint_schemas::{
     NodeName, PodUid, RESOURCE_BYTES_MAX, Request, RequestItem, Resource, ResourceKey, Verb,
 };
 
-use super::namespaces::is_namespace;
+use super::kinds::{is_managed_group, is_namespace};
 use super::workloads::{self, Compiled};
 use crate::epoch::{Foreseen, ItemVerdict, Verdict};
 use crate::state::{State, WorkloadKind};
@@ -313,12 +313,4 @@ fn telling(change: Change, told: String) -> Change {
         }
         other => other,
     }
-}
-
-/// Whether the kind's group is the one whose workloads we act on.
-pub(crate) fn is_managed_group(key: &ResourceKey) -> bool {
-    matches!(
-        (&*key.kind.group, &*key.kind.kind),
-        ("apps", "Deployment" | "ReplicaSet" | "DaemonSet") | ("", "ReplicationController" | "Pod")
-    )
 }

@@ -6,23 +6,16 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 use setpoint_rules::admission::Refusal;
-use setpoint_schemas::{Cause, GroupKind, RequestItem, Resource, ResourceKey, Verb};
+use setpoint_schemas::{Cause, RequestItem, Resource, ResourceKey, Verb};
 
 use super::judge::{Judge, Overlay};
+use super::kinds::namespace_key;
 use super::statuses::rfc3339;
 use super::turn::Turn;
 use crate::views::Views;
 
 /// The namespace that is always there.
 const DEFAULT: &str = "default";
-
-pub(crate) fn namespace_key(namespace: &str) -> ResourceKey {
-    ResourceKey::new(GroupKind::new("", "Namespace"), "", namespace)
-}
-
-pub(crate) fn is_namespace(key: &ResourceKey) -> bool {
-    &*key.kind.kind == "Namespace" && key.kind.group.is_empty()
-}
 
 /// Whether the namespace is on its way out.
 pub(crate) fn is_terminating(resource: &Resource) -> bool {

@@ -6,9 +6,13 @@ use setpoint_placement::{Fleet, PodId};
 use setpoint_rules::pacing::Bucket;
 use setpoint_schemas::{Action, Cause, PodUid, ResourceKey};
 
+use super::kinds::is_namespace;
 use crate::epoch::{Epoch, Outcome, PlacementChange};
 use crate::state::{About, CAUSES_MAX, Deadline, Ledger, State, Table};
 use crate::views::{Fact, Standing, Views};
+
+/// Pods of a workload since a leader began anew fit below these bits of the counter.
+const COUNTER_BITS: u32 = 32;
 
 /// The parts of the engine, and what this epoch has decided so far.
 pub(crate) struct Turn<'a, V: Views> {
@@ -44,7 +48,7 @@ impl<V: Views> Turn<'_, V> {
     /// counted from where none was before, pacing begins with an empty bucket, and every workload is
     /// looked at.
     fn begin_anew(&mut self) {
-        let from = super::first_counter(self.out.number);
+        let from = first_counter(self.out.number);
         let ids: Vec<u32> = self.state.workloads.values().copied().collect();
         for id in ids {
             let Some(workload) = self.state.workload.get_mut(&id) else { continue };
@@ -58,7 +62,7 @@ impl<V: Views> Turn<'_, V> {
             self.state.touch(Table::Workloads, &key);
         }
         // Of pods that stop it may know fewer than their workload had.
-        let namespaces = self.state.resources.keys().filter(|key| super::is_namespace(key));
+        let namespaces = self.state.resources.keys().filter(|key| is_namespace(key));
         let namespaces: Vec<ResourceKey> = namespaces.cloned().collect();
         for namespace in namespaces {
             self.end_namespace(&namespace.name);
@@ -182,4 +186,10 @@ impl<V: Views> Turn<'_, V> {
         self.state.touch(Table::Workloads, key);
         self.state.mark(key);
     }
+}
+
+/// The counter of the first pod of a leader that begins anew with this epoch: no pod of an earlier
+/// epoch has one as high, so no uid comes twice.
+pub(crate) fn first_counter(epoch: i64) -> u64 {
+    u64::try_from(epoch).unwrap_or(0) << COUNTER_BITS
 }

@@ -16,8 +16,6 @@ use setpoint_schemas::{
     Resources, SessionId, Sourced,
 };
 
-pub(crate) use workloads::{history_of, standing_of, template_of};
-
 use crate::decide::{NodeStatus, node_key};
 use crate::state::{Meta, NodeRow, RestoreError, Rows};
 

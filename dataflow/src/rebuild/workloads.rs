@@ -3,13 +3,11 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::{Value, json};
-use setpoint_rules::revision::Revision;
-use setpoint_schemas::{Placement, PodObserved, Position, Resource, ResourceKey};
+use setpoint_schemas::{Position, Resource, ResourceKey};
 
 use super::cause;
 use super::observed::Present;
-use crate::decide::{Compiled, advanced, compile, is_managed_group, standing_since};
+use crate::decide::{Compiled, compile, history_of, is_managed_group, standing_of, template_of};
 use crate::state::{PodRow, RestoreError, WorkloadKind, WorkloadMemo};
 use crate::views::Standing;
 
@@ -77,19 +75,6 @@ fn workload(
     Ok((memo, rows))
 }
 
-/// The history that the resource carries; its last entry's text is the body's.
-pub(crate) fn history_of(compiled: &Compiled, resource: &Resource) -> Vec<Revision> {
-    let mut history: Vec<Revision> = serde_json::from_str(&resource.history).unwrap_or_default();
-    match history.last_mut() {
-        Some(last) if *last.hash == *compiled.template.hash => {
-            last.template = compiled.json.to_string();
-        }
-        Some(last) if last.template.is_empty() => drop(history.pop()),
-        _ => {}
-    }
-    advanced(history, &compiled.spec, &compiled.json)
-}
-
 /// Numbers the templates that have pods, oldest first, and the current one last; says which number
 /// each hash has.
 fn number_templates(
@@ -120,14 +105,6 @@ fn number_templates(
         numbers.insert(hash, memo.current);
     }
     numbers
-}
-
-/// A template that asks for the same pods as a placement was made from.
-pub(crate) fn template_of(placement: &Placement) -> Value {
-    let mut labels = (*placement.labels).clone();
-    labels.remove("pod-template-hash");
-    let spec: Value = serde_json::from_str(&placement.spec).unwrap_or_default();
-    json!({"metadata": {"labels": labels, "annotations": *placement.annotations}, "spec": spec})
 }
 
 fn pod_row(
@@ -161,16 +138,4 @@ fn pod_row(
         heard,
         cause,
     }
-}
-
-/// Where a pod stands by what was last observed of it. It is ready since it was observed, by its
-/// node's clock, held between its placement and now: nobody else has kept that time.
-pub(crate) fn standing_of(
-    observed: &PodObserved,
-    placed_ms: i64,
-    min_ready_ms: i64,
-    time_ms: i64,
-) -> (Standing, i64) {
-    let since = observed.time_ms.max(placed_ms).min(time_ms);
-    standing_since(observed, since, time_ms, min_ready_ms)
 }

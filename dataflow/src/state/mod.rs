@@ -13,6 +13,7 @@ mod remains;
 mod rows;
 mod waiting;
 mod workload;
+mod named;
 
 pub(crate) use answered::{Answered, AnsweredRow};
 pub(crate) use early::{Early, EarlyRow, Word};

@@ -13,7 +13,7 @@ use setpoint_schemas::{
     Toleration, TolerationOperator, WorkloadSpec,
 };
 
-use super::{Waiting, WaitingHere};
+use super::waiting::{Waiting, WaitingHere};
 use crate::views::{Status, Tally};
 
 /// What kind of workload.

@@ -3,10 +3,21 @@
 //! A row that is a difference needs no conversion on its way into a collection and out of it, and
 //! one pass groups all of its fields.
 
-/// Makes a struct of amounts (numbers, or structs of amounts) a difference: it can be added, taken
-/// back, taken several times, and is nothing when all of its fields are.
+/// Declares a struct of amounts (numbers, or structs of amounts) that is a difference: it can be
+/// added, taken back, taken several times, and is nothing when all of its fields are.
 macro_rules! amounts {
-    ($row:ident { $($field:ident),+ $(,)? }) => {
+    ($(#[$of_row:meta])* pub struct $row:ident {
+        $($(#[$of_field:meta])* pub $field:ident: $amount:ty),+ $(,)?
+    }) => {
+        $(#[$of_row])*
+        #[derive(
+            Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash,
+            serde::Serialize, serde::Deserialize,
+        )]
+        pub struct $row {
+            $($(#[$of_field])* pub $field: $amount,)+
+        }
+
         impl $row {
             /// Adds another row, `times` over.
             pub fn add(&mut self, other: &$row, times: i64) {

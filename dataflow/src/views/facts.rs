@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::rows::{Allocation, NodeRollup, Rollup, Tally};
+use super::rows::{Allocation, NodeRollup, Rollup, Sighting, Tally};
 
 /// A fact that holds or does not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -46,9 +46,6 @@ pub struct NodeFact {
     /// Pods that it may have.
     pub pods: i64,
 }
-
-/// A pod on a node: (node, pod).
-pub type Sighting = (u32, u32);
 
 /// A placed pod, as far as the views look at it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

@@ -14,10 +14,11 @@ mod handwritten;
 mod scratch;
 
 pub use differential::Differential;
-pub use facts::{Fact, NodeFact, PodFact, Sighting, Standing};
+pub use facts::{Fact, NodeFact, PodFact, Standing};
 pub use handwritten::HandWritten;
 pub use rows::{
-    Allocation, Changes, ColdChanges, Fleet, NodeRollup, Rollup, Status, Tally, WorkloadRevision,
+    Allocation, Changes, ColdChanges, Fleet, NodeRollup, Rollup, Sighting, Status, Tally,
+    WorkloadRevision,
 };
 pub use scratch::Scratch;
 

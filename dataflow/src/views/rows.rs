@@ -1,110 +1,98 @@
 //! What the views tell: rows, and which of them changed.
 
-use serde::{Deserialize, Serialize};
-
 use super::amounts::amounts;
-use super::facts::Sighting;
 
 /// A revision of a workload.
 pub type WorkloadRevision = (u32, u32);
 
-/// The pods of one revision of a workload.
-#[derive(
-    Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
-)]
-pub struct Tally {
-    /// Starting, ready or available, on a node that is not lost.
-    pub live: i64,
-    /// Ready or available, on a node that is not lost.
-    pub ready: i64,
-    /// Available, on a node that is not lost.
-    pub available: i64,
-    /// On their way out.
-    pub stopping: i64,
-    /// Ended for good.
-    pub ended: i64,
-    /// Live but for their node, which is lost.
-    pub stranded: i64,
-}
-amounts!(Tally { live, ready, available, stopping, ended, stranded });
+/// A pod on a node: (node, pod).
+pub type Sighting = (u32, u32);
 
-/// What pods reserve, or may.
-#[derive(
-    Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
-)]
-pub struct Allocation {
-    /// Thousandths of a core.
-    pub cpu_milli: i64,
-    /// Bytes of memory.
-    pub memory_bytes: i64,
-    /// Pods.
-    pub pods: i64,
+amounts! {
+    /// The pods of one revision of a workload.
+    pub struct Tally {
+        /// Starting, ready or available, on a node that is not lost.
+        pub live: i64,
+        /// Ready or available, on a node that is not lost.
+        pub ready: i64,
+        /// Available, on a node that is not lost.
+        pub available: i64,
+        /// On their way out.
+        pub stopping: i64,
+        /// Ended for good.
+        pub ended: i64,
+        /// Live but for their node, which is lost.
+        pub stranded: i64,
+    }
 }
-amounts!(Allocation { cpu_milli, memory_bytes, pods });
 
-/// The pods of a namespace.
-#[derive(
-    Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
-)]
-pub struct Rollup {
-    /// Pods that are not stopping or ended.
-    pub pods: i64,
-    /// Ready ones of them.
-    pub ready: i64,
-    /// Thousandths of a core that they reserve.
-    pub cpu_milli: i64,
-    /// Bytes of memory that they reserve.
-    pub memory_bytes: i64,
+amounts! {
+    /// What pods reserve, or may.
+    pub struct Allocation {
+        /// Thousandths of a core.
+        pub cpu_milli: i64,
+        /// Bytes of memory.
+        pub memory_bytes: i64,
+        /// Pods.
+        pub pods: i64,
+    }
 }
-amounts!(Rollup { pods, ready, cpu_milli, memory_bytes });
 
-/// A workload's pods against what is desired of it; also the sum of many workloads.
-#[derive(
-    Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
-)]
-pub struct Status {
-    /// How many pods are wanted.
-    pub desired: i64,
-    /// Its pods, of all revisions.
-    pub pods: Tally,
-    /// Those of them that have the current revision.
-    pub updated: Tally,
+amounts! {
+    /// The pods of a namespace.
+    pub struct Rollup {
+        /// Pods that are not stopping or ended.
+        pub pods: i64,
+        /// Ready ones of them.
+        pub ready: i64,
+        /// Thousandths of a core that they reserve.
+        pub cpu_milli: i64,
+        /// Bytes of memory that they reserve.
+        pub memory_bytes: i64,
+    }
 }
-amounts!(Status { desired, pods, updated });
 
-/// A node's room, and what is on it without a placement; also the sum of many nodes.
-#[derive(
-    Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
-)]
-pub struct NodeRollup {
-    /// What its pods reserve.
-    pub requested: Allocation,
-    /// What pods may reserve.
-    pub allocatable: Allocation,
-    /// Pods that it says it has, without a placement.
-    pub orphans: i64,
-    /// 1 when it reported itself.
-    pub known: i64,
-    /// 1 when it is lost.
-    pub lost: i64,
+amounts! {
+    /// A workload's pods against what is desired of it; also the sum of many workloads.
+    pub struct Status {
+        /// How many pods are wanted.
+        pub desired: i64,
+        /// Its pods, of all revisions.
+        pub pods: Tally,
+        /// Those of them that have the current revision.
+        pub updated: Tally,
+    }
 }
-amounts!(NodeRollup { requested, allocatable, orphans, known, lost });
 
-/// The fleet in one row.
-#[derive(
-    Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
-)]
-pub struct Fleet {
-    /// The sum of all workloads.
-    pub workloads: Status,
-    /// Pods that workloads have too few. One workload's excess makes up for no other's lack.
-    pub missing: i64,
-    /// Pods that workloads have too many.
-    pub excess: i64,
-    /// The sum of all nodes.
-    pub nodes: NodeRollup,
+amounts! {
+    /// A node's room, and what is on it without a placement; also the sum of many nodes.
+    pub struct NodeRollup {
+        /// What its pods reserve.
+        pub requested: Allocation,
+        /// What pods may reserve.
+        pub allocatable: Allocation,
+        /// Pods that it says it has, without a placement.
+        pub orphans: i64,
+        /// 1 when it reported itself.
+        pub known: i64,
+        /// 1 when it is lost.
+        pub lost: i64,
+    }
 }
-amounts!(Fleet { workloads, missing, excess, nodes });
+
+amounts! {
+    /// The fleet in one row.
+    pub struct Fleet {
+        /// The sum of all workloads.
+        pub workloads: Status,
+        /// Pods that workloads have too few. One workload's excess makes up for no other's lack.
+        pub missing: i64,
+        /// Pods that workloads have too many.
+        pub excess: i64,
+        /// The sum of all nodes.
+        pub nodes: NodeRollup,
+    }
+}
 
 /// What changed in the hot views, netted, in key order. `None`: the row is gone.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -3,9 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::Views;
-use super::facts::{Fact, PodFact, Sighting};
+use super::facts::{Fact, PodFact};
 use super::rows::{
-    Allocation, Changes, ColdChanges, Fleet, NodeRollup, Rollup, Status, Tally, WorkloadRevision,
+    Allocation, Changes, ColdChanges, Fleet, NodeRollup, Rollup, Sighting, Status, Tally,
+    WorkloadRevision,
 };
 
 /// The recomputing maintainer.

@@ -1,6 +1,7 @@
 //! Golden cases on recorded events, and properties over random histories with loss.
 
 use proptest::prelude::*;
+use setpoint_schemas::FleetId;
 
 use super::*;
 

@@ -9,20 +9,23 @@
 
 mod bounds;
 mod problem;
+mod annotations;
 
 mod source;
 mod yaml;
 mod read;
 
+mod typed;
 mod kinds;
 mod gate;
 mod compose;
 mod load;
 
-pub use compose::{
+pub use annotations::{
     ANNOTATION_RUNS_ONCE, ANNOTATION_SOURCE, ANNOTATION_UPDATE_DELAY, ANNOTATION_UPDATE_ORDER,
-    ComposeOptions, LABEL_PROJECT, LABEL_SERVICE, Project, is_compose, read_project,
+    LABEL_PROJECT, LABEL_SERVICE,
 };
+pub use compose::{ComposeOptions, Project, is_compose, read_project};
 pub use gate::{CustomKind, GateOptions, Gated, Ignored, custom_kinds, gate};
 pub use kinds::{KINDS, Kind, known, lookup};
 pub use load::{LoadOptions, load};

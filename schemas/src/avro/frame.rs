@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
-use super::codec::DecodeError;
+use super::error::DecodeError;
 use super::table::{self, InvalidSchema, Writer};
 use super::{RecordKind, fingerprint_of};
 

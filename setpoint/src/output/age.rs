@@ -1,11 +1,19 @@
 //! Ages, as kubectl writes them (`HumanDuration` of `k8s.io/apimachinery/pkg/util/duration`).
 
 use jiff::Timestamp;
+use serde_json::Value;
+
+use crate::output::field::text;
 
 const MINUTE: i64 = 60;
 const HOUR: i64 = 60 * MINUTE;
 const DAY: i64 = 24 * HOUR;
 const YEAR: i64 = 365 * DAY;
+
+/// The age of an object.
+pub(crate) fn age_of(object: &Value, now: Timestamp) -> String {
+    since(text(object, "/metadata/creationTimestamp"), now)
+}
 
 /// The time since an RFC 3339 text; `<unknown>` when it is none.
 pub(crate) fn since(text: &str, now: Timestamp) -> String {

@@ -4,9 +4,10 @@
 use jiff::Timestamp;
 use serde_json::Value;
 
-use crate::output::field::{NONE, condition, entries, list, name, number, pairs, text};
+use crate::output::age::age_of;
+use crate::output::field::{entries, list, name, number, pairs, text};
+use crate::output::nodes;
 use crate::output::pods::{pod, pod_wide};
-use crate::output::{age, nodes};
 
 type Cells = fn(&Value, Timestamp) -> Vec<String>;
 
@@ -145,11 +146,6 @@ impl Columns {
     }
 }
 
-/// The age of an object.
-pub(crate) fn age_of(object: &Value, now: Timestamp) -> String {
-    age::since(text(object, "/metadata/creationTimestamp"), now)
-}
-
 fn deployment(object: &Value, now: Timestamp) -> Vec<String> {
     let desired = object.pointer("/spec/replicas").and_then(Value::as_i64).unwrap_or(1);
     vec![
@@ -238,24 +234,6 @@ fn plain(object: &Value, now: Timestamp) -> Vec<String> {
 
 fn nothing(_: &Value, _: Timestamp) -> Vec<String> {
     Vec::new()
-}
-
-/// Whether a node is ready, and whether it takes pods.
-pub(crate) fn node_status(object: &Value) -> String {
-    let ready = match condition(object, "Ready").map(|c| text(c, "/status")) {
-        Some("True") => "Ready",
-        Some("False") => "NotReady",
-        _ => "Unknown",
-    };
-    match crate::output::field::is_true(object, "/spec/unschedulable") {
-        true => format!("{ready},SchedulingDisabled"),
-        false => ready.to_owned(),
-    }
-}
-
-/// A text, or `<none>`.
-pub(crate) fn or_none(text: &str) -> String {
-    if text.is_empty() { NONE.to_owned() } else { text.to_owned() }
 }
 
 #[cfg(test)]

@@ -35,6 +35,11 @@ pub(crate) fn pairs(value: &Value, pointer: &str) -> String {
     if pairs.is_empty() { NONE.to_owned() } else { pairs.join(",") }
 }
 
+/// A text, or `<none>`.
+pub(crate) fn or_none(text: &str) -> String {
+    if text.is_empty() { NONE.to_owned() } else { text.to_owned() }
+}
+
 /// What stands for nothing, as kubectl writes it.
 pub(crate) const NONE: &str = "<none>";
 

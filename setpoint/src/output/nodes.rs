@@ -4,9 +4,9 @@ use jiff::Timestamp;
 use serde_json::Value;
 use setpoint_schemas::{Quantity, Resources};
 
+use crate::output::age::age_of;
 use crate::output::amount::{bytes, cpu, share};
-use crate::output::columns::{age_of, node_status, or_none};
-use crate::output::field::{name, text};
+use crate::output::field::{condition, is_true, name, or_none, text};
 
 pub(crate) const HEADERS: &[&str] = &[
     "NAME",
@@ -38,6 +38,19 @@ pub(crate) fn node_wide(node: &Value, _: Timestamp) -> Vec<String> {
     let texts =
         ["/nodeInfo/containerRuntimeVersion", "/addresses/0/address", "/nodeInfo/kubeletVersion"];
     texts.map(|pointer| or_none(text(node, &format!("/status{pointer}")))).to_vec()
+}
+
+/// Whether a node is ready, and whether it takes pods.
+fn node_status(object: &Value) -> String {
+    let ready = match condition(object, "Ready").map(|c| text(c, "/status")) {
+        Some("True") => "Ready",
+        Some("False") => "NotReady",
+        _ => "Unknown",
+    };
+    match is_true(object, "/spec/unschedulable") {
+        true => format!("{ready},SchedulingDisabled"),
+        false => ready.to_owned(),
+    }
 }
 
 /// The amounts of a part of the status; nothing where it does not say.

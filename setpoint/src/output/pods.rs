@@ -3,8 +3,8 @@
 use jiff::Timestamp;
 use serde_json::Value;
 
-use crate::output::columns::{age_of, or_none};
-use crate::output::field::{is_true, list, name, number, text};
+use crate::output::age::age_of;
+use crate::output::field::{is_true, list, name, number, or_none, text};
 
 pub(crate) fn pod(object: &Value, now: Timestamp) -> Vec<String> {
     let statuses = list(object, "/status/containerStatuses");

@@ -1,8 +1,7 @@
 //! `completion`: the words of the command line, for a shell.
 
-use clap::{Args, CommandFactory, ValueEnum};
+use clap::{Args, Command, ValueEnum};
 
-use crate::cli::Cli;
 use crate::failure::{Ended, Failure};
 
 /// Print completions for a shell
@@ -25,25 +24,25 @@ enum Shell {
     Fish,
 }
 
-pub(crate) fn run(completion: &Completion) -> Result<Ended, Failure> {
-    std::io::Write::write_all(&mut std::io::stdout(), &generated(completion.shell))?;
+pub(crate) fn run(completion: &Completion, words: Command) -> Result<Ended, Failure> {
+    std::io::Write::write_all(&mut std::io::stdout(), &generated(completion.shell, words))?;
     Ok(Ended::Well)
 }
 
-fn generated(shell: Shell) -> Vec<u8> {
+fn generated(shell: Shell, mut words: Command) -> Vec<u8> {
     let shell = match shell {
         Shell::Bash => clap_complete::Shell::Bash,
         Shell::Zsh => clap_complete::Shell::Zsh,
         Shell::Fish => clap_complete::Shell::Fish,
     };
     let mut script = Vec::new();
-    clap_complete::generate(shell, &mut Cli::command(), "setpoint", &mut script);
+    clap_complete::generate(shell, &mut words, "setpoint", &mut script);
     script
 }
 
 /// The script of a shell by its name.
 #[cfg(test)]
-pub(crate) fn script(shell: &str) -> Option<String> {
+pub(crate) fn script(shell: &str, words: Command) -> Option<String> {
     let shell = Shell::from_str(shell, false).ok()?;
-    String::from_utf8(generated(shell)).ok()
+    String::from_utf8(generated(shell, words)).ok()
 }

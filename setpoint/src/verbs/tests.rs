@@ -7,11 +7,12 @@ use std::sync::{Arc, Mutex};
 use axum::Router;
 use axum::body::Bytes;
 use axum::http::{Method, StatusCode, Uri};
-use clap::Parser;
+use clap::{CommandFactory, Parser};
 use expect_test::expect;
 use serde_json::{Value, json};
 use setpoint_settings::{Flag, Sources, load};
 
+use crate::cli::Cli;
 use crate::context::{Context, Printer};
 use crate::failure::{Ended, Failure};
 
@@ -86,7 +87,7 @@ impl Write for Shared {
 /// Runs a command line against a server: how it ended, and what it printed.
 async fn run(server: &str, line: &str) -> (Result<Ended, Failure>, String) {
     let words = std::iter::once("setpoint").chain(line.split_whitespace());
-    let cli = crate::cli::Cli::try_parse_from(words).expect("a command line");
+    let cli = Cli::try_parse_from(words).expect("a command line");
     let flags = vec![Flag::new("--server", "client.server", server)];
     let settings = load(&Sources { flags, ..Sources::default() }).expect("settings").settings;
     let out = Shared::default();
@@ -397,10 +398,11 @@ async fn a_delete_that_finds_nothing_is_no_failure() {
 #[test]
 fn every_shell_gets_completions_of_every_verb() {
     for shell in ["bash", "zsh", "fish"] {
-        let script = crate::verbs::completion::script(shell).expect("a known shell");
+        let script =
+            crate::verbs::completion::script(shell, Cli::command()).expect("a known shell");
         for verb in ["apply", "deadletter", "confirm-lost", "--force"] {
             assert!(script.contains(verb.trim_start_matches('-')), "{shell} completes {verb}");
         }
     }
-    assert!(crate::verbs::completion::script("tcsh").is_none());
+    assert!(crate::verbs::completion::script("tcsh", Cli::command()).is_none());
 }

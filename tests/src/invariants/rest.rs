@@ -6,7 +6,7 @@ use serde_json::Value;
 use setpoint_schemas::{NodeName, PodUid, Resource, ResourceKey};
 
 use super::{Auditor, desired_of};
-use crate::journey::Committed;
+use crate::committed::Committed;
 use crate::memory_log::MemoryLog;
 use crate::plant::{Plant, PodState, SimNode};
 

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use setpoint_schemas::{Input, Request, RequestItem, Verb};
 
 use super::choosy;
-use super::leader::Committed;
+use crate::committed::Committed;
 use crate::draw::Draw;
 use crate::manifests::{
     apart, bare_pod, daemon_set, deployment, even, item, namespace, near, patch, request, rolling,

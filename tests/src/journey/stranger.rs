@@ -8,8 +8,9 @@ use std::collections::BTreeMap;
 use setpoint_dataflow::{Engine, Epoch, Outcome};
 use setpoint_schemas::Policy;
 
-use super::leader::{Committed, Leader};
-use super::watched::{Watched, Window};
+use super::leader::Leader;
+use crate::committed::Committed;
+use crate::watched::{Watched, Window};
 
 /// The engine and its settings.
 pub(super) struct Stranger {

@@ -7,9 +7,9 @@ use timely::worker::Worker;
 
 use super::hot::ForCold;
 use super::outbox::{Outbox, Reached, Waiting, advance, deliver};
-use crate::views::facts::{Fact, NodeFact, PodFact, Sighting};
+use crate::views::facts::{Fact, NodeFact, PodFact};
 use crate::views::rows::{
-    Allocation, ColdChanges, Fleet, NodeRollup, Rollup, Status, Tally, WorkloadRevision,
+    Allocation, ColdChanges, Fleet, NodeRollup, Rollup, Sighting, Status, Tally, WorkloadRevision,
 };
 
 /// The cold dataflow's inputs, what waits for them, and what it tells.

@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, HashMap};
 
 use super::View;
-use crate::views::facts::{NodeFact, PodFact, Sighting};
+use crate::views::facts::{NodeFact, PodFact};
 use crate::views::rows::{
-    Allocation, ColdChanges, Fleet, NodeRollup, Rollup, Status, Tally, WorkloadRevision,
+    Allocation, ColdChanges, Fleet, NodeRollup, Rollup, Sighting, Status, Tally, WorkloadRevision,
 };
 
 /// The cold views, and what has changed since they were brought up to date.

@@ -7,9 +7,9 @@
 
 use serde_json::Value;
 
-use crate::gate::fields::Effect::{self, Acted, Changes, Harmless};
-use crate::gate::fields::When::{Filled, Not, Unlike};
-use crate::gate::typed::sort_of;
+use crate::typed::fields::Effect::{self, Acted, Changes, Harmless};
+use crate::typed::fields::When::{Filled, Not, Unlike};
+use crate::typed::sort_of;
 
 /// The shape of a field's value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

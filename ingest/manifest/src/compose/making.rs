@@ -9,8 +9,8 @@ use serde_json::{Map, Value};
 use super::fields::{self, Rows};
 use crate::bounds::PROBLEMS_MAX;
 use crate::gate::cursor::Cursor;
-use crate::gate::fields::Effect;
 use crate::problem::{Fault, FieldPath, Problem};
+use crate::typed::fields::Effect;
 
 /// What is gathered, and what the project's parts are made with.
 pub(crate) struct Making<'m> {

@@ -5,9 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use base64::Engine;
 use serde_json::{Value, json};
 
+use super::fields;
 use super::making::{Making, kubernetes_name};
 use super::units::{scalar_text, truth, whole};
-use super::{LABEL_PROJECT, fields};
+use crate::annotations::LABEL_PROJECT;
 use crate::gate::cursor::Cursor;
 
 /// Kubernetes' bound for the data of one ConfigMap or Secret: 1 MiB.

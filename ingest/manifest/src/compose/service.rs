@@ -4,9 +4,10 @@ use serde_json::{Value, json};
 
 use super::making::Making;
 use super::units::{duration_ms, scalar_text, words};
-use super::{
+use super::{deploy, environment, fields, mounts, placement, ports};
+use crate::annotations::{
     ANNOTATION_RUNS_ONCE, ANNOTATION_SOURCE, ANNOTATION_UPDATE_DELAY, ANNOTATION_UPDATE_ORDER,
-    LABEL_PROJECT, LABEL_SERVICE, deploy, environment, fields, mounts, placement, ports,
+    LABEL_PROJECT, LABEL_SERVICE,
 };
 use crate::gate::cursor::Cursor;
 

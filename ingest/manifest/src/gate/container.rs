@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::cursor::{Checker, Cursor};
-use super::{names, pod, resources};
+use super::{names, resources};
 
 pub(crate) fn check(
     checker: &mut Checker,
@@ -109,6 +109,6 @@ fn mounts(checker: &mut Checker, at: &Cursor<'_>, volumes: &BTreeSet<&str>) {
         if checker.required(&path) && !paths.insert(path.text()) {
             checker.refuse(&path, "two mounts have the same path");
         }
-        pod::relative(checker, &mount.field("subPath"));
+        checker.relative(&mount.field("subPath"));
     }
 }

@@ -92,6 +92,13 @@ impl Checker {
         }
     }
 
+    /// A path within a volume must not leave it.
+    pub(crate) fn relative(&mut self, at: &Cursor<'_>) {
+        if at.text().starts_with('/') || at.text().split('/').any(|part| part == "..") {
+            self.refuse(at, "must be a relative path without '..'");
+        }
+    }
+
     /// A text is required here.
     pub(crate) fn required(&mut self, at: &Cursor<'_>) -> bool {
         let absent = at.text().is_empty();

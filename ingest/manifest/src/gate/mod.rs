@@ -5,12 +5,7 @@
 //! Absent: what needs other resources (quotas, conflicts, existence): that is the leader's.
 
 pub(crate) mod cursor;
-pub(crate) mod fields;
 pub(crate) mod names;
-pub(crate) mod typed;
-
-#[cfg(test)]
-mod coverage;
 
 mod custom;
 mod meta;
@@ -31,8 +26,8 @@ pub use custom::{CustomKind, custom_kinds};
 
 use crate::kinds::{self, KINDS, Kind};
 use crate::problem::{Fault, FieldPath, Problem, shortened};
+use crate::typed::{self, Look};
 use cursor::{Checker, Cursor};
-use typed::Look;
 
 /// How an object is judged.
 #[derive(Debug, Clone, Default)]

@@ -2,7 +2,7 @@
 
 use super::cursor::{Checker, Cursor};
 use super::{names, pod, selector};
-use crate::compose::ANNOTATION_RUNS_ONCE;
+use crate::annotations::ANNOTATION_RUNS_ONCE;
 use serde_json::Value;
 use setpoint_schemas::IntOrPercent;
 

@@ -10,7 +10,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use setpoint_schemas::Standing;
 
-use crate::gate::typed::{self, Findings, Look};
+use crate::typed::{self, Findings, Look};
 
 pub use table::KINDS;
 

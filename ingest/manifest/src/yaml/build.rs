@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use super::node::{Content, Node, Tag};
-use super::parse::Broken;
+use super::parsed::Broken;
 use crate::bounds::{ALIASED_NODES_MAX, DEPTH_MAX, NODES_MAX};
 use crate::problem::{Fault, push_field};
 

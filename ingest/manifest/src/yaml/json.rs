@@ -7,7 +7,7 @@ use std::fmt;
 use serde::de::{self, Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 
 use super::node::{Content, Node, Tag};
-use super::parse::{Broken, Parsed};
+use super::parsed::{Broken, Parsed};
 use crate::bounds::{DOCUMENT_CHARS_MAX, DOCUMENTS_MAX, NODES_MAX};
 use crate::problem::Fault;
 

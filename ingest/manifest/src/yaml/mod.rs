@@ -4,6 +4,7 @@
 //! merge keys are expanded. Malformed input is an error with its line, never a panic.
 
 mod node;
+mod parsed;
 mod lines;
 mod scalar;
 mod build;
@@ -11,5 +12,6 @@ mod parse;
 mod json;
 
 pub(crate) use node::{Content, Node, Tag};
-pub(crate) use parse::{Broken, Parsed, parse};
+pub(crate) use parse::parse;
+pub(crate) use parsed::{Broken, Parsed};
 pub(crate) use scalar::{boolean, number};

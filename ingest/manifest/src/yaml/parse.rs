@@ -6,28 +6,10 @@ use granit_parser::{Event, Parser, ScalarStyle};
 
 use super::build::Builder;
 use super::json;
-use super::node::{Node, Tag};
+use super::node::Tag;
+use super::parsed::{Broken, Parsed};
 use crate::bounds::{DEPTH_MAX, DOCUMENT_CHARS_MAX, DOCUMENTS_MAX};
 use crate::problem::Fault;
-
-/// A document's tree; absent documents (nothing between two `---`) have no tree.
-#[derive(Debug)]
-pub(crate) struct Parsed {
-    /// The document within its source, from 1, empty ones counted.
-    pub(crate) number: usize,
-    pub(crate) node: Node,
-    /// Whether its nodes know their lines: JSON's reader does not tell them.
-    pub(crate) is_lined: bool,
-}
-
-/// Why and where a text could not be read.
-#[derive(Debug)]
-pub(crate) struct Broken {
-    pub(crate) fault: Fault,
-    pub(crate) line: usize,
-    pub(crate) path: String,
-    pub(crate) reason: String,
-}
 
 /// Parses every document of a text. After the first that is broken nothing more is read.
 ///

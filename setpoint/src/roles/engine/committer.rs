@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use setpoint_dataflow::{CheckpointRow, Outcome, Remains};
+use setpoint_dataflow::CheckpointRow;
 use setpoint_ingest::entry::{self, Writer};
 use setpoint_ingest::{Appender, Entry};
 use setpoint_schemas::{Cut, EpochRecord, Topic};
@@ -13,30 +13,11 @@ use setpoint_store::Checkpoint;
 use super::burying::Undertaker;
 use super::feed::{self, Audience};
 use super::metrics::Metrics;
-use super::queue::Receiver;
+use super::queue::{Commit, Receiver};
 use super::waiters::Waiters;
 
 /// Epochs of one append: enough to follow the engine, few enough to answer the first soon.
 const EPOCHS_TOGETHER_MAX: usize = 64;
-
-/// One decided epoch.
-pub(super) struct Commit {
-    pub(super) record: EpochRecord,
-    pub(super) outcome: Outcome,
-    pub(super) dead_letters: Vec<Entry>,
-    /// Who is to be buried once this is committed.
-    pub(super) remains: Vec<Remains>,
-    /// The input cut and the checkpoint's rows, when it is time for one.
-    pub(super) rows: Option<(Cut, Vec<CheckpointRow>)>,
-}
-
-impl Commit {
-    /// The bytes of its dead letters, which alone may be many.
-    pub(super) fn bytes(&self) -> usize {
-        let bytes = |letter: &Entry| letter.key.len() + letter.value.as_ref().map_or(0, Vec::len);
-        self.dead_letters.iter().map(bytes).sum()
-    }
-}
 
 /// Commits what the engine decides, in order.
 pub(super) struct Committer {

@@ -14,13 +14,15 @@ use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
 use super::burying::{self, Undertaker};
-use super::committer::{Commit, Committer};
+use super::committer::Committer;
 use super::cutting::Cutter;
+use super::ends::Trimmed;
 use super::feed::Audience;
 use super::metrics::Metrics;
 use super::questions::Questions;
-use super::queue::{Sender, queue};
-use super::recovery::{Closing, Follower, Trimmed};
+use super::queue::{Commit, Sender, queue};
+use super::recovery::{Follower, Parts};
+use super::stall::Closing;
 use super::waiters::Waiters;
 use super::wire::Wire;
 use super::{SharedLog, feed, origin};
@@ -80,7 +82,7 @@ impl Leader {
         let path = self.settings.data_dir.join("checkpoint");
         let policy = self.settings.engine.policy.clone();
         let (metrics, wire, closing) = (&self.metrics, &self.wire, &self.closing);
-        let parts = origin::Parts { policy: &policy, metrics, wire, closing };
+        let parts = Parts { policy: &policy, metrics, wire, closing };
         let mut verdicts = Vec::new();
         let each = |outcome: &Outcome| {
             if self.waiters.are_any() {

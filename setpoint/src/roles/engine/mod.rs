@@ -6,6 +6,7 @@ mod open;
 mod wire;
 mod stray;
 mod stall;
+mod ends;
 mod origin;
 mod rebuilding;
 mod recovery;

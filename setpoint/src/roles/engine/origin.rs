@@ -5,8 +5,6 @@
 //! A folder that is in use or a disk that fails stops the engine instead: another try may succeed.
 
 use std::path::Path;
-use std::sync::Arc;
-use std::time::Duration;
 
 use anyhow::Context as _;
 use setpoint_dataflow::views::Differential;
@@ -14,28 +12,13 @@ use setpoint_dataflow::{Engine, Outcome};
 use setpoint_ingest::{Log, LogError};
 use setpoint_rules::RULES_VERSION;
 use setpoint_schemas::avro::Codec;
-use setpoint_schemas::{Cleanup, Cut, EpochRecord, Policy, Topic};
+use setpoint_schemas::{Cleanup, Cut, EpochRecord, Topic};
 use setpoint_store::{Checkpoint, StoreError};
-use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
-use super::metrics::Metrics;
+use super::ends::{OPEN_PATIENCE, is_trimmed};
 use super::rebuilding;
-use super::recovery::{Follower, is_trimmed};
-use super::wire::Wire;
-
-/// An engine that starts waits so long for the end of what a leader is just appending. A dead
-/// leader's append ends only when it is fenced, and who waits for that never fences.
-pub(super) const OPEN_PATIENCE: Duration = Duration::from_secs(3);
-
-/// What an engine is made with.
-pub(super) struct Parts<'a> {
-    pub(super) policy: &'a Policy,
-    pub(super) metrics: &'a Arc<Metrics>,
-    pub(super) wire: &'a Wire,
-    /// Whether it is to end: reading a long log back takes longer than anyone waits for that.
-    pub(super) closing: &'a CancellationToken,
-}
+use super::recovery::{Follower, Parts};
 
 /// An engine that has caught up with the log, and the checkpoint that it goes on writing. Each epoch
 /// that is stepped goes to `each`.

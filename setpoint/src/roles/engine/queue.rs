@@ -3,14 +3,33 @@
 use std::sync::mpsc::{self, RecvError, SyncSender, TryRecvError};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
-use setpoint_ingest::READ_BYTES_MAX;
-
-use super::committer::Commit;
+use setpoint_dataflow::{CheckpointRow, Outcome, Remains};
+use setpoint_ingest::{Entry, READ_BYTES_MAX};
+use setpoint_schemas::{Cut, EpochRecord};
 
 /// Epochs that wait for the log at once; beyond this the engine should wait, not its memory grow.
 const EPOCHS_QUEUED_MAX: usize = 64;
 /// Bytes of dead letters that wait at once: two epochs of the largest records.
 const BYTES_QUEUED_MAX: usize = 2 * READ_BYTES_MAX;
+
+/// One decided epoch.
+pub(super) struct Commit {
+    pub(super) record: EpochRecord,
+    pub(super) outcome: Outcome,
+    pub(super) dead_letters: Vec<Entry>,
+    /// Who is to be buried once this is committed.
+    pub(super) remains: Vec<Remains>,
+    /// The input cut and the checkpoint's rows, when it is time for one.
+    pub(super) rows: Option<(Cut, Vec<CheckpointRow>)>,
+}
+
+impl Commit {
+    /// The bytes of its dead letters, which alone may be many.
+    pub(super) fn bytes(&self) -> usize {
+        let bytes = |letter: &Entry| letter.key.len() + letter.value.as_ref().map_or(0, Vec::len);
+        self.dead_letters.iter().map(bytes).sum()
+    }
+}
 
 /// The engine's end.
 pub(super) struct Sender {
@@ -97,8 +116,6 @@ impl Held {
 mod tests {
     use std::time::Duration;
 
-    use setpoint_dataflow::Outcome;
-    use setpoint_ingest::Entry;
     use setpoint_schemas::{Topic, samples};
 
     use super::*;

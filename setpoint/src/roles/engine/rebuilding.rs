@@ -15,8 +15,8 @@ use setpoint_schemas::{
 };
 use tracing::warn;
 
+use super::ends::OPEN_PATIENCE;
 use super::feed::read_on;
-use super::origin::OPEN_PATIENCE;
 use super::stray;
 use super::wire::Wire;
 

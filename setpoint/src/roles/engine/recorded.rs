@@ -16,8 +16,7 @@ use setpoint_schemas::{
     Cut, Decision, EpochRecord, NodeName, Placement, PodUid, Resource, ResourceKey, Topic,
 };
 
-use super::origin::OPEN_PATIENCE;
-use super::recovery::Trimmed;
+use super::ends::{OPEN_PATIENCE, Trimmed};
 use super::stray;
 
 /// The topics that a leader writes beside its epochs.

@@ -14,16 +14,16 @@ use setpoint_dataflow::{Engine, Epoch, Outcome};
 use setpoint_ingest::{Decoder, Log, LogError, LogRecord, Reader, covers};
 use setpoint_rules::RULES_VERSION;
 use setpoint_schemas::avro::Codec;
-use setpoint_schemas::{Cut, EpochRecord, Position, Sourced, Topic};
+use setpoint_schemas::{Cut, EpochRecord, Policy, Position, Sourced, Topic};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
+use super::ends::Trimmed;
 use super::metrics::Metrics;
 use super::recorded::Recordings;
-
-use super::origin::Parts;
 use super::stall::Stall;
 use super::stray;
+use super::wire::Wire;
 
 /// Records asked for at once.
 const POLL_RECORDS_MAX: usize = 4096;
@@ -32,24 +32,13 @@ const POLL_WAIT: Duration = Duration::from_millis(50);
 /// Differences told in the log of one engine's life; the metric counts them all.
 const DIFFERENCES_TOLD_MAX: usize = 50;
 
-/// What is behind this state is no longer whole on the log.
-#[derive(Debug, thiserror::Error)]
-#[error("the log no longer holds all that epoch {epoch} was decided from")]
-pub(super) struct Trimmed {
-    pub(super) epoch: i64,
-}
-
-/// The engine is to end before it has caught up.
-#[derive(Debug, thiserror::Error)]
-#[error("the engine closes")]
-pub(super) struct Closing;
-
-/// Whether an error means that the engine must be rebuilt from the compacted topics.
-pub(super) fn is_trimmed(error: &anyhow::Error) -> bool {
-    error.chain().any(|cause| {
-        cause.downcast_ref::<Trimmed>().is_some()
-            || matches!(cause.downcast_ref(), Some(LogError::Forgotten { .. }))
-    })
+/// What an engine is made with.
+pub(super) struct Parts<'a> {
+    pub(super) policy: &'a Policy,
+    pub(super) metrics: &'a Arc<Metrics>,
+    pub(super) wire: &'a Wire,
+    /// Whether it is to end: reading a long log back takes longer than anyone waits for that.
+    pub(super) closing: &'a CancellationToken,
 }
 
 /// An engine that follows the log: the leader before it leads, a standby all the time.

@@ -8,11 +8,14 @@ use setpoint_schemas::{Cut, Topic};
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
-use super::recovery::Closing;
-
 /// Without a record for so long, the log is asked whether there are any: a broker's restart takes
 /// as long.
 const SILENT_MAX: Duration = Duration::from_secs(10);
+
+/// The engine is to end before it has caught up.
+#[derive(Debug, thiserror::Error)]
+#[error("the engine closes")]
+pub(super) struct Closing;
 
 /// Watches one wait.
 pub(super) struct Stall {

@@ -1,8 +1,7 @@
-//! Types, strictly: an object is read into its Kubernetes type by a reader that knows the path it
-//! is at, refuses unknown fields, and asks the field table about each field that it meets.
+//! The reader: serde's deserializer over a JSON value that knows the path it is at, refuses unknown
+//! fields, and asks the field table about each field that it meets.
 
 use std::cell::RefCell;
-use std::fmt;
 
 use serde::de::value::BorrowedStrDeserializer;
 use serde::de::{self, DeserializeOwned, DeserializeSeed, Deserializer, Visitor};
@@ -10,26 +9,9 @@ use serde_json::{Map, Value};
 use setpoint_schemas::Quantity;
 
 use super::fields::{self, Effect};
-use crate::bounds::PROBLEMS_MAX;
-use crate::problem::{Fault, FieldPath, Problem, push_field};
-
-/// What reading an object into its type found.
-#[derive(Debug, Default)]
-pub(crate) struct Findings {
-    /// Unknown fields and wrong types.
-    pub(crate) problems: Vec<Problem>,
-    /// Fields that change what runs and that we do not act upon, each with the reason.
-    pub(crate) not_acted_on: Vec<(FieldPath, String)>,
-}
-
-/// How closely an object is looked at.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Look {
-    /// Only its types: a kept kind, or a part without effect.
-    Types,
-    /// Its types, and whether we act upon each field.
-    Effects,
-}
+use super::findings::{Findings, Look, Stop, tell};
+use super::path::Path;
+use super::sort_of;
 
 /// Reads an object into its type.
 pub(crate) fn check<T: DeserializeOwned>(object: &Value, look: Look) -> Findings {
@@ -39,80 +21,6 @@ pub(crate) fn check<T: DeserializeOwned>(object: &Value, look: Look) -> Findings
         stop.record(&findings, &Path::Root);
     }
     findings.into_inner()
-}
-
-/// A path as a chain on the stack, written out only when something is found.
-enum Path<'p> {
-    Root,
-    Field(&'p Path<'p>, &'p str),
-    Index(&'p Path<'p>, usize),
-}
-
-impl Path<'_> {
-    fn write(&self, text: &mut String) {
-        match self {
-            Path::Root => {}
-            Path::Field(above, name) => {
-                above.write(text);
-                push_field(text, name);
-            }
-            Path::Index(above, index) => {
-                above.write(text);
-                text.push_str(&format!("[{index}]"));
-            }
-        }
-    }
-
-    fn text(&self) -> FieldPath {
-        let mut text = String::new();
-        self.write(&mut text);
-        FieldPath::of(&text)
-    }
-}
-
-/// Reading cannot go on; told already when `told`.
-#[derive(Debug)]
-struct Stop {
-    reason: String,
-    told: bool,
-}
-
-impl Stop {
-    fn record(mut self, findings: &RefCell<Findings>, path: &Path<'_>) -> Self {
-        if !self.told {
-            tell(findings, path, &self.reason);
-            self.told = true;
-        }
-        self
-    }
-}
-
-fn tell(findings: &RefCell<Findings>, path: &Path<'_>, reason: &str) {
-    let mut findings = findings.borrow_mut();
-    if findings.problems.len() < PROBLEMS_MAX {
-        findings.problems.push(Problem::new(Fault::Type, path.text(), reason));
-    }
-}
-
-impl fmt::Display for Stop {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.reason)
-    }
-}
-
-impl std::error::Error for Stop {}
-
-/// Values are never repeated in a reason: they may be secret.
-impl de::Error for Stop {
-    fn custom<T: fmt::Display>(message: T) -> Self {
-        Stop { reason: message.to_string(), told: false }
-    }
-    fn invalid_type(_: de::Unexpected<'_>, expected: &dyn de::Expected) -> Self {
-        Stop { reason: format!("has another type than {expected}"), told: false }
-    }
-    fn invalid_value(_: de::Unexpected<'_>, expected: &dyn de::Expected) -> Self {
-        Stop { reason: format!("is not {expected}"), told: false }
-    }
 }
 
 /// A value at its path.
@@ -177,18 +85,7 @@ impl<'v> At<'v, '_> {
     }
 }
 
-/// The sort of a value, in words.
-pub(crate) fn sort_of(value: &Value) -> &'static str {
-    match value {
-        Value::Null => "nothing",
-        Value::Bool(_) => "true or false",
-        Value::Number(_) => "a number",
-        Value::String(_) => "a string",
-        Value::Array(_) => "a list",
-        Value::Object(_) => "a map",
-    }
-}
-
+/// Kubernetes' zero time.
 const ZERO_TIME: &str = "0001-01-01T00:00:00Z";
 
 macro_rules! whole_number {

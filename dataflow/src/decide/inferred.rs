@@ -1,0 +1,43 @@
+//! What a resource, a placement and an observation tell of a workload and its pods, for who was not
+//! there when they were decided.
+
+use serde_json::{Value, json};
+use setpoint_rules::revision::Revision;
+use setpoint_schemas::{Placement, PodObserved, Resource};
+
+use super::pods::standing_since;
+use super::workloads::{Compiled, advanced};
+use crate::views::Standing;
+
+/// The history that the resource carries; its last entry's text is the body's.
+pub(crate) fn history_of(compiled: &Compiled, resource: &Resource) -> Vec<Revision> {
+    let mut history: Vec<Revision> = serde_json::from_str(&resource.history).unwrap_or_default();
+    match history.last_mut() {
+        Some(last) if *last.hash == *compiled.template.hash => {
+            last.template = compiled.json.to_string();
+        }
+        Some(last) if last.template.is_empty() => drop(history.pop()),
+        _ => {}
+    }
+    advanced(history, &compiled.spec, &compiled.json)
+}
+
+/// A template that asks for the same pods as a placement was made from.
+pub(crate) fn template_of(placement: &Placement) -> Value {
+    let mut labels = (*placement.labels).clone();
+    labels.remove("pod-template-hash");
+    let spec: Value = serde_json::from_str(&placement.spec).unwrap_or_default();
+    json!({"metadata": {"labels": labels, "annotations": *placement.annotations}, "spec": spec})
+}
+
+/// Where a pod stands by what was last observed of it. It is ready since it was observed, by its
+/// node's clock, held between its placement and now: nobody else has kept that time.
+pub(crate) fn standing_of(
+    observed: &PodObserved,
+    placed_ms: i64,
+    min_ready_ms: i64,
+    time_ms: i64,
+) -> (Standing, i64) {
+    let since = observed.time_ms.max(placed_ms).min(time_ms);
+    standing_since(observed, since, time_ms, min_ready_ms)
+}

@@ -1,0 +1,21 @@
+//! Which resources are namespaces, and which are workloads that we act on.
+
+use setpoint_schemas::{GroupKind, ResourceKey};
+
+/// The key of a namespace.
+pub(crate) fn namespace_key(namespace: &str) -> ResourceKey {
+    ResourceKey::new(GroupKind::new("", "Namespace"), "", namespace)
+}
+
+/// Whether a resource is a namespace.
+pub(crate) fn is_namespace(key: &ResourceKey) -> bool {
+    &*key.kind.kind == "Namespace" && key.kind.group.is_empty()
+}
+
+/// Whether the kind's group is the one whose workloads we act on.
+pub(crate) fn is_managed_group(key: &ResourceKey) -> bool {
+    matches!(
+        (&*key.kind.group, &*key.kind.kind),
+        ("apps", "Deployment" | "ReplicaSet" | "DaemonSet") | ("", "ReplicationController" | "Pod")
+    )
+}
