@@ -1,10 +1,7 @@
 //! Pods for the tests of this crate, from a few words.
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
-
 use setpoint_schemas::{
-    ContainerObserved, ContainerState, Namespace, NodeName, Placement, PodUid, ResourceName,
+    ContainerObserved, ContainerState, Namespace, Placement, PodUid, ResourceName, samples,
 };
 
 use crate::Observed;
@@ -26,21 +23,7 @@ pub(crate) fn placement(
         "containers": containers.iter().map(container).collect::<Vec<_>>(),
         "terminationGracePeriodSeconds": 7,
     });
-    Placement {
-        uid: uid(name),
-        node: NodeName::parse("n1").expect("a valid name"),
-        namespace: Namespace::parse("default").expect("a valid name"),
-        name: ResourceName::parse(name).expect("a valid name"),
-        workload: Arc::from("core/Pod/default/a"),
-        revision: Arc::from("r"),
-        generation,
-        term: 1,
-        epoch: 1,
-        placed_ms: 1,
-        labels: Arc::default(),
-        annotations: Arc::new(BTreeMap::new()),
-        spec: Arc::from(spec.to_string()),
-    }
+    Placement { generation, ..samples::placement_of(name, &spec.to_string()) }
 }
 
 /// A pod that runs, of containers.

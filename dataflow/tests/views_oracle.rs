@@ -1,6 +1,5 @@
 //! The oracle of the views, hot and cold: after every epoch the dataflow and the hand-written engine
 //! tell the same changes, and these come to what a recomputation from scratch has.
-#![expect(clippy::disallowed_methods, reason = "a test asks its environment how long it is")]
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,6 +9,7 @@ use setpoint_dataflow::views::{
     Allocation, Changes, ColdChanges, Differential, Fact, Fleet, HandWritten, NodeFact, NodeRollup,
     PodFact, Rollup, Scratch, Sighting, Standing, Status, Tally, Views, WorkloadRevision,
 };
+use setpoint_test_support::is_long;
 
 /// Facts as an engine keeps them: no duplicates; one fact a pod, a node and a sighting; one desired
 /// number and one current revision a workload.
@@ -224,8 +224,7 @@ fn agree(seed: u64, events: usize, pace: &Pace) {
 /// One million random events; ten million in `make test-long`.
 #[test]
 fn the_three_agree_on_a_million_events() {
-    let long = std::env::var_os("SETPOINT_TEST_LONG").is_some();
-    let events = if long { 10_000_000 } else { 1_000_000 };
+    let events = if is_long() { 10_000_000 } else { 1_000_000 };
     agree(1, events, &Pace { cold: 3, scratch: 300 });
 }
 

@@ -171,6 +171,26 @@ pub fn placement() -> Placement {
     }
 }
 
+/// The first placement of a bare pod with this uid, which is its name too, and this spec in JSON.
+#[must_use]
+pub fn placement_of(uid: &str, spec: &str) -> Placement {
+    Placement {
+        uid: id(uid),
+        node: id(NODE),
+        namespace: id("default"),
+        name: id(uid),
+        workload: Arc::from(format!("core/Pod/default/{uid}")),
+        revision: Arc::from("r1"),
+        generation: 1,
+        term: 1,
+        epoch: 1,
+        placed_ms: 1,
+        labels: Arc::default(),
+        annotations: Arc::default(),
+        spec: Arc::from(spec),
+    }
+}
+
 /// An epoch that read two partitions.
 #[must_use]
 pub fn epoch() -> EpochRecord {

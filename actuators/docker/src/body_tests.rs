@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use setpoint_schemas::{FleetId, Namespace, NodeName, Placement, PodUid, ResourceName};
+use setpoint_schemas::{FleetId, Namespace, Placement, ResourceName, samples};
 
 use super::*;
 use crate::Network;
@@ -22,19 +22,13 @@ fn config(network: Network) -> DockerConfig {
 fn pod(spec: &str) -> PodToRun {
     let spec: PodSpec = serde_json::from_str(spec).expect("a pod spec");
     let placement = Placement {
-        uid: PodUid::parse("web-0-abc").expect("a uid"),
-        node: NodeName::parse("n1").expect("a node"),
         namespace: Namespace::parse("shop").expect("a namespace"),
         name: ResourceName::parse("web-0").expect("a name"),
         workload: Arc::from("apps/Deployment/shop/web"),
-        revision: Arc::from("r"),
         generation: 3,
         term: 7,
-        epoch: 1,
-        placed_ms: 1,
         labels: Arc::new(BTreeMap::from([("app".to_owned(), "web".to_owned())])),
-        annotations: Arc::default(),
-        spec: Arc::from(""),
+        ..samples::placement_of("web-0-abc", "")
     };
     PodToRun { placement, spec, env: BTreeMap::new(), volumes: BTreeMap::new() }
 }

@@ -13,6 +13,7 @@ mod disk;
 mod volumes;
 
 pub mod shim;
+pub mod outside;
 
 mod machine;
 mod procfs;

@@ -19,6 +19,7 @@ const SWEEPS_MAX: usize = 20;
 pub(crate) struct Stat {
     pub(crate) pid: i32,
     pub(crate) state: char,
+    pub(crate) parent: i32,
     pub(crate) session: i32,
     /// Its own time and that of its children that it has waited for.
     pub(crate) cpu_nanos: i64,
@@ -96,6 +97,7 @@ fn parse(text: &str) -> Option<Stat> {
     Some(Stat {
         pid,
         state: fields.first()?.chars().next()?,
+        parent: i32::try_from(number(4)?).ok()?,
         session: i32::try_from(number(6)?).ok()?,
         cpu_nanos: ticks.saturating_mul(NANOS_PER_TICK),
         start_ticks: u64::try_from(number(22)?).ok()?,
@@ -112,7 +114,7 @@ mod tests {
         let text = "42 (a (b) c) S 1 42 41 0 -1 4194560 100 0 0 0 1 2 3 4 20 0 1 0 777 1000 25 0";
         let stat = parse(text).expect("it parses");
         assert_eq!(stat.pid, 42);
-        assert_eq!((stat.state, stat.session), ('S', 41));
+        assert_eq!((stat.state, stat.parent, stat.session), ('S', 1, 41));
         assert_eq!(stat.cpu_nanos, 10 * NANOS_PER_TICK);
         assert_eq!((stat.start_ticks, stat.resident_pages), (777, 25));
     }

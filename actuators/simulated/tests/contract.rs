@@ -8,9 +8,7 @@ use futures::future::BoxFuture;
 use setpoint_actuator_simulated::{EXIT, Faults, LAST, PROGRAM, Plant, STUBBORN, UNSTARTABLE};
 use setpoint_actuators::conformance::{self, Rig};
 use setpoint_actuators::{Actuator, PodToRun};
-use setpoint_schemas::{
-    Container, FleetId, Namespace, NodeName, Placement, PodSpec, PodUid, ResourceName,
-};
+use setpoint_schemas::{Container, FleetId, NodeName, PodSpec, PodUid, samples};
 
 struct OneNode(Plant);
 
@@ -149,20 +147,7 @@ fn fleet(name: &str) -> FleetId {
 
 fn pod(uid: &str, container: Container) -> PodToRun {
     let spec = PodSpec { containers: vec![container], ..PodSpec::default() };
-    let placement = Placement {
-        uid: PodUid::parse(uid).expect("valid"),
-        node: node(1),
-        namespace: Namespace::parse("default").expect("valid"),
-        name: ResourceName::parse(uid).expect("valid"),
-        workload: Arc::from("core/Pod/default/a"),
-        revision: Arc::from("r"),
-        generation: 1,
-        term: 1,
-        epoch: 1,
-        placed_ms: 1,
-        labels: Arc::default(),
-        annotations: Arc::default(),
-        spec: Arc::from(serde_json::to_string(&spec).expect("a spec is JSON")),
-    };
+    let placement =
+        samples::placement_of(uid, &serde_json::to_string(&spec).expect("a spec is JSON"));
     PodToRun { placement, spec, env: BTreeMap::new(), volumes: BTreeMap::new() }
 }

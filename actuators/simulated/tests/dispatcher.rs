@@ -14,9 +14,7 @@ use setpoint_actuators::{
     Act, Actuator, ActuatorError, Authority, Books, Changes, Desired, DesiredPod, Dispatcher,
     Observed, Pacing, PodToRun, Prepare, RuntimeInfo, Usage,
 };
-use setpoint_schemas::{
-    ContainerState, FleetId, Namespace, NodeName, Placement, PodUid, ResourceName,
-};
+use setpoint_schemas::{ContainerState, FleetId, NodeName, Placement, PodUid, samples};
 use tokio_util::sync::CancellationToken;
 
 #[tokio::test]
@@ -293,21 +291,7 @@ fn last(uid: &str) -> Placement {
 fn placement(uid: &str, words: &[&str]) -> Placement {
     let command: Vec<&str> = [PROGRAM].iter().chain(words).copied().collect();
     let spec = serde_json::json!({"containers": [{"name": "main", "command": command}]});
-    Placement {
-        uid: PodUid::parse(uid).expect("valid"),
-        node: name(),
-        namespace: Namespace::parse("default").expect("valid"),
-        name: ResourceName::parse(uid).expect("valid"),
-        workload: Arc::from("core/Pod/default/a"),
-        revision: Arc::from("r"),
-        generation: 1,
-        term: 1,
-        epoch: 1,
-        placed_ms: 1,
-        labels: Arc::default(),
-        annotations: Arc::default(),
-        spec: Arc::from(spec.to_string()),
-    }
+    samples::placement_of(uid, &spec.to_string())
 }
 
 fn name() -> NodeName {

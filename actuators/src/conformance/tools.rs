@@ -1,12 +1,10 @@
 //! What the cases share: pods made from containers, and waiting with a bound.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::time::Duration;
 
 use setpoint_schemas::{
-    Container, ContainerObserved, ContainerState, Namespace, NodeName, Placement, PodSpec, PodUid,
-    ResourceName,
+    Container, ContainerObserved, ContainerState, Placement, PodSpec, PodUid, samples,
 };
 use tokio_util::sync::CancellationToken;
 
@@ -44,21 +42,8 @@ pub(super) fn pod_at(
 }
 
 fn placement(uid: &str, generation: i64, term: i64, spec: &PodSpec) -> Placement {
-    Placement {
-        uid: uid_of(uid),
-        node: NodeName::parse("node-1").expect("a valid name"),
-        namespace: Namespace::parse("default").expect("a valid name"),
-        name: ResourceName::parse(uid).expect("a valid name"),
-        workload: Arc::from(format!("core/Pod/default/{uid}")),
-        revision: Arc::from("r1"),
-        generation,
-        term,
-        epoch: 1,
-        placed_ms: 1,
-        labels: Arc::default(),
-        annotations: Arc::default(),
-        spec: Arc::from(serde_json::to_string(spec).expect("a spec is JSON")),
-    }
+    let spec = serde_json::to_string(spec).expect("a spec is JSON");
+    Placement { generation, term, ..samples::placement_of(uid, &spec) }
 }
 
 /// A uid of the suite.

@@ -1,31 +1,16 @@
 //! Resolving from what was looked up.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use serde_json::json;
 use setpoint_actuators::DesiredPod;
-use setpoint_schemas::{Namespace, NodeName, Placement, PodUid, ResourceName};
+use setpoint_schemas::samples;
 
 use super::sources::Source;
 use super::*;
 
 fn pod(spec: serde_json::Value) -> DesiredPod {
-    DesiredPod::of(&Placement {
-        uid: PodUid::parse("a").expect("valid"),
-        node: NodeName::parse("n1").expect("valid"),
-        namespace: Namespace::parse("default").expect("valid"),
-        name: ResourceName::parse("a").expect("valid"),
-        workload: Arc::from("core/Pod/default/a"),
-        revision: Arc::from("r"),
-        generation: 1,
-        term: 1,
-        epoch: 1,
-        placed_ms: 1,
-        labels: Arc::default(),
-        annotations: Arc::default(),
-        spec: Arc::from(spec.to_string()),
-    })
+    DesiredPod::of(&samples::placement_of("a", &spec.to_string()))
 }
 
 fn sources() -> Sources {

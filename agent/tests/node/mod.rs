@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use setpoint_actuator_process::{ProcessActuator, ProcessOptions};
 use setpoint_actuators::Actuator;
 use setpoint_agent::{AgentError, AgentOptions, Intervals, run};
-use setpoint_schemas::{FleetId, Namespace, NodeName, Placement, PodUid, ResourceName};
+use setpoint_schemas::{FleetId, NodeName, Placement, samples};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -128,21 +128,7 @@ impl Agent {
 
 /// A placement of generation 1 with this spec.
 pub(crate) fn placement(uid: &str, spec: Value) -> Placement {
-    Placement {
-        uid: PodUid::parse(uid).expect("valid"),
-        node: NodeName::parse("node-1").expect("valid"),
-        namespace: Namespace::parse("default").expect("valid"),
-        name: ResourceName::parse(uid).expect("valid"),
-        workload: Arc::from(format!("core/Pod/default/{uid}")),
-        revision: Arc::from("r"),
-        generation: 1,
-        term: 1,
-        epoch: 1,
-        placed_ms: 1,
-        labels: Arc::default(),
-        annotations: Arc::default(),
-        spec: Arc::from(spec.to_string()),
-    }
+    samples::placement_of(uid, &spec.to_string())
 }
 
 /// Sets an annotation of the pod.

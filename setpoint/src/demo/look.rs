@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
+use setpoint_actuator_process::outside;
 
-use crate::demo::processes;
 use crate::demo::stage::Stage;
 use crate::output::field::{condition, list, name, namespace, number, text};
 
@@ -38,7 +38,7 @@ pub(crate) async fn fleet(stage: &Stage) -> Result<Fleet, String> {
     let desired =
         list(&workloads, "/items").iter().map(|w| number(w, "/spec/replicas").max(0)).sum();
     let pods = list(&pods, "/items").iter().filter(|pod| is_present(pod)).map(pod).collect();
-    Ok(Fleet { pods, desired, processes: processes::by_pod(&stage.path) })
+    Ok(Fleet { pods, desired, processes: outside::by_pod(&stage.path) })
 }
 
 /// The fleet, when every pod that is asked for is placed, is ready and runs as one process.

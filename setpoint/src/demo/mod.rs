@@ -6,7 +6,6 @@
 
 mod stage;
 mod look;
-mod processes;
 mod steps;
 mod teller;
 

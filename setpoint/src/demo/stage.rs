@@ -7,12 +7,13 @@ use std::path::{Path, PathBuf};
 use std::process::{Output, Stdio};
 use std::time::{Duration, Instant};
 
+use nix::sys::signal::Signal;
+use setpoint_actuator_process::outside;
 use setpoint_settings::{ClientSettings, process_environment};
 use tempfile::TempDir;
 use tokio::process::{Child, Command};
 
 use crate::client::Client;
-use crate::demo::processes;
 use crate::failure::Failure;
 
 /// How many agents.
@@ -200,11 +201,11 @@ impl Stage {
         }
         let began = Instant::now();
         while began.elapsed() < END_MAX {
-            let left = processes::all(&self.path);
+            let left = outside::all(&self.path);
             if left.is_empty() {
                 return;
             }
-            left.into_iter().for_each(processes::kill_9);
+            left.into_iter().for_each(|pid| outside::signal(pid, Signal::SIGKILL));
             tokio::time::sleep(LOOK_EVERY).await;
         }
     }
@@ -285,7 +286,7 @@ async fn kill_child(mut child: Child) {
 /// Whether it ended in time when asked.
 async fn end_child(mut child: Child) -> bool {
     if let Some(pid) = child.id().and_then(|pid| i32::try_from(pid).ok()) {
-        processes::terminate(pid);
+        outside::signal(pid, Signal::SIGTERM);
     }
     let ended = tokio::time::timeout(END_MAX, child.wait()).await.is_ok();
     if !ended {

@@ -12,6 +12,9 @@ pub const REQUIRE_REAL: &str = "SETPOINT_REQUIRE_REAL";
 /// Names the folder of the real inputs; without it, `../shared/data` beside the checkout.
 pub const DATA: &str = "SETPOINT_DATA";
 
+/// Set to `1`, tests that have a longer form run that one: `make test-long` does so.
+pub const LONG: &str = "SETPOINT_TEST_LONG";
+
 /// The folder of the crate whose test runs.
 ///
 /// # Panics
@@ -62,6 +65,12 @@ pub fn skip(why: &str) {
         "a real part is required ({REQUIRE_REAL}=1): {why}; scripts/setup installs it"
     );
     println!("SKIPPED: {why}");
+}
+
+/// Whether the longer form of a test is asked for.
+#[must_use]
+pub fn is_long() -> bool {
+    std::env::var(LONG).is_ok_and(|value| value == "1")
 }
 
 /// A port of the loopback address that was free a moment ago.

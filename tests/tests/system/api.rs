@@ -13,6 +13,7 @@ const CALL_MAX: Duration = Duration::from_secs(30);
 #[derive(Clone)]
 pub(crate) struct Api {
     http: reqwest::Client,
+    pub(crate) port: u16,
     /// Such as `http://127.0.0.1:6440`.
     pub(crate) base: String,
 }
@@ -28,7 +29,7 @@ pub(crate) struct Pod {
 impl Api {
     /// Of the engine on this port of the loopback address.
     pub(crate) fn new(port: u16) -> Api {
-        Api { http: client(CALL_MAX), base: format!("http://127.0.0.1:{port}") }
+        Api { http: client(CALL_MAX), port, base: format!("http://127.0.0.1:{port}") }
     }
 
     /// The same with calls that take no longer than this.

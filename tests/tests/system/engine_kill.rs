@@ -6,9 +6,9 @@
 use std::time::Duration;
 
 use rand::RngExt;
+use setpoint_test_support::is_long;
 
-use crate::api::Api;
-use crate::house::{House, alone, free_port};
+use crate::house::{House, alone};
 use crate::load::{Load, seeded};
 use crate::{fleet, ledger};
 
@@ -22,24 +22,20 @@ const LEADS_WITHIN: Duration = Duration::from_secs(20);
 async fn an_engine_killed_at_random_points_loses_nothing_and_doubles_nothing() {
     let _alone = alone();
     let mut random = seeded();
-    let mut house = House::new(&[
-        ("SETPOINT_ENGINE__POLICY__LEASE_RENEW_MS", "1000"),
-        ("SETPOINT_ENGINE__CHECKPOINT_INTERVAL_MS", "1000"),
-    ]);
-    let port = free_port();
-    let api = Api::new(port);
-    house.start_engine("engine", port);
-    for node in NODES {
-        house.start_agent(node, &api.base, &[("SETPOINT_AGENT__RUNTIME", "process")]);
-    }
-    house.leads(&api, LEADS_WITHIN).await;
+    let (mut house, api) = House::with_nodes(
+        &[
+            ("SETPOINT_ENGINE__POLICY__LEASE_RENEW_MS", "1000"),
+            ("SETPOINT_ENGINE__CHECKPOINT_INTERVAL_MS", "1000"),
+        ],
+        &NODES,
+    )
+    .await;
     let load = Load::start(std::slice::from_ref(&api), &mut random).await;
-    let is_long = std::env::var("SETPOINT_TEST_LONG").as_deref() == Ok("1");
-    for _ in 0..if is_long { KILLS_LONG } else { KILLS } {
+    for _ in 0..if is_long() { KILLS_LONG } else { KILLS } {
         tokio::time::sleep(Duration::from_millis(random.random_range(0..1000))).await;
         house.kill("engine");
         let before = load.acknowledged();
-        house.start_engine("engine", port);
+        house.start_engine("engine", api.port);
         house.leads(&api, LEADS_WITHIN).await;
         load.nothing_is_lost(&api, &before).await;
     }

@@ -8,9 +8,8 @@ use std::time::Duration;
 use serde_json::json;
 
 use crate::api::{Api, deployment};
-use crate::house::{House, alone, free_port};
+use crate::house::{House, alone};
 
-const LEADS_WITHIN: Duration = Duration::from_secs(30);
 /// The gauges are looked up every five seconds.
 const SHOWN_WITHIN: Duration = Duration::from_secs(60);
 /// Units that Prometheus' conventions replace by base units.
@@ -37,14 +36,11 @@ struct Family {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_figures_tell_what_happened_by_prometheus_conventions() {
     let _alone = alone();
-    let mut house = House::new(&[("SETPOINT_ENGINE__POLICY__LEASE_RENEW_MS", "1000")]);
-    let port = free_port();
-    let api = Api::new(port);
-    house.start_engine("engine", port);
-    for node in ["node-1", "node-2"] {
-        house.start_agent(node, &api.base, &[("SETPOINT_AGENT__RUNTIME", "process")]);
-    }
-    house.leads(&api, LEADS_WITHIN).await;
+    let (mut house, api) = House::with_nodes(
+        &[("SETPOINT_ENGINE__POLICY__LEASE_RENEW_MS", "1000")],
+        &["node-1", "node-2"],
+    )
+    .await;
     let mut big = deployment("big", 1);
     let cpu = "/spec/template/spec/containers/0/resources/requests/cpu";
     *big.pointer_mut(cpu).expect("the field") = json!("1000");

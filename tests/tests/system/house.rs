@@ -19,6 +19,8 @@ use crate::processes;
 
 /// How often the fleet is looked at.
 pub(crate) const LOOK_EVERY: Duration = Duration::from_millis(100);
+/// An engine that starts on a busy machine.
+pub(crate) const LEADS_WITHIN: Duration = Duration::from_secs(30);
 /// How much of each log is printed after a failure.
 const LOG_LINES_SHOWN: usize = 25;
 /// What a killed process may take to be gone.
@@ -62,6 +64,17 @@ impl House {
             children: BTreeMap::new(),
             forgotten: BTreeMap::new(),
         }
+    }
+
+    /// A house whose engine leads, with an agent on each of these nodes whose pods are processes.
+    pub(crate) async fn with_nodes(common: &[(&str, &str)], nodes: &[&str]) -> (House, Api) {
+        let (mut house, api) = (House::new(common), Api::new(free_port()));
+        house.start_engine("engine", api.port);
+        for node in nodes {
+            house.start_agent(node, &api.base, &[("SETPOINT_AGENT__RUNTIME", "process")]);
+        }
+        house.leads(&api, LEADS_WITHIN).await;
+        (house, api)
     }
 
     /// Starts the engine of this name on this port.

@@ -5,6 +5,7 @@
 use std::time::Duration;
 
 use rand::RngExt;
+use setpoint_test_support::is_long;
 
 use crate::fleet::{self, Watchman};
 use crate::house::alone;
@@ -25,8 +26,7 @@ async fn an_engine_on_kafka_killed_at_random_points_loses_nothing_and_doubles_no
     let watchman = Watchman::start(&fleet.house, &NODES);
     let load = Load::start(&fleet.apis(), &mut random).await;
     let api = fleet.engines[0].api.clone();
-    let is_long = std::env::var("SETPOINT_TEST_LONG").as_deref() == Ok("1");
-    let kills = if is_long { KILLS_LONG } else { KILLS };
+    let kills = if is_long() { KILLS_LONG } else { KILLS };
     for _ in 0..kills {
         tokio::time::sleep(Duration::from_millis(random.random_range(500..2000))).await;
         fleet.house.kill("engine");

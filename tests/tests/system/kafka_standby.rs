@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
 use rand::RngExt;
+use setpoint_test_support::is_long;
 
 use crate::api::deployment;
 use crate::fleet::{self, Watchman};
@@ -29,8 +30,7 @@ async fn a_standby_takes_over_and_the_zombie_writes_nothing() {
     let watchman = Watchman::start(&fleet.house, &NODES);
     let load = Load::start(&fleet.apis(), &mut random).await;
 
-    let is_long = std::env::var("SETPOINT_TEST_LONG").as_deref() == Ok("1");
-    let rounds = if is_long { ROUNDS_LONG } else { ROUNDS };
+    let rounds = if is_long() { ROUNDS_LONG } else { ROUNDS };
     for round in 0..rounds {
         tokio::time::sleep(Duration::from_millis(random.random_range(500..2000))).await;
         let standby = 1 - leader;

@@ -8,7 +8,6 @@ mod house;
 mod load;
 mod fleet;
 mod ledger;
-mod processes;
 mod kafka_house;
 mod kafka_log;
 
@@ -41,3 +40,5 @@ mod recovery_checkpoint;
 mod recovery_kill;
 mod recovery_rules;
 mod recovery_trim;
+
+use setpoint_actuator_process::outside as processes;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use nix::sys::signal::Signal;
 
 use crate::api::{Api, deployment};
-use crate::house::{House, alone, free_port};
+use crate::house::{House, alone};
 use crate::{ledger, processes};
 
 const NODES: [&str; 2] = ["node-1", "node-2"];
@@ -21,17 +21,14 @@ const RESTARTS_WITHIN: Duration = Duration::from_secs(10);
 #[tokio::test(flavor = "multi_thread")]
 async fn an_outage_of_the_engine_stops_nothing_and_crashes_are_restarted_meanwhile() {
     let _alone = alone();
-    let mut house = House::new(&[
-        ("SETPOINT_ENGINE__POLICY__LEASE_RENEW_MS", "1000"),
-        ("SETPOINT_ENGINE__POLICY__LEASE_GRACE_MS", "3000"),
-    ]);
-    let port = free_port();
-    let api = Api::new(port);
-    house.start_engine("engine", port);
-    for node in NODES {
-        house.start_agent(node, &api.base, &[("SETPOINT_AGENT__RUNTIME", "process")]);
-    }
-    house.leads(&api, LEADS_WITHIN).await;
+    let (mut house, api) = House::with_nodes(
+        &[
+            ("SETPOINT_ENGINE__POLICY__LEASE_RENEW_MS", "1000"),
+            ("SETPOINT_ENGINE__POLICY__LEASE_GRACE_MS", "3000"),
+        ],
+        &NODES,
+    )
+    .await;
     api.apply(&[deployment("web", REPLICAS)]).await.expect("it is applied");
     settled(&mut house, &api).await;
     let before = processes::by_pod(&house.path);
@@ -54,7 +51,7 @@ async fn an_outage_of_the_engine_stops_nothing_and_crashes_are_restarted_meanwhi
         tokio::time::sleep(Duration::from_millis(500)).await;
     }
 
-    house.start_engine("engine", port);
+    house.start_engine("engine", api.port);
     house.leads(&api, LEADS_WITHIN).await;
     settled(&mut house, &api).await;
     let counted = async || {

@@ -10,9 +10,8 @@ use setpoint_schemas::avro::Codec;
 use setpoint_schemas::{DeadLetter, Request, RequestId, RequestItem, Verb};
 
 use crate::api::{Api, deployment};
-use crate::house::{House, alone, free_port};
+use crate::house::{House, LEADS_WITHIN, alone, free_port};
 
-const LEADS_WITHIN: Duration = Duration::from_secs(30);
 const CONVERGES_WITHIN: Duration = Duration::from_secs(60);
 
 /// What a verb says on both streams; it must end with this code and say all of these.
@@ -102,15 +101,11 @@ async fn explain_says_how_it_stands_and_why_not_elsewhere() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_dead_letter_is_listed_shown_and_replayed_or_says_why_not() {
     let _alone = alone();
-    let mut house = House::new(&[]);
-    let port = free_port();
-    let api = Api::new(port);
-    house.start_engine("engine", port);
-    house.leads(&api, LEADS_WITHIN).await;
+    let (mut house, api) = House::with_nodes(&[], &[]).await;
     says(&house.verb(&api.base, "deadletter list"), 0, &["POSITION"]);
     house.kill("engine");
     let offsets = leave_letters(&house.path.join("engine/log"));
-    house.start_engine("engine", port);
+    house.start_engine("engine", api.port);
     house.leads(&api, LEADS_WITHIN).await;
 
     let verb = |arguments: &str| house.verb(&api.base, arguments);

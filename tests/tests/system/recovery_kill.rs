@@ -3,13 +3,14 @@
 //!
 //! `SETPOINT_SEED` repeats the moments of the kills; `SETPOINT_TEST_LONG=1` has ten times the rounds.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
-use rand::rngs::StdRng;
-use rand::{RngExt, SeedableRng};
+use rand::RngExt;
+use setpoint_test_support::is_long;
 
 use crate::house::alone;
 use crate::ledger;
+use crate::load::seeded;
 use crate::settled::Settled;
 use crate::stopped::{LEASES_DAYS, Stopped};
 
@@ -27,14 +28,11 @@ type Harm = (&'static str, fn(&Stopped));
 #[tokio::test(flavor = "multi_thread")]
 async fn an_engine_killed_again_and_again_while_it_recovers_disturbs_nothing() {
     let _alone = alone();
-    let seed = seed();
-    println!("SETPOINT_SEED={seed}");
-    let mut random = StdRng::seed_from_u64(seed);
+    let mut random = seeded();
     let mut fleet = Settled::new().await;
     let before = fleet.running();
     let stopped = Stopped::new(&fleet.house.path, "engine");
-    let is_long = std::env::var("SETPOINT_TEST_LONG").as_deref() == Ok("1");
-    let rounds = if is_long { ROUNDS_LONG } else { ROUNDS };
+    let rounds = if is_long() { ROUNDS_LONG } else { ROUNDS };
     let harms: [Harm; 3] = [
         ("its checkpoint is there", |_| ()),
         ("its checkpoint is lost", Stopped::lose_checkpoint),
@@ -64,10 +62,4 @@ async fn an_engine_killed_again_and_again_while_it_recovers_disturbs_nothing() {
     }
     // It still leads, and not in name only.
     fleet.apply(5, "1000000").await;
-}
-
-fn seed() -> u64 {
-    let given = std::env::var("SETPOINT_SEED").ok().and_then(|seed| seed.parse().ok());
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970");
-    given.unwrap_or(u64::from(now.subsec_nanos()))
 }

@@ -4,37 +4,31 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use crate::api::{Api, deployment};
-use crate::house::{House, free_port};
+use crate::house::{House, LEADS_WITHIN};
 use crate::processes;
 
 const NODES: [&str; 2] = ["node-1", "node-2"];
 const REPLICAS: u64 = 4;
-/// An engine that recovers on a busy machine.
-pub(crate) const LEADS_WITHIN: Duration = Duration::from_secs(30);
 const CONVERGES_WITHIN: Duration = Duration::from_secs(40);
 
 /// An engine, two agents, and one Deployment that runs.
 pub(crate) struct Settled {
     pub(crate) house: House,
     pub(crate) api: Api,
-    port: u16,
 }
 
 impl Settled {
     /// A fleet at rest: four pods of `web` run on two nodes, after one update of its template.
     pub(crate) async fn new() -> Settled {
-        let mut house = House::new(&[
-            ("SETPOINT_ENGINE__POLICY__LEASE_RENEW_MS", "1000"),
-            ("SETPOINT_ENGINE__CHECKPOINT_INTERVAL_MS", "500"),
-        ]);
-        let port = free_port();
-        let api = Api::new(port);
-        house.start_engine("engine", port);
-        for node in NODES {
-            house.start_agent(node, &api.base, &[("SETPOINT_AGENT__RUNTIME", "process")]);
-        }
-        house.leads(&api, LEADS_WITHIN).await;
-        let mut settled = Settled { house, api, port };
+        let (house, api) = House::with_nodes(
+            &[
+                ("SETPOINT_ENGINE__POLICY__LEASE_RENEW_MS", "1000"),
+                ("SETPOINT_ENGINE__CHECKPOINT_INTERVAL_MS", "500"),
+            ],
+            &NODES,
+        )
+        .await;
+        let mut settled = Settled { house, api };
         settled.apply(REPLICAS, "1000001").await;
         settled.apply(REPLICAS, "1000000").await;
         settled.renewed().await;
@@ -66,14 +60,17 @@ impl Settled {
     /// Waits until exactly these pods run.
     pub(crate) async fn converged(&mut self, replicas: u64, seconds: &str) {
         let (folder, api) = (self.house.path.clone(), self.api.clone());
-        let what = format!("{replicas} pods sleep {seconds} s");
+        let (what, sleeps) =
+            (format!("{replicas} pods sleep {seconds} s"), format!("sleep {seconds}"));
         self.house
             .until(&what, CONVERGES_WITHIN, async || {
                 let pods = api.pods().await?;
                 let ready = pods.values().filter(|pod| pod.ready).count();
                 let running = processes::by_pod(&folder);
                 let same = pods.keys().collect::<BTreeSet<_>>() == running.keys().collect();
-                let asleep = processes::sleeping(&folder, seconds);
+                let pids = running.values().flatten();
+                let asleep =
+                    pids.filter(|pid| processes::command(**pid).ends_with(&sleeps)).count();
                 if same && ready as u64 == replicas && asleep as u64 == replicas {
                     return Ok(());
                 }
@@ -96,7 +93,7 @@ impl Settled {
 
     /// Starts the engine.
     pub(crate) fn launch(&mut self) {
-        self.house.start_engine("engine", self.port);
+        self.house.start_engine("engine", self.api.port);
     }
 
     /// For some looks, exactly these processes run and the engine holds exactly their pods.

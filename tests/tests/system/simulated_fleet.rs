@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use crate::api::{Api, deployment};
-use crate::house::{House, alone, free_port};
+use crate::house::{House, alone};
 use crate::ledger;
 
 const NODES: usize = 200;
@@ -15,22 +15,21 @@ const REPLICAS_LATER: u64 = 400;
 /// Two hundred nodes that start over one interval of the lease, on a busy machine.
 const REGISTER_WITHIN: Duration = Duration::from_secs(60);
 const CONVERGES_WITHIN: Duration = Duration::from_secs(90);
-const LEADS_WITHIN: Duration = Duration::from_secs(20);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn two_hundred_nodes_take_a_thousand_pods_and_vanish_together_without_harm() {
     let _alone = alone();
-    let mut house = House::new(&[
-        // Five renewals may be late on a busy machine before a node counts as lost.
-        ("SETPOINT_ENGINE__POLICY__LEASE_RENEW_MS", "3000"),
-        ("SETPOINT_ENGINE__POLICY__LEASE_GRACE_MS", "15000"),
-        // Hundreds of agents in one process, one line for each is enough.
-        ("SETPOINT_TRACE__FILTER", "warn"),
-    ]);
-    let port = free_port();
-    let api = Api::new(port);
-    house.start_engine("engine", port);
-    house.leads(&api, LEADS_WITHIN).await;
+    let (mut house, api) = House::with_nodes(
+        &[
+            // Five renewals may be late on a busy machine before a node counts as lost.
+            ("SETPOINT_ENGINE__POLICY__LEASE_RENEW_MS", "3000"),
+            ("SETPOINT_ENGINE__POLICY__LEASE_GRACE_MS", "15000"),
+            // Hundreds of agents in one process, one line for each is enough.
+            ("SETPOINT_TRACE__FILTER", "warn"),
+        ],
+        &[],
+    )
+    .await;
     start_agents(&mut house, &api);
     let registered = async || {
         let count = ready_nodes(&api).await?;

@@ -4,11 +4,10 @@
 use std::time::Duration;
 
 use crate::api::{Api, deployment};
-use crate::house::{House, alone, free_port};
+use crate::house::{House, alone};
 use crate::processes;
 
 const NODE: &str = "node-1";
-const LEADS_WITHIN: Duration = Duration::from_secs(20);
 const SEEN_WITHIN: Duration = Duration::from_secs(30);
 /// What a service manager must not start again; see the unit in `deploy/systemd`.
 const CODE_TAKEN: i32 = 3;
@@ -16,11 +15,7 @@ const CODE_TAKEN: i32 = 3;
 #[tokio::test(flavor = "multi_thread")]
 async fn of_two_agents_with_one_name_the_earlier_ends_with_a_code_of_its_own() {
     let _alone = alone();
-    let mut house = House::new(&[]);
-    let port = free_port();
-    let api = Api::new(port);
-    house.start_engine("engine", port);
-    house.leads(&api, LEADS_WITHIN).await;
+    let (mut house, api) = House::with_nodes(&[], &[]).await;
     start(&mut house, &api, "earlier");
     let first = session(&mut house, &api, "").await;
     api.apply(&[deployment("web", 2)]).await.expect("it is applied");

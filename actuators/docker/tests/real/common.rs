@@ -2,17 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::Arc;
 use std::time::Duration;
 
 use bollard::Docker;
 use setpoint_actuator_docker::testing::PrivateEngine;
 use setpoint_actuator_docker::{DockerActuator, DockerConfig, Network};
 use setpoint_actuators::{Actuator, ActuatorError, PodToRun};
-use setpoint_schemas::{
-    ContainerObserved, ContainerState, FleetId, Namespace, NodeName, Placement, PodUid,
-    ResourceName,
-};
+use setpoint_schemas::{ContainerObserved, ContainerState, FleetId, samples};
 use tokio_util::sync::CancellationToken;
 
 /// How often a test looks again.
@@ -72,21 +68,7 @@ impl Node {
 
 /// A pod of this uid and spec, without environment and files.
 pub(crate) fn pod(uid: &str, spec: &str) -> PodToRun {
-    let placement = Placement {
-        uid: PodUid::parse(uid).expect("a uid"),
-        node: NodeName::parse("n1").expect("a node"),
-        namespace: Namespace::parse("default").expect("a namespace"),
-        name: ResourceName::parse(uid).expect("a name"),
-        workload: Arc::from(""),
-        revision: Arc::from(""),
-        generation: 1,
-        term: 1,
-        epoch: 1,
-        placed_ms: 1,
-        labels: Arc::default(),
-        annotations: Arc::default(),
-        spec: Arc::from(spec),
-    };
+    let placement = samples::placement_of(uid, spec);
     let spec = serde_json::from_str(spec).expect("a pod spec");
     PodToRun { placement, spec, env: BTreeMap::new(), volumes: BTreeMap::new() }
 }

@@ -10,9 +10,7 @@ use futures::future::BoxFuture;
 use setpoint_actuator_process::{ProcessActuator, ProcessOptions};
 use setpoint_actuators::conformance::Rig;
 use setpoint_actuators::{Actuator, PodToRun};
-use setpoint_schemas::{
-    Container, FleetId, Namespace, NodeName, Placement, PodSpec, PodUid, ResourceName,
-};
+use setpoint_schemas::{Container, FleetId, PodSpec, PodUid, samples};
 
 /// A state folder of its own; what was planted in it ends with it.
 pub(crate) struct Folder {
@@ -121,21 +119,8 @@ pub(crate) fn shell(name: &str, script: &str) -> Container {
 /// A pod of generation 1 and term 1.
 pub(crate) fn pod(uid: &str, containers: Vec<Container>) -> PodToRun {
     let spec = PodSpec { containers, ..PodSpec::default() };
-    let placement = Placement {
-        uid: PodUid::parse(uid).expect("a valid uid"),
-        node: NodeName::parse("node-1").expect("a valid name"),
-        namespace: Namespace::parse("default").expect("a valid name"),
-        name: ResourceName::parse(uid).expect("a valid name"),
-        workload: Arc::from(format!("core/Pod/default/{uid}")),
-        revision: Arc::from("r1"),
-        generation: 1,
-        term: 1,
-        epoch: 1,
-        placed_ms: 1,
-        labels: Arc::default(),
-        annotations: Arc::default(),
-        spec: Arc::from(serde_json::to_string(&spec).expect("a spec is JSON")),
-    };
+    let placement =
+        samples::placement_of(uid, &serde_json::to_string(&spec).expect("a spec is JSON"));
     PodToRun { placement, spec, env: BTreeMap::new(), volumes: BTreeMap::new() }
 }
 

@@ -3,10 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use futures::FutureExt;
+use nix::sys::signal::Signal;
+use setpoint_actuator_process::outside;
 
 use super::Seen;
 use crate::demo::look::{self, Fleet, Pod};
-use crate::demo::processes::kill_9;
 use crate::demo::stage::{AGENTS, Stage};
 use crate::failure::Failure;
 
@@ -16,7 +17,7 @@ pub(super) fn process(stage: &mut Stage) -> Seen<'_> {
         let victim = before.pods.iter().find(|pod| pod.is_web());
         let victim = victim.ok_or_else(|| Failure::new("there is no pod of web"))?.clone();
         let old = before.process(&victim.uid).unwrap_or_default();
-        kill_9(old);
+        outside::signal(old, Signal::SIGKILL);
         let replaced = async |stage: &Stage| {
             let now = look::settled(stage).await?;
             let still = now.processes.values().any(|pids| pids.contains(&old));

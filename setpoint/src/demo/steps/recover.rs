@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use futures::FutureExt;
 use serde_json::Value;
+use setpoint_actuator_process::outside;
 
 use super::Seen;
 use crate::demo::look::{self, Fleet};
@@ -22,7 +23,7 @@ pub(super) fn engine(stage: &mut Stage) -> Seen<'_> {
         let epoch = epoch(stage).await?;
         stage.well(&["scale", "deployment/web", "--replicas", "5"]).await?;
         stage.kill_engine().await;
-        let alone = crate::demo::processes::by_pod(&stage.path);
+        let alone = outside::by_pod(&stage.path);
         stage.start_engine()?;
         let after = stage.until("the engine is back and every pod runs", 25, scaled).await?;
         unchanged(&before, &after)?;

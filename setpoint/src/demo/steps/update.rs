@@ -1,10 +1,10 @@
 //! A second release, while the first serves.
 
 use futures::FutureExt;
+use setpoint_actuator_process::outside::has_variable;
 
 use super::Seen;
 use crate::demo::look;
-use crate::demo::processes::has_variable;
 use crate::demo::stage::Stage;
 use crate::failure::Failure;
 use crate::output::field::number;

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::{LEADS_WITHIN, still_works};
 use crate::api::{Api, deployment};
-use crate::house::{House, alone, free_port};
+use crate::house::{House, alone};
 
 /// A refusal takes no longer, on a busy machine too; the 100 MB cases among them.
 const REFUSED_WITHIN: Duration = Duration::from_secs(20);
@@ -18,7 +18,7 @@ const LARGE_BYTES: u64 = 100 << 20;
 #[tokio::test(flavor = "multi_thread")]
 async fn a_bad_document_is_refused_with_its_reason_and_the_loop_goes_on() {
     let _alone = alone();
-    let (mut house, api) = house().await;
+    let (mut house, api) = House::with_nodes(&[], &["node-1"]).await;
     let mut wrong = Vec::new();
     for (name, text, why) in documents() {
         fs::write(house.path.join(name), text).expect("the document is written");
@@ -35,7 +35,7 @@ async fn a_bad_document_is_refused_with_its_reason_and_the_loop_goes_on() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_bad_call_is_answered_with_its_reason_and_the_loop_goes_on() {
     let _alone = alone();
-    let (mut house, api) = house().await;
+    let (mut house, api) = House::with_nodes(&[], &["node-1"]).await;
     still_works(&mut house, &api, "web").await;
     let mut wrong = Vec::new();
     for call in calls() {
@@ -59,7 +59,7 @@ async fn a_bad_call_is_answered_with_its_reason_and_the_loop_goes_on() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_body_over_the_bound_is_refused_with_the_bound_named_and_never_held() {
     let _alone = alone();
-    let (mut house, api) = house().await;
+    let (mut house, api) = House::with_nodes(&[], &["node-1"]).await;
     let path = "/setpoint/v1/apply";
     let length = usize::try_from(LARGE_BYTES).expect("it fits");
     let whole = api.call(Method::POST, path, "application/json", vec![b' '; length]).await;
@@ -88,7 +88,7 @@ async fn a_body_over_the_bound_is_refused_with_the_bound_named_and_never_held() 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_no_node_can_hold_waits_with_the_schedulers_sentence() {
     let _alone = alone();
-    let (mut house, api) = house().await;
+    let (mut house, api) = House::with_nodes(&[], &["node-1"]).await;
     still_works(&mut house, &api, "before").await;
     let mut greedy = deployment("greedy", 2);
     let resources = "/spec/template/spec/containers/0/resources";
@@ -117,17 +117,6 @@ async fn what_no_node_can_hold_waits_with_the_schedulers_sentence() {
         assert!(sentence.contains(part), "{sentence}");
     }
     still_works(&mut house, &api, "after-greedy").await;
-}
-
-/// An engine that leads, and one node.
-async fn house() -> (House, Api) {
-    let mut house = House::new(&[]);
-    let port = free_port();
-    let api = Api::new(port);
-    house.start_engine("engine", port);
-    house.start_agent("node-1", &api.base, &[("SETPOINT_AGENT__RUNTIME", "process")]);
-    house.leads(&api, LEADS_WITHIN).await;
-    (house, api)
 }
 
 /// What is wrong with the refusal of a file.

@@ -11,19 +11,15 @@ use setpoint_schemas::{
 
 use super::{LEADS_WITHIN, still_works};
 use crate::api::Api;
-use crate::house::{House, alone, free_port};
+use crate::house::{House, alone};
 
 const EXTREMES: [i64; 4] = [i64::MIN, -1, i64::MAX - 1, i64::MAX];
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_node_that_lies_in_the_largest_numbers_harms_nobody_else() {
     let _alone = alone();
-    let mut house = House::new(&[("SETPOINT_ENGINE__CHECKPOINT_INTERVAL_MS", "500")]);
-    let port = free_port();
-    let api = Api::new(port);
-    house.start_engine("engine", port);
-    house.start_agent("node-1", &api.base, &[("SETPOINT_AGENT__RUNTIME", "process")]);
-    house.leads(&api, LEADS_WITHIN).await;
+    let (mut house, api) =
+        House::with_nodes(&[("SETPOINT_ENGINE__CHECKPOINT_INTERVAL_MS", "500")], &["node-1"]).await;
     for (index, extreme) in EXTREMES.into_iter().enumerate() {
         let liar = NodeName::parse(&format!("liar-{index}")).expect("a name");
         let refused = say(&api, Method::PUT, &liar, "", &node(&liar, extreme)).await;
@@ -34,7 +30,7 @@ async fn a_node_that_lies_in_the_largest_numbers_harms_nobody_else() {
     }
     still_works(&mut house, &api, "after-lies").await;
     house.kill("engine");
-    house.start_engine("engine", port);
+    house.start_engine("engine", api.port);
     house.leads(&api, LEADS_WITHIN).await;
     still_works(&mut house, &api, "after-restart").await;
 }
