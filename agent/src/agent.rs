@@ -50,45 +50,8 @@ pub async fn run(
     shutdown: CancellationToken,
 ) -> Result<(), AgentError> {
     let _lock = files::occupy(&options.state)?;
-    let guard = Guard::open(&options.state, &options.fleet, &options.node)?;
-    let desired = remembered(&guard)?;
-    let path = options.state.join("books.json");
-    let books = Books::open(&path).map_err(|source| AgentError::State { path, source })?;
-    let api = Arc::new(Api::new(&options)?);
     let options = Arc::new(options);
-    let session = Session::begin(&options.state)?;
-    info!(node = %options.node, session = %session.id, pods = desired.pods.len(), "the agent starts");
-
-    let outbox = Outbox::new(options.node.clone(), session.id.clone());
-    let reports = Arc::new(Reports::new(outbox));
-    let desired = latest::channel(Arc::new(desired));
-    let health = latest::channel(Health::Good);
-    let whose = latest::channel(Whose::Ours);
-    let resolver = Arc::new(Resolver::new(api.clone()));
-    let clock: Clock = Arc::new(now_ms);
-    let dispatcher = Dispatcher::new(actuator.clone(), resolver, clock, options.pacing, books);
-
-    let surroundings = Surroundings {
-        api: api.clone(),
-        actuator: actuator.clone(),
-        options: options.clone(),
-        session,
-    };
-    let hearers = Hearers { desired: desired.0, whose: whose.0 };
-    let registrations = latest::channel(0);
-    let ties = Ties { health: health.1, whose: whose.1.clone(), registrations: registrations.0 };
-    let mut tasks = surroundings.spawn(guard, hearers, ties, (reports.clone(), registrations.1));
-    let mut node = NodeLoop {
-        actuator: actuator.clone(),
-        dispatcher,
-        desired: desired.1,
-        health: health.0,
-        reports: reports.clone(),
-    };
-    let by = tokio::select! {
-        () = node.run(options.intervals.observe, &shutdown) => None,
-        by = taken(whose.1) => Some(by),
-        why = broken(&mut tasks) => return Err(AgentError::Broken { why }),
+    let Life { api, reports, whose, mut node, mut tasks } = Life::begin(&options, actuator.clone())?;
     };
     drop(tasks);
     if let Some(by) = by {
@@ -100,6 +63,52 @@ pub async fn run(
     let _ = tokio::time::timeout(LAST_WORDS_MAX, last_words).await;
     info!(node = %options.node, "the agent ends, its pods run on");
     Ok(())
+}
+
+/// One life of an agent: the node's loop, and the tasks around it.
+struct Life {
+    api: Arc<Api>,
+    reports: Arc<Reports>,
+    whose: latest::Receiver<Whose>,
+    node: NodeLoop,
+    tasks: JoinSet<()>,
+}
+
+impl Life {
+    /// Takes up what the last life left, and starts the tasks.
+    fn begin(options: &Arc<AgentOptions>, actuator: Arc<dyn Actuator>) -> Result<Life, AgentError> {
+        let guard = Guard::open(&options.state, &options.fleet, &options.node)?;
+        let known = remembered(&guard)?;
+        let path = options.state.join("books.json");
+        let books = Books::open(&path).map_err(|source| AgentError::State { path, source })?;
+        let api = Arc::new(Api::new(options)?);
+        let session = Session::begin(&options.state)?;
+        let pods = known.pods.len();
+        info!(node = %options.node, session = %session.id, pods, "the agent starts");
+
+        let reports = Outbox::new(options.node.clone(), session.id.clone());
+        let reports = Arc::new(Reports::new(reports));
+        let (tell_desired, desired) = latest::channel(Arc::new(known));
+        let (tell_health, health) = latest::channel(Health::Good);
+        let (tell_whose, whose) = latest::channel(Whose::Ours);
+        let (tell_registrations, registrations) = latest::channel(0);
+        let resolver = Arc::new(Resolver::new(api.clone()));
+        let clock: Clock = Arc::new(now_ms);
+        let dispatcher = Dispatcher::new(actuator.clone(), resolver, clock, options.pacing, books);
+
+        let surroundings = Surroundings {
+            api: api.clone(),
+            actuator: actuator.clone(),
+            options: options.clone(),
+            session,
+        };
+        let hearers = Hearers { desired: tell_desired, whose: tell_whose };
+        let ties = Ties { health, whose: whose.clone(), registrations: tell_registrations };
+        let tasks = surroundings.spawn(guard, hearers, ties, (reports.clone(), registrations));
+        let health = tell_health;
+        let node = NodeLoop { actuator, dispatcher, desired, health, reports: reports.clone() };
+        Ok(Life { api, reports, whose, node, tasks })
+    }
 }
 
 /// Waits until another agent has the node.

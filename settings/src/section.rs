@@ -114,7 +114,7 @@ impl Default for ApiSettings {
 pub struct EngineSettings {
     /// The name of this instance among leader and standbys.
     pub name: String,
-    /// At most this long between two checkpoints, in milliseconds.
+    /// About this long between two checkpoints, in milliseconds.
     pub checkpoint_interval_ms: u64,
     /// The settings that decide; every change of them is on the log.
     pub policy: Policy,

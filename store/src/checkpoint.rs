@@ -2,64 +2,13 @@
 
 use std::path::{Path, PathBuf};
 
-use rocksdb::{
-    DB, DBCompressionType, DBIterator, DBRecoveryMode, Direction, ErrorKind, IteratorMode, Options,
-    WriteBatch, WriteOptions,
-};
+use rocksdb::{DB, IteratorMode, Options, WriteBatch, WriteOptions};
 use setpoint_schemas::Cut;
 
+use crate::error::{StoreError, failed};
+use crate::layout::{FORMAT, FORMAT_KEY, META_KEY, options, row_key};
 use crate::meta::Meta;
-
-/// Why the checkpoint cannot be used. After [`StoreError::OtherFormat`] or
-/// [`StoreError::Corrupt`] the caller may [`Checkpoint::discard`] it and read the log instead.
-#[derive(Debug, thiserror::Error)]
-pub enum StoreError {
-    /// Another process has it open.
-    #[error("the checkpoint at {} is in use by another process", path.display())]
-    InUse {
-        /// Where.
-        path: PathBuf,
-    },
-    /// RocksDB failed for a reason that another try may not meet: a full disk, missing rights.
-    #[error("failed to {attempt} the checkpoint at {}", path.display())]
-    Database {
-        /// What was tried.
-        attempt: &'static str,
-        /// Where.
-        path: PathBuf,
-        /// RocksDB's words.
-        #[source]
-        source: rocksdb::Error,
-    },
-    /// Another version wrote it.
-    #[error("the checkpoint at {} has format {found}, and this version reads {FORMAT}", path.display())]
-    OtherFormat {
-        /// Where.
-        path: PathBuf,
-        /// The format that it has.
-        found: u32,
-    },
-    /// The folder cannot be moved away.
-    #[error("failed to set aside the checkpoint at {}", path.display())]
-    Disk {
-        /// Where.
-        path: PathBuf,
-        /// The system's words.
-        #[source]
-        source: std::io::Error,
-    },
-    /// It contradicts itself.
-    #[error("the checkpoint at {} is damaged: {what}", path.display())]
-    Corrupt {
-        /// Where.
-        path: PathBuf,
-        /// What is wrong.
-        what: String,
-    },
-}
-
-/// A row: its table, its key, its value.
-pub type Row = (u8, Box<[u8]>, Box<[u8]>);
+use crate::rows::Rows;
 
 /// A changed row: its table, its key, and its new value, or `None` when it is gone.
 pub type Change = (u8, Vec<u8>, Option<Vec<u8>>);
@@ -83,31 +32,8 @@ pub struct Loaded<'a> {
     pub rows: Rows<'a>,
 }
 
-/// The rows of a checkpoint, by table and key. Ends with [`StoreError::Corrupt`] when fewer or
-/// more came than were written.
-pub struct Rows<'a> {
-    rows: DBIterator<'a>,
-    path: &'a Path,
-    expected: u64,
-    seen: u64,
-    ended: bool,
-}
-
 /// The ending of the folder of a checkpoint that was set aside.
 const ASIDE: &str = "set-aside";
-/// The layout of keys, values and meta.
-const FORMAT: u32 = 1;
-const FORMAT_KEY: &[u8] = b"mformat";
-const META_KEY: &[u8] = b"mmeta";
-/// Before the table and the key of each row; sorts after the meta keys, so that rows come last.
-const ROW: u8 = b'r';
-/// Rows are written in bursts of an epoch; larger buffers would only delay the same work.
-const WRITE_BUFFER_BYTES: usize = 32 << 20;
-/// Bounds the time that opening after a crash takes.
-const WAL_BYTES_MAX: u64 = 128 << 20;
-/// Far below the usual limit of 1024 open files a process.
-const OPEN_FILES_MAX: i32 = 256;
-
 impl Checkpoint {
     /// Opens the checkpoint, or makes an empty one.
     ///
@@ -153,13 +79,7 @@ impl Checkpoint {
     pub fn load(&self) -> Result<Option<Loaded<'_>>, StoreError> {
         let Some(meta) = self.meta()? else { return Ok(None) };
         let cut = meta.cut().ok_or_else(|| self.corrupt("its cut names an unknown topic"))?;
-        let rows = Rows {
-            rows: self.db.iterator(IteratorMode::From(&[ROW], Direction::Forward)),
-            path: &self.path,
-            expected: meta.rows,
-            seen: 0,
-            ended: false,
-        };
+        let rows = Rows::of(&self.db, &self.path, meta.rows);
         Ok(Some(Loaded { epoch: meta.epoch, term: meta.term, cut, rows }))
     }
 
@@ -220,45 +140,6 @@ impl Checkpoint {
     }
 }
 
-impl Iterator for Rows<'_> {
-    type Item = Result<Row, StoreError>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        if self.ended {
-            return None;
-        }
-        let row = match self.rows.next() {
-            Some(Ok((key, value))) => self.row(&key, value),
-            Some(Err(source)) => Err(failed("read", self.path)(source)),
-            None if self.seen == self.expected => {
-                self.ended = true;
-                return None;
-            }
-            None => Err(self.corrupt(format!("{} of its {} rows", self.seen, self.expected))),
-        };
-        self.ended = row.is_err();
-        Some(row)
-    }
-}
-
-impl Rows<'_> {
-    fn row(&mut self, key: &[u8], value: Box<[u8]>) -> Result<Row, StoreError> {
-        self.seen += 1;
-        match key {
-            [ROW, table, key @ ..] if self.seen <= self.expected => Ok((*table, key.into(), value)),
-            _ => Err(self.corrupt(format!("a row more than its {}", self.expected))),
-        }
-    }
-
-    fn corrupt(&self, what: String) -> StoreError {
-        StoreError::Corrupt { path: self.path.to_owned(), what }
-    }
-}
-
-fn row_key(table: u8, key: &[u8]) -> Vec<u8> {
-    [&[ROW, table], key].concat()
-}
-
 fn settle_format(db: &DB, path: &Path) -> Result<(), StoreError> {
     match db.get(FORMAT_KEY).map_err(failed("read", path))? {
         None if db.iterator(IteratorMode::Start).next().is_none() => {
@@ -275,35 +156,5 @@ fn settle_format(db: &DB, path: &Path) -> Result<(), StoreError> {
                 what: "it does not say its format".to_owned(),
             }),
         },
-    }
-}
-
-fn options() -> Options {
-    let mut options = Options::default();
-    options.create_if_missing(true);
-    options.set_compression_type(DBCompressionType::Lz4);
-    options.set_write_buffer_size(WRITE_BUFFER_BYTES);
-    options.set_max_total_wal_size(WAL_BYTES_MAX);
-    options.set_max_open_files(OPEN_FILES_MAX);
-    options.set_keep_log_file_num(2);
-    // A write that was not acknowledged may be torn: what comes before it is one write, whole.
-    options.set_wal_recovery_mode(DBRecoveryMode::PointInTime);
-    options
-}
-
-/// Tells a checkpoint that is in use, and a disk that fails, from one that is damaged: files that
-/// are missing, cut or written over.
-fn failed(attempt: &'static str, path: &Path) -> impl Fn(rocksdb::Error) -> StoreError {
-    let path = path.to_owned();
-    move |source| {
-        let (path, what) = (path.clone(), source.to_string());
-        if what.contains("lock file") || what.contains("lock hold by") {
-            return StoreError::InUse { path };
-        }
-        let is_missing = what.contains("No such file") || what.contains("Not a directory");
-        if source.kind() == ErrorKind::IOError && !is_missing && !path.is_file() {
-            return StoreError::Database { attempt, path, source };
-        }
-        StoreError::Corrupt { path, what }
     }
 }

@@ -27,22 +27,19 @@ const COLUMNS: &[Columns] = &[
         kind: "Deployment",
         headers: &["NAME", "READY", "UP-TO-DATE", "AVAILABLE", "AGE"],
         cells: deployment,
-        headers_wide: &["CONTAINERS", "IMAGES", "SELECTOR"],
-        cells_wide: template_wide,
+        ..WORKLOAD
     },
     Columns {
         kind: "ReplicaSet",
         headers: &["NAME", "DESIRED", "CURRENT", "READY", "AGE"],
         cells: replicas,
-        headers_wide: &["CONTAINERS", "IMAGES", "SELECTOR"],
-        cells_wide: template_wide,
+        ..WORKLOAD
     },
     Columns {
         kind: "ReplicationController",
         headers: &["NAME", "DESIRED", "CURRENT", "READY", "AGE"],
         cells: replicas,
-        headers_wide: &["CONTAINERS", "IMAGES", "SELECTOR"],
-        cells_wide: template_wide,
+        ..WORKLOAD
     },
     Columns {
         kind: "DaemonSet",
@@ -57,8 +54,7 @@ const COLUMNS: &[Columns] = &[
             "AGE",
         ],
         cells: daemon_set,
-        headers_wide: &["CONTAINERS", "IMAGES", "SELECTOR"],
-        cells_wide: template_wide,
+        ..WORKLOAD
     },
     Columns {
         kind: "Pod",
@@ -74,20 +70,8 @@ const COLUMNS: &[Columns] = &[
         headers_wide: nodes::HEADERS_WIDE,
         cells_wide: nodes::node_wide,
     },
-    Columns {
-        kind: "Namespace",
-        headers: &["NAME", "STATUS", "AGE"],
-        cells: namespace,
-        headers_wide: &[],
-        cells_wide: nothing,
-    },
-    Columns {
-        kind: "ConfigMap",
-        headers: &["NAME", "DATA", "AGE"],
-        cells: config_map,
-        headers_wide: &[],
-        cells_wide: nothing,
-    },
+    Columns { kind: "Namespace", headers: &["NAME", "STATUS", "AGE"], cells: namespace, ..PLAIN },
+    Columns { kind: "ConfigMap", headers: &["NAME", "DATA", "AGE"], cells: config_map, ..PLAIN },
     Columns {
         kind: "Event",
         headers: &["LAST SEEN", "TYPE", "REASON", "OBJECT", "MESSAGE"],
@@ -95,14 +79,15 @@ const COLUMNS: &[Columns] = &[
         headers_wide: &["SOURCE", "NAME"],
         cells_wide: event_wide,
     },
-    Columns {
-        kind: "Secret",
-        headers: &["NAME", "TYPE", "DATA", "AGE"],
-        cells: secret,
-        headers_wide: &[],
-        cells_wide: nothing,
-    },
+    Columns { kind: "Secret", headers: &["NAME", "TYPE", "DATA", "AGE"], cells: secret, ..PLAIN },
 ];
+
+/// What every workload shows more of when asked for it.
+const WORKLOAD: Columns = Columns {
+    headers_wide: &["CONTAINERS", "IMAGES", "SELECTOR"],
+    cells_wide: template_wide,
+    ..PLAIN
+};
 
 /// What every other kind shows.
 const PLAIN: Columns = Columns {

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde_json::json;
+use setpoint_dataflow::views::Fleet;
 use setpoint_dataflow::{Outcome, Served};
 use setpoint_schemas::NodeName;
 
@@ -107,6 +108,19 @@ pub(super) fn overview_is_right(world: &World, outcome: &Outcome) -> Result<(), 
     let Some(overview) = &outcome.overview else {
         return Err("a cold epoch has no overview".to_owned());
     };
+    let sums = sums_of(world);
+    for (name, told) in told_by(&overview.fleet) {
+        let right = sums.get(name).copied().unwrap_or(0);
+        if told != right {
+            return Err(format!("the overview tells {name} {told}, not {right}"));
+        }
+    }
+    outdated_is_right(world, outcome)?;
+    namespaces_are_right(world, outcome)
+}
+
+/// What the overview must tell, summed up one by one.
+fn sums_of(world: &World) -> BTreeMap<&'static str, i64> {
     let mut sums: BTreeMap<&str, i64> = BTreeMap::new();
     let mut add = |name, amount| *sums.entry(name).or_default() += amount;
     let mut names: Vec<&str> = world.workloads.keys().map(String::as_str).collect();
@@ -135,8 +149,12 @@ pub(super) fn overview_is_right(world: &World, outcome: &Outcome) -> Result<(), 
         add("lost", i64::from(node.lost));
         add("allocatable cpu", node.record.allocatable.cpu_milli);
     }
-    let fleet = &overview.fleet;
-    let told = [
+    sums
+}
+
+/// The same amounts as the overview tells them.
+fn told_by(fleet: &Fleet) -> [(&'static str, i64); 14] {
+    [
         ("desired", fleet.workloads.desired),
         ("live", fleet.workloads.pods.live),
         ("ready", fleet.workloads.pods.ready),
@@ -151,15 +169,7 @@ pub(super) fn overview_is_right(world: &World, outcome: &Outcome) -> Result<(), 
         ("nodes", fleet.nodes.known),
         ("lost", fleet.nodes.lost),
         ("allocatable cpu", fleet.nodes.allocatable.cpu_milli),
-    ];
-    for (name, told) in told {
-        let right = sums.get(name).copied().unwrap_or(0);
-        if told != right {
-            return Err(format!("the overview tells {name} {told}, not {right}"));
-        }
-    }
-    outdated_is_right(world, outcome)?;
-    namespaces_are_right(world, outcome)
+    ]
 }
 
 fn outdated_is_right(world: &World, outcome: &Outcome) -> Result<(), String> {

@@ -30,32 +30,7 @@ fn says(output: &Output, code: i32, wanted: &[&str]) -> String {
 #[tokio::test(flavor = "multi_thread")]
 async fn explain_says_how_it_stands_and_why_not_elsewhere() {
     let _alone = alone();
-    let mut house = House::new(&[("SETPOINT_ENGINE__POLICY__LEASE_RENEW_MS", "1000")]);
-    let port = free_port();
-    let api = Api::new(port);
-    house.start_engine("engine", port);
-    house.start_agent("node-1", &api.base, &[("SETPOINT_AGENT__RUNTIME", "process")]);
-    let zoned = [("SETPOINT_AGENT__RUNTIME", "process"), ("SETPOINT_AGENT__LABELS__ZONE", "b")];
-    house.start_agent("node-2", &api.base, &zoned);
-    house.leads(&api, LEADS_WITHIN).await;
-    let mut big = deployment("big", 1);
-    let container = "/spec/template/spec/containers/0/resources/requests/cpu";
-    *big.pointer_mut(container).expect("the field") = json!("1000");
-    let mut picky = deployment("picky", 1);
-    picky["spec"]["template"]["spec"]["nodeSelector"] = json!({"zone": "c"});
-    api.apply(&[deployment("web", 2), big, picky]).await.expect("it is applied");
-    let name = house
-        .until("web runs and big waits", CONVERGES_WITHIN, async || {
-            let pods = api.pods().await?;
-            let ready: Vec<_> = pods.values().filter(|pod| pod.ready).collect();
-            let status = api.get("/setpoint/v1/status").await?;
-            match (ready.as_slice(), status["nodes"]["total"] == 2) {
-                ([one, _], true) => Ok(one.name.clone()),
-                _ => Err(format!("{} ready, {status}", ready.len())),
-            }
-        })
-        .await;
-
+    let (mut house, api, name) = two_nodes_where_two_of_three_workloads_wait().await;
     let verb = |arguments: &str| house.verb(&api.base, arguments);
     let sentence = "0/2 nodes are available: 2 Insufficient cpu.";
     let nodes = ["node-1: Insufficient cpu (", "node-2: Insufficient cpu ("];
@@ -92,10 +67,40 @@ async fn explain_says_how_it_stands_and_why_not_elsewhere() {
     says(&verb(&format!("decisions --pod {name}")), 0, &["Place", "Stop", &name]);
     says(&verb(&format!("explain {pod}")), 0, &["its deletion was asked for", &name]);
     house.kill("engine");
-    house.start_engine("engine", port);
+    house.start_engine("engine", api.port);
     house.leads(&api, LEADS_WITHIN).await;
     let said = house.verb(&api.base, &format!("decisions --pod {pod}"));
     says(&said, 0, &["Stop", &name]);
+}
+
+/// `web` runs; `big` asks for more than a node has, `picky` for a zone that there is none of. The name
+/// of one of `web`'s pods.
+async fn two_nodes_where_two_of_three_workloads_wait() -> (House, Api, String) {
+    let mut house = House::new(&[("SETPOINT_ENGINE__POLICY__LEASE_RENEW_MS", "1000")]);
+    let api = Api::new(free_port());
+    house.start_engine("engine", api.port);
+    house.start_agent("node-1", &api.base, &[("SETPOINT_AGENT__RUNTIME", "process")]);
+    let zoned = [("SETPOINT_AGENT__RUNTIME", "process"), ("SETPOINT_AGENT__LABELS__ZONE", "b")];
+    house.start_agent("node-2", &api.base, &zoned);
+    house.leads(&api, LEADS_WITHIN).await;
+    let mut big = deployment("big", 1);
+    let container = "/spec/template/spec/containers/0/resources/requests/cpu";
+    *big.pointer_mut(container).expect("the field") = json!("1000");
+    let mut picky = deployment("picky", 1);
+    picky["spec"]["template"]["spec"]["nodeSelector"] = json!({"zone": "c"});
+    api.apply(&[deployment("web", 2), big, picky]).await.expect("it is applied");
+    let name = house
+        .until("web runs and big waits", CONVERGES_WITHIN, async || {
+            let pods = api.pods().await?;
+            let ready: Vec<_> = pods.values().filter(|pod| pod.ready).collect();
+            let status = api.get("/setpoint/v1/status").await?;
+            match (ready.as_slice(), status["nodes"]["total"] == 2) {
+                ([one, _], true) => Ok(one.name.clone()),
+                _ => Err(format!("{} ready, {status}", ready.len())),
+            }
+        })
+        .await;
+    (house, api, name)
 }
 
 #[tokio::test(flavor = "multi_thread")]
