@@ -6,6 +6,7 @@
 
 mod log;
 mod together;
+mod error;
 mod bounds;
 mod record;
 mod schema_source;
@@ -20,7 +21,8 @@ pub mod conformance;
 pub use bounds::{READ_BYTES_MAX, record_bytes_max};
 pub use decode::Decoder;
 pub use entry::Entry;
-pub use log::{AppendError, Appender, AppenderKind, Log, LogError, Reader};
+pub use error::{AppendError, LogError};
+pub use log::{Appender, AppenderKind, Log, Reader};
 pub use partitioner::partition_of;
 pub use record::LogRecord;
 pub use schema_source::{SchemaSource, Unanswered};
