@@ -8,7 +8,6 @@ use setpoint_schemas::{
     RequestId, Resource, ResourceKey, Resources, Sourced,
 };
 
-use crate::state::Remains;
 use crate::views::{Fleet, Rollup};
 
 /// One epoch: a batch of inputs and the engine time at which it is decided.
@@ -187,4 +186,19 @@ pub struct Recorded {
     pub placements: Vec<PlacementChange>,
     /// The ledger's entries, in order.
     pub decisions: Vec<Decision>,
+}
+
+/// What the compacted topics say of a pod or of a node that is gone for good: its keys are to be
+/// tombstoned.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
+pub enum Remains {
+    /// A pod as this node observed it.
+    Pod {
+        /// The pod.
+        uid: PodUid,
+        /// The node: its partition has the key.
+        node: NodeName,
+    },
+    /// A node: its record and its last snapshot.
+    Node(NodeName),
 }

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use setpoint_dataflow::{CheckpointRow, Compacted, Engine, Epoch, Outcome, Placed, Served};
 use setpoint_schemas::{
-    Action, Cut, NodeName, Placement, PodUid, Position, RequestId, Resource, ResourceKey, SessionId,
-    Topic,
+    Action, Cut, NodeName, Placement, PodUid, Position, RequestId, Resource, ResourceKey,
+    SessionId, Topic,
 };
 
 use crate::memory_log::MemoryLog;

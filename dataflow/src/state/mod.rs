@@ -15,6 +15,7 @@ mod waiting;
 mod workload;
 mod named;
 
+pub use crate::epoch::Remains;
 pub(crate) use answered::{Answered, AnsweredRow};
 pub(crate) use early::{Early, EarlyRow, Word};
 pub(crate) use ledger::{About, CAUSES_MAX, Ledger};
@@ -22,7 +23,6 @@ pub(crate) use node::{Node, NodeRow};
 pub(crate) use orphan::{Orphan, OrphanRow, Orphans};
 pub(crate) use pod::{Heard, Pod, PodRow};
 pub(crate) use remains::AllRemains;
-pub use remains::Remains;
 pub(crate) use rows::Rows;
 pub use rows::{CheckpointRow, RestoreError, Table};
 pub(crate) use waiting::{Waiting, WaitingHere};

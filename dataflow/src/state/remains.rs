@@ -5,23 +5,9 @@
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
 use setpoint_schemas::{NodeName, PodUid};
 
-/// What the compacted topics say of a pod or of a node that is gone for good: its keys are to be
-/// tombstoned.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub enum Remains {
-    /// A pod as this node observed it.
-    Pod {
-        /// The pod.
-        uid: PodUid,
-        /// The node: its partition has the key.
-        node: NodeName,
-    },
-    /// A node: its record and its last snapshot.
-    Node(NodeName),
-}
+use crate::epoch::Remains;
 
 /// All remains, by their keys in the checkpoint.
 #[derive(Debug, Default)]
