@@ -18,6 +18,7 @@ mod status;
 mod seal;
 mod secrets;
 mod auth;
+mod room;
 
 mod state;
 mod routes;

@@ -10,7 +10,7 @@ use tokio::sync::Semaphore;
 use crate::kinds::Catalogue;
 use crate::model::ReadModel;
 use crate::ports::{Explain, Gate, LogReads, Observations, Requests};
-use crate::routes::Room;
+use crate::room::Room;
 use crate::seal::Sealer;
 
 /// Watches at once. Each costs a few kilobytes and a wake-up an epoch of its kind.

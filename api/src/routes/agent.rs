@@ -14,9 +14,9 @@ use setpoint_schemas::{Lease, NodeName, NodeRecord, NodeReport, UsageSample};
 
 use super::access::node_only;
 use super::heard::{possible, without_others};
-use super::room::{REPORT_BODY_BYTES_MAX, Stay};
 use super::{Params, Shared, answer};
 use crate::auth::Actor;
+use crate::room::{REPORT_BODY_BYTES_MAX, Stay};
 use crate::status::ApiError;
 
 /// How long a poll waits for news; below the timeouts of common proxies.

@@ -14,13 +14,13 @@ use setpoint_schemas::{RequestItem, Resource, ResourceKey, Verb};
 use super::access::admin_only;
 use super::foresee::foresee;
 use super::prepare::{Prepared, parse, prepare, text};
-use super::room::REQUEST_BODY_BYTES_MAX;
 use super::submit::submit;
 use super::write::item_of;
 use super::{Shared, answer};
 use crate::auth::Actor;
 use crate::model::ReadModel;
 use crate::ports::{Ignored, Outcome};
+use crate::room::REQUEST_BODY_BYTES_MAX;
 use crate::select::parse_labels;
 use crate::status::ApiError;
 

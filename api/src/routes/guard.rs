@@ -1,6 +1,6 @@
 //! What every call passes first: who asks, whether its body can be read, and no panic gets out.
 //!
-//! Absent: room, which is taken behind the decision whether the caller may ([`super::room`]).
+//! Absent: room, which is taken behind the decision whether the caller may ([`crate::room`]).
 
 use std::panic::AssertUnwindSafe;
 

@@ -1,7 +1,6 @@
 //! The routes: Kubernetes' paths, the agents' paths, our own verbs, health.
 
 mod guard;
-mod room;
 mod params;
 mod access;
 
@@ -38,15 +37,14 @@ use axum::{Extension, extract::Query};
 use tokio_util::sync::CancellationToken;
 
 use access::Act;
-use room::REQUEST_BODY_BYTES_MAX;
 
 use crate::auth::{Actor, Tokens};
 use crate::elsewhere;
+use crate::room::REQUEST_BODY_BYTES_MAX;
 use crate::status::ApiError;
 use crate::target::Target;
 
 pub(crate) use params::Params;
-pub(crate) use room::Room;
 
 /// A server: its state, who may call, and whether it closes.
 pub(crate) struct App {

@@ -12,10 +12,10 @@ use setpoint_schemas::{Decision, RequestItem, Verb};
 
 use super::access::{admin_only, people_only};
 use super::prepare::parse;
-use super::room::REQUEST_BODY_BYTES_MAX;
 use super::submit::submit;
 use super::{Params, Shared, answer};
 use crate::auth::Actor;
+use crate::room::REQUEST_BODY_BYTES_MAX;
 use crate::status::ApiError;
 
 /// Decisions in one answer, unless fewer are asked for.

@@ -48,6 +48,15 @@ pub(crate) fn name(object: &Value) -> &str {
     text(object, "/metadata/name")
 }
 
+/// An object for people, as kubectl writes it.
+pub(crate) fn shown(object: &Value) -> String {
+    let kind = text(object, "/kind").to_lowercase();
+    match text(object, "/apiVersion").split_once('/') {
+        Some((group, _)) => format!("{kind}.{group}/{}", name(object)),
+        None => format!("{kind}/{}", name(object)),
+    }
+}
+
 /// The namespace of an object.
 pub(crate) fn namespace(object: &Value) -> &str {
     text(object, "/metadata/namespace")

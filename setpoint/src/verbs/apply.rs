@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::context::{Context, warn};
 use crate::failure::{Ended, Failure};
-use crate::output::field::{is_true, list, name, namespace, text};
+use crate::output::field::{is_true, list, name, namespace, shown, text};
 use crate::verbs::manifest::{Files, Item, tell_warnings};
 use crate::verbs::rollout::wait_for;
 use crate::verbs::wait::duration;
@@ -171,15 +171,6 @@ fn item_of<'a>(items: &'a [Item], result: &Value) -> Option<&'a Item> {
             && same("/name", name(&item.object))
             && same("/namespace", namespace(&item.object))
     })
-}
-
-/// An object for people, as kubectl writes it.
-pub(crate) fn shown(object: &Value) -> String {
-    let kind = text(object, "/kind").to_lowercase();
-    match text(object, "/apiVersion").split_once('/') {
-        Some((group, _)) => format!("{kind}.{group}/{}", name(object)),
-        None => format!("{kind}/{}", name(object)),
-    }
 }
 
 fn shown_result(result: &Value) -> String {

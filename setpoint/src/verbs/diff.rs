@@ -7,9 +7,8 @@ use similar::TextDiff;
 
 use crate::context::Context;
 use crate::failure::{Ended, Failure};
-use crate::output::field::{name, namespace};
+use crate::output::field::{name, namespace, shown};
 use crate::output::yaml;
-use crate::verbs::apply::shown;
 use crate::verbs::manifest::Files;
 use crate::verbs::object::path_of;
 

@@ -12,8 +12,7 @@ use setpoint_settings::process_environment;
 
 use crate::context::warn;
 use crate::failure::Failure;
-use crate::output::field::namespace;
-use crate::verbs::apply::shown;
+use crate::output::field::{namespace, shown};
 
 /// Which manifests.
 #[derive(Debug, Clone, Args)]
