@@ -51,7 +51,12 @@ pub async fn run(
 ) -> Result<(), AgentError> {
     let _lock = files::occupy(&options.state)?;
     let options = Arc::new(options);
-    let Life { api, reports, whose, mut node, mut tasks } = Life::begin(&options, actuator.clone())?;
+    let Life { api, reports, whose, mut node, mut tasks } =
+        Life::begin(&options, actuator.clone())?;
+    let by = tokio::select! {
+        () = node.run(options.intervals.observe, &shutdown) => None,
+        by = taken(whose) => Some(by),
+        why = broken(&mut tasks) => return Err(AgentError::Broken { why }),
     };
     drop(tasks);
     if let Some(by) = by {

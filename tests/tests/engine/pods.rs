@@ -30,7 +30,7 @@ fn a_snapshot_tells_what_is_gone() {
 
 /// A later life of the agent of `a`, which says that its pod is so.
 fn later_life(uid: &PodUid, phase: PodPhase) -> (Input, Input) {
-    let life = SessionId::parse("a-s2").unwrap();
+    let life = SessionId::parse("a-s2").expect("a session");
     let Input::Pod(word) = observed(uid, "a", 1, phase) else { unreachable!("it is of a pod") };
     let word = Input::Pod(Box::new(PodObserved { session: life.clone(), ..*word }));
     (Input::Node(Box::new(manifests::node(&node("a"), &life, 2_000))), word)
