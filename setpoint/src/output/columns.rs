@@ -4,8 +4,8 @@
 use jiff::Timestamp;
 use serde_json::Value;
 
-use crate::output::age::age_of;
-use crate::output::field::{entries, list, name, number, pairs, text};
+use crate::output::age::{age_of, since};
+use crate::output::field::{entries, list, name, number, or_none, pairs, text};
 use crate::output::nodes;
 use crate::output::pods::{pod, pod_wide};
 
@@ -201,7 +201,7 @@ fn secret(object: &Value, now: Timestamp) -> Vec<String> {
 fn event(object: &Value, now: Timestamp) -> Vec<String> {
     let involved = text(object, "/involvedObject/kind").to_lowercase();
     vec![
-        age::since(text(object, "/lastTimestamp"), now),
+        since(text(object, "/lastTimestamp"), now),
         text(object, "/type").to_owned(),
         text(object, "/reason").to_owned(),
         format!("{involved}/{}", text(object, "/involvedObject/name")),
