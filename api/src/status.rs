@@ -145,6 +145,7 @@ fn reason_of(code: StatusCode) -> &'static str {
         415 => "UnsupportedMediaType",
         422 => "Invalid",
         429 => "TooManyRequests",
+        501 => "NotImplemented",
         503 => "ServiceUnavailable",
         504 => "Timeout",
         _ => "InternalError",

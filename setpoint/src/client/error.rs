@@ -84,14 +84,6 @@ impl ApiError {
     pub(crate) fn during(self, what: impl Into<String>) -> Failure {
         let failure = Failure::new(what);
         match &self {
-            ApiError::Unreachable { server, source }
-                if innermost(source).contains("certificate") =>
-            {
-                failure.at(server.as_str(), innermost(source)).remedy(
-                    "name the certificate that signed the server's with --ca, or reach the server \
-                     by a name that stands in its certificate",
-                )
-            }
             ApiError::Unreachable { server, source } => failure
                 .at(server.as_str(), innermost(source))
                 .remedy(remedy(server, &innermost(source))),
