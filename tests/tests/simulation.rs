@@ -17,6 +17,8 @@ const CHOOSY_SEEDS: u64 = 200;
 const CHOOSY_TICKS: usize = 450;
 /// Two of so many seeds have trimmed logs, and one of these an engine of other rules.
 const TRIMS_EVERY: u64 = 5;
+/// A line about every minute.
+const TOLD_EVERY: u64 = 500;
 /// The last events of a failed journey; a journey run alone tells all.
 const EVENTS_TOLD: usize = 40;
 
@@ -40,6 +42,13 @@ fn plan(seed: u64) -> Plan {
         stranger,
         events_told,
         choosy,
+    }
+}
+
+/// How far a long run is, for who waits for it.
+fn tell(seed: u64, seeds: u64) {
+    if seed.is_multiple_of(TOLD_EVERY) {
+        println!("{seed} of {seeds} seeds hold");
     }
 }
 
@@ -67,6 +76,7 @@ fn every_seed_comes_to_rest_with_all_invariants_held() {
         sum.rebuilds += trace.rebuilds;
         sum.takeovers += trace.takeovers;
         sum.differences += trace.differences;
+        tell(seed, seeds);
     }
     println!("{seeds} seeds: {sum:?}");
     let rare = sum.rebuilds.min(sum.takeovers).min(sum.differences);
@@ -81,7 +91,11 @@ fn choosy_pods_go_where_they_may_and_none_waits_for_what_is_there() {
         return;
     }
     let seeds = number("SETPOINT_SEEDS").unwrap_or(CHOOSY_SEEDS);
-    let epochs: usize = (1..=seeds).map(|seed| run(choosy(seed)).epochs).sum();
+    let mut epochs = 0;
+    for seed in 1..=seeds {
+        epochs += run(choosy(seed)).epochs;
+        tell(seed, seeds);
+    }
     println!("{seeds} choosy seeds, {epochs} epochs");
 }
 
