@@ -52,7 +52,8 @@ pub fn load(
             Err(more) => problems.extend(more),
         }
     }
-    problems.extend(twice(&accepted));
+    let (accepted, differing) = once(accepted);
+    problems.extend(differing);
     if problems.is_empty() { Ok(accepted) } else { Err(problems) }
 }
 
@@ -103,21 +104,27 @@ fn compose_items(text: &Text, options: &LoadOptions) -> Result<Vec<Item>, Vec<Pr
     Ok(items.collect())
 }
 
-/// One request says one thing of an object, in one place: the same twice is one too many, alike or
-/// not, for the two will not stay alike.
-fn twice(accepted: &[(Origin, Gated)]) -> Vec<Problem> {
-    let mut seen: BTreeMap<&ResourceKey, &(Origin, Gated)> = BTreeMap::new();
-    let mut problems = Vec::new();
-    for found in accepted {
-        let (origin, gated) = found;
-        if let Some((first, other)) = seen.insert(&gated.key, found) {
-            let how = if other.object == gated.object { "just so" } else { "differently" };
-            let reason = format!("{} is given at {first} already, {how}", gated.key);
-            let path = FieldPath::of("metadata.name");
-            problems.push(Problem::new(Fault::Value, path, reason).at(origin));
+/// One request says one thing of an object. The same again, just so, is taken once and told, as real
+/// files have it; another thing of it is a problem.
+fn once(accepted: Vec<(Origin, Gated)>) -> (Vec<(Origin, Gated)>, Vec<Problem>) {
+    let mut places: BTreeMap<ResourceKey, usize> = BTreeMap::new();
+    let (mut kept, mut problems) = (Vec::<(Origin, Gated)>::new(), Vec::new());
+    for (origin, gated) in accepted {
+        let Some(&place) = places.get(&gated.key) else {
+            places.insert(gated.key.clone(), kept.len());
+            kept.push((origin, gated));
+            continue;
+        };
+        let (first, other) = &mut kept[place];
+        if other.object == gated.object {
+            other.warnings.push(format!("the same is given at {origin} again, and is taken once"));
+            continue;
         }
+        let reason = format!("{} is given at {first} already, differently", gated.key);
+        let path = FieldPath::of("metadata.name");
+        problems.push(Problem::new(Fault::Value, path, reason).at(&origin));
     }
-    problems
+    (kept, problems)
 }
 
 /// The problem with the line of its field, when it is of this file.

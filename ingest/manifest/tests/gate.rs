@@ -227,3 +227,13 @@ fn the_same_object_twice_is_refused_when_it_differs() {
     "]],
     );
 }
+
+#[test]
+fn the_same_object_twice_and_alike_is_taken_once_and_told() {
+    let map = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: c}\n";
+    let source = Source::Text { name: "web.yaml".into(), text: format!("{map}---\n{map}") };
+    let accepted = load(&[source], &LoadOptions::default()).expect("it is accepted");
+    let warnings: Vec<&String> = accepted.iter().flat_map(|(_, gated)| &gated.warnings).collect();
+    assert_eq!(accepted.len(), 1);
+    assert_eq!(warnings, ["the same is given at web.yaml: document 2 again, and is taken once"]);
+}

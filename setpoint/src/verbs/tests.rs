@@ -314,13 +314,14 @@ async fn a_refusal_tells_the_reason_first_and_counts_what_was_not_done_for_it() 
           why:   2 others were not done
           do:    nothing was applied; correct it and apply again"#]]
     .assert_eq(&shown);
-    // The same in two files is refused before anything is asked, and both are named.
+    // Another thing of it in another file is refused before anything is asked, and both are named.
     let again = folder.path().join("again.yaml");
-    std::fs::write(&again, map("a")).expect("written");
+    let other = "{apiVersion: v1, kind: ConfigMap, metadata: {name: a}, data: {k: v}}";
+    std::fs::write(&again, other).expect("written");
     let (ended, _) = run(&server, &format!("apply -f {}", folder.path().display())).await;
     let shown = ended.expect_err("it is refused").to_string();
     assert_eq!(shown.matches("where:").count(), 1, "{shown}");
-    for part in ["again.yaml", "maps.yaml", "already, just so"] {
+    for part in ["again.yaml", "maps.yaml", "already, differently"] {
         assert!(shown.contains(part), "{shown}");
     }
 }
