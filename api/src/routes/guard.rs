@@ -50,7 +50,9 @@ fn readable(headers: &HeaderMap) -> Result<(), ApiError> {
     if known.iter().any(|ending| kind.ends_with(ending)) {
         return Ok(());
     }
-    Err(refused(format!("the body is {given:?}; JSON and YAML are understood here")))
+    // kubectl and client-go may choose it by themselves, so it is told in words, not as a type.
+    let what = if kind.ends_with(".protobuf") { "protocol buffers" } else { given };
+    Err(refused(format!("the body is {what:?}; JSON and YAML are understood here")))
 }
 
 fn actor_of(app: &Shared, headers: &HeaderMap, path: &str) -> Result<Actor, ApiError> {
