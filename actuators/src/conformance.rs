@@ -6,6 +6,7 @@
 
 mod basics;
 mod endings;
+pub mod escapes;
 mod fencing;
 mod isolation;
 mod tools;
@@ -30,6 +31,12 @@ pub trait Rig: Send + Sync {
     fn stubborn(&self, name: &str) -> Container;
     /// A container that ends by itself at once with this exit code.
     fn ending(&self, name: &str, code: i32) -> Container;
+    /// A container that runs until it is asked to end and leaves processes that try to outlive it
+    /// and name this word in their arguments; see [`escapes::script`].
+    fn escaping(&self, name: &str, word: &str) -> Container;
+    /// How many of these processes run, as anybody on the machine sees it: [`escapes::running`],
+    /// where the processes are real.
+    fn count<'a>(&'a self, word: &'a str) -> BoxFuture<'a, usize>;
     /// A container that cannot be started.
     fn unstartable(&self, name: &str) -> Container;
     /// Kills a container with SIGKILL behind the actuator's back.
@@ -74,6 +81,15 @@ pub const CASES: &[(&str, Case)] = &[
     }),
     ("a_stubborn_container_is_killed_after_its_grace", |rig| {
         Box::pin(endings::a_stubborn_container_is_killed_after_its_grace(rig))
+    }),
+    ("a_stop_leaves_nothing_that_tried_to_outlive_it", |rig| {
+        Box::pin(escapes::a_stop_leaves_nothing_that_tried_to_outlive_it(rig))
+    }),
+    ("a_new_instance_stops_what_tried_to_outlive_it", |rig| {
+        Box::pin(escapes::a_new_instance_stops_what_tried_to_outlive_it(rig))
+    }),
+    ("an_end_takes_along_what_tried_to_outlive_it", |rig| {
+        Box::pin(escapes::an_end_takes_along_what_tried_to_outlive_it(rig))
     }),
     ("an_older_generation_is_refused", |rig| {
         Box::pin(fencing::an_older_generation_is_refused(rig))

@@ -6,7 +6,6 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use futures::StreamExt;
-use nix::sys::signal::Signal;
 use setpoint_actuators::{
     Act, Actuator, ActuatorError, Changes, Observed, PodToRun, RuntimeInfo, Usage, grace_of,
 };
@@ -17,7 +16,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::container::{Cell, LOOK_EVERY, Starter};
 use crate::disk::{ContainerFile, Layout, PodFile, RunFile, Status};
-use crate::{machine, procfs, volumes};
+use crate::kin::{Kin, Table};
+use crate::{machine, volumes};
 
 /// What of the agent's own environment its containers get.
 const ENV_INHERITED: &[&str] = &["PATH", "HOME", "LANG"];
@@ -245,14 +245,18 @@ impl ProcessActuator {
         for cell in &cells {
             cell.settle().await.map_err(|e| unreadable(&e))?;
         }
-        signal_all(&cells, Signal::SIGTERM)?;
-        if !all_end(&cells, grace, cancel).await? {
-            signal_all(&cells, Signal::SIGKILL)?;
-            if !all_end(&cells, KILL_MAX, cancel).await? {
-                let message = format!("failed to kill pod {uid}: a process hangs in the kernel");
-                return Err(ActuatorError::transient("KillFailed", message));
-            }
+        // Found before anything ends: what loses its parent is still known then.
+        let families = cells.iter().map(Cell::family).collect::<io::Result<Vec<Kin>>>();
+        let families = found(families.map_err(|e| unreadable(&e))?).await?;
+        cells.iter().try_for_each(Cell::ask_to_end).map_err(|e| unreadable(&e))?;
+        let families = match all_end(&cells, grace, cancel).await? {
+            true => families,
+            false => ended(uid, families).await?,
+        };
+        if !all_end(&cells, KILL_MAX, cancel).await? {
+            return Err(hangs(uid));
         }
+        ended(uid, families).await?;
         self.layout.remove_pod(uid).map_err(|e| unreadable(&e))
     }
 
@@ -299,30 +303,49 @@ fn observe(layout: &Layout) -> io::Result<Vec<Observed>> {
 }
 
 fn usage(layout: &Layout) -> io::Result<Vec<Usage>> {
-    let processes = procfs::all();
+    let table = Table::read();
     let page_bytes = machine::page_bytes();
     let mut usage = Vec::new();
     for pod in layout.read_pods()? {
         for (index, file) in pod.containers.iter().enumerate() {
-            let Some(main) = Cell::new(layout.container(&pod.uid, index)).running()? else {
-                continue;
-            };
-            // The supervisor leads the session and is ours, not the container's.
-            let is_ours = |s: &&procfs::Stat| s.session == main.session && s.pid != main.session;
-            let of_it = || processes.iter().filter(is_ours);
+            let cell = Cell::new(layout.container(&pod.uid, index));
+            let Some(main) = cell.running()? else { continue };
+            let family = Kin::of(cell.dir(), Some(main)).look(&table);
             usage.push(Usage {
                 uid: pod.uid.clone(),
                 container: file.name.clone(),
-                cpu_nanos: of_it().map(|s| s.cpu_nanos).sum(),
-                memory_bytes: of_it().map(|s| s.resident_pages).sum::<i64>() * page_bytes,
+                cpu_nanos: family.iter().map(|s| s.cpu_nanos).sum(),
+                memory_bytes: family.iter().map(|s| s.resident_pages).sum::<i64>() * page_bytes,
             });
         }
     }
     Ok(usage)
 }
 
-fn signal_all(cells: &[Cell], signal: Signal) -> Result<(), ActuatorError> {
-    cells.iter().try_for_each(|cell| cell.signal(signal)).map_err(|e| unreadable(&e))
+/// The families, each with the members that it has now.
+async fn found(mut families: Vec<Kin>) -> Result<Vec<Kin>, ActuatorError> {
+    off_the_runtime(move || {
+        let table = Table::read();
+        families.iter_mut().for_each(|kin| drop(kin.look(&table)));
+        Ok(families)
+    })
+    .await
+}
+
+/// Kills whatever is left of the families.
+async fn ended(uid: &PodUid, mut families: Vec<Kin>) -> Result<Vec<Kin>, ActuatorError> {
+    let swept = off_the_runtime(move || {
+        let mut is_empty = true;
+        families.iter_mut().for_each(|kin| is_empty &= kin.sweep());
+        Ok((is_empty, families))
+    });
+    let (is_empty, families) = swept.await?;
+    if is_empty { Ok(families) } else { Err(hangs(uid)) }
+}
+
+fn hangs(uid: &PodUid) -> ActuatorError {
+    let message = format!("failed to kill pod {uid}: a process hangs in the kernel");
+    ActuatorError::transient("KillFailed", message)
 }
 
 /// Whether all containers ended within this time.

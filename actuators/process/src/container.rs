@@ -15,6 +15,7 @@ use tokio::sync::broadcast;
 use tokio::time::{sleep, timeout};
 
 use crate::disk::{self, ContainerFile, Process, RunFile, Status, is_damage};
+use crate::kin::Kin;
 use crate::machine::now_ms;
 use crate::procfs;
 use crate::shim::{MARK, STARTED};
@@ -80,7 +81,7 @@ impl Cell {
         let said = timeout(START_MAX, first_word(&mut supervisor)).await;
         if said.is_err() {
             // What it may have started meanwhile must not run unknown.
-            abandon(&mut supervisor).await;
+            self.abandon(&mut supervisor).await;
         } else {
             reap(supervisor, starter.hints.clone());
         }
@@ -112,12 +113,17 @@ impl Cell {
         })
     }
 
-    /// Asks the container to end, or kills it.
-    pub(crate) fn signal(&self, signal: Signal) -> io::Result<()> {
+    /// Asks the container to end.
+    pub(crate) fn ask_to_end(&self) -> io::Result<()> {
         if let Some(process) = self.running()? {
-            procfs::signal(&process, signal);
+            procfs::signal(&process, Signal::SIGTERM);
         }
         Ok(())
+    }
+
+    /// All its processes.
+    pub(crate) fn family(&self) -> io::Result<Kin> {
+        Ok(self.kin(self.running()?))
     }
 
     /// The container as the contract tells of it.
@@ -177,6 +183,8 @@ impl Cell {
         let path = disk::status_path(&self.dir);
         match disk::read(&path)? {
             Some(Status::Running(process)) => {
+                // The supervisor would have ended what is left.
+                self.kin(None).sweep();
                 let finished_ms = now_ms().max(process.started_ms);
                 let reason = "ExitCodeUnknown".to_owned();
                 let status =
@@ -212,6 +220,18 @@ impl Cell {
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn()
     }
 
+    async fn abandon(&self, supervisor: &mut Child) {
+        let _ = supervisor.start_kill();
+        // Before it is reaped: until then nobody else can have its id, which is its session's.
+        let session = supervisor.id().and_then(|pid| i32::try_from(pid).ok());
+        self.kin(None).sweep_with(session);
+        let _ = supervisor.wait().await;
+    }
+
+    fn kin(&self, process: Option<Process>) -> Kin {
+        Kin::of(&self.dir, process)
+    }
+
     fn failed(&self, error: &io::Error) -> ActuatorError {
         let dir = self.dir.display();
         ActuatorError::transient("RunContainerError", format!("failed to start {dir}: {error}"))
@@ -232,14 +252,6 @@ async fn first_word(supervisor: &mut Child) -> io::Result<String> {
         }
     }
     Err(io::Error::other("its supervisor ended without a word"))
-}
-
-async fn abandon(supervisor: &mut Child) {
-    let session = supervisor.id().and_then(|pid| i32::try_from(pid).ok());
-    let _ = supervisor.kill().await;
-    if let Some(session) = session {
-        procfs::sweep(session);
-    }
 }
 
 fn reap(mut supervisor: Child, hints: broadcast::Sender<()>) {

@@ -74,6 +74,9 @@ pub(crate) struct Process {
     pub(crate) start_ticks: u64,
     /// The session of the container: the id of its supervisor.
     pub(crate) session: i32,
+    /// The start of the supervisor, in clock ticks since boot; 0 where it is not written.
+    #[serde(default)]
+    pub(crate) supervisor_ticks: u64,
     /// The boot that the ids belong to.
     pub(crate) boot: String,
     pub(crate) started_ms: i64,

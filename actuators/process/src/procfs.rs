@@ -4,15 +4,13 @@
 
 use std::fs;
 
-use nix::sys::signal::{Signal, kill, killpg};
+use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 
 use crate::disk::Process;
 
 /// `/proc/<pid>/stat` counts in ticks of a hundredth of a second on every Linux we know.
 const NANOS_PER_TICK: i64 = 10_000_000;
-/// How often the session is searched for what a dying process may just have forked.
-const SWEEPS_MAX: usize = 20;
 
 /// What `/proc/<pid>/stat` says.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -53,7 +51,12 @@ pub(crate) fn is_alive(process: &Process) -> bool {
 
 /// Whether the supervisor of this process still runs.
 pub(crate) fn has_supervisor(process: &Process) -> bool {
-    let leads = |stat: Stat| stat.session == process.session && !stat.is_zombie();
+    let same = |stat: &Stat| match process.supervisor_ticks {
+        // An earlier version did not write it down.
+        0 => true,
+        ticks => stat.start_ticks == ticks,
+    };
+    let leads = |stat: Stat| stat.session == process.session && !stat.is_zombie() && same(&stat);
     process.boot == boot() && stat(process.session).is_some_and(leads)
 }
 
@@ -62,21 +65,6 @@ pub(crate) fn signal(process: &Process, signal: Signal) {
     if is_alive(process) {
         // It may end between the look and the signal; then there is nothing to do.
         let _ = killpg(Pid::from_raw(process.pid), signal);
-    }
-}
-
-/// Kills everything in a session except the process that leads it.
-pub(crate) fn sweep(session: i32) {
-    for _ in 0..SWEEPS_MAX {
-        let is_left = |s: &Stat| s.session == session && s.pid != session && !s.is_zombie();
-        let left: Vec<Stat> = all().into_iter().filter(is_left).collect();
-        if left.is_empty() {
-            return;
-        }
-        for stat in left {
-            let _ = kill(Pid::from_raw(stat.pid), Signal::SIGKILL);
-        }
-        std::thread::sleep(std::time::Duration::from_millis(5));
     }
 }
 
@@ -127,6 +115,7 @@ mod tests {
             pid,
             start_ticks: me.start_ticks,
             session: me.session,
+            supervisor_ticks: 0,
             boot: boot(),
             started_ms: 1,
         };

@@ -3,7 +3,8 @@
 //! It is the agent's own program, started anew with the container's folder as its last argument;
 //! the program's `main` hands over to [`run`] before anything else. It outlives the agent, so that
 //! the next one learns exit codes. It leads a session of its own, in which the container has a
-//! process group: killing the container, or its whole group, does not touch its supervisor.
+//! process group: killing the container, or its whole group, does not touch its supervisor. It
+//! adopts every process of the container that loses its parent, and ends what is left at the end.
 //! Absent: decisions. It restarts nothing and takes no commands.
 
 use std::fs::{self, File, OpenOptions};
@@ -14,12 +15,12 @@ use std::path::Path;
 use std::process::{Child, Command, ExitCode, Stdio};
 use std::time::Duration;
 
-use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid};
-use nix::unistd::{Pid, getpid, setsid};
+use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid, waitpid};
+use nix::unistd::{getpid, setsid};
 
 use crate::disk::{self, Process, RunFile, Status};
 use crate::machine::now_ms;
-use crate::procfs;
+use crate::{kin, procfs};
 
 /// A container's output is cut at this size: what stands in the file is kept beside it (as
 /// `out.log.1`, replacing the former one) and the file begins anew, so at most about twice this
@@ -49,6 +50,7 @@ pub fn run(container: &Path) -> ExitCode {
 
 fn supervise(container: &Path) -> io::Result<()> {
     let _lock = lock(container)?;
+    kin::adopt()?;
     let run = disk::read::<RunFile>(&disk::run_path(container))?;
     let run = run.ok_or_else(|| io::Error::other("it is not written how it starts"))?;
     match spawn(container, &run) {
@@ -73,6 +75,8 @@ fn spawn(container: &Path, run: &RunFile) -> io::Result<Child> {
         .args(args)
         .env_clear()
         .envs(run.env.iter().map(|(name, value)| (name, value)))
+        // Last, so that no manifest takes it away.
+        .env(kin::MARK, container)
         .current_dir(&run.dir)
         .stdin(Stdio::null())
         .stdout(log.try_clone()?)
@@ -109,7 +113,9 @@ fn watch(container: &Path, mut child: Child) -> io::Result<()> {
     say(STARTED);
     keep_log_short(container);
     let exit_code = wait(process.pid)?;
-    procfs::sweep(process.session);
+    // As on Docker: what the container's own process leaves behind ends with it. What would not
+    // end is found again when the pod is stopped.
+    let _ = kin::sweep_descendants();
     child.wait()?;
     let finished_ms = now_ms().max(process.started_ms);
     let reason = if exit_code == 0 { "Completed" } else { "Error" }.to_owned();
@@ -120,17 +126,25 @@ fn describe(child: &Child) -> Process {
     let pid = i32::try_from(child.id()).unwrap_or(i32::MAX);
     let start_ticks = procfs::stat(pid).map_or(0, |stat| stat.start_ticks);
     let session = getpid().as_raw();
-    Process { pid, start_ticks, session, boot: procfs::boot(), started_ms: now_ms() }
+    let supervisor_ticks = procfs::stat(session).map_or(0, |stat| stat.start_ticks);
+    let (boot, started_ms) = (procfs::boot(), now_ms());
+    Process { pid, start_ticks, session, supervisor_ticks, boot, started_ms }
 }
 
 /// Waits without reaping: until then nobody else can have the process' id, nor that of its group.
+/// What was adopted meanwhile is reaped as it ends.
 fn wait(pid: i32) -> io::Result<i32> {
     let flags = WaitPidFlag::WEXITED | WaitPidFlag::WNOWAIT;
     loop {
-        match waitid(Id::Pid(Pid::from_raw(pid)), flags) {
-            Ok(WaitStatus::Exited(_, code)) => return Ok(code),
+        match waitid(Id::All, flags) {
+            Ok(WaitStatus::Exited(who, code)) if who.as_raw() == pid => return Ok(code),
             // As a shell and Docker tell it.
-            Ok(WaitStatus::Signaled(_, signal, _)) => return Ok(128 + signal as i32),
+            Ok(WaitStatus::Signaled(who, signal, _)) if who.as_raw() == pid => {
+                return Ok(128 + signal as i32);
+            }
+            Ok(WaitStatus::Exited(orphan, _) | WaitStatus::Signaled(orphan, ..)) => {
+                let _ = waitpid(orphan, Some(WaitPidFlag::WNOHANG));
+            }
             Ok(_) | Err(nix::errno::Errno::EINTR) => {}
             Err(error) => return Err(error.into()),
         }

@@ -7,9 +7,13 @@ use std::path::Path;
 use std::time::Duration;
 
 use rig::{Folder, pod, shell};
-use setpoint_actuators::{Actuator, ActuatorError, FileToMount, conformance};
+use setpoint_actuators::conformance::{self, escapes};
+use setpoint_actuators::{Actuator, ActuatorError, FileToMount};
 use setpoint_schemas::{Container, ContainerObserved, ContainerState, PodUid, VolumeMount};
 use tokio_util::sync::CancellationToken;
+
+/// Machines are noisy; beyond this something hangs.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Not a test of its own: this program, started anew as a container's supervisor.
 #[test]
@@ -85,6 +89,43 @@ async fn what_a_container_left_running_ends_with_it() {
     let pid = std::fs::read_to_string(&left).expect("it was written");
     assert!(!rig::runs(pid.trim()), "process {pid} still runs");
     stop(&actuator, "left").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_left_its_session_is_stopped_although_supervisor_and_container_were_killed() {
+    let folder = Folder::new();
+    let actuator = folder.actuator("fleet");
+    let word = format!("p-lost-{}", std::process::id());
+    start(&actuator, "lost", vec![shell("main", &escapes::script(&word))]).await.expect("starts");
+    until(|| escapes::running(&word) == escapes::ESCAPED).await;
+    let pid = actuator.observe().await.expect("readable")[0].containers[0].id.clone();
+    drop(actuator);
+    rig::signal(&rig::session_of(&pid), "KILL");
+    rig::signal(&pid, "KILL");
+    let actuator = folder.actuator("fleet");
+    stop(&actuator, "lost").await;
+    let left = escapes::running(&word);
+    let nobodys = rig::end_naming(&format!("{word}-bare"));
+    assert_eq!(left, nobodys, "only one without environment and supervisor is nobody's any more");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn usage_counts_what_left_its_session() {
+    let folder = Folder::new();
+    let actuator = folder.actuator("fleet");
+    let busy = "(setsid sh -c 'while :; do :; done' &) ; exec sleep 1000";
+    start(&actuator, "busy", vec![shell("main", busy)]).await.expect("it starts");
+    let began = std::time::Instant::now();
+    loop {
+        let usage = actuator.usage().await.expect("readable");
+        // The container's own process only sleeps.
+        if usage[0].cpu_nanos > 200_000_000 {
+            break;
+        }
+        assert!(began.elapsed() < PATIENCE, "only {usage:?} is counted");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    stop(&actuator, "busy").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -182,6 +223,14 @@ fn pid_of(status: &Path) -> String {
     let text = std::fs::read_to_string(status).expect("it is there");
     let json: serde_json::Value = serde_json::from_str(&text).expect("JSON");
     json.pointer("/Running/pid").unwrap_or_else(|| panic!("a pid in {text}")).to_string()
+}
+
+async fn until(is_so: impl Fn() -> bool) {
+    let began = std::time::Instant::now();
+    while !is_so() {
+        assert!(began.elapsed() < PATIENCE, "it never comes to be");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
 }
 
 async fn start(

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use futures::future::BoxFuture;
 use setpoint_actuator_simulated::{EXIT, Faults, LAST, PROGRAM, Plant, STUBBORN, UNSTARTABLE};
-use setpoint_actuators::conformance::{self, Rig};
+use setpoint_actuators::conformance::{self, Rig, escapes};
 use setpoint_actuators::{Actuator, PodToRun};
 use setpoint_schemas::{Container, FleetId, NodeName, PodSpec, PodUid, samples};
 
@@ -33,6 +33,18 @@ impl Rig for OneNode {
 
     fn ending(&self, name: &str, code: i32) -> Container {
         simulate(name, &[EXIT, &code.to_string(), "1"])
+    }
+
+    /// A simulated container has no processes but its own: it ends as one.
+    fn escaping(&self, name: &str, _word: &str) -> Container {
+        self.lasting(name)
+    }
+
+    fn count<'a>(&'a self, word: &'a str) -> BoxFuture<'a, usize> {
+        let seen = self.0.observe(&node(1), &fleet("conformance")).expect("it answers");
+        let of_it = seen.iter().filter(|pod| pod.uid.as_str() == word);
+        let running = of_it.flat_map(|pod| &pod.containers).filter(|c| c.ready).count();
+        Box::pin(async move { running * escapes::ESCAPED })
     }
 
     fn unstartable(&self, name: &str) -> Container {

@@ -19,7 +19,7 @@ pub const TEST_IMAGE: &str = "busybox:local";
 /// The programs of the test image that are linked to busybox.
 const APPLETS: &[&str] = &[
     "sh", "sleep", "cat", "echo", "ls", "true", "false", "test", "env", "id", "head", "tr", "grep",
-    "seq", "date", "touch", "rm", "mkdir", "stat", "kill", "ip", "nc", "httpd", "wget",
+    "seq", "date", "touch", "rm", "mkdir", "stat", "kill", "ip", "nc", "httpd", "wget", "setsid",
 ];
 /// Ready in one second when alone, in ten under load.
 const READY_MAX: Duration = Duration::from_secs(30);

@@ -15,7 +15,7 @@ use futures::future::BoxFuture;
 use setpoint_actuator_docker::testing::{PrivateEngine, TEST_IMAGE, require};
 use setpoint_actuator_docker::{DockerActuator, DockerConfig, Network};
 use setpoint_actuators::Actuator;
-use setpoint_actuators::conformance::{Rig, run};
+use setpoint_actuators::conformance::{Rig, escapes, run};
 use setpoint_schemas::{Container, FleetId, PodUid};
 use tokio::sync::OnceCell;
 
@@ -69,6 +69,14 @@ impl Rig for Engine<'_> {
 
     fn ending(&self, name: &str, code: i32) -> Container {
         shell(name, &format!("exit {code}"))
+    }
+
+    fn escaping(&self, name: &str, word: &str) -> Container {
+        shell(name, &escapes::script(word))
+    }
+
+    fn count<'a>(&'a self, word: &'a str) -> BoxFuture<'a, usize> {
+        async { escapes::running(word) }.boxed()
     }
 
     fn unstartable(&self, name: &str) -> Container {

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use futures::future::BoxFuture;
 use setpoint_actuator_process::{ProcessActuator, ProcessOptions};
-use setpoint_actuators::conformance::Rig;
+use setpoint_actuators::conformance::{Rig, escapes};
 use setpoint_actuators::{Actuator, PodToRun};
 use setpoint_schemas::{Container, FleetId, PodSpec, PodUid, samples};
 
@@ -71,6 +71,14 @@ impl Rig for Folder {
         shell(name, &format!("exit {code}"))
     }
 
+    fn escaping(&self, name: &str, word: &str) -> Container {
+        shell(name, &escapes::script(word))
+    }
+
+    fn count<'a>(&'a self, word: &'a str) -> BoxFuture<'a, usize> {
+        Box::pin(async { escapes::running(word) })
+    }
+
     fn unstartable(&self, name: &str) -> Container {
         Container { name: name.into(), ..Container::default() }
     }
@@ -129,6 +137,20 @@ pub(crate) fn signal(pid: &str, name: &str) {
     let target = if pid.starts_with('-') { vec!["--", pid] } else { vec![pid] };
     let status = Command::new("kill").arg("-s").arg(name).args(target).status();
     assert!(status.expect("kill runs").success(), "kill {pid}");
+}
+
+/// Kills what a test of its own left running with this word as its last argument; returns how many.
+pub(crate) fn end_naming(word: &str) -> usize {
+    let mut ended = 0;
+    for entry in std::fs::read_dir("/proc").expect("there are processes").flatten() {
+        let line = std::fs::read(entry.path().join("cmdline")).unwrap_or_default();
+        let last = line.split(|byte| *byte == 0).rfind(|text| !text.is_empty());
+        if last == Some(word.as_bytes()) {
+            signal(&entry.file_name().to_string_lossy(), "KILL");
+            ended += 1;
+        }
+    }
+    ended
 }
 
 /// Whether a process runs (a zombie does not).
