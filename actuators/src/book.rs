@@ -5,8 +5,9 @@
 //! often rather than not at all.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File};
+use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -134,7 +135,8 @@ impl Books {
     pub fn save(&self) -> io::Result<()> {
         let Some(path) = &self.path else { return Ok(()) };
         let fresh = path.with_extension("new");
-        let mut file = File::create(&fresh)?;
+        let mut options = OpenOptions::new();
+        let mut file = options.write(true).create(true).truncate(true).mode(0o600).open(&fresh)?;
         file.write_all(&serde_json::to_vec(&self.books)?)?;
         file.sync_all()?;
         fs::rename(fresh, path)
@@ -143,6 +145,7 @@ impl Books {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt;
     use std::time::Duration;
 
     use super::*;
@@ -160,6 +163,8 @@ mod tests {
         book.histories.insert("main".into(), History { restarts: 3, row: 2 });
         book.note_failure(&Rule::default(), &ActuatorError::transient("A", "b"), 0);
         books.save().expect("it is written");
+        let mode = fs::metadata(&path).expect("it is there").permissions().mode();
+        assert_eq!(mode & 0o777, 0o600, "for its owner alone");
         let again = Books::open(&path).expect("it is read");
         let book = again.get(&uid("a")).expect("it is there");
         assert_eq!(book.history("main"), History { restarts: 3, row: 2 });

@@ -2,13 +2,17 @@
 //!
 //! Absent: waiting. Whoever calls decides when to try again.
 
+use std::collections::BTreeSet;
+use std::hash::{BuildHasher, RandomState};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use reqwest::{Method, RequestBuilder, Response, StatusCode};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::sync::{OnceCell, watch};
+use tracing::{debug, warn};
 
 use crate::{AgentError, AgentOptions};
 
@@ -27,6 +31,8 @@ const GREETING_MAX: Duration = Duration::from_secs(1);
 const START_POLL: Duration = Duration::from_millis(100);
 /// What of an error's text is kept: enough for a line of the log.
 const ERROR_CHARS_MAX: usize = 300;
+/// Reasons that are told apart; an API that finds a new one each time is told of each time.
+const TOLD_MAX: usize = 32;
 
 /// A client of the API.
 pub(crate) struct Api {
@@ -36,6 +42,8 @@ pub(crate) struct Api {
     /// The address that answered last.
     current: watch::Sender<usize>,
     is_down: AtomicBool,
+    /// Why calls failed since the API answered last, as far as that was told.
+    told: Mutex<BTreeSet<String>>,
     connections: watch::Sender<u64>,
     greeted: OnceCell<()>,
 }
@@ -93,6 +101,7 @@ impl Api {
             token: options.token.clone(),
             current: watch::Sender::new(0),
             is_down: AtomicBool::new(false),
+            told: Mutex::default(),
             connections: watch::channel(0).0,
             greeted: OnceCell::new(),
         })
@@ -104,6 +113,8 @@ impl Api {
             let begin = Instant::now();
             while begin.elapsed() < START_MAX {
                 match self.call(Method::GET, "/readyz", |r| r.timeout(GREETING_MAX)).await {
+                    // A certificate does not become right by waiting a moment.
+                    Err(CallError::Unreachable(why)) if why.contains("certificate") => return,
                     Err(CallError::Unreachable(_)) => {}
                     Err(CallError::Refused { status, .. }) if status.is_server_error() => {}
                     _ => return,
@@ -112,6 +123,19 @@ impl Api {
             }
         };
         self.greeted.get_or_init(|| ready).await;
+    }
+
+    /// Tells what failed and why: each reason once, until the API answers again.
+    pub(crate) fn tell(&self, what: &str, error: &CallError) {
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        if told.len() >= TOLD_MAX {
+            told.clear();
+        }
+        if told.insert(error.to_string()) {
+            warn!(%error, "{what}; told once for each reason until the API answers");
+        } else {
+            debug!(%error, "{what}");
+        }
     }
 
     /// Counts up each time when the API answers again after it did not.
@@ -202,6 +226,7 @@ impl Api {
 
     fn note_up(&self) {
         if self.is_down.swap(false, Ordering::Relaxed) {
+            self.told.lock().unwrap_or_else(PoisonError::into_inner).clear();
             self.connections.send_modify(|count| *count += 1);
         }
     }
@@ -225,7 +250,9 @@ pub fn http(ca_pem: Option<&[u8]>) -> Result<reqwest::Client, AgentError> {
 }
 
 async fn answer(request: RequestBuilder) -> Result<Response, CallError> {
-    let response = request.send().await.map_err(|error| CallError::Unreachable(chain(&error)))?;
+    let response = request.send().await;
+    // Whatever was asked for, the reason is the same.
+    let response = response.map_err(|error| CallError::Unreachable(chain(&error.without_url())))?;
     let status = response.status();
     if status.is_success() {
         return Ok(response);
@@ -247,7 +274,8 @@ fn chain(error: &dyn std::error::Error) -> String {
     text
 }
 
-/// Waits that grow from a short one to a longest one, and begin anew after a success.
+/// Waits that grow from a short one to a longest one, and begin anew after a success; each a little
+/// shorter by chance, so that a fleet does not come all at once.
 pub(crate) struct Backoff {
     next: Duration,
     longest: Duration,
@@ -268,6 +296,9 @@ impl Backoff {
     pub(crate) async fn wait(&mut self) {
         let wait = self.next;
         self.next = (wait * 2).min(self.longest);
-        tokio::time::sleep(wait).await;
+        // The hasher's keys are the standard library's own random numbers.
+        let random = RandomState::new().hash_one(());
+        let shorter = wait.mul_f64(random as f64 / u64::MAX as f64 / 2.0);
+        tokio::time::sleep(wait - shorter).await;
     }
 }

@@ -6,7 +6,6 @@ use reqwest::Method;
 use setpoint_schemas::{Lease, NodeName, SessionId};
 use std::time::Duration;
 use tokio::time::{MissedTickBehavior, interval};
-use tracing::warn;
 
 use crate::client::Api;
 use crate::clock::now_ms;
@@ -22,7 +21,7 @@ pub(crate) async fn renew(api: Arc<Api>, node: NodeName, session: SessionId, eve
         let lease =
             Lease { node: node.clone(), session: session.clone(), sequence, time_ms: now_ms() };
         if let Err(error) = api.send_within(every, Method::POST, &path, &lease).await {
-            warn!(%error, "the lease is not renewed");
+            api.tell("the lease is not renewed", &error);
         }
     }
 }

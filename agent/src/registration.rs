@@ -145,7 +145,7 @@ async fn tell(api: &Api, record: &NodeRecord, backoff: &mut Backoff) {
                 backoff.reset();
                 return;
             }
-            Err(error) => warn!(%error, "the node is not registered"),
+            Err(error) => api.tell("the node is not registered", &error),
         }
         backoff.wait().await;
     }

@@ -38,7 +38,7 @@ pub(crate) async fn post(
             continue;
         }
         if let Err(error) = api.send(Method::POST, &path, &samples).await {
-            warn!(%error, dropped = samples.len(), "usage is not delivered");
+            api.tell("usage is not delivered", &error);
         }
     }
 }

@@ -51,7 +51,7 @@ pub(crate) async fn watch(
                 Err(refusal) => warn!(%refusal, "a list of placements is refused"),
             },
             Err(error) => {
-                warn!(%error, "no list of placements");
+                api.tell("no list of placements", &error);
                 (term, epoch) = (-1, -1);
             }
         }

@@ -19,6 +19,8 @@ mod seal;
 mod secrets;
 mod auth;
 mod room;
+mod connections;
+mod door;
 
 mod state;
 mod routes;

@@ -108,6 +108,9 @@ pub enum SubmitError {
     /// The log did not take it.
     #[error("the log does not take requests at present: {0}")]
     Unavailable(String),
+    /// There is no room for it. It is not on the log.
+    #[error("nothing can be stored until there is room on the server's disk: {0}")]
+    Full(String),
     /// The log took it, but no leader decided it in time. It may still be decided.
     #[error("no leader has decided the request within {0} ms; it may still be decided")]
     Timeout(u64),
@@ -210,6 +213,9 @@ pub enum PortError {
     /// It was understood and cannot be done. Permanent.
     #[error("{0}")]
     Unprocessable(String),
+    /// There is no room for it. Transient.
+    #[error("nothing can be stored until there is room on the server's disk: {0}")]
+    Full(String),
     /// Not now. Transient.
     #[error("{0}")]
     Unavailable(String),

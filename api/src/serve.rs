@@ -2,29 +2,32 @@
 //!
 //! Invariant: an address that others can reach is served only with TLS and tokens.
 
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum_server::Handle;
-use axum_server::tls_rustls::RustlsConfig;
+use axum_server::tls_rustls::{RustlsAcceptor, RustlsConfig};
+use axum_server::{Handle, Server};
 use hyper_util::rt::TokioTimer;
 use rustls::ServerConfig;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info};
 
 use crate::auth::{TokenFileError, Tokens};
+use crate::connections::{Connections, STRANGER_PATIENCE};
+use crate::door::{Caller, Door};
 use crate::routes::{App, router};
 use crate::state::ApiState;
 
 /// How long open calls may take to end when the server closes.
 const CLOSE_PATIENCE: Duration = Duration::from_secs(5);
 /// A caller that takes longer to send its headers is not one.
-const HEADER_PATIENCE: Duration = Duration::from_secs(15);
+const HEADER_PATIENCE: Duration = STRANGER_PATIENCE;
 
 /// Where and how to serve.
 #[derive(Debug, Clone)]
@@ -35,6 +38,8 @@ pub struct ServeOptions {
     pub tls: Option<TlsFiles>,
     /// The token file; without it every caller is an admin.
     pub tokens: Option<PathBuf>,
+    /// Connections at once.
+    pub connections: usize,
 }
 
 /// A certificate chain and its key, both PEM.
@@ -93,24 +98,24 @@ pub async fn serve(
     let tokens = options.tokens.as_deref().map(Tokens::read).transpose()?;
     let tls = options.tls.as_ref().map(tls_of).transpose()?;
     let unheard = |source| ServeError::Listen { address: options.address, source };
-    let listener = TcpListener::bind(options.address).map_err(unheard)?;
-    listener.set_nonblocking(true).map_err(unheard)?;
+    let listener = TcpListener::bind(options.address).await.map_err(unheard)?;
     let address = listener.local_addr().map_err(unheard)?;
     let app = Arc::new(App { state: state.0, tokens, closing: closing.clone() });
-    let service = router(app).into_make_service();
+    let service = router(app).into_make_service_with_connect_info::<Caller>();
+    let connections = Connections::new(options.connections);
+    let mut server = Server::<Caller>::from_listener(Door { listener, connections });
+    bound(server.http_builder());
     let handle = Handle::new();
     tokio::spawn(close(handle.clone(), closing));
     let tls_on = tls.is_some();
     let task = match tls {
         Some(tls) => {
-            let server = axum_server::from_tcp_rustls(listener, tls).map_err(unheard)?;
-            let mut server = server.handle(handle);
-            bound(server.http_builder());
+            let tls = RustlsAcceptor::new(tls).handshake_timeout(STRANGER_PATIENCE);
+            let server = server.acceptor(tls).handle(handle);
             tokio::spawn(async move { ended(server.serve(service).await) })
         }
         None => {
-            let mut server = axum_server::from_tcp(listener).map_err(unheard)?.handle(handle);
-            bound(server.http_builder());
+            let server = server.handle(handle);
             tokio::spawn(async move { ended(server.serve(service).await) })
         }
     };
@@ -156,7 +161,7 @@ fn bound(builder: &mut Builder) {
     builder.http2().timer(TokioTimer::new()).keep_alive_interval(HEADER_PATIENCE);
 }
 
-async fn close(handle: Handle<SocketAddr>, closing: CancellationToken) {
+async fn close(handle: Handle<Caller>, closing: CancellationToken) {
     closing.cancelled().await;
     handle.graceful_shutdown(Some(CLOSE_PATIENCE));
 }

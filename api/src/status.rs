@@ -111,6 +111,7 @@ impl From<SubmitError> for ApiError {
         let code = match error {
             SubmitError::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             SubmitError::Unreadable(_) => StatusCode::BAD_REQUEST,
+            SubmitError::Full(_) => StatusCode::INSUFFICIENT_STORAGE,
             SubmitError::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
             SubmitError::Timeout(_) => StatusCode::GATEWAY_TIMEOUT,
         };
@@ -124,6 +125,7 @@ impl From<PortError> for ApiError {
             PortError::NotFound(_) => StatusCode::NOT_FOUND,
             PortError::Invalid(_) => StatusCode::BAD_REQUEST,
             PortError::Unprocessable(_) => StatusCode::UNPROCESSABLE_ENTITY,
+            PortError::Full(_) => StatusCode::INSUFFICIENT_STORAGE,
             PortError::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
         };
         ApiError::new(code, error.to_string())
@@ -148,6 +150,7 @@ fn reason_of(code: StatusCode) -> &'static str {
         501 => "NotImplemented",
         503 => "ServiceUnavailable",
         504 => "Timeout",
+        507 => "InsufficientStorage",
         _ => "InternalError",
     }
 }

@@ -28,6 +28,15 @@ pub trait Log: Send + Sync {
     /// [`LogError`] when the log does not answer or refuses.
     fn ensure_topics(&self) -> Result<(), LogError>;
 
+    /// Looks whether what the log stands on is still there. A log that others keep has nothing to
+    /// look at.
+    ///
+    /// # Errors
+    /// [`LogError::Gone`] when it is not: nothing is acknowledged any more.
+    fn look(&self) -> Result<(), LogError> {
+        Ok(())
+    }
+
     /// How many partitions a topic has.
     ///
     /// # Errors

@@ -113,7 +113,9 @@ fn append(appender: &mut dyn Appender, jobs: Vec<Job>) {
         Err(error) if error.is_passing() => {
             let why = chain(&error);
             for job in sound {
-                let shared = LogError::transient("append together with others", why.clone());
+                let with: fn(&'static str, String) -> LogError =
+                    if error.is_full() { LogError::full } else { LogError::transient };
+                let shared = with("append together with others", why.clone());
                 job.caller.tell(Err(shared.into()));
             }
         }

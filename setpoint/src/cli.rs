@@ -5,9 +5,10 @@ use std::process::ExitCode;
 
 use clap::{Args, CommandFactory, Parser, Subcommand};
 use setpoint_agent::AgentError;
-use setpoint_settings::{Flag, Loaded, Sources, load};
+use setpoint_ingest::LogError;
+use setpoint_settings::{Flag, Loaded, Sources, Unknown, load};
 
-use crate::context::{Context, note};
+use crate::context::{Context, note, warn};
 use crate::failure::{Ended, Failure};
 use crate::{demo, roles, trace, verbs};
 
@@ -180,7 +181,11 @@ fn role(
             };
             let failure = Failure::new(error.to_string());
             let failure = if error.chain().any(taken) { failure.of_taken() } else { failure };
-            Err(error.chain().skip(1).fold(failure, |failure, cause| failure.because(cause)))
+            let failure =
+                error.chain().skip(1).fold(failure, |failure, cause| failure.because(cause));
+            let mut causes = error.chain();
+            let remedy = causes.find_map(|cause| cause.downcast_ref::<LogError>()?.remedy());
+            Err(remedy.map_or(failure.clone(), |remedy| failure.remedy(remedy)))
         }
     }
 }
@@ -208,7 +213,11 @@ fn loaded(globals: &Globals, mut flags: Vec<Flag>) -> Result<Loaded, Failure> {
         })?;
         flags.push(Flag::new("--set", key, value));
     }
-    Ok(load(&Sources::of_process(flags, globals.config.clone()))?)
+    let loaded = load(&Sources::of_process(flags, globals.config.clone()))?;
+    for Unknown { name, nearest } in &loaded.unknown {
+        warn(format!("the environment variable {name} is no setting; did you mean {nearest}?"));
+    }
+    Ok(loaded)
 }
 
 fn block_on(future: impl Future<Output = Result<Ended, Failure>>) -> Result<Ended, Failure> {

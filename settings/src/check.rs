@@ -26,8 +26,8 @@ const RULES: &[Rule] = &[
     pacing_is_positive,
     only_docker_is_watched,
     node_name_is_one,
-    servers_are_urls,
     server_is_url,
+    servers_are_urls,
     capacities_are_quantities,
     reserved_are_quantities,
 ];

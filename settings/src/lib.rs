@@ -15,6 +15,7 @@ mod check;
 mod coerce;
 mod error;
 mod load;
+mod unknown;
 mod source;
 
 pub use error::{Problem, SettingsError};
@@ -29,3 +30,4 @@ pub use section::{
 pub use settings::Settings;
 pub use source::{FILES_DEFAULT, Flag, Sources, process_environment};
 pub use token::{Role, Token};
+pub use unknown::Unknown;

@@ -10,7 +10,8 @@ use figment::{Error, Figment, Metadata, Profile, Provider};
 use crate::check::check;
 use crate::coerce::{coerce, list};
 use crate::source::PREFIX;
-use crate::{Problem, Settings, SettingsError, Sources, Token};
+use crate::unknown::unknown;
+use crate::{Problem, Settings, SettingsError, Sources, Token, Unknown};
 
 /// Keys that the environment knows without a section.
 const TOP_KEYS: [&str; 2] = ["fleet", "data_dir"];
@@ -18,6 +19,8 @@ const TOP_KEYS: [&str; 2] = ["fleet", "data_dir"];
 const TOKENS: &str = "api.tokens";
 /// The key of Kafka's properties, which a variable names with `_` for each `.`.
 const KAFKA: &str = "log.kafka";
+/// What the origin of a flag's value begins with.
+const FLAG: &str = "flag";
 /// What follows a variable's name when it holds the path of a file with the value.
 const FILE_SUFFIX: &str = "_FILE";
 
@@ -26,6 +29,8 @@ const FILE_SUFFIX: &str = "_FILE";
 pub struct Loaded {
     /// The settings.
     pub settings: Settings,
+    /// Variables that look like settings and are none.
+    pub unknown: Vec<Unknown>,
     figment: Figment,
 }
 
@@ -51,17 +56,21 @@ pub fn load(sources: &Sources) -> Result<Loaded, SettingsError> {
         figment = figment.merge(layer);
     }
     for flag in &sources.flags {
-        let origin = format!("flag {}", flag.flag);
+        let origin = format!("{FLAG} {}", flag.flag);
         figment = figment.merge(layer(&shape, &flag.key, &flag.value, origin)?);
     }
     let settings: Settings = figment.extract().map_err(invalid)?;
-    let loaded = Loaded { settings, figment };
+    let loaded = Loaded { settings, unknown: unknown(&shape, &sources.environment), figment };
     let problem = |(key, why): (&str, String)| Problem {
         key: key.to_owned(),
         origin: loaded.origin(key),
         why,
     };
-    let problems: Vec<Problem> = check(&loaded.settings).into_iter().map(problem).collect();
+    let mut problems: Vec<Problem> = check(&loaded.settings).into_iter().map(problem).collect();
+    // A flag that sets two keys is wrong once.
+    problems.dedup_by(|later, first| {
+        (&later.origin, &later.why) == (&first.origin, &first.why) && first.origin.starts_with(FLAG)
+    });
     if problems.is_empty() { Ok(loaded) } else { Err(SettingsError::Invalid(problems)) }
 }
 
@@ -100,8 +109,8 @@ fn read(path: &Path) -> Result<Layer, SettingsError> {
 }
 
 /// The layers of the environment, by variable name so that their order does not matter. A
-/// variable without `__` is a setting only when it is one of [`TOP_KEYS`]: others of that form
-/// steer tests and scripts.
+/// variable without `__` is a setting only when it is one of [`TOP_KEYS`]: of others the caller is
+/// told ([`Loaded::unknown`]).
 fn environment(shape: &Value, variables: &[(String, String)]) -> Result<Vec<Layer>, SettingsError> {
     let mut ours: Vec<(&str, &str, &str)> = variables
         .iter()

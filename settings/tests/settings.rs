@@ -219,3 +219,29 @@ fn what_must_hold_between_settings_is_checked_all_at_once() {
             invalid setting engine.policy.lease_grace_ms from file DIR/s.yaml: 4000 ms is not above engine.policy.lease_renew_ms, 5000 ms: every node would be lost
             invalid setting agent.capacity from file DIR/s.yaml: invalid quantity "lots": its suffix is none of n u m k M G T P E Ki Mi Gi Ti Pi Ei nor an exponent"#]]);
 }
+
+#[test]
+fn a_variable_that_looks_like_a_setting_is_told_with_what_was_meant_and_never_its_value() {
+    let told = |name: &str| {
+        let loaded = given().variable(name, "hidden").load();
+        assert!(!format!("{:?}", loaded.unknown).contains("hidden"));
+        loaded.unknown.into_iter().map(|u| u.nearest).collect::<Vec<_>>().join(" ")
+    };
+    assert_eq!(told("SETPOINT_API_ADDRESS"), "SETPOINT_API__ADDRESS");
+    assert_eq!(told("SETPOINT_DATADIR"), "SETPOINT_DATA_DIR");
+    assert_eq!(told("SETPOINT_CLIENT_SERVER"), "SETPOINT_CLIENT__SERVER");
+    for ours in ["SETPOINT_CONFIG", "SETPOINT_FLEET", "SETPOINT_TEST_LONG", "HOME"] {
+        assert_eq!(told(ours), "", "{ours}");
+    }
+}
+
+#[test]
+fn a_flag_that_sets_two_keys_is_wrong_once() {
+    let given = given().flag("--server", "client.server", "127.0.0.1:1").flag(
+        "--server",
+        "agent.servers",
+        "127.0.0.1:1",
+    );
+    given.refused(&expect![[r#"
+        invalid setting client.server from flag --server: "127.0.0.1:1" is not an address such as http://127.0.0.1:6440"#]]);
+}

@@ -2,6 +2,8 @@
 
 use std::collections::hash_map::RandomState;
 use std::hash::{BuildHasher, Hasher};
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 use std::{fs, io};
@@ -40,7 +42,9 @@ fn identity(state: &Path) -> io::Result<String> {
     let random = || RandomState::new().build_hasher().finish();
     let id = format!("{:016x}{:016x}", random(), random());
     let fresh = path.with_extension("new");
-    fs::write(&fresh, &id)?;
+    let mut options = fs::OpenOptions::new();
+    let mut file = options.write(true).create(true).truncate(true).mode(0o600).open(&fresh)?;
+    file.write_all(id.as_bytes())?;
     fs::rename(&fresh, &path)?;
     Ok(id)
 }

@@ -4,7 +4,7 @@
 
 use std::panic::AssertUnwindSafe;
 
-use axum::extract::{Request, State};
+use axum::extract::{ConnectInfo, Request, State};
 use axum::http::{HeaderMap, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
@@ -13,14 +13,36 @@ use tracing::error;
 
 use super::Shared;
 use crate::auth::Actor;
+use crate::connections::Connection;
+use crate::door::{self, Caller};
 use crate::status::ApiError;
 
 /// Authenticates, refuses bodies that nobody reads, and turns a panic into an error.
-pub(crate) async fn guard(State(app): State<Shared>, mut call: Request, next: Next) -> Response {
-    let actor = match actor_of(&app, call.headers(), call.uri().path()) {
+pub(crate) async fn guard(State(app): State<Shared>, call: Request, next: Next) -> Response {
+    let caller = call.extensions().get::<ConnectInfo<Caller>>().map(|info| info.0.0.clone());
+    let on = caller.as_ref().map(Connection::call);
+    let response = authenticated(&app, caller.as_deref(), call, next).await;
+    match on {
+        Some(on) => door::lasting(response, on),
+        None => response,
+    }
+}
+
+async fn authenticated(
+    app: &Shared,
+    caller: Option<&Connection>,
+    mut call: Request,
+    next: Next,
+) -> Response {
+    let path = call.uri().path();
+    let is_open = is_open(path);
+    let actor = match actor_of(app, call.headers(), path) {
         Ok(actor) => actor,
         Err(error) => return error.into_response(),
     };
+    if let (false, Some(caller)) = (is_open, caller) {
+        caller.is_known();
+    }
     call.extensions_mut().insert(actor);
     let reads = matches!(*call.method(), Method::GET | Method::HEAD);
     if let (false, Err(error)) = (reads, readable(call.headers())) {
@@ -55,10 +77,14 @@ fn readable(headers: &HeaderMap) -> Result<(), ApiError> {
     Err(refused(format!("the body is {what:?}; JSON and YAML are understood here")))
 }
 
+/// Whether anyone may ask.
+fn is_open(path: &str) -> bool {
+    matches!(path, "/livez" | "/healthz" | "/readyz")
+}
+
 fn actor_of(app: &Shared, headers: &HeaderMap, path: &str) -> Result<Actor, ApiError> {
-    let open = matches!(path, "/livez" | "/healthz" | "/readyz");
     match &app.tokens {
-        _ if open => Ok(Actor::local()),
+        _ if is_open(path) => Ok(Actor::local()),
         Some(tokens) => tokens.actor(headers).cloned().ok_or_else(|| {
             let message = "Unauthorized: a valid bearer token is needed";
             ApiError::new(StatusCode::UNAUTHORIZED, message)

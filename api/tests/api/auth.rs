@@ -7,19 +7,25 @@ use tokio_util::sync::CancellationToken;
 
 const TOKENS: &str = "admin-admin-admin-1,ada,admin\nreader-reader-reader,rob,read-only\n\
                       node-one-node-one-1,n1,node,n1\nnode-two-node-two-2,n2,node,n2\n";
-const ADMIN: &str = "admin-admin-admin-1";
+pub(crate) const ADMIN: &str = "admin-admin-admin-1";
 const READER: &str = "reader-reader-reader";
 const NODE: &str = "node-one-node-one-1";
 const OTHER: &str = "node-two-node-two-2";
 
 async fn guarded(folder: &tempfile::TempDir) -> Server {
+    let (tls, tokens) = guards(folder);
+    server_with(Some(tls), Some(tokens)).await
+}
+
+/// A certificate with its key, and a file of tokens.
+pub(crate) fn guards(folder: &tempfile::TempDir) -> (TlsFiles, std::path::PathBuf) {
     let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
     let path = |name: &str| folder.path().join(name);
     std::fs::write(path("cert.pem"), made.cert.pem()).unwrap();
     std::fs::write(path("key.pem"), made.signing_key.serialize_pem()).unwrap();
     std::fs::write(path("tokens"), TOKENS).unwrap();
     let tls = TlsFiles { certificate: path("cert.pem"), key: path("key.pem") };
-    server_with(Some(tls), Some(path("tokens"))).await
+    (tls, path("tokens"))
 }
 
 async fn code_of(server: &Server, method: &str, path: &str, token: &str, body: &str) -> u16 {
@@ -126,7 +132,8 @@ async fn a_node_sees_only_its_own_pods_in_lists_and_watches() {
 
 #[tokio::test]
 async fn an_address_that_others_can_reach_needs_tls_and_tokens() {
-    let options = ServeOptions { address: "0.0.0.0:0".parse().unwrap(), tls: None, tokens: None };
+    let address = "0.0.0.0:0".parse().unwrap();
+    let options = ServeOptions { address, tls: None, tokens: None, connections: 8 };
     let served = serve(options, state(&Leader::new()), CancellationToken::new()).await;
     assert!(matches!(served, Err(ServeError::Unprotected { .. })));
 }

@@ -20,6 +20,9 @@ use setpoint_schemas::{
 };
 use tokio_util::sync::CancellationToken;
 
+/// More connections than any test opens.
+const CONNECTIONS: usize = 1_024;
+
 /// The engine time at which every test begins.
 pub(crate) const T0: i64 = 1_700_000_000_000;
 
@@ -309,11 +312,20 @@ pub(crate) async fn server_with(
     tls: Option<TlsFiles>,
     tokens: Option<std::path::PathBuf>,
 ) -> Server {
+    server_for(CONNECTIONS, tls, tokens).await
+}
+
+/// The same with room for so many connections.
+pub(crate) async fn server_for(
+    connections: usize,
+    tls: Option<TlsFiles>,
+    tokens: Option<std::path::PathBuf>,
+) -> Server {
     let leader = Leader::new();
     let closing = CancellationToken::new();
     let address = "127.0.0.1:0".parse().unwrap();
     let scheme = if tls.is_some() { "https" } else { "http" };
-    let options = ServeOptions { address, tls, tokens };
+    let options = ServeOptions { address, tls, tokens, connections };
     let (address, _) = serve(options, state(&leader), closing.clone()).await.unwrap();
     let _ = rustls::crypto::ring::default_provider().install_default();
     let client = reqwest::Client::builder()

@@ -5,6 +5,7 @@
 mod common;
 
 mod room;
+mod connections;
 mod routes;
 mod watch;
 mod agent;

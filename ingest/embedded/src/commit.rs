@@ -4,11 +4,11 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError};
 
-use rocksdb::{WriteBatch, WriteOptions};
+use rocksdb::{ErrorKind, WriteBatch, WriteOptions};
 use setpoint_ingest::{AppendError, Appender, AppenderKind, Entry, LogError, partition_of};
 use setpoint_schemas::{FleetId, Position, Topic};
 
-use crate::shared::{Job, Queue, Shared};
+use crate::shared::{Failed, Job, Queue, Shared};
 use crate::{keys, value};
 
 pub(crate) struct EmbeddedAppender {
@@ -53,26 +53,26 @@ impl Appender for EmbeddedAppender {
                 continue;
             }
             queue.committing = true;
-            let jobs = admitted(&mut queue);
+            let jobs = admitted(&self.shared, &mut queue);
             drop(queue);
             let written = write(&self.shared, jobs);
             queue = self.shared.queue();
             queue.committing = false;
-            answer(&mut queue, written);
+            answer(&self.shared, &mut queue, written);
             self.shared.committed.notify_all();
         }
     }
 }
 
 /// Takes what waits; answers at once those that must not write.
-fn admitted(queue: &mut Queue) -> Vec<Job> {
+fn admitted(shared: &Shared, queue: &mut Queue) -> Vec<Job> {
     let (mut admitted, mut answers) = (Vec::new(), Vec::new());
     for job in std::mem::take(&mut queue.waiting) {
         let fenced = |(fleet, number): &(FleetId, u64)| queue.leaders.get(fleet) != Some(number);
         if job.leader.as_ref().is_some_and(fenced) {
             answers.push((job.ticket, Err(AppendError::Fenced)));
-        } else if queue.failed {
-            answers.push((job.ticket, Err(failed("an earlier write failed").into())));
+        } else if let Some(failed) = &queue.failed {
+            answers.push((job.ticket, Err(shared.error_of(failed).into())));
         } else {
             admitted.push(job);
         }
@@ -81,9 +81,17 @@ fn admitted(queue: &mut Queue) -> Vec<Job> {
     admitted
 }
 
-type Written = Result<Vec<(u64, Vec<Position>)>, (Vec<u64>, String)>;
+type Written = Result<Vec<(u64, Vec<Position>)>, (Vec<u64>, Unwritten)>;
 
-/// One batch of all jobs, synced; then readers see it.
+/// Why a batch is not acknowledged.
+enum Unwritten {
+    /// There is no room. RocksDB has dropped the batch, and writes again when there is some.
+    Full(String),
+    /// For good.
+    Failed(Failed),
+}
+
+/// One batch of all jobs, synced, in files that will be found again; then readers see it.
 fn write(shared: &Shared, jobs: Vec<Job>) -> Written {
     let mut ends = shared.ends().next.clone();
     let now_ms = (shared.clock_ms)();
@@ -104,14 +112,26 @@ fn write(shared: &Shared, jobs: Vec<Job>) -> Written {
     }
     let mut synced = WriteOptions::default();
     synced.set_sync(true);
-    match shared.db.write_opt(batch, &synced) {
-        Ok(()) => {
-            shared.ends().next = ends;
-            shared.appended.notify_all();
-            Ok(positions)
-        }
-        Err(error) => Err((jobs.iter().map(|job| job.ticket).collect(), error.to_string())),
+    let written = match shared.db.write_opt(batch, &synced) {
+        Ok(()) => shared.ground.lost().map_or(Ok(()), |what| Err(Failed::Gone(what).into())),
+        Err(error) if is_full(&error) => Err(Unwritten::Full(error.to_string())),
+        Err(error) => Err(Failed::Write(error.to_string()).into()),
+    };
+    written.map_err(|why| (jobs.iter().map(|job| job.ticket).collect(), why))?;
+    shared.ends().next = ends;
+    shared.appended.notify_all();
+    Ok(positions)
+}
+
+impl From<Failed> for Unwritten {
+    fn from(failed: Failed) -> Self {
+        Unwritten::Failed(failed)
     }
+}
+
+/// Whether RocksDB, or the system under it, says that the disk is full.
+pub(crate) fn is_full(error: &rocksdb::Error) -> bool {
+    error.kind() == ErrorKind::IOError && error.to_string().contains("No space left on device")
 }
 
 fn put(
@@ -131,20 +151,21 @@ fn put(
     position
 }
 
-fn answer(queue: &mut Queue, written: Written) {
+fn answer(shared: &Shared, queue: &mut Queue, written: Written) {
     match written {
         Ok(positions) => {
             let answers = positions.into_iter().map(|(ticket, positions)| (ticket, Ok(positions)));
             queue.answers.extend(answers);
         }
         Err((tickets, why)) => {
-            queue.failed = true;
-            let answers = tickets.into_iter().map(|ticket| (ticket, Err(failed(&why).into())));
-            queue.answers.extend(answers);
+            let error = || match &why {
+                Unwritten::Full(why) => LogError::full("write to the embedded log", why.as_str()),
+                Unwritten::Failed(failed) => shared.error_of(failed),
+            };
+            queue.answers.extend(tickets.into_iter().map(|ticket| (ticket, Err(error().into()))));
+            if let Unwritten::Failed(failed) = why {
+                queue.failed = Some(failed);
+            }
         }
     }
-}
-
-fn failed(why: &str) -> LogError {
-    LogError::permanent("write to the embedded log; it must be opened anew", why)
 }

@@ -5,11 +5,12 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use rocksdb::{DB, DBCompressionType, DBRecoveryMode, Options};
+use rocksdb::{DB, DBCompressionType, DBRecoveryMode, ErrorKind, Options};
 use setpoint_ingest::{Appender, AppenderKind, Log, LogError, LogRecord, Reader};
 use setpoint_schemas::{Cut, Topic};
 
-use crate::commit::EmbeddedAppender;
+use crate::commit::{EmbeddedAppender, is_full};
+use crate::ground::Ground;
 use crate::reader::EmbeddedReader;
 use crate::shared::{Ends, Queue, Shared};
 use crate::{clean, keys, reader};
@@ -52,13 +53,18 @@ impl EmbeddedLog {
     /// Opens the log, or makes it.
     ///
     /// # Errors
-    /// [`LogError::Permanent`] when another process has it open, it is damaged, it is of another
-    /// format, or it was made with another number of partitions.
+    /// [`LogError::Damaged`] when its files contradict themselves, [`LogError::Full`] when there is no
+    /// room, [`LogError::Permanent`] when another process has it open, it is of another format, or it
+    /// was made with another number of partitions.
     pub fn open(settings: &Settings) -> Result<Self, LogError> {
         let attempt = || format!("open the embedded log at {}", settings.path.display());
         let refuse = |why: String| LogError::permanent(attempt(), why);
-        let db = DB::open(&options(), &settings.path)
-            .map_err(|error| LogError::permanent(attempt(), error))?;
+        let db = DB::open(&options(), &settings.path).map_err(|error| match error.kind() {
+            _ if is_full(&error) => LogError::full(attempt(), error),
+            ErrorKind::Corruption => LogError::damaged(attempt(), error),
+            _ if lacks_file(&error) => LogError::damaged(attempt(), error),
+            _ => LogError::permanent(attempt(), error),
+        })?;
         let partitions = settings.partitions.max(1);
         settle(&db, keys::FORMAT, FORMAT, "its format").map_err(refuse)?;
         settle(&db, keys::PARTITIONS, partitions.cast_unsigned(), "its number of partitions")
@@ -72,6 +78,7 @@ impl EmbeddedLog {
         }
         let shared = Shared {
             db,
+            ground: Ground::of(&settings.path),
             partitions,
             clock_ms: settings.clock_ms,
             queue: Mutex::new(Queue::default()),
@@ -97,6 +104,10 @@ impl Log for EmbeddedLog {
     /// The topics are there from the start.
     fn ensure_topics(&self) -> Result<(), LogError> {
         Ok(())
+    }
+
+    fn look(&self) -> Result<(), LogError> {
+        self.shared.look()
     }
 
     fn partitions(&self, topic: Topic) -> Result<i32, LogError> {
@@ -136,6 +147,12 @@ impl Log for EmbeddedLog {
         reader::scan(&self.shared, (topic, partition), offset.max(0), end, &mut page)?;
         Ok(page.records)
     }
+}
+
+/// A file that its other files name is not there; one that could not be made is another matter.
+fn lacks_file(error: &rocksdb::Error) -> bool {
+    let what = error.to_string();
+    what.contains("No such file") && what.contains(".sst")
 }
 
 fn partitions_of(topic: Topic, partitions: i32) -> i32 {

@@ -7,10 +7,12 @@ use rocksdb::DB;
 use setpoint_ingest::{AppendError, Entry, LogError};
 use setpoint_schemas::{Cut, FleetId, Position, Topic};
 
+use crate::ground::Ground;
 use crate::keys;
 
 pub(crate) struct Shared {
     pub(crate) db: DB,
+    pub(crate) ground: Ground,
     pub(crate) partitions: i32,
     pub(crate) clock_ms: fn() -> i64,
     pub(crate) queue: Mutex<Queue>,
@@ -34,10 +36,19 @@ pub(crate) struct Queue {
     pub(crate) ticket_next: u64,
     /// Whether some thread is writing now; it writes for all that wait.
     pub(crate) committing: bool,
-    /// After a failed write nobody knows what is on the disk: the log must be opened anew.
-    pub(crate) failed: bool,
+    /// Why nothing is written any more: nobody knows what is on the disk, or nobody will find it.
+    pub(crate) failed: Option<Failed>,
     /// The latest leader of each fleet.
     pub(crate) leaders: HashMap<FleetId, u64>,
+}
+
+/// What ended the writing for good: the log must be opened anew.
+#[derive(Debug, Clone)]
+pub(crate) enum Failed {
+    /// A write failed, and RocksDB says so.
+    Write(String),
+    /// The files were deleted or replaced.
+    Gone(String),
 }
 
 pub(crate) struct Job {
@@ -64,6 +75,33 @@ impl Shared {
     pub(crate) fn end(&self, topic: Topic, partition: i32) -> Result<i64, LogError> {
         let end = self.ends().next.get(&(topic, partition)).copied();
         end.ok_or(LogError::NoPartition { topic, partition })
+    }
+
+    /// Looks whether the files are still those that were opened; after they are not, nothing is
+    /// acknowledged.
+    pub(crate) fn look(&self) -> Result<(), LogError> {
+        match self.ground.lost() {
+            None => Ok(()),
+            Some(what) => {
+                let failed = Failed::Gone(what);
+                let error = self.error_of(&failed);
+                self.queue().failed = Some(failed);
+                Err(error)
+            }
+        }
+    }
+
+    /// The error of who would write now.
+    pub(crate) fn error_of(&self, failed: &Failed) -> LogError {
+        match failed {
+            Failed::Write(why) => LogError::permanent(
+                "write to the embedded log; it must be opened anew",
+                why.as_str(),
+            ),
+            Failed::Gone(what) => {
+                LogError::Gone { path: self.ground.path().to_owned(), what: what.clone() }
+            }
+        }
     }
 
     /// The first offset that cleanup has left.

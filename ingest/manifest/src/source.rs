@@ -53,12 +53,23 @@ pub(crate) fn texts(source: &Source, options: &ReadOptions) -> Result<Vec<Text>,
             collect(path, options.recursive, 0, &mut files)?;
             files.iter().map(|file| file_text(file)).collect()
         }
-        Source::Path(path) => Ok(vec![file_text(path)?]),
+        Source::Path(path) => Ok(vec![read_text(path)?]),
     }
 }
 
-/// The text of one file.
+/// The text of one file that a folder holds or another file names. Only a regular one: a pipe or a
+/// device there would be waited for without end, and nobody meant it.
 pub(crate) fn file_text(path: &Path) -> Result<Text, Problem> {
+    let name = path.display().to_string();
+    let found = std::fs::metadata(path).map_err(|error| unreadable(&name, &error.to_string()))?;
+    if !found.is_file() && !found.is_dir() {
+        return Err(unreadable(&name, "it is a pipe or a device, not a file"));
+    }
+    read_text(path)
+}
+
+/// The text of what the caller named, which may be a pipe.
+fn read_text(path: &Path) -> Result<Text, Problem> {
     let name = path.display().to_string();
     let file = File::open(path).map_err(|error| unreadable(&name, &error.to_string()))?;
     let bytes = file.metadata().map_err(|error| unreadable(&name, &error.to_string()))?;

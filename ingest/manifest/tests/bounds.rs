@@ -42,6 +42,10 @@ fn a_source_of_too_many_values_is_refused_as_yaml_and_as_json() {
 
 #[test]
 fn too_many_documents_are_refused() {
+    let text = "a: 1\n---\n".repeat(10_000) + "# the end\n---\n";
+    let sources = [Source::Text { name: "-".into(), text }];
+    let read = setpoint_ingest_manifest::read(&sources, &Default::default());
+    assert_eq!(read.expect("what is empty is no document").len(), 10_000);
     let text = "a: 1\n---\n".repeat(10_001);
     refused_soon(Source::Text { name: "-".into(), text }, "documents");
 }
@@ -50,6 +54,20 @@ fn too_many_documents_are_refused() {
 fn a_service_that_extends_itself_is_refused() {
     let text = "services:\n  a: {extends: b}\n  b: {extends: a}\n";
     refused_soon(Source::Text { name: "-".into(), text: text.into() }, "a loop?");
+}
+
+#[test]
+fn a_file_that_another_names_is_a_regular_one() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let pipe = folder.path().join("pipe.env");
+    let made = std::process::Command::new("mkfifo").arg(&pipe).status().expect("mkfifo runs");
+    assert!(made.success());
+    for (number, named) in ["pipe.env", "/dev/zero"].into_iter().enumerate() {
+        let path = folder.path().join(format!("{number}.yaml"));
+        let text = format!("services: {{a: {{image: a, command: [x], env_file: {named}}}}}\n");
+        std::fs::write(&path, text).expect("written");
+        refused_soon(Source::Path(path), "a pipe or a device");
+    }
 }
 
 #[test]

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 mod signals;
+mod files;
 
 pub mod up;
 pub mod engine;

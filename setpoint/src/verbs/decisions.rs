@@ -10,7 +10,7 @@ use crate::output::field::list;
 use crate::output::{Format, decision_lines, decisions_table, json, yaml};
 use crate::verbs::object::one;
 
-/// Show what was decided, and why
+/// Show what was decided, and why, the latest last
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:

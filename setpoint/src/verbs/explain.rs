@@ -9,7 +9,7 @@ use crate::output::field::{is_true, list, number, text};
 use crate::output::{Format, decision_lines, json, yaml};
 use crate::verbs::object::one;
 
-/// Tell why a pod or workload is where it is, or why it is not placed
+/// Tell why a pod or workload is where it is, or why it is not placed; the latest decision last
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -45,7 +45,7 @@ pub(crate) async fn run(explain: Explain, cx: &mut Context) -> Result<Ended, Fai
 }
 
 /// The answer for people: how it stands, what each node says when there is no place, and the
-/// decisions that led there.
+/// decisions that led there, the latest last as everywhere.
 pub(crate) fn told(shown: &str, answer: &Value) -> String {
     let mut lines = vec![shown.to_owned(), format!("  {}", text(answer, "/reason"))];
     if answer.get("pods").is_some() {
@@ -67,9 +67,9 @@ pub(crate) fn told(shown: &str, answer: &Value) -> String {
     let decisions = list(answer, "/decisions");
     lines.push(match decisions.len() {
         0 => "  the kept ledger has no decision about it".to_owned(),
-        _ => "  decided, the latest first:".to_owned(),
+        _ => "  decided, the latest last:".to_owned(),
     });
-    lines.extend(decisions.iter().flat_map(decision_lines).map(|line| format!("    {line}")));
+    lines.extend(decisions.iter().rev().flat_map(decision_lines).map(|line| format!("    {line}")));
     lines.join("\n")
 }
 

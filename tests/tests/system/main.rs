@@ -25,6 +25,7 @@ mod figures;
 mod kubectl;
 mod reasons;
 mod outage;
+mod ground;
 mod simulated_fleet;
 mod two_agents;
 mod append_rates;

@@ -55,9 +55,13 @@ impl Documents {
             return Err(Broken { fault: Fault::TooLarge, line, path: String::new(), reason });
         }
         match event {
-            Event::DocumentStart(..) => self.begin(line, index),
+            Event::DocumentStart(..) => {
+                (self.number, self.begins) = (self.number + 1, index);
+                Ok(())
+            }
             Event::DocumentEnd => {
                 if let Some(node) = self.builder.finish().filter(|node| !node.is_null()) {
+                    self.bounded(line)?;
                     self.parsed.push(Parsed { number: self.number, node, is_lined: true });
                 }
                 Ok(())
@@ -79,14 +83,13 @@ impl Documents {
         }
     }
 
-    fn begin(&mut self, line: usize, index: usize) -> Result<(), Broken> {
-        self.number += 1;
-        self.begins = index;
-        if self.number > DOCUMENTS_MAX {
-            let reason = format!("one source has more than {DOCUMENTS_MAX} documents");
-            return Err(Broken { fault: Fault::TooLarge, line, path: String::new(), reason });
+    /// An empty document, such as the one behind a last `---`, is none.
+    fn bounded(&self, line: usize) -> Result<(), Broken> {
+        if self.parsed.len() < DOCUMENTS_MAX {
+            return Ok(());
         }
-        Ok(())
+        let reason = format!("one source has more than {DOCUMENTS_MAX} documents");
+        Err(Broken { fault: Fault::TooLarge, line, path: String::new(), reason })
     }
 }
 

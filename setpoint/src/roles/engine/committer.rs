@@ -1,16 +1,21 @@
 //! The commit: epochs that wait go to the log together, in one atomic append; only then are they
 //! shown, answered and checkpointed.
+//!
+//! A full disk ends nothing: the log is tried again until there is room, and a checkpoint that fails
+//! is written with the next one.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context as _;
-use setpoint_dataflow::CheckpointRow;
 use setpoint_ingest::entry::{self, Writer};
 use setpoint_ingest::{Appender, Entry};
-use setpoint_schemas::{Cut, EpochRecord, Topic};
-use setpoint_store::Checkpoint;
+use setpoint_schemas::{Cut, Position, Topic};
+use tokio_util::sync::CancellationToken;
+use tracing::{error, info};
 
 use super::burying::Undertaker;
+use super::checkpoints::Checkpoints;
 use super::feed::{self, Audience};
 use super::metrics::Metrics;
 use super::queue::{Commit, Receiver};
@@ -19,10 +24,13 @@ use super::waiters::Waiters;
 /// Epochs of one append: enough to follow the engine, few enough to answer the first soon.
 const EPOCHS_TOGETHER_MAX: usize = 64;
 
+/// Between two tries to append to a full disk: RocksDB looks every five seconds whether it is.
+const FULL_PAUSE: Duration = Duration::from_secs(1);
+
 /// Commits what the engine decides, in order.
 pub(super) struct Committer {
     pub(super) appender: Box<dyn Appender>,
-    pub(super) store: Checkpoint,
+    pub(super) checkpoints: Checkpoints,
     pub(super) writer: Writer,
     pub(super) audience: Audience,
     pub(super) undertaker: Undertaker,
@@ -30,8 +38,7 @@ pub(super) struct Committer {
     pub(super) metrics: Arc<Metrics>,
     /// Where the next epoch record stands, among others.
     pub(super) cut: Cut,
-    /// Rows of checkpoints that were not written, for the next one.
-    pub(super) kept: Vec<CheckpointRow>,
+    pub(super) closing: CancellationToken,
 }
 
 impl Committer {
@@ -52,29 +59,27 @@ impl Committer {
         Ok(())
     }
 
-    fn commit(&mut self, mut commits: Vec<Commit>) -> anyhow::Result<()> {
-        let mut entries = Vec::new();
-        for commit in &mut commits {
-            self.entries_of(commit, &mut entries)?;
-        }
+    fn commit(&mut self, commits: Vec<Commit>) -> anyhow::Result<()> {
         let started = std::time::Instant::now();
-        let positions = self.appender.append(entries).context("failed to commit")?;
+        let positions = self.append(&commits)?;
         self.metrics.committed(commits.len(), started.elapsed());
         for position in positions.iter().filter(|p| p.topic == Topic::Epochs) {
             self.cut.advance(position.topic, position.partition, position.offset + 1);
         }
         commits.iter().for_each(|commit| self.metrics.set_aside(&commit.dead_letters));
         let together = commits.len();
-        for (index, commit) in commits.into_iter().enumerate() {
+        for (index, commit) in commits.iter().enumerate() {
             feed::show(&self.audience, &commit.outcome);
             self.waiters.decided(commit.outcome.number, &commit.outcome.verdicts);
-            self.undertaker.bury(commit.remains);
+            self.undertaker.bury(commit.remains.clone());
             // A checkpoint stands for its epoch: the epoch records behind it in the same append
             // would be skipped, so it is written only for the last of an append.
             if let (true, Some((cut, rows))) = (index + 1 == together, &commit.rows) {
-                self.checkpoint(&commit.record, cut, rows)?;
-            } else if let Some((_, rows)) = commit.rows {
-                self.kept.extend(rows);
+                let epochs = self.cut.iter().filter(|(topic, ..)| *topic == Topic::Epochs);
+                let cut: Cut = cut.iter().chain(epochs).collect();
+                self.checkpoints.write(commit.record.number, commit.record.term, &cut, rows)?;
+            } else if let Some((_, rows)) = &commit.rows {
+                self.checkpoints.keep(rows);
             }
         }
         self.audience.model.set_ready(true);
@@ -82,23 +87,34 @@ impl Committer {
         Ok(())
     }
 
-    fn checkpoint(
-        &mut self,
-        record: &EpochRecord,
-        cut: &Cut,
-        rows: &[CheckpointRow],
-    ) -> anyhow::Result<()> {
-        let mut all = std::mem::take(&mut self.kept);
-        all.extend(rows.iter().cloned());
-        let epochs = self.cut.iter().filter(|(topic, ..)| *topic == Topic::Epochs);
-        let cut: Cut = cut.iter().chain(epochs).collect();
-        self.store
-            .write(record.number, record.term, &cut, &all)
-            .context("failed to write the checkpoint")
+    /// Appends all that these epochs say; where the disk is full, once there is room.
+    fn append(&mut self, commits: &[Commit]) -> anyhow::Result<Vec<Position>> {
+        let mut is_told = false;
+        loop {
+            let mut entries = Vec::new();
+            for commit in commits {
+                self.entries_of(commit, &mut entries)?;
+            }
+            match self.appender.append(entries) {
+                Err(full) if full.is_full() && !self.closing.is_cancelled() => {
+                    if !std::mem::replace(&mut is_told, true) {
+                        let why = format!("{:#}", anyhow::Error::new(full));
+                        error!(why, "the log takes nothing until there is room on its disk");
+                    }
+                    std::thread::sleep(FULL_PAUSE);
+                }
+                appended => {
+                    if is_told && appended.is_ok() {
+                        info!("there is room again; the log goes on");
+                    }
+                    return appended.context("failed to commit");
+                }
+            }
+        }
     }
 
-    /// All that an epoch appends; its dead letters are taken out of it.
-    fn entries_of(&self, commit: &mut Commit, entries: &mut Vec<Entry>) -> anyhow::Result<()> {
+    /// All that an epoch appends.
+    fn entries_of(&self, commit: &Commit, entries: &mut Vec<Entry>) -> anyhow::Result<()> {
         let writer = &self.writer;
         entries.push(writer.epoch(&commit.record)?);
         for (key, resource) in &commit.outcome.resources {
@@ -116,7 +132,7 @@ impl Committer {
         for decision in &commit.outcome.decisions {
             entries.push(writer.decision(decision)?);
         }
-        entries.append(&mut commit.dead_letters);
+        entries.extend_from_slice(&commit.dead_letters);
         Ok(())
     }
 }

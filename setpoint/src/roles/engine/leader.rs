@@ -3,17 +3,16 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use anyhow::Context as _;
 use setpoint_dataflow::{Epoch, Outcome};
 use setpoint_ingest::entry::Writer;
 use setpoint_ingest::{AppendError, AppenderKind, Decoder, LogError};
 use setpoint_schemas::{EpochRecord, Policy, Topic};
 use setpoint_settings::{LogKind, Settings};
-use setpoint_store::Checkpoint;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
 use super::burying::{self, Undertaker};
+use super::checkpoints::Checkpoints;
 use super::committer::Committer;
 use super::cutting::Cutter;
 use super::ends::Trimmed;
@@ -38,6 +37,9 @@ const FOLLOW_WAIT: Duration = Duration::from_millis(50);
 const CUT_WHOLE_EVERY: i64 = 256;
 /// Between stepping down and following anew.
 const RETRY_PAUSE: Duration = Duration::from_millis(500);
+
+/// The folder of the checkpoint within the data folder.
+pub(super) const CHECKPOINT: &str = "checkpoint";
 
 /// What the engine thread is made of.
 pub(super) struct Leader {
@@ -79,7 +81,7 @@ impl Leader {
 
     fn reign(&self) -> anyhow::Result<()> {
         self.audience.model.set_role("starting");
-        let path = self.settings.data_dir.join("checkpoint");
+        let path = self.settings.data_dir.join(CHECKPOINT);
         let policy = self.settings.engine.policy.clone();
         let (metrics, wire, closing) = (&self.metrics, &self.wire, &self.closing);
         let parts = Parts { policy: &policy, metrics, wire, closing };
@@ -89,7 +91,8 @@ impl Leader {
                 verdicts.push((outcome.number, outcome.verdicts.clone()));
             }
         };
-        let (mut follower, mut store) = origin::recover(&*self.log, &path, &parts, each)?;
+        let (mut follower, store) = origin::recover(&*self.log, &path, &parts, each)?;
+        let mut checkpoints = Checkpoints::new(store, self.metrics.clone());
         let from = follower.engine.number();
         self.audience.model.begin_anew();
         feed::show(&self.audience, &follower.engine.everything());
@@ -97,7 +100,7 @@ impl Leader {
             self.waiters.decided(epoch, &verdicts);
         }
         feed::history(&self.audience.model, &*self.log, &self.wire.codec, &follower.engine)?;
-        if !self.stand_by(&mut follower, &mut store)? {
+        if !self.stand_by(&mut follower, &mut checkpoints)? {
             return Ok(());
         }
         let fleet = self.settings.fleet.clone();
@@ -111,13 +114,13 @@ impl Leader {
         let committer = Committer {
             appender,
             undertaker: Undertaker::new(&*self.log)?,
-            store,
+            checkpoints,
             writer: self.writer.clone(),
             audience: self.audience.clone(),
             waiters: self.waiters.clone(),
             metrics: self.metrics.clone(),
             cut: follower.cut.clone(),
-            kept: Vec::new(),
+            closing: self.closing.clone(),
         };
         let committer = std::thread::Builder::new()
             .name("committer".into())
@@ -129,7 +132,11 @@ impl Leader {
 
     /// Follows the leader until it falls silent; `false` when this engine is to close. An engine on
     /// the embedded log is alone, and leads at once.
-    fn stand_by(&self, follower: &mut Follower, store: &mut Checkpoint) -> anyhow::Result<bool> {
+    fn stand_by(
+        &self,
+        follower: &mut Follower,
+        checkpoints: &mut Checkpoints,
+    ) -> anyhow::Result<bool> {
         if self.settings.log.kind == LogKind::Embedded {
             return Ok(true);
         }
@@ -153,9 +160,7 @@ impl Leader {
                 written = Instant::now();
                 let engine = &mut follower.engine;
                 let rows = engine.take_rows();
-                store
-                    .write(engine.number(), engine.term(), &follower.cut, &rows)
-                    .context("failed to write the checkpoint")?;
+                checkpoints.write(engine.number(), engine.term(), &follower.cut, &rows)?;
             }
         }
         Ok(false)

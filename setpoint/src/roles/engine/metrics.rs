@@ -47,6 +47,7 @@ pub(super) struct Metrics {
     dead_letters: IntCounterVec,
     step_seconds: Histogram,
     commit_seconds: Histogram,
+    checkpoint_failures: IntCounter,
     request_seconds: HistogramVec,
     placements: IntCounterVec,
     decisions: IntCounterVec,
@@ -129,6 +130,10 @@ impl Metrics {
             commit_seconds: make.histogram(
                 "setpoint_commit_seconds",
                 "Time until the log acknowledged a commit.",
+            )?,
+            checkpoint_failures: make.counter(
+                "setpoint_checkpoint_failures_total",
+                "Checkpoints that were not written, and are tried again.",
             )?,
             request_seconds: make
                 .kept(HistogramVec::new(request_seconds.buckets(BUCKETS.to_vec()), &["outcome"]))?,
@@ -221,6 +226,11 @@ impl Metrics {
     pub(super) fn committed(&self, epochs: usize, took: Duration) {
         self.epochs.inc_by(u64::try_from(epochs).unwrap_or(0));
         self.commit_seconds.observe(took.as_secs_f64());
+    }
+
+    /// A checkpoint was not written.
+    pub(super) fn checkpoint_failed(&self) {
+        self.checkpoint_failures.inc();
     }
 
     /// Records were set aside; a letter's key begins with the record's topic.

@@ -14,12 +14,14 @@ mod recorded;
 mod cutting;
 mod leader;
 mod committer;
+mod checkpoints;
 mod burying;
 mod queue;
 mod feed;
 mod waiters;
 mod questions;
 mod cleaning;
+mod ground;
 mod ports;
 mod reader;
 mod letters;
@@ -37,7 +39,7 @@ use setpoint_settings::Settings;
 use tokio_util::sync::CancellationToken;
 use tracing::info;
 
-use crate::roles::signals;
+use crate::roles::{files, signals};
 
 /// Runs until it is told to stop.
 ///
@@ -58,7 +60,10 @@ pub fn run(settings: Settings) -> anyhow::Result<()> {
 /// Whatever keeps it from running.
 pub(crate) async fn serve(settings: Settings, closing: CancellationToken) -> anyhow::Result<()> {
     let data = &settings.data_dir;
-    super::data_folder(data).with_context(|| format!("failed to make {}", data.display()))?;
+    for folder in [data.clone(), data.join(open::LOG), data.join(leader::CHECKPOINT)] {
+        super::data_folder(&folder)
+            .with_context(|| format!("failed to make {}", folder.display()))?;
+    }
     let wire = wire::open(&settings.log.schema_registry)?;
     let log = open::log(&settings, &closing)?;
     log.ensure_topics().context("failed to make the topics")?;
@@ -103,6 +108,7 @@ pub(crate) async fn serve(settings: Settings, closing: CancellationToken) -> any
         setpoint_api::serve(options, ApiState::new(parts), closing.clone()).await?;
     info!(%address, fleet = %settings.fleet, "the API listens");
 
+    let looking = tokio::spawn(ground::keep_looking(log.clone(), closing.clone()));
     let gauges = gauges::keep_current(
         log.clone(),
         model.clone(),
@@ -128,7 +134,8 @@ pub(crate) async fn serve(settings: Settings, closing: CancellationToken) -> any
     let ended = tokio::task::spawn_blocking(move || engine.join()).await?;
     closing.cancel();
     server.await?;
-    ended.map_err(|_| anyhow::anyhow!("the engine thread panicked"))?
+    let ended = ended.map_err(|_| anyhow::anyhow!("the engine thread panicked"))?;
+    looking.await?.and(ended)
 }
 
 fn serve_options(settings: &Settings) -> anyhow::Result<ServeOptions> {
@@ -138,7 +145,7 @@ fn serve_options(settings: &Settings) -> anyhow::Result<ServeOptions> {
         key: api.tls_key.clone().into(),
     });
     let tokens = if api.tokens.is_empty() { None } else { Some(open::token_file(settings)?) };
-    Ok(ServeOptions { address: api.address, tls, tokens })
+    Ok(ServeOptions { address: api.address, tls, tokens, connections: files::connections() })
 }
 
 /// The log behind one handle for all threads.

@@ -17,11 +17,14 @@ use tokio_util::sync::CancellationToken;
 
 use super::{SharedLog, cleaning};
 
+/// The folder of the embedded log within the data folder.
+pub(super) const LOG: &str = "log";
+
 /// The log that the settings name.
 pub(super) fn log(settings: &Settings, closing: &CancellationToken) -> anyhow::Result<SharedLog> {
     match settings.log.kind {
         LogKind::Embedded => {
-            let path = settings.data_dir.join("log");
+            let path = settings.data_dir.join(LOG);
             let mut options = setpoint_ingest_embedded::Settings::new(&path);
             options.partitions = settings.log.partitions;
             let log = setpoint_ingest_embedded::EmbeddedLog::open(&options)

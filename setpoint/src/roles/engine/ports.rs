@@ -40,6 +40,9 @@ impl Inbox {
             Ok(Err(AppendError::TooLarge { bytes, bytes_max, .. })) => {
                 Err(AppendFailure::TooLarge { bytes, max: bytes_max })
             }
+            Ok(Err(error)) if error.is_full() => {
+                Err(AppendFailure::Full(format!("{:#}", anyhow::Error::new(error))))
+            }
             Ok(Err(error)) => {
                 Err(AppendFailure::Unavailable(format!("{:#}", anyhow::Error::new(error))))
             }
@@ -71,6 +74,7 @@ impl Caller for Waiting {
 /// Why nothing was appended.
 pub(super) enum AppendFailure {
     TooLarge { bytes: usize, max: usize },
+    Full(String),
     Unavailable(String),
 }
 
@@ -80,6 +84,7 @@ impl From<AppendFailure> for PortError {
             AppendFailure::TooLarge { bytes, max } => {
                 PortError::Invalid(format!("the record has {bytes} bytes, more than {max}"))
             }
+            AppendFailure::Full(why) => PortError::Full(why),
             AppendFailure::Unavailable(why) => PortError::Unavailable(why),
         }
     }
@@ -119,6 +124,7 @@ impl Requests for Inbox {
                 self.waiters.forget(&request.id);
                 return Err(match failure {
                     AppendFailure::TooLarge { bytes, max } => SubmitError::TooLarge { bytes, max },
+                    AppendFailure::Full(why) => SubmitError::Full(why),
                     AppendFailure::Unavailable(why) => SubmitError::Unavailable(why),
                 });
             }
