@@ -64,6 +64,11 @@ fn every_link_in_the_papers_leads_somewhere() {
 }
 
 #[test]
+fn every_path_that_a_paper_names_exists() {
+    run(dead_paths);
+}
+
+#[test]
 fn every_decision_record_is_linked() {
     run(unlinked_decisions);
 }
@@ -92,6 +97,8 @@ fn each_check_finds_what_it_is_for() {
         (machine_words, "a/x.md", concat!("in /wo", "rk/main\n"), "a/x.md:1: "),
         (dead_links, "a/x.md", nowhere, "a/x.md:1: link to nowhere.md"),
         (dead_links, "a/x.md", concat!("# One\n[x](", "#two)"), "a/x.md:2: no heading"),
+        (dead_paths, "x.md", "read `a/src/no.rs`\n", "x.md:1: no file a/src/no.rs"),
+        (dead_paths, "x.md", "one\nthe folder `no/`\n", "x.md:2: no file in a folder no/"),
         (unlinked_decisions, "docs/decisions/0042-x.md", "# x\n", "docs/decisions/0042-x.md: "),
         (orphans, "a/src/x.rs", "//! x\n", "a/src/x.rs: "),
     ];
@@ -108,6 +115,10 @@ fn what_is_tidy_passes_every_check() {
         ("a/src/lib.rs", "//! A.\nmod b;\n"),
         ("a/src/b.rs", "//! B.\n/// Four, because.\n#[must_use]\nconst DEPTH_MAX: usize = 4;\n"),
         ("x.md", "# One Two\n[b](a/src/b.rs) [1](#one-two) [y](docs/decisions/0001-y.md)\n"),
+        (
+            "z.md",
+            "`src/` has `b.rs`, beside `a/src/lib.rs`; `web/node-1` and `x.rs --y` are no paths\n",
+        ),
         ("docs/decisions/0001-y.md", "# Y\n"),
     ];
     let file = |(path, text): (&str, &str)| File { path: path.into(), text: text.into() };
@@ -120,6 +131,7 @@ fn what_is_tidy_passes_every_check() {
         ignored_without_reason,
         machine_words,
         dead_links,
+        dead_paths,
         unlinked_decisions,
         orphans,
     ];
@@ -289,6 +301,39 @@ fn prose(text: &str) -> Vec<(usize, &str)> {
         }
     }
     lines
+}
+
+/// Sources and folders that a paper names in `code` and that are nowhere, whole or as a tail of a path.
+fn dead_paths(files: &[File]) -> Vec<String> {
+    let mut found = Vec::new();
+    for file in files.iter().filter(|f| kind(&f.path) == "md") {
+        for (at, line) in prose(&file.text) {
+            for named in line.split('`').skip(1).step_by(2).filter(|span| is_path(span)) {
+                if !files.iter().any(|f| stands_in(&f.path, named)) {
+                    let what = if named.ends_with('/') { "file in a folder" } else { "file" };
+                    found.push(format!("{}: no {what} {named}", place(file, at)));
+                }
+            }
+        }
+    }
+    found
+}
+
+/// Whether a span of code names a source file, or a folder with a `/` behind it.
+fn is_path(span: &str) -> bool {
+    let is_word = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-' | '.' | '/');
+    let is_source = matches!(kind(span), "rs" | "md" | "avsc") && !span.starts_with('.');
+    span.starts_with(char::is_alphanumeric)
+        && span.chars().all(is_word)
+        && (is_source || span.ends_with('/'))
+}
+
+/// Whether a file is this one, or lies in this folder, as far as the name goes back.
+fn stands_in(path: &str, named: &str) -> bool {
+    let from =
+        |rest: &str| if named.ends_with('/') { rest.starts_with(named) } else { rest == named };
+    let tails = path.match_indices('/').map(|(at, _)| &path[at + 1..]);
+    std::iter::once(path).chain(tails).any(from)
 }
 
 /// Decision records that no other paper links to.

@@ -6,7 +6,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use setpoint_schemas::{PodSpec, Resources};
+use setpoint_schemas::{
+    PodAffinityTerm, PodSpec, PreferredSchedulingTerm, Resources, WeightedPodAffinityTerm,
+};
 
 use crate::CompileError;
 use crate::demand::NodeDemand;
@@ -80,28 +82,13 @@ impl PodShape {
         let near = affinity.pod_affinity.unwrap_or_default();
         let away = affinity.pod_anti_affinity.unwrap_or_default();
         let node = affinity.node_affinity.unwrap_or_default();
-        let term = |t: &_, path: &_| PodTerm::compile(t, namespace, labels, path);
-        let terms = |list: &[_], path: &_| -> Result<Vec<PodTerm>, CompileError> {
-            list.iter().map(|t| term(t, path)).collect()
-        };
-        let near_required = terms(&near.required, "spec.affinity.podAffinity")?;
-        let anti_affinity = terms(&away.required, "spec.affinity.podAntiAffinity")?;
-        let mut pod_preferences = Vec::new();
-        for (sign, list, path) in [
-            (1, &near.preferred, "spec.affinity.podAffinity"),
-            (-1, &away.preferred, "spec.affinity.podAntiAffinity"),
-        ] {
-            for preferred in list {
-                let weight = sign * weight(preferred.weight, path)?;
-                pod_preferences.push((weight, term(&preferred.pod_affinity_term, path)?));
-            }
-        }
-        let mut node_preferences = Vec::new();
-        for preferred in &node.preferred {
-            let path = "spec.affinity.nodeAffinity";
-            let term = NodeTerm::compile(&preferred.preference, path)?;
-            node_preferences.push((weight(preferred.weight, path)?, term));
-        }
+        let near_terms = PodTerms { namespace, labels, path: "spec.affinity.podAffinity" };
+        let away_terms = PodTerms { path: "spec.affinity.podAntiAffinity", ..near_terms };
+        let near_required = near_terms.required(&near.required)?;
+        let anti_affinity = away_terms.required(&away.required)?;
+        let mut pod_preferences = near_terms.preferred(&near.preferred, 1)?;
+        pod_preferences.extend(away_terms.preferred(&away.preferred, -1)?);
+        let node_preferences = node_preferences(&node.preferred)?;
         let (spread_hard, spread_soft) = spread::compile(namespace, labels, spec)?;
         let held = held(&near_required, &anti_affinity, &pod_preferences);
         Ok(Arc::new(PodShape {
@@ -179,6 +166,48 @@ fn requests(spec: &PodSpec) -> Result<Resources, CompileError> {
         }
     }
     Ok(spec.requests())
+}
+
+/// Compiles the terms of one field about other pods.
+#[derive(Clone, Copy)]
+struct PodTerms<'a> {
+    namespace: &'a str,
+    labels: &'a BTreeMap<String, String>,
+    path: &'a str,
+}
+
+impl PodTerms<'_> {
+    fn required(&self, terms: &[PodAffinityTerm]) -> Result<Vec<PodTerm>, CompileError> {
+        terms.iter().map(|term| self.compile(term)).collect()
+    }
+
+    /// With their weights, below 0 by this sign for what is to be avoided.
+    fn preferred(
+        &self,
+        terms: &[WeightedPodAffinityTerm],
+        sign: i64,
+    ) -> Result<Vec<(i64, PodTerm)>, CompileError> {
+        let weighted = |preferred: &WeightedPodAffinityTerm| {
+            let weight = sign * weight(preferred.weight, self.path)?;
+            Ok((weight, self.compile(&preferred.pod_affinity_term)?))
+        };
+        terms.iter().map(weighted).collect()
+    }
+
+    fn compile(&self, term: &PodAffinityTerm) -> Result<PodTerm, CompileError> {
+        PodTerm::compile(term, self.namespace, self.labels, self.path)
+    }
+}
+
+fn node_preferences(
+    preferred: &[PreferredSchedulingTerm],
+) -> Result<Vec<(i64, NodeTerm)>, CompileError> {
+    let path = "spec.affinity.nodeAffinity";
+    let weighted = |preferred: &PreferredSchedulingTerm| {
+        let term = NodeTerm::compile(&preferred.preference, path)?;
+        Ok((weight(preferred.weight, path)?, term))
+    };
+    preferred.iter().map(weighted).collect()
 }
 
 fn load(requests: &Resources) -> Load {

@@ -49,46 +49,15 @@ pub enum Progress {
 /// the revision. Ours beside them: `ReplicaFailure` when a pod has no place.
 #[must_use]
 pub fn deployment(counts: &WorkloadCounts, before: &Value, now: &str) -> Value {
-    let condition = |kind, (status, reason): (&str, &str), message: String| {
-        let old = before["conditions"].as_array().into_iter().flatten().find(|c| c["type"] == kind);
-        let old = old.filter(|old| old["status"] == status);
-        let same = old.filter(|old| old["reason"] == reason && old["message"] == *message);
-        let time = |old: Option<&Value>, field: &str| old.map_or(json!(now), |o| o[field].clone());
-        json!({
-            "type": kind, "status": status, "reason": reason, "message": message,
-            "lastTransitionTime": time(old, "lastTransitionTime"),
-            "lastUpdateTime": time(same, "lastUpdateTime"),
-        })
-    };
-    let is_available = counts.available >= counts.desired - counts.unavailable_max;
-    let available = match is_available {
-        true => ("True", "MinimumReplicasAvailable", "Deployment has minimum availability."),
-        false => (
-            "False",
-            "MinimumReplicasUnavailable",
-            "Deployment does not have minimum availability.",
-        ),
-    };
-    let (status, reason, words) = match counts.progress {
-        Progress::Proceeds => ("True", "ReplicaSetUpdated", "is progressing."),
-        Progress::Complete => ("True", "NewReplicaSetAvailable", "has successfully progressed."),
-        Progress::Stuck => ("False", "ProgressDeadlineExceeded", "has timed out progressing."),
-        Progress::Paused => ("Unknown", "DeploymentPaused", "is paused"),
-    };
-    let message = match counts.progress {
-        Progress::Paused => "Deployment is paused".to_owned(),
-        _ => format!("Deployment {:?} {words}", counts.name),
-    };
-    let mut progressing = condition("Progressing", (status, reason), message);
+    let dated = |said: Said| condition(said, before, now);
+    let mut progressing = dated(progress(counts));
     if counts.progress == Progress::Proceeds && !counts.progressed.is_empty() {
         progressing["lastUpdateTime"] = json!(counts.progressed);
     }
-    let (status, reason, message) = available;
-    let mut conditions =
-        vec![condition("Available", (status, reason), message.to_owned()), progressing];
+    let mut conditions = vec![dated(availability(counts)), progressing];
     if !counts.waiting.is_empty() {
-        let failure = ("True", "FailedScheduling");
-        conditions.push(condition("ReplicaFailure", failure, counts.waiting.clone()));
+        let message = counts.waiting.clone();
+        conditions.push(dated(("ReplicaFailure", "True", "FailedScheduling", message)));
     }
     json!({
         "observedGeneration": counts.generation,
@@ -125,6 +94,57 @@ pub fn daemon_set(counts: &WorkloadCounts) -> Value {
         "numberAvailable": counts.available,
         "numberUnavailable": (counts.desired - counts.available).max(0),
         "numberMisscheduled": (counts.live - counts.desired).max(0),
+    })
+}
+
+/// A condition before it has times: its type, status, reason and message.
+type Said = (&'static str, &'static str, &'static str, String);
+
+fn availability(counts: &WorkloadCounts) -> Said {
+    let (status, reason, message) =
+        match counts.available >= counts.desired - counts.unavailable_max {
+            true => ("True", "MinimumReplicasAvailable", "Deployment has minimum availability."),
+            false => (
+                "False",
+                "MinimumReplicasUnavailable",
+                "Deployment does not have minimum availability.",
+            ),
+        };
+    ("Available", status, reason, message.to_owned())
+}
+
+fn progress(counts: &WorkloadCounts) -> Said {
+    let name = &counts.name;
+    let (status, reason, message) = match counts.progress {
+        Progress::Proceeds => {
+            ("True", "ReplicaSetUpdated", format!("Deployment {name:?} is progressing."))
+        }
+        Progress::Complete => (
+            "True",
+            "NewReplicaSetAvailable",
+            format!("Deployment {name:?} has successfully progressed."),
+        ),
+        Progress::Stuck => (
+            "False",
+            "ProgressDeadlineExceeded",
+            format!("Deployment {name:?} has timed out progressing."),
+        ),
+        Progress::Paused => ("Unknown", "DeploymentPaused", "Deployment is paused".to_owned()),
+    };
+    ("Progressing", status, reason, message)
+}
+
+/// A condition with the times of the one before it: of the transition while the status stays, of the
+/// update while all of it does.
+fn condition((kind, status, reason, message): Said, before: &Value, now: &str) -> Value {
+    let old = before["conditions"].as_array().into_iter().flatten().find(|c| c["type"] == kind);
+    let old = old.filter(|old| old["status"] == status);
+    let same = old.filter(|old| old["reason"] == reason && old["message"] == *message);
+    let time = |old: Option<&Value>, field: &str| old.map_or(json!(now), |o| o[field].clone());
+    json!({
+        "type": kind, "status": status, "reason": reason, "message": message,
+        "lastTransitionTime": time(old, "lastTransitionTime"),
+        "lastUpdateTime": time(same, "lastUpdateTime"),
     })
 }
 

@@ -12,6 +12,7 @@ mod namespaces;
 mod nodes;
 mod orphans;
 mod planning;
+mod daemons;
 mod placing;
 mod pods;
 mod watched;

@@ -1,6 +1,6 @@
 //! From steps to placements: paced, in order of priority, each with what else was looked at.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use setpoint_placement::{NodeId, Placing, PodId};
@@ -166,6 +166,7 @@ impl<V: Views> Turn<'_, V> {
         considered.iter().take(ALTERNATIVES_MAX).map(of).collect()
     }
 
+    /// One that has a node: reserved there, entered, told.
     fn placed(&mut self, start: &Start, template: &Template, node: NodeId, new: NewPod) {
         let Some(info) = self.fleet.node(node) else { return };
         let node_name = info.name.clone();
@@ -203,14 +204,7 @@ impl<V: Views> Turn<'_, V> {
             fact: None,
             is_seen: false,
         };
-        let named = (start.key.namespace.clone(), Arc::from(new.name.as_str()));
-        self.state.pod_names.insert(named, new.uid.clone());
-        self.state.pods.insert(new.uid.clone(), id);
-        self.state.add_pod(id, pod);
-        self.refact(id);
-        self.state.touch(Table::Pods, &new.uid);
-        self.state.touch(Table::Workloads, &start.key);
-        self.node_changed_allocation(node.0);
+        self.enter(id, pod, start);
         let about = About {
             pod: new.uid.to_string(),
             resource: start.key.to_string(),
@@ -225,60 +219,17 @@ impl<V: Views> Turn<'_, V> {
         self.state.meta.retry.joined |= !self.state.waiting.is_empty();
     }
 
-    /// A DaemonSet: one pod on every node that it may run on.
-    pub(crate) fn plan_daemon(&mut self, id: u32, starts: &mut Vec<Start>) {
-        let Some(workload) = self.state.workload.get(&id) else { return };
-        let (key, current, deleted) =
-            (workload.key.clone(), workload.memo.current, workload.deleted);
-        let causes = workload.memo.causes.clone();
-        let mut held: std::collections::BTreeMap<u32, Vec<(PodUid, u32)>> = Default::default();
-        let mut unavailable = 0;
-        let mut outdated = Vec::new();
-        for number in &workload.pods {
-            let Some(pod) = self.state.pod.get(number) else { continue };
-            if pod.row.standing == Standing::Stopping {
-                unavailable += 1;
-                continue;
-            }
-            unavailable += i64::from(pod.row.standing != Standing::Available);
-            held.entry(pod.node).or_default().push((pod.row.uid.clone(), *number));
-            if pod.row.revision != current {
-                outdated.push((pod.row.uid.clone(), *number));
-            }
-        }
-        if deleted {
-            let mut all: Vec<(PodUid, u32)> = held.into_values().flatten().collect();
-            all.sort();
-            for (_, pod) in all {
-                self.withdraw(pod, "daemon", "its workload was deleted".to_owned(), causes.clone());
-            }
-            self.waits_no_more(id);
-            return;
-        }
-        let priority = workload.current_template().map_or(0, |t| t.priority);
-        let free: BTreeSet<NodeName> = self
-            .fleet
-            .nodes()
-            .filter(|(node, info)| info.ready && !held.contains_key(&node.0))
-            .map(|(_, info)| info.name.clone())
-            .collect();
-        let waiting = workload.memo.waiting_here.keys();
-        let left: Vec<NodeName> = waiting.filter(|n| !free.contains(*n)).cloned().collect();
-        left.iter().for_each(|node| self.wait_here(id, node, None));
-        for node in free {
-            starts.push(Start {
-                priority,
-                key: key.clone(),
-                workload: id,
-                count: 1,
-                node: Some(node),
-            });
-        }
-        // A rolling update of a DaemonSet: the next one goes when all others are available.
-        outdated.sort();
-        if let (0, Some((_, pod))) = (unavailable, outdated.first()) {
-            self.withdraw(*pod, "daemon", "replaced by the current revision".to_owned(), causes);
-        }
+    /// A new pod is known by uid and name, and counts in the views and on its node.
+    fn enter(&mut self, id: u32, pod: Pod, start: &Start) {
+        let (uid, node) = (pod.row.uid.clone(), pod.node);
+        let named = (start.key.namespace.clone(), Arc::from(pod.row.name.as_str()));
+        self.state.pod_names.insert(named, uid.clone());
+        self.state.pods.insert(uid.clone(), id);
+        self.state.add_pod(id, pod);
+        self.refact(id);
+        self.state.touch(Table::Pods, &uid);
+        self.state.touch(Table::Workloads, &start.key);
+        self.node_changed_allocation(node);
     }
 }
 

@@ -38,36 +38,17 @@ impl<V: Views> Turn<'_, V> {
     /// A workload's resource is new or changed.
     pub(crate) fn workload_put(&mut self, resource: &Resource, compiled: Compiled, cause: &Cause) {
         let key = resource.key();
-        let id = self.state.workloads.get(&key).copied().unwrap_or_else(|| {
-            let id = self.state.intern();
-            let workload = Workload::new(key.clone(), compiled.kind, &resource.uid);
-            self.state.workloads.insert(key.clone(), id);
-            self.state.workload.insert(id, workload);
-            id
-        });
+        let known = self.state.workloads.get(&key).copied();
+        let id = known.unwrap_or_else(|| self.new_workload(&key, compiled.kind, &resource.uid));
         // Deleted and made again: its pods have other uids from now on.
         if self.state.workload.get(&id).is_some_and(|workload| workload.uid != resource.uid) {
             self.waits_no_more(id);
         }
         let now = self.now;
         let Some(workload) = self.state.workload.get_mut(&id) else { return };
-        let Compiled { spec, json, annotations, template, .. } = compiled;
+        let is_new_wait = compiled.spec.min_ready_seconds != workload.spec.min_ready_seconds;
         workload.uid = resource.uid.clone();
-        workload.deleted = false;
-        workload.annotations = annotations;
-        let is_new_wait = spec.min_ready_seconds != workload.spec.min_ready_seconds;
-        let rolled = workload.adopt(&spec, &json, template);
-        let resumed = workload.spec.paused && !spec.paused;
-        workload.spec = spec;
-        if rolled || resumed {
-            workload.memo.progress_ms = now;
-        }
-        if rolled {
-            workload.memo.progress = Seen::default();
-            (workload.memo.stuck, workload.memo.complete) = (false, false);
-            workload.memo.batches = Batches::default();
-            (workload.memo.ended_in_row, workload.memo.not_before_ms) = (0, 0);
-        }
+        let rolled = workload.take_on(compiled, now);
         let revision = workload.memo.history.last().map_or(0, |r| r.number);
         let history = workload.memo.history.clone();
         self.out.served.push(crate::Served::Revisions(key.clone(), history));
@@ -89,6 +70,13 @@ impl<V: Views> Turn<'_, V> {
                 about,
             );
         }
+    }
+
+    fn new_workload(&mut self, key: &ResourceKey, kind: WorkloadKind, uid: &str) -> u32 {
+        let id = self.state.intern();
+        self.state.workloads.insert(key.clone(), id);
+        self.state.workload.insert(id, Workload::new(key.clone(), kind, uid));
+        id
     }
 
     /// The resource with the history that its workload has once this template is the current one:
@@ -202,6 +190,27 @@ fn history_text(mut history: Vec<Revision>) -> String {
 }
 
 impl Workload {
+    /// Becomes what was compiled; says whether a new revision begins by it. Its update has all of its
+    /// time then, and so has one that is not paused any more.
+    fn take_on(&mut self, compiled: Compiled, now_ms: i64) -> bool {
+        let Compiled { spec, json, annotations, template, .. } = compiled;
+        self.deleted = false;
+        self.annotations = annotations;
+        let rolled = self.adopt(&spec, &json, template);
+        let resumed = self.spec.paused && !spec.paused;
+        self.spec = spec;
+        if rolled || resumed {
+            self.memo.progress_ms = now_ms;
+        }
+        if rolled {
+            self.memo.progress = Seen::default();
+            (self.memo.stuck, self.memo.complete) = (false, false);
+            self.memo.batches = Batches::default();
+            (self.memo.ended_in_row, self.memo.not_before_ms) = (0, 0);
+        }
+        rolled
+    }
+
     /// Takes on the template as the current revision; says whether that is another than before. A
     /// template that still has pods keeps its number.
     fn adopt(&mut self, spec: &WorkloadSpec, json: &Value, template: Template) -> bool {

@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::SharedLog;
 use super::metrics::Metrics;
-use super::questions::Questions;
+use super::ports::questions::Questions;
 
 /// A third of Prometheus' usual scrape interval. Counting a million pods takes some hundredths of a
 /// second.

@@ -4,41 +4,36 @@
 
 mod open;
 mod wire;
-mod stray;
-mod stall;
-mod ends;
-mod origin;
-mod rebuilding;
-mod recovery;
-mod recorded;
-mod cutting;
-mod leader;
-mod committer;
-mod checkpoints;
-mod burying;
-mod queue;
-mod feed;
-mod waiters;
-mod questions;
 mod cleaning;
 mod ground;
+mod thread;
+mod reading;
+mod follow;
+mod lead;
+mod checkpoints;
 mod ports;
-mod reader;
-mod letters;
-mod gate;
 mod metrics;
-mod actions;
 mod gauges;
 
 use std::sync::Arc;
 
 use anyhow::Context as _;
 use setpoint_api::{ApiState, Parts, ReadModel, Sealer, ServeOptions, TlsFiles};
+use setpoint_ingest::entry::Writer;
 use setpoint_ingest::{AppenderKind, Log, Together};
 use setpoint_settings::Settings;
 use tokio_util::sync::CancellationToken;
 use tracing::info;
 
+use self::metrics::Metrics;
+use self::ports::feed::Audience;
+use self::ports::gate::ManifestGate;
+use self::ports::inbox::Inbox;
+use self::ports::questions::Questions;
+use self::ports::reader::{Reader, Revisions};
+use self::ports::waiters::Waiters;
+use self::thread::EngineThread;
+use self::wire::Wire;
 use crate::roles::{files, signals};
 
 /// Runs until it is told to stop.
@@ -60,82 +55,99 @@ pub fn run(settings: Settings) -> anyhow::Result<()> {
 /// Whatever keeps it from running.
 pub(crate) async fn serve(settings: Settings, closing: CancellationToken) -> anyhow::Result<()> {
     let data = &settings.data_dir;
-    for folder in [data.clone(), data.join(open::LOG), data.join(leader::CHECKPOINT)] {
+    for folder in [data.clone(), data.join(open::LOG), data.join(thread::CHECKPOINT)] {
         super::data_folder(&folder)
             .with_context(|| format!("failed to make {}", folder.display()))?;
     }
-    let wire = wire::open(&settings.log.schema_registry)?;
-    let log = open::log(&settings, &closing)?;
-    log.ensure_topics().context("failed to make the topics")?;
-    let shared = log.appender(AppenderKind::Shared).context("failed to open an appender")?;
-
-    let model = Arc::new(ReadModel::new());
-    let waiters = Arc::new(waiters::Waiters::default());
-    let metrics = Arc::new(metrics::Metrics::new()?);
-    let writer = open::writer(&settings, &wire.codec);
-    let questions = Arc::new(questions::Questions::default());
-    let inbox = ports::Inbox {
-        together: Together::by(shared).context("failed to start the appender")?,
-        writer: writer.clone(),
-        waiters: waiters.clone(),
-        questions: questions.clone(),
-        metrics: metrics.clone(),
-    };
-    let inbox = Arc::new(inbox);
-    let revisions = Arc::new(reader::Revisions::default());
-    let reader = Arc::new(reader::Reader {
-        log: log.clone(),
-        codec: wire.codec.clone(),
-        model: model.clone(),
-        revisions: revisions.clone(),
-        questions: questions.clone(),
-        inbox: inbox.clone(),
-    });
-    let parts = Parts {
-        fleet: settings.fleet.clone(),
-        model: model.clone(),
-        requests: inbox.clone(),
-        observations: inbox.clone(),
-        gate: Arc::new(gate::ManifestGate),
-        explain: reader.clone(),
-        log: reader,
-        sealer: Sealer::new(&open::sealing_key(&settings)?),
-        registry: metrics.registry.clone(),
-        version: env!("CARGO_PKG_VERSION").to_owned(),
-    };
+    let shared = Shared::open(&settings, &closing)?;
+    let state = shared.api(&settings)?;
     let options = serve_options(&settings)?;
-    let (address, server) =
-        setpoint_api::serve(options, ApiState::new(parts), closing.clone()).await?;
+    let (address, server) = setpoint_api::serve(options, state, closing.clone()).await?;
     info!(%address, fleet = %settings.fleet, "the API listens");
-
-    let looking = tokio::spawn(ground::keep_looking(log.clone(), closing.clone()));
-    let gauges = gauges::keep_current(
-        log.clone(),
-        model.clone(),
-        questions.clone(),
-        metrics.clone(),
-        closing.clone(),
-    );
-    tokio::spawn(gauges);
-    let audience = feed::Audience { model, revisions, metrics: metrics.clone() };
-    let closing_engine = closing.clone();
-    let leader = leader::Leader {
-        settings,
-        log,
-        audience,
-        waiters,
-        questions,
-        metrics,
-        wire,
-        writer,
-        closing: closing_engine,
-    };
-    let engine = std::thread::Builder::new().name("engine".into()).spawn(move || leader.run())?;
+    let looking = tokio::spawn(ground::keep_looking(shared.log.clone(), closing.clone()));
+    tokio::spawn(shared.gauges(closing.clone()));
+    let thread = shared.thread(settings, closing.clone());
+    let engine = std::thread::Builder::new().name("engine".into()).spawn(move || thread.run())?;
     let ended = tokio::task::spawn_blocking(move || engine.join()).await?;
     closing.cancel();
     server.await?;
     let ended = ended.map_err(|_| anyhow::anyhow!("the engine thread panicked"))?;
     looking.await?.and(ended)
+}
+
+/// What the API and the engine's thread share.
+struct Shared {
+    log: SharedLog,
+    wire: Wire,
+    writer: Writer,
+    model: Arc<ReadModel>,
+    revisions: Arc<Revisions>,
+    waiters: Arc<Waiters>,
+    questions: Arc<Questions>,
+    metrics: Arc<Metrics>,
+}
+
+impl Shared {
+    /// Opens the log and asks the schema registry; everything else begins empty.
+    fn open(settings: &Settings, closing: &CancellationToken) -> anyhow::Result<Self> {
+        let wire = wire::open(&settings.log.schema_registry)?;
+        let log = open::log(settings, closing)?;
+        log.ensure_topics().context("failed to make the topics")?;
+        Ok(Shared {
+            log,
+            writer: open::writer(settings, &wire.codec),
+            wire,
+            model: Arc::new(ReadModel::new()),
+            revisions: Arc::default(),
+            waiters: Arc::default(),
+            questions: Arc::default(),
+            metrics: Arc::new(Metrics::new()?),
+        })
+    }
+
+    /// The API's ports, filled.
+    fn api(&self, settings: &Settings) -> anyhow::Result<ApiState> {
+        let appender =
+            self.log.appender(AppenderKind::Shared).context("failed to open an appender")?;
+        let inbox = Arc::new(Inbox {
+            together: Together::by(appender).context("failed to start the appender")?,
+            writer: self.writer.clone(),
+            waiters: self.waiters.clone(),
+            questions: self.questions.clone(),
+            metrics: self.metrics.clone(),
+        });
+        let reader = Arc::new(Reader {
+            log: self.log.clone(),
+            codec: self.wire.codec.clone(),
+            model: self.model.clone(),
+            revisions: self.revisions.clone(),
+            questions: self.questions.clone(),
+            inbox: inbox.clone(),
+        });
+        Ok(ApiState::new(Parts {
+            fleet: settings.fleet.clone(),
+            model: self.model.clone(),
+            requests: inbox.clone(),
+            observations: inbox,
+            gate: Arc::new(ManifestGate),
+            explain: reader.clone(),
+            log: reader,
+            sealer: Sealer::new(&open::sealing_key(settings)?),
+            registry: self.metrics.registry.clone(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+        }))
+    }
+
+    fn gauges(&self, closing: CancellationToken) -> impl Future<Output = ()> + use<> {
+        let (log, model) = (self.log.clone(), self.model.clone());
+        gauges::keep_current(log, model, self.questions.clone(), self.metrics.clone(), closing)
+    }
+
+    fn thread(self, settings: Settings, closing: CancellationToken) -> EngineThread {
+        let Shared { log, wire, writer, model, revisions, waiters, questions, metrics } = self;
+        let audience = Audience { model, revisions, metrics: metrics.clone() };
+        EngineThread { settings, log, audience, waiters, questions, metrics, wire, writer, closing }
+    }
 }
 
 fn serve_options(settings: &Settings) -> anyhow::Result<ServeOptions> {

@@ -13,39 +13,39 @@ const EPOCHS_QUEUED_MAX: usize = 64;
 const BYTES_QUEUED_MAX: usize = 2 * READ_BYTES_MAX;
 
 /// One decided epoch.
-pub(super) struct Commit {
-    pub(super) record: EpochRecord,
-    pub(super) outcome: Outcome,
-    pub(super) dead_letters: Vec<Entry>,
+pub(crate) struct Commit {
+    pub(crate) record: EpochRecord,
+    pub(crate) outcome: Outcome,
+    pub(crate) dead_letters: Vec<Entry>,
     /// Who is to be buried once this is committed.
-    pub(super) remains: Vec<Remains>,
+    pub(crate) remains: Vec<Remains>,
     /// The input cut and the checkpoint's rows, when it is time for one.
-    pub(super) rows: Option<(Cut, Vec<CheckpointRow>)>,
+    pub(crate) rows: Option<(Cut, Vec<CheckpointRow>)>,
 }
 
 impl Commit {
     /// The bytes of its dead letters, which alone may be many.
-    pub(super) fn bytes(&self) -> usize {
+    pub(crate) fn bytes(&self) -> usize {
         let bytes = |letter: &Entry| letter.key.len() + letter.value.as_ref().map_or(0, Vec::len);
         self.dead_letters.iter().map(bytes).sum()
     }
 }
 
 /// The engine's end.
-pub(super) struct Sender {
+pub(crate) struct Sender {
     send: SyncSender<Commit>,
     held: Arc<Held>,
 }
 
 /// The committer's end.
-pub(super) struct Receiver {
+pub(crate) struct Receiver {
     receive: mpsc::Receiver<Commit>,
     held: Arc<Held>,
 }
 
 /// Nobody commits any more.
 #[derive(Debug)]
-pub(super) struct Gone;
+pub(crate) struct Gone;
 
 #[derive(Default)]
 struct Held {
@@ -60,7 +60,7 @@ struct State {
 }
 
 /// A queue without epochs.
-pub(super) fn queue() -> (Sender, Receiver) {
+pub(crate) fn queue() -> (Sender, Receiver) {
     let (send, receive) = mpsc::sync_channel(EPOCHS_QUEUED_MAX);
     let held = Arc::new(Held::default());
     (Sender { send, held: held.clone() }, Receiver { receive, held })
@@ -68,7 +68,7 @@ pub(super) fn queue() -> (Sender, Receiver) {
 
 impl Sender {
     /// Hands an epoch over, when there is room.
-    pub(super) fn send(&self, commit: Commit) -> Result<(), Gone> {
+    pub(crate) fn send(&self, commit: Commit) -> Result<(), Gone> {
         let mut state = self.held.lock();
         while state.bytes > BYTES_QUEUED_MAX && !state.gone {
             state = self.held.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
@@ -81,17 +81,17 @@ impl Sender {
 
 impl Receiver {
     /// Waits for the next epoch.
-    pub(super) fn recv(&self) -> Result<Commit, RecvError> {
+    pub(crate) fn recv(&self) -> Result<Commit, RecvError> {
         self.receive.recv()
     }
 
     /// The next epoch, if one waits.
-    pub(super) fn try_recv(&self) -> Result<Commit, TryRecvError> {
+    pub(crate) fn try_recv(&self) -> Result<Commit, TryRecvError> {
         self.receive.try_recv()
     }
 
     /// Epochs of so many bytes are held no longer.
-    pub(super) fn committed(&self, bytes: usize) {
+    pub(crate) fn committed(&self, bytes: usize) {
         let mut state = self.held.lock();
         state.bytes = state.bytes.saturating_sub(bytes);
         self.held.changed.notify_all();

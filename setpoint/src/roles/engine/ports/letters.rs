@@ -21,7 +21,7 @@ const TEXT_CHARS_MAX: usize = 2_000;
 
 impl Reader {
     /// The latest letters, newest first; fewer where their bytes are many.
-    pub(super) fn letters(&self, limit: usize) -> Result<Value, PortError> {
+    pub(crate) fn letters(&self, limit: usize) -> Result<Value, PortError> {
         let (mut letters, mut bytes) = (Vec::new(), 0);
         self.each_letter(limit.min(PAGE_RECORDS_MAX), |letter| {
             bytes += letter.value.len();
@@ -34,7 +34,7 @@ impl Reader {
     }
 
     /// Appends the record of a letter again, when it can be read.
-    pub(super) async fn replayed(&self, source: Position) -> Result<Value, PortError> {
+    pub(crate) async fn replayed(&self, source: Position) -> Result<Value, PortError> {
         let letter = self.letter_of(source)?.ok_or_else(|| {
             PortError::NotFound(format!("there is no dead letter of the record {source}"))
         })?;

@@ -15,11 +15,11 @@ use tokio_util::sync::CancellationToken;
 use tracing::{error, info};
 
 use super::burying::Undertaker;
-use super::checkpoints::Checkpoints;
-use super::feed::{self, Audience};
-use super::metrics::Metrics;
 use super::queue::{Commit, Receiver};
-use super::waiters::Waiters;
+use crate::roles::engine::checkpoints::Checkpoints;
+use crate::roles::engine::metrics::Metrics;
+use crate::roles::engine::ports::feed::{self, Audience};
+use crate::roles::engine::ports::waiters::Waiters;
 
 /// Epochs of one append: enough to follow the engine, few enough to answer the first soon.
 const EPOCHS_TOGETHER_MAX: usize = 64;
@@ -28,22 +28,22 @@ const EPOCHS_TOGETHER_MAX: usize = 64;
 const FULL_PAUSE: Duration = Duration::from_secs(1);
 
 /// Commits what the engine decides, in order.
-pub(super) struct Committer {
-    pub(super) appender: Box<dyn Appender>,
-    pub(super) checkpoints: Checkpoints,
-    pub(super) writer: Writer,
-    pub(super) audience: Audience,
-    pub(super) undertaker: Undertaker,
-    pub(super) waiters: Arc<Waiters>,
-    pub(super) metrics: Arc<Metrics>,
+pub(crate) struct Committer {
+    pub(crate) appender: Box<dyn Appender>,
+    pub(crate) checkpoints: Checkpoints,
+    pub(crate) writer: Writer,
+    pub(crate) audience: Audience,
+    pub(crate) undertaker: Undertaker,
+    pub(crate) waiters: Arc<Waiters>,
+    pub(crate) metrics: Arc<Metrics>,
     /// Where the next epoch record stands, among others.
-    pub(super) cut: Cut,
-    pub(super) closing: CancellationToken,
+    pub(crate) cut: Cut,
+    pub(crate) closing: CancellationToken,
 }
 
 impl Committer {
     /// Commits until the engine hangs up.
-    pub(super) fn run(mut self, receive: Receiver) -> anyhow::Result<()> {
+    pub(crate) fn run(mut self, receive: Receiver) -> anyhow::Result<()> {
         while let Ok(first) = receive.recv() {
             let mut commits = vec![first];
             while commits.len() < EPOCHS_TOGETHER_MAX {

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use anyhow::Context as _;
 use setpoint_dataflow::{PlacementChange, Recorded};
@@ -18,19 +18,16 @@ use setpoint_schemas::{
 
 use super::ends::{OPEN_PATIENCE, Trimmed};
 use super::stray;
+use crate::roles::engine::reading::{POLL_RECORDS_MAX, POLL_WAIT};
 
 /// The topics that a leader writes beside its epochs.
 const OUTPUTS: [Topic; 3] = [Topic::Desired, Topic::Placements, Topic::Decisions];
-/// Records asked for at once.
-const POLL_RECORDS_MAX: usize = 4096;
-/// How long a poll of what must be there waits.
-const POLL_WAIT: Duration = Duration::from_millis(50);
 /// Records looked at around one offset for one that says its epoch: tombstones of earlier versions
 /// do not, and seldom stand so many in a row.
 const PROBE_RECORDS_MAX: usize = 64;
 
 /// Reads what was recorded, epoch after epoch.
-pub(super) struct Recordings {
+pub(crate) struct Recordings {
     codec: Codec,
     reader: Option<Box<dyn Reader>>,
     /// What was read and not asked for yet, by epoch.
@@ -43,14 +40,14 @@ pub(super) struct Recordings {
 }
 
 impl Recordings {
-    pub(super) fn new(codec: Codec) -> Self {
+    pub(crate) fn new(codec: Codec) -> Self {
         let (ahead, last, node_of) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
         Recordings { codec, reader: None, ahead, last, node_of, ends: (0, Cut::default()) }
     }
 
     /// What was recorded of this epoch. `known` is the latest epoch that the caller has read: its
     /// append was whole before it could be read.
-    pub(super) fn of(
+    pub(crate) fn of(
         &mut self,
         log: &dyn Log,
         record: &EpochRecord,

@@ -11,7 +11,7 @@ use setpoint_schemas::cloudevents::event_type;
 use tracing::warn;
 
 /// What a record is; `None` for a tombstone, and for what is no such record and never said so.
-pub(super) fn decoded<R: Record>(codec: &Codec, record: &LogRecord) -> anyhow::Result<Option<R>> {
+pub(crate) fn decoded<R: Record>(codec: &Codec, record: &LogRecord) -> anyhow::Result<Option<R>> {
     let Some(value) = &record.value else { return Ok(None) };
     match codec.decode(value) {
         Ok(decoded) => Ok(Some(decoded)),

@@ -14,25 +14,25 @@ use setpoint_schemas::{
 };
 use tokio::sync::oneshot;
 
-use super::metrics::Metrics;
 use super::questions::Questions;
 use super::waiters::{self, Waiters};
+use crate::roles::engine::metrics::Metrics;
 
 /// How long a caller waits for the leader: longer than a takeover, shorter than kubectl's patience.
 const VERDICT_MS_MAX: u64 = 25_000;
 
 /// Where requests and observations go.
-pub(super) struct Inbox {
-    pub(super) together: Together,
-    pub(super) writer: Writer,
-    pub(super) waiters: Arc<Waiters>,
-    pub(super) questions: Arc<Questions>,
-    pub(super) metrics: Arc<Metrics>,
+pub(crate) struct Inbox {
+    pub(crate) together: Together,
+    pub(crate) writer: Writer,
+    pub(crate) waiters: Arc<Waiters>,
+    pub(crate) questions: Arc<Questions>,
+    pub(crate) metrics: Arc<Metrics>,
 }
 
 impl Inbox {
     /// Appends, together with what others append just now, and waits until it is durable.
-    pub(super) async fn append(&self, entries: Vec<Entry>) -> Result<Vec<Position>, AppendFailure> {
+    pub(crate) async fn append(&self, entries: Vec<Entry>) -> Result<Vec<Position>, AppendFailure> {
         let (send, appended) = oneshot::channel();
         self.together.append(entries, Waiting(send));
         match appended.await {
@@ -72,7 +72,7 @@ impl Caller for Waiting {
 }
 
 /// Why nothing was appended.
-pub(super) enum AppendFailure {
+pub(crate) enum AppendFailure {
     TooLarge { bytes: usize, max: usize },
     Full(String),
     Unavailable(String),

@@ -17,12 +17,12 @@ use setpoint_store::{Checkpoint, StoreError};
 use tracing::{info, warn};
 
 use super::ends::{OPEN_PATIENCE, is_trimmed};
+use super::follower::{Follower, Parts};
 use super::rebuilding;
-use super::recovery::{Follower, Parts};
 
 /// An engine that has caught up with the log, and the checkpoint that it goes on writing. Each epoch
 /// that is stepped goes to `each`.
-pub(super) fn recover(
+pub(crate) fn recover(
     log: &dyn Log,
     path: &Path,
     parts: &Parts<'_>,

@@ -13,24 +13,24 @@ use crate::clock::Steady;
 /// acknowledged within a lease's renewal.
 const EPOCH_RECORDS_MAX: usize = 10_000;
 /// Without inputs an epoch is made this often, so that a standby sees that the leader lives.
-pub(super) const TICK: Duration = Duration::from_millis(1_000);
+pub(crate) const TICK: Duration = Duration::from_millis(1_000);
 
 /// How often questions are looked for while nothing comes: as long as nobody notices a wait.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 
 /// What the next epoch takes.
-pub(super) struct Batch {
-    pub(super) time_ms: i64,
-    pub(super) complete: bool,
-    pub(super) inputs: Vec<Sourced>,
-    pub(super) dead_letters: Vec<Entry>,
-    pub(super) cut: Vec<CutEntry>,
-    pub(super) refused: Vec<RefusedEntry>,
-    pub(super) records: usize,
+pub(crate) struct Batch {
+    pub(crate) time_ms: i64,
+    pub(crate) complete: bool,
+    pub(crate) inputs: Vec<Sourced>,
+    pub(crate) dead_letters: Vec<Entry>,
+    pub(crate) cut: Vec<CutEntry>,
+    pub(crate) refused: Vec<RefusedEntry>,
+    pub(crate) records: usize,
 }
 
 /// Cuts batches from a reader.
-pub(super) struct Cutter {
+pub(crate) struct Cutter {
     reader: Box<dyn Reader>,
     taken: Cut,
     decoder: Decoder,
@@ -39,7 +39,7 @@ pub(super) struct Cutter {
 }
 
 impl Cutter {
-    pub(super) fn new(
+    pub(crate) fn new(
         reader: Box<dyn Reader>,
         from: Cut,
         decoder: Decoder,
@@ -52,7 +52,7 @@ impl Cutter {
     /// The next batch. Waits for the first record until `due_ms` or a tick, and does `meanwhile`
     /// from time to time. When something is due the batch reads to the log's present end, so that
     /// backlog never looks like silence.
-    pub(super) fn next(
+    pub(crate) fn next(
         &mut self,
         log: &dyn Log,
         due_ms: Option<i64>,
@@ -133,7 +133,7 @@ impl Cutter {
     }
 
     /// How far each input partition was read, as an epoch's record says it.
-    pub(super) fn whole(&self) -> Vec<CutEntry> {
+    pub(crate) fn whole(&self) -> Vec<CutEntry> {
         let inputs = self.taken.iter().filter(|(topic, ..)| Topic::INPUTS.contains(topic));
         let entry = |(topic, partition, next): (Topic, i32, i64)| CutEntry {
             topic: topic.name().to_owned(),
@@ -144,7 +144,7 @@ impl Cutter {
     }
 
     /// How far this has read, all partitions.
-    pub(super) fn taken(&self) -> &Cut {
+    pub(crate) fn taken(&self) -> &Cut {
         &self.taken
     }
 }

@@ -5,13 +5,13 @@
 use setpoint_schemas::{ContainerObserved, ContainerState, PodObserved, PodPhase};
 
 /// An action, how it ended, and how often.
-pub(super) type Done = (&'static str, &'static str, u64);
+pub(crate) type Done = (&'static str, &'static str, u64);
 
 /// The words that say that a container waits and nothing has failed.
 const WAITS: &[&str] = &["", "ContainerCreating", "PodInitializing", "CrashLoopBackOff"];
 
 /// All pairs of action and outcome that there are.
-pub(super) const ALL: &[(&str, &str)] = &[
+pub(crate) const ALL: &[(&str, &str)] = &[
     ("start", "ok"),
     ("start", "failed"),
     ("restart", "ok"),
@@ -20,7 +20,7 @@ pub(super) const ALL: &[(&str, &str)] = &[
 ];
 
 /// What was done between two observations.
-pub(super) fn between(before: Option<&PodObserved>, now: &PodObserved) -> Vec<Done> {
+pub(crate) fn between(before: Option<&PodObserved>, now: &PodObserved) -> Vec<Done> {
     let mut done = Vec::new();
     let had_started = before.is_some_and(|before| has_started(before.phase));
     if has_started(now.phase) && !had_started {

@@ -15,23 +15,23 @@ const SILENT_MAX: Duration = Duration::from_secs(10);
 /// The engine is to end before it has caught up.
 #[derive(Debug, thiserror::Error)]
 #[error("the engine closes")]
-pub(super) struct Closing;
+pub(crate) struct Closing;
 
 /// Watches one wait.
-pub(super) struct Stall {
+pub(crate) struct Stall {
     closing: CancellationToken,
     heard: Instant,
     silent_max: Duration,
 }
 
 impl Stall {
-    pub(super) fn new(closing: &CancellationToken) -> Stall {
+    pub(crate) fn new(closing: &CancellationToken) -> Stall {
         Stall { closing: closing.clone(), heard: Instant::now(), silent_max: SILENT_MAX }
     }
 
     /// Looks at the wait after a poll, which brought something or not, until all before `wanted`
     /// is read.
-    pub(super) fn look(
+    pub(crate) fn look(
         &mut self,
         is_heard: bool,
         log: &dyn Log,

@@ -13,7 +13,7 @@ use setpoint_schemas::{
 };
 
 /// The gate of `ingest/manifest`.
-pub(super) struct ManifestGate;
+pub(crate) struct ManifestGate;
 
 impl Gate for ManifestGate {
     fn check(&self, object: &Value, ignored: Ignored<'_>) -> Result<Gated, Vec<String>> {
@@ -57,7 +57,7 @@ fn stored_ignored(stored: &Value) -> Vec<FieldPath> {
 }
 
 /// A record's value as JSON; what does not decode says so.
-pub(super) fn decoded(codec: &Codec, topic: Topic, bytes: &[u8]) -> Value {
+pub(crate) fn decoded(codec: &Codec, topic: Topic, bytes: &[u8]) -> Value {
     match topic {
         Topic::Requests => as_json::<Request>(codec, bytes),
         Topic::Nodes => as_json::<NodeRecord>(codec, bytes),

@@ -18,16 +18,16 @@ const BATCHES_QUEUED_MAX: usize = 256;
 const TOGETHER_MAX: usize = 1_024;
 /// Between two looks at all that remains, in engine time: long enough for a tombstone to be read
 /// back, short against a day, in which nothing is compacted.
-pub(super) const LOOK_MS: i64 = 60_000;
+pub(crate) const LOOK_MS: i64 = 60_000;
 
 /// Hands over who is to be buried, and waits for no one.
-pub(super) struct Undertaker {
+pub(crate) struct Undertaker {
     send: SyncSender<Vec<Remains>>,
 }
 
 impl Undertaker {
     /// One with an appender of its own: callers of the API do not wait for it.
-    pub(super) fn new(log: &dyn Log) -> anyhow::Result<Undertaker> {
+    pub(crate) fn new(log: &dyn Log) -> anyhow::Result<Undertaker> {
         let appender = log.appender(AppenderKind::Shared).context("failed to open an appender")?;
         let (send, receive) = mpsc::sync_channel(BATCHES_QUEUED_MAX);
         std::thread::Builder::new()
@@ -37,7 +37,7 @@ impl Undertaker {
     }
 
     /// Buries these, which a committed epoch says are gone.
-    pub(super) fn bury(&self, remains: Vec<Remains>) {
+    pub(crate) fn bury(&self, remains: Vec<Remains>) {
         if remains.is_empty() {
             return;
         }

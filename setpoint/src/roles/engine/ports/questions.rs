@@ -37,7 +37,7 @@ impl Question {
 
 /// Why there is no answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub(super) enum Unanswered {
+pub(crate) enum Unanswered {
     /// Too many wait already.
     #[error("too many questions wait for the engine; ask again")]
     Crowded,
@@ -48,11 +48,11 @@ pub(super) enum Unanswered {
 
 /// The questions that wait.
 #[derive(Default)]
-pub(super) struct Questions(Mutex<VecDeque<Question>>);
+pub(crate) struct Questions(Mutex<VecDeque<Question>>);
 
 impl Questions {
     /// How a workload stands; `None` when there is none of this key.
-    pub(super) async fn explain(
+    pub(crate) async fn explain(
         &self,
         key: ResourceKey,
     ) -> Result<Option<Explanation>, Unanswered> {
@@ -61,19 +61,19 @@ impl Questions {
     }
 
     /// What a request would do if it were decided now.
-    pub(super) async fn foresee(&self, request: Request) -> Result<Foreseen, Unanswered> {
+    pub(crate) async fn foresee(&self, request: Request) -> Result<Foreseen, Unanswered> {
         let (send, answer) = oneshot::channel();
         self.ask(Question::Foresee(Box::new(request), send), answer).await
     }
 
     /// How far each input partition has been taken into epochs.
-    pub(super) async fn taken(&self) -> Result<Cut, Unanswered> {
+    pub(crate) async fn taken(&self) -> Result<Cut, Unanswered> {
         let (send, answer) = oneshot::channel();
         self.ask(Question::Taken(send), answer).await
     }
 
     /// Answers all that wait. Whoever asked and left is passed over.
-    pub(super) fn answer<V: Views>(&self, engine: &Engine<V>, taken: &Cut) {
+    pub(crate) fn answer<V: Views>(&self, engine: &Engine<V>, taken: &Cut) {
         let waiting = std::mem::take(&mut *self.lock());
         for question in waiting.into_iter().filter(Question::is_waited_for) {
             match question {
@@ -85,7 +85,7 @@ impl Questions {
     }
 
     /// Nobody will answer any more: whoever waits is told so at once.
-    pub(super) fn dismiss(&self) {
+    pub(crate) fn dismiss(&self) {
         self.lock().clear();
     }
 

@@ -10,28 +10,28 @@ use tokio::sync::oneshot;
 
 /// Who waits, by request.
 #[derive(Debug, Default)]
-pub(super) struct Waiters(Mutex<HashMap<RequestId, oneshot::Sender<ports::Verdict>>>);
+pub(crate) struct Waiters(Mutex<HashMap<RequestId, oneshot::Sender<ports::Verdict>>>);
 
 impl Waiters {
     /// Waits for the verdict on this request from now on.
-    pub(super) fn wait(&self, id: &RequestId) -> oneshot::Receiver<ports::Verdict> {
+    pub(crate) fn wait(&self, id: &RequestId) -> oneshot::Receiver<ports::Verdict> {
         let (send, receive) = oneshot::channel();
         self.lock().insert(id.clone(), send);
         receive
     }
 
     /// Waits no longer.
-    pub(super) fn forget(&self, id: &RequestId) {
+    pub(crate) fn forget(&self, id: &RequestId) {
         self.lock().remove(id);
     }
 
     /// Whether anyone waits.
-    pub(super) fn are_any(&self) -> bool {
+    pub(crate) fn are_any(&self) -> bool {
         !self.lock().is_empty()
     }
 
     /// These verdicts are committed.
-    pub(super) fn decided(&self, epoch: i64, verdicts: &[Verdict]) {
+    pub(crate) fn decided(&self, epoch: i64, verdicts: &[Verdict]) {
         for verdict in verdicts {
             if let Some(waiter) = self.lock().remove(&verdict.request) {
                 // A caller who hung up does not need the answer.
@@ -48,7 +48,7 @@ impl Waiters {
 }
 
 /// A verdict of the engine as the API tells it.
-pub(super) fn answer(epoch: i64, verdict: &Verdict) -> ports::Verdict {
+pub(crate) fn answer(epoch: i64, verdict: &Verdict) -> ports::Verdict {
     let items: Vec<ports::ItemVerdict> = verdict
         .items
         .iter()

@@ -11,35 +11,35 @@ use setpoint_ingest::{LogError, LogRecord};
 use setpoint_schemas::avro::Codec;
 use setpoint_schemas::{Decision, GroupKind, PodUid, ResourceKey, Topic};
 
-use super::SharedLog;
-use super::ports::Inbox;
+use super::inbox::Inbox;
 use super::questions::Questions;
+use crate::roles::engine::SharedLog;
 
 /// Decisions of one explanation, the latest.
 const EXPLAINED_MAX: usize = 50;
 /// Records of one page of the log.
-pub(super) const PAGE_RECORDS_MAX: usize = 1_000;
+pub(crate) const PAGE_RECORDS_MAX: usize = 1_000;
 /// Kinds whose objects the engine can explain.
 const WORKLOADS: &[&str] =
     &["Deployment", "ReplicaSet", "ReplicationController", "DaemonSet", "Pod"];
 
 /// Answers from the model, the log and the engine's state.
-pub(super) struct Reader {
-    pub(super) log: SharedLog,
-    pub(super) codec: Codec,
-    pub(super) model: Arc<ReadModel>,
-    pub(super) revisions: Arc<Revisions>,
-    pub(super) questions: Arc<Questions>,
-    pub(super) inbox: Arc<Inbox>,
+pub(crate) struct Reader {
+    pub(crate) log: SharedLog,
+    pub(crate) codec: Codec,
+    pub(crate) model: Arc<ReadModel>,
+    pub(crate) revisions: Arc<Revisions>,
+    pub(crate) questions: Arc<Questions>,
+    pub(crate) inbox: Arc<Inbox>,
 }
 
 /// The histories of Deployments, as `rollout history` shows them.
 #[derive(Debug, Default)]
-pub(super) struct Revisions(Mutex<HashMap<ResourceKey, Value>>);
+pub(crate) struct Revisions(Mutex<HashMap<ResourceKey, Value>>);
 
 impl Revisions {
     /// A workload's history is this now.
-    pub(super) fn put(&self, key: &ResourceKey, history: &[setpoint_rules::revision::Revision]) {
+    pub(crate) fn put(&self, key: &ResourceKey, history: &[setpoint_rules::revision::Revision]) {
         let rows = history.iter().map(|r| {
             let template: Value = serde_json::from_str(&r.template).unwrap_or_default();
             json!({"revision": r.number, "hash": r.hash, "template": template})
@@ -137,14 +137,14 @@ impl Reader {
 }
 
 /// The topic of a name, with or without `setpoint.` before it.
-pub(super) fn topic_of(name: &str) -> Result<Topic, PortError> {
+pub(crate) fn topic_of(name: &str) -> Result<Topic, PortError> {
     Topic::of_name(name)
         .or_else(|| Topic::of_name(&format!("setpoint.{name}")))
         .ok_or_else(|| PortError::NotFound(format!("there is no topic {name:?}")))
 }
 
 /// A partition that is not there is the caller's mistake; all else is the log's.
-pub(super) fn unread(error: LogError) -> PortError {
+pub(crate) fn unread(error: LogError) -> PortError {
     match error {
         LogError::NoPartition { .. } => PortError::NotFound(error.to_string()),
         _ => PortError::Unavailable(error.to_string()),

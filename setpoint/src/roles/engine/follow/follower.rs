@@ -19,37 +19,34 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use super::ends::Trimmed;
-use super::metrics::Metrics;
 use super::recorded::Recordings;
 use super::stall::Stall;
 use super::stray;
-use super::wire::Wire;
+use crate::roles::engine::metrics::Metrics;
+use crate::roles::engine::reading::{POLL_RECORDS_MAX, POLL_WAIT};
+use crate::roles::engine::wire::Wire;
 
-/// Records asked for at once.
-const POLL_RECORDS_MAX: usize = 4096;
-/// How long a poll of what must be there waits.
-const POLL_WAIT: Duration = Duration::from_millis(50);
 /// Differences told in the log of one engine's life; the metric counts them all.
 const DIFFERENCES_TOLD_MAX: usize = 50;
 
 /// What an engine is made with.
-pub(super) struct Parts<'a> {
-    pub(super) policy: &'a Policy,
-    pub(super) metrics: &'a Arc<Metrics>,
-    pub(super) wire: &'a Wire,
+pub(crate) struct Parts<'a> {
+    pub(crate) policy: &'a Policy,
+    pub(crate) metrics: &'a Arc<Metrics>,
+    pub(crate) wire: &'a Wire,
     /// Whether it is to end: reading a long log back takes longer than anyone waits for that.
-    pub(super) closing: &'a CancellationToken,
+    pub(crate) closing: &'a CancellationToken,
 }
 
 /// An engine that follows the log: the leader before it leads, a standby all the time.
-pub(super) struct Follower {
-    pub(super) engine: Engine<Differential>,
+pub(crate) struct Follower {
+    pub(crate) engine: Engine<Differential>,
     /// The next offset of each input partition that no epoch has taken yet, and of the epochs.
-    pub(super) cut: Cut,
+    pub(crate) cut: Cut,
     /// The rules of the last epoch; ours when there was none.
-    pub(super) rules: String,
+    pub(crate) rules: String,
     /// When the last epoch came, or following began.
-    pub(super) heard: Instant,
+    pub(crate) heard: Instant,
     epochs: Box<dyn Reader>,
     inputs: Box<dyn Reader>,
     /// Records read ahead of the epochs that take them, by position.
@@ -69,7 +66,7 @@ pub(super) struct Follower {
 
 impl Follower {
     /// An engine that stands at a cut of the log, behind an epoch of these rules.
-    pub(super) fn at(
+    pub(crate) fn at(
         log: &dyn Log,
         engine: Engine<Differential>,
         cut: Cut,
@@ -104,14 +101,14 @@ impl Follower {
 
     /// Whether the first epoch of this engine as leader must say that its state did not come by
     /// exact replay under one version of the rules.
-    pub(super) fn is_to_mark(&self) -> bool {
+    pub(crate) fn is_to_mark(&self) -> bool {
         !self.engine.is_exact() || self.has_gaps || self.rules != RULES_VERSION
     }
 
     /// Steps every epoch up to the present end of the log, giving each outcome to `each`. With
     /// patience it is content with less when nothing came for so long: records of a transaction
     /// that a dead leader left open can be read by nobody until it is aborted.
-    pub(super) fn catch_up(
+    pub(crate) fn catch_up(
         &mut self,
         log: &dyn Log,
         patience: Option<Duration>,
@@ -131,7 +128,7 @@ impl Follower {
     }
 
     /// Steps the epochs that can be read now, waiting so long for the first.
-    pub(super) fn follow(
+    pub(crate) fn follow(
         &mut self,
         log: &dyn Log,
         wait: Duration,
@@ -157,7 +154,7 @@ impl Follower {
     }
 
     /// The engine and how far it took; the readers end, and fetch nothing ahead any more.
-    pub(super) fn into_parts(self) -> (Engine<Differential>, Cut) {
+    pub(crate) fn into_parts(self) -> (Engine<Differential>, Cut) {
         (self.engine, self.cut)
     }
 

@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use prometheus::core::Collector;
+use prometheus::process_collector::ProcessCollector;
 use prometheus::{
     Gauge, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge,
     IntGaugeVec, Opts, Registry,
@@ -12,7 +13,7 @@ use setpoint_dataflow::{Outcome, Overview};
 use setpoint_ingest::Entry;
 use setpoint_schemas::{Action, Cut, PodObserved, Topic};
 
-use super::actions;
+mod actions;
 
 /// From ten microseconds to ten seconds.
 const BUCKETS: &[f64] = &[
@@ -40,8 +41,8 @@ const ACTIONS: &[Action] = &[
 ];
 
 /// The engine's metrics and the registry that holds them.
-pub(super) struct Metrics {
-    pub(super) registry: Registry,
+pub(crate) struct Metrics {
+    pub(crate) registry: Registry,
     epochs: IntCounter,
     records: IntCounter,
     dead_letters: IntCounterVec,
@@ -69,6 +70,17 @@ pub(super) struct Metrics {
 struct Maker(Registry);
 
 impl Maker {
+    /// With the metrics of every process, and the version of this one.
+    fn new() -> prometheus::Result<Self> {
+        let make = Maker(Registry::new());
+        make.0.register(Box::new(ProcessCollector::for_self()))?;
+        let build = Opts::new("setpoint_build_info", "The version that runs; always 1.")
+            .const_label("version", env!("CARGO_PKG_VERSION"))
+            .const_label("rules", setpoint_rules::RULES_VERSION);
+        make.kept(IntGauge::with_opts(build))?.set(1);
+        Ok(make)
+    }
+
     fn kept<C: Collector + Clone + 'static>(
         &self,
         made: prometheus::Result<C>,
@@ -102,22 +114,17 @@ impl Maker {
     fn histogram(&self, name: &str, help: &str) -> prometheus::Result<Histogram> {
         self.kept(Histogram::with_opts(HistogramOpts::new(name, help).buckets(BUCKETS.to_vec())))
     }
+
+    fn histograms(&self, name: &str, help: &str, label: &str) -> prometheus::Result<HistogramVec> {
+        let options = HistogramOpts::new(name, help).buckets(BUCKETS.to_vec());
+        self.kept(HistogramVec::new(options, &[label]))
+    }
 }
 
 impl Metrics {
-    /// A registry with the process's own metrics.
-    pub(super) fn new() -> anyhow::Result<Self> {
-        let registry = Registry::new();
-        registry.register(Box::new(prometheus::process_collector::ProcessCollector::for_self()))?;
-        let make = Maker(registry.clone());
-        let request_seconds = HistogramOpts::new(
-            "setpoint_request_duration_seconds",
-            "Time from a request to its verdict.",
-        );
-        let build = Opts::new("setpoint_build_info", "The version that runs; always 1.")
-            .const_label("version", env!("CARGO_PKG_VERSION"))
-            .const_label("rules", setpoint_rules::RULES_VERSION);
-        make.kept(IntGauge::with_opts(build))?.set(1);
+    /// Everything that the engine counts, each at 0, beside what the process says of itself.
+    pub(crate) fn new() -> anyhow::Result<Self> {
+        let make = Maker::new()?;
         let metrics = Metrics {
             epochs: make.counter("setpoint_epochs_total", "Epochs committed.")?,
             records: make.counter("setpoint_records_total", "Input records taken into epochs.")?,
@@ -135,8 +142,11 @@ impl Metrics {
                 "setpoint_checkpoint_failures_total",
                 "Checkpoints that were not written, and are tried again.",
             )?,
-            request_seconds: make
-                .kept(HistogramVec::new(request_seconds.buckets(BUCKETS.to_vec()), &["outcome"]))?,
+            request_seconds: make.histograms(
+                "setpoint_request_duration_seconds",
+                "Time from a request to its verdict.",
+                "outcome",
+            )?,
             placements: make.counters(
                 "setpoint_placements_total",
                 "Placements, by what became of them.",
@@ -177,7 +187,7 @@ impl Metrics {
             pods: make.gauges("setpoint_pods", "Pods, by state.", "state")?,
             nodes: make.gauges("setpoint_nodes", "Nodes, by state.", "state")?,
             holds: make.gauge("setpoint_holds", "Reasons for which replacements are held.")?,
-            registry,
+            registry: make.0,
         };
         metrics.begin_at_zero();
         Ok(metrics)
@@ -203,7 +213,7 @@ impl Metrics {
     }
 
     /// An epoch was decided.
-    pub(super) fn stepped(&self, outcome: &Outcome, records: usize, took: Duration) {
+    pub(crate) fn stepped(&self, outcome: &Outcome, records: usize, took: Duration) {
         self.records.inc_by(u64::try_from(records).unwrap_or(0));
         self.step_seconds.observe(took.as_secs_f64());
         self.epoch.set(outcome.number);
@@ -218,23 +228,23 @@ impl Metrics {
     }
 
     /// So many recorded decisions would have been others.
-    pub(super) fn differed(&self, differences: usize) {
+    pub(crate) fn differed(&self, differences: usize) {
         self.differences.inc_by(u64::try_from(differences).unwrap_or(0));
     }
 
     /// Epochs were acknowledged together.
-    pub(super) fn committed(&self, epochs: usize, took: Duration) {
+    pub(crate) fn committed(&self, epochs: usize, took: Duration) {
         self.epochs.inc_by(u64::try_from(epochs).unwrap_or(0));
         self.commit_seconds.observe(took.as_secs_f64());
     }
 
     /// A checkpoint was not written.
-    pub(super) fn checkpoint_failed(&self) {
+    pub(crate) fn checkpoint_failed(&self) {
         self.checkpoint_failures.inc();
     }
 
     /// Records were set aside; a letter's key begins with the record's topic.
-    pub(super) fn set_aside(&self, letters: &[Entry]) {
+    pub(crate) fn set_aside(&self, letters: &[Entry]) {
         for letter in letters {
             let key = String::from_utf8_lossy(&letter.key);
             let topic = key.split('/').next().unwrap_or_default();
@@ -243,24 +253,24 @@ impl Metrics {
     }
 
     /// A request was answered, or nobody answered it.
-    pub(super) fn answered(&self, outcome: &str, took: Duration) {
+    pub(crate) fn answered(&self, outcome: &str, took: Duration) {
         self.request_seconds.with_label_values(&[outcome]).observe(took.as_secs_f64());
     }
 
     /// A pod was observed.
-    pub(super) fn observed(&self, before: Option<&PodObserved>, now: &PodObserved) {
+    pub(crate) fn observed(&self, before: Option<&PodObserved>, now: &PodObserved) {
         for (kind, outcome, times) in actions::between(before, now) {
             self.actions.with_label_values(&[kind, outcome]).inc_by(times);
         }
     }
 
     /// Nothing is left of a pod.
-    pub(super) fn pod_gone(&self) {
+    pub(crate) fn pod_gone(&self) {
         self.actions.with_label_values(&["stop", "ok"]).inc();
     }
 
     /// What the fleet lacks, as of the last cold step.
-    pub(super) fn overview(&self, overview: &Overview) {
+    pub(crate) fn overview(&self, overview: &Overview) {
         let (fleet, pods) = (&overview.fleet, &overview.fleet.workloads.pods);
         let unavailable = pods.live - pods.available;
         let stale = fleet.workloads.stale();
@@ -272,7 +282,7 @@ impl Metrics {
     }
 
     /// How far the epochs are behind the log.
-    pub(super) fn lags(&self, taken: &Cut, ends: &Cut) {
+    pub(crate) fn lags(&self, taken: &Cut, ends: &Cut) {
         for topic in Topic::INPUTS {
             let of_topic = ends.iter().filter(|(of, ..)| *of == topic);
             let behind = of_topic.map(|(_, partition, end)| {
@@ -284,7 +294,7 @@ impl Metrics {
     }
 
     /// What is served.
-    pub(super) fn served(&self, summary: &setpoint_api::Summary) {
+    pub(crate) fn served(&self, summary: &setpoint_api::Summary) {
         self.epoch.set(summary.epoch);
         self.term.set(summary.term);
         self.leads.set(i64::from(summary.role == "leader"));

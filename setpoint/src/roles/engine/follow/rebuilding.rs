@@ -1,10 +1,10 @@
 //! The compacted topics, read for an engine that is rebuilt from them
-//! ([0013](../../../../docs/decisions/0013-rebuilt-from-the-compacted-topics.md)).
+//! ([0013](../../../../../docs/decisions/0013-rebuilt-from-the-compacted-topics.md)).
 //!
 //! Guarantee: of each key what stood before the last epoch's cut, or the first that is kept of it.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use setpoint_dataflow::{Compacted, Placed};
 use setpoint_ingest::{Decoder, Log, LogError, LogRecord, covers};
@@ -16,14 +16,10 @@ use setpoint_schemas::{
 use tracing::warn;
 
 use super::ends::OPEN_PATIENCE;
-use super::feed::read_on;
 use super::stray;
-use super::wire::Wire;
+use crate::roles::engine::reading::{POLL_RECORDS_MAX, POLL_WAIT, read_on};
+use crate::roles::engine::wire::Wire;
 
-/// Records asked for at once.
-const POLL_RECORDS_MAX: usize = 4096;
-/// How long a poll of what must be there waits.
-const POLL_WAIT: Duration = Duration::from_millis(50);
 /// Entries of each partition of the ledger that are looked through for answers: who repeats a request
 /// does so within seconds.
 const LEDGER_READ_MAX: i64 = 20_000;
@@ -31,7 +27,7 @@ const LEDGER_READ_MAX: i64 = 20_000;
 const PAGE_EPOCHS_MAX: i64 = 1_000;
 
 /// What the compacted topics hold, and how far the last epoch had read the inputs and the epochs.
-pub(super) fn read(log: &dyn Log, wire: &Wire) -> anyhow::Result<(Compacted, Cut)> {
+pub(crate) fn read(log: &dyn Log, wire: &Wire) -> anyhow::Result<(Compacted, Cut)> {
     let codec = wire.codec.clone();
     let (last, mut cut) = last_epoch(log, &codec)?;
     let mut compacted = Compacted::default();

@@ -1,0 +1,10 @@
+//! Following: from what the log holds to an engine that is up to date, before it leads and while
+//! another does.
+
+pub(crate) mod origin;
+mod rebuilding;
+pub(crate) mod follower;
+mod recorded;
+mod stray;
+pub(crate) mod stall;
+pub(crate) mod ends;
