@@ -122,6 +122,13 @@ pub fn patch(
     RequestItem { body: body.to_string(), ..item(verb, &object) }
 }
 
+/// The Deployment `web` with the template that it had before.
+#[must_use]
+pub fn undo_web() -> RequestItem {
+    let before = json!({"toRevision": 0});
+    patch(Verb::RolloutUndo, ("apps/v1", "Deployment"), "default", "web", &before)
+}
+
 /// A request of these items.
 ///
 /// # Panics

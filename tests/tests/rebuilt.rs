@@ -5,14 +5,13 @@
 
 use std::collections::BTreeSet;
 
-use serde_json::json;
 use setpoint_dataflow::views::HandWritten;
 use setpoint_dataflow::{Engine, Epoch, Outcome, Recorded, Served};
 use setpoint_schemas::{
     Action, Input, NodeName, PodObserved, PodPhase, PodUid, Policy, RequestItem, SessionId, Verb,
 };
 use setpoint_tests::committed::Committed;
-use setpoint_tests::manifests::{self, daemon_set, deployment, item, patch, rolling};
+use setpoint_tests::manifests::{self, daemon_set, deployment, item, rolling, undo_web};
 use setpoint_tests::memory_log::MemoryLog;
 
 /// An engine over a log in memory.
@@ -199,10 +198,8 @@ fn an_update_goes_on_within_its_bounds_and_can_be_undone() {
         ms += 1;
         assert!(ms < 60, "the update ends");
     }
-    let undo = json!({"toRevision": 0});
-    let undo = patch(Verb::RolloutUndo, ("apps/v1", "Deployment"), "default", "web", &undo);
     fleet.rebuilt(ms + 1);
-    let outcome = fleet.asks(ms + 2, vec![undo]);
+    let outcome = fleet.asks(ms + 2, vec![undo_web()]);
     let begun = outcome.decisions.iter().find(|d| d.action == Action::Rollout);
     assert_eq!(begun.map(|d| d.reason.as_str()), Some("revision 3 begins"));
     let placed = outcome.placements.iter().find_map(|change| change.placement.clone());

@@ -38,7 +38,9 @@ fn made(path: &Path, options: &ComposeOptions) -> String {
             annotations.remove(ANNOTATION_SOURCE);
         }
         let (kind, name) = (object["kind"].take(), object["metadata"]["name"].take());
-        text += &format!("{} {}\n", kind.as_str().expect("kind"), name.as_str().expect("name"));
+        let service = take_service(&mut object);
+        let (kind, name) = (kind.as_str().expect("kind"), name.as_str().expect("name"));
+        text += &format!("{kind} {name}{service}\n");
         for part in ["metadata", "spec", "data"] {
             leaves(&object[part], &format!("  {part}"), &mut text);
         }
@@ -47,6 +49,25 @@ fn made(path: &Path, options: &ComposeOptions) -> String {
     text.extend(ignored);
     text.extend(project.warnings.iter().map(|warning| format!("warning: {warning}\n")));
     text
+}
+
+/// The service that a workload stands for, where its labels, its selector and its pods' labels say the
+/// same; else they stay and are shown.
+fn take_service(object: &mut Value) -> String {
+    const PLACES: [&str; 3] =
+        ["/metadata/labels", "/spec/selector/matchLabels", "/spec/template/metadata/labels"];
+    const LABELS: [&str; 2] = ["setpoint.dev/compose-service", "setpoint.dev/compose-project"];
+    let said = PLACES.map(|place| LABELS.map(|label| object.pointer(place)?[label].as_str()));
+    let [Some(service), Some(project)] = said[0] else { return String::new() };
+    if said.iter().any(|other| *other != said[0]) {
+        return String::new();
+    }
+    let told = format!(" is service {service} of {project}");
+    for place in PLACES {
+        let labels = object.pointer_mut(place).and_then(Value::as_object_mut).expect("labels");
+        labels.retain(|name, _| !LABELS.contains(&name.as_str()));
+    }
+    told
 }
 
 fn leaves(value: &Value, path: &str, text: &mut String) {

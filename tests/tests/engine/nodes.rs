@@ -7,6 +7,19 @@ use setpoint_tests::manifests::{self, patch};
 
 use crate::story::{Story, node, observed, reason, session, told, web};
 
+const SIX: [&str; 6] = ["a", "b", "c", "d", "e", "f"];
+
+/// Six nodes with a pod each, three of them silent from the start: held for that at 15 s.
+fn held() -> Story {
+    let mut story = Story::with_nodes(&SIX);
+    story.asks(1, web(6, "v1"));
+    story.all_run(2);
+    story.renew(5_000, &["a", "b", "c"]);
+    story.renew(10_000, &["a", "b", "c"]);
+    assert_eq!(told(&story.at(15_000, vec![])), "Hold 1");
+    story
+}
+
 #[test]
 fn a_silent_node_is_lost_after_its_grace_and_its_pods_are_replaced_by_new_ones() {
     let mut story = Story::with_nodes(&["a", "b", "c"]);
@@ -35,13 +48,7 @@ fn a_silent_node_is_lost_after_its_grace_and_its_pods_are_replaced_by_new_ones()
 
 #[test]
 fn mass_loss_holds_and_a_confirmed_loss_or_a_return_releases() {
-    let names = ["a", "b", "c", "d", "e", "f"];
-    let mut story = Story::with_nodes(&names);
-    story.asks(1, web(6, "v1"));
-    story.all_run(2);
-    story.renew(5_000, &["a", "b", "c"]);
-    story.renew(10_000, &["a", "b", "c"]);
-    assert_eq!(told(&story.at(15_000, vec![])), "Hold 1");
+    let mut story = held();
     story.renew(15_001, &["a", "b", "c"]);
     story.renew(20_000, &["a", "b", "c"]);
     story.renew(25_000, &["a", "b", "c"]);
@@ -55,23 +62,17 @@ fn mass_loss_holds_and_a_confirmed_loss_or_a_return_releases() {
     assert_eq!(told(&story.at(41_000, vec![])), "", "nobody said that of the others");
     assert_eq!(told(&story.at(41_001, vec![])), "NodeLost 2, Place 2, Stop 2");
 
-    let mut story = Story::with_nodes(&names);
+    let mut story = Story::with_nodes(&SIX);
     story.renew(5_000, &["a", "b", "c"]);
     story.renew(10_000, &["a", "b", "c"]);
     assert_eq!(told(&story.at(15_000, vec![])), "Hold 1");
-    story.renew(16_000, &names);
+    story.renew(16_000, &SIX);
     assert_eq!(told(&story.at(20_000, vec![])), "Release 1");
 }
 
 #[test]
 fn who_is_still_silent_when_a_hold_ends_has_a_whole_grace_period_from_there() {
-    let names = ["a", "b", "c", "d", "e", "f"];
-    let mut story = Story::with_nodes(&names);
-    story.asks(1, web(6, "v1"));
-    story.all_run(2);
-    story.renew(5_000, &["a", "b", "c"]);
-    story.renew(10_000, &["a", "b", "c"]);
-    assert_eq!(told(&story.at(15_000, vec![])), "Hold 1");
+    let mut story = held();
     // One comes back: two of six are too few to doubt, and were doubted until now.
     story.renew(15_001, &["a", "b", "c", "d"]);
     assert_eq!(told(&story.renew(20_000, &["a", "b", "c", "d"])), "Release 1");
@@ -93,8 +94,7 @@ fn doubt(outcome: &Outcome, name: &str) -> Option<Option<String>> {
 
 #[test]
 fn a_silent_node_under_a_hold_is_doubted_until_it_is_heard_and_takes_nothing_new() {
-    let names = ["a", "b", "c", "d", "e", "f"];
-    let mut story = Story::with_nodes(&names);
+    let mut story = Story::with_nodes(&SIX);
     story.renew(5_000, &["a", "b", "c"]);
     story.renew(10_000, &["a", "b", "c"]);
     let held = story.at(15_000, vec![]);

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 use setpoint_schemas::{Action, RequestItem, Verb};
-use setpoint_tests::manifests::{deployment, item, patch, rolling};
+use setpoint_tests::manifests::{deployment, item, patch, rolling, undo_web};
 
 use crate::story::{Story, reason, told, web};
 
@@ -26,14 +26,7 @@ fn a_rolling_update_keeps_its_bounds_and_undo_brings_the_old_template_back() {
     }
     story.all_run(ms);
     assert_eq!(story.placed.len(), 4);
-    let undo = patch(
-        Verb::RolloutUndo,
-        ("apps/v1", "Deployment"),
-        "default",
-        "web",
-        &json!({"toRevision": 0}),
-    );
-    let outcome = story.asks(ms + 1, vec![undo]);
+    let outcome = story.asks(ms + 1, vec![undo_web()]);
     assert_eq!(reason(&outcome, Action::Rollout), "revision 3 begins");
     let placed = outcome.placements.iter().find_map(|change| change.placement.clone()).unwrap();
     assert!(placed.spec.contains("v1"));
@@ -165,12 +158,5 @@ fn fewer_revisions_are_kept_as_soon_as_the_limit_is_lower() {
     assert_eq!(kept(&story.asks(3, apply("v3", 2))), [1, 2, 3]);
     assert_eq!(kept(&story.asks(4, apply("v4", 2))), [2, 3, 4]);
     assert_eq!(kept(&story.asks(5, apply("v4", 0))), [4], "the template is the same");
-    let undo = patch(
-        Verb::RolloutUndo,
-        ("apps/v1", "Deployment"),
-        "default",
-        "web",
-        &json!({"toRevision": 0}),
-    );
-    assert_eq!(told(&story.asks(6, vec![undo])), "Refuse 1");
+    assert_eq!(told(&story.asks(6, vec![undo_web()])), "Refuse 1");
 }
