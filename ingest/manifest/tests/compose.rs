@@ -122,59 +122,53 @@ services:
         &[("compose.yaml", text)],
         &options(),
         &expect![[r#"
-        Deployment shop-web
-          metadata.annotations.setpoint.dev/update-delay-ms: "90000"
-          metadata.annotations.setpoint.dev/update-order: "start-first"
-          metadata.labels.setpoint.dev/compose-project: "shop"
-          metadata.labels.setpoint.dev/compose-service: "web"
-          spec.replicas: 3
-          spec.selector.matchLabels.setpoint.dev/compose-project: "shop"
-          spec.selector.matchLabels.setpoint.dev/compose-service: "web"
-          spec.strategy.rollingUpdate.maxSurge: 2
-          spec.strategy.rollingUpdate.maxUnavailable: 0
-          spec.strategy.type: "RollingUpdate"
-          spec.template.metadata.labels.setpoint.dev/compose-project: "shop"
-          spec.template.metadata.labels.setpoint.dev/compose-service: "web"
-          spec.template.spec.affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution.nodeSelectorTerms[0].matchExpressions[0].key: "zone"
-          spec.template.spec.affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution.nodeSelectorTerms[0].matchExpressions[0].operator: "In"
-          spec.template.spec.affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution.nodeSelectorTerms[0].matchExpressions[0].values: ["a"]
-          spec.template.spec.affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution.nodeSelectorTerms[0].matchExpressions[1].key: "node-role.kubernetes.io/control-plane"
-          spec.template.spec.affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution.nodeSelectorTerms[0].matchExpressions[1].operator: "DoesNotExist"
-          spec.template.spec.affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution.nodeSelectorTerms[0].matchExpressions[2].key: "kubernetes.io/hostname"
-          spec.template.spec.affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution.nodeSelectorTerms[0].matchExpressions[2].operator: "NotIn"
-          spec.template.spec.affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution.nodeSelectorTerms[0].matchExpressions[2].values: ["n1"]
-          spec.template.spec.affinity.podAntiAffinity.requiredDuringSchedulingIgnoredDuringExecution[0].labelSelector.matchLabels.setpoint.dev/compose-project: "shop"
-          spec.template.spec.affinity.podAntiAffinity.requiredDuringSchedulingIgnoredDuringExecution[0].labelSelector.matchLabels.setpoint.dev/compose-service: "web"
-          spec.template.spec.affinity.podAntiAffinity.requiredDuringSchedulingIgnoredDuringExecution[0].topologyKey: "kubernetes.io/hostname"
-          spec.template.spec.containers[0].args: ["echo $HOME; exec sleep infinity"]
-          spec.template.spec.containers[0].command: ["sh","-c"]
-          spec.template.spec.containers[0].env[0].name: "DEBUG"
-          spec.template.spec.containers[0].env[0].value: "true"
-          spec.template.spec.containers[0].env[1].name: "GREETING"
-          spec.template.spec.containers[0].env[1].value: "hello world"
-          spec.template.spec.containers[0].env[2].name: "PORT"
-          spec.template.spec.containers[0].env[2].value: "80"
-          spec.template.spec.containers[0].image: "web:1"
-          spec.template.spec.containers[0].name: "web"
-          spec.template.spec.containers[0].ports[0].containerPort: 80
-          spec.template.spec.containers[0].ports[0].hostPort: 8080
-          spec.template.spec.containers[0].ports[0].protocol: "TCP"
-          spec.template.spec.containers[0].ports[1].containerPort: 8080
-          spec.template.spec.containers[0].ports[1].protocol: "TCP"
-          spec.template.spec.containers[0].resources.limits.cpu: "500m"
-          spec.template.spec.containers[0].resources.limits.memory: "67108864"
-          spec.template.spec.containers[0].resources.requests.cpu: "0"
-          spec.template.spec.containers[0].resources.requests.memory: "33554432"
-          spec.template.spec.containers[0].workingDir: "/srv"
-          spec.template.spec.hostname: "front"
-          spec.template.spec.restartPolicy: "Always"
-          spec.template.spec.terminationGracePeriodSeconds: 90
-          spec.template.spec.topologySpreadConstraints[0].labelSelector.matchLabels.setpoint.dev/compose-project: "shop"
-          spec.template.spec.topologySpreadConstraints[0].labelSelector.matchLabels.setpoint.dev/compose-service: "web"
-          spec.template.spec.topologySpreadConstraints[0].maxSkew: 1
-          spec.template.spec.topologySpreadConstraints[0].topologyKey: "rack"
-          spec.template.spec.topologySpreadConstraints[0].whenUnsatisfiable: "ScheduleAnyway"
-    "#]],
+            Deployment shop-web is service web of shop
+              metadata.annotations.setpoint.dev/update-delay-ms: "90000"
+              metadata.annotations.setpoint.dev/update-order: "start-first"
+              spec.replicas: 3
+              spec.strategy.rollingUpdate.maxSurge: 2
+              spec.strategy.rollingUpdate.maxUnavailable: 0
+              spec.strategy.type: "RollingUpdate"
+              spec.template.spec.affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution.nodeSelectorTerms[0].matchExpressions[0].key: "zone"
+              spec.template.spec.affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution.nodeSelectorTerms[0].matchExpressions[0].operator: "In"
+              spec.template.spec.affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution.nodeSelectorTerms[0].matchExpressions[0].values: ["a"]
+              spec.template.spec.affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution.nodeSelectorTerms[0].matchExpressions[1].key: "node-role.kubernetes.io/control-plane"
+              spec.template.spec.affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution.nodeSelectorTerms[0].matchExpressions[1].operator: "DoesNotExist"
+              spec.template.spec.affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution.nodeSelectorTerms[0].matchExpressions[2].key: "kubernetes.io/hostname"
+              spec.template.spec.affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution.nodeSelectorTerms[0].matchExpressions[2].operator: "NotIn"
+              spec.template.spec.affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution.nodeSelectorTerms[0].matchExpressions[2].values: ["n1"]
+              spec.template.spec.affinity.podAntiAffinity.requiredDuringSchedulingIgnoredDuringExecution[0].labelSelector.matchLabels.setpoint.dev/compose-project: "shop"
+              spec.template.spec.affinity.podAntiAffinity.requiredDuringSchedulingIgnoredDuringExecution[0].labelSelector.matchLabels.setpoint.dev/compose-service: "web"
+              spec.template.spec.affinity.podAntiAffinity.requiredDuringSchedulingIgnoredDuringExecution[0].topologyKey: "kubernetes.io/hostname"
+              spec.template.spec.containers[0].args: ["echo $HOME; exec sleep infinity"]
+              spec.template.spec.containers[0].command: ["sh","-c"]
+              spec.template.spec.containers[0].env[0].name: "DEBUG"
+              spec.template.spec.containers[0].env[0].value: "true"
+              spec.template.spec.containers[0].env[1].name: "GREETING"
+              spec.template.spec.containers[0].env[1].value: "hello world"
+              spec.template.spec.containers[0].env[2].name: "PORT"
+              spec.template.spec.containers[0].env[2].value: "80"
+              spec.template.spec.containers[0].image: "web:1"
+              spec.template.spec.containers[0].name: "web"
+              spec.template.spec.containers[0].ports[0].containerPort: 80
+              spec.template.spec.containers[0].ports[0].hostPort: 8080
+              spec.template.spec.containers[0].ports[0].protocol: "TCP"
+              spec.template.spec.containers[0].ports[1].containerPort: 8080
+              spec.template.spec.containers[0].ports[1].protocol: "TCP"
+              spec.template.spec.containers[0].resources.limits.cpu: "500m"
+              spec.template.spec.containers[0].resources.limits.memory: "67108864"
+              spec.template.spec.containers[0].resources.requests.cpu: "0"
+              spec.template.spec.containers[0].resources.requests.memory: "33554432"
+              spec.template.spec.containers[0].workingDir: "/srv"
+              spec.template.spec.hostname: "front"
+              spec.template.spec.restartPolicy: "Always"
+              spec.template.spec.terminationGracePeriodSeconds: 90
+              spec.template.spec.topologySpreadConstraints[0].labelSelector.matchLabels.setpoint.dev/compose-project: "shop"
+              spec.template.spec.topologySpreadConstraints[0].labelSelector.matchLabels.setpoint.dev/compose-service: "web"
+              spec.template.spec.topologySpreadConstraints[0].maxSkew: 1
+              spec.template.spec.topologySpreadConstraints[0].topologyKey: "rack"
+              spec.template.spec.topologySpreadConstraints[0].whenUnsatisfiable: "ScheduleAnyway"
+        "#]],
     );
 }
 
@@ -186,45 +180,27 @@ fn a_global_service_becomes_a_daemon_set_and_one_that_may_end_runs_once() {
         &[("compose.yaml", text)],
         &options(),
         &expect![[r#"
-        DaemonSet shop-agent
-          metadata.annotations.setpoint.dev/update-order: "stop-first"
-          metadata.labels.setpoint.dev/compose-project: "shop"
-          metadata.labels.setpoint.dev/compose-service: "agent"
-          spec.selector.matchLabels.setpoint.dev/compose-project: "shop"
-          spec.selector.matchLabels.setpoint.dev/compose-service: "agent"
-          spec.template.metadata.labels.setpoint.dev/compose-project: "shop"
-          spec.template.metadata.labels.setpoint.dev/compose-service: "agent"
-          spec.template.spec.containers[0].image: "a"
-          spec.template.spec.containers[0].name: "agent"
-          spec.template.spec.restartPolicy: "Always"
-          spec.updateStrategy.rollingUpdate.maxSurge: 0
-          spec.updateStrategy.rollingUpdate.maxUnavailable: "100%"
-          spec.updateStrategy.type: "RollingUpdate"
-        Deployment shop-job
-          metadata.annotations.setpoint.dev/runs-once: "true"
-          metadata.labels.setpoint.dev/compose-project: "shop"
-          metadata.labels.setpoint.dev/compose-service: "job"
-          spec.replicas: 1
-          spec.selector.matchLabels.setpoint.dev/compose-project: "shop"
-          spec.selector.matchLabels.setpoint.dev/compose-service: "job"
-          spec.template.metadata.labels.setpoint.dev/compose-project: "shop"
-          spec.template.metadata.labels.setpoint.dev/compose-service: "job"
-          spec.template.spec.containers[0].image: "j"
-          spec.template.spec.containers[0].name: "job"
-          spec.template.spec.restartPolicy: "Never"
-        Deployment shop-retry
-          metadata.annotations.setpoint.dev/runs-once: "true"
-          metadata.labels.setpoint.dev/compose-project: "shop"
-          metadata.labels.setpoint.dev/compose-service: "retry"
-          spec.replicas: 1
-          spec.selector.matchLabels.setpoint.dev/compose-project: "shop"
-          spec.selector.matchLabels.setpoint.dev/compose-service: "retry"
-          spec.template.metadata.labels.setpoint.dev/compose-project: "shop"
-          spec.template.metadata.labels.setpoint.dev/compose-service: "retry"
-          spec.template.spec.containers[0].image: "r"
-          spec.template.spec.containers[0].name: "retry"
-          spec.template.spec.restartPolicy: "OnFailure"
-    "#]],
+            DaemonSet shop-agent is service agent of shop
+              metadata.annotations.setpoint.dev/update-order: "stop-first"
+              spec.template.spec.containers[0].image: "a"
+              spec.template.spec.containers[0].name: "agent"
+              spec.template.spec.restartPolicy: "Always"
+              spec.updateStrategy.rollingUpdate.maxSurge: 0
+              spec.updateStrategy.rollingUpdate.maxUnavailable: "100%"
+              spec.updateStrategy.type: "RollingUpdate"
+            Deployment shop-job is service job of shop
+              metadata.annotations.setpoint.dev/runs-once: "true"
+              spec.replicas: 1
+              spec.template.spec.containers[0].image: "j"
+              spec.template.spec.containers[0].name: "job"
+              spec.template.spec.restartPolicy: "Never"
+            Deployment shop-retry is service retry of shop
+              metadata.annotations.setpoint.dev/runs-once: "true"
+              spec.replicas: 1
+              spec.template.spec.containers[0].image: "r"
+              spec.template.spec.containers[0].name: "retry"
+              spec.template.spec.restartPolicy: "OnFailure"
+        "#]],
     );
 }
 
@@ -242,60 +218,54 @@ fn configs_and_secrets_become_objects_and_files() {
         &[("compose.yaml", text), ("site.html", "<p>hello")],
         &options,
         &expect![[r#"
-        ConfigMap shop-app-conf
-          metadata.labels.setpoint.dev/compose-project: "shop"
-          data.app.conf: "port=80"
-        ConfigMap shop-site
-          metadata.labels.setpoint.dev/compose-project: "shop"
-          data.site: "<p>hello"
-        Secret shop-key
-          metadata.labels.setpoint.dev/compose-project: "shop"
-          data.key: "aHVudGVyMg=="
-        Deployment shop-web
-          metadata.labels.setpoint.dev/compose-project: "shop"
-          metadata.labels.setpoint.dev/compose-service: "web"
-          spec.replicas: 1
-          spec.selector.matchLabels.setpoint.dev/compose-project: "shop"
-          spec.selector.matchLabels.setpoint.dev/compose-service: "web"
-          spec.template.metadata.labels.setpoint.dev/compose-project: "shop"
-          spec.template.metadata.labels.setpoint.dev/compose-service: "web"
-          spec.template.spec.containers[0].image: "w"
-          spec.template.spec.containers[0].name: "web"
-          spec.template.spec.containers[0].volumeMounts[0].mountPath: "/site"
-          spec.template.spec.containers[0].volumeMounts[0].name: "configs-0-site"
-          spec.template.spec.containers[0].volumeMounts[0].readOnly: true
-          spec.template.spec.containers[0].volumeMounts[0].subPath: "site"
-          spec.template.spec.containers[0].volumeMounts[1].mountPath: "/etc/app.conf"
-          spec.template.spec.containers[0].volumeMounts[1].name: "configs-1-app-conf"
-          spec.template.spec.containers[0].volumeMounts[1].readOnly: true
-          spec.template.spec.containers[0].volumeMounts[1].subPath: "app.conf"
-          spec.template.spec.containers[0].volumeMounts[2].mountPath: "/run/secrets/key"
-          spec.template.spec.containers[0].volumeMounts[2].name: "secrets-0-key"
-          spec.template.spec.containers[0].volumeMounts[2].readOnly: true
-          spec.template.spec.containers[0].volumeMounts[2].subPath: "key"
-          spec.template.spec.containers[0].volumeMounts[3].mountPath: "/run/secrets/pw"
-          spec.template.spec.containers[0].volumeMounts[3].name: "secrets-1-old"
-          spec.template.spec.containers[0].volumeMounts[3].readOnly: true
-          spec.template.spec.containers[0].volumeMounts[3].subPath: "old"
-          spec.template.spec.restartPolicy: "Always"
-          spec.template.spec.volumes[0].configMap.items[0].key: "site"
-          spec.template.spec.volumes[0].configMap.items[0].path: "site"
-          spec.template.spec.volumes[0].configMap.name: "shop-site"
-          spec.template.spec.volumes[0].name: "configs-0-site"
-          spec.template.spec.volumes[1].configMap.defaultMode: 288
-          spec.template.spec.volumes[1].configMap.items[0].key: "app.conf"
-          spec.template.spec.volumes[1].configMap.items[0].path: "app.conf"
-          spec.template.spec.volumes[1].configMap.name: "shop-app-conf"
-          spec.template.spec.volumes[1].name: "configs-1-app-conf"
-          spec.template.spec.volumes[2].name: "secrets-0-key"
-          spec.template.spec.volumes[2].secret.items[0].key: "key"
-          spec.template.spec.volumes[2].secret.items[0].path: "key"
-          spec.template.spec.volumes[2].secret.secretName: "shop-key"
-          spec.template.spec.volumes[3].name: "secrets-1-old"
-          spec.template.spec.volumes[3].secret.items[0].key: "old"
-          spec.template.spec.volumes[3].secret.items[0].path: "old"
-          spec.template.spec.volumes[3].secret.secretName: "stored"
-    "#]],
+            ConfigMap shop-app-conf
+              metadata.labels.setpoint.dev/compose-project: "shop"
+              data.app.conf: "port=80"
+            ConfigMap shop-site
+              metadata.labels.setpoint.dev/compose-project: "shop"
+              data.site: "<p>hello"
+            Secret shop-key
+              metadata.labels.setpoint.dev/compose-project: "shop"
+              data.key: "aHVudGVyMg=="
+            Deployment shop-web is service web of shop
+              spec.replicas: 1
+              spec.template.spec.containers[0].image: "w"
+              spec.template.spec.containers[0].name: "web"
+              spec.template.spec.containers[0].volumeMounts[0].mountPath: "/site"
+              spec.template.spec.containers[0].volumeMounts[0].name: "configs-0-site"
+              spec.template.spec.containers[0].volumeMounts[0].readOnly: true
+              spec.template.spec.containers[0].volumeMounts[0].subPath: "site"
+              spec.template.spec.containers[0].volumeMounts[1].mountPath: "/etc/app.conf"
+              spec.template.spec.containers[0].volumeMounts[1].name: "configs-1-app-conf"
+              spec.template.spec.containers[0].volumeMounts[1].readOnly: true
+              spec.template.spec.containers[0].volumeMounts[1].subPath: "app.conf"
+              spec.template.spec.containers[0].volumeMounts[2].mountPath: "/run/secrets/key"
+              spec.template.spec.containers[0].volumeMounts[2].name: "secrets-0-key"
+              spec.template.spec.containers[0].volumeMounts[2].readOnly: true
+              spec.template.spec.containers[0].volumeMounts[2].subPath: "key"
+              spec.template.spec.containers[0].volumeMounts[3].mountPath: "/run/secrets/pw"
+              spec.template.spec.containers[0].volumeMounts[3].name: "secrets-1-old"
+              spec.template.spec.containers[0].volumeMounts[3].readOnly: true
+              spec.template.spec.containers[0].volumeMounts[3].subPath: "old"
+              spec.template.spec.restartPolicy: "Always"
+              spec.template.spec.volumes[0].configMap.items[0].key: "site"
+              spec.template.spec.volumes[0].configMap.items[0].path: "site"
+              spec.template.spec.volumes[0].configMap.name: "shop-site"
+              spec.template.spec.volumes[0].name: "configs-0-site"
+              spec.template.spec.volumes[1].configMap.defaultMode: 288
+              spec.template.spec.volumes[1].configMap.items[0].key: "app.conf"
+              spec.template.spec.volumes[1].configMap.items[0].path: "app.conf"
+              spec.template.spec.volumes[1].configMap.name: "shop-app-conf"
+              spec.template.spec.volumes[1].name: "configs-1-app-conf"
+              spec.template.spec.volumes[2].name: "secrets-0-key"
+              spec.template.spec.volumes[2].secret.items[0].key: "key"
+              spec.template.spec.volumes[2].secret.items[0].path: "key"
+              spec.template.spec.volumes[2].secret.secretName: "shop-key"
+              spec.template.spec.volumes[3].name: "secrets-1-old"
+              spec.template.spec.volumes[3].secret.items[0].key: "old"
+              spec.template.spec.volumes[3].secret.items[0].path: "old"
+              spec.template.spec.volumes[3].secret.secretName: "stored"
+        "#]],
     );
 }
 
@@ -309,14 +279,8 @@ fn variables_come_from_the_caller_then_from_dotenv_and_env_files_below_the_servi
         &files,
         &options(),
         &expect![[r#"
-            Deployment shop-web
-              metadata.labels.setpoint.dev/compose-project: "shop"
-              metadata.labels.setpoint.dev/compose-service: "web"
+            Deployment shop-web is service web of shop
               spec.replicas: 1
-              spec.selector.matchLabels.setpoint.dev/compose-project: "shop"
-              spec.selector.matchLabels.setpoint.dev/compose-service: "web"
-              spec.template.metadata.labels.setpoint.dev/compose-project: "shop"
-              spec.template.metadata.labels.setpoint.dev/compose-service: "web"
               spec.template.spec.containers[0].env[0].name: "A"
               spec.template.spec.containers[0].env[0].value: "x"
               spec.template.spec.containers[0].env[1].name: "B"
@@ -354,26 +318,14 @@ fn extends_include_anchors_merge_keys_and_profiles_are_resolved() {
         &files,
         &options(),
         &expect![[r#"
-            Deployment shop-one
-              metadata.labels.setpoint.dev/compose-project: "shop"
-              metadata.labels.setpoint.dev/compose-service: "one"
+            Deployment shop-one is service one of shop
               spec.replicas: 1
-              spec.selector.matchLabels.setpoint.dev/compose-project: "shop"
-              spec.selector.matchLabels.setpoint.dev/compose-service: "one"
-              spec.template.metadata.labels.setpoint.dev/compose-project: "shop"
-              spec.template.metadata.labels.setpoint.dev/compose-service: "one"
               spec.template.spec.containers[0].args: ["one"]
               spec.template.spec.containers[0].image: "b"
               spec.template.spec.containers[0].name: "one"
               spec.template.spec.restartPolicy: "Always"
-            Deployment shop-three
-              metadata.labels.setpoint.dev/compose-project: "shop"
-              metadata.labels.setpoint.dev/compose-service: "three"
+            Deployment shop-three is service three of shop
               spec.replicas: 1
-              spec.selector.matchLabels.setpoint.dev/compose-project: "shop"
-              spec.selector.matchLabels.setpoint.dev/compose-service: "three"
-              spec.template.metadata.labels.setpoint.dev/compose-project: "shop"
-              spec.template.metadata.labels.setpoint.dev/compose-service: "three"
               spec.template.spec.containers[0].env[0].name: "T"
               spec.template.spec.containers[0].env[0].value: "more"
               spec.template.spec.containers[0].env[1].name: "WHO"
@@ -381,14 +333,8 @@ fn extends_include_anchors_merge_keys_and_profiles_are_resolved() {
               spec.template.spec.containers[0].image: "t"
               spec.template.spec.containers[0].name: "three"
               spec.template.spec.restartPolicy: "Always"
-            Deployment shop-two
-              metadata.labels.setpoint.dev/compose-project: "shop"
-              metadata.labels.setpoint.dev/compose-service: "two"
+            Deployment shop-two is service two of shop
               spec.replicas: 1
-              spec.selector.matchLabels.setpoint.dev/compose-project: "shop"
-              spec.selector.matchLabels.setpoint.dev/compose-service: "two"
-              spec.template.metadata.labels.setpoint.dev/compose-project: "shop"
-              spec.template.metadata.labels.setpoint.dev/compose-service: "two"
               spec.template.spec.containers[0].env[0].name: "A"
               spec.template.spec.containers[0].env[0].value: "1"
               spec.template.spec.containers[0].env[1].name: "B"
@@ -427,43 +373,31 @@ fn what_is_not_acted_on_is_refused_unless_it_may_be_ignored() {
         &[("compose.yaml", text)],
         &allowed,
         &expect![[r#"
-        Deployment shop-db
-          metadata.labels.setpoint.dev/compose-project: "shop"
-          metadata.labels.setpoint.dev/compose-service: "db"
-          spec.replicas: 1
-          spec.selector.matchLabels.setpoint.dev/compose-project: "shop"
-          spec.selector.matchLabels.setpoint.dev/compose-service: "db"
-          spec.template.metadata.labels.setpoint.dev/compose-project: "shop"
-          spec.template.metadata.labels.setpoint.dev/compose-service: "db"
-          spec.template.spec.containers[0].image: "db"
-          spec.template.spec.containers[0].name: "db"
-          spec.template.spec.restartPolicy: "Always"
-        Deployment shop-web
-          metadata.labels.setpoint.dev/compose-project: "shop"
-          metadata.labels.setpoint.dev/compose-service: "web"
-          spec.replicas: 1
-          spec.selector.matchLabels.setpoint.dev/compose-project: "shop"
-          spec.selector.matchLabels.setpoint.dev/compose-service: "web"
-          spec.template.metadata.labels.setpoint.dev/compose-project: "shop"
-          spec.template.metadata.labels.setpoint.dev/compose-service: "web"
-          spec.template.spec.containers[0].image: "w"
-          spec.template.spec.containers[0].name: "web"
-          spec.template.spec.containers[0].ports[0].containerPort: 80
-          spec.template.spec.containers[0].ports[0].protocol: "TCP"
-          spec.template.spec.containers[0].ports[1].containerPort: 90
-          spec.template.spec.containers[0].ports[1].protocol: "UDP"
-          spec.template.spec.containers[0].ports[2].containerPort: 91
-          spec.template.spec.containers[0].ports[2].protocol: "UDP"
-          spec.template.spec.restartPolicy: "Always"
-        ignored services.db.healthcheck: health is not checked
-        ignored services.db.volumes: only configs and secrets are mounted
-        ignored services.web.build: images are not built
-        ignored services.web.networks: containers have no network of the project
-        ignored services.web.user: security settings are not applied
-        ignored services.web.ports[0]: ports are published only with mode: host
-        ignored services.web.ports[1]: ports are published only with mode: host
-        ignored services.web.depends_on.db.condition: db is not waited for
-    "#]],
+            Deployment shop-db is service db of shop
+              spec.replicas: 1
+              spec.template.spec.containers[0].image: "db"
+              spec.template.spec.containers[0].name: "db"
+              spec.template.spec.restartPolicy: "Always"
+            Deployment shop-web is service web of shop
+              spec.replicas: 1
+              spec.template.spec.containers[0].image: "w"
+              spec.template.spec.containers[0].name: "web"
+              spec.template.spec.containers[0].ports[0].containerPort: 80
+              spec.template.spec.containers[0].ports[0].protocol: "TCP"
+              spec.template.spec.containers[0].ports[1].containerPort: 90
+              spec.template.spec.containers[0].ports[1].protocol: "UDP"
+              spec.template.spec.containers[0].ports[2].containerPort: 91
+              spec.template.spec.containers[0].ports[2].protocol: "UDP"
+              spec.template.spec.restartPolicy: "Always"
+            ignored services.db.healthcheck: health is not checked
+            ignored services.db.volumes: only configs and secrets are mounted
+            ignored services.web.build: images are not built
+            ignored services.web.networks: containers have no network of the project
+            ignored services.web.user: security settings are not applied
+            ignored services.web.ports[0]: ports are published only with mode: host
+            ignored services.web.ports[1]: ports are published only with mode: host
+            ignored services.web.depends_on.db.condition: db is not waited for
+        "#]],
     );
 }
 
