@@ -43,7 +43,7 @@ pub(crate) struct Api {
     current: watch::Sender<usize>,
     is_down: AtomicBool,
     /// Why calls failed since the API answered last, as far as that was told.
-    told: Mutex<BTreeSet<String>>,
+    told: Told,
     connections: watch::Sender<u64>,
     greeted: OnceCell<()>,
 }
@@ -101,7 +101,7 @@ impl Api {
             token: options.token.clone(),
             current: watch::Sender::new(0),
             is_down: AtomicBool::new(false),
-            told: Mutex::default(),
+            told: Told::default(),
             connections: watch::channel(0).0,
             greeted: OnceCell::new(),
         })
@@ -127,11 +127,7 @@ impl Api {
 
     /// Tells what failed and why: each reason once, until the API answers again.
     pub(crate) fn tell(&self, what: &str, error: &CallError) {
-        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
-        if told.len() >= TOLD_MAX {
-            told.clear();
-        }
-        if told.insert(error.to_string()) {
+        if self.told.is_new(error.to_string()) {
             warn!(%error, "{what}; told once for each reason until the API answers");
         } else {
             debug!(%error, "{what}");
@@ -226,7 +222,7 @@ impl Api {
 
     fn note_up(&self) {
         if self.is_down.swap(false, Ordering::Relaxed) {
-            self.told.lock().unwrap_or_else(PoisonError::into_inner).clear();
+            self.told.forget();
             self.connections.send_modify(|count| *count += 1);
         }
     }
@@ -274,6 +270,26 @@ fn chain(error: &dyn std::error::Error) -> String {
     text
 }
 
+/// What was told already.
+#[derive(Default)]
+struct Told(Mutex<BTreeSet<String>>);
+
+impl Told {
+    /// Whether it is told for the first time.
+    fn is_new(&self, reason: String) -> bool {
+        let mut told = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if told.len() >= TOLD_MAX {
+            told.clear();
+        }
+        told.insert(reason)
+    }
+
+    /// From now on everything is new.
+    fn forget(&self) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+}
+
 /// Waits that grow from a short one to a longest one, and begin anew after a success; each a little
 /// shorter by chance, so that a fleet does not come all at once.
 pub(crate) struct Backoff {
@@ -300,5 +316,21 @@ impl Backoff {
         let random = RandomState::new().hash_one(());
         let shorter = wait.mul_f64(random as f64 / u64::MAX as f64 / 2.0);
         tokio::time::sleep(wait - shorter).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reason_is_told_once_until_the_api_answers_and_another_one_too() {
+        let told = Told::default();
+        let tell = |reason: &str| told.is_new(reason.to_owned());
+        assert_eq!(["a", "a", "b", "a"].map(tell), [true, false, true, false]);
+        told.forget();
+        assert!(tell("a"));
+        (0..TOLD_MAX).for_each(|number| assert!(tell(&number.to_string())));
+        assert_eq!(told.0.lock().expect("no panic").len(), 1, "it does not grow without bound");
     }
 }

@@ -7,7 +7,7 @@ use reqwest::Method;
 use setpoint_schemas::{NodeName, NodeReport};
 use tokio::sync::{Notify, watch};
 use tokio::time::{MissedTickBehavior, interval};
-use tracing::{error, warn};
+use tracing::error;
 
 use crate::Intervals;
 use crate::client::{Api, Backoff};
@@ -90,7 +90,7 @@ pub(crate) async fn flush(api: &Api, node: &NodeName, reports: &Reports, retry_m
                 reports.note_sent(&report);
             }
             Err(failure) => {
-                warn!(error = %failure, "a report is not delivered");
+                api.tell("a report is not delivered", &failure);
                 backoff.wait().await;
             }
         }

@@ -2,7 +2,7 @@
 
 use std::io::IsTerminal;
 
-use setpoint_settings::{TraceFormat, TraceSettings};
+use setpoint_settings::{TraceFormat, TraceSettings, process_environment};
 use tracing_subscriber::EnvFilter;
 
 use crate::failure::Failure;
@@ -17,7 +17,7 @@ pub(crate) fn start(settings: &TraceSettings) -> Result<(), Failure> {
         .map_err(|error| Failure::usage("the settings cannot be used").at("trace.filter", error))?;
     let lines = tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_ansi(std::io::stderr().is_terminal())
+        .with_ansi(std::io::stderr().is_terminal() && is_colourful(&process_environment()))
         // It would be told on stderr, by a macro that panics where stderr is closed.
         .log_internal_errors(false)
         .with_writer(std::io::stderr);
@@ -27,6 +27,13 @@ pub(crate) fn start(settings: &TraceSettings) -> Result<(), Failure> {
     };
     drop(started);
     Ok(())
+}
+
+/// Whether colours are wanted: `NO_COLOR` (no-color.org) is not set to anything, and the terminal is
+/// not dumb.
+fn is_colourful(variables: &[(String, String)]) -> bool {
+    let value = |name: &str| variables.iter().find(|(n, _)| n == name).map(|(_, v)| v.as_str());
+    value("NO_COLOR").is_none_or(str::is_empty) && value("TERM") != Some("dumb")
 }
 
 /// The filter that is asked for, and silence for what others tell already, unless it is asked for.
@@ -41,6 +48,13 @@ fn filter_of(asked: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn colours_are_left_out_where_nobody_wants_them() {
+        let given = |name: &str, value: &str| is_colourful(&[(name.to_owned(), value.to_owned())]);
+        assert!(is_colourful(&[]) && given("NO_COLOR", "") && given("TERM", "xterm"));
+        assert!(!given("NO_COLOR", "1") && !given("TERM", "dumb"));
+    }
 
     #[test]
     fn the_verifier_is_silent_unless_it_is_asked_for() {

@@ -136,8 +136,9 @@ fn denied(actor: &Actor, act: Act, kind: &KindInfo, name: &str) -> ApiError {
         (Act::Read, _) => ("read", "read-only"),
         (Act::Write, _) => ("change", "read-only"),
     };
+    let named = if name.is_empty() { String::new() } else { format!(" {name:?}") };
     let message = format!(
-        "{} {name:?} is forbidden: {:?} with the role {role} cannot {verb} it",
+        "{}{named} is forbidden: {:?} with the role {role} cannot {verb} it",
         kind.qualified(),
         actor.name
     );

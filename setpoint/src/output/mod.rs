@@ -17,7 +17,7 @@ mod yaml;
 
 pub(crate) use columns::{Columns, columns};
 pub(crate) use describe::describe;
-pub(crate) use format::Format;
+pub(crate) use format::{Form, Format, LedgerForm};
 pub(crate) use ledger::{decision_lines, decisions_table};
 pub(crate) use table::{row, table, widths};
 pub(crate) use yaml::{json, yaml};

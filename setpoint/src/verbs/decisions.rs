@@ -7,7 +7,7 @@ use crate::client::KindPath;
 use crate::context::{Context, note};
 use crate::failure::{Ended, Failure};
 use crate::output::field::list;
-use crate::output::{Format, decision_lines, decisions_table, json, yaml};
+use crate::output::{LedgerForm, decision_lines, decisions_table, json, yaml};
 use crate::verbs::object::one;
 
 /// Show what was decided, and why, the latest last
@@ -36,7 +36,7 @@ pub(crate) struct Decisions {
     namespace: Option<String>,
     /// The form of the answer; wide tells causes and alternatives
     #[arg(long, short, value_enum, default_value = "table")]
-    output: Format,
+    output: LedgerForm,
 }
 
 pub(crate) async fn run(verb: Decisions, cx: &mut Context) -> Result<Ended, Failure> {
@@ -55,10 +55,12 @@ pub(crate) async fn run(verb: Decisions, cx: &mut Context) -> Result<Ended, Fail
         note("no decision of this kind is in the kept ledger");
     }
     let shown = match verb.output {
-        Format::Json => json(&decisions),
-        Format::Yaml => yaml(&decisions),
-        Format::Wide => decisions.iter().flat_map(decision_lines).collect::<Vec<_>>().join("\n"),
-        Format::Table | Format::Name => decisions_table(&decisions),
+        LedgerForm::Json => json(&decisions),
+        LedgerForm::Yaml => yaml(&decisions),
+        LedgerForm::Wide => {
+            decisions.iter().flat_map(decision_lines).collect::<Vec<_>>().join("\n")
+        }
+        LedgerForm::Table => decisions_table(&decisions),
     };
     cx.out.line(shown)?;
     Ok(Ended::Well)

@@ -6,7 +6,7 @@ use serde_json::Value;
 use crate::client::KindPath;
 use crate::context::Context;
 use crate::failure::{Ended, Failure};
-use crate::output::field::text;
+use crate::output::field::{list, text};
 use crate::verbs::decisions;
 use crate::verbs::object::one;
 
@@ -36,8 +36,20 @@ pub(crate) async fn run(describe: Describe, cx: &mut Context) -> Result<Ended, F
     let object = object
         .map_err(|error| error.during(format!("failed to describe {}", path.shown(&name))))?;
     let decisions = about(&path, &home, &name, &object, cx).await?;
-    cx.out.line(crate::output::describe(&object, &decisions))?;
+    let pods = pods_on(&path, &name, cx).await?;
+    cx.out.line(crate::output::describe(&object, pods.as_deref(), &decisions))?;
     Ok(Ended::Well)
+}
+
+/// The pods of a node; `None` of anything else.
+async fn pods_on(path: &KindPath, name: &str, cx: &Context) -> Result<Option<Vec<Value>>, Failure> {
+    if path.kind != "Node" {
+        return Ok(None);
+    }
+    let query = [("fieldSelector", format!("spec.nodeName={name}"))];
+    let pods = cx.client.get("/api/v1/pods", &query).await;
+    let pods = pods.map_err(|error| error.during(format!("failed to list the pods of {name}")))?;
+    Ok(Some(list(&pods, "/items").to_vec()))
 }
 
 async fn about(

@@ -6,7 +6,7 @@ use serde_json::Value;
 use crate::context::Context;
 use crate::failure::{Ended, Failure};
 use crate::output::field::{is_true, list, number, text};
-use crate::output::{Format, decision_lines, json, yaml};
+use crate::output::{Form, decision_lines, json, yaml};
 use crate::verbs::object::one;
 
 /// Tell why a pod or workload is where it is, or why it is not placed; the latest decision last
@@ -25,7 +25,7 @@ pub(crate) struct Explain {
     namespace: Option<String>,
     /// The form of the answer
     #[arg(long, short, value_enum, default_value = "table")]
-    output: Format,
+    output: Form,
 }
 
 pub(crate) async fn run(explain: Explain, cx: &mut Context) -> Result<Ended, Failure> {
@@ -37,9 +37,9 @@ pub(crate) async fn run(explain: Explain, cx: &mut Context) -> Result<Ended, Fai
     let answer = cx.client.get("/setpoint/v1/explain", &query).await;
     let answer = answer.map_err(|error| error.during(format!("failed to explain {shown}")))?;
     match explain.output {
-        Format::Json => cx.out.line(json(&answer))?,
-        Format::Yaml => cx.out.line(yaml(&answer))?,
-        Format::Table | Format::Wide | Format::Name => cx.out.line(told(&shown, &answer))?,
+        Form::Json => cx.out.line(json(&answer))?,
+        Form::Yaml => cx.out.line(yaml(&answer))?,
+        Form::Table => cx.out.line(told(&shown, &answer))?,
     }
     Ok(Ended::Well)
 }

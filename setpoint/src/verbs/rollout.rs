@@ -10,7 +10,7 @@ use crate::client::{KindPath, Patch, escape};
 use crate::context::Context;
 use crate::failure::{Ended, Failure};
 use crate::output::field::{condition, list, name, namespace, number, text};
-use crate::output::{Format, json as as_json, table, yaml};
+use crate::output::{Form, json as as_json, table, yaml};
 use crate::verbs::object::{one, path_of};
 use crate::verbs::wait::{Look, duration, until};
 
@@ -53,7 +53,7 @@ Examples:
         subject: Subject,
         /// The form of the answer
         #[arg(long, short, value_enum, default_value = "table")]
-        output: Format,
+        output: Form,
     },
     /// Replace every pod, with the same template
     #[command(after_help = "\
@@ -100,9 +100,9 @@ pub(crate) async fn run(rollout: Rollout, cx: &mut Context) -> Result<Ended, Fai
             let answer = cx.client.get(&ours(&path, &home, &name, "history")?, &[]).await;
             let answer = answer.map_err(|e| e.during("failed to read the history"))?;
             let shown = match output {
-                Format::Json => as_json(&answer),
-                Format::Yaml => yaml(&answer),
-                Format::Table | Format::Wide | Format::Name => history(&answer),
+                Form::Json => as_json(&answer),
+                Form::Yaml => yaml(&answer),
+                Form::Table => history(&answer),
             };
             cx.out.line(shown)?;
         }

@@ -7,7 +7,7 @@ use crate::context::Context;
 use crate::failure::{Ended, Failure};
 use crate::output::age::clock;
 use crate::output::field::{is_true, list, number, text};
-use crate::output::{Format, json, yaml};
+use crate::output::{Form, json, yaml};
 
 /// Show the fleet at a glance: leader, epoch, nodes, pods, holds
 #[derive(Debug, Args)]
@@ -18,16 +18,16 @@ Examples:
 pub(crate) struct Status {
     /// The form of the answer
     #[arg(long, short, value_enum, default_value = "table")]
-    output: Format,
+    output: Form,
 }
 
 pub(crate) async fn run(status: Status, cx: &mut Context) -> Result<Ended, Failure> {
     let answer = cx.client.get("/setpoint/v1/status", &[]).await;
     let answer = answer.map_err(|error| error.during("failed to read the fleet's status"))?;
     cx.out.line(match status.output {
-        Format::Json => json(&answer),
-        Format::Yaml => yaml(&answer),
-        Format::Table | Format::Wide | Format::Name => glance(&answer),
+        Form::Json => json(&answer),
+        Form::Yaml => yaml(&answer),
+        Form::Table => glance(&answer),
     })?;
     Ok(Ended::Well)
 }
