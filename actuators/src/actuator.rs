@@ -5,6 +5,7 @@
 //! still tells of, or nothing; a pod of an older term or generation never replaces a newer one;
 //! what does not carry this fleet's labels is neither told of nor touched.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use futures::future::BoxFuture;
@@ -80,6 +81,11 @@ pub trait Actuator: Send + Sync {
     /// # Errors
     /// Transient when the runtime does not answer.
     fn usage(&self) -> Act<'_, Vec<Usage>>;
+
+    /// The folders of this machine that it writes to: where there is no room, nothing starts.
+    fn folders(&self) -> Vec<PathBuf> {
+        Vec::new()
+    }
 
     /// Hints that something changed, from now on. A stream that ends is asked for again.
     fn changes(&self) -> Changes;

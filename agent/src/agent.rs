@@ -19,11 +19,13 @@ use crate::outbox::Outbox;
 use crate::registration::{Health, Ties};
 use crate::reports::Reports;
 use crate::resolve::Resolver;
+use crate::room::Room;
 use crate::session::Session;
 use crate::standing::{Holder, Standing, Whose};
 use crate::watch::Hearers;
 use crate::{
-    AgentError, AgentOptions, files, lease, leaving, registration, reports, samples, view, watch,
+    AgentError, AgentOptions, files, lease, leaving, registration, reports, room, samples, view,
+    watch,
 };
 
 /// Actions in flight may finish when the agent ends, for this long.
@@ -95,6 +97,7 @@ impl Life {
         let reports = Arc::new(Reports::new(reports));
         let (tell_desired, desired) = latest::channel(Arc::new(known));
         let (tell_health, health) = latest::channel(Health::Good);
+        let (tell_room, room) = latest::channel(Room::Enough);
         let (tell_whose, whose) = latest::channel(Whose::Ours);
         let (tell_registrations, registrations) = latest::channel(0);
         let resolver = Arc::new(Resolver::new(api.clone()));
@@ -108,8 +111,11 @@ impl Life {
             session,
         };
         let hearers = Hearers { desired: tell_desired, whose: tell_whose };
-        let ties = Ties { health, whose: whose.clone(), registrations: tell_registrations };
-        let tasks = surroundings.spawn(guard, hearers, ties, (reports.clone(), registrations));
+        let ties = Ties { health, room, whose: whose.clone(), registrations: tell_registrations };
+        let mut folders = actuator.folders();
+        folders.push(options.state.clone());
+        let mut tasks = surroundings.spawn(guard, hearers, ties, (reports.clone(), registrations));
+        tasks.spawn(room::mind(folders, options.intervals.room, tell_room));
         let health = tell_health;
         let node = NodeLoop { actuator, dispatcher, desired, health, reports: reports.clone() };
         Ok(Life { api, reports, whose, node, tasks })

@@ -23,6 +23,7 @@ mod lease;
 mod leaving;
 mod registration;
 mod reports;
+mod room;
 mod samples;
 mod session;
 mod watch;

@@ -49,6 +49,8 @@ pub struct Intervals {
     pub observe: Duration,
     /// All that the node has is told in one record.
     pub snapshot: Duration,
+    /// The disks are looked at.
+    pub room: Duration,
     /// Usage is measured.
     pub usage: Duration,
     /// The longest wait before a call to the API is tried again.
@@ -61,6 +63,8 @@ impl Default for Intervals {
             lease: Duration::from_secs(5),
             observe: Duration::from_secs(1),
             snapshot: Duration::from_secs(60),
+            // The kubelet's interval.
+            room: Duration::from_secs(10),
             usage: Duration::from_secs(15),
             retry_max: Duration::from_secs(2),
         }

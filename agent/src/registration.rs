@@ -8,13 +8,16 @@ use std::time::Duration;
 
 use reqwest::Method;
 use setpoint_actuators::{Actuator, RuntimeInfo};
-use setpoint_schemas::{Condition, ConditionStatus, NodeRecord, RUNTIME_LABEL, Resources};
+use setpoint_schemas::{
+    Condition, ConditionStatus, DISK_PRESSURE, NodeRecord, RUNTIME_LABEL, Resources,
+};
 use tokio::sync::watch;
 use tracing::{info, warn};
 
 use crate::AgentOptions;
 use crate::client::{Api, Backoff};
 use crate::clock::now_ms;
+use crate::room::Room;
 use crate::session::Session;
 use crate::standing::{Holder, Whose};
 
@@ -34,6 +37,8 @@ pub(crate) enum Health {
 pub(crate) struct Ties {
     /// How the runtime does.
     pub(crate) health: watch::Receiver<Health>,
+    /// How the disks do.
+    pub(crate) room: watch::Receiver<Room>,
     /// Whose the node is.
     pub(crate) whose: watch::Receiver<Whose>,
     /// Counts the registrations.
@@ -48,14 +53,24 @@ pub(crate) async fn register(
     session: Session,
     ties: Ties,
 ) {
-    let Ties { mut health, whose, registrations } = ties;
+    let Ties { mut health, mut room, whose, registrations } = ties;
     let retry_max = options.intervals.retry_max;
     let info = describe(&*actuator, &mut Backoff::new(retry_max)).await;
-    let record = |health: &Health| Some(record(&options, &session, &info, health, now_ms()));
-    let records = watch::channel(record(&health.borrow_and_update()));
+    let mut ready = as_ready(&health.borrow_and_update(), now_ms());
+    let mut pressure = as_pressure(&room.borrow_and_update(), now_ms());
+    let record = |ready: &Condition, pressure: &Condition| {
+        let conditions = vec![ready.clone(), pressure.clone()];
+        Some(record(&options, &session, &info, conditions))
+    };
+    let records = watch::channel(record(&ready, &pressure));
     let changes = async {
-        while health.changed().await.is_ok() {
-            records.0.send_replace(record(&health.borrow_and_update()));
+        loop {
+            tokio::select! {
+                Ok(()) = health.changed() => ready = as_ready(&health.borrow_and_update(), now_ms()),
+                Ok(()) = room.changed() => pressure = as_pressure(&room.borrow_and_update(), now_ms()),
+                else => return,
+            }
+            records.0.send_replace(record(&ready, &pressure));
         }
     };
     tokio::join!(changes, announce(api, records.1, whose, registrations, retry_max));
@@ -155,8 +170,7 @@ fn record(
     options: &AgentOptions,
     session: &Session,
     info: &RuntimeInfo,
-    health: &Health,
-    transition_ms: i64,
+    conditions: Vec<Condition>,
 ) -> NodeRecord {
     let capacity = capacity(info, &options.capacity);
     NodeRecord {
@@ -171,7 +185,7 @@ fn record(
         allocatable: allocatable(&capacity, &options.reserved),
         capacity,
         labels: labels(options, info),
-        conditions: vec![ready(health, transition_ms)],
+        conditions,
     }
 }
 
@@ -216,13 +230,27 @@ fn labels(options: &AgentOptions, info: &RuntimeInfo) -> BTreeMap<String, String
     labels
 }
 
-fn ready(health: &Health, transition_ms: i64) -> Condition {
+fn as_ready(health: &Health, transition_ms: i64) -> Condition {
     let (status, reason, message) = match health {
         Health::Good => (ConditionStatus::True, "AgentReady", "the runtime answers".to_owned()),
         Health::Bad(why) => (ConditionStatus::False, "RuntimeNotReady", why.clone()),
     };
     let reason = reason.to_owned();
     Condition { kind: "Ready".into(), status, reason, message, transition_ms }
+}
+
+/// Kubernetes' condition: whoever places takes it for a taint.
+fn as_pressure(room: &Room, transition_ms: i64) -> Condition {
+    let (status, reason, message) = match room {
+        Room::Enough => (
+            ConditionStatus::False,
+            "AgentHasNoDiskPressure",
+            "there is room on the disk".to_owned(),
+        ),
+        Room::Short(why) => (ConditionStatus::True, "AgentHasDiskPressure", why.clone()),
+    };
+    let (kind, reason) = (DISK_PRESSURE.to_owned(), reason.to_owned());
+    Condition { kind, status, reason, message, transition_ms }
 }
 
 #[cfg(test)]
@@ -251,13 +279,15 @@ mod tests {
             capacity: found,
         };
         let session = Session { id: SessionId::parse("s").expect("valid"), started_ms: 5 };
-        let record = record(&options, &session, &info, &Health::Bad("down".into()), 7);
+        let ready = as_ready(&Health::Bad("down".into()), 7);
+        let pressure = as_pressure(&Room::Short("full".into()), 8);
+        let record = record(&options, &session, &info, vec![ready, pressure]);
         assert_eq!(record.capacity.cpu_milli, 3_000);
         assert_eq!((record.allocatable.cpu_milli, record.allocatable.memory_bytes), (2_500, 0));
         assert_eq!(record.labels["kubernetes.io/hostname"], "n1");
         assert_eq!(record.labels[RUNTIME_LABEL], "folder-1");
         assert_eq!((&*record.labels["zone"], &*record.labels["kubernetes.io/os"]), ("a", "plan9"));
         assert_eq!((record.session.as_str(), record.started_ms), ("s", 5));
-        assert!(!record.is_ready());
+        assert!(!record.is_ready() && record.has_disk_pressure());
     }
 }

@@ -32,12 +32,14 @@ pub(crate) async fn watch(
     // whole.
     let (mut term, mut epoch) = (-1, -1);
     let mut backoff = Backoff::new(retry_max);
+    let mut refused = None;
     loop {
         let path = format!("/setpoint/v1/nodes/{node}/placements?after={epoch}&term={term}");
         match api.poll::<PlacementList>(&path).await {
             Ok(list) => match guard.accept(&list) {
                 Ok(()) => {
                     backoff.reset();
+                    refused = None;
                     let whose = standing.judge(&list);
                     let is_taken = matches!(whose, Whose::Taken(_));
                     hearers.whose.send_replace(whose);
@@ -48,7 +50,12 @@ pub(crate) async fn watch(
                     (term, epoch) = (list.term, list.epoch);
                     continue;
                 }
-                Err(refusal) => warn!(%refusal, "a list of placements is refused"),
+                // A disk without room refuses for hours; once is enough.
+                Err(refusal) if refused.as_ref() == Some(&refusal) => {}
+                Err(refusal) => {
+                    warn!(%refusal, "a list of placements is refused");
+                    refused = Some(refusal);
+                }
             },
             Err(error) => {
                 api.tell("no list of placements", &error);

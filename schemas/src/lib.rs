@@ -47,7 +47,8 @@ pub use id::{
 };
 pub use input::{Input, Sourced};
 pub use node::{
-    Condition, ConditionStatus, InvalidAmount, Lease, NodeRecord, RUNTIME_LABEL, WATCHED_LABEL,
+    Condition, ConditionStatus, DISK_PRESSURE, InvalidAmount, Lease, NodeRecord, RUNTIME_LABEL,
+    WATCHED_LABEL,
 };
 pub use observed::{ContainerObserved, ContainerState, NodeSnapshot, PodObserved, PodPhase};
 pub use placement::{Placement, WorkloadRef};

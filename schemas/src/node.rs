@@ -13,6 +13,9 @@ pub const WATCHED_LABEL: &str = "setpoint.dev/watched";
 /// absent, from an agent that cannot say.
 pub const RUNTIME_LABEL: &str = "setpoint.dev/runtime-id";
 
+/// The condition of a node whose disk has no room for another pod; Kubernetes' word.
+pub const DISK_PRESSURE: &str = "DiskPressure";
+
 /// What a node says of itself. Its taints and whether it may be used are desired state (the Node
 /// resource), not observation.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -126,6 +129,13 @@ impl NodeRecord {
     pub fn is_ready(&self) -> bool {
         let ready = |c: &Condition| c.kind == "Ready" && c.status == ConditionStatus::True;
         self.conditions.iter().any(ready)
+    }
+
+    /// Whether the node says that its disk has no room for another pod.
+    #[must_use]
+    pub fn has_disk_pressure(&self) -> bool {
+        let short = |c: &Condition| c.kind == DISK_PRESSURE && c.status == ConditionStatus::True;
+        self.conditions.iter().any(short)
     }
 
     /// Whether its engine is only watched: its pods are shown and nothing is placed there.

@@ -1,6 +1,6 @@
 //! The contract, on a Docker Engine.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use bollard::query_parameters::EventsOptionsBuilder;
@@ -109,6 +109,10 @@ impl Actuator for DockerActuator {
 
     fn usage(&self) -> Act<'_, Vec<Usage>> {
         usage::usage(&self.docker, &self.config.fleet).boxed()
+    }
+
+    fn folders(&self) -> Vec<PathBuf> {
+        vec![self.config.files.clone(), self.config.secrets.clone()]
     }
 
     fn changes(&self) -> Changes {

@@ -111,6 +111,10 @@ impl Actuator for ProcessActuator {
         Box::pin(async { off_the_runtime(move || usage(&layout)).await })
     }
 
+    fn folders(&self) -> Vec<PathBuf> {
+        vec![self.state.clone()]
+    }
+
     fn changes(&self) -> Changes {
         let hints = self.starter.hints.subscribe();
         let next = |mut hints: broadcast::Receiver<()>| async {

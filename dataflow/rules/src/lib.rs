@@ -22,7 +22,7 @@ pub mod status;
 /// of this version that replays otherwise stops the engine. Raise it with every change that makes
 /// any rule decide otherwise, or the door take in another record.
 ///
-/// 8: an undo changes no owners, and a scale is noted beside the owner, who takes the number back by
+/// 9: a node whose disk has no room takes no new pods. 8: an undo changes no owners, and a scale is noted beside the owner, who takes the number back by
 /// stating another. 7: when a hold ends, who is still silent has a whole grace period from there; nothing new is
 /// placed on a node whose lease ended under a hold; what a session says before its record is read
 /// counts once it is; tombstones of observations say nothing of the pod, and a lost node without a
@@ -33,4 +33,4 @@ pub mod status;
 /// nothing; silence of the whole fleet is doubted; a deleted namespace goes with its last pod;
 /// updates pause between batches. 3: a Secret that kubectl applied passes the door; before, its
 /// sealed annotation set it aside. 2: the ledger tells of orphans. 1: the first.
-pub const RULES_VERSION: &str = "8";
+pub const RULES_VERSION: &str = "9";

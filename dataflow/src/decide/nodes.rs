@@ -8,7 +8,7 @@ use setpoint_placement::{NodeId, NodeInfo};
 use setpoint_rules::lease;
 use setpoint_schemas::{
     Action, Cause, GroupKind, Lease, NodeName, NodeRecord, ObjectMeta, Resource, ResourceKey,
-    Resources, Taint,
+    Resources, Taint, TaintEffect,
 };
 
 use super::orphans::with_orphans;
@@ -47,6 +47,13 @@ impl NodeStatus {
     pub(crate) fn of(resource: &Resource) -> NodeStatus {
         serde_json::from_str(&resource.status).unwrap_or_default()
     }
+}
+
+/// What keeps new pods from a node whose disk has no room, as Kubernetes' node life-cycle controller
+/// has it; a DaemonSet's pods bear it.
+fn pressed() -> Taint {
+    let (key, value) = ("node.kubernetes.io/disk-pressure".to_owned(), String::new());
+    Taint { key, value, effect: TaintEffect::NoSchedule }
 }
 
 /// The key of a node's resource.
@@ -405,10 +412,12 @@ impl<V: Views> Turn<'_, V> {
         let object = self.node_object(&record.node);
         let mut labels: BTreeMap<String, String> = record.labels.clone();
         labels.extend(object.metadata.labels);
+        let mut taints = object.spec.taints;
+        taints.extend(record.has_disk_pressure().then(pressed));
         let info = NodeInfo {
             name: record.node.clone(),
             labels,
-            taints: object.spec.taints,
+            taints,
             allocatable: record.allocatable.clone(),
             ready: record.is_ready() && !node.row.lost && !node.row.silent,
             unschedulable: object.spec.unschedulable,

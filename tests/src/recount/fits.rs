@@ -54,7 +54,10 @@ fn usable(_: &World, pod: Asking<'_>, node: &NodeSeen) -> Answer {
 fn tainted(_: &World, pod: Asking<'_>, node: &NodeSeen) -> Answer {
     let refuses =
         |taint: &Taint| taint.effect != TaintEffect::PreferNoSchedule && !bears(pod, taint);
-    unless(node.taints.iter().any(refuses), "it is tainted")
+    unless(node.taints.iter().any(refuses), "it is tainted")?;
+    let key = "node.kubernetes.io/disk-pressure".to_owned();
+    let full = Taint { key, value: String::new(), effect: TaintEffect::NoSchedule };
+    unless(node.record.has_disk_pressure() && !bears(pod, &full), "its disk is full")
 }
 
 /// A DaemonSet's pod bears more than it says: cordons, and pressure on its node.

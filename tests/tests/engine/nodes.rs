@@ -1,9 +1,11 @@
 //! Nodes: loss, return, and the doubt about ourselves.
 
 use serde_json::json;
-use setpoint_dataflow::{Epoch, Outcome, Served};
-use setpoint_schemas::{Action, Input, NodeRecord, PodPhase, SessionId, Verb};
-use setpoint_tests::manifests::{self, patch};
+use setpoint_dataflow::{Epoch, Outcome, Served, WaitingPod};
+use setpoint_schemas::{
+    Action, Condition, ConditionStatus, DISK_PRESSURE, Input, NodeRecord, PodPhase, SessionId, Verb,
+};
+use setpoint_tests::manifests::{self, daemon_set, item, patch};
 
 use crate::story::{Story, node, observed, reason, session, told, web};
 
@@ -44,6 +46,41 @@ fn a_silent_node_is_lost_after_its_grace_and_its_pods_are_replaced_by_new_ones()
     story.renew(21_000, &["a", "b"]);
     story.renew(26_000, &["a", "b"]);
     assert_eq!(told(&story.at(31_000, vec![])), "NodeLost 1");
+}
+
+#[test]
+fn a_node_whose_disk_is_full_keeps_its_pods_and_takes_only_those_of_daemon_sets() {
+    let mut story = Story::with_nodes(&["a", "b"]);
+    story.asks(1, web(2, "v1"));
+    story.all_run(2);
+    assert_eq!(told(&story.at(3, vec![says_of_its_disk("a", ConditionStatus::True)])), "");
+    story.asks(4, web(4, "v1"));
+    let on_a = |story: &Story| story.placed.values().filter(|node| *node == "a").count();
+    assert_eq!((on_a(&story), story.placed.len()), (1, 4), "what is new is on the other");
+    let daemons = vec![item(Verb::Apply, &daemon_set("default", "logger", 100, "v1"))];
+    assert_eq!(told(&story.asks(5, daemons)), "Accept 1, Place 2");
+    story.all_run(6);
+
+    story.at(7, vec![says_of_its_disk("b", ConditionStatus::True)]);
+    story.asks(8, web(5, "v1"));
+    let waiting: Vec<&WaitingPod> = story.waiting.values().collect();
+    let why = "0/2 nodes are available: 2 node(s) had untolerated taint \
+               {node.kubernetes.io/disk-pressure: }.";
+    assert!(waiting.len() == 1 && waiting[0].reason.contains(why), "{waiting:?}");
+    assert_eq!(told(&story.at(9, vec![says_of_its_disk("a", ConditionStatus::False)])), "Place 1");
+    assert!(story.waiting.is_empty());
+}
+
+fn says_of_its_disk(name: &str, status: ConditionStatus) -> Input {
+    let mut record = manifests::node(&node(name), &session(name), 2_000);
+    record.conditions.push(Condition {
+        kind: DISK_PRESSURE.to_owned(),
+        status,
+        reason: String::new(),
+        message: String::new(),
+        transition_ms: 0,
+    });
+    Input::Node(Box::new(record))
 }
 
 #[test]

@@ -15,6 +15,7 @@ mod docker_application;
 mod docker_engines;
 
 mod docker_fleet;
+mod docker_superseded;
 mod docker_watched;
 mod engine_kill;
 mod kafka_standby;
@@ -28,6 +29,7 @@ mod outage;
 mod ground;
 mod simulated_fleet;
 mod two_agents;
+mod disk_full;
 mod append_rates;
 mod bad_input;
 mod guarded_kafka;
