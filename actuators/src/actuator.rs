@@ -69,6 +69,13 @@ pub trait Actuator: Send + Sync {
         cancel: &'a CancellationToken,
     ) -> Act<'a, ()>;
 
+    /// Makes the files of the pod's volumes what they are here, all of a volume at once, while its
+    /// containers run on; its environment is not looked at. A pod that is not there gets none.
+    ///
+    /// # Errors
+    /// Transient when a volume cannot be written; the others are.
+    fn refresh<'a>(&'a self, pod: &'a PodToRun) -> Act<'a, ()>;
+
     /// Starts a container that has ended once more, as it was started first. A container that runs
     /// is left alone. The rule when to do so is [`crate::restart`], not the runtime's.
     ///

@@ -9,6 +9,7 @@ mod endings;
 pub mod escapes;
 mod fencing;
 mod isolation;
+mod volumes;
 mod tools;
 
 use std::sync::Arc;
@@ -37,6 +38,9 @@ pub trait Rig: Send + Sync {
     /// How many of these processes run, as anybody on the machine sees it: [`escapes::running`],
     /// where the processes are real.
     fn count<'a>(&'a self, word: &'a str) -> BoxFuture<'a, usize>;
+    /// A container that runs until the file `key` of its volume `conf` holds this text, and then
+    /// ends with this code; `None` where containers read no files.
+    fn reading(&self, name: &str, text: &str, code: i32) -> Option<Container>;
     /// A container that cannot be started.
     fn unstartable(&self, name: &str) -> Container;
     /// Kills a container with SIGKILL behind the actuator's back.
@@ -90,6 +94,9 @@ pub const CASES: &[(&str, Case)] = &[
     }),
     ("an_end_takes_along_what_tried_to_outlive_it", |rig| {
         Box::pin(escapes::an_end_takes_along_what_tried_to_outlive_it(rig))
+    }),
+    ("a_changed_volume_is_seen_by_a_running_container", |rig| {
+        Box::pin(volumes::a_changed_volume_is_seen_by_a_running_container(rig))
     }),
     ("an_older_generation_is_refused", |rig| {
         Box::pin(fencing::an_older_generation_is_refused(rig))

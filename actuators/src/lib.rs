@@ -22,6 +22,7 @@ mod dispatcher;
 mod samples;
 
 pub mod conformance;
+pub mod volume;
 
 pub use actuator::{Act, Actuator, Changes};
 pub use book::{Book, Books, Failure};

@@ -24,8 +24,8 @@ use crate::session::Session;
 use crate::standing::{Holder, Standing, Whose};
 use crate::watch::Hearers;
 use crate::{
-    AgentError, AgentOptions, files, lease, leaving, registration, reports, room, samples, view,
-    watch,
+    AgentError, AgentOptions, files, lease, leaving, refresh, registration, reports, room, samples,
+    view, watch,
 };
 
 /// Actions in flight may finish when the agent ends, for this long.
@@ -102,7 +102,8 @@ impl Life {
         let (tell_registrations, registrations) = latest::channel(0);
         let resolver = Arc::new(Resolver::new(api.clone()));
         let clock: Clock = Arc::new(now_ms);
-        let dispatcher = Dispatcher::new(actuator.clone(), resolver, clock, options.pacing, books);
+        let dispatcher =
+            Dispatcher::new(actuator.clone(), resolver.clone(), clock, options.pacing, books);
 
         let surroundings = Surroundings {
             api: api.clone(),
@@ -115,7 +116,9 @@ impl Life {
         let mut folders = actuator.folders();
         folders.push(options.state.clone());
         let mut tasks = surroundings.spawn(guard, hearers, ties, (reports.clone(), registrations));
-        tasks.spawn(room::mind(folders, options.intervals.room, tell_room));
+        let every = options.intervals;
+        tasks.spawn(room::mind(folders, every.room, tell_room));
+        tasks.spawn(refresh::refresh(actuator.clone(), resolver, desired.clone(), every.refresh));
         let health = tell_health;
         let node = NodeLoop { actuator, dispatcher, desired, health, reports: reports.clone() };
         Ok(Life { api, reports, whose, node, tasks })

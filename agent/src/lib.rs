@@ -22,6 +22,7 @@ mod client;
 mod lease;
 mod leaving;
 mod registration;
+mod refresh;
 mod reports;
 mod room;
 mod samples;

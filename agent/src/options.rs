@@ -51,6 +51,8 @@ pub struct Intervals {
     pub snapshot: Duration,
     /// The disks are looked at.
     pub room: Duration,
+    /// Files of ConfigMaps and Secrets follow their sources.
+    pub refresh: Duration,
     /// Usage is measured.
     pub usage: Duration,
     /// The longest wait before a call to the API is tried again.
@@ -65,6 +67,8 @@ impl Default for Intervals {
             snapshot: Duration::from_secs(60),
             // The kubelet's interval.
             room: Duration::from_secs(10),
+            // The kubelet's.
+            refresh: Duration::from_secs(60),
             usage: Duration::from_secs(15),
             retry_max: Duration::from_secs(2),
         }

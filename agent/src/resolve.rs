@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use futures::future::BoxFuture;
 use setpoint_actuators::{ActuatorError, DesiredPod, FileToMount, PodToRun, Prepare};
-use setpoint_schemas::{Container, EnvVar, PodSpec, Volume};
+use setpoint_schemas::{Container, EnvVar, PodSpec};
 
 use crate::client::Api;
 use sources::Sources;
@@ -25,6 +25,17 @@ pub(crate) struct Resolver {
 impl Resolver {
     pub(crate) fn new(api: Arc<Api>) -> Self {
         Resolver { api }
+    }
+}
+
+impl Resolver {
+    /// The pod with the files of its volumes, and without an environment.
+    pub(crate) async fn files_of(&self, pod: &DesiredPod) -> Result<PodToRun, ActuatorError> {
+        let wanted = sources::mounted_in(&pod.spec);
+        let sources = Sources::load(&self.api, &pod.placement.namespace, wanted).await?;
+        let (spec, volumes) = (PodSpec::clone(&pod.spec), volumes(&pod.spec, &sources)?);
+        let placement = (*pod.placement).clone();
+        Ok(PodToRun { placement, spec, env: BTreeMap::new(), volumes })
     }
 }
 
@@ -53,8 +64,7 @@ fn resolve(pod: &DesiredPod, sources: &Sources) -> Result<PodToRun, ActuatorErro
         }
         env.insert(container.name.clone(), variables);
     }
-    let volume = |v: &Volume| Ok((v.name.clone(), files(v, sources)?));
-    let volumes = spec.volumes.iter().map(volume).collect::<Result<_, ActuatorError>>()?;
+    let volumes = volumes(&spec, sources)?;
     Ok(PodToRun { placement: (*pod.placement).clone(), spec, env, volumes })
 }
 
@@ -93,8 +103,11 @@ fn value_of(
     }
 }
 
-fn files(volume: &Volume, sources: &Sources) -> Result<Vec<FileToMount>, ActuatorError> {
-    sources.files(volume)
+fn volumes(
+    spec: &PodSpec,
+    sources: &Sources,
+) -> Result<BTreeMap<String, Vec<FileToMount>>, ActuatorError> {
+    spec.volumes.iter().map(|v| Ok((v.name.clone(), sources.files(v)?))).collect()
 }
 
 #[cfg(test)]

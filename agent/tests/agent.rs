@@ -201,6 +201,30 @@ async fn a_pod_waits_for_its_configmap_and_says_so() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_changed_configmap_is_seen_in_the_files_of_the_running_pod() {
+    let api = FakeApi::start().await;
+    let node = Node::new(&api);
+    let script =
+        "until [ \"$(cat $SETPOINT_MOUNT_CONF/COLOUR)\" = red ]; do sleep 0.1; done; exit 9";
+    let spec = serde_json::json!({"restartPolicy": "Never",
+        "volumes": [{"name": "conf", "configMap": {"name": "conf"}}],
+        "containers": [{
+            "name": "main", "command": ["/bin/sh", "-c", script],
+            "volumeMounts": [{"name": "conf", "mountPath": "/conf"}],
+        }],
+    });
+    api.put_config_map("conf", "COLOUR", "blue");
+    api.place(1, 1, vec![placement("web", spec)]);
+    let agent = node.agent();
+    let first = api.reaches("web", |pod| pod.ready).await;
+    api.put_config_map("conf", "COLOUR", "red");
+    let last = api.reaches("web", |pod| pod.containers[0].exit_code == Some(9)).await;
+    assert_eq!(last.containers[0].id, first.containers[0].id, "it was not started anew");
+    agent.end().await;
+    node.clean().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_container_without_a_command_is_a_status_and_no_loop() {
     let api = FakeApi::start().await;
     let node = Node::new(&api);

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use bollard::models::SystemInfo;
 use bollard::query_parameters::EventsOptionsBuilder;
 use bollard::{API_DEFAULT_VERSION, Docker};
 use futures::future::BoxFuture;
@@ -14,12 +15,14 @@ use setpoint_schemas::{PodUid, Resources};
 use tokio::sync::OnceCell;
 use tokio_util::sync::CancellationToken;
 
+use xxhash_rust::xxh3::xxh3_128;
+
 use crate::engine::unavailable;
 use crate::image::Pulls;
 use crate::names::filter;
 use crate::start::{Starter, restart_container};
 use crate::stop::stop_pod;
-use crate::{DockerConfig, observe, usage};
+use crate::{DockerConfig, observe, usage, volumes};
 
 /// An engine under load starts a container in seconds; one that takes longer hangs.
 const ANSWER_SECONDS_MAX: u64 = 120;
@@ -66,13 +69,13 @@ impl DockerActuator {
             memory_bytes: info.mem_total.unwrap_or(0),
             ephemeral_bytes: info
                 .docker_root_dir
-                .map_or(0, |folder| disk_bytes(Path::new(&folder))),
+                .as_ref()
+                .map_or(0, |folder| disk_bytes(Path::new(folder))),
             pods: PODS_MAX,
             ..Resources::default()
         };
+        let id = identity(&info);
         let version = info.server_version.unwrap_or_default();
-        // Older engines write colons, which no label may have.
-        let id = info.id.unwrap_or_default().replace(':', "-");
         Ok(RuntimeInfo { runtime: RUNTIME.to_owned(), version, id, capacity })
     }
 }
@@ -101,6 +104,15 @@ impl Actuator for DockerActuator {
         cancel: &'a CancellationToken,
     ) -> Act<'a, ()> {
         unless_cancelled(cancel, stop_pod(&self.docker, &self.config, uid, grace).boxed())
+    }
+
+    fn refresh<'a>(&'a self, pod: &'a PodToRun) -> Act<'a, ()> {
+        let written = volumes::refresh(&self.config, pod).map_err(|error| {
+            let uid = &pod.placement.uid;
+            let message = format!("failed to refresh the volumes of {uid}: {error}");
+            ActuatorError::transient("VolumeError", message)
+        });
+        std::future::ready(written).boxed()
     }
 
     fn restart_container<'a>(&'a self, uid: &'a PodUid, container: &'a str) -> Act<'a, ()> {
@@ -149,9 +161,38 @@ fn connect(host: &str) -> Result<Docker, ActuatorError> {
     docker.map_err(unavailable("connect to the engine"))
 }
 
+/// Tells engines apart. What an engine calls its id is not enough: up to version 23 it is the machine's,
+/// in `/etc/docker/key.json`, so engines side by side and copies of a machine have the same one.
+fn identity(info: &SystemInfo) -> String {
+    let Some(id) = info.id.as_ref().filter(|id| !id.is_empty()) else { return String::new() };
+    let part = |part: &Option<String>| part.clone().unwrap_or_default();
+    let parts = [id.clone(), part(&info.docker_root_dir), part(&info.name)];
+    format!("{:032x}", xxh3_128(parts.join("\0").as_bytes()))
+}
+
 /// The size of the disk below a folder; 0 when the engine is on another machine.
 fn disk_bytes(folder: &Path) -> i64 {
     let Ok(disk) = nix::sys::statvfs::statvfs(folder) else { return 0 };
     let bytes = disk.blocks().saturating_mul(disk.fragment_size());
     i64::try_from(bytes).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn engines_of_one_machine_or_of_its_copies_are_told_apart() {
+        let of = |id: &str, root: &str, name: &str| {
+            let text = |text: &str| Some(text.to_owned());
+            let (id, docker_root_dir, name) = (text(id), text(root), text(name));
+            identity(&SystemInfo { id, docker_root_dir, name, ..SystemInfo::default() })
+        };
+        let one = of("7TRN:IPZB", "/var/lib/docker", "a");
+        assert_eq!(one, of("7TRN:IPZB", "/var/lib/docker", "a"));
+        assert_ne!(one, of("7TRN:IPZB", "/srv/docker", "a"));
+        assert_ne!(one, of("7TRN:IPZB", "/var/lib/docker", "b"));
+        assert_ne!(one, of("8TRN:IPZB", "/var/lib/docker", "a"));
+        assert_eq!(of("", "/var/lib/docker", "a"), "", "who cannot say is not told apart");
+    }
 }

@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use futures::StreamExt;
 use setpoint_actuators::{
-    Act, Actuator, ActuatorError, Changes, Observed, PodToRun, RuntimeInfo, Usage, grace_of,
+    Act, Actuator, ActuatorError, Changes, FileToMount, Observed, PodToRun, RuntimeInfo, Usage,
+    grace_of,
 };
 use setpoint_schemas::{Container, FleetId, PodUid};
 use tokio::sync::broadcast;
@@ -100,6 +101,16 @@ impl Actuator for ProcessActuator {
         cancel: &'a CancellationToken,
     ) -> Act<'a, ()> {
         Box::pin(self.stop_pod(uid, grace, cancel))
+    }
+
+    fn refresh<'a>(&'a self, pod: &'a PodToRun) -> Act<'a, ()> {
+        let folder = self.layout.pod(&pod.placement.uid);
+        let each = move |(name, files): (&String, &Vec<FileToMount>)| {
+            volumes::refresh(&folder, name, files)
+        };
+        // All of them, whichever fails.
+        let written = pod.volumes.iter().map(each).fold(Ok(()), Result::and);
+        Box::pin(std::future::ready(written))
     }
 
     fn restart_container<'a>(&'a self, uid: &'a PodUid, container: &'a str) -> Act<'a, ()> {

@@ -104,6 +104,11 @@ impl Actuator for SimulatedActuator {
         Box::pin(self.stop_pod(uid, grace, cancel))
     }
 
+    /// Simulated containers read nothing.
+    fn refresh<'a>(&'a self, _pod: &'a PodToRun) -> Act<'a, ()> {
+        Box::pin(async { Ok(()) })
+    }
+
     fn restart_container<'a>(&'a self, uid: &'a PodUid, container: &'a str) -> Act<'a, ()> {
         Box::pin(async move { self.plant.restart(&self.node, &self.fleet, uid, container) })
     }

@@ -47,6 +47,10 @@ impl Rig for OneNode {
         Box::pin(async move { running * escapes::ESCAPED })
     }
 
+    fn reading(&self, _name: &str, _text: &str, _code: i32) -> Option<Container> {
+        None
+    }
+
     fn unstartable(&self, name: &str) -> Container {
         simulate(name, &[UNSTARTABLE])
     }

@@ -246,6 +246,10 @@ impl Actuator for WatchedActuator {
         })
     }
 
+    fn refresh<'a>(&'a self, pod: &'a PodToRun) -> Act<'a, ()> {
+        self.inner.refresh(pod)
+    }
+
     fn restart_container<'a>(&'a self, uid: &'a PodUid, container: &'a str) -> Act<'a, ()> {
         Box::pin(async move {
             let _call = self.enter("restart", uid);

@@ -40,14 +40,18 @@ struct Object {
 
 /// All that a spec names.
 pub(super) fn named_in(spec: &PodSpec) -> BTreeSet<Source> {
-    let of_volume = |v: &Volume| Source::of_volume(v);
-    let mut named: BTreeSet<Source> = spec.volumes.iter().filter_map(of_volume).collect();
+    let mut named = mounted_in(spec);
     for container in &spec.containers {
         named.extend(container.env_from.iter().filter_map(Source::of_env_from));
         let refs = container.env.iter().filter_map(|variable| variable.value_from.as_ref());
         named.extend(refs.filter_map(|from| Source::of_env(from).map(|(source, ..)| source)));
     }
     named
+}
+
+/// All that its volumes name.
+pub(super) fn mounted_in(spec: &PodSpec) -> BTreeSet<Source> {
+    spec.volumes.iter().filter_map(Source::of_volume).collect()
 }
 
 impl Source {

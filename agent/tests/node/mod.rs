@@ -63,6 +63,7 @@ impl Node {
             lease: Duration::from_millis(200),
             observe: Duration::from_millis(200),
             snapshot: self.snapshot,
+            refresh: Duration::from_millis(300),
             room: Duration::from_secs(1),
             usage: Duration::from_millis(300),
             retry_max: Duration::from_millis(300),

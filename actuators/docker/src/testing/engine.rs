@@ -16,6 +16,9 @@ use super::{http, processes};
 /// The one image that a private engine has: the static busybox, without a registry.
 pub const TEST_IMAGE: &str = "busybox:local";
 
+/// The same with a user of its own, who is nobody's and has no name.
+pub const TEST_IMAGE_OF_NOBODY: &str = "busybox:nobody";
+
 /// The programs of the test image that are linked to busybox.
 const APPLETS: &[&str] = &[
     "sh", "sleep", "cat", "echo", "ls", "true", "false", "test", "env", "id", "head", "tr", "grep",
@@ -206,9 +209,14 @@ impl PrivateEngine {
     fn load_image(&self) -> Result<(), EngineError> {
         let root = self.folder.join("rootfs");
         let archive = busybox_archive(&root).map_err(|error| failed("make the image of", error))?;
-        let (name, tag) = TEST_IMAGE.split_once(':').unwrap_or((TEST_IMAGE, "latest"));
-        let path = format!("/images/create?fromSrc=-&repo={name}&tag={tag}");
-        let answer = http::request(&self.socket(), "POST", &path, &archive);
+        self.import(TEST_IMAGE, "", &archive)?;
+        self.import(TEST_IMAGE_OF_NOBODY, "&changes=USER%2065534", &archive)
+    }
+
+    fn import(&self, image: &str, changes: &str, archive: &[u8]) -> Result<(), EngineError> {
+        let (name, tag) = image.split_once(':').unwrap_or((image, "latest"));
+        let path = format!("/images/create?fromSrc=-&repo={name}&tag={tag}{changes}");
+        let answer = http::request(&self.socket(), "POST", &path, archive);
         match answer.map_err(|error| failed("load the image of", error))? {
             (200, body) if !String::from_utf8_lossy(&body).contains("\"error\"") => Ok(()),
             (_, body) => Err(failed("load the image of", String::from_utf8_lossy(&body))),

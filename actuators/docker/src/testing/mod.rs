@@ -8,4 +8,4 @@ mod engine;
 mod http;
 mod processes;
 
-pub use engine::{EngineError, PrivateEngine, TEST_IMAGE, require};
+pub use engine::{EngineError, PrivateEngine, TEST_IMAGE, TEST_IMAGE_OF_NOBODY, require};

@@ -16,7 +16,7 @@ use setpoint_actuator_docker::testing::{PrivateEngine, TEST_IMAGE, require};
 use setpoint_actuator_docker::{DockerActuator, DockerConfig, Network};
 use setpoint_actuators::Actuator;
 use setpoint_actuators::conformance::{Rig, escapes, run};
-use setpoint_schemas::{Container, FleetId, PodUid};
+use setpoint_schemas::{Container, FleetId, PodUid, VolumeMount};
 use tokio::sync::OnceCell;
 
 struct Engine<'a> {
@@ -77,6 +77,17 @@ impl Rig for Engine<'_> {
 
     fn count<'a>(&'a self, word: &'a str) -> BoxFuture<'a, usize> {
         async { escapes::running(word) }.boxed()
+    }
+
+    fn reading(&self, name: &str, text: &str, code: i32) -> Option<Container> {
+        let look = format!(r#"[ "$(cat /conf/key)" = {text} ]"#);
+        let script = format!("until {look}; do sleep 0.1; done; exit {code}");
+        let mount = VolumeMount {
+            name: "conf".into(),
+            mount_path: "/conf".into(),
+            ..VolumeMount::default()
+        };
+        Some(Container { volume_mounts: vec![mount], ..shell(name, &script) })
     }
 
     fn unstartable(&self, name: &str) -> Container {

@@ -5,7 +5,7 @@ use bollard::query_parameters::{
     InspectContainerOptions, KillContainerOptions, ListContainersOptionsBuilder,
 };
 use futures::StreamExt;
-use setpoint_actuator_docker::testing::require;
+use setpoint_actuator_docker::testing::{TEST_IMAGE_OF_NOBODY, require};
 use setpoint_actuators::{Actuator, FileToMount, PodToRun};
 use setpoint_schemas::ContainerState::{Running, Terminated};
 
@@ -18,6 +18,7 @@ async fn pods_have_network_files_limits_and_images() {
     let node = Node::start(folder.path()).await;
     containers_of_a_pod_reach_each_other_also_after_restarts(&node).await;
     files_and_environment_are_there_and_gone_with_the_pod(&node, folder.path()).await;
+    files_can_be_read_by_the_containers_own_user(&node).await;
     who_takes_too_much_memory_is_killed_and_says_so(&node).await;
     an_image_that_cannot_be_pulled_is_a_status_with_backoff(&node).await;
     changes_are_hinted(&node).await;
@@ -62,7 +63,7 @@ async fn files_and_environment_are_there_and_gone_with_the_pod(
     folder: &std::path::Path,
 ) {
     let script = "test \"$GREETING\" = 'hello world' && test $(cat /conf/deep/a) = one \
-                  && test $(stat -c %a /keys/key) = 400 && test $(cat /one) = two \
+                  && test $(stat -Lc %a /keys/key) = 400 && test $(cat /one) = two \
                   && ! echo x > /conf/new && test $(pwd) = /tmp && exit 9";
     let container = shell("main", script);
     let container = container.trim_end_matches('}');
@@ -85,6 +86,33 @@ async fn files_and_environment_are_there_and_gone_with_the_pod(
     assert!(!folder.join("state/volumes/files/keys").exists(), "no secret on a disk");
     node.stop(&pod).await;
     assert!(!folder.join("secrets/files").exists() && !folder.join("state/volumes/files").exists());
+}
+
+/// The folders above a volume are the agent's alone; what is mounted has the modes that were asked
+/// for, whoever the image's user is.
+async fn files_can_be_read_by_the_containers_own_user(node: &Node) {
+    let script = "test $(id -u) = 65534 && test $(cat /conf/deep/a) = one \
+                  && test $(cat /keys/key) = two && test $(cat /one) = two \
+                  && ! cat /keys/private && exit 9";
+    let spec = serde_json::json!({
+        "volumes": [{"name": "conf", "configMap": {"name": "c"}},
+                    {"name": "keys", "secret": {"secretName": "s"}}],
+        "containers": [{
+            "name": "main", "image": TEST_IMAGE_OF_NOBODY, "command": ["sh", "-c", script],
+            "volumeMounts": [{"name": "conf", "mountPath": "/conf"},
+                             {"name": "keys", "mountPath": "/keys"},
+                             {"name": "keys", "mountPath": "/one", "subPath": "key"}],
+        }],
+    });
+    let mut pod = pod("nobody", &spec.to_string());
+    let file =
+        |path: &str, text: &str, mode| FileToMount { path: path.into(), bytes: text.into(), mode };
+    pod.volumes.insert("conf".into(), vec![file("deep/a", "one", 0o644)]);
+    let keys = vec![file("key", "two", 0o644), file("private", "three", 0o400)];
+    pod.volumes.insert("keys".into(), keys);
+    node.run(&pod).await.expect("it starts");
+    assert_eq!(node.reaches("nobody", "main", Terminated).await.exit_code, Some(9));
+    node.stop(&pod).await;
 }
 
 async fn who_takes_too_much_memory_is_killed_and_says_so(node: &Node) {

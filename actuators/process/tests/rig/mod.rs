@@ -10,7 +10,7 @@ use futures::future::BoxFuture;
 use setpoint_actuator_process::{ProcessActuator, ProcessOptions};
 use setpoint_actuators::conformance::{Rig, escapes};
 use setpoint_actuators::{Actuator, PodToRun};
-use setpoint_schemas::{Container, FleetId, PodSpec, PodUid, samples};
+use setpoint_schemas::{Container, FleetId, PodSpec, PodUid, VolumeMount, samples};
 
 /// A state folder of its own; what was planted in it ends with it.
 pub(crate) struct Folder {
@@ -77,6 +77,13 @@ impl Rig for Folder {
 
     fn count<'a>(&'a self, word: &'a str) -> BoxFuture<'a, usize> {
         Box::pin(async { escapes::running(word) })
+    }
+
+    fn reading(&self, name: &str, text: &str, code: i32) -> Option<Container> {
+        let look = format!(r#"[ "$(cat $SETPOINT_MOUNT_CONF/key)" = {text} ]"#);
+        let script = format!("until {look}; do sleep 0.1; done; exit {code}");
+        let mount = VolumeMount { name: "conf".into(), ..VolumeMount::default() };
+        Some(Container { volume_mounts: vec![mount], ..shell(name, &script) })
     }
 
     fn unstartable(&self, name: &str) -> Container {
