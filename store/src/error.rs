@@ -6,8 +6,8 @@ use rocksdb::ErrorKind;
 
 use crate::layout::FORMAT;
 
-/// Why the checkpoint cannot be used. After [`StoreError::OtherFormat`] or
-/// [`StoreError::Corrupt`] the caller may [`Checkpoint::discard`] it and read the log instead.
+/// Why the checkpoint cannot be used. After [`StoreError::OtherFormat`] or [`StoreError::Corrupt`]
+/// the caller may [`discard`](crate::Checkpoint::discard) it and read the log instead.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// Another process has it open.

@@ -137,7 +137,7 @@ impl Registry {
     }
 }
 
-/// For a reader that met an id it does not know. Within a budget of time: see [`Budget`].
+/// For a reader that met an id it does not know. Within a budget of time: see `budget.rs`.
 impl SchemaSource for Registry {
     fn schema_of(&self, id: u32) -> Result<Option<String>, Unanswered> {
         let mut budget = self.budget.lock().unwrap_or_else(PoisonError::into_inner);
