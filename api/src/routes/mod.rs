@@ -17,6 +17,7 @@ mod patch;
 mod submit;
 mod foresee;
 mod scale;
+mod pod;
 mod delete;
 
 mod agent;

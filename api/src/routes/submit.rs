@@ -103,7 +103,12 @@ fn refused(
                 format!("Operation cannot be fulfilled on {} {name:?}: {said}", kind.qualified());
             ApiError::new(StatusCode::CONFLICT, message).about(kind, name, &[])
         }
-        422 => ApiError::invalid(kind, name, &[said.to_owned()]),
+        422 => {
+            // The leader says the beginning of Kubernetes' sentence too.
+            let beginning = format!("{} {name:?} is invalid: ", kind.kind);
+            let mistake = said.strip_prefix(&beginning).unwrap_or(said);
+            ApiError::invalid(kind, name, &[mistake.to_owned()])
+        }
         code => {
             let code = StatusCode::from_u16(code).ok().filter(|code| !code.is_success());
             let code = code.unwrap_or(StatusCode::UNPROCESSABLE_ENTITY);

@@ -9,7 +9,7 @@ use super::object::{find, shown};
 use super::patch::{patched, verb_of, without_version};
 use super::prepare::{Prepared, parse, prepare, text, version_of};
 use super::submit::warning_headers;
-use super::{Call, answer, scale};
+use super::{Call, answer, pod, scale};
 use crate::KindInfo;
 use crate::model::Entry;
 use crate::ports::Ignored;
@@ -38,7 +38,7 @@ pub(crate) async fn create(call: Call) -> Result<Response, ApiError> {
 /// `PUT` on an object.
 pub(crate) async fn update(call: Call) -> Result<Response, ApiError> {
     let kind = call.kind()?;
-    let object = parse(&call.headers, &call.body)?;
+    let mut object = parse(&call.headers, &call.body)?;
     if call.target.subresource == "scale" {
         return scale::set(&call, &kind, &object).await;
     }
@@ -48,6 +48,8 @@ pub(crate) async fn update(call: Call) -> Result<Response, ApiError> {
         let body = json!({"status": object["status"]});
         return status(&call, &kind, Verb::MergePatch, body.to_string()).await;
     }
+    pod::may_change(&kind, &entry)?;
+    pod::without_its_place(&mut object, &entry);
     let prepared = call.prepare(object, Some(&entry))?;
     let version = expected(&kind, &entry, prepared.version)?;
     // A node that registered itself has no Node resource until someone asks something of it.
@@ -105,6 +107,7 @@ async fn patch_object(
     loop {
         tries -= 1;
         let entry = find(call, kind)?;
+        pod::may_change(kind, &entry)?;
         let mut object = shown(call, &entry);
         patched(verb, &mut object, &patch)?;
         held_against(kind, &object)?;

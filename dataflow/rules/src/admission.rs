@@ -6,6 +6,7 @@
 use serde_json::{Map, Value, json};
 use setpoint_schemas::{RESOURCE_BYTES_MAX, RequestItem, Verb, WorkloadSpec};
 
+use crate::immutable;
 use crate::ownership::{self, Managers};
 
 /// Why an item is refused, with the HTTP code that says the same.
@@ -75,9 +76,20 @@ pub fn admit(
         }
         (_, None) => Err(Refusal { code: 404, message: format!("{} not found", what()) }),
         (Verb::Delete, Some(_)) => Ok(Outcome::Gone),
-        (Verb::Apply, Some(present)) => applied(present.owned, item, manager, force),
-        (_, Some(present)) => written(present.owned, item, manager),
+        (Verb::Apply, Some(present)) => {
+            allowed(present.owned, item, applied(present.owned, item, manager, force)?)
+        }
+        (_, Some(present)) => allowed(present.owned, item, written(present.owned, item, manager)?),
     }
+}
+
+/// A change, unless it touches what stays as it was created.
+fn allowed(present: &Owned, item: &RequestItem, outcome: Outcome) -> Result<Outcome, Refusal> {
+    let refusals = match &outcome {
+        Outcome::Put(after, _) => immutable::refusals(item, &present.object, &after.object),
+        Outcome::Gone => Vec::new(),
+    };
+    if refusals.is_empty() { Ok(outcome) } else { Err(invalid(item, &refusals.join(", "))) }
 }
 
 fn applied(

@@ -4,6 +4,7 @@
 //! Absent: knowing which pods exist (the engine does) and where they fit (the placer does).
 
 pub mod admission;
+pub mod immutable;
 pub mod ownership;
 
 pub mod identity;
@@ -22,7 +23,9 @@ pub mod status;
 /// of this version that replays otherwise stops the engine. Raise it with every change that makes
 /// any rule decide otherwise, or the door take in another record.
 ///
-/// 9: a node whose disk has no room takes no new pods. 8: an undo changes no owners, and a scale is noted beside the owner, who takes the number back by
+/// 10: a workload's selector, a Pod's spec, a Secret's type and what calls itself immutable are not
+/// changed, and no Pod is made under the name of another workload's. 9: a node whose disk has no room
+/// takes no new pods. 8: an undo changes no owners, and a scale is noted beside the owner, who takes the number back by
 /// stating another. 7: when a hold ends, who is still silent has a whole grace period from there; nothing new is
 /// placed on a node whose lease ended under a hold; what a session says before its record is read
 /// counts once it is; tombstones of observations say nothing of the pod, and a lost node without a
@@ -33,4 +36,4 @@ pub mod status;
 /// nothing; silence of the whole fleet is doubted; a deleted namespace goes with its last pod;
 /// updates pause between batches. 3: a Secret that kubectl applied passes the door; before, its
 /// sealed annotation set it aside. 2: the ledger tells of orphans. 1: the first.
-pub const RULES_VERSION: &str = "9";
+pub const RULES_VERSION: &str = "10";

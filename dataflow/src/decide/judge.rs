@@ -129,6 +129,7 @@ impl Judge<'_> {
             item
         };
         self.namespace_takes(&key, item, overlay)?;
+        self.name_is_its_own(&key, item)?;
         match (admission::admit(at, item, &request.field_manager, request.force)?, &present) {
             (admission::Outcome::Gone, Some(present)) if is_namespace(&key) => {
                 let leaving = self.consider_terminating(present)?;
@@ -237,6 +238,26 @@ impl Judge<'_> {
             .get(&named)
             .cloned()
             .ok_or_else(|| Refusal { code: 404, message: format!("Pod {:?} not found", item.name) })
+    }
+
+    /// A Pod resource and a pod of another workload do not share a name.
+    fn name_is_its_own(&self, key: &ResourceKey, item: &RequestItem) -> Result<(), Refusal> {
+        if item.kind != "Pod" || item.verb == Verb::Delete {
+            return Ok(());
+        }
+        let uid = self.state.pod_names.get(&(key.namespace.clone(), key.name.clone()));
+        let pod = uid.and_then(|uid| self.state.pods.get(uid));
+        let owner = pod.and_then(|id| self.state.pod.get(id)).map(|pod| &pod.row.workload);
+        match owner.filter(|owner| *owner != key) {
+            Some(owner) => {
+                let message = format!(
+                    "Pod {:?} already exists: it is one of {owner}, whose template says what it is",
+                    item.name
+                );
+                Err(Refusal { code: 409, message })
+            }
+            None => Ok(()),
+        }
     }
 
     /// An undo is a patch that brings an earlier template back.

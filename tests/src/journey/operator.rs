@@ -124,16 +124,22 @@ impl Operator {
     }
 
     fn wrong(&mut self) -> RequestItem {
-        if self.draw.chance(500) {
-            return self.named(Verb::MergePatch, &json!({"spec": {"replicas": -1}}));
+        match self.draw.below(3) {
+            0 => self.named(Verb::MergePatch, &json!({"spec": {"replicas": -1}})),
+            1 => {
+                let selector = json!({"matchLabels": {"app": "other"}});
+                self.named(Verb::MergePatch, &json!({"spec": {"selector": selector}}))
+            }
+            _ => item(Verb::Apply, &deployment("nowhere", "x", 1, 50, "app:0")),
         }
-        item(Verb::Apply, &deployment("nowhere", "x", 1, 50, "app:0"))
     }
 
     fn bare(&mut self) -> RequestItem {
         let name = *self.draw.pick(&["tool", "probe"]);
         let verb = *self.draw.pick(&[Verb::Apply, Verb::Apply, Verb::Delete]);
-        item(verb, &bare_pod("default", name, 150, "tool:1"))
+        // Another image is refused while the pod is there.
+        let image = *self.draw.pick(&["tool:1", "tool:1", "tool:2"]);
+        item(verb, &bare_pod("default", name, 150, image))
     }
 
     fn daemon(&mut self) -> Value {

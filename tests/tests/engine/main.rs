@@ -7,6 +7,7 @@ mod pods;
 mod nodes;
 mod rollout;
 mod requests;
+mod immutable;
 mod namespaces;
 mod cold;
 mod questions;

@@ -23,6 +23,7 @@ mod kafka_outage;
 mod kafka_kill;
 mod kcat;
 mod figures;
+mod immutable;
 mod kubectl;
 mod reasons;
 mod outage;

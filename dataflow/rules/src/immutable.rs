@@ -1,0 +1,198 @@
+//! What a change may not touch, as Kubernetes has it: a workload's selector, a Pod's spec, a Secret's
+//! type, and the data of a ConfigMap or Secret that calls itself immutable.
+//!
+//! A ReplicationController's selector may change, as in Kubernetes. Of a Pod's spec Kubernetes lets
+//! images, tolerations and the deadline change; here nothing changes, because a placed pod keeps
+//! the spec that it was placed with, and a change without effect would be a silent one.
+
+use serde_json::{Map, Value};
+use setpoint_schemas::RequestItem;
+
+/// What may not change of one kind.
+type Rule = fn(&Value, &Value) -> Vec<String>;
+
+/// By `apiVersion` and kind.
+const RULES: &[(&str, &str, Rule)] = &[
+    ("apps/v1", "Deployment", selector),
+    ("apps/v1", "ReplicaSet", selector),
+    ("apps/v1", "DaemonSet", selector),
+    ("v1", "Pod", pod_spec),
+    ("v1", "ConfigMap", data),
+    ("v1", "Secret", secret),
+];
+
+/// A field of nothing.
+const NOTHING: &Value = &Value::Null;
+
+/// Why the object may not become this, each reason beginning with the field's path; empty: it may.
+#[must_use]
+pub fn refusals(item: &RequestItem, before: &Value, after: &Value) -> Vec<String> {
+    let fits = |(version, kind, _): &&(&str, &str, Rule)| {
+        *version == item.api_version && *kind == item.kind
+    };
+    RULES.iter().find(fits).map_or_else(Vec::new, |(_, _, rule)| rule(before, after))
+}
+
+fn selector(before: &Value, after: &Value) -> Vec<String> {
+    let selector = |object: &Value| object.pointer("/spec/selector").cloned().unwrap_or_default();
+    let (before, after) = (selector(before), selector(after));
+    let changed = difference("spec.selector", &before, &after);
+    let said = |_| format!("spec.selector: Invalid value: {after}: field is immutable");
+    changed.map(said).into_iter().collect()
+}
+
+fn pod_spec(before: &Value, after: &Value) -> Vec<String> {
+    let changed = difference("spec", field(before, "spec"), field(after, "spec"));
+    let said = |path| {
+        format!(
+            "{path}: Forbidden: pod updates may not change fields of the spec: a pod here runs as it \
+             was created, its images and tolerations included; delete it and create it again"
+        )
+    };
+    changed.map(said).into_iter().collect()
+}
+
+fn data(before: &Value, after: &Value) -> Vec<String> {
+    if field(before, "immutable") != &Value::Bool(true) {
+        return Vec::new();
+    }
+    let changed = |name: &&&str| difference("", field(before, name), field(after, name)).is_some();
+    let said =
+        |name: &&str| format!("{name}: Forbidden: field is immutable when `immutable` is set");
+    ["immutable", "data", "binaryData"].iter().filter(changed).map(said).collect()
+}
+
+fn secret(before: &Value, after: &Value) -> Vec<String> {
+    let kind = |object| field(object, "type").as_str().filter(|kind| !kind.is_empty());
+    let kind = |object| kind(object).unwrap_or("Opaque").to_owned();
+    let mut refusals = data(before, after);
+    if kind(before) != kind(after) {
+        refusals.push(format!("type: Invalid value: {:?}: field is immutable", kind(after)));
+    }
+    refusals
+}
+
+fn field<'v>(object: &'v Value, name: &str) -> &'v Value {
+    object.get(name).unwrap_or(NOTHING)
+}
+
+/// The path of the first field that differs. What is null, and a list without items, is as good as
+/// absent; an empty object is not: as a selector it selects everything.
+fn difference(path: &str, before: &Value, after: &Value) -> Option<String> {
+    match (before, after) {
+        (Value::Object(before), Value::Object(after)) => fields_differ(path, before, after),
+        (Value::Array(before), Value::Array(after)) if before.len() == after.len() => {
+            let pairs = before.iter().zip(after).enumerate();
+            let differ = |(at, (before, after)): (usize, (&Value, &Value))| {
+                difference(&format!("{path}[{at}]"), before, after)
+            };
+            pairs.into_iter().find_map(differ)
+        }
+        _ if before == after || (is_absent(before) && is_absent(after)) => None,
+        _ => Some(path.to_owned()),
+    }
+}
+
+fn fields_differ(
+    path: &str,
+    before: &Map<String, Value>,
+    after: &Map<String, Value>,
+) -> Option<String> {
+    let of = |fields: &Map<String, Value>, name: &String| -> Value {
+        fields.get(name).cloned().unwrap_or_default()
+    };
+    let added = after.keys().filter(|name| !before.contains_key(*name));
+    before
+        .keys()
+        .chain(added)
+        .find_map(|name| difference(&format!("{path}.{name}"), &of(before, name), &of(after, name)))
+}
+
+fn is_absent(value: &Value) -> bool {
+    value.is_null() || value.as_array().is_some_and(Vec::is_empty)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+    use setpoint_schemas::Verb;
+
+    use super::*;
+
+    fn said(version: &str, kind: &str, before: &Value, after: &Value) -> String {
+        let item = RequestItem {
+            verb: Verb::Update,
+            api_version: version.into(),
+            kind: kind.into(),
+            namespace: "default".into(),
+            name: "it".into(),
+            subresource: String::new(),
+            body: String::new(),
+            expected_version: None,
+        };
+        refusals(&item, before, after).join(", ")
+    }
+
+    #[test]
+    fn a_workloads_selector_stays_and_a_replication_controllers_may_change() {
+        let of = |app: &str| json!({"spec": {"selector": {"matchLabels": {"app": app}}}});
+        let refused =
+            r#"spec.selector: Invalid value: {"matchLabels":{"app":"b"}}: field is immutable"#;
+        for kind in ["Deployment", "ReplicaSet", "DaemonSet"] {
+            assert_eq!(said("apps/v1", kind, &of("a"), &of("b")), refused);
+            assert_eq!(said("apps/v1", kind, &of("a"), &of("a")), "");
+        }
+        assert_eq!(said("v1", "ReplicationController", &of("a"), &of("b")), "");
+        assert_eq!(said("example.org/v1", "Deployment", &of("a"), &of("b")), "");
+        let same =
+            json!({"spec": {"selector": {"matchLabels": {"app": "a"}, "matchExpressions": []}}});
+        assert_eq!(said("apps/v1", "Deployment", &of("a"), &same), "");
+        assert!(said("apps/v1", "Deployment", &of("a"), &json!({"spec": {}})).contains("null"));
+    }
+
+    #[test]
+    fn a_pods_spec_stays_and_its_metadata_may_change() {
+        let pod = json!({"metadata": {"labels": {"a": "1"}}, "spec": {"tolerations": [],
+            "containers": [{"name": "c", "image": "a:1", "env": [{"name": "X", "value": "1"}]}]}});
+        let changed = |pointer: &str, value: Value| {
+            let mut after = pod.clone();
+            *after.pointer_mut(pointer).expect("it is there") = value;
+            let said = said("v1", "Pod", &pod, &after);
+            said.split(':').next().unwrap_or_default().to_owned()
+        };
+        assert_eq!(changed("/metadata/labels/a", json!("2")), "");
+        assert_eq!(changed("/spec/tolerations", Value::Null), "");
+        assert_eq!(changed("/spec/containers/0/image", json!("a:2")), "spec.containers[0].image");
+        let value = "/spec/containers/0/env/0/value";
+        assert_eq!(changed(value, json!("2")), "spec.containers[0].env[0].value");
+        assert_eq!(changed("/spec/containers/0/env", json!([])), "spec.containers[0].env");
+        assert_eq!(changed("/spec/tolerations", json!([{"key": "k"}])), "spec.tolerations");
+    }
+
+    #[test]
+    fn what_calls_itself_immutable_keeps_its_data_and_says_so_for_good() {
+        let forbidden =
+            |name: &str| format!("{name}: Forbidden: field is immutable when `immutable` is set");
+        let sealed = json!({"immutable": true, "data": {"a": "1"}, "metadata": {"name": "c"}});
+        let open = json!({"data": {"a": "2"}});
+        for kind in ["ConfigMap", "Secret"] {
+            let both = format!("{}, {}", forbidden("immutable"), forbidden("data"));
+            assert_eq!(said("v1", kind, &sealed, &open), both);
+            assert_eq!(said("v1", kind, &open, &sealed), "", "it may become so");
+            let mut labelled = sealed.clone();
+            labelled["metadata"]["labels"] = json!({"x": "y"});
+            assert_eq!(said("v1", kind, &sealed, &labelled), "");
+        }
+        let mut more = sealed.clone();
+        more["binaryData"] = json!({"b": "AA=="});
+        assert_eq!(said("v1", "ConfigMap", &sealed, &more), forbidden("binaryData"));
+    }
+
+    #[test]
+    fn a_secrets_type_stays() {
+        let of = |kind: &str| json!({"type": kind, "data": {}});
+        let tls = r#"type: Invalid value: "kubernetes.io/tls": field is immutable"#;
+        assert_eq!(said("v1", "Secret", &of("Opaque"), &of("kubernetes.io/tls")), tls);
+        assert_eq!(said("v1", "Secret", &json!({"data": {}}), &of("Opaque")), "");
+    }
+}
