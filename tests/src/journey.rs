@@ -94,7 +94,8 @@ pub struct Journey {
     remains: Vec<Remains>,
     /// Whether the next leader is the one that followed under other rules.
     takes_over: bool,
-    /// Whether what is decided is counted anew: as long as no leader was rebuilt.
+    /// Whether all that is decided is counted anew: as long as no leader was rebuilt. From there on
+    /// what can be counted without its memory.
     is_counted: bool,
 }
 
@@ -217,8 +218,10 @@ impl Journey {
         if leader.is_marked {
             // Of pods that stop, which no placement names any more, it may know others; and what it
             // was told late or not at all it cannot be held to.
+            let known = leader.engine.everything();
             self.is_counted = false;
-            self.auditor.shown(&leader.engine.everything());
+            self.recount.begin_anew(&known, if is_rebuilt { 0 } else { self.policy.starts_burst });
+            self.auditor.shown(&known);
         }
         self.rows = self.committed.checkpoint.clone();
         let (number, cut) = (leader.engine.number(), self.committed.cut());
@@ -247,7 +250,9 @@ impl Journey {
         self.is_counted = false;
         let (term, looked_ms) = (self.committed.as_of().0 + 1, self.clock_ms());
         let mut leader = stranger.lead(term, looked_ms);
-        self.auditor.shown(&leader.engine.everything());
+        let known = leader.engine.everything();
+        self.recount.begin_anew(&known, self.policy.starts_burst);
+        self.auditor.shown(&known);
         self.rows = Checkpoint::default();
         let (number, cut) = (leader.engine.number(), self.committed.cut());
         self.rows.write(leader.engine.take_rows(), number, &cut);
@@ -364,7 +369,7 @@ impl Journey {
         }
         match self.is_counted {
             true => self.recount.committed(&epoch, &outcome)?,
-            false => self.recount.told(&epoch, &outcome),
+            false => self.recount.committed_anew(&epoch, &outcome)?,
         }
         if let Some(stranger) = &mut self.stranger {
             self.trace.differences += stranger.follow(epoch, &self.committed)?;

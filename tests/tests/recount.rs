@@ -204,3 +204,27 @@ fn more_starts_than_the_pacing_grants_are_found() {
     let why = recount.committed(&epoch, &outcome).unwrap_err();
     assert!(why.contains("more than the pacing grants"), "{why}");
 }
+
+#[test]
+fn of_a_leader_that_began_anew_placements_and_pacing_are_still_judged() {
+    let policy = Policy { starts_per_second: 1, starts_burst: 5, ..Policy::default() };
+    let after = |starts_max: i64, outcome: &Outcome| {
+        let mut recount = Recount::new(policy.clone());
+        let Input::Node(record) = joins("a", "north").input else { unreachable!("it is one") };
+        let requested = record.allocatable.clone();
+        let node = NodeServed { record: *record, lost: false, doubt: None, requested };
+        let served = vec![Served::Node(self::node("a"), Some(Arc::new(node)))];
+        recount
+            .begin_anew(&Outcome { time_ms: 1_000_000, served, ..Outcome::default() }, starts_max);
+        let epoch = Epoch { number: 9, time_ms: 1_000_000, ..Epoch::default() };
+        recount.committed_anew(&epoch, outcome).err().unwrap_or_default()
+    };
+    let fits = placement(1, "a", "web", &plain(1));
+    assert_eq!(after(1, &fits), "");
+    let why = after(0, &fits);
+    assert!(why.contains("more than the pacing grants"), "{why}");
+    let large = after(1, &placement(1, "a", "web", &plain(2_000)));
+    assert!(large.contains("is placed on a, but"), "{large}");
+    let nowhere = after(1, &placement(1, "b", "web", &plain(1)));
+    assert!(nowhere.contains("is placed on no node"), "{nowhere}");
+}

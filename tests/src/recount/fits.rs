@@ -24,13 +24,27 @@ pub(super) struct Asking<'a> {
     pub(super) only: Option<&'a NodeName>,
 }
 
-/// Why the pod may not go to this node; `None` when it may.
-pub(super) fn refusal(world: &World, pod: Asking<'_>, node: &NodeSeen) -> Option<String> {
+pub(super) type Filter = fn(&World, Asking<'_>, &NodeSeen) -> Answer;
+
+/// What a node may refuse.
+pub(super) const ALL: &[Filter] =
+    &[usable, tainted, chosen, ports, resources, spread, affinity, anti_affinity];
+
+/// Of these what another pod in the world only ever makes stricter: they may be asked of a world that
+/// lacks pods. A spread and a wish for neighbours may come true by a pod that is missing here.
+pub(super) const STRICTER_BY_PODS: &[Filter] =
+    &[usable, tainted, chosen, ports, resources, anti_affinity];
+
+/// Why the pod may not go to this node, by these filters; `None` when it may.
+pub(super) fn refusal(
+    filters: &[Filter],
+    world: &World,
+    pod: Asking<'_>,
+    node: &NodeSeen,
+) -> Option<String> {
     if pod.spec.node_name.is_some() {
         return None;
     }
-    let filters: [fn(&World, Asking<'_>, &NodeSeen) -> Answer; 8] =
-        [usable, tainted, chosen, ports, resources, spread, affinity, anti_affinity];
     filters.iter().find_map(|filter| filter(world, pod, node).err())
 }
 

@@ -3,6 +3,10 @@
 //!
 //! Guarantee: no line is shared with the crates that decide; what is right is computed from inputs,
 //! accepted resources and placements alone. Absent: choosing. Of many right nodes any will do.
+//!
+//! Of a leader that was rebuilt, or took over by following, not all is known that it knows: since when
+//! pods are ready, and which pods stop that no placement names any more. It is held to what can be
+//! known all the same: its placements against the nodes and the pods that stand, pacing, and daemons.
 
 mod counts;
 mod fits;
@@ -15,7 +19,7 @@ use std::collections::BTreeMap;
 use setpoint_dataflow::{Epoch, Outcome};
 use setpoint_schemas::{Action, NodeName, Policy, ResourceKey};
 
-use self::fits::Asking;
+use self::fits::{ALL, Asking, Filter, STRICTER_BY_PODS};
 use self::world::{PodSeen, World};
 
 /// Counts anew.
@@ -43,7 +47,7 @@ impl Recount {
     /// What is not as it must be, in a sentence.
     pub fn committed(&mut self, epoch: &Epoch, outcome: &Outcome) -> Result<(), String> {
         self.world.take(epoch, outcome);
-        let started = self.placements(outcome)?;
+        let started = self.placements(outcome, ALL)?;
         self.pace(epoch.time_ms, started)?;
         self.rollouts(outcome)?;
         counts::daemons_are_single(&self.world)?;
@@ -59,12 +63,24 @@ impl Recount {
         Ok(())
     }
 
-    /// Takes in a committed epoch without judging it.
-    pub fn told(&mut self, epoch: &Epoch, outcome: &Outcome) {
+    /// A leader begins whose state did not come by exact replay: it knows all this, as it tells its
+    /// readers, and its pacing grants at most so many starts now.
+    pub fn begin_anew(&mut self, known: &Outcome, starts_max: i64) {
+        self.world.begin_anew(known);
+        (self.tokens_milli, self.tokens_ms) = (starts_max * 1_000, known.time_ms);
+    }
+
+    /// Looks at a committed epoch after such a beginning.
+    ///
+    /// # Errors
+    /// What is not as it must be, in a sentence.
+    pub fn committed_anew(&mut self, epoch: &Epoch, outcome: &Outcome) -> Result<(), String> {
         self.world.take(epoch, outcome);
-        for change in &outcome.placements {
-            self.world.placed(&change.uid, change.placement.as_ref());
-        }
+        let started = self.placements(outcome, STRICTER_BY_PODS)?;
+        // Whoever stops may be gone for the leader already.
+        self.world.forget_who_stops();
+        self.pace(epoch.time_ms, started)?;
+        counts::daemons_are_single(&self.world)
     }
 
     /// Whether one more pod of a workload may go to this node.
@@ -83,7 +99,7 @@ impl Recount {
 
     /// Every new placement goes to a node that may take it, as the fleet is at that moment. Says how
     /// many there were.
-    fn placements(&mut self, outcome: &Outcome) -> Result<i64, String> {
+    fn placements(&mut self, outcome: &Outcome, filters: &[Filter]) -> Result<i64, String> {
         let mut started = 0;
         for change in &outcome.placements {
             if let Some(placement) = &change.placement
@@ -100,7 +116,7 @@ impl Recount {
                 let Some(node) = self.world.nodes.get(&placement.node) else {
                     return Err(format!("{} is placed on no node", placement.name));
                 };
-                if let Some(why) = fits::refusal(&self.world, pod, node) {
+                if let Some(why) = fits::refusal(filters, &self.world, pod, node) {
                     let (name, at) = (&placement.name, &placement.node);
                     return Err(format!("{name} is placed on {at}, but {why}"));
                 }

@@ -2,7 +2,7 @@
 
 use setpoint_schemas::{DeploymentStrategy, IntOrPercent, StrategyKind};
 
-use super::fits::{Asking, refusal};
+use super::fits::{ALL, Asking, refusal};
 use super::world::{NodeSeen, PodSeen, Wanted, World};
 
 /// The longest pause before a pod that ended is replaced, and a little more.
@@ -59,7 +59,7 @@ pub(super) fn takes(world: &World, wanted: &Wanted, node: &NodeSeen) -> bool {
         spec: &template.spec,
         only: (wanted.kind == "DaemonSet").then_some(&node.record.node),
     };
-    refusal(world, pod, node).is_none()
+    refusal(ALL, world, pod, node).is_none()
 }
 
 fn paused_for_ended(world: &World, workload: &str) -> bool {

@@ -71,6 +71,19 @@ pub(super) struct World {
     early: BTreeMap<(NodeName, SessionId, Option<PodUid>), (i64, Input)>,
 }
 
+impl NodeSeen {
+    fn new(record: NodeRecord) -> NodeSeen {
+        NodeSeen {
+            record,
+            lost: false,
+            doubted: false,
+            labels: Labels::new(),
+            taints: Vec::new(),
+            unschedulable: false,
+        }
+    }
+}
+
 impl PodSeen {
     fn new(placement: Arc<Placement>) -> PodSeen {
         let spec = serde_json::from_str(&placement.spec).unwrap_or_default();
@@ -125,6 +138,27 @@ impl World {
         if outcome.resources.iter().any(is_node) || epoch.inputs.iter().any(said) {
             self.refresh_nodes();
         }
+    }
+
+    /// Begins anew with the nodes and the waiting pods that a leader tells of, and the pods that stand.
+    pub(super) fn begin_anew(&mut self, known: &Outcome) {
+        self.now_ms = known.time_ms;
+        self.early.clear();
+        self.waiting.clear();
+        self.nodes.clear();
+        self.forget_who_stops();
+        for served in &known.served {
+            if let Served::Node(name, Some(node)) = served {
+                self.nodes.insert(name.clone(), NodeSeen::new(node.record.clone()));
+            }
+        }
+        self.served(known);
+        self.refresh_nodes();
+    }
+
+    /// Forgets the pods whose placements are withdrawn.
+    pub(super) fn forget_who_stops(&mut self) {
+        self.pods.retain(|_, pod| !pod.stopping);
     }
 
     /// A placement is new, changed or withdrawn.
@@ -208,14 +242,7 @@ impl World {
         }
         let seen = self.nodes.get(&record.node);
         let (lost, doubted) = seen.map_or((false, false), |seen| (seen.lost, seen.doubted));
-        let node = NodeSeen {
-            record: record.clone(),
-            lost,
-            doubted,
-            labels: Labels::new(),
-            taints: Vec::new(),
-            unschedulable: false,
-        };
+        let node = NodeSeen { lost, doubted, ..NodeSeen::new(record.clone()) };
         self.nodes.insert(record.node.clone(), node);
         self.heard_at_last(record);
     }
