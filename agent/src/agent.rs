@@ -16,7 +16,7 @@ use crate::client::Api;
 use crate::clock::now_ms;
 use crate::guard::Guard;
 use crate::outbox::Outbox;
-use crate::registration::{Health, Ties};
+use crate::registration::{Health, Ties, Told};
 use crate::reports::Reports;
 use crate::resolve::Resolver;
 use crate::room::Room;
@@ -112,7 +112,8 @@ impl Life {
             session,
         };
         let hearers = Hearers { desired: tell_desired, whose: tell_whose };
-        let ties = Ties { health, room, whose: whose.clone(), registrations: tell_registrations };
+        let told = Told { registrations: tell_registrations, expected: lease::Expected::new() };
+        let ties = Ties { health, room, whose: whose.clone(), told };
         let mut folders = actuator.folders();
         folders.push(options.state.clone());
         let mut tasks = surroundings.spawn(guard, hearers, ties, (reports.clone(), registrations));
@@ -198,7 +199,9 @@ impl Surroundings {
         };
         let standing = Standing::new(session.id.clone());
         let (lists, retry_max) = ((guard, standing, hearers), every.retry_max);
-        spawn(lease::renew(api.clone(), node.clone(), session.id.clone(), every.lease).boxed());
+        let (own, expected) = (every.lease, ties.told.expected.clone());
+        let renew = lease::renew(api.clone(), node.clone(), session.id.clone(), own, expected);
+        spawn(renew.boxed());
         spawn(watch::watch(api.clone(), node.clone(), lists, retry_max).boxed());
         spawn(reports::send(api.clone(), node.clone(), reports, registrations, every).boxed());
         spawn(samples::post(api.clone(), actuator.clone(), node, every.usage).boxed());

@@ -150,18 +150,38 @@ impl Api {
         self.call(method, path, with_body).await.map(drop)
     }
 
+    /// Sends a body and reads the answer, where there is one: an API of an earlier version may have
+    /// nothing to say, or something else.
+    pub(crate) async fn ask<B, T>(
+        &self,
+        method: Method,
+        path: &str,
+        body: &B,
+    ) -> Result<Option<T>, CallError>
+    where
+        B: Serialize + ?Sized + Sync,
+        T: DeserializeOwned,
+    {
+        let with_body = |request: RequestBuilder| request.timeout(CALL_MAX).json(body);
+        Ok(said(self.call(method, path, with_body).await?).await)
+    }
+
     /// Sends a body that is of no use later than `within`. Each address has its share of the time:
     /// one that hangs must not use up what the next one needs.
-    pub(crate) async fn send_within<B: Serialize + ?Sized + Sync>(
+    pub(crate) async fn ask_within<B, T>(
         &self,
         within: Duration,
         method: Method,
         path: &str,
         body: &B,
-    ) -> Result<(), CallError> {
+    ) -> Result<Option<T>, CallError>
+    where
+        B: Serialize + ?Sized + Sync,
+        T: DeserializeOwned,
+    {
         let share = within / u32::try_from(self.urls.len()).unwrap_or(u32::MAX);
         let with_body = |request: RequestBuilder| request.timeout(share).json(body);
-        self.call(method, path, with_body).await.map(drop)
+        Ok(said(self.call(method, path, with_body).await?).await)
     }
 
     /// Asks and reads the answer.
@@ -243,6 +263,11 @@ pub fn http(ca_pem: Option<&[u8]>) -> Result<reqwest::Client, AgentError> {
         builder = builder.tls_certs_merge(certificates);
     }
     builder.build().map_err(refused)
+}
+
+/// What an answer says; `None` when that cannot be read.
+async fn said<T: DeserializeOwned>(answer: Response) -> Option<T> {
+    serde_json::from_slice(&answer.bytes().await.ok()?).ok()
 }
 
 async fn answer(request: RequestBuilder) -> Result<Response, CallError> {

@@ -9,7 +9,7 @@ use std::time::Duration;
 use reqwest::Method;
 use setpoint_actuators::{Actuator, RuntimeInfo};
 use setpoint_schemas::{
-    Condition, ConditionStatus, DISK_PRESSURE, NodeRecord, RUNTIME_LABEL, Resources,
+    Condition, ConditionStatus, DISK_PRESSURE, NodeAnswer, NodeRecord, RUNTIME_LABEL, Resources,
 };
 use tokio::sync::watch;
 use tracing::{info, warn};
@@ -17,6 +17,7 @@ use tracing::{info, warn};
 use crate::AgentOptions;
 use crate::client::{Api, Backoff};
 use crate::clock::now_ms;
+use crate::lease::Expected;
 use crate::room::Room;
 use crate::session::Session;
 use crate::standing::{Holder, Whose};
@@ -41,8 +42,16 @@ pub(crate) struct Ties {
     pub(crate) room: watch::Receiver<Room>,
     /// Whose the node is.
     pub(crate) whose: watch::Receiver<Whose>,
+    /// Who hears that the node is registered.
+    pub(crate) told: Told,
+}
+
+/// Who hears that the node is registered.
+pub(crate) struct Told {
     /// Counts the registrations.
     pub(crate) registrations: watch::Sender<u64>,
+    /// How often the engine expects the lease.
+    pub(crate) expected: Expected,
 }
 
 /// Registers the node, again and again when there is reason to.
@@ -53,7 +62,7 @@ pub(crate) async fn register(
     session: Session,
     ties: Ties,
 ) {
-    let Ties { mut health, mut room, whose, registrations } = ties;
+    let Ties { mut health, mut room, whose, told } = ties;
     let retry_max = options.intervals.retry_max;
     let info = describe(&*actuator, &mut Backoff::new(retry_max)).await;
     let mut ready = as_ready(&health.borrow_and_update(), now_ms());
@@ -73,7 +82,7 @@ pub(crate) async fn register(
             records.0.send_replace(record(&ready, &pressure));
         }
     };
-    tokio::join!(changes, announce(api, records.1, whose, registrations, retry_max));
+    tokio::join!(changes, announce(api, records.1, whose, told, retry_max));
 }
 
 /// Tells the API of the node: when its record changes, and when the API no longer knows it.
@@ -81,7 +90,7 @@ pub(crate) async fn announce(
     api: Arc<Api>,
     mut records: watch::Receiver<Option<NodeRecord>>,
     mut whose: watch::Receiver<Whose>,
-    registrations: watch::Sender<u64>,
+    told: Told,
     retry_max: Duration,
 ) {
     let mut backoff = Backoff::new(retry_max);
@@ -91,8 +100,8 @@ pub(crate) async fn announce(
         let record = record
             .map(|record| NodeRecord { started_ms: record.started_ms.max(at_least_ms), ..record });
         if let Some(record) = &record {
-            tell(&api, record, &mut backoff).await;
-            registrations.send_modify(|count| *count += 1);
+            told.expected.hear(tell(&api, record, &mut backoff).await);
+            told.registrations.send_modify(|count| *count += 1);
         }
         tokio::select! {
             changed = records.changed() => {
@@ -151,14 +160,14 @@ async fn describe(actuator: &dyn Actuator, backoff: &mut Backoff) -> RuntimeInfo
     }
 }
 
-async fn tell(api: &Api, record: &NodeRecord, backoff: &mut Backoff) {
+async fn tell(api: &Api, record: &NodeRecord, backoff: &mut Backoff) -> Option<NodeAnswer> {
     let path = format!("/setpoint/v1/nodes/{}", record.node);
     loop {
-        match api.send(Method::PUT, &path, record).await {
-            Ok(()) => {
+        match api.ask(Method::PUT, &path, record).await {
+            Ok(answer) => {
                 info!(node = %record.node, session = %record.session, "registered");
                 backoff.reset();
-                return;
+                return answer;
             }
             Err(error) => api.tell("the node is not registered", &error),
         }

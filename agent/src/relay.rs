@@ -23,7 +23,7 @@ use crate::clock::now_ms;
 use crate::error::PodsLeft;
 use crate::guard::Guard;
 use crate::outbox::Outbox;
-use crate::registration::announce;
+use crate::registration::{Told, announce};
 use crate::reports::Reports;
 use crate::session::Session;
 use crate::standing::{Standing, Whose};
@@ -83,15 +83,17 @@ fn spawn(
     (record, heard): (latest::Receiver<Option<NodeRecord>>, latest::Receiver<Whose>),
 ) -> JoinSet<()> {
     let (node, every) = (options.node.clone(), options.intervals);
-    let registrations = latest::channel(0);
+    let (registrations, registered) = latest::channel(0);
+    let expected = lease::Expected::new();
+    let told = Told { registrations, expected: expected.clone() };
     // What should run here is nothing, and nobody asks.
     let desired = latest::channel(Arc::new(Desired::unknown())).0;
     let lists = (guard, standing, Hearers { desired, whose });
     let tasks: [BoxFuture<'static, ()>; 4] = [
-        lease::renew(api.clone(), node.clone(), session, every.lease).boxed(),
+        lease::renew(api.clone(), node.clone(), session, every.lease, expected).boxed(),
         watch::watch(api.clone(), node.clone(), lists, every.retry_max).boxed(),
-        reports::send(api.clone(), node, reports, registrations.1, every).boxed(),
-        announce(api.clone(), record, heard, registrations.0, every.retry_max).boxed(),
+        reports::send(api.clone(), node, reports, registered, every).boxed(),
+        announce(api.clone(), record, heard, told, every.retry_max).boxed(),
     ];
     let mut set = JoinSet::new();
     for task in tasks {

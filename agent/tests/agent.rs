@@ -362,3 +362,14 @@ async fn the_second_api_is_used_soon_when_the_first_hangs() {
     agent.end().await;
     node.clean().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_lease_is_renewed_as_often_as_the_engine_expects() {
+    let api = FakeApi::start().await;
+    api.expect_leases_every(100);
+    // By its own setting it would say one word and then be silent.
+    let node = Node::new(&api).with_lease(Duration::from_secs(3_600));
+    let agent = node.agent();
+    api.until("its lease is renewed", |seen| seen.leases >= 5).await;
+    agent.end().await;
+}

@@ -14,6 +14,7 @@ mod kinds;
 mod target;
 mod select;
 mod status;
+mod json;
 
 mod seal;
 mod secrets;

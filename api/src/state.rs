@@ -38,6 +38,8 @@ pub struct Parts {
     pub sealer: Sealer,
     /// What `/metrics` shows.
     pub registry: prometheus::Registry,
+    /// How often nodes are told to renew their leases, milliseconds.
+    pub lease_renew_ms: i64,
     /// The version of the binary, such as `0.1.0`.
     pub version: String,
 }

@@ -66,6 +66,16 @@ impl ApiError {
         ApiError { reason: "Expired", ..ApiError::new(StatusCode::GONE, message) }
     }
 
+    /// A version was asked for that this server does not have yet. By the cause a client of
+    /// Kubernetes' Go library knows that it must list anew.
+    pub(crate) fn too_new(wanted: &str, current: i64) -> Self {
+        let cause = "Too large resource version";
+        let message = format!("Timeout: {cause}: {wanted}, current: {current}");
+        let causes = json!([{"reason": "ResourceVersionTooLarge", "message": cause}]);
+        let details = json!({"causes": causes, "retryAfterSeconds": 1});
+        ApiError { details, ..ApiError::new(StatusCode::GATEWAY_TIMEOUT, message) }
+    }
+
     /// Gives the error another reason than its code's own.
     pub(crate) fn because(mut self, reason: &'static str) -> Self {
         self.reason = reason;

@@ -71,7 +71,7 @@ pub use scheduling::{
 pub use server_fields::{strip_server_fields, strip_server_metadata};
 pub use telemetry::UsageSample;
 pub use topic::{Cleanup, Topic};
-pub use wire::{NodeReport, PlacementList};
+pub use wire::{NodeAnswer, NodeReport, PlacementList};
 pub use workload::{
     DeploymentStrategy, IntOrPercent, ObjectMeta, PodTemplate, RollingUpdate, StrategyKind,
     UpdateOrder, WorkloadSpec,

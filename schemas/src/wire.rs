@@ -34,6 +34,14 @@ pub struct PlacementList {
     pub placements: Vec<Placement>,
 }
 
+/// The answer to a node that registers or renews its lease. Earlier versions answer nothing.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct NodeAnswer {
+    /// How often the engine expects the lease to be renewed, milliseconds; 0 when it does not say.
+    pub lease_renew_ms: i64,
+}
+
 /// `POST …/pods`: what a node observed since its last report.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NodeReport {

@@ -12,8 +12,8 @@ use axum::routing::{get, post, put};
 use axum::{Json, Router};
 use serde_json::{Value, json};
 use setpoint_schemas::{
-    FleetId, Lease, NodeName, NodeRecord, NodeReport, NodeSnapshot, Placement, PlacementList,
-    PodObserved, RUNTIME_LABEL, UsageSample,
+    FleetId, Lease, NodeAnswer, NodeName, NodeRecord, NodeReport, NodeSnapshot, Placement,
+    PlacementList, PodObserved, RUNTIME_LABEL, UsageSample,
 };
 
 /// How long a test waits for what must happen: long for a machine that builds beside it.
@@ -36,6 +36,7 @@ pub(crate) struct Seen {
     hangs: bool,
     unregistrable: bool,
     polls: usize,
+    lease_renew_ms: i64,
     config_maps: BTreeMap<String, Value>,
     /// Observations of a session that nobody knew.
     pub(crate) strangers: usize,
@@ -102,6 +103,7 @@ impl FakeApi {
             hangs: false,
             unregistrable: false,
             polls: 0,
+            lease_renew_ms: 0,
             config_maps: BTreeMap::new(),
             strangers: 0,
             node: None,
@@ -149,6 +151,11 @@ impl FakeApi {
     /// Answers 503 to registrations, or no longer.
     pub(crate) fn set_unregistrable(&self, unregistrable: bool) {
         self.lock().unregistrable = unregistrable;
+    }
+
+    /// Tells nodes that register to renew their leases so often.
+    pub(crate) fn expect_leases_every(&self, ms: i64) {
+        self.lock().lease_renew_ms = ms;
     }
 
     /// Another agent has the node, whose clock is far ahead.
@@ -246,17 +253,21 @@ fn status(code: StatusCode, message: &str) -> Response {
     (code, Json(json!({"kind": "Status", "message": message}))).into_response()
 }
 
-async fn register(State(api): State<FakeApi>, Json(record): Json<NodeRecord>) -> StatusCode {
+async fn register(State(api): State<FakeApi>, Json(record): Json<NodeRecord>) -> Response {
     let mut seen = api.lock();
     if seen.unregistrable {
-        return StatusCode::SERVICE_UNAVAILABLE;
+        return StatusCode::SERVICE_UNAVAILABLE.into_response();
     }
     // As the engine does: what comes from an earlier life is late, and changes nothing.
     let known = seen.node.as_ref().filter(|known| known.session != record.session);
     if known.is_none_or(|known| known.started_ms <= record.started_ms) {
         seen.register(record);
     }
-    StatusCode::NO_CONTENT
+    match seen.lease_renew_ms {
+        // As earlier versions did.
+        0 => StatusCode::NO_CONTENT.into_response(),
+        lease_renew_ms => Json(NodeAnswer { lease_renew_ms }).into_response(),
+    }
 }
 
 async fn lease(State(api): State<FakeApi>, Json(_): Json<Lease>) -> StatusCode {

@@ -21,6 +21,7 @@ pub(crate) struct Node {
     runtime: PathBuf,
     urls: Vec<String>,
     snapshot: Duration,
+    lease: Duration,
 }
 
 /// An agent that runs.
@@ -33,7 +34,13 @@ impl Node {
     pub(crate) fn new(api: &FakeApi) -> Self {
         let dir = tempfile::tempdir().expect("a folder");
         let runtime = dir.path().join("process");
-        Node { dir, runtime, urls: vec![api.url().to_owned()], snapshot: Duration::from_secs(60) }
+        Node {
+            dir,
+            runtime,
+            urls: vec![api.url().to_owned()],
+            snapshot: Duration::from_secs(60),
+            lease: Duration::from_millis(200),
+        }
     }
 
     /// The same node on another one's runtime.
@@ -45,6 +52,12 @@ impl Node {
     /// The same node with snapshots at this interval.
     pub(crate) fn with_snapshots(mut self, every: Duration) -> Self {
         self.snapshot = every;
+        self
+    }
+
+    /// The same node with this interval between renewals of its lease.
+    pub(crate) fn with_lease(mut self, every: Duration) -> Self {
+        self.lease = every;
         self
     }
 
@@ -60,7 +73,7 @@ impl Node {
         options.api_urls.clone_from(&self.urls);
         options.token = Some("token-of-node-1".into());
         options.intervals = Intervals {
-            lease: Duration::from_millis(200),
+            lease: self.lease,
             observe: Duration::from_millis(200),
             snapshot: self.snapshot,
             refresh: Duration::from_millis(300),

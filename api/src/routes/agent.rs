@@ -4,13 +4,13 @@
 
 use std::time::Duration;
 
-use axum::Extension;
 use axum::body::Body;
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use axum::response::Response;
+use axum::{Extension, Json};
 use serde::de::DeserializeOwned;
-use setpoint_schemas::{Lease, NodeName, NodeRecord, NodeReport, UsageSample};
+use setpoint_schemas::{Lease, NodeAnswer, NodeName, NodeRecord, NodeReport, UsageSample};
 
 use super::access::node_only;
 use super::heard::{possible, without_others};
@@ -23,6 +23,7 @@ use crate::status::ApiError;
 const POLL_PATIENCE: Duration = Duration::from_secs(20);
 
 type Done = Result<StatusCode, ApiError>;
+type Heard = Result<Json<NodeAnswer>, ApiError>;
 
 /// `PUT /nodes/{node}`.
 pub(crate) async fn register(
@@ -30,27 +31,28 @@ pub(crate) async fn register(
     Extension(actor): Extension<Actor>,
     Path(node): Path<String>,
     body: Body,
-) -> Done {
+) -> Heard {
     let node = node_of(&node, &actor)?;
     let (record, _stay): (NodeRecord, _) = read(&app, &node, body).await?;
     same(&node, [&record.node])?;
     app.state.parts.observations.node(record).await?;
-    Ok(StatusCode::NO_CONTENT)
+    Ok(heard(&app))
 }
 
-/// `POST /nodes/{node}/lease`.
+/// `POST /nodes/{node}/lease`. The interval is said here as well: an engine that comes back with
+/// another one knows the node, so nobody registers anew.
 pub(crate) async fn lease(
     State(app): State<Shared>,
     Extension(actor): Extension<Actor>,
     Path(node): Path<String>,
     body: Body,
-) -> Done {
+) -> Heard {
     let node = node_of(&node, &actor)?;
     let (lease, _stay): (Lease, _) = read(&app, &node, body).await?;
     same(&node, [&lease.node])?;
     possible(&node, lease.sequence, lease.time_ms)?;
     app.state.parts.observations.lease(lease).await?;
-    Ok(StatusCode::NO_CONTENT)
+    Ok(heard(&app))
 }
 
 /// `POST /nodes/{node}/pods`. Of a report that speaks of another node's pods the rest is taken; the
@@ -114,6 +116,11 @@ pub(crate) async fn placements(
         let message = format!("failed to render the placements: {error}");
         ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, message)
     })?))
+}
+
+/// What a node is told that registers or renews its lease.
+fn heard(app: &Shared) -> Json<NodeAnswer> {
+    Json(NodeAnswer { lease_renew_ms: app.state.parts.lease_renew_ms })
 }
 
 fn node_of(text: &str, actor: &Actor) -> Result<NodeName, ApiError> {

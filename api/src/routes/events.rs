@@ -15,7 +15,7 @@ use tokio::time::Instant;
 use super::access::people_only;
 use super::object::wants_table;
 use super::watch::{WATCH_SECONDS, WATCH_SECONDS_MAX};
-use super::{Call, answer};
+use super::{Call, answer, version};
 use crate::render;
 use crate::state::now_ms;
 use crate::status::ApiError;
@@ -26,14 +26,15 @@ const EVENTS_LISTED_MAX: usize = 500;
 const GATHER: Duration = Duration::from_millis(100);
 
 /// Lists or watches the events of a namespace or of an object.
-pub(crate) fn list(call: Call) -> Result<Response, ApiError> {
+pub(crate) async fn list(call: Call) -> Result<Response, ApiError> {
     people_only(&call.actor)?;
     if !call.target.name.is_empty() {
         return Err(ApiError::no_such_path());
     }
+    let version = version::awaited(&call).await?;
     let wanted = terms(call.params.get("fieldSelector"));
     if call.target.watch || call.params.flag("watch") {
-        return watch(call, wanted);
+        return watch(call, wanted, version);
     }
     let model = &call.app.state.parts.model;
     let mut events: Vec<Value> = Vec::new();
@@ -63,11 +64,10 @@ struct Follow {
     _permit: tokio::sync::OwnedSemaphorePermit,
 }
 
-fn watch(call: Call, wanted: Vec<(String, String)>) -> Result<Response, ApiError> {
+fn watch(call: Call, wanted: Vec<(String, String)>, told: i64) -> Result<Response, ApiError> {
     let permit = super::watch::permit(&call)?;
     let seconds = call.params.number("timeoutSeconds")?.filter(|seconds| *seconds > 0);
     let seconds = seconds.unwrap_or(WATCH_SECONDS).min(WATCH_SECONDS_MAX).unsigned_abs();
-    let told = call.params.number("resourceVersion")?.unwrap_or(0);
     let follow = Follow {
         epochs: call.app.state.parts.model.epochs(),
         deadline: Instant::now() + Duration::from_secs(seconds),

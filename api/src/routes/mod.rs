@@ -8,6 +8,7 @@ mod health;
 mod discovery;
 mod openapi;
 mod object;
+mod version;
 mod read;
 mod watch;
 mod events;
@@ -121,7 +122,7 @@ async fn kubernetes(
     };
     let mut call = Call { app: app.clone(), actor, target, params, headers, body: Bytes::new() };
     if call.target.group.is_empty() && call.target.plural == "events" {
-        return events::list(call);
+        return events::list(call).await;
     }
     let kind = call.kind()?;
     call.allow(act, &kind)?;
@@ -143,7 +144,7 @@ async fn kubernetes(
     let collection = call.target.name.is_empty();
     match method {
         Method::GET if call.target.subresource == "scale" => scale::get(&call),
-        Method::GET => read::read(call),
+        Method::GET => read::read(call).await,
         Method::POST if collection => Box::pin(write::create(call)).await,
         Method::POST if call.target.subresource == "eviction" => delete::delete(call).await,
         Method::PUT if !collection => Box::pin(write::update(call)).await,

@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 use setpoint_schemas::{Namespace, ResourceName, strip_server_fields};
 
 use crate::KindInfo;
+use crate::json::{self, Wrong};
 use crate::ports::Ignored;
 use crate::secrets;
 use crate::state::Shared;
@@ -25,7 +26,8 @@ pub(crate) struct Prepared {
     pub(crate) warnings: Vec<String>,
 }
 
-/// A body as JSON; YAML is read too where the content type says so.
+/// A body as JSON; YAML is read too where the content type says so. A key that stands twice in one
+/// map is refused in both.
 pub(crate) fn parse(headers: &HeaderMap, body: &[u8]) -> Result<Value, ApiError> {
     let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
     let kind = kind.unwrap_or("application/json");
@@ -33,14 +35,20 @@ pub(crate) fn parse(headers: &HeaderMap, body: &[u8]) -> Result<Value, ApiError>
     let wrong = |what: &str, line: usize, column: usize| {
         ApiError::bad_request(format!("the body is not {what} (line {line}, column {column})"))
     };
-    if let Ok(value) = serde_json::from_slice(body) {
-        return Ok(value);
-    }
+    let (line, column) = match json::read(body) {
+        Ok(value) => return Ok(value),
+        // Kubernetes' words when it validates strictly; it is never less strict here.
+        Err(Wrong::Twice(path)) => {
+            let message = format!("strict decoding error: duplicate field {path:?}");
+            return Err(ApiError::bad_request(message));
+        }
+        Err(Wrong::Syntax { line, column }) => (line, column),
+    };
     if kind.contains("yaml") {
         let text = std::str::from_utf8(body).map_err(|_| wrong("UTF-8", 0, 0))?;
         return serde_saphyr::from_str(text).map_err(|_| wrong("YAML", 0, 0));
     }
-    serde_json::from_slice(body).map_err(|error| wrong("JSON", error.line(), error.column()))
+    Err(wrong("JSON", line, column))
 }
 
 /// Prepares an object. `namespace` and `name` come from the path; empty ones are not demanded.

@@ -6,7 +6,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
 use serde_json::{Value, json};
 
 use super::object::{chosen, find, shown, wants_table};
-use super::{Call, answer, watch};
+use super::{Call, answer, version, watch};
 use crate::KindInfo;
 use crate::model::Entry;
 use crate::render;
@@ -14,14 +14,15 @@ use crate::state::now_ms;
 use crate::status::ApiError;
 
 /// Get, list or watch, as the path and the query say.
-pub(crate) fn read(call: Call) -> Result<Response, ApiError> {
+pub(crate) async fn read(call: Call) -> Result<Response, ApiError> {
     let kind = call.kind()?;
     if !call.app.state.parts.model.is_ready() {
         return Err(ApiError::unavailable("this server is not up to date yet"));
     }
+    let version = version::awaited(&call).await?;
     let watched = call.target.watch || call.params.flag("watch");
     match (call.target.name.is_empty(), call.target.subresource.as_str()) {
-        (_, "") if watched => watch::watch(call, kind),
+        (_, "") if watched => watch::watch(call, kind, version),
         (true, _) => list(&call, &kind),
         (false, "" | "status") => get(&call, &kind),
         _ => Err(ApiError::no_such_path()),

@@ -33,8 +33,8 @@ const BOOKMARK_PERIOD: Duration = Duration::from_secs(30);
 /// Objects rendered into one piece of the answer.
 const CHUNK_EVENTS_MAX: usize = 500;
 
-/// Answers a watch.
-pub(crate) fn watch(call: Call, kind: Arc<KindInfo>) -> Result<Response, ApiError> {
+/// Answers a watch from this version, which this server has; from 0 with all that there is first.
+pub(crate) fn watch(call: Call, kind: Arc<KindInfo>, version: i64) -> Result<Response, ApiError> {
     let permit = permit(&call)?;
     let mut selection = call.params.selection()?;
     if !call.target.name.is_empty() {
@@ -42,7 +42,6 @@ pub(crate) fn watch(call: Call, kind: Arc<KindInfo>) -> Result<Response, ApiErro
     }
     let seconds = call.params.number("timeoutSeconds")?.filter(|seconds| *seconds > 0);
     let seconds = seconds.unwrap_or(WATCH_SECONDS).min(WATCH_SECONDS_MAX).unsigned_abs();
-    let version = call.params.number("resourceVersion")?.unwrap_or(0);
     let initial = version == 0 || call.params.flag("sendInitialEvents");
     let group_kind = kind.group_kind();
     let model = &call.app.state.parts.model;

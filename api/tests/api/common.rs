@@ -347,6 +347,7 @@ pub(crate) fn state(leader: &Arc<Leader>) -> ApiState {
         log: leader.clone(),
         sealer: Sealer::new(&[5; 32]),
         registry: prometheus::Registry::new(),
+        lease_renew_ms: 1_500,
         version: "0.0.0".to_owned(),
     })
 }

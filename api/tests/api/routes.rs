@@ -500,23 +500,3 @@ async fn a_lost_node_is_unknown_and_a_cordoned_one_says_so() {
         assert_eq!(node["status"]["allocatable"]["cpu"], "3500m");
     }
 }
-
-#[tokio::test]
-async fn a_pod_of_a_workload_is_not_changed_as_if_someone_had_asked_for_it() {
-    let server = server().await;
-    furnish(&server).await;
-    let pod = "/api/v1/namespaces/default/pods/web-1";
-    let (_, served) = server.get(pod).await;
-    let label = r#"{"metadata":{"labels":{"a":"b"}}}"#.to_owned();
-    let asked = [
-        ("PATCH", "application/merge-patch+json", label),
-        ("PUT", "application/json", served.to_string()),
-    ];
-    for (method, kind, body) in asked {
-        let (code, answer) = server.send(method, pod, kind, &body).await;
-        let message = answer["message"].as_str().unwrap_or_default();
-        assert_eq!((code, message.contains("change that")), (422, true), "{method}: {answer}");
-    }
-    let log = server.leader.log.lock().unwrap().join("\n");
-    assert!(!log.contains("web-1"), "nothing was asked of the leader: {log}");
-}

@@ -97,6 +97,41 @@ async fn a_version_that_is_too_old_is_gone() {
 }
 
 #[tokio::test]
+async fn a_version_that_does_not_come_is_refused_as_too_large_and_one_that_comes_is_waited_for() {
+    let server = server().await;
+    server.post(DEPLOYMENTS, deployment("a", 1)).await;
+    let impossible = [i64::MAX.to_string(), u64::MAX.to_string()];
+    let [signed, unsigned] = impossible.each_ref();
+    let reads = [
+        format!("{DEPLOYMENTS}?watch=1&resourceVersion={signed}"),
+        format!("{DEPLOYMENTS}?resourceVersion={unsigned}"),
+        format!("{DEPLOYMENTS}/a?resourceVersion={signed}"),
+        format!("/api/v1/events?watch=1&resourceVersion={signed}"),
+    ];
+    let answers = futures::future::join_all(reads.iter().map(|read| server.get(read))).await;
+    for (read, (code, status)) in reads.iter().zip(answers) {
+        let cause =
+            json!({"reason": "ResourceVersionTooLarge", "message": "Too large resource version"});
+        let found = (code, &status["reason"], &status["details"]["causes"][0]);
+        assert_eq!(found, (504, &json!("Timeout"), &cause), "{read}: {status}");
+    }
+    for nonsense in ["-1", "seven"] {
+        let (code, _) = server.get(&format!("{DEPLOYMENTS}?resourceVersion={nonsense}")).await;
+        assert_eq!(code, 400, "{nonsense}");
+    }
+
+    // As from a server that follows another: the version is there soon.
+    let soon = server.leader.model.epoch() + 1;
+    let path = format!("{DEPLOYMENTS}?resourceVersion={soon}");
+    let later = async {
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        server.leader.commit(|_| Vec::new());
+    };
+    let ((code, list), ()) = tokio::join!(server.get(&path), later);
+    assert_eq!((code, &list["metadata"]["resourceVersion"]), (200, &json!(soon.to_string())));
+}
+
+#[tokio::test]
 async fn a_watch_that_cannot_go_on_says_so_and_ends() {
     let server = server().await;
     server.post(DEPLOYMENTS, deployment("a", 1)).await;

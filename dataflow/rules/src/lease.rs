@@ -2,6 +2,16 @@
 
 use setpoint_schemas::{NodeRecord, Policy};
 
+/// So many renewals fit into a grace period: two may be lost before a node is.
+const RENEWALS_IN_A_GRACE: i64 = 3;
+
+/// How often an agent is expected to renew its lease, milliseconds: as the policy says, and never so
+/// seldom that one late renewal would lose the node.
+#[must_use]
+pub fn expected_renewal_ms(policy: &Policy) -> i64 {
+    policy.lease_renew_ms.min(policy.lease_grace_ms / RENEWALS_IN_A_GRACE).max(1)
+}
+
 /// Whether a node has missed a renewal: its lease is as old as the grace period less one and a
 /// half renewal intervals. Nodes that fell silent together renewed at most one interval apart, and
 /// half of one allows for the ways of the renewals; so when the first of their leases ends all of
@@ -58,6 +68,15 @@ mod tests {
         let apart = policy.lease_renew_ms + policy.lease_renew_ms / 2;
         assert!(is_overdue(apart, policy.lease_grace_ms, &policy));
         assert!(!is_overdue(0, policy.lease_renew_ms + 1_000, &policy), "a late renewal");
+    }
+
+    #[test]
+    fn a_renewal_is_expected_three_times_in_a_grace_period_or_more_often() {
+        let of = |lease_renew_ms, lease_grace_ms| {
+            expected_renewal_ms(&Policy { lease_renew_ms, lease_grace_ms, ..Policy::default() })
+        };
+        assert_eq!(expected_renewal_ms(&Policy::default()), 5_000);
+        assert_eq!((of(2_500, 3_000), of(500, 3_000), of(1, 2)), (1_000, 500, 1));
     }
 
     #[test]

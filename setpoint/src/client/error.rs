@@ -66,9 +66,17 @@ impl ApiError {
         matches!(self, ApiError::Refused { code: 404, .. })
     }
 
-    /// Whether the changes that were asked for are no longer kept.
+    /// Whether the server has not what was asked for from this version on: no longer, or it is
+    /// another one that is not so far. What there is now is asked for then.
     pub(crate) fn is_expired(&self) -> bool {
-        matches!(self, ApiError::Refused { code: 410, .. })
+        let is_too_new = |causes: &[(String, String)]| {
+            causes.iter().any(|(_, message)| message == "Too large resource version")
+        };
+        match self {
+            ApiError::Refused { code: 410, .. } => true,
+            ApiError::Refused { code: 504, causes, .. } => is_too_new(causes),
+            _ => false,
+        }
     }
 
     /// Whether the server cannot serve now, and may later.

@@ -25,6 +25,7 @@ mod kcat;
 mod figures;
 mod immutable;
 mod kubectl;
+mod lease_interval;
 mod reasons;
 mod outage;
 mod ground;

@@ -134,6 +134,7 @@ impl Shared {
             log: reader,
             sealer: Sealer::new(&open::sealing_key(settings)?),
             registry: self.metrics.registry.clone(),
+            lease_renew_ms: setpoint_rules::lease::expected_renewal_ms(&settings.engine.policy),
             version: env!("CARGO_PKG_VERSION").to_owned(),
         }))
     }
