@@ -17,9 +17,11 @@ SETPOINT := $(CARGO_TARGET_DIR)/debug/setpoint
 # compiled a second time when the tests follow the demo.
 BUILD := cargo build --locked --workspace --bin setpoint --test refusals
 
-# The seed of `make simulate`, or how many seeds from 1 on.
+# The seed of `make simulate`, or how many seeds from 1 on, or from FROM on when a long run was broken
+# off there.
 SEED ?=
 SEEDS ?= 500
+FROM ?= 1
 
 # Set for a `make bench` of seconds.
 QUICK ?=
@@ -58,7 +60,7 @@ test-long: build ## the same tests with their full counts, for hours
 
 simulate: ## the simulation alone: SEED=8417 for one seed with its trace, SEEDS=10000 for many
 	@scripts/setup build
-	SETPOINT_SEED=$(SEED) SETPOINT_SEEDS=$(SEEDS) \
+	SETPOINT_SEED=$(SEED) SETPOINT_SEEDS=$(SEEDS) SETPOINT_FROM=$(FROM) \
 		cargo test --locked --workspace --test simulation -- --nocapture
 
 bench: ## the published measurements, into target/bench/results.json; QUICK=1 for seconds

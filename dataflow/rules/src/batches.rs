@@ -26,11 +26,13 @@ pub struct Pace {
 }
 
 impl Batches {
-    /// As of now: the next batch begins when the one before has been available for the pause.
+    /// As of now: the next batch begins when the one before has been available for the pause. Pods
+    /// of the current revision that are there are of a batch that was begun, even where an engine
+    /// that was rebuilt has forgotten it.
     #[must_use]
     pub fn at(self, counts: &Counts, pace: Pace, now_ms: i64) -> Batches {
         let size = pace.size.max(1);
-        let allowed = self.allowed.max(size);
+        let allowed = self.allowed.max(size).max(counts.current);
         if counts.current_available < allowed.min(counts.desired) {
             return Batches { allowed, done_ms: 0 };
         }
@@ -89,6 +91,16 @@ mod tests {
         assert_eq!((counts.current, counts.old), (5, 0));
         // Stopped in one look, started in the next, seen available in the third.
         assert_eq!(replaced, [(2, 2), (14, 2), (26, 1)]);
+    }
+
+    #[test]
+    fn an_update_whose_batches_were_forgotten_goes_on_from_the_pods_that_are_there() {
+        let pace = Pace { size: 2, delay_ms: 10 };
+        let counts =
+            Counts { desired: 6, current: 4, current_available: 4, old: 2, ..Counts::default() };
+        let pauses = Batches::default().at(&counts, pace, 5);
+        assert_eq!((pauses, pauses.due_ms(pace)), (Batches { allowed: 4, done_ms: 5 }, Some(15)));
+        assert_eq!(pauses.at(&counts, pace, 15), Batches { allowed: 6, done_ms: 0 });
     }
 
     #[test]

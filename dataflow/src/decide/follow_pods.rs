@@ -58,11 +58,12 @@ impl<V: Views> Turn<'_, V> {
         let Some(id) = self.state.pods.get(uid).copied() else { return };
         let Some(pod) = self.state.pod.get_mut(&id) else { return };
         if pod.row.epoch == self.out.number && placement.generation == 1 {
-            let (workload, counter) = (pod.workload, pod.row.counter);
+            let workload = pod.workload;
             self.forget(uid);
-            if let Some(workload) = self.state.workload.get_mut(&workload) {
-                workload.memo.next_pod = workload.memo.next_pod.min(counter);
-            }
+            let Some(workload) = self.state.workload.get_mut(&workload) else { return };
+            let pods = workload.pods.iter().filter_map(|pod| self.state.pod.get(pod));
+            let last = pods.map(|pod| pod.row.counter).max();
+            workload.count_back(self.out.number, last);
         } else {
             pod.row.generation = (pod.row.generation - 1).max(1);
             self.state.touch(Table::Pods, uid);

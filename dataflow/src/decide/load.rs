@@ -135,6 +135,9 @@ impl<V: Views> Turn<'_, V> {
             .ok_or_else(|| unfit("its workload is missing"))?;
         let node =
             self.state.nodes.get(&row.node).copied().ok_or_else(|| unfit("its node is missing"))?;
+        if self.state.pods.contains_key(&row.uid) {
+            return Err(unfit("it is there already"));
+        }
         let namespace = self.state.namespace(&row.workload.namespace);
         let id = self.state.intern();
         let Some(owner) = self.state.workload.get_mut(&workload) else {

@@ -113,6 +113,7 @@ impl<V: Views> Turn<'_, V> {
             }
         };
         let Some(workload) = self.state.workload.get_mut(&start.workload) else { return true };
+        workload.count_in(self.out.number);
         let memo = &mut workload.memo;
         let known = memo.waiting_here.get(node).map(|here| here.counter);
         let counter = known.unwrap_or_else(|| {
@@ -175,6 +176,7 @@ impl<V: Views> Turn<'_, V> {
         let namespace = self.state.namespace(&start.key.namespace);
         let Some(workload) = self.state.workload.get_mut(&start.workload) else { return };
         let causes = workload.memo.causes.clone();
+        workload.count_in(self.out.number);
         workload.memo.next_pod = workload.memo.next_pod.max(new.counter + 1);
         workload.pods.insert(id);
         let row = PodRow {

@@ -62,6 +62,8 @@ pub(crate) struct Workload {
     /// Its counts as of the last cold step: what its status tells.
     pub(crate) status: Status,
     pub(crate) deleted: bool,
+    /// The last epoch that gave new pods their numbers, and the first that it gave.
+    counting: (i64, u64),
 }
 
 /// What the checkpoint keeps of a workload beside its resource.
@@ -237,7 +239,26 @@ impl Workload {
             current_fact: None,
             status: Status::default(),
             deleted: false,
+            counting: (0, 0),
         }
+    }
+
+    /// New pods are about to get numbers in this epoch.
+    pub(crate) fn count_in(&mut self, epoch: i64) {
+        if self.counting.0 != epoch {
+            self.counting = (epoch, self.memo.next_pod);
+        }
+    }
+
+    /// Pods that this epoch placed were taken back: their numbers are to give again, as far as none
+    /// that is in use is behind them. A number of an earlier epoch never comes again.
+    pub(crate) fn count_back(&mut self, epoch: i64, last_of_pods: Option<u64>) {
+        if self.counting.0 != epoch {
+            return;
+        }
+        let last_that_waits = self.memo.waiting_here.values().map(|here| here.counter).max();
+        let after = last_of_pods.max(last_that_waits).map_or(0, |last| last + 1);
+        self.memo.next_pod = self.memo.next_pod.min(self.counting.1.max(after));
     }
 
     /// The sum of the tallies over all revisions.
