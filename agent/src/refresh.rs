@@ -13,7 +13,7 @@ use tokio::sync::watch;
 use tokio::time::{MissedTickBehavior, interval};
 use tracing::debug;
 
-use crate::resolve::Resolver;
+use crate::resolve::{Resolver, Seen};
 
 /// Refreshes for ever.
 pub(crate) async fn refresh(
@@ -30,14 +30,20 @@ pub(crate) async fn refresh(
         if now.authority < Authority::Full {
             continue;
         }
+        let mut seen = Seen::default();
         for pod in now.pods.values().filter(|pod| has_files(pod)) {
-            refresh_one(&*actuator, &resolver, pod).await;
+            refresh_one(&*actuator, &resolver, pod, &mut seen).await;
         }
     }
 }
 
-async fn refresh_one(actuator: &dyn Actuator, resolver: &Resolver, pod: &DesiredPod) {
-    let refreshed = match resolver.files_of(pod).await {
+async fn refresh_one(
+    actuator: &dyn Actuator,
+    resolver: &Resolver,
+    pod: &DesiredPod,
+    seen: &mut Seen,
+) {
+    let refreshed = match resolver.files_of(pod, seen).await {
         Ok(ready) => actuator.refresh(&ready).await,
         Err(error) => Err(error),
     };

@@ -15,6 +15,7 @@ use setpoint_actuators::{ActuatorError, DesiredPod, FileToMount, PodToRun, Prepa
 use setpoint_schemas::{Container, EnvVar, PodSpec};
 
 use crate::client::Api;
+pub(crate) use sources::Seen;
 use sources::Sources;
 
 /// Resolves pods through the API.
@@ -30,9 +31,13 @@ impl Resolver {
 
 impl Resolver {
     /// The pod with the files of its volumes, and without an environment.
-    pub(crate) async fn files_of(&self, pod: &DesiredPod) -> Result<PodToRun, ActuatorError> {
+    pub(crate) async fn files_of(
+        &self,
+        pod: &DesiredPod,
+        seen: &mut Seen,
+    ) -> Result<PodToRun, ActuatorError> {
         let wanted = sources::mounted_in(&pod.spec);
-        let sources = Sources::load(&self.api, &pod.placement.namespace, wanted).await?;
+        let sources = Sources::load(&self.api, &pod.placement.namespace, wanted, seen).await?;
         let (spec, volumes) = (PodSpec::clone(&pod.spec), volumes(&pod.spec, &sources)?);
         let placement = (*pod.placement).clone();
         Ok(PodToRun { placement, spec, env: BTreeMap::new(), volumes })
@@ -46,7 +51,8 @@ impl Prepare for Resolver {
     ) -> BoxFuture<'a, Result<PodToRun, ActuatorError>> {
         Box::pin(async move {
             let wanted = sources::named_in(&pod.spec);
-            let sources = Sources::load(&self.api, &pod.placement.namespace, wanted).await?;
+            let (namespace, mut seen) = (&pod.placement.namespace, Seen::default());
+            let sources = Sources::load(&self.api, namespace, wanted, &mut seen).await?;
             resolve(pod, &sources)
         })
     }

@@ -40,7 +40,9 @@ impl DockerConfig {
     /// The usual: the engine's default network, ConfigMaps below `state`, Secrets in memory.
     #[must_use]
     pub fn new(host: &str, fleet: FleetId, state: PathBuf) -> Self {
-        let secrets = PathBuf::from(SECRETS_DEFAULT).join(fleet.as_str());
+        // A machine may have several engines, and one may leave a pod that another goes on with.
+        let engine = host.replace(|letter: char| !letter.is_ascii_alphanumeric(), "-");
+        let secrets = PathBuf::from(SECRETS_DEFAULT).join(fleet.as_str()).join(engine);
         let files = state.join("volumes");
         let network = Network::Default;
         DockerConfig { host: host.to_owned(), fleet, network, files, secrets, sandbox_image: None }

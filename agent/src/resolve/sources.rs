@@ -24,10 +24,17 @@ pub(super) enum Source {
     Secret(String),
 }
 
+/// The bytes of a source, by key.
+type Data = BTreeMap<String, Vec<u8>>;
+
 /// What was looked up; one that does not exist is not in it.
 pub(super) struct Sources {
-    found: BTreeMap<Source, BTreeMap<String, Vec<u8>>>,
+    found: BTreeMap<Source, Data>,
 }
+
+/// What one look at many pods has seen so far, absences too: pods that share a source ask for it once.
+#[derive(Default)]
+pub(crate) struct Seen(BTreeMap<(Namespace, Source), Option<Data>>);
 
 /// A ConfigMap or Secret as the API answers it.
 #[derive(Deserialize)]
@@ -92,7 +99,20 @@ impl Source {
         not_ready(what)
     }
 
-    fn decode(&self, object: Object) -> Result<BTreeMap<String, Vec<u8>>, ActuatorError> {
+    /// Its bytes as they are now; `None` when it does not exist.
+    async fn look_up(
+        &self,
+        api: &Api,
+        namespace: &Namespace,
+    ) -> Result<Option<Data>, ActuatorError> {
+        match api.get::<Object>(&self.path(namespace)).await {
+            Ok(object) => self.decode(object).map(Some),
+            Err(error) if error.is_not_found() => Ok(None),
+            Err(error) => Err(not_ready(format!("failed to look up {self:?}: {error}"))),
+        }
+    }
+
+    fn decode(&self, object: Object) -> Result<Data, ActuatorError> {
         let text = |(key, value): (String, String)| Ok((key, value.into_bytes()));
         let coded = |(key, value): (String, String)| {
             let bytes = STANDARD.decode(value.as_bytes());
@@ -115,25 +135,22 @@ impl Sources {
         api: &Api,
         namespace: &Namespace,
         wanted: BTreeSet<Source>,
+        seen: &mut Seen,
     ) -> Result<Self, ActuatorError> {
         let mut found = BTreeMap::new();
         for source in wanted {
-            match api.get::<Object>(&source.path(namespace)).await {
-                Ok(object) => {
-                    let data = source.decode(object)?;
-                    found.insert(source, data);
-                }
-                Err(error) if error.is_not_found() => {}
-                Err(error) => {
-                    return Err(not_ready(format!("failed to look up {source:?}: {error}")));
-                }
-            }
+            let name = (namespace.clone(), source.clone());
+            let data = match seen.0.get(&name) {
+                Some(data) => data.clone(),
+                None => seen.0.entry(name).or_insert(source.look_up(api, namespace).await?).clone(),
+            };
+            found.extend(data.map(|data| (source, data)));
         }
         Ok(Sources { found })
     }
 
     #[cfg(test)]
-    pub(super) fn of(found: BTreeMap<Source, BTreeMap<String, Vec<u8>>>) -> Self {
+    pub(super) fn of(found: BTreeMap<Source, Data>) -> Self {
         Sources { found }
     }
 
