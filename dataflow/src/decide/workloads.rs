@@ -1,15 +1,15 @@
 //! Workloads: from a resource to a spec, a current revision and a desired number.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use serde_json::Value;
 use setpoint_rules::batches::Batches;
 use setpoint_rules::revision::{self, Revision};
-use setpoint_schemas::{Action, Cause, Resource, ResourceKey, WorkloadSpec};
+use setpoint_schemas::{Action, Cause, PodUid, Resource, ResourceKey, WorkloadSpec};
 
 use super::turn::Turn;
-use crate::state::{About, Seen, Table, Template, Workload, WorkloadKind, read_spec};
+use crate::state::{About, Seen, Table, Template, Workload, WorkloadKind, WorkloadMemo, read_spec};
 use crate::views::{Fact, Views};
 
 /// Kubernetes' default of `revisionHistoryLimit`.
@@ -20,7 +20,7 @@ pub(crate) struct Compiled {
     kind: WorkloadKind,
     pub(crate) spec: WorkloadSpec,
     pub(crate) json: Value,
-    annotations: std::collections::BTreeMap<String, String>,
+    annotations: BTreeMap<String, String>,
     pub(crate) template: Template,
 }
 
@@ -40,9 +40,8 @@ impl<V: Views> Turn<'_, V> {
         let key = resource.key();
         let known = self.state.workloads.get(&key).copied();
         let id = known.unwrap_or_else(|| self.new_workload(&key, compiled.kind, &resource.uid));
-        // Deleted and made again: its pods have other uids from now on.
         if self.state.workload.get(&id).is_some_and(|workload| workload.uid != resource.uid) {
-            self.waits_no_more(id);
+            self.end_former(id, cause);
         }
         let now = self.now;
         let Some(workload) = self.state.workload.get_mut(&id) else { return };
@@ -79,6 +78,25 @@ impl<V: Views> Turn<'_, V> {
         id
     }
 
+    /// Deleted and made again, maybe between two looks: another object that has the name of the
+    /// former, whose pods go with it.
+    fn end_former(&mut self, id: u32, cause: &Cause) {
+        self.waits_no_more(id);
+        let now = self.now;
+        let Some(workload) = self.state.workload.get_mut(&id) else { return };
+        workload.begin_anew(now);
+        let with_uid = |id: &u32| self.state.pod.get(id).map(|pod| (pod.row.uid.clone(), *id));
+        let pods: BTreeMap<PodUid, u32> = workload.pods.iter().filter_map(with_uid).collect();
+        for pod in pods.into_values() {
+            self.withdraw(
+                pod,
+                "delete",
+                "its workload was deleted".to_owned(),
+                vec![cause.clone()],
+            );
+        }
+    }
+
     /// The resource with the history that its workload has once this template is the current one:
     /// an engine rebuilt from the log has no other memory of it.
     pub(crate) fn with_history(
@@ -88,6 +106,7 @@ impl<V: Views> Turn<'_, V> {
         compiled: &Compiled,
     ) -> Arc<Resource> {
         let known = self.state.workloads.get(key).and_then(|id| self.state.workload.get(id));
+        let known = known.filter(|workload| workload.uid == resource.uid);
         let before = known.map(|workload| workload.memo.history.clone()).unwrap_or_default();
         let history = history_text(advanced(before, &compiled.spec, &compiled.json));
         if *resource.history == *history {
@@ -190,6 +209,21 @@ fn history_text(mut history: Vec<Revision>) -> String {
 }
 
 impl Workload {
+    /// Keeps what its former pods need until they are gone, and forgets all else.
+    fn begin_anew(&mut self, now_ms: i64) {
+        let memo = std::mem::take(&mut self.memo);
+        self.memo = WorkloadMemo {
+            next_pod: memo.next_pod,
+            current: memo.current,
+            templates: memo.templates,
+            hashes: memo.hashes,
+            look_ms: memo.look_ms,
+            pending: memo.pending,
+            progress_ms: now_ms,
+            ..WorkloadMemo::default()
+        };
+    }
+
     /// Becomes what was compiled; says whether a new revision begins by it. Its update has all of its
     /// time then, and so has one that is not paused any more.
     fn take_on(&mut self, compiled: Compiled, now_ms: i64) -> bool {
