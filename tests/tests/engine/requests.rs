@@ -136,3 +136,17 @@ fn fits(outcome: Outcome) -> Vec<u16> {
     }
     outcome.verdicts.iter().flat_map(|verdict| verdict.items.iter().map(|i| i.code)).collect()
 }
+
+#[test]
+fn what_is_deleted_and_made_again_in_one_epoch_is_another_object_with_other_pods() {
+    let mut story = Story::with_nodes(&["a", "b"]);
+    story.asks(1, web(2, "v1"));
+    story.all_run(2);
+    let former = story.placed.clone();
+    let mut again = vec![item(Verb::Delete, &deployment("default", "web", 2, 100, "v1"))];
+    again.extend(web(2, "v2"));
+    let outcome = story.asks(3, again);
+    assert_eq!(told(&outcome), "Accept 1, Place 2, Stop 2", "no revision begins: it is the first");
+    assert_eq!(story.placed.len(), 2);
+    assert!(story.placed.keys().all(|uid| !former.contains_key(uid)));
+}
