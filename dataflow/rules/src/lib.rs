@@ -25,7 +25,8 @@ pub mod status;
 ///
 /// 10: a workload's selector, a Pod's spec, a Secret's type and what calls itself immutable are not
 /// changed, and no Pod is made under the name of another workload's; what is deleted and made again
-/// between two looks is another object; an update by batches goes on from the pods that are there.
+/// between two looks is another object; an update by batches goes on from the pods that are there;
+/// who waits is tried again when a node is removed.
 /// 9: a node whose disk has no room takes no new pods. 8: an undo changes no owners, and a scale is
 /// noted beside the owner, who takes the number back by stating another. 7: when a hold ends, who is still silent has a whole grace period from there; nothing new is
 /// placed on a node whose lease ended under a hold; what a session says before its record is read

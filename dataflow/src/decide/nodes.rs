@@ -133,6 +133,8 @@ impl<V: Views> Turn<'_, V> {
         self.state.nodes.remove(name);
         self.state.node.remove(&id);
         self.out.served.push(Served::Node(name.clone(), None));
+        // Who spreads over nodes had to count it as long as it was there.
+        self.state.meta.retry.freed = true;
         self.mark_daemons(cause);
     }
 

@@ -73,6 +73,9 @@ impl Sender {
         while state.bytes > BYTES_QUEUED_MAX && !state.gone {
             state = self.held.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
+        if state.gone {
+            return Err(Gone);
+        }
         state.bytes += commit.bytes();
         drop(state);
         self.send.send(commit).map_err(|_| Gone)
