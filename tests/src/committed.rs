@@ -102,15 +102,7 @@ impl Committed {
                 }
             };
         }
-        for served in &outcome.served {
-            match served {
-                Served::Node(name, Some(node)) => {
-                    self.nodes.insert(name.clone(), node.record.session.clone());
-                }
-                Served::Node(name, None) => drop(self.nodes.remove(name)),
-                _ => {}
-            }
-        }
+        self.read_nodes(outcome);
         for (key, resource) in &outcome.resources {
             let position = log.write(Topic::Desired);
             match resource {
@@ -125,6 +117,24 @@ impl Committed {
             decisions: outcome.decisions.clone(),
         };
         self.epochs.push(Recorded { epoch, cut, outcome });
+    }
+
+    /// Readers of a new leader see what it holds, and nothing of what its forerunner held.
+    pub fn shown(&mut self, everything: &Outcome) {
+        self.nodes.clear();
+        self.read_nodes(everything);
+    }
+
+    fn read_nodes(&mut self, outcome: &Outcome) {
+        for served in &outcome.served {
+            match served {
+                Served::Node(name, Some(node)) => {
+                    self.nodes.insert(name.clone(), node.record.session.clone());
+                }
+                Served::Node(name, None) => drop(self.nodes.remove(name)),
+                _ => {}
+            }
+        }
     }
 
     /// What a cleanup leaves: nothing but the compacted topics. Withdrawn placements may be kept.

@@ -222,6 +222,7 @@ impl Journey {
             self.is_counted = false;
             self.recount.begin_anew(&known, if is_rebuilt { 0 } else { self.policy.starts_burst });
             self.auditor.shown(&known);
+            self.committed.shown(&known);
         }
         self.rows = self.committed.checkpoint.clone();
         let (number, cut) = (leader.engine.number(), self.committed.cut());
@@ -253,6 +254,7 @@ impl Journey {
         let known = leader.engine.everything();
         self.recount.begin_anew(&known, self.policy.starts_burst);
         self.auditor.shown(&known);
+        self.committed.shown(&known);
         self.rows = Checkpoint::default();
         let (number, cut) = (leader.engine.number(), self.committed.cut());
         self.rows.write(leader.engine.take_rows(), number, &cut);
