@@ -1,5 +1,7 @@
 //! Opening, loading and writing the checkpoint.
 
+use std::fs::DirBuilder;
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
 use rocksdb::{DB, IteratorMode, Options, WriteBatch, WriteOptions};
@@ -34,12 +36,20 @@ pub struct Loaded<'a> {
 
 /// The ending of the folder of a checkpoint that was set aside.
 const ASIDE: &str = "set-aside";
+
+/// The mode of the checkpoint's folder: Pods' environments stand in it.
+const OWNER_ALONE: u32 = 0o700;
+
 impl Checkpoint {
-    /// Opens the checkpoint, or makes an empty one.
+    /// Opens the checkpoint, or makes an empty one in a folder that only its owner may enter.
     ///
     /// # Errors
     /// [`StoreError`] when the folder is in use, damaged, or of another format.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
+        if std::fs::symlink_metadata(path).is_err() {
+            let made = DirBuilder::new().recursive(true).mode(OWNER_ALONE).create(path);
+            made.map_err(|source| StoreError::Disk { path: path.to_owned(), source })?;
+        }
         let db = DB::open(&options(), path).map_err(failed("open", path))?;
         settle_format(&db, path)?;
         let mut checkpoint = Checkpoint { db, path: path.to_owned(), rows: 0 };

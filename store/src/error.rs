@@ -35,8 +35,8 @@ pub enum StoreError {
         /// The format that it has.
         found: u32,
     },
-    /// The folder cannot be moved away.
-    #[error("failed to set aside the checkpoint at {}", path.display())]
+    /// The folder cannot be made or moved away.
+    #[error("failed to make or set aside the checkpoint at {}", path.display())]
     Disk {
         /// Where.
         path: PathBuf,

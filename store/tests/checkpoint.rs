@@ -1,5 +1,6 @@
 //! The checkpoint is what one write left, whole, or an error that says why not.
 
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 use setpoint_schemas::{Cut, Topic};
@@ -34,6 +35,27 @@ fn an_empty_checkpoint_holds_nothing() {
     let folder = tempfile::tempdir().expect("folder");
     let checkpoint = Checkpoint::open(folder.path()).expect("opens");
     assert!(checkpoint.load().expect("loads").is_none());
+}
+
+#[test]
+fn its_folder_is_its_owners_alone_also_behind_one_that_was_set_aside() {
+    let folder = tempfile::tempdir().expect("folder");
+    let path = folder.path().join("data/checkpoint");
+    let mode = || path.metadata().expect("it is there").permissions().mode() & 0o777;
+    drop(Checkpoint::open(&path).expect("opens"));
+    assert_eq!(mode(), 0o700);
+    Checkpoint::set_aside(&path).expect("is set aside");
+    drop(Checkpoint::open(&path).expect("opens anew"));
+    assert_eq!(mode(), 0o700);
+}
+
+#[test]
+fn a_folder_that_cannot_be_made_is_the_disks_fault_and_no_damage() {
+    let folder = tempfile::tempdir().expect("folder");
+    let file = folder.path().join("file");
+    std::fs::write(&file, "").expect("writes");
+    let error = Checkpoint::open(&file.join("checkpoint")).err().expect("is refused");
+    assert!(matches!(error, StoreError::Disk { .. }), "{error}");
 }
 
 #[test]

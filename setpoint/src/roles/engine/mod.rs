@@ -55,7 +55,7 @@ pub fn run(settings: Settings) -> anyhow::Result<()> {
 /// Whatever keeps it from running.
 pub(crate) async fn serve(settings: Settings, closing: CancellationToken) -> anyhow::Result<()> {
     let data = &settings.data_dir;
-    for folder in [data.clone(), data.join(open::LOG), data.join(thread::CHECKPOINT)] {
+    for folder in [data.clone(), data.join(open::LOG)] {
         super::data_folder(&folder)
             .with_context(|| format!("failed to make {}", folder.display()))?;
     }

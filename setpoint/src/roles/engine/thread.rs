@@ -41,7 +41,7 @@ const FOLLOW_WAIT: Duration = Duration::from_millis(50);
 const RETRY_PAUSE: Duration = Duration::from_millis(500);
 
 /// The folder of the checkpoint within the data folder.
-pub(super) const CHECKPOINT: &str = "checkpoint";
+const CHECKPOINT: &str = "checkpoint";
 
 /// What the engine's thread is made of.
 pub(super) struct EngineThread {

@@ -75,7 +75,7 @@ fn open(path: &Path) -> anyhow::Result<(Checkpoint, Stored)> {
     };
     let is_damage = !matches!(
         damaged.downcast_ref(),
-        Some(StoreError::InUse { .. } | StoreError::Database { .. })
+        Some(StoreError::InUse { .. } | StoreError::Database { .. } | StoreError::Disk { .. })
     );
     if !is_damage {
         let path = path.display();
