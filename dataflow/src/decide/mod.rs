@@ -1,38 +1,23 @@
 //! How an epoch is decided: inputs into state, facts into views, changes into plans.
+//!
+//! One room for each thing that is decided about. `requests/` takes in what people ask for, `nodes/`
+//! and `pods/` what nodes say; `plan/` makes steps of what the views tell, and placements of these;
+//! `cold/` tells people how things stand; `follow/` makes the state what another leader recorded, or
+//! what a checkpoint holds. All of them are turns at the state: `turn.rs` has what they share.
 
 mod causes;
-mod kinds;
 mod cold;
-mod early;
-mod load;
-mod inferred;
 mod follow;
-mod follow_pods;
-mod namespaces;
 mod nodes;
-mod orphans;
-mod planning;
-mod daemons;
-mod placing;
+mod plan;
 mod pods;
-mod watched;
-mod remains;
 mod requests;
-mod judge;
-mod statuses;
-mod tallies;
 mod turn;
-mod waiting;
-mod workloads;
 
 pub(crate) use causes::cause_of;
-pub(crate) use early::LOOK_MS;
-pub(crate) use follow::Before;
-pub(crate) use inferred::{history_of, standing_of, template_of};
-pub(crate) use judge::Judge;
-pub(crate) use kinds::is_managed_group;
+pub(crate) use follow::{Before, history_of, standing_of, template_of};
 pub(crate) use nodes::{NodeStatus, node_key};
-pub(crate) use orphans::with_orphans;
-pub(crate) use placing::placement_of;
+pub(crate) use plan::placement_of;
+pub(crate) use pods::{LOOK_MS, with_orphans};
+pub(crate) use requests::{Compiled, Judge, compile, is_managed_group};
 pub(crate) use turn::Turn;
-pub(crate) use workloads::{Compiled, compile};

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use setpoint_schemas::{Cause, NodeSnapshot, PodObserved, PodPhase, PodUid};
 
-use super::turn::Turn;
 use crate::Served;
+use crate::decide::Turn;
 use crate::state::{Deadline, Heard, Pod, Table, Word};
 use crate::views::{Fact, Standing, Views};
 

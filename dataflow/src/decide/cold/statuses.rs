@@ -6,7 +6,7 @@ use serde_json::Value;
 use setpoint_rules::status::{self, Progress, WorkloadCounts};
 use setpoint_schemas::ResourceKey;
 
-use super::turn::Turn;
+use crate::decide::Turn;
 use crate::state::{Workload, WorkloadKind};
 use crate::views::{Standing, Views};
 

@@ -10,10 +10,11 @@ use setpoint_schemas::{
     Action, Cause, Decision, NodeName, Placement, PodUid, Resource, ResourceKey, Topic,
 };
 
-use super::follow_pods::Target;
+use super::correct_pod::Target;
 use super::inferred::history_of;
-use super::kinds::{is_managed_group, is_namespace};
-use super::turn::{Turn, first_counter};
+use crate::decide::plan::placement_of;
+use crate::decide::requests::{compile, is_managed_group, is_namespace};
+use crate::decide::turn::{Turn, first_counter};
 use crate::epoch::{ItemVerdict, Outcome, PlacementChange, Recorded, Served, Verdict};
 use crate::state::{Deadline, State, Table, WorkloadKind};
 use crate::views::{Fact, Views};
@@ -149,7 +150,7 @@ impl<V: Views> Turn<'_, V> {
         match (kind, &*key.kind.kind) {
             // Only its status, its version or its owners differ.
             _ if is_same => {}
-            (Some(kind), _) => match super::compile(kind, &resource) {
+            (Some(kind), _) => match compile(kind, &resource) {
                 Ok(compiled) => {
                     let is_known = self.state.workloads.contains_key(key);
                     let history = history_of(&compiled, &resource);
@@ -275,7 +276,7 @@ impl<V: Views> Turn<'_, V> {
             return None;
         }
         let owner = self.state.workload.get(&pod.workload)?;
-        super::placement_of(&pod.row, owner.templates.get(&pod.row.revision)?, &owner.key)
+        placement_of(&pod.row, owner.templates.get(&pod.row.revision)?, &owner.key)
     }
 
     pub(crate) fn schedule_min_ready(&mut self, uid: &PodUid, at_ms: i64) {

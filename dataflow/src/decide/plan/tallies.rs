@@ -8,7 +8,7 @@
 //! Guarantee: after every settle the tallies are those of the views, foreseen or not; the cold step
 //! holds that what was foreseen came true.
 
-use super::turn::Turn;
+use crate::decide::Turn;
 use crate::views::{PodFact, Status, Tally, Views, WorkloadRevision};
 
 impl<V: Views> Turn<'_, V> {

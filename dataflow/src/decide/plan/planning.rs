@@ -8,7 +8,7 @@ use setpoint_rules::victims::{self, Candidate};
 use setpoint_schemas::{Action, Cause, PodUid, ResourceKey, UpdateOrder};
 
 use super::placing::Start;
-use super::turn::Turn;
+use crate::decide::Turn;
 use crate::state::{About, Seen, Table, Workload, WorkloadKind};
 use crate::views::{Standing, Tally, Views};
 

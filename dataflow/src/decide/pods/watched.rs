@@ -8,8 +8,8 @@ use std::sync::Arc;
 
 use setpoint_schemas::{NodeName, NodeSnapshot, PodObserved, PodPhase, SessionId};
 
-use super::turn::Turn;
 use crate::Served;
+use crate::decide::Turn;
 use crate::views::Views;
 
 impl<V: Views> Turn<'_, V> {

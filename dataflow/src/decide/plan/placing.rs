@@ -8,7 +8,7 @@ use setpoint_schemas::{
     Action, Alternative, Namespace, NodeName, Placement, PodUid, ResourceKey, ResourceName,
 };
 
-use super::turn::Turn;
+use crate::decide::Turn;
 use crate::epoch::PlacementChange;
 use crate::state::{About, Pod, PodRow, Table, Template, Waiting, WaitingHere};
 use crate::views::{Standing, Views};

@@ -8,7 +8,7 @@ use setpoint_rules::batches::Batches;
 use setpoint_rules::revision::{self, Revision};
 use setpoint_schemas::{Action, Cause, PodUid, Resource, ResourceKey, WorkloadSpec};
 
-use super::turn::Turn;
+use crate::decide::Turn;
 use crate::state::{About, Seen, Table, Template, Workload, WorkloadKind, WorkloadMemo, read_spec};
 use crate::views::{Fact, Views};
 

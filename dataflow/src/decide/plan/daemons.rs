@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use setpoint_schemas::NodeName;
 
 use super::placing::Start;
-use super::turn::Turn;
+use crate::decide::Turn;
 use crate::state::Workload;
 use crate::views::{Standing, Views};
 

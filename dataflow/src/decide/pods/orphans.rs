@@ -10,7 +10,7 @@ use setpoint_schemas::{
     Action, Cause, Condition, ConditionStatus, NodeName, NodeRecord, NodeSnapshot, PodUid,
 };
 
-use super::turn::Turn;
+use crate::decide::Turn;
 use crate::state::{About, Orphan, OrphanRow, Table};
 use crate::views::{Fact, Views};
 

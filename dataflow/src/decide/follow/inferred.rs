@@ -5,8 +5,8 @@ use serde_json::{Value, json};
 use setpoint_rules::revision::Revision;
 use setpoint_schemas::{Placement, PodObserved, Resource};
 
-use super::pods::standing_since;
-use super::workloads::{Compiled, advanced};
+use crate::decide::pods::standing_since;
+use crate::decide::requests::{Compiled, advanced};
 use crate::views::Standing;
 
 /// The history that the resource carries; its last entry's text is the body's.

@@ -6,7 +6,7 @@ use setpoint_rules::identity;
 use setpoint_schemas::{Placement, PodUid, ResourceKey};
 
 use super::inferred::{standing_of, template_of};
-use super::turn::{Turn, first_counter};
+use crate::decide::turn::{Turn, first_counter};
 use crate::state::{PodRow, Table, Template};
 use crate::views::{Standing, Views};
 

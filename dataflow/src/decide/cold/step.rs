@@ -6,7 +6,7 @@ use std::sync::Arc;
 use setpoint_placement::NodeId;
 use setpoint_schemas::ResourceKey;
 
-use super::turn::Turn;
+use crate::decide::Turn;
 use crate::state::WorkloadKind;
 use crate::views::{ColdChanges, NodeRollup, Views};
 

@@ -10,8 +10,8 @@ use setpoint_schemas::{Cause, RequestItem, Resource, ResourceKey, Verb};
 
 use super::judge::{Judge, Overlay};
 use super::kinds::namespace_key;
-use super::statuses::rfc3339;
-use super::turn::Turn;
+use crate::decide::Turn;
+use crate::decide::cold::rfc3339;
 use crate::views::Views;
 
 /// The namespace that is always there.

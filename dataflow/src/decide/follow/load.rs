@@ -6,7 +6,7 @@ use serde_json::Value;
 use setpoint_placement::{NodeId, PodId};
 use setpoint_schemas::{NodeName, ResourceKey};
 
-use super::turn::Turn;
+use crate::decide::Turn;
 use crate::state::{
     Deadline, Node, NodeRow, Orphan, OrphanRow, Pod, PodRow, RestoreError, Rows, Template,
     Workload, WorkloadKind, WorkloadMemo, read_spec,

@@ -2,7 +2,7 @@
 
 use setpoint_schemas::{Cause, NodeName, SessionId};
 
-use super::turn::Turn;
+use crate::decide::Turn;
 use crate::state::{Table, Word};
 use crate::views::Views;
 

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use setpoint_schemas::{Action, NodeName, ResourceKey};
 
-use super::turn::Turn;
 use crate::Served;
+use crate::decide::Turn;
 use crate::state::{About, Retry, Table, Waiting, WaitingHere};
 use crate::views::Views;
 

@@ -6,8 +6,8 @@
 
 use setpoint_schemas::{NodeName, PodObserved, PodUid};
 
-use super::nodes::node_key;
-use super::turn::Turn;
+use crate::decide::Turn;
+use crate::decide::nodes::node_key;
 use crate::state::{EarlyRow, Remains, Table, Word};
 use crate::views::Views;
 

@@ -8,9 +8,10 @@ use setpoint_schemas::{
 };
 
 use super::judge::{Change, Judge, Judged};
-use super::nodes::node_key;
-use super::turn::Turn;
 use super::workloads::Compiled;
+use crate::decide::Turn;
+use crate::decide::nodes::node_key;
+use crate::decide::plan::placement_of;
 use crate::epoch::{ItemVerdict, PlacementChange, Verdict};
 use crate::state::{About, Table};
 use crate::views::Views;
@@ -135,7 +136,7 @@ impl<V: Views> Turn<'_, V> {
             .get(&pod.workload)
             .and_then(|w| w.templates.get(&pod.row.revision).cloned());
         let Some(template) = template else { return };
-        let placement = super::placing::placement_of(&pod.row, &template, &pod.row.workload);
+        let placement = placement_of(&pod.row, &template, &pod.row.workload);
         let (node, about) = (
             pod.row.node.clone(),
             About {

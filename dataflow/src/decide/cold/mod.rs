@@ -1,0 +1,6 @@
+//! The cold step: what is told to people, who can wait some tens of milliseconds.
+
+mod statuses;
+mod step;
+
+pub(super) use statuses::rfc3339;

@@ -1,0 +1,9 @@
+//! Following: the state as a leader recorded it, or as a checkpoint holds it.
+
+mod correct;
+mod correct_pod;
+mod inferred;
+mod load;
+
+pub(crate) use correct::Before;
+pub(crate) use inferred::{history_of, standing_of, template_of};

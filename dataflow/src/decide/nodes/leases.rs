@@ -1,0 +1,168 @@
+//! Leases: renewed by nodes, and judged when they end.
+
+use setpoint_rules::lease;
+use setpoint_schemas::{Cause, Lease, NodeName};
+
+use crate::decide::Turn;
+use crate::state::{Deadline, Table};
+use crate::views::Views;
+
+impl<V: Views> Turn<'_, V> {
+    /// A lease is renewed. A renewal of an earlier session or with a lower sequence is stale.
+    pub(crate) fn lease_renewed(&mut self, lease: &Lease, cause: Cause) {
+        let Some(id) = self.state.nodes.get(&lease.node).copied() else { return };
+        let Some(node) = self.state.node.get_mut(&id) else { return };
+        if node.row.record.session != lease.session || lease.sequence <= node.row.sequence {
+            return;
+        }
+        node.row.sequence = lease.sequence;
+        node.row.renewed_ms = self.now;
+        node.row.cause = cause;
+        let was_lost = node.row.lost;
+        let was_silent = std::mem::take(&mut node.row.silent);
+        self.state.touch(Table::Nodes, &lease.node);
+        self.node_heard();
+        if was_lost {
+            self.node_returned(id);
+        }
+        if was_lost || was_silent {
+            self.node_changed(id);
+        }
+    }
+
+    /// Some node is heard. When nobody was for long, it was we who did not hear, an outage of our
+    /// API for instance: every lease begins anew, so that those whose word is still on its way are
+    /// not lost meanwhile.
+    pub(super) fn node_heard(&mut self) {
+        let before = std::mem::replace(&mut self.state.meta.heard_ms, self.now);
+        if lease::is_silence(before, self.now, &self.state.meta.policy) {
+            self.renew_all_leases();
+        }
+    }
+
+    /// After a start, a takeover or a silence every lease begins a full grace period anew.
+    pub(crate) fn renew_all_leases(&mut self) {
+        self.state.meta.heard_ms = self.now;
+        if self.state.meta.hold.is_some() {
+            self.judge_when_complete();
+        }
+        let ids: Vec<u32> = self.state.nodes.values().copied().collect();
+        for id in ids {
+            if let Some(node) = self.state.node.get_mut(&id)
+                && !node.row.lost
+            {
+                node.row.renewed_ms = self.now;
+                let name = node.row.record.node.clone();
+                self.state.touch(Table::Nodes, &name);
+                self.schedule_lease(id);
+            }
+        }
+    }
+
+    /// The leases are to be judged once all renewals up to now are taken in: at the end of this
+    /// epoch, or of the next whose cut is complete.
+    pub(super) fn judge_when_complete(&mut self) {
+        self.state.meta.judge_ms = Some(self.now);
+    }
+
+    /// A lease's deadline fired: put back when it was renewed since. Says whether all leases are to
+    /// be judged, which costs the whole fleet: when this one ended. While a hold lasts they are
+    /// judged from time to time, whichever of them ends.
+    pub(crate) fn lease_ended(&mut self, name: &NodeName) -> bool {
+        if self.state.meta.hold.is_some() {
+            return false;
+        }
+        let Some(id) = self.state.nodes.get(name).copied() else { return false };
+        let Some(node) = self.state.node.get(&id) else { return false };
+        let is_due = self.now >= node.due_ms(&self.state.meta);
+        if is_due {
+            return !node.row.lost;
+        }
+        self.schedule_lease(id);
+        false
+    }
+
+    /// The settings changed: each lease is looked at when it ends by the new ones.
+    pub(crate) fn reschedule_leases(&mut self) {
+        let meta = &self.state.meta;
+        let running = self.state.node.values().filter(|node| !node.row.lost);
+        let due: Vec<(i64, NodeName)> =
+            running.map(|node| (node.due_ms(meta), node.row.record.node.clone())).collect();
+        due.into_iter().for_each(|(at, name)| self.state.schedule(at, Deadline::Lease(name)));
+    }
+
+    /// Which leases ended, and whether so many that the doubt falls on ourselves. When a hold ends
+    /// nobody is lost at once: who is still silent has a whole grace period from there, because all
+    /// that was silent under the hold was doubted.
+    pub(crate) fn judge_leases(&mut self) {
+        let meta = &self.state.meta;
+        let mut ended = Vec::new();
+        let (mut overdue, mut fleet) = (0, 0);
+        for id in self.state.nodes.values() {
+            let Some(node) = self.state.node.get(id) else { continue };
+            if node.row.confirmed_lost || node.row.lost {
+                continue;
+            }
+            fleet += 1;
+            let from_ms = node.row.counts_from_ms(meta);
+            overdue += i64::from(lease::is_overdue(from_ms, self.now, &meta.policy));
+            if self.now >= node.due_ms(meta) {
+                ended.push(*id);
+            }
+        }
+        match self.doubt(overdue, fleet).filter(|_| !ended.is_empty()) {
+            Some(reason) => self.hold(reason, &ended),
+            None if self.state.meta.hold.is_some() => self.release_hold(),
+            None => {
+                for id in &ended {
+                    let reason = self.ended_reason(*id);
+                    self.node_lost(*id, "lease", reason, None);
+                }
+            }
+        }
+        let ids: Vec<u32> = self.state.nodes.values().copied().collect();
+        ids.into_iter().for_each(|id| self.schedule_lease(id));
+        let again = self.now + self.state.meta.policy.lease_renew_ms;
+        self.state.meta.judge_ms = self.state.meta.hold.is_some().then_some(again);
+    }
+
+    /// Why the silence is rather our own side's than the nodes', when it is: nobody at all is
+    /// heard, or too many fell silent at once.
+    fn doubt(&self, overdue: i64, fleet: i64) -> Option<String> {
+        let meta = &self.state.meta;
+        let suspicion = "suspecting our own side, replacements are held until";
+        if lease::is_silence(meta.heard_ms, self.now, &meta.policy) {
+            let silent_s = (self.now - meta.heard_ms) / 1_000;
+            return Some(format!(
+                "none of {fleet} nodes was heard for {silent_s} s: {suspicion} one returns or they are confirmed lost"
+            ));
+        }
+        let lost_now = self.lost_unconfirmed();
+        let (overdue, fleet) = (overdue + lost_now, fleet + lost_now);
+        lease::is_mass_loss(overdue, fleet, &meta.policy).then(|| {
+            format!(
+                "{overdue} of {fleet} nodes stopped renewing their leases at once: {suspicion} they return or are confirmed lost"
+            )
+        })
+    }
+
+    fn ended_reason(&self, id: u32) -> String {
+        self.state.node.get(&id).map_or_else(String::new, |node| {
+            let silent = (self.now - node.row.renewed_ms) / 1_000;
+            format!("node {} did not renew its lease for {silent} s", node.row.record.node)
+        })
+    }
+
+    pub(crate) fn schedule_lease(&mut self, id: u32) {
+        let Some(node) = self.state.node.get(&id) else { return };
+        if node.row.lost {
+            return;
+        }
+        let due = node.due_ms(&self.state.meta);
+        if due <= self.now && self.state.meta.hold.is_some() {
+            return;
+        }
+        let name = node.row.record.node.clone();
+        self.state.schedule(due, Deadline::Lease(name));
+    }
+}

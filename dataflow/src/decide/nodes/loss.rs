@@ -1,0 +1,141 @@
+//! Nodes that are lost and return, and the hold when too many fall silent at once.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use setpoint_schemas::{Action, Cause, NodeName, Resource};
+
+use super::node_key;
+use crate::Served;
+use crate::decide::Turn;
+use crate::state::{About, Node, Table};
+use crate::views::{Fact, Views};
+
+/// The status of a Node resource: whether the node is lost. It stands there because the resource is
+/// kept for ever: an engine rebuilt from the log must not take a lost node for one that lives.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub(crate) struct NodeStatus {
+    pub(crate) lost: bool,
+    pub(crate) confirmed_lost: bool,
+}
+
+impl NodeStatus {
+    /// As the resource says it.
+    pub(crate) fn of(resource: &Resource) -> NodeStatus {
+        serde_json::from_str(&resource.status).unwrap_or_default()
+    }
+}
+
+impl<V: Views> Turn<'_, V> {
+    /// An operator says that a node is lost. Returns whether there is such a node.
+    pub(crate) fn confirm_lost(&mut self, name: &NodeName, cause: &Cause) -> bool {
+        let Some(id) = self.state.nodes.get(name).copied() else { return false };
+        if let Some(node) = self.state.node.get_mut(&id) {
+            node.row.confirmed_lost = true;
+            self.state.touch(Table::Nodes, name);
+        }
+        self.node_lost(
+            id,
+            "confirm_lost",
+            format!("an operator confirmed that node {name} is lost"),
+            Some(cause),
+        );
+        self.keep_node_status(id);
+        self.judge_when_complete();
+        true
+    }
+
+    pub(super) fn lost_unconfirmed(&self) -> i64 {
+        let lost = |node: &&Node| node.row.lost && !node.row.confirmed_lost;
+        self.state.node.values().filter(lost).count() as i64
+    }
+
+    /// Holds replacements, and doubts the nodes whose leases ended.
+    pub(super) fn hold(&mut self, reason: String, ended: &[u32]) {
+        if self.state.meta.hold.is_none() {
+            self.state.meta.hold = Some(reason.clone());
+            self.out.served.push(Served::Hold(Some(reason.clone())));
+            self.ledger.write(Action::Hold, "mass_loss", reason, About::default());
+            self.serve_silent();
+        }
+        for id in ended {
+            let Some(node) = self.state.node.get_mut(id) else { continue };
+            if !std::mem::replace(&mut node.row.silent, true) {
+                let name = node.row.record.node.clone();
+                self.state.touch(Table::Nodes, &name);
+                self.node_changed(*id);
+            }
+        }
+    }
+
+    pub(super) fn release_hold(&mut self) {
+        self.state.meta.hold = None;
+        self.state.meta.released_ms = self.now;
+        let reason = "the share of overdue nodes is below the bound again".to_owned();
+        self.out.served.push(Served::Hold(None));
+        self.ledger.write(Action::Release, "mass_loss", reason, About::default());
+        self.serve_silent();
+    }
+
+    /// Readers are told of the silent nodes anew: what is said of them names the hold.
+    pub(crate) fn serve_silent(&mut self) {
+        let silent = self.state.node.iter().filter(|(_, node)| node.row.silent);
+        self.nodes_touched.extend(silent.map(|(id, _)| *id));
+    }
+
+    pub(super) fn node_lost(&mut self, id: u32, rule: &str, reason: String, cause: Option<&Cause>) {
+        let Some(node) = self.state.node.get_mut(&id) else { return };
+        if node.row.lost {
+            return;
+        }
+        (node.row.lost, node.row.silent) = (true, false);
+        let name = node.row.record.node.clone();
+        let causes = vec![cause.unwrap_or(&node.row.cause).clone()];
+        self.state.touch(Table::Nodes, &name);
+        let about = About { node: name.to_string(), causes, ..About::default() };
+        self.ledger.write(Action::NodeLost, rule, reason, about);
+        self.views.update(Fact::Lost { node: id }, 1);
+        self.keep_node_status(id);
+        self.node_leaves(id);
+        self.node_changed(id);
+    }
+
+    pub(super) fn node_returned(&mut self, id: u32) {
+        let Some(node) = self.state.node.get_mut(&id) else { return };
+        node.row.lost = false;
+        node.row.confirmed_lost = false;
+        node.row.renewed_ms = self.now;
+        let record = node.row.record.clone();
+        let name = record.node.clone();
+        let causes = vec![node.row.cause.clone()];
+        self.state.touch(Table::Nodes, &name);
+        let about = About { node: name.to_string(), causes, ..About::default() };
+        self.ledger.write(Action::NodeReturned, "lease", format!("node {name} is back"), about);
+        self.views.update(Fact::Lost { node: id }, -1);
+        self.node_settled(&name);
+        self.ensure_node_resource(&record);
+        self.keep_node_status(id);
+        self.schedule_lease(id);
+        if self.state.meta.hold.is_some() {
+            self.judge_when_complete();
+        }
+    }
+
+    /// Puts into the node's resource whether it is lost, where that changed.
+    fn keep_node_status(&mut self, id: u32) {
+        let Some(node) = self.state.node.get(&id) else { return };
+        let status = NodeStatus { lost: node.row.lost, confirmed_lost: node.row.confirmed_lost };
+        let key = node_key(&node.row.record.node);
+        let Some(resource) = self.state.resources.get(&key) else { return };
+        if NodeStatus::of(resource) == status {
+            return;
+        }
+        let text = serde_json::to_string(&status).unwrap_or_default();
+        let version = self.out.number;
+        let resource = Resource { status: Arc::from(text), version, ..Resource::clone(resource) };
+        let resource = Arc::new(resource);
+        self.state.set_resource(&key, Some(resource.clone()));
+        self.out.resources.push((key, Some(resource)));
+    }
+}

@@ -1,0 +1,9 @@
+//! Plans: from what the views count to steps, and from steps to placements, withdrawals and waiting.
+
+mod daemons;
+mod placing;
+mod planning;
+mod tallies;
+mod waiting;
+
+pub(crate) use placing::placement_of;
