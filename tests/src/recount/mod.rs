@@ -16,7 +16,7 @@ mod world;
 
 use std::collections::BTreeMap;
 
-use setpoint_dataflow::{Epoch, Outcome};
+use setpoint_dataflow::{Epoch, Outcome, PlacementChange};
 use setpoint_schemas::{Action, NodeName, Policy, ResourceKey};
 
 use self::fits::{ALL, Asking, Filter, STRICTER_BY_PODS};
@@ -101,7 +101,10 @@ impl Recount {
     /// many there were.
     fn placements(&mut self, outcome: &Outcome, filters: &[Filter]) -> Result<i64, String> {
         let mut started = 0;
-        for change in &outcome.placements {
+        // Restarted, deleted and gone within one epoch is no start.
+        let stand = |change: &&PlacementChange| !self.world.went.contains(&change.uid);
+        let changes: Vec<&PlacementChange> = outcome.placements.iter().filter(stand).collect();
+        for change in changes {
             if let Some(placement) = &change.placement
                 && !self.world.pods.contains_key(&change.uid)
             {

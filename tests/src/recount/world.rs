@@ -2,7 +2,7 @@
 //!
 //! Absent: any notion of what should be decided.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use serde_json::Value;
@@ -64,6 +64,8 @@ pub(super) struct World {
     pub(super) ended_ms: BTreeMap<String, i64>,
     /// Workloads of which a pod waits for a place.
     pub(super) waiting: BTreeMap<PodUid, String>,
+    /// Pods that went in the present epoch: what it says of their placements is over.
+    pub(super) went: BTreeSet<PodUid>,
     resources: BTreeMap<ResourceKey, Arc<Resource>>,
     /// Whether the present epoch's cut covers every partition's end.
     is_complete: bool,
@@ -108,6 +110,7 @@ impl World {
     pub(super) fn take(&mut self, epoch: &Epoch, outcome: &Outcome) {
         self.now_ms = epoch.time_ms;
         self.is_complete = epoch.complete;
+        self.went.clear();
         for (key, resource) in &outcome.resources {
             match resource {
                 Some(resource) => self.resources.insert(key.clone(), resource.clone()),
@@ -316,6 +319,7 @@ impl World {
         let Some(pod) = self.pods.get_mut(uid) else { return };
         if pod.stopping {
             self.pods.remove(uid);
+            self.went.insert(uid.clone());
             return;
         }
         (pod.ready_since, pod.available, pod.ended) = (None, false, false);
