@@ -1,11 +1,12 @@
 //! The decision: from the bytes of one pod's status to the placement that follows, on a fleet of
-//! its size; and what that fleet costs to load and to hold.
+//! its size; and what that fleet costs to load and to hold. Once with the dataflow, and once with the
+//! hand-written views under the same step.
 
 use std::time::{Duration, Instant};
 
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
-use setpoint_dataflow::views::Differential;
+use setpoint_dataflow::views::{Differential, HandWritten, Views};
 use setpoint_dataflow::{Epoch, Outcome};
 use setpoint_schemas::avro::Codec;
 use setpoint_schemas::{CutEntry, EpochRecord, Input, PodObserved, PodPhase, Topic};
@@ -17,6 +18,15 @@ use crate::memory::resident_bytes;
 use crate::plant::{PODS_PER_NODE, Placed, Plant, placed};
 use crate::sizes::Sizes;
 
+/// From the bytes of a failed pod's status to the outcome.
+const DECISION: &str = "failed pod: bytes to decision";
+/// The same, and the bytes of all that its commit would append.
+const ENCODED: &str = "failed pod: bytes to encoded decision";
+/// From the bytes of a ready pod's status to settled views, with nothing to decide.
+const SETTLED: &str = "ready pod: bytes to settled, nothing to decide";
+/// A cold step after fifty decisions.
+const COLD: &str = "cold step";
+
 /// Decisions between two cold steps: ten milliseconds each would be a hundred a second.
 const COLD_EVERY: usize = 50;
 /// Decisions whose time does not count, while maps and arrangements grow to their size.
@@ -27,8 +37,37 @@ const KEPT_EVERY: usize = 97;
 /// Measures a fleet of this many pods.
 pub(crate) fn measure(pods: &str, sizes: &Sizes) -> anyhow::Result<Vec<Measurement>> {
     let pods: usize = pods.parse()?;
+    let name = |what: &str| format!("fleet of {pods} pods/{what}");
+    let mut rows = run(Differential::new, pods, sizes, &name)?;
+    let yardsticks = [(DECISION, TCP), (ENCODED, FDATASYNC), (SETTLED, TCP)];
+    for (what, yardstick) in yardsticks {
+        let of_it = rows.iter_mut().filter(|row| row.name.starts_with(&name(what)));
+        of_it.for_each(|row| row.yardstick = Some(yardstick.to_owned()));
+    }
+    Ok(rows)
+}
+
+/// The same with the hand-written views, each figure beside the dataflow's.
+pub(crate) fn by_hand(pods: &str, sizes: &Sizes) -> anyhow::Result<Vec<Measurement>> {
+    let pods: usize = pods.parse()?;
+    let (fleet, by_hand) =
+        (format!("fleet of {pods} pods/"), format!("fleet of {pods} pods, views by hand/"));
+    let rows = run(HandWritten::new, pods, sizes, &|what| format!("{by_hand}{what}"))?;
+    let beside = |row: Measurement| {
+        let yardstick = row.name.replace(&by_hand, &fleet);
+        row.beside(yardstick)
+    };
+    Ok(rows.into_iter().map(beside).collect())
+}
+
+fn run<V: Views>(
+    views: impl FnOnce() -> V,
+    pods: usize,
+    sizes: &Sizes,
+    name: &impl Fn(&str) -> String,
+) -> anyhow::Result<Vec<Measurement>> {
     let before = resident_bytes()?;
-    let mut plant = Plant::with_nodes(Differential::new(), pods.div_ceil(PODS_PER_NODE))?;
+    let mut plant = Plant::with_nodes(views(), pods.div_ceil(PODS_PER_NODE))?;
     let mut kept = Vec::new();
     let mut deciding = Duration::ZERO;
     let (loaded, whole) = timed(|| {
@@ -39,19 +78,18 @@ pub(crate) fn measure(pods: &str, sizes: &Sizes) -> anyhow::Result<Vec<Measureme
     });
     loaded?;
     let held = resident_bytes()? - before;
-    let name = |what: &str| format!("fleet of {pods} pods/{what}");
     let mut rows = vec![
         Measurement::new(name("bulk load by deciding and first status"), whole.as_secs_f64(), "s"),
         Measurement::new(name("placements while loading"), per_second(pods, deciding), "1/s"),
         Measurement::new(name("resident memory of the engine, a pod"), held / pods as f64, "bytes"),
     ];
-    rows.extend(Deciding::new(plant, kept)?.run(sizes.decisions, &name)?);
+    rows.extend(Deciding::new(plant, kept)?.run(sizes.decisions, name)?);
     Ok(rows)
 }
 
 /// Pods that fail one after the other, and what was timed.
-struct Deciding {
-    plant: Plant<Differential>,
+struct Deciding<V: Views> {
+    plant: Plant<V>,
     pods: Vec<Placed>,
     codec: Codec,
     out: Vec<u8>,
@@ -62,8 +100,8 @@ struct Deciding {
     cold: Latencies,
 }
 
-impl Deciding {
-    fn new(mut plant: Plant<Differential>, pods: Vec<Placed>) -> anyhow::Result<Self> {
+impl<V: Views> Deciding<V> {
+    fn new(mut plant: Plant<V>, pods: Vec<Placed>) -> anyhow::Result<Self> {
         plant.engine.take_rows();
         Ok(Deciding {
             plant,
@@ -93,15 +131,14 @@ impl Deciding {
                 self.look_cold();
             }
         }
-        let mut rows = self.decided.rows(&name("failed pod: bytes to decision"), Some(TCP));
-        rows.extend(
-            self.encoded.rows(&name("failed pod: bytes to encoded decision"), Some(FDATASYNC)),
-        );
-        rows.extend(
-            self.settled.rows(&name("ready pod: bytes to settled, nothing to decide"), Some(TCP)),
-        );
-        rows.extend(self.cold.rows(&name("cold step"), None));
-        Ok(rows)
+        let kinds = [
+            (DECISION, &self.decided),
+            (ENCODED, &self.encoded),
+            (SETTLED, &self.settled),
+            (COLD, &self.cold),
+        ];
+        let rows = kinds.iter().flat_map(|(what, latencies)| latencies.rows(&name(what), None));
+        Ok(rows.collect())
     }
 
     /// A pod fails for good; the engine stops it and places another, which becomes ready.

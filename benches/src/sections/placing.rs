@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use setpoint_dataflow::views::Differential;
+use setpoint_dataflow::views::{Differential, HandWritten, Views};
 use setpoint_placement::{Fleet, NodeId, NodeInfo, Placing, PodId, PodShape, SAMPLES_DEFAULT};
 use setpoint_schemas::{NodeName, PodSpec, PodUid};
 
@@ -18,10 +18,13 @@ const REPLICAS: usize = 100;
 pub(crate) fn measure(sizes: &Sizes) -> anyhow::Result<Vec<Measurement>> {
     let name = |which: &str| format!("placements on {} nodes/{which}", sizes.nodes);
     let alone = placer_alone(sizes)?;
-    let through = through_the_engine(sizes)?;
+    let through = through_the_engine(Differential::new(), sizes)?;
+    let by_hand = through_the_engine(HandWritten::new(), sizes)?;
     Ok(vec![
         Measurement::new(name("placer alone"), alone, "1/s"),
         Measurement::new(name("through Engine::step"), through, "1/s").beside(name("placer alone")),
+        Measurement::new(name("through Engine::step, views by hand"), by_hand, "1/s")
+            .beside(name("through Engine::step")),
     ])
 }
 
@@ -49,8 +52,8 @@ fn placer_alone(sizes: &Sizes) -> anyhow::Result<f64> {
 }
 
 /// One apply of all Deployments, one epoch.
-fn through_the_engine(sizes: &Sizes) -> anyhow::Result<f64> {
-    let mut plant = Plant::with_nodes(Differential::new(), sizes.nodes)?;
+fn through_the_engine(views: impl Views, sizes: &Sizes) -> anyhow::Result<f64> {
+    let mut plant = Plant::with_nodes(views, sizes.nodes)?;
     let deployments = sizes.placements.div_ceil(REPLICAS);
     let request = plant.apply(0..deployments, REPLICAS)?;
     let epoch = plant.epoch(vec![request]);
