@@ -48,6 +48,7 @@ const EXPECTED: &[&str] = &[
     "placements on 50 nodes/through Engine::step",
     "fleet of 1000 pods/failed pod: bytes to decision/p99",
     "fleet of 1000 pods/failed pod: bytes to encoded decision/p50",
+    "fleet of 1000 pods, views by hand/failed pod: bytes to decision/p50",
     "fleet of 1000 pods/bulk load from the checkpoint's rows",
     "fleet of 1000 pods/resident memory of the engine, a pod",
 ];
