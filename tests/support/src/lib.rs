@@ -54,6 +54,22 @@ pub fn data(path: &str) -> Option<PathBuf> {
     }
 }
 
+/// Debian's kubectl, where `scripts/setup test` puts it; `None` after saying that the test is skipped.
+///
+/// # Panics
+/// When it is absent and real parts are required.
+#[must_use]
+pub fn kubectl_of_debian() -> Option<PathBuf> {
+    let cache = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
+    let home_cache = || Some(PathBuf::from(std::env::var_os("HOME")?).join(".cache"));
+    let program = cache.or_else(home_cache)?.join("setpoint/kubectl-debian/usr/bin/kubectl");
+    if program.is_file() {
+        return Some(program);
+    }
+    skip("Debian's kubectl is absent");
+    None
+}
+
 /// Says why a test is skipped.
 ///
 /// # Panics

@@ -57,14 +57,10 @@ struct Kubectl {
 }
 
 impl Kubectl {
-    /// Debian's, where `scripts/setup test` puts it; `None` when it is not there.
+    /// Debian's; `None` when it is not there.
     fn of_debian(server: &str, home: &Path) -> Option<Kubectl> {
-        let cache = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
-        let home_cache = || Some(PathBuf::from(std::env::var_os("HOME")?).join(".cache"));
-        let cache = cache.or_else(home_cache)?;
-        let program = cache.join("setpoint/kubectl-debian/usr/bin/kubectl");
-        let there = program.is_file();
-        there.then(|| Kubectl { program, server: server.to_owned(), home: home.to_owned() })
+        let program = setpoint_test_support::kubectl_of_debian()?;
+        Some(Kubectl { program, server: server.to_owned(), home: home.to_owned() })
     }
 
     fn command(&self, arguments: &str) -> Command {
@@ -107,10 +103,7 @@ async fn furnished() -> Option<(House, Api, Kubectl)> {
     let mut house = House::new(&[("SETPOINT_ENGINE__POLICY__LEASE_RENEW_MS", "1000")]);
     let port = free_port();
     let api = Api::new(port);
-    let Some(kubectl) = Kubectl::of_debian(&api.base, &house.path) else {
-        setpoint_test_support::skip("Debian's kubectl is absent");
-        return None;
-    };
+    let kubectl = Kubectl::of_debian(&api.base, &house.path)?;
     kubectl.says("version --client --short", true, "v1.20").await;
     house.start_engine("engine", port);
     for node in ["node-1", "node-2"] {
