@@ -8,6 +8,7 @@
 mod causes;
 mod cold;
 mod follow;
+mod kinds;
 mod nodes;
 mod plan;
 mod pods;
@@ -16,8 +17,9 @@ mod turn;
 
 pub(crate) use causes::cause_of;
 pub(crate) use follow::{Before, history_of, standing_of, template_of};
-pub(crate) use nodes::{NodeStatus, node_key};
+pub(crate) use kinds::{is_managed_group, node_key};
+pub(crate) use nodes::NodeStatus;
 pub(crate) use plan::placement_of;
 pub(crate) use pods::{LOOK_MS, with_orphans};
-pub(crate) use requests::{Compiled, Judge, compile, is_managed_group};
+pub(crate) use requests::{Compiled, Judge, compile};
 pub(crate) use turn::Turn;

@@ -6,7 +6,7 @@ use setpoint_placement::{Fleet, PodId};
 use setpoint_rules::pacing::Bucket;
 use setpoint_schemas::{Action, Cause, PodUid, ResourceKey};
 
-use super::requests::is_namespace;
+use super::kinds::is_namespace;
 use crate::epoch::{Epoch, Outcome, PlacementChange};
 use crate::state::{About, CAUSES_MAX, Deadline, Ledger, State, Table};
 use crate::views::{Fact, Standing, Views};

@@ -12,8 +12,9 @@ use setpoint_schemas::{
 
 use super::correct_pod::Target;
 use super::inferred::history_of;
+use crate::decide::kinds::{is_managed_group, is_namespace};
 use crate::decide::plan::placement_of;
-use crate::decide::requests::{compile, is_managed_group, is_namespace};
+use crate::decide::requests::compile;
 use crate::decide::turn::{Turn, first_counter};
 use crate::epoch::{ItemVerdict, Outcome, PlacementChange, Recorded, Served, Verdict};
 use crate::state::{Deadline, State, Table, WorkloadKind};

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use setpoint_schemas::{Action, Cause, NodeName, Resource};
 
-use super::node_key;
 use crate::Served;
 use crate::decide::Turn;
+use crate::decide::kinds::node_key;
 use crate::state::{About, Node, Table};
 use crate::views::{Fact, Views};
 

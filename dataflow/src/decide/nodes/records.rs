@@ -10,9 +10,9 @@ use setpoint_schemas::{
     Cause, NodeName, NodeRecord, ObjectMeta, PodUid, Resources, Taint, TaintEffect,
 };
 
-use super::node_key;
 use crate::Served;
 use crate::decide::Turn;
+use crate::decide::kinds::node_key;
 use crate::decide::pods::with_orphans;
 use crate::epoch::NodeServed;
 use crate::state::{Node, NodeRow, Table};

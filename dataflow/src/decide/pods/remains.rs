@@ -7,7 +7,7 @@
 use setpoint_schemas::{NodeName, PodObserved, PodUid};
 
 use crate::decide::Turn;
-use crate::decide::nodes::node_key;
+use crate::decide::kinds::node_key;
 use crate::state::{EarlyRow, Remains, Table, Word};
 use crate::views::Views;
 

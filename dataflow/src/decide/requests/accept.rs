@@ -10,7 +10,7 @@ use setpoint_schemas::{
 use super::judge::{Change, Judge, Judged};
 use super::workloads::Compiled;
 use crate::decide::Turn;
-use crate::decide::nodes::node_key;
+use crate::decide::kinds::node_key;
 use crate::decide::plan::placement_of;
 use crate::epoch::{ItemVerdict, PlacementChange, Verdict};
 use crate::state::{About, Table};

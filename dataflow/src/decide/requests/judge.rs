@@ -13,8 +13,8 @@ use setpoint_schemas::{
     NodeName, PodUid, RESOURCE_BYTES_MAX, Request, RequestItem, Resource, ResourceKey, Verb,
 };
 
-use super::kinds::{is_managed_group, is_namespace};
 use super::workloads::{self, Compiled};
+use crate::decide::kinds::{is_managed_group, is_namespace};
 use crate::epoch::{Foreseen, ItemVerdict, Verdict};
 use crate::state::{State, WorkloadKind};
 

@@ -2,12 +2,9 @@
 
 mod accept;
 mod judge;
-mod kinds;
 mod namespaces;
 mod workloads;
 
 pub(crate) use judge::Judge;
-pub(crate) use kinds::is_managed_group;
-pub(super) use kinds::is_namespace;
 pub(super) use workloads::advanced;
 pub(crate) use workloads::{Compiled, compile};

@@ -9,9 +9,9 @@ use setpoint_rules::admission::Refusal;
 use setpoint_schemas::{Cause, RequestItem, Resource, ResourceKey, Verb};
 
 use super::judge::{Judge, Overlay};
-use super::kinds::namespace_key;
 use crate::decide::Turn;
 use crate::decide::cold::rfc3339;
+use crate::decide::kinds::namespace_key;
 use crate::views::Views;
 
 /// The namespace that is always there.

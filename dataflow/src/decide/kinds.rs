@@ -1,6 +1,11 @@
-//! Which resources are namespaces, and which are workloads that we act on.
+//! Which resources are namespaces and nodes, and which are workloads that we act on.
 
-use setpoint_schemas::{GroupKind, ResourceKey};
+use setpoint_schemas::{GroupKind, NodeName, ResourceKey};
+
+/// The key of a node's resource.
+pub(crate) fn node_key(node: &NodeName) -> ResourceKey {
+    ResourceKey::new(GroupKind::new("", "Node"), "", node.as_str())
+}
 
 /// The key of a namespace.
 pub(crate) fn namespace_key(namespace: &str) -> ResourceKey {
