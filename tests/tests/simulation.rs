@@ -3,6 +3,8 @@
 //! `SETPOINT_SEED` runs one seed, `SETPOINT_SEEDS` another number of them, `SETPOINT_FROM` begins
 //! with a later one.
 
+use std::ops::RangeInclusive;
+
 use setpoint_tests::journey::{Journey, Plan, Trace};
 
 /// As many as a test run can afford in the dev profile.
@@ -18,7 +20,9 @@ const CHOOSY_SEEDS: u64 = 200;
 const CHOOSY_TICKS: usize = 450;
 /// Seeds far behind those of every run that found something once: a rebuilt leader that forgot how
 /// far an update by batches was and never went on; a follower of other rules that gave a pod the
-/// number of one that was there; a spread that still counted a node that was deleted.
+/// number of one that was there; a spread that still counted a node that was deleted. In the last two
+/// the checks were wrong: readers that kept nodes of a former leader, and a pod restarted, deleted and
+/// gone in one epoch that was counted as a start.
 const FOUND_SOMETHING: [u64; 5] = [1_421, 2_581, 2_210, 2_240, 8_916];
 /// Two of so many seeds have trimmed logs, and one of these an engine of other rules.
 const TRIMS_EVERY: u64 = 5;
@@ -50,9 +54,19 @@ fn plan(seed: u64) -> Plan {
     }
 }
 
-/// The first seed of a run: where a long one was broken off.
-fn first() -> u64 {
-    number("SETPOINT_FROM").unwrap_or(1)
+/// The seeds of a run: all, or from where a long one was broken off.
+fn seeds(usual: u64) -> RangeInclusive<u64> {
+    let (first, last) = (number("SETPOINT_FROM").unwrap_or(1), number("SETPOINT_SEEDS"));
+    let last = last.unwrap_or(usual);
+    assert!(
+        first <= last,
+        "from seed {first} to {last} there is none: SETPOINT_FROM, SETPOINT_SEEDS"
+    );
+    first..=last
+}
+
+fn count(seeds: &RangeInclusive<u64>) -> u64 {
+    seeds.end() - seeds.start() + 1
 }
 
 /// How far a long run is, for who waits for it.
@@ -77,17 +91,18 @@ fn every_seed_comes_to_rest_with_all_invariants_held() {
         println!("seed {seed}: {:?}", run(plan(seed)));
         return;
     }
-    let seeds = number("SETPOINT_SEEDS").unwrap_or(SEEDS);
+    let seeds = seeds(SEEDS);
     let mut sum = Trace::default();
-    for seed in first()..=seeds {
+    for seed in seeds.clone() {
         let trace = run(plan(seed));
         sum.epochs += trace.epochs;
         sum.crashes += trace.crashes;
         sum.rebuilds += trace.rebuilds;
         sum.takeovers += trace.takeovers;
         sum.differences += trace.differences;
-        tell(seed, seeds);
+        tell(seed, *seeds.end());
     }
+    let seeds = count(&seeds);
     println!("{seeds} seeds: {sum:?}");
     let rare = sum.rebuilds.min(sum.takeovers).min(sum.differences);
     assert!((sum.crashes > 0 && rare > 0) || seeds < 50, "the faults happen");
@@ -100,13 +115,13 @@ fn choosy_pods_go_where_they_may_and_none_waits_for_what_is_there() {
         println!("choosy seed {seed}: {:?}", run(choosy(seed)));
         return;
     }
-    let seeds = number("SETPOINT_SEEDS").unwrap_or(CHOOSY_SEEDS);
+    let seeds = seeds(CHOOSY_SEEDS);
     let mut epochs = 0;
-    for seed in first()..=seeds {
+    for seed in seeds.clone() {
         epochs += run(choosy(seed)).epochs;
-        tell(seed, seeds);
+        tell(seed, *seeds.end());
     }
-    println!("{seeds} choosy seeds, {epochs} epochs");
+    println!("{} choosy seeds, {epochs} epochs", count(&seeds));
 }
 
 #[test]
