@@ -101,9 +101,14 @@ impl Recount {
     /// many there were.
     fn placements(&mut self, outcome: &Outcome, filters: &[Filter]) -> Result<i64, String> {
         let mut started = 0;
-        // Restarted, deleted and gone within one epoch is no start.
-        let stand = |change: &&PlacementChange| !self.world.went.contains(&change.uid);
-        let changes: Vec<&PlacementChange> = outcome.placements.iter().filter(stand).collect();
+        // Restarted, deleted and gone within one epoch is no start; the same uid placed anew is one.
+        let is_restart = |change: &PlacementChange| {
+            change.placement.as_ref().is_some_and(|placement| placement.generation > 1)
+        };
+        let is_over =
+            |change: &PlacementChange| is_restart(change) && self.world.went.contains(&change.uid);
+        let changes = outcome.placements.iter().filter(|change| !is_over(change));
+        let changes: Vec<&PlacementChange> = changes.collect();
         for change in changes {
             if let Some(placement) = &change.placement
                 && !self.world.pods.contains_key(&change.uid)
