@@ -44,7 +44,7 @@ impl Checkpoint {
     /// Opens the checkpoint, or makes an empty one in a folder that only its owner may enter.
     ///
     /// # Errors
-    /// [`StoreError`] when the folder is in use, damaged, or of another format.
+    /// [`StoreError`] when the folder cannot be made, is in use, damaged, or of another format.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
         if std::fs::symlink_metadata(path).is_err() {
             let made = DirBuilder::new().recursive(true).mode(OWNER_ALONE).create(path);

@@ -24,7 +24,7 @@ const DECISION: &str = "failed pod: bytes to decision";
 const ENCODED: &str = "failed pod: bytes to encoded decision";
 /// From the bytes of a ready pod's status to settled views, with nothing to decide.
 const SETTLED: &str = "ready pod: bytes to settled, nothing to decide";
-/// A cold step after fifty decisions.
+/// A cold step, after [`COLD_EVERY`] decisions.
 const COLD: &str = "cold step";
 
 /// Decisions between two cold steps: ten milliseconds each would be a hundred a second.
