@@ -9,6 +9,7 @@ pub mod sizes;
 pub mod measurement;
 pub mod sections;
 
+mod cases;
 mod clock;
 mod plant;
 mod machine;

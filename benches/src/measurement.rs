@@ -17,7 +17,13 @@ pub struct Measurement {
     pub yardstick: Option<String>,
     /// This value over the yardstick's.
     pub ratio: Option<f64>,
+    /// What must be known to read it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
 }
+
+/// The unit of what was not run.
+pub const NOT_RUN: &str = "not run";
 
 impl Measurement {
     /// A number that stands alone.
@@ -29,7 +35,21 @@ impl Measurement {
             unit: unit.to_owned(),
             yardstick: None,
             ratio: None,
+            note: None,
         }
+    }
+
+    /// What stands in the results without a number, for want of a feature.
+    #[must_use]
+    pub fn not_run(name: impl Into<String>, feature: &str) -> Self {
+        Measurement::new(name, 0.0, NOT_RUN).noted(format!("not run: {feature}"))
+    }
+
+    /// The same, with what must be known to read it.
+    #[must_use]
+    pub fn noted(mut self, note: impl Into<String>) -> Self {
+        self.note = Some(note.into());
+        self
     }
 
     /// The same, held against another row.
@@ -50,7 +70,7 @@ pub fn with_ratios(mut rows: Vec<Measurement>) -> anyhow::Result<Vec<Measurement
         rows.iter().map(|row| (row.name.clone(), (row.value, row.unit.clone()))).collect();
     for row in &mut rows {
         anyhow::ensure!(
-            row.value.is_finite() && row.value > 0.0,
+            row.value.is_finite() && (row.value > 0.0 || row.unit == NOT_RUN),
             "{}: {} was measured",
             row.name,
             row.value

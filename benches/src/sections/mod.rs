@@ -26,6 +26,7 @@ pub const SECTIONS: &[Section] = &[
     Section { name: "views", parts: whole, run: |_, sizes| views::throughput(sizes) },
     Section { name: "views-memory", parts: |_| implementations(), run: views::memory },
     Section { name: "placing", parts: whole, run: |_, sizes| placing::measure(sizes) },
+    Section { name: "cases", parts: |_| crate::cases::parts(), run: crate::cases::measure },
     Section { name: "deciding", parts: fleets, run: deciding::measure },
     Section { name: "deciding-by-hand", parts: fleets, run: deciding::by_hand },
     Section { name: "restoring", parts: whole, run: |_, sizes| restoring::measure(sizes) },

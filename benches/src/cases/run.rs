@@ -1,0 +1,111 @@
+//! Runs a case: from the first pod offered to the last node chosen, reservation included.
+
+use std::time::{Duration, Instant};
+
+use setpoint_placement::{Fleet, NodeId, NodeInfo, Placing, SAMPLES_DEFAULT};
+
+use crate::cases::case::{Case, During};
+use crate::cases::end;
+use crate::cases::stage::{self, Offer, Offers};
+
+/// What the runs of a case gave.
+pub(crate) struct Outcome {
+    /// Decisions a second, of each run, slowest first.
+    pub(crate) rates: Vec<f64>,
+    /// Nodes that the case has.
+    pub(crate) nodes: usize,
+}
+
+/// Runs of each case: the median counts.
+const RUNS: usize = 5;
+
+/// Runs a case at a size and looks at how each run ended before its time counts.
+pub(crate) fn run(case: &Case, size: usize) -> anyhow::Result<Outcome> {
+    let manifests = stage::nodes(case, size);
+    let infos: Vec<NodeInfo> =
+        manifests.iter().map(stage::node_info).collect::<anyhow::Result<_>>()?;
+    let offers = stage::offers(case, size)?;
+    let mut rates = Vec::with_capacity(RUNS);
+    for _ in 0..RUNS {
+        let (mut fleet, mut places) = stage::fleet(case, &infos, &offers)?;
+        let mut run = Run { fleet: &mut fleet, offers: &offers, ticks: 0, deleted: 0 };
+        let (chosen, took) = run.timed(case)?;
+        let deleted = run.deleted;
+        places.extend(offers.backlog.iter().map(|o| o.id).zip(chosen.iter().copied()));
+        offers.backlog[..deleted].iter().for_each(|offer| {
+            places.remove(&offer.id);
+        });
+        let measured = &chosen[offers.backlog.len()..];
+        places.extend(offers.measured.iter().map(|offer| offer.id).zip(measured.iter().copied()));
+        end::check(case, &manifests, &offers, &places)?;
+        rates.push(offers.measured.len() as f64 / took.as_secs_f64());
+    }
+    rates.sort_by(f64::total_cmp);
+    Ok(Outcome { rates, nodes: manifests.len() })
+}
+
+struct Run<'a> {
+    fleet: &'a mut Fleet,
+    offers: &'a Offers,
+    /// How often something happened beside the measured pods.
+    ticks: usize,
+    /// Of the backlog's pods, in order.
+    deleted: usize,
+}
+
+impl Run<'_> {
+    /// The node of each pod of the backlog and each measured one, in order, and the time.
+    fn timed(&mut self, case: &Case) -> anyhow::Result<(Vec<NodeId>, Duration)> {
+        let offers = self.offers;
+        let mut chosen = Vec::with_capacity(offers.backlog.len() + offers.measured.len());
+        let start = Instant::now();
+        for offer in &offers.backlog {
+            chosen.push(stage::decide(self.fleet, offer)?);
+        }
+        for (number, offer) in offers.measured.iter().enumerate() {
+            self.meanwhile(case, number)?;
+            chosen.push(stage::decide(self.fleet, offer)?);
+        }
+        Ok((chosen, start.elapsed()))
+    }
+
+    fn meanwhile(&mut self, case: &Case, number: usize) -> anyhow::Result<()> {
+        match case.during {
+            During::NineCpuEach(pods) if number.is_multiple_of(pods) => self.nine_cpu(),
+            During::NodeAndPodEach(pods) if number.is_multiple_of(pods) => {
+                self.node_comes_or_goes()?;
+                self.nine_cpu()
+            }
+            During::DeleteEach(pods) if number.is_multiple_of(pods) => {
+                if let Some(offer) = self.offers.backlog.get(self.deleted) {
+                    self.fleet.release(offer.id);
+                    self.deleted += 1;
+                }
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn nine_cpu(&mut self) -> anyhow::Result<()> {
+        let offer: &Offer = &self.offers.nine_cpu[self.ticks % self.offers.nine_cpu.len()];
+        self.ticks += 1;
+        match self.fleet.place(&offer.uid, &offer.shape, 1, SAMPLES_DEFAULT) {
+            Placing::Unplaceable(_) => Ok(()),
+            Placing::Placed { .. } => anyhow::bail!("a pod of nine cpu was placed"),
+        }
+    }
+
+    /// A node on which nothing has room, at every other time.
+    fn node_comes_or_goes(&mut self) -> anyhow::Result<()> {
+        let id = NodeId(u32::MAX);
+        if !self.ticks.is_multiple_of(2) {
+            self.fleet.remove_node(id);
+            return Ok(());
+        }
+        let manifest = serde_json::json!({ "name": "churn", "taints": [], "allocatable": { "pods": "0" },
+            "labels": { "kubernetes.io/hostname": "churn" } });
+        self.fleet.upsert_node(id, stage::node_info(&manifest)?);
+        Ok(())
+    }
+}
