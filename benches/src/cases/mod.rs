@@ -13,6 +13,7 @@ mod lacking;
 mod stage;
 mod end;
 mod run;
+mod waiting;
 
 use crate::measurement::Measurement;
 use crate::sizes::Sizes;
@@ -22,7 +23,12 @@ const REST: &str = "not run";
 
 /// The cases, each a process of its own.
 pub(crate) fn parts() -> Vec<String> {
-    table::CASES.iter().map(|case| case.name).chain([REST]).map(str::to_owned).collect()
+    table::CASES
+        .iter()
+        .map(|case| case.name)
+        .chain([waiting::NAME, REST])
+        .map(str::to_owned)
+        .collect()
 }
 
 /// Measures one case at the run's number of nodes, in proportion to 5,000.
@@ -31,6 +37,9 @@ pub(crate) fn measure(part: &str, sizes: &Sizes) -> anyhow::Result<Vec<Measureme
         let row =
             |(name, feature): &(&str, &str)| Measurement::not_run(format!("cases/{name}"), feature);
         return Ok(lacking::LACKING.iter().map(row).collect());
+    }
+    if part == waiting::NAME {
+        return waiting::measure(sizes.nodes);
     }
     let case = table::CASES.iter().find(|case| case.name == part);
     let case = case.ok_or_else(|| anyhow::anyhow!("unknown case {part}"))?;
@@ -45,8 +54,8 @@ fn told(case: &case::Case, outcome: &run::Outcome) -> Vec<Measurement> {
     let median = outcome.rates[outcome.rates.len() / 2];
     let met = if median >= case.goal { "met" } else { "not met" };
     let mut note = format!(
-        "goal {:.0} {met}; runs {slowest:.0} to {fastest:.0}; {} nodes",
-        case.goal, outcome.nodes
+        "goal {:.0} {met}; runs {slowest:.0} to {fastest:.0}; {:.1} of {} nodes asked a pod",
+        case.goal, outcome.asked, outcome.nodes
     );
     if !case.note.is_empty() {
         note = format!("{note}; {}", case.note);

@@ -1,12 +1,13 @@
 //! Runs a case: from the first pod offered to the last node chosen, reservation included.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use setpoint_placement::{Fleet, NodeId, NodeInfo, Placing, SAMPLES_DEFAULT};
 
 use crate::cases::case::{Case, During};
 use crate::cases::end;
 use crate::cases::stage::{self, Offer, Offers};
+use crate::clock::{per_second, timed};
 
 /// What the runs of a case gave.
 pub(crate) struct Outcome {
@@ -14,6 +15,8 @@ pub(crate) struct Outcome {
     pub(crate) rates: Vec<f64>,
     /// Nodes that the case has.
     pub(crate) nodes: usize,
+    /// Nodes that were asked for each measured pod, in the mean of the last run.
+    pub(crate) asked: f64,
 }
 
 /// Runs of each case: the median counts.
@@ -26,10 +29,13 @@ pub(crate) fn run(case: &Case, size: usize) -> anyhow::Result<Outcome> {
         manifests.iter().map(stage::node_info).collect::<anyhow::Result<_>>()?;
     let offers = stage::offers(case, size)?;
     let mut rates = Vec::with_capacity(RUNS);
+    let mut asked = 0.0;
     for _ in 0..RUNS {
         let (mut fleet, mut places) = stage::fleet(case, &infos, &offers)?;
         let mut run = Run { fleet: &mut fleet, offers: &offers, ticks: 0, deleted: 0 };
+        let before = run.fleet.nodes_asked();
         let (chosen, took) = run.timed(case)?;
+        asked = (run.fleet.nodes_asked() - before) as f64 / chosen.len() as f64;
         let deleted = run.deleted;
         places.extend(offers.backlog.iter().map(|o| o.id).zip(chosen.iter().copied()));
         offers.backlog[..deleted].iter().for_each(|offer| {
@@ -38,10 +44,10 @@ pub(crate) fn run(case: &Case, size: usize) -> anyhow::Result<Outcome> {
         let measured = &chosen[offers.backlog.len()..];
         places.extend(offers.measured.iter().map(|offer| offer.id).zip(measured.iter().copied()));
         end::check(case, &manifests, &offers, &places)?;
-        rates.push(offers.measured.len() as f64 / took.as_secs_f64());
+        rates.push(per_second(offers.measured.len(), took));
     }
     rates.sort_by(f64::total_cmp);
-    Ok(Outcome { rates, nodes: manifests.len() })
+    Ok(Outcome { rates, nodes: manifests.len(), asked })
 }
 
 struct Run<'a> {
@@ -56,9 +62,13 @@ struct Run<'a> {
 impl Run<'_> {
     /// The node of each pod of the backlog and each measured one, in order, and the time.
     fn timed(&mut self, case: &Case) -> anyhow::Result<(Vec<NodeId>, Duration)> {
+        let (chosen, took) = timed(|| self.decide_all(case));
+        Ok((chosen?, took))
+    }
+
+    fn decide_all(&mut self, case: &Case) -> anyhow::Result<Vec<NodeId>> {
         let offers = self.offers;
         let mut chosen = Vec::with_capacity(offers.backlog.len() + offers.measured.len());
-        let start = Instant::now();
         for offer in &offers.backlog {
             chosen.push(stage::decide(self.fleet, offer)?);
         }
@@ -66,7 +76,7 @@ impl Run<'_> {
             self.meanwhile(case, number)?;
             chosen.push(stage::decide(self.fleet, offer)?);
         }
-        Ok((chosen, start.elapsed()))
+        Ok(chosen)
     }
 
     fn meanwhile(&mut self, case: &Case, number: usize) -> anyhow::Result<()> {

@@ -111,7 +111,8 @@ pub(crate) fn offers(case: &Case, size: usize) -> anyhow::Result<Offers> {
     Ok(Offers { before, backlog, measured, nine_cpu })
 }
 
-fn made(pods: &Pods, size: usize, next: &mut u32) -> anyhow::Result<Vec<Offer>> {
+/// The pods of one operation, compiled.
+pub(crate) fn made(pods: &Pods, size: usize, next: &mut u32) -> anyhow::Result<Vec<Offer>> {
     let count = Case::scaled(pods.count, size);
     (0..count).map(|number| offer(pods, number, count, next)).collect()
 }

@@ -21,7 +21,6 @@ pub(crate) enum Pod {
     Base,
     Light,
     Daemonset,
-    WithLabel,
     Anti,
     AntiLabel,
     Affinity,
@@ -76,7 +75,6 @@ pub(crate) fn pod(kind: Pod, number: usize) -> (Value, Value) {
             let fields = [json!({ "key": "metadata.name", "operator": "In", "values": [NAMED] })];
             (json!({}), with(bare(), "affinity", node_affinity(&json!({ "matchFields": fields }))))
         }
-        Pod::WithLabel => (json!({ "app": "scheduler-perf" }), bare()),
         Pod::Anti => {
             (green(), with(spec(base), "affinity", anti(required(&listed(&green(), HOSTNAME)))))
         }

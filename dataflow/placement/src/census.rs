@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use crate::finder::Finder;
 use crate::ids::IdMap;
+use crate::journal::Journal;
 use crate::query::{HeldTerm, NamespaceLabels, PodQuery};
 use crate::shape::PodShape;
 
@@ -19,11 +20,20 @@ pub(crate) struct Census {
     /// The shapes of which there are pods.
     shapes: IdMap<u128, Live>,
     /// The questions asked so far.
-    tallies: IdMap<u128, Tally>,
+    tallies: IdMap<u128, Asked>,
     queries: Finder,
     /// The terms that placed pods hold about newcomers.
     held: IdMap<u128, Held>,
     holders: Finder,
+    /// How many tallies were ever begun.
+    begun: u64,
+}
+
+/// A tally, by the digest of its question or its term.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Source {
+    Asked(u128),
+    Held(u128),
 }
 
 #[derive(Debug)]
@@ -36,15 +46,22 @@ struct Live {
 }
 
 #[derive(Debug)]
-struct Tally {
+struct Asked {
     query: Arc<PodQuery>,
-    slots: Counts,
+    tally: Tally,
 }
 
 #[derive(Debug)]
 struct Held {
     term: Arc<HeldTerm>,
+    tally: Tally,
+}
+
+/// How many pods on each slot, and what changed of it lately.
+#[derive(Debug)]
+struct Tally {
     slots: Counts,
+    journal: Journal<(u32, i64)>,
 }
 
 /// Questions kept; beyond this all are forgotten and asked anew, since revisions that are gone
@@ -64,15 +81,17 @@ impl Census {
         live.pods += 1;
         *live.slots.entry(slot).or_insert(0) += 1;
         for digest in &live.answers {
-            let tally = self.tallies.get_mut(digest).expect("an answered question is kept");
-            *tally.slots.entry(slot).or_insert(0) += 1;
+            let asked = self.tallies.get_mut(digest).expect("an answered question is kept");
+            asked.tally.raise(slot);
         }
         for term in &shape.held {
             let held = self.held.entry(term.digest).or_insert_with(|| {
                 self.holders.insert(term.digest, &term.term.query);
-                Held { term: Arc::clone(term), slots: Counts::default() }
+                self.begun += 1;
+                let tally = Tally::begun(self.begun, Counts::default());
+                Held { term: Arc::clone(term), tally }
             });
-            *held.slots.entry(slot).or_insert(0) += 1;
+            held.tally.raise(slot);
         }
     }
 
@@ -82,16 +101,16 @@ impl Census {
         live.pods -= 1;
         lower(&mut live.slots, slot);
         for digest in &live.answers {
-            let tally = self.tallies.get_mut(digest).expect("an answered question is kept");
-            lower(&mut tally.slots, slot);
+            let asked = self.tallies.get_mut(digest).expect("an answered question is kept");
+            asked.tally.lower(slot);
         }
         if live.pods == 0 {
             self.shapes.remove(&shape.digest);
         }
         for term in &shape.held {
             let held = self.held.get_mut(&term.digest).expect("a counted term is held");
-            lower(&mut held.slots, slot);
-            if held.slots.is_empty() {
+            held.tally.lower(slot);
+            if held.tally.slots.is_empty() {
                 self.holders.remove(term.digest, &term.term.query);
                 self.held.remove(&term.digest);
             }
@@ -114,13 +133,15 @@ impl Census {
             }
         }
         self.queries.insert(query.digest, query);
-        self.tallies.insert(query.digest, Tally { query: Arc::clone(query), slots });
+        self.begun += 1;
+        let tally = Tally::begun(self.begun, slots);
+        self.tallies.insert(query.digest, Asked { query: Arc::clone(query), tally });
     }
 
     /// How many pods answer the question on each slot.
     pub(crate) fn count(&self, query: &PodQuery, namespaces: &NamespaceLabels) -> Cow<'_, Counts> {
-        if let Some(tally) = self.tallies.get(&query.digest) {
-            return Cow::Borrowed(&tally.slots);
+        if let Some(asked) = self.tallies.get(&query.digest) {
+            return Cow::Borrowed(&asked.tally.slots);
         }
         let mut slots = Counts::default();
         for live in self.shapes.values() {
@@ -131,22 +152,36 @@ impl Census {
         Cow::Owned(slots)
     }
 
-    /// The terms of placed pods that speak of newcomers of this shape, and where their holders are.
+    /// The terms of placed pods that speak of newcomers of this shape, by digest, in no order.
     pub(crate) fn held_about<'a>(
         &'a self,
         shape: &'a PodShape,
         namespaces: &'a NamespaceLabels,
-    ) -> impl Iterator<Item = (&'a HeldTerm, &'a Counts)> {
-        let held = self.holders.candidates(&shape.label_hashes).filter_map(|d| self.held.get(&d));
-        held.filter(|held| {
-            held.term.term.query.matches(&shape.namespace, &shape.labels, namespaces)
+    ) -> impl Iterator<Item = u128> + 'a {
+        self.holders.candidates(&shape.label_hashes).filter(move |digest| {
+            let query = &self.held[digest].term.term.query;
+            query.matches(&shape.namespace, &shape.labels, namespaces)
         })
-        .map(|held| (&*held.term, &held.slots))
+    }
+
+    /// A term that placed pods hold, and where its holders are.
+    pub(crate) fn held(&self, digest: u128) -> (&HeldTerm, &Counts) {
+        let held = &self.held[&digest];
+        (&held.term, &held.tally.slots)
+    }
+
+    /// What changed of a tally; `None` of one that is not kept.
+    pub(crate) fn journal(&self, source: Source) -> Option<&Journal<(u32, i64)>> {
+        let tally = match source {
+            Source::Asked(digest) => self.tallies.get(&digest).map(|asked| &asked.tally),
+            Source::Held(digest) => self.held.get(&digest).map(|held| &held.tally),
+        };
+        tally.map(|tally| &tally.journal)
     }
 
     /// Forgets what depends on the labels of namespaces.
     pub(crate) fn namespaces_changed(&mut self) {
-        if self.tallies.values().any(|tally| tally.query.reads_namespaces()) {
+        if self.tallies.values().any(|asked| asked.query.reads_namespaces()) {
             self.forget();
         }
     }
@@ -160,10 +195,30 @@ impl Census {
     }
 }
 
+/// Numbers of entries apart from tally to tally, so that none is taken for another's.
+const ENTRIES_MAX: u64 = 1 << 32;
+
+impl Tally {
+    /// The tally of this number.
+    fn begun(number: u64, slots: Counts) -> Tally {
+        Tally { slots, journal: Journal::from(number * ENTRIES_MAX) }
+    }
+
+    fn raise(&mut self, slot: u32) {
+        *self.slots.entry(slot).or_insert(0) += 1;
+        self.journal.push((slot, 1));
+    }
+
+    fn lower(&mut self, slot: u32) {
+        lower(&mut self.slots, slot);
+        self.journal.push((slot, -1));
+    }
+}
+
 fn answers(
     shape: &PodShape,
     queries: &Finder,
-    tallies: &IdMap<u128, Tally>,
+    tallies: &IdMap<u128, Asked>,
     namespaces: &NamespaceLabels,
 ) -> Vec<u128> {
     let matches = |digest: &u128| {

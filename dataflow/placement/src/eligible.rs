@@ -19,7 +19,11 @@ pub(crate) struct Eligible {
     pub(crate) soft_taints: bool,
     /// By slot.
     marks: Vec<Marks>,
+    /// Where each slot stands in `slots`, by slot; [`NOWHERE`] when it does not.
+    positions: Vec<u32>,
 }
+
+const NOWHERE: u32 = u32::MAX;
 
 /// What spread constraints may honor of a node.
 #[derive(Debug, Clone, Copy, Default)]
@@ -47,7 +51,13 @@ pub(crate) enum Standing {
 impl Eligible {
     /// None yet, of nodes of this version in so many slots.
     pub(crate) fn none(version: u64, slots_len: usize) -> Eligible {
-        Eligible { version, marks: vec![Marks::default(); slots_len], ..Eligible::default() }
+        let positions = vec![NOWHERE; slots_len];
+        Eligible {
+            version,
+            positions,
+            marks: vec![Marks::default(); slots_len],
+            ..Eligible::default()
+        }
     }
 
     /// Stands in where the few nodes that matter are asked one by one.
@@ -60,6 +70,7 @@ impl Eligible {
         self.marks[slot as usize] = answer.marks;
         match &answer.standing {
             Standing::Passes => {
+                self.positions[slot as usize] = self.slots.len() as u32;
                 self.slots.push(slot);
                 self.soft_taints |= answer.soft_taints;
             }
@@ -70,6 +81,12 @@ impl Eligible {
                 }
             }
         }
+    }
+
+    /// Where the slot stands in `slots`.
+    pub(crate) fn position(&self, slot: u32) -> Option<usize> {
+        let at = self.positions.get(slot as usize).copied().filter(|at| *at != NOWHERE)?;
+        Some(at as usize)
     }
 
     /// Whether the pod's node selector and required node affinity match the node.

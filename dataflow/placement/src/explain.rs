@@ -7,6 +7,7 @@ use crate::filters::FILTERS;
 use crate::fleet::Fleet;
 use crate::scores::{self, Scores};
 use crate::shape::PodShape;
+use crate::view::View;
 
 /// What is said of one node.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,7 +51,10 @@ impl Fleet {
     #[must_use]
     pub fn explain(&self, shape: &PodShape) -> Vec<NodeVerdict> {
         let eligible = self.eligible(shape);
-        let view = self.view(shape, &eligible);
+        let interest = self.interest(shape);
+        let outlook = self.outlook_anew(shape, &interest, &eligible);
+        let itself = interest.matches_itself;
+        let view = View::new(&self.nodes, shape, &outlook, itself, eligible.soft_taints);
         let order = self.nodes.order();
         let filters = |slot: u32| {
             let verdict = |filter: &crate::Filter| FilterVerdict {

@@ -41,7 +41,10 @@ impl Finder {
 
     /// The questions that may be about a pod with these labels; each once, since a pod has one
     /// value for a key.
-    pub(crate) fn candidates(&self, label_hashes: &[u64]) -> impl Iterator<Item = u128> {
+    pub(crate) fn candidates<'a>(
+        &'a self,
+        label_hashes: &'a [u64],
+    ) -> impl Iterator<Item = u128> + 'a {
         let labelled = label_hashes.iter().filter_map(|hash| self.by_label.get(hash)).flatten();
         labelled.chain(&self.rest).copied()
     }

@@ -11,13 +11,17 @@ use setpoint_schemas::Resources;
 
 use crate::census::Census;
 use crate::eligible::Eligible;
-use crate::ids::IdMap;
+use crate::ids::{IdMap, digest_of};
 use crate::nodes::{NodeInfo, Nodes};
+use crate::outlook::{Interest, NOBODY, Outlook, Sources};
 use crate::query::NamespaceLabels;
 use crate::reasons::Reasons;
+use crate::room::Room;
+use crate::scores::Considered;
+use crate::search;
 use crate::shape::PodShape;
 use crate::sift::sift;
-use crate::view::{Sources, View};
+use crate::view::View;
 use crate::{NodeId, PodId};
 
 /// The state that placing decides from.
@@ -28,9 +32,13 @@ pub struct Fleet {
     pub(crate) namespaces: NamespaceLabels,
     pods: IdMap<PodId, Reserved>,
     eligible: IdMap<u128, Eligible>,
+    outlooks: IdMap<u128, Outlook>,
+    rooms: IdMap<u128, Room>,
     refusals: IdMap<u128, Refused>,
     /// Rises with every change.
     changes: u64,
+    /// Nodes that were asked whether they have room, in all.
+    asked: u64,
     /// Rises with every change that may let a pod fit that did not fit before.
     hopes: u64,
 }
@@ -42,7 +50,7 @@ struct Reserved {
     shape: Arc<PodShape>,
 }
 
-/// A shape that fitted nowhere, and when that was.
+/// Pods of one kind fitted nowhere, and when that was.
 #[derive(Debug)]
 struct Refused {
     changes: u64,
@@ -53,7 +61,12 @@ struct Refused {
 /// Different demands on nodes whose answers are kept; beyond this all are forgotten. A row takes
 /// six bytes a node: 300 MB at 50k nodes.
 const ELIGIBLE_MAX: usize = 1024;
-/// Refused shapes kept; beyond this all are forgotten.
+/// Different interests in other pods whose outlooks are kept; beyond this all are forgotten. One
+/// takes some thirty bytes a node: 400 MB at 50k nodes.
+const OUTLOOKS_MAX: usize = 256;
+/// Different requests whose rooms are kept; beyond this all are forgotten. One takes a bit a node.
+const ROOMS_MAX: usize = 1024;
+/// Refused kinds kept; beyond this all are forgotten.
 const REFUSALS_MAX: usize = 4096;
 
 /// What is reserved on a node that is not known.
@@ -98,9 +111,6 @@ impl Fleet {
         let slot = self.nodes.slot_or_new(node);
         self.nodes.reserve(slot, shape);
         self.census.add(shape, slot, &self.namespaces);
-        for key in shape.topology_keys() {
-            self.nodes.keep_topology(key);
-        }
         self.pods.insert(pod, Reserved { slot, shape: Arc::clone(shape) });
         self.changes += 1;
     }
@@ -162,25 +172,39 @@ impl Fleet {
         self.hopes
     }
 
+    /// How many nodes were asked, in all placements so far, whether they have room: what a
+    /// placement costs.
+    #[must_use]
+    pub fn nodes_asked(&self) -> u64 {
+        self.asked
+    }
+
     fn hope(&mut self) {
         self.changes += 1;
         self.hopes += 1;
     }
 
-    /// Keeps what this shape will be asked for.
-    pub(crate) fn prepare(&mut self, shape: &PodShape) {
-        for query in shape.queries() {
-            self.census.keep(query, &self.namespaces);
-        }
-        for key in shape.topology_keys() {
-            self.nodes.keep_topology(key);
-        }
-        let kept = self.eligible.get(&shape.demand.digest);
+    /// What a pod of this shape looks at now.
+    pub(crate) fn interest(&self, shape: &PodShape) -> Interest {
+        let mut held: Vec<u128> = self.census.held_about(shape, &self.namespaces).collect();
+        held.sort_unstable();
+        let matches_itself = shape.affinity.as_ref().is_some_and(|affinity| {
+            affinity.query.matches(&shape.namespace, &shape.labels, &self.namespaces)
+        });
+        let digest = match (held.as_slice(), matches_itself) {
+            ([], false) => shape.interest,
+            (held, itself) => digest_of(&(shape.interest, held, itself)),
+        };
+        Interest { digest, held, matches_itself, is_prepared: false }
+    }
+
+    /// Keeps which nodes are eligible.
+    pub(crate) fn prepare_eligible(&mut self, shape: &PodShape) {
+        let digest = shape.demand.digest;
+        let kept = self.eligible.get(&digest);
         if kept.is_none_or(|eligible| eligible.version != self.nodes.version) {
-            if self.eligible.len() >= ELIGIBLE_MAX {
-                self.eligible.clear();
-            }
-            self.eligible.insert(shape.demand.digest, sift(&self.nodes, shape));
+            make_room(&mut self.eligible, digest, ELIGIBLE_MAX);
+            self.eligible.insert(digest, sift(&self.nodes, shape));
         }
     }
 
@@ -191,31 +215,107 @@ impl Fleet {
         }
     }
 
-    pub(crate) fn view<'a>(&'a self, shape: &'a PodShape, eligible: &Eligible) -> View<'a> {
+    /// Keeps how other pods stand to pods of this interest, and brings it up to date. The nodes
+    /// need to have been sifted only for shapes that look at other pods.
+    pub(crate) fn prepare_outlook(&mut self, shape: &PodShape, interest: &mut Interest) {
+        interest.is_prepared = true;
+        for query in shape.queries() {
+            self.census.keep(query, &self.namespaces);
+        }
+        let known = self.outlooks.get_mut(&interest.digest);
         let from =
             Sources { nodes: &self.nodes, census: &self.census, namespaces: &self.namespaces };
-        View::new(from, shape, eligible)
+        if known.is_some_and(|outlook| outlook.catch_up(from)) {
+            return;
+        }
+        make_room(&mut self.outlooks, interest.digest, OUTLOOKS_MAX);
+        for key in shape.topology_keys() {
+            self.nodes.keep_topology(key);
+        }
+        let unasked = Eligible::unasked();
+        let eligible = self.eligible.get(&shape.demand.digest).unwrap_or(&unasked);
+        let from =
+            Sources { nodes: &self.nodes, census: &self.census, namespaces: &self.namespaces };
+        let outlook = Outlook::new(from, shape, interest, eligible);
+        self.outlooks.insert(interest.digest, outlook);
     }
 
-    /// The answer of a shape that was refused when the fleet was as it is now.
-    pub(crate) fn refusal(&self, shape: &PodShape) -> Option<Arc<Reasons>> {
-        let refused = self.refusals.get(&shape.digest)?;
+    /// An outlook as of now, kept nowhere.
+    pub(crate) fn outlook_anew(
+        &self,
+        shape: &PodShape,
+        interest: &Interest,
+        eligible: &Eligible,
+    ) -> Outlook {
+        let from =
+            Sources { nodes: &self.nodes, census: &self.census, namespaces: &self.namespaces };
+        Outlook::new(from, shape, interest, eligible)
+    }
+
+    /// The view of a pod whose outlook was prepared, or that needs none.
+    pub(crate) fn view<'a>(
+        &'a self,
+        shape: &'a PodShape,
+        interest: &Interest,
+        soft_taints: bool,
+    ) -> View<'a> {
+        let outlook = self.outlooks.get(&interest.digest).filter(|_| interest.is_prepared);
+        let outlook = outlook.unwrap_or(&NOBODY);
+        View::new(&self.nodes, shape, outlook, interest.matches_itself, soft_taints)
+    }
+
+    /// The nodes compared for the pod, the best first; what it asks for was prepared.
+    pub(crate) fn search(
+        &mut self,
+        shape: &PodShape,
+        interest: &Interest,
+        seed: u64,
+        samples: usize,
+    ) -> Vec<Considered> {
+        let eligible = &self.eligible[&shape.demand.digest];
+        let outlook = self.outlooks.get_mut(&interest.digest).filter(|_| interest.is_prepared);
+        let outlook = match outlook {
+            Some(outlook) => {
+                outlook.pitch(&self.nodes, shape, eligible);
+                &*outlook
+            }
+            None => &NOBODY,
+        };
+        make_room(&mut self.rooms, shape.room, ROOMS_MAX);
+        let room = self.rooms.entry(shape.room);
+        let room = room.or_insert_with(|| Room::new(&self.nodes, eligible));
+        room.catch_up(&self.nodes, eligible);
+        let (itself, soft_taints) = (interest.matches_itself, eligible.soft_taints);
+        let view = View::new(&self.nodes, shape, outlook, itself, soft_taints);
+        let found = search::choose(view, eligible, room, seed, samples);
+        self.asked += found.asked;
+        found.considered
+    }
+
+    /// The answer of pods of this kind that were refused when the fleet was as it is now.
+    pub(crate) fn refusal(&self, kind: u128) -> Option<Arc<Reasons>> {
+        let refused = self.refusals.get(&kind)?;
         (refused.changes == self.changes).then(|| Arc::clone(&refused.reasons))
     }
 
-    /// Whether the shape was refused and nothing gave hope since. A shape that looks at other pods
-    /// may hope with every pod that is placed.
-    pub(crate) fn is_hopeless(&self, shape: &PodShape) -> bool {
-        let refused = self.refusals.get(&shape.digest);
+    /// Whether pods of this kind were refused and nothing gave hope since. A shape that looks at
+    /// other pods may hope with every pod that is placed.
+    pub(crate) fn is_hopeless(&self, shape: &PodShape, kind: u128) -> bool {
+        let refused = self.refusals.get(&kind);
         !shape.looks_at_pods() && refused.is_some_and(|refused| refused.hopes == self.hopes)
     }
 
-    pub(crate) fn remember_refusal(&mut self, shape: &PodShape, reasons: &Arc<Reasons>) {
-        if self.refusals.len() >= REFUSALS_MAX {
-            self.refusals.clear();
-        }
+    pub(crate) fn remember_refusal(&mut self, kind: u128, reasons: &Arc<Reasons>) {
+        make_room(&mut self.refusals, kind, REFUSALS_MAX);
         let (changes, hopes) = (self.changes, self.hopes);
         let refused = Refused { changes, hopes, reasons: Arc::clone(reasons) };
-        self.refusals.insert(shape.digest, refused);
+        self.refusals.insert(kind, refused);
+    }
+}
+
+/// Forgets everything when the key would be one too many.
+fn make_room<V>(map: &mut IdMap<u128, V>, key: u128, len_max: usize) {
+    if map.len() >= len_max && !map.contains_key(&key) {
+        map.clear();
     }
 }

@@ -3,11 +3,13 @@
 //! Guarantee: a slot is where a node's columns stand and nothing else; no answer depends on it.
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 
 use setpoint_schemas::{NodeName, Resources, Taint};
 
 use crate::NodeId;
 use crate::ids::{IdMap, digest_of};
+use crate::journal::Journal;
 use crate::ports::HostPort;
 use crate::shape::PodShape;
 use crate::topology::Topology;
@@ -64,7 +66,11 @@ pub(crate) struct Nodes {
     hot: Vec<Hot>,
     /// The slots of the nodes that are there, by name.
     order: Vec<u32>,
-    topologies: HashMap<String, Topology>,
+    topologies: HashMap<String, Arc<Topology>>,
+    /// The slots that have some of each extended resource, in no order.
+    extended: HashMap<String, Vec<u32>>,
+    /// The slots on which something was freed.
+    freed: Journal<u32>,
     /// Rises whenever a node's record changes.
     pub(crate) version: u64,
 }
@@ -122,6 +128,9 @@ impl Nodes {
         self.take_from_order(slot);
         let node = &mut self.all[slot as usize];
         node.class = class_of(&info);
+        for (name, _) in info.allocatable.extended.iter().filter(|(_, amount)| **amount > 0) {
+            self.extended.entry(name.clone()).or_default().push(slot);
+        }
         node.info = Some(info);
         let at = self.order.partition_point(|other| self.name(*other) < self.name(slot));
         self.order.insert(at, slot);
@@ -161,6 +170,7 @@ impl Nodes {
             node.ports.swap_remove(at.expect("what was reserved is there to release"));
         }
         self.hot[slot as usize].take(shape, -1);
+        self.freed.push(slot);
         self.release_slot(slot);
     }
 
@@ -196,12 +206,22 @@ impl Nodes {
     /// Keeps the domains of this topology key from now on.
     pub(crate) fn keep_topology(&mut self, key: &str) {
         if !self.topologies.contains_key(key) {
-            self.topologies.insert(key.to_owned(), self.build_topology(key));
+            self.topologies.insert(key.to_owned(), Arc::new(self.build_topology(key)));
         }
     }
 
-    pub(crate) fn topology(&self, key: &str) -> Option<&Topology> {
+    pub(crate) fn topology(&self, key: &str) -> Option<&Arc<Topology>> {
         self.topologies.get(key)
+    }
+
+    /// On which slots something was freed.
+    pub(crate) fn freed(&self) -> &Journal<u32> {
+        &self.freed
+    }
+
+    /// The slots that have some of the extended resource, in no order.
+    pub(crate) fn with_extended(&self, name: &str) -> &[u32] {
+        self.extended.get(name).map_or(&[], Vec::as_slice)
     }
 
     pub(crate) fn build_topology(&self, key: &str) -> Topology {
@@ -212,6 +232,15 @@ impl Nodes {
         if self.node(slot).info.is_some() {
             let at = self.order.binary_search_by(|other| self.name(*other).cmp(self.name(slot)));
             self.order.remove(at.expect("a node that is there is in the order"));
+            let info = self.all[slot as usize].info.as_ref().expect("it is there");
+            for name in info.allocatable.extended.keys() {
+                if let Some(slots) = self.extended.get_mut(name) {
+                    slots.retain(|other| *other != slot);
+                    if slots.is_empty() {
+                        self.extended.remove(name);
+                    }
+                }
+            }
         }
     }
 
@@ -229,9 +258,12 @@ impl Nodes {
         self.version += 1;
         let bound = 2 * self.all.len() + DOMAINS_SPARE;
         for (key, topology) in &mut self.topologies {
-            topology.set(slot as usize, self.all[slot as usize].label(key));
+            let label = self.all[slot as usize].label(key);
+            if topology.differs(slot as usize, label) {
+                Arc::make_mut(topology).set(slot as usize, label);
+            }
             if topology.len() > bound {
-                *topology = Topology::of(labels(&self.all, key));
+                *topology = Arc::new(Topology::of(labels(&self.all, key)));
             }
         }
     }

@@ -3,7 +3,6 @@
 //! Guarantee: the same fleet, pod and epoch give the same node; a pod that fits anywhere is placed.
 //! Absent: reserving. Whoever asked reserves.
 
-use std::borrow::Cow;
 use std::sync::Arc;
 
 use setpoint_schemas::PodUid;
@@ -11,10 +10,13 @@ use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use crate::NodeId;
 use crate::eligible::Eligible;
-use crate::filters::{self, Stage};
+use crate::filters::{self, Refusal, Stage};
 use crate::fleet::Fleet;
+use crate::ids::digest_of;
+use crate::outlook::Interest;
 use crate::reasons::Reasons;
 use crate::scores::{self, Considered};
+use crate::search::ranked;
 use crate::shape::PodShape;
 use crate::view::View;
 
@@ -34,17 +36,15 @@ pub enum Placing {
 
 /// Samples that suffice on every fleet measured; beyond eight the fill hardly improves.
 pub const SAMPLES_DEFAULT: usize = 8;
-/// Nodes named as considered: what a person reads of an answer.
-const CONSIDERED_MAX: usize = 8;
-/// Draws for each sample wanted: with one node in eight feasible, half of the samples are found.
-const DRAWS_PER_SAMPLE: usize = 4;
-/// Odd, for stepping through 64-bit hashes (2^64 over the golden ratio).
-const STEP: u64 = 0x9e37_79b9_7f4a_7c15;
+/// Nodes that have some of what a pod asks for and are then asked one by one: as many as a search
+/// would look at.
+const NAMED_MAX: usize = 32;
 
 impl Fleet {
-    /// Chooses a node for the pod, reserving nothing: the best of `samples` nodes drawn by the hash
-    /// of uid and epoch, of all nodes where the pod weighs nodes by preference or looks at other
-    /// pods, where the draw finds none that fits, and where the fleet is small.
+    /// Chooses a node for the pod, reserving nothing. Nodes that other pods and the pod's own
+    /// preferences tell apart are compared with each other; of nodes that only their reservations
+    /// tell apart, the best of `samples` drawn by the hash of uid and epoch stands for all. A small
+    /// fleet is looked at node by node.
     pub fn place(
         &mut self,
         uid: &PodUid,
@@ -55,25 +55,37 @@ impl Fleet {
         if let Some(name) = &shape.node_name {
             return self.forced(name);
         }
-        if let Some(reasons) = self.refusal(shape) {
+        let mut interest = self.interest(shape);
+        let kind = digest_of(&(interest.digest, shape.room));
+        if let Some(reasons) = self.refusal(kind) {
             return Placing::Unplaceable(reasons);
         }
-        if let Some(considered) = self.named(shape) {
+        if let Some(considered) = self.named(shape, &mut interest) {
             return placed(considered);
         }
-        self.prepare(shape);
-        let eligible = self.eligible(shape);
-        let view = self.view(shape, &eligible);
-        if !self.is_hopeless(shape) {
+        let soft_taints = self.prepare(shape, &mut interest);
+        if !self.is_hopeless(shape, kind) {
             let seed = xxh3_64_with_seed(uid.as_str().as_bytes(), epoch);
-            let considered = choose(&view, &eligible, seed, samples.max(1));
+            let considered = self.search(shape, &interest, seed, samples.max(1));
             if !considered.is_empty() {
                 return placed(considered);
             }
         }
-        let reasons = Arc::new(reasons(&view, &eligible));
-        self.remember_refusal(shape, &reasons);
+        let view = self.view(shape, &interest, soft_taints);
+        let reasons = Arc::new(reasons(&view, &self.eligible(shape)));
+        self.remember_refusal(kind, &reasons);
         Placing::Unplaceable(reasons)
+    }
+
+    /// Keeps all that a search for the pod reads. Whether eligible nodes have taints that the pod
+    /// would rather not bear.
+    fn prepare(&mut self, shape: &PodShape, interest: &mut Interest) -> bool {
+        self.prepare_eligible(shape);
+        let soft_taints = self.eligible(shape).soft_taints;
+        if shape.has_constraints() || !interest.held.is_empty() || soft_taints {
+            self.prepare_outlook(shape, interest);
+        }
+        soft_taints
     }
 
     /// Whether this one node takes the pod, reserving nothing: a DaemonSet's pods each have theirs.
@@ -81,12 +93,14 @@ impl Fleet {
     /// is not meant for it.
     pub fn place_on(&mut self, node: NodeId, shape: &Arc<PodShape>) -> Option<Placing> {
         let slot = self.nodes.slot(node).filter(|slot| self.nodes.node(*slot).info.is_some())?;
-        let asked = shape.looks_at_pods();
-        if asked {
-            self.prepare(shape);
+        let mut interest = self.interest(shape);
+        let mut soft_taints = true;
+        if shape.looks_at_pods() {
+            soft_taints = self.prepare(shape, &mut interest);
+        } else if !interest.held.is_empty() {
+            self.prepare_outlook(shape, &mut interest);
         }
-        let eligible = if asked { self.eligible(shape) } else { Cow::Owned(Eligible::unasked()) };
-        let mut view = self.view(shape, &eligible);
+        let mut view = self.view(shape, &interest, soft_taints);
         if filters::first_refusal(&view, slot, Stage::Static).is_some() {
             return None;
         }
@@ -117,18 +131,38 @@ impl Fleet {
         Placing::Unplaceable(Arc::new(reasons))
     }
 
-    /// The shortcut of a pod that names the nodes it may go to, as a DaemonSet's pods do: only
-    /// those are looked at. `None` when it does not apply or finds nothing.
-    fn named(&self, shape: &PodShape) -> Option<Vec<Considered>> {
-        let names = shape.demand.names.as_ref().filter(|_| !shape.has_constraints())?;
-        let eligible = Eligible::unasked();
-        let view = self.view(shape, &eligible);
-        let mut slots: Vec<u32> = names.iter().filter_map(|name| self.nodes.find(name)).collect();
+    /// The shortcut of a pod that only a few nodes can take, since it names them, as a DaemonSet's
+    /// pods do, or asks for a resource that few have: only those are looked at. `None` when it
+    /// does not apply or finds nothing.
+    fn named(&mut self, shape: &PodShape, interest: &mut Interest) -> Option<Vec<Considered>> {
+        if shape.has_constraints() {
+            return None;
+        }
+        let mut slots = self.few(shape)?;
+        if !interest.held.is_empty() {
+            self.prepare_outlook(shape, interest);
+        }
+        let averse = |slot: &u32| scores::aversion(&self.nodes, shape, *slot) > 0;
+        let soft_taints = shape.demand.names.is_some() || slots.iter().any(averse);
+        let view = self.view(shape, interest, soft_taints);
         slots.retain(|slot| {
             let refused = |stage| filters::first_refusal(&view, *slot, stage).is_some();
             !refused(Stage::Static) && !refused(Stage::Dynamic)
         });
         (!slots.is_empty()).then(|| ranked(&view, &slots))
+    }
+
+    /// The few nodes that can take the pod, by name; `None` when there may be many.
+    fn few(&self, shape: &PodShape) -> Option<Vec<u32>> {
+        if let Some(names) = &shape.demand.names {
+            return Some(names.iter().filter_map(|name| self.nodes.find(name)).collect());
+        }
+        let asked = shape.demand.extended.iter().filter(|(_, amount)| **amount > 0);
+        let holders = asked.map(|(name, _)| self.nodes.with_extended(name));
+        let rarest = holders.min_by_key(|holders| holders.len())?;
+        let mut slots = (rarest.len() <= NAMED_MAX).then(|| rarest.to_vec())?;
+        slots.sort_unstable_by_key(|slot| self.nodes.name(*slot));
+        Some(slots)
     }
 }
 
@@ -136,76 +170,26 @@ fn placed(considered: Vec<Considered>) -> Placing {
     Placing::Placed { node: considered[0].node, considered }
 }
 
-/// The nodes compared, the best first; empty when none fits.
-fn choose(view: &View<'_>, eligible: &Eligible, seed: u64, samples: usize) -> Vec<Considered> {
-    let draws = samples.saturating_mul(DRAWS_PER_SAMPLE);
-    let weighs_all =
-        view.shape.has_constraints() || eligible.soft_taints || !view.weights.is_empty();
-    if !weighs_all && eligible.slots.len() > draws {
-        let drawn = draw(view, &eligible.slots, seed, samples, draws);
-        if !drawn.is_empty() {
-            return ranked(view, &drawn);
-        }
-    }
-    let fitting: Vec<u32> = eligible.slots.iter().copied().filter(|s| fits(view, *s)).collect();
-    ranked(view, &fitting)
-}
-
-/// Up to `samples` different nodes that fit, by name. The slots are in order of names, so what is
-/// drawn depends on names, never on slots.
-fn draw(view: &View<'_>, slots: &[u32], seed: u64, samples: usize, draws: usize) -> Vec<u32> {
-    let mut drawn = Vec::with_capacity(samples);
-    let mut hash = seed;
-    for _ in 0..draws {
-        hash = hash.wrapping_add(STEP);
-        let at = below(mixed(hash), slots.len());
-        if fits(view, slots[at]) && !drawn.contains(&at) {
-            drawn.push(at);
-            if drawn.len() == samples {
-                break;
-            }
-        }
-    }
-    drawn.sort_unstable();
-    drawn.into_iter().map(|at| slots[at]).collect()
-}
-
-fn fits(view: &View<'_>, slot: u32) -> bool {
-    if view.is_plain() {
-        return filters::fits(view, slot);
-    }
-    filters::first_refusal(view, slot, Stage::Dynamic).is_none()
-}
-
-/// The slots come in order of names.
-fn ranked(view: &View<'_>, slots: &[u32]) -> Vec<Considered> {
-    let scores = scores::score(view, slots, slots);
-    scores::best_first(view.nodes, slots, &scores, CONSIDERED_MAX)
-}
-
 /// Why no node takes the pod: each node under the first filter that refuses it.
 fn reasons(view: &View<'_>, eligible: &Eligible) -> Reasons {
     let nodes = view.nodes.order().len();
     let mut reasons = Reasons { nodes, counts: eligible.refused.clone() };
+    let mut alike: Vec<(Refusal, usize)> = Vec::new();
     for slot in eligible.slots.iter().chain(&eligible.scarce) {
         let refusal = filters::first_refusal(view, *slot, Stage::Dynamic);
-        let refusal = refusal.expect("a pod that fits somewhere is placed");
-        for reason in refusal.reasons(view, *slot) {
-            reasons.count(reason, 1);
+        let refusal = refusal.expect("a pod that fits somewhere is placed").detailed(view, *slot);
+        if matches!(refusal, Refusal::Short) {
+            refusal.reasons(view, *slot).into_iter().for_each(|reason| reasons.count(reason, 1));
+            continue;
+        }
+        match alike.iter_mut().find(|(other, _)| *other == refusal) {
+            Some((_, count)) => *count += 1,
+            None => alike.push((refusal, 1)),
         }
     }
+    let any = eligible.slots.iter().chain(&eligible.scarce).next().copied().unwrap_or_default();
+    for (refusal, count) in alike {
+        refusal.reasons(view, any).into_iter().for_each(|reason| reasons.count(reason, count));
+    }
     reasons
-}
-
-/// The finalizer of SplitMix64: every bit depends on every bit.
-fn mixed(hash: u64) -> u64 {
-    let hash = (hash ^ (hash >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    let hash = (hash ^ (hash >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    hash ^ (hash >> 31)
-}
-
-/// A hash as an index below the length.
-fn below(hash: u64, len: usize) -> usize {
-    let product = u128::from(hash) * len as u128;
-    (product >> 64) as usize
 }

@@ -32,7 +32,7 @@ pub(crate) struct Group {
 }
 
 /// Which pods, within which topology.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct PodTerm {
     pub(crate) query: Arc<PodQuery>,
     pub(crate) topology_key: String,
@@ -53,6 +53,12 @@ pub(crate) enum Force {
     Repels,
     /// Adds to the domain's score, or takes from it.
     Weighs(i64),
+}
+
+impl std::hash::Hash for PodQuery {
+    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
+        self.digest.hash(state);
+    }
 }
 
 impl PodQuery {

@@ -22,6 +22,10 @@ use crate::spread::{self, Spread};
 #[derive(Debug)]
 pub struct PodShape {
     pub(crate) digest: u128,
+    /// Equal for pods that look at the same of nodes and other pods, whatever their own labels.
+    pub(crate) interest: u128,
+    /// Equal for pods that find room on the same nodes.
+    pub(crate) room: u128,
     pub(crate) namespace: String,
     pub(crate) labels: BTreeMap<String, String>,
     pub(crate) label_hashes: Vec<u64>,
@@ -58,7 +62,7 @@ const REQUIRED_AFFINITY_WEIGHT: i64 = 1;
 const WEIGHTS: std::ops::RangeInclusive<i32> = 1..=100;
 
 /// Required pod affinity: pods that match every term draw the newcomer to their domains.
-#[derive(Debug)]
+#[derive(Debug, Hash)]
 pub(crate) struct Affinity {
     /// All terms in one: a pod counts only if it matches all of them.
     pub(crate) query: Arc<PodQuery>,
@@ -91,20 +95,29 @@ impl PodShape {
         let node_preferences = node_preferences(&node.preferred)?;
         let (spread_hard, spread_soft) = spread::compile(namespace, labels, spec)?;
         let held = held(&near_required, &anti_affinity, &pod_preferences);
+        let demand = NodeDemand::compile(spec, node.required.as_ref(), &requests)?;
+        let affinity = combined(&near_required);
+        let ports = ports::compile(spec)?;
         Ok(Arc::new(PodShape {
+            interest: digest_of(&(
+                (demand.digest, &node_preferences),
+                (&affinity, &anti_affinity, &pod_preferences),
+                (&spread_hard, &spread_soft),
+            )),
+            room: room(demand.digest, &requests, &ports),
             digest: digest_of(&(namespace, labels, text_of(spec))),
             namespace: namespace.to_owned(),
             labels: labels.clone(),
             label_hashes: labels.iter().map(|(k, v)| label_hash(k, v)).collect(),
             load: load(&requests),
-            ports: ports::compile(spec)?,
+            ports,
             node_name: spec.node_name.clone().filter(|name| !name.is_empty()),
-            demand: NodeDemand::compile(spec, node.required.as_ref(), &requests)?,
+            demand,
             requests,
             node_preferences,
             spread_hard,
             spread_soft,
-            affinity: combined(&near_required),
+            affinity,
             anti_affinity,
             pod_preferences,
             held,
@@ -216,6 +229,11 @@ fn load(requests: &Resources) -> Load {
         cpu_milli: or(requests.cpu_milli, LOAD_CPU_MILLI),
         memory_bytes: or(requests.memory_bytes, LOAD_MEMORY_BYTES),
     }
+}
+
+fn room(demand: u128, requests: &Resources, ports: &[HostPort]) -> u128 {
+    let Resources { cpu_milli, memory_bytes, ephemeral_bytes, pods, extended } = requests;
+    digest_of(&(demand, (cpu_milli, memory_bytes, ephemeral_bytes, pods, extended), ports))
 }
 
 fn weight(weight: i32, path: &str) -> Result<i64, CompileError> {

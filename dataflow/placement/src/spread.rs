@@ -10,7 +10,7 @@ use crate::query::{Group, PodQuery, picked};
 use crate::selector::{Requirement, Selector};
 
 /// A spread constraint.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Hash)]
 pub(crate) struct Spread {
     pub(crate) max_skew: i64,
     pub(crate) topology_key: String,

@@ -37,6 +37,16 @@ impl Topology {
         };
     }
 
+    /// Whether the node of this slot has another domain than the label's value.
+    pub(crate) fn differs(&self, slot: usize, value: Option<&str>) -> bool {
+        let has = self.domains.get(slot).copied().unwrap_or(NO_DOMAIN);
+        let value = value.map(|value| self.numbers.get(value).copied());
+        match value {
+            None => has != NO_DOMAIN || self.domains.len() <= slot,
+            Some(number) => number != Some(has),
+        }
+    }
+
     fn number(&mut self, value: &str) -> u32 {
         let next = u32::try_from(self.numbers.len()).expect("fewer domains than u32 can number");
         self.numbers.insert(value.to_owned(), next);

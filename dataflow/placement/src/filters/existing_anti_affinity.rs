@@ -6,10 +6,10 @@ use super::{Filter, Refusal, Stage};
 
 pub(super) const FILTER: Filter = Filter {
     name: "ExistingPodAntiAffinity",
-    stage: Stage::Dynamic,
+    stage: Stage::Around,
     refuse: |view, slot| {
         let beside = |count: Option<i64>| count.is_some_and(|count| count > 0);
-        let beside = view.repelled.iter().any(|domains| beside(domains.of(slot)));
+        let beside = view.repelled().iter().any(|domains| beside(domains.of(slot)));
         let phrase = "node(s) didn't satisfy existing pods anti-affinity rules";
         beside.then_some(Refusal::Phrase(phrase))
     },

@@ -19,7 +19,6 @@ mod existing_anti_affinity;
 use crate::view::View;
 
 pub(crate) use node_affinity::NOT_MATCHED;
-pub(crate) use resources::fits;
 
 /// A filter.
 pub struct Filter {
@@ -35,8 +34,12 @@ pub struct Filter {
 pub(crate) enum Stage {
     /// The node's record.
     Static,
-    /// What is reserved, too.
+    /// What is reserved, too: both stages that follow.
     Dynamic,
+    /// What is reserved on the node itself.
+    Local,
+    /// Where other pods are.
+    Around,
 }
 
 /// All filters, in the order in which they are asked.
@@ -62,6 +65,8 @@ pub(crate) enum Refusal {
     Taint(usize),
     /// Resources are short.
     Short,
+    /// These of the plain resources are short, a bit each, and no other.
+    Lacks(u8),
 }
 
 impl Refusal {
@@ -73,6 +78,17 @@ impl Refusal {
                 vec![taints::phrase(&view.nodes.node(slot).info().taints[index])]
             }
             Refusal::Short => resources::shortages(view, slot),
+            Refusal::Lacks(short) => resources::phrases(short),
+        }
+    }
+
+    /// The same in a form that nodes with the same reasons share, where there is one.
+    pub(crate) fn detailed(self, view: &View<'_>, slot: u32) -> Refusal {
+        match self {
+            Refusal::Short if view.shape.requests.extended.is_empty() => {
+                Refusal::Lacks(resources::lacks(view, slot))
+            }
+            other => other,
         }
     }
 }
@@ -82,8 +98,17 @@ pub(crate) fn first_refusal(view: &View<'_>, slot: u32, stage: Stage) -> Option<
     let filters = match stage {
         Stage::Static => &FILTERS[..STATIC_LEN],
         Stage::Dynamic => &FILTERS[STATIC_LEN..],
+        Stage::Local => &FILTERS[STATIC_LEN..LOCAL_END],
+        Stage::Around => &FILTERS[LOCAL_END..],
     };
     filters.iter().find_map(|filter| (filter.refuse)(view, slot))
+}
+
+/// Whether the node itself has room: the local stage, asked most often.
+#[inline]
+pub(crate) fn has_room(view: &View<'_>, slot: u32) -> bool {
+    resources::fits(view, slot)
+        && (view.shape.ports.is_empty() || first_refusal(view, slot, Stage::Local).is_none())
 }
 
 /// How many filters are static; they stand first.
@@ -95,14 +120,24 @@ const STATIC_LEN: usize = {
     len
 };
 
+/// Where the local filters end; they stand second.
+const LOCAL_END: usize = {
+    let mut len = STATIC_LEN;
+    while matches!(FILTERS[len].stage, Stage::Local) {
+        len += 1;
+    }
+    len
+};
+
 #[cfg(test)]
 mod tests {
-    use super::{FILTERS, STATIC_LEN, Stage};
+    use super::{FILTERS, LOCAL_END, STATIC_LEN, Stage};
 
     #[test]
-    fn static_filters_stand_first_and_names_are_unique() {
+    fn stages_stand_one_after_the_other_and_names_are_unique() {
         let is_static: Vec<bool> = FILTERS.iter().map(|f| f.stage == Stage::Static).collect();
         assert_eq!(is_static.iter().filter(|s| **s).count(), STATIC_LEN);
+        assert!(FILTERS[LOCAL_END..].iter().all(|filter| filter.stage == Stage::Around));
         let names: std::collections::BTreeSet<_> = FILTERS.iter().map(|f| f.name).collect();
         assert_eq!(names.len(), FILTERS.len());
     }

@@ -7,7 +7,7 @@ use super::{Filter, Refusal, Stage};
 
 pub(super) const FILTER: Filter = Filter {
     name: "PodAffinity",
-    stage: Stage::Dynamic,
+    stage: Stage::Around,
     refuse: |view, slot| {
         let affinity = view.affinity.as_ref()?;
         let near = affinity.terms.iter().all(|domains| match domains.of(slot) {

@@ -6,10 +6,10 @@ use super::{Filter, Refusal, Stage};
 
 pub(super) const FILTER: Filter = Filter {
     name: "PodAntiAffinity",
-    stage: Stage::Dynamic,
+    stage: Stage::Around,
     refuse: |view, slot| {
         let beside = |count: Option<i64>| count.is_some_and(|count| count > 0);
-        let beside = view.anti_affinity.iter().any(|domains| beside(domains.of(slot)));
+        let beside = view.anti_affinity().iter().any(|domains| beside(domains.of(slot)));
         beside.then_some(Refusal::Phrase("node(s) didn't match pod anti-affinity rules"))
     },
 };

@@ -7,7 +7,7 @@ use super::{Filter, Refusal, Stage};
 
 pub(super) const FILTER: Filter = Filter {
     name: "NodePorts",
-    stage: Stage::Dynamic,
+    stage: Stage::Local,
     refuse: |view, slot| {
         if view.shape.ports.is_empty() {
             return None;

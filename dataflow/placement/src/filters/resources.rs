@@ -8,7 +8,7 @@ use crate::view::View;
 
 pub(super) const FILTER: Filter = Filter {
     name: "NodeResourcesFit",
-    stage: Stage::Dynamic,
+    stage: Stage::Local,
     refuse: |view, slot| (!fits(view, slot)).then_some(Refusal::Short),
 };
 
@@ -26,22 +26,28 @@ pub(crate) fn fits(view: &View<'_>, slot: u32) -> bool {
 
 /// Every resource that is short, in kube-scheduler's words.
 pub(super) fn shortages(view: &View<'_>, slot: u32) -> Vec<String> {
-    let (asks, free) = (&view.shape.requests, view.nodes.hot(slot));
-    let mut reasons = Vec::new();
-    if asks.pods > free.pods_free {
-        reasons.push("Too many pods".to_owned());
-    }
-    for (name, asked, free) in [
-        ("cpu", asks.cpu_milli, free.cpu_free),
-        ("memory", asks.memory_bytes, free.memory_free),
-        ("ephemeral-storage", asks.ephemeral_bytes, free.ephemeral_free),
-    ] {
-        if asked != 0 && asked > free {
-            reasons.push(format!("Insufficient {name}"));
-        }
-    }
+    let mut reasons = phrases(lacks(view, slot));
     reasons.extend(short_extended(view, slot).map(|name| format!("Insufficient {name}")));
     reasons
+}
+
+/// The plain resources that are short, a bit each.
+pub(super) fn lacks(view: &View<'_>, slot: u32) -> u8 {
+    let (asks, free) = (&view.shape.requests, view.nodes.hot(slot));
+    let short = |asked: i64, free: i64| asked != 0 && asked > free;
+    u8::from(short(asks.pods, free.pods_free))
+        | u8::from(short(asks.cpu_milli, free.cpu_free)) << 1
+        | u8::from(short(asks.memory_bytes, free.memory_free)) << 2
+        | u8::from(short(asks.ephemeral_bytes, free.ephemeral_free)) << 3
+}
+
+/// What kube-scheduler says of each bit.
+const PHRASES: [&str; 4] =
+    ["Too many pods", "Insufficient cpu", "Insufficient memory", "Insufficient ephemeral-storage"];
+
+pub(super) fn phrases(short: u8) -> Vec<String> {
+    let is_short = |bit: &usize| short >> bit & 1 == 1;
+    (0..PHRASES.len()).filter(is_short).map(|bit| PHRASES[bit].to_owned()).collect()
 }
 
 fn short_extended<'a>(view: &'a View<'_>, slot: u32) -> impl Iterator<Item = &'a str> {

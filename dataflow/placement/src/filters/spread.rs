@@ -13,7 +13,7 @@ const LABEL: &str = "node(s) didn't match pod topology spread constraints (missi
 
 pub(super) const FILTER: Filter = Filter {
     name: "PodTopologySpread",
-    stage: Stage::Dynamic,
+    stage: Stage::Around,
     refuse: |view, slot| {
         view.spread_hard.iter().find_map(|state| {
             let Some(count) = state.domains.of(slot) else { return Some(Refusal::Phrase(LABEL)) };

@@ -14,6 +14,9 @@ mod pod_affinity;
 mod least_allocated;
 mod balanced_allocation;
 
+pub(crate) use node_affinity::preference;
+pub(crate) use taints::aversion;
+
 use crate::NodeId;
 use crate::nodes::Nodes;
 use crate::view::View;
@@ -110,6 +113,16 @@ pub(crate) fn score(view: &View<'_>, slots: &[u32], basis: &[u32]) -> Vec<Scores
         }
     }
     all
+}
+
+/// What the scores that other pods, taints and labels decide sum up to: all but those of resources.
+pub(crate) fn preferences(view: &View<'_>, slots: &[u32]) -> Vec<i64> {
+    let of_resources = |scores: &Scores| {
+        let parts = SCORES.iter().zip(scores.parts);
+        let resources = parts.filter(|(score, _)| matches!(score.scale, Scale::Kept));
+        resources.map(|(score, part)| score.weight * part).sum::<i64>()
+    };
+    score(view, slots, slots).iter().map(|scores| scores.sum - of_resources(scores)).collect()
 }
 
 /// The lowest and the highest, those below 0 by a [`Scale::Lowest`] left out by their value.

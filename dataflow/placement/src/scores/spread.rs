@@ -27,8 +27,11 @@ fn raw(view: &View<'_>, weights: &[f64], slot: u32) -> i64 {
     sum.round() as i64
 }
 
-/// By the number of domains among the nodes compared.
+/// By the number of domains among the nodes compared, of all when few nodes stand for all.
 fn weight(state: &SpreadView<'_>, view: &View<'_>, basis: &[u32]) -> f64 {
+    if view.drawn {
+        return natural_log(state.number as u64 + 2);
+    }
     let has_all = |slot: &u32| view.spread_soft.iter().all(|s| s.domains.of(*slot).is_some());
     let domains = state.domains.distinct(basis.iter().copied().filter(has_all));
     natural_log(domains as u64 + 2)

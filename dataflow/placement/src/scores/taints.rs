@@ -5,6 +5,8 @@
 use setpoint_schemas::{Taint, TaintEffect};
 
 use super::{Scale, Score};
+use crate::nodes::Nodes;
+use crate::shape::PodShape;
 use crate::tolerate::tolerates;
 
 pub(super) const SCORE: Score = Score {
@@ -12,13 +14,15 @@ pub(super) const SCORE: Score = Score {
     weight: 30,
     applies: |view| view.soft_taints,
     raw: |view, slots, _| {
-        let bears = &view.shape.demand.bears;
-        let counts = |t: &&Taint| t.effect == TaintEffect::PreferNoSchedule && !tolerates(bears, t);
-        let count = |slot: &u32| {
-            let taints = &view.nodes.node(*slot).info().taints;
-            i64::try_from(taints.iter().filter(counts).count()).unwrap_or(i64::MAX)
-        };
-        slots.iter().map(count).collect()
+        slots.iter().map(|slot| aversion(view.nodes, view.shape, *slot)).collect()
     },
     scale: Scale::FromHighest,
 };
+
+/// The number of the node's taints that the pod would rather not bear.
+pub(crate) fn aversion(nodes: &Nodes, shape: &PodShape, slot: u32) -> i64 {
+    let bears = &shape.demand.bears;
+    let counts = |t: &&Taint| t.effect == TaintEffect::PreferNoSchedule && !tolerates(bears, t);
+    let taints = &nodes.node(slot).info().taints;
+    i64::try_from(taints.iter().filter(counts).count()).unwrap_or(i64::MAX)
+}

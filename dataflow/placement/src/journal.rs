@@ -1,0 +1,65 @@
+//! What changed lately, for those who keep something that follows from it.
+//!
+//! Guarantee: who has followed up to some entry gets every later one, or learns that he must begin
+//! anew. Absent: who follows.
+
+/// The latest changes, numbered.
+#[derive(Debug)]
+pub(crate) struct Journal<T> {
+    /// The number of the first entry that is kept.
+    first: u64,
+    changes: Vec<T>,
+}
+
+/// Entries kept: beyond that, beginning anew costs a follower little for each change that he
+/// missed, and a journal for each question that was ever asked must stay small.
+const CHANGES_MAX: usize = 256;
+
+impl<T> Default for Journal<T> {
+    fn default() -> Journal<T> {
+        Journal { first: 0, changes: Vec::new() }
+    }
+}
+
+impl<T: Copy> Journal<T> {
+    /// An empty one, whose entries count from here.
+    pub(crate) fn from(first: u64) -> Journal<T> {
+        Journal { first, changes: Vec::new() }
+    }
+
+    pub(crate) fn push(&mut self, change: T) {
+        if self.changes.len() == CHANGES_MAX {
+            self.changes.drain(..CHANGES_MAX / 2);
+            self.first += CHANGES_MAX as u64 / 2;
+        }
+        self.changes.push(change);
+    }
+
+    /// The number that the next entry will have.
+    pub(crate) fn next(&self) -> u64 {
+        self.first + self.changes.len() as u64
+    }
+
+    /// The entries from this number on; `None` when some of them are forgotten.
+    pub(crate) fn since(&self, number: u64) -> Option<&[T]> {
+        let at = usize::try_from(number.checked_sub(self.first)?).ok()?;
+        self.changes.get(at..)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{CHANGES_MAX, Journal};
+
+    #[test]
+    fn a_follower_gets_what_came_since_or_begins_anew() {
+        let mut journal = Journal::from(7);
+        for change in 0..=CHANGES_MAX {
+            journal.push(change);
+        }
+        let next = journal.next();
+        assert_eq!(journal.since(next - 1), Some(&[CHANGES_MAX][..]));
+        assert_eq!(journal.since(next), Some(&[][..]));
+        assert_eq!((journal.since(7), journal.since(next + 1)), (None, None));
+    }
+}

@@ -1,0 +1,281 @@
+//! Where other pods are, as pods with the same interest in them see it: by domain, kept from
+//! decision to decision.
+//!
+//! Guarantee: equals what building it anew would give; a decision costs what changed since the last
+//! one, not the number of pods or nodes.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use crate::camps::{Alike, Camps};
+use crate::census::{Census, Counts, Source};
+use crate::domains::{DomainCounts, SpreadCounts};
+use crate::eligible::Eligible;
+use crate::nodes::Nodes;
+use crate::query::{Force, NamespaceLabels, PodQuery};
+use crate::shape::PodShape;
+use crate::spread::Spread;
+
+/// What filters and scores may know of other pods.
+#[derive(Debug)]
+pub(crate) struct Outlook {
+    /// The version of the nodes that this was built from.
+    version: u64,
+    /// A count for each constraint.
+    pub(crate) spread_hard: Vec<SpreadCounts>,
+    /// A count for each constraint.
+    pub(crate) spread_soft: Vec<SpreadCounts>,
+    /// Pods that match all of the required affinity, a count for each term.
+    pub(crate) affinity: Vec<DomainCounts>,
+    /// Pods that are kept away from, a count for each term.
+    pub(crate) anti_affinity: Vec<DomainCounts>,
+    /// Pods that keep such pods away, a count for each of their terms.
+    pub(crate) repelled: Vec<DomainCounts>,
+    /// The weights of preferences about pods, theirs and its own, a sum for each term.
+    pub(crate) weights: Vec<DomainCounts>,
+    followed: Vec<Followed>,
+    camps: Option<Camps>,
+}
+
+/// Whose changes reach which part, and how far they did.
+#[derive(Debug)]
+struct Followed {
+    source: Source,
+    next: u64,
+    part: Part,
+    times: i64,
+}
+
+/// A part of an outlook, by its index.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Part {
+    SpreadHard(usize),
+    SpreadSoft(usize),
+    Affinity(usize),
+    AntiAffinity(usize),
+    Repelled(usize),
+    Weights(usize),
+}
+
+/// What a pod of this shape looks at, and which placed pods' terms are about it.
+#[derive(Debug)]
+pub(crate) struct Interest {
+    /// Equal for pods that see the same.
+    pub(crate) digest: u128,
+    /// Terms that placed pods hold, in the order of their digests.
+    pub(crate) held: Vec<u128>,
+    /// Whether the pod matches its own required affinity.
+    pub(crate) matches_itself: bool,
+    /// Whether its outlook was brought up to date: without that, other pods are of no interest.
+    pub(crate) is_prepared: bool,
+}
+
+/// Where the fleet keeps what an outlook is made from.
+#[derive(Clone, Copy)]
+pub(crate) struct Sources<'a> {
+    pub(crate) nodes: &'a Nodes,
+    pub(crate) census: &'a Census,
+    pub(crate) namespaces: &'a NamespaceLabels,
+}
+
+/// The outlook of a pod that looks at no other pod and that no pod has terms about.
+pub(crate) static NOBODY: Outlook = Outlook::empty(0);
+
+impl Outlook {
+    const fn empty(version: u64) -> Outlook {
+        Outlook {
+            version,
+            spread_hard: Vec::new(),
+            spread_soft: Vec::new(),
+            affinity: Vec::new(),
+            anti_affinity: Vec::new(),
+            repelled: Vec::new(),
+            weights: Vec::new(),
+            followed: Vec::new(),
+            camps: None,
+        }
+    }
+
+    /// Built anew.
+    pub(crate) fn new(
+        from: Sources<'_>,
+        shape: &PodShape,
+        interest: &Interest,
+        eligible: &Eligible,
+    ) -> Outlook {
+        let mut outlook = Outlook::empty(from.nodes.version);
+        outlook.spread_hard = from.spreads(&shape.spread_hard, eligible);
+        outlook.spread_soft = from.spreads(&shape.spread_soft, eligible);
+        for (index, spread) in shape.spread_hard.iter().enumerate() {
+            outlook.ask(from, &spread.query, Part::SpreadHard(index), 1);
+        }
+        for (index, spread) in shape.spread_soft.iter().enumerate() {
+            outlook.ask(from, &spread.query, Part::SpreadSoft(index), 1);
+        }
+        if let Some(affinity) = &shape.affinity {
+            for (index, key) in affinity.topology_keys.iter().enumerate() {
+                outlook.affinity.push(from.domains(key));
+                outlook.ask(from, &affinity.query, Part::Affinity(index), 1);
+            }
+        }
+        for (index, term) in shape.anti_affinity.iter().enumerate() {
+            outlook.anti_affinity.push(from.domains(&term.topology_key));
+            outlook.ask(from, &term.query, Part::AntiAffinity(index), 1);
+        }
+        for (weight, term) in &shape.pod_preferences {
+            outlook.weights.push(from.domains(&term.topology_key));
+            let part = Part::Weights(outlook.weights.len() - 1);
+            outlook.ask(from, &term.query, part, *weight);
+        }
+        interest.held.iter().for_each(|digest| outlook.hear(from, *digest));
+        outlook
+    }
+
+    /// Takes in what changed since; `false` when it must be built anew.
+    pub(crate) fn catch_up(&mut self, from: Sources<'_>) -> bool {
+        if self.version != from.nodes.version {
+            return false;
+        }
+        for index in 0..self.followed.len() {
+            let Followed { source, next, part, times } = self.followed[index];
+            let Some(journal) = from.census.journal(source) else { return false };
+            let Some(changes) = journal.since(next) else { return false };
+            for (slot, by) in changes {
+                self.add(part, *slot, times * by);
+            }
+            self.followed[index].next = journal.next();
+        }
+        self.camps.as_ref().is_none_or(|camps| !camps.is_crowded())
+    }
+
+    /// The nodes sorted by what this outlook and the pod's preferences about nodes tell of them.
+    pub(crate) fn camps(&self) -> Option<&Camps> {
+        self.camps.as_ref()
+    }
+
+    /// Sorts the nodes, unless they are.
+    pub(crate) fn pitch(&mut self, nodes: &Nodes, shape: &PodShape, eligible: &Eligible) {
+        if self.camps.is_none() {
+            self.camps = Some(Camps::new(self, nodes, shape, eligible));
+        }
+    }
+
+    /// Every part that tells nodes apart.
+    pub(crate) fn parts(&self) -> Vec<Part> {
+        let hard = (0..self.spread_hard.len()).map(Part::SpreadHard);
+        let soft = (0..self.spread_soft.len()).map(Part::SpreadSoft);
+        let near = (0..self.affinity.len()).map(Part::Affinity);
+        let away = (0..self.anti_affinity.len()).map(Part::AntiAffinity);
+        let repelled = (0..self.repelled.len()).map(Part::Repelled);
+        let weights = (0..self.weights.len()).map(Part::Weights);
+        hard.chain(soft).chain(near).chain(away).chain(repelled).chain(weights).collect()
+    }
+
+    pub(crate) fn domains(&self, part: Part) -> &DomainCounts {
+        match part {
+            Part::SpreadHard(index) => &self.spread_hard[index].domains,
+            Part::SpreadSoft(index) => &self.spread_soft[index].domains,
+            Part::Affinity(index) => &self.affinity[index],
+            Part::AntiAffinity(index) => &self.anti_affinity[index],
+            Part::Repelled(index) => &self.repelled[index],
+            Part::Weights(index) => &self.weights[index],
+        }
+    }
+
+    /// Follows a question of the pod's own.
+    fn ask(&mut self, from: Sources<'_>, query: &Arc<PodQuery>, part: Part, times: i64) {
+        let counts = from.census.count(query, from.namespaces);
+        self.follow(from, Source::Asked(query.digest), &counts, part, times);
+    }
+
+    /// Follows the holders of a term that is about the pod.
+    fn hear(&mut self, from: Sources<'_>, digest: u128) {
+        let (held, counts) = from.census.held(digest);
+        let domains = from.domains(&held.term.topology_key);
+        let (part, times) = match held.force {
+            Force::Repels => {
+                self.repelled.push(domains);
+                (Part::Repelled(self.repelled.len() - 1), 1)
+            }
+            Force::Weighs(weight) => {
+                self.weights.push(domains);
+                (Part::Weights(self.weights.len() - 1), weight)
+            }
+        };
+        self.follow(from, Source::Held(digest), counts, part, times);
+    }
+
+    fn follow(
+        &mut self,
+        from: Sources<'_>,
+        source: Source,
+        counts: &Counts,
+        part: Part,
+        times: i64,
+    ) {
+        for (slot, count) in counts {
+            self.add(part, *slot, times * i64::from(*count));
+        }
+        let next = from.census.journal(source).map_or(0, |journal| journal.next());
+        self.followed.push(Followed { source, next, part, times });
+    }
+
+    fn add(&mut self, part: Part, slot: u32, amount: i64) {
+        match part {
+            Part::SpreadHard(index) => self.spread_hard[index].add(slot, amount),
+            Part::SpreadSoft(index) => self.spread_soft[index].add(slot, amount),
+            Part::Affinity(index) => self.affinity[index].add(slot, amount),
+            Part::AntiAffinity(index) => self.anti_affinity[index].add(slot, amount),
+            Part::Repelled(index) => self.repelled[index].add(slot, amount),
+            Part::Weights(index) => self.weights[index].add(slot, amount),
+        }
+        if let Some(mut camps) = self.camps.take() {
+            camps.changed(self, part, slot);
+            self.camps = Some(camps);
+        }
+    }
+}
+
+impl Part {
+    /// All that filters and scores read of the part's number for the node: equal for nodes that
+    /// they cannot tell apart by it.
+    pub(crate) fn alike(self, domains: &DomainCounts, slot: u32) -> Alike {
+        let number = domains.of(slot);
+        match self {
+            Part::SpreadHard(_) | Part::SpreadSoft(_) => number.unwrap_or(Alike::MIN),
+            Part::Affinity(_) => number.map_or(Alike::MIN, i64::signum),
+            Part::AntiAffinity(_) | Part::Repelled(_) => number.map_or(0, i64::signum),
+            Part::Weights(_) => number.unwrap_or(0),
+        }
+    }
+}
+
+impl Sources<'_> {
+    fn domains(&self, key: &str) -> DomainCounts {
+        let topology = match self.nodes.topology(key) {
+            Some(topology) => Cow::Borrowed(topology),
+            None => Cow::Owned(Arc::new(self.nodes.build_topology(key))),
+        };
+        DomainCounts::none(topology.into_owned())
+    }
+
+    fn spreads(&self, spreads: &[Spread], eligible: &Eligible) -> Vec<SpreadCounts> {
+        let all: Vec<_> = spreads.iter().map(|s| self.domains(&s.topology_key)).collect();
+        let included: Vec<Vec<bool>> =
+            spreads.iter().map(|spread| self.included(spread, &all, eligible)).collect();
+        let counts = all.into_iter().zip(included);
+        counts.map(|(domains, included)| SpreadCounts::none(domains, included)).collect()
+    }
+
+    /// The nodes that count for a constraint, by slot: they have every constraint's label and are
+    /// not refused by what the constraint honors.
+    fn included(&self, spread: &Spread, all: &[DomainCounts], eligible: &Eligible) -> Vec<bool> {
+        let mut included = vec![false; self.nodes.slots_len()];
+        for slot in self.nodes.order().iter().copied() {
+            included[slot as usize] = all.iter().all(|domains| domains.of(slot).is_some())
+                && (!spread.honors_affinity || eligible.matches(slot))
+                && (!spread.honors_taints || eligible.tolerated(slot));
+        }
+        included
+    }
+}
