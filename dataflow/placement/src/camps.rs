@@ -9,14 +9,11 @@ use crate::bits::Bits;
 use crate::domains::DomainCounts;
 use crate::eligible::Eligible;
 use crate::ids::IdMap;
+use crate::inclination;
 use crate::nodes::Nodes;
-use crate::outlook::{Outlook, Part};
-use crate::scores;
+use crate::parts::{Alike, Part, Parts};
 use crate::shape::PodShape;
 use crate::topology::NO_DOMAIN;
-
-/// What tells camps apart; equal numbers, one camp.
-pub(crate) type Alike = i64;
 
 #[derive(Debug)]
 pub(crate) struct Camps {
@@ -56,13 +53,13 @@ const CAMPS_MAX: usize = 1024;
 
 impl Camps {
     pub(crate) fn new(
-        outlook: &Outlook,
+        parts: &Parts,
         nodes: &Nodes,
         shape: &PodShape,
         eligible: &Eligible,
     ) -> Camps {
-        let parts = outlook.parts().into_iter();
-        let sides = parts.map(|part| Side::new(part, outlook.domains(part), eligible)).collect();
+        let side = |part| Side::new(part, parts.domains(part), eligible);
+        let sides = parts.all().into_iter().map(side).collect();
         let of = vec![0; eligible.slots.len()];
         let mut camps = Camps { camps: Vec::new(), by_marks: IdMap::default(), of, sides };
         let prefers = !shape.node_preferences.is_empty() || eligible.soft_taints;
@@ -70,10 +67,10 @@ impl Camps {
         for (at, slot) in eligible.slots.iter().copied().enumerate() {
             marks.clear();
             let sides = camps.sides.iter();
-            marks.extend(sides.map(|side| side.mark(outlook.domains(side.part), slot)));
+            marks.extend(sides.map(|side| side.mark(parts.domains(side.part), slot)));
             if prefers {
-                marks.push(scores::preference(nodes, shape, slot));
-                marks.push(scores::aversion(nodes, shape, slot));
+                marks.push(inclination::preference(nodes, shape, slot));
+                marks.push(inclination::aversion(nodes, shape, slot));
             }
             camps.put(at, &marks);
         }
@@ -90,11 +87,11 @@ impl Camps {
     }
 
     /// Moves the nodes of the slot's domain, where the part's number changed.
-    pub(crate) fn changed(&mut self, outlook: &Outlook, part: Part, slot: u32) {
+    pub(crate) fn changed(&mut self, parts: &Parts, part: Part, slot: u32) {
         let Some(index) = self.sides.iter().position(|side| side.part == part) else { return };
         let side = &self.sides[index];
         let Some(positions) = &side.positions else { return };
-        let domains = outlook.domains(part);
+        let domains = parts.domains(part);
         let domain = domains.topology.domain(slot);
         if domain == NO_DOMAIN {
             return;

@@ -201,7 +201,7 @@ const ENTRIES_MAX: u64 = 1 << 32;
 impl Tally {
     /// The tally of this number.
     fn begun(number: u64, slots: Counts) -> Tally {
-        Tally { slots, journal: Journal::from(number * ENTRIES_MAX) }
+        Tally { slots, journal: Journal::starting(number * ENTRIES_MAX) }
     }
 
     fn raise(&mut self, slot: u32) {

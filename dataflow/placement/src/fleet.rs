@@ -179,6 +179,10 @@ impl Fleet {
         self.asked
     }
 
+    pub(crate) fn count_asked(&mut self, nodes: usize) {
+        self.asked += nodes as u64;
+    }
+
     fn hope(&mut self) {
         self.changes += 1;
         self.hopes += 1;
@@ -288,7 +292,7 @@ impl Fleet {
         let (itself, soft_taints) = (interest.matches_itself, eligible.soft_taints);
         let view = View::new(&self.nodes, shape, outlook, itself, soft_taints);
         let found = search::choose(view, eligible, room, seed, samples);
-        self.asked += found.asked;
+        self.count_asked(found.asked);
         found.considered
     }
 

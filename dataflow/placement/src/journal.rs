@@ -23,7 +23,7 @@ impl<T> Default for Journal<T> {
 
 impl<T: Copy> Journal<T> {
     /// An empty one, whose entries count from here.
-    pub(crate) fn from(first: u64) -> Journal<T> {
+    pub(crate) fn starting(first: u64) -> Journal<T> {
         Journal { first, changes: Vec::new() }
     }
 
@@ -53,7 +53,7 @@ mod tests {
 
     #[test]
     fn a_follower_gets_what_came_since_or_begins_anew() {
-        let mut journal = Journal::from(7);
+        let mut journal = Journal::starting(7);
         for change in 0..=CHANGES_MAX {
             journal.push(change);
         }

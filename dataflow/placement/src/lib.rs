@@ -29,8 +29,10 @@ mod bits;
 mod eligible;
 mod room;
 mod domains;
-mod outlook;
+mod parts;
+mod inclination;
 mod camps;
+mod outlook;
 mod view;
 
 mod filters;

@@ -7,11 +7,12 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use crate::camps::{Alike, Camps};
+use crate::camps::Camps;
 use crate::census::{Census, Counts, Source};
 use crate::domains::{DomainCounts, SpreadCounts};
 use crate::eligible::Eligible;
 use crate::nodes::Nodes;
+use crate::parts::{Part, Parts};
 use crate::query::{Force, NamespaceLabels, PodQuery};
 use crate::shape::PodShape;
 use crate::spread::Spread;
@@ -21,18 +22,7 @@ use crate::spread::Spread;
 pub(crate) struct Outlook {
     /// The version of the nodes that this was built from.
     version: u64,
-    /// A count for each constraint.
-    pub(crate) spread_hard: Vec<SpreadCounts>,
-    /// A count for each constraint.
-    pub(crate) spread_soft: Vec<SpreadCounts>,
-    /// Pods that match all of the required affinity, a count for each term.
-    pub(crate) affinity: Vec<DomainCounts>,
-    /// Pods that are kept away from, a count for each term.
-    pub(crate) anti_affinity: Vec<DomainCounts>,
-    /// Pods that keep such pods away, a count for each of their terms.
-    pub(crate) repelled: Vec<DomainCounts>,
-    /// The weights of preferences about pods, theirs and its own, a sum for each term.
-    pub(crate) weights: Vec<DomainCounts>,
+    pub(crate) parts: Parts,
     followed: Vec<Followed>,
     camps: Option<Camps>,
 }
@@ -44,17 +34,6 @@ struct Followed {
     next: u64,
     part: Part,
     times: i64,
-}
-
-/// A part of an outlook, by its index.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Part {
-    SpreadHard(usize),
-    SpreadSoft(usize),
-    Affinity(usize),
-    AntiAffinity(usize),
-    Repelled(usize),
-    Weights(usize),
 }
 
 /// What a pod of this shape looks at, and which placed pods' terms are about it.
@@ -83,17 +62,7 @@ pub(crate) static NOBODY: Outlook = Outlook::empty(0);
 
 impl Outlook {
     const fn empty(version: u64) -> Outlook {
-        Outlook {
-            version,
-            spread_hard: Vec::new(),
-            spread_soft: Vec::new(),
-            affinity: Vec::new(),
-            anti_affinity: Vec::new(),
-            repelled: Vec::new(),
-            weights: Vec::new(),
-            followed: Vec::new(),
-            camps: None,
-        }
+        Outlook { version, parts: Parts::none(), followed: Vec::new(), camps: None }
     }
 
     /// Built anew.
@@ -104,8 +73,8 @@ impl Outlook {
         eligible: &Eligible,
     ) -> Outlook {
         let mut outlook = Outlook::empty(from.nodes.version);
-        outlook.spread_hard = from.spreads(&shape.spread_hard, eligible);
-        outlook.spread_soft = from.spreads(&shape.spread_soft, eligible);
+        outlook.parts.spread_hard = from.spreads(&shape.spread_hard, eligible);
+        outlook.parts.spread_soft = from.spreads(&shape.spread_soft, eligible);
         for (index, spread) in shape.spread_hard.iter().enumerate() {
             outlook.ask(from, &spread.query, Part::SpreadHard(index), 1);
         }
@@ -114,17 +83,17 @@ impl Outlook {
         }
         if let Some(affinity) = &shape.affinity {
             for (index, key) in affinity.topology_keys.iter().enumerate() {
-                outlook.affinity.push(from.domains(key));
+                outlook.parts.affinity.push(from.domains(key));
                 outlook.ask(from, &affinity.query, Part::Affinity(index), 1);
             }
         }
         for (index, term) in shape.anti_affinity.iter().enumerate() {
-            outlook.anti_affinity.push(from.domains(&term.topology_key));
+            outlook.parts.anti_affinity.push(from.domains(&term.topology_key));
             outlook.ask(from, &term.query, Part::AntiAffinity(index), 1);
         }
         for (weight, term) in &shape.pod_preferences {
-            outlook.weights.push(from.domains(&term.topology_key));
-            let part = Part::Weights(outlook.weights.len() - 1);
+            outlook.parts.weights.push(from.domains(&term.topology_key));
+            let part = Part::Weights(outlook.parts.weights.len() - 1);
             outlook.ask(from, &term.query, part, *weight);
         }
         interest.held.iter().for_each(|digest| outlook.hear(from, *digest));
@@ -156,29 +125,7 @@ impl Outlook {
     /// Sorts the nodes, unless they are.
     pub(crate) fn pitch(&mut self, nodes: &Nodes, shape: &PodShape, eligible: &Eligible) {
         if self.camps.is_none() {
-            self.camps = Some(Camps::new(self, nodes, shape, eligible));
-        }
-    }
-
-    /// Every part that tells nodes apart.
-    pub(crate) fn parts(&self) -> Vec<Part> {
-        let hard = (0..self.spread_hard.len()).map(Part::SpreadHard);
-        let soft = (0..self.spread_soft.len()).map(Part::SpreadSoft);
-        let near = (0..self.affinity.len()).map(Part::Affinity);
-        let away = (0..self.anti_affinity.len()).map(Part::AntiAffinity);
-        let repelled = (0..self.repelled.len()).map(Part::Repelled);
-        let weights = (0..self.weights.len()).map(Part::Weights);
-        hard.chain(soft).chain(near).chain(away).chain(repelled).chain(weights).collect()
-    }
-
-    pub(crate) fn domains(&self, part: Part) -> &DomainCounts {
-        match part {
-            Part::SpreadHard(index) => &self.spread_hard[index].domains,
-            Part::SpreadSoft(index) => &self.spread_soft[index].domains,
-            Part::Affinity(index) => &self.affinity[index],
-            Part::AntiAffinity(index) => &self.anti_affinity[index],
-            Part::Repelled(index) => &self.repelled[index],
-            Part::Weights(index) => &self.weights[index],
+            self.camps = Some(Camps::new(&self.parts, nodes, shape, eligible));
         }
     }
 
@@ -194,12 +141,12 @@ impl Outlook {
         let domains = from.domains(&held.term.topology_key);
         let (part, times) = match held.force {
             Force::Repels => {
-                self.repelled.push(domains);
-                (Part::Repelled(self.repelled.len() - 1), 1)
+                self.parts.repelled.push(domains);
+                (Part::Repelled(self.parts.repelled.len() - 1), 1)
             }
             Force::Weighs(weight) => {
-                self.weights.push(domains);
-                (Part::Weights(self.weights.len() - 1), weight)
+                self.parts.weights.push(domains);
+                (Part::Weights(self.parts.weights.len() - 1), weight)
             }
         };
         self.follow(from, Source::Held(digest), counts, part, times);
@@ -221,31 +168,9 @@ impl Outlook {
     }
 
     fn add(&mut self, part: Part, slot: u32, amount: i64) {
-        match part {
-            Part::SpreadHard(index) => self.spread_hard[index].add(slot, amount),
-            Part::SpreadSoft(index) => self.spread_soft[index].add(slot, amount),
-            Part::Affinity(index) => self.affinity[index].add(slot, amount),
-            Part::AntiAffinity(index) => self.anti_affinity[index].add(slot, amount),
-            Part::Repelled(index) => self.repelled[index].add(slot, amount),
-            Part::Weights(index) => self.weights[index].add(slot, amount),
-        }
-        if let Some(mut camps) = self.camps.take() {
-            camps.changed(self, part, slot);
-            self.camps = Some(camps);
-        }
-    }
-}
-
-impl Part {
-    /// All that filters and scores read of the part's number for the node: equal for nodes that
-    /// they cannot tell apart by it.
-    pub(crate) fn alike(self, domains: &DomainCounts, slot: u32) -> Alike {
-        let number = domains.of(slot);
-        match self {
-            Part::SpreadHard(_) | Part::SpreadSoft(_) => number.unwrap_or(Alike::MIN),
-            Part::Affinity(_) => number.map_or(Alike::MIN, i64::signum),
-            Part::AntiAffinity(_) | Part::Repelled(_) => number.map_or(0, i64::signum),
-            Part::Weights(_) => number.unwrap_or(0),
+        self.parts.add(part, slot, amount);
+        if let Some(camps) = &mut self.camps {
+            camps.changed(&self.parts, part, slot);
         }
     }
 }

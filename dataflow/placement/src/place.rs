@@ -13,9 +13,10 @@ use crate::eligible::Eligible;
 use crate::filters::{self, Refusal, Stage};
 use crate::fleet::Fleet;
 use crate::ids::digest_of;
+use crate::inclination;
 use crate::outlook::Interest;
 use crate::reasons::Reasons;
-use crate::scores::{self, Considered};
+use crate::scores::Considered;
 use crate::search::ranked;
 use crate::shape::PodShape;
 use crate::view::View;
@@ -142,7 +143,8 @@ impl Fleet {
         if !interest.held.is_empty() {
             self.prepare_outlook(shape, interest);
         }
-        let averse = |slot: &u32| scores::aversion(&self.nodes, shape, *slot) > 0;
+        self.count_asked(slots.len());
+        let averse = |slot: &u32| inclination::aversion(&self.nodes, shape, *slot) > 0;
         let soft_taints = shape.demand.names.is_some() || slots.iter().any(averse);
         let view = self.view(shape, interest, soft_taints);
         slots.retain(|slot| {

@@ -29,7 +29,7 @@ pub(crate) struct Found {
     /// The nodes compared, the best first; empty when none fits.
     pub(crate) considered: Vec<Considered>,
     /// How many nodes were asked whether they have room.
-    pub(crate) asked: u64,
+    pub(crate) asked: usize,
 }
 
 /// Searches for the nodes to compare, and compares them.
@@ -44,7 +44,7 @@ pub(crate) fn choose(
     if slots.len() <= samples.saturating_mul(SMALL_PER_SAMPLE) {
         let fits = |slot: &u32| filters::first_refusal(&view, *slot, Stage::Dynamic).is_none();
         let fitting: Vec<u32> = slots.iter().copied().filter(fits).collect();
-        return Found { considered: ranked(&view, &fitting), asked: slots.len() as u64 };
+        return Found { considered: ranked(&view, &fitting), asked: slots.len() };
     }
     view.drawn = true;
     let view = &view;
@@ -52,9 +52,9 @@ pub(crate) fn choose(
     let mut draw = Draw { view, slots, room, seed, samples, drawn, asked: 0 };
     match view.camps() {
         None => {
-            draw.from(None);
+            draw.draw(None);
         }
-        Some(camps) => draw.from_best(camps.iter()),
+        Some(camps) => draw.draw_best(camps.iter()),
     }
     draw.drawn.sort_unstable();
     let drawn: Vec<u32> = draw.drawn.iter().map(|at| slots[*at]).collect();
@@ -76,12 +76,12 @@ struct Draw<'a, 'v> {
     samples: usize,
     /// Positions, different ones.
     drawn: Vec<usize>,
-    asked: u64,
+    asked: usize,
 }
 
 impl Draw<'_, '_> {
     /// Draws from each camp that other pods allow, or from the best of them.
-    fn from_best<'c>(&mut self, camps: impl Iterator<Item = &'c Bits>) {
+    fn draw_best<'c>(&mut self, camps: impl Iterator<Item = &'c Bits>) {
         let first = |members: &Bits| members.iter().next().expect("no camp is empty");
         let allowed = |members: &&Bits| {
             let slot = self.slots[first(members)];
@@ -101,7 +101,7 @@ impl Draw<'_, '_> {
         self.samples = shared.clamp(CAMP_SAMPLES_MIN.min(self.samples), self.samples);
         let mut fruitful = 0;
         for (_, members) in allowed {
-            fruitful += usize::from(self.from(Some(members)));
+            fruitful += usize::from(self.draw(Some(members)));
             if fruitful == CAMPS_DRAWN_MAX {
                 break;
             }
@@ -109,7 +109,7 @@ impl Draw<'_, '_> {
     }
 
     /// Draws up to so many samples that fit, of all nodes or of these; whether there are any.
-    fn from(&mut self, members: Option<&Bits>) -> bool {
+    fn draw(&mut self, members: Option<&Bits>) -> bool {
         let before = self.drawn.len();
         let mut hash = self.seed;
         for _ in 0..self.samples * DRAWS_PER_SAMPLE {

@@ -64,13 +64,13 @@ impl<'a> View<'a> {
         soft_taints: bool,
     ) -> View<'a> {
         let affinity = shape.affinity.as_ref().map(|_| AffinityView {
-            terms: &outlook.affinity,
-            may_be_first: matches_itself && outlook.affinity.iter().all(|d| d.total() == 0),
+            terms: &outlook.parts.affinity,
+            may_be_first: matches_itself && outlook.parts.affinity.iter().all(|d| d.total() == 0),
         });
         View {
             outlook,
-            spread_hard: spreads(&shape.spread_hard, &outlook.spread_hard),
-            spread_soft: spreads(&shape.spread_soft, &outlook.spread_soft),
+            spread_hard: spreads(&shape.spread_hard, &outlook.parts.spread_hard),
+            spread_soft: spreads(&shape.spread_soft, &outlook.parts.spread_soft),
             affinity,
             soft_taints,
             ..View::bare(nodes, shape)
@@ -79,17 +79,17 @@ impl<'a> View<'a> {
 
     /// Pods that this pod keeps away from, a domain count for each term.
     pub(crate) fn anti_affinity(&self) -> &'a [DomainCounts] {
-        &self.outlook.anti_affinity
+        &self.outlook.parts.anti_affinity
     }
 
     /// Pods that keep this pod away, a domain count for each of their terms.
     pub(crate) fn repelled(&self) -> &'a [DomainCounts] {
-        &self.outlook.repelled
+        &self.outlook.parts.repelled
     }
 
     /// The weights of all preferences about pods, this pod's and theirs.
     pub(crate) fn weights(&self) -> &'a [DomainCounts] {
-        &self.outlook.weights
+        &self.outlook.parts.weights
     }
 
     /// The eligible nodes by what tells them apart beside their reservations; `None` when nothing

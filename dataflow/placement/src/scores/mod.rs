@@ -14,9 +14,6 @@ mod pod_affinity;
 mod least_allocated;
 mod balanced_allocation;
 
-pub(crate) use node_affinity::preference;
-pub(crate) use taints::aversion;
-
 use crate::NodeId;
 use crate::nodes::Nodes;
 use crate::view::View;

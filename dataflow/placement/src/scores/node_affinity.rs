@@ -3,9 +3,7 @@
 //! Kubernetes: plugin NodeAffinity, score.
 
 use super::{Scale, Score};
-use crate::nodes::Nodes;
-use crate::selector::NodeTerm;
-use crate::shape::PodShape;
+use crate::inclination::preference;
 
 pub(super) const SCORE: Score = Score {
     name: "NodeAffinity",
@@ -16,10 +14,3 @@ pub(super) const SCORE: Score = Score {
     },
     scale: Scale::ToHighest,
 };
-
-/// The weight of the terms that match the node.
-pub(crate) fn preference(nodes: &Nodes, shape: &PodShape, slot: u32) -> i64 {
-    let info = nodes.node(slot).info();
-    let matches = |term: &NodeTerm| term.matches(&info.labels, info.name.as_str());
-    shape.node_preferences.iter().filter(|(_, term)| matches(term)).map(|(w, _)| w).sum()
-}

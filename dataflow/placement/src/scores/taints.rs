@@ -2,12 +2,8 @@
 //!
 //! Kubernetes: plugin TaintToleration, score.
 
-use setpoint_schemas::{Taint, TaintEffect};
-
 use super::{Scale, Score};
-use crate::nodes::Nodes;
-use crate::shape::PodShape;
-use crate::tolerate::tolerates;
+use crate::inclination::aversion;
 
 pub(super) const SCORE: Score = Score {
     name: "TaintToleration",
@@ -18,11 +14,3 @@ pub(super) const SCORE: Score = Score {
     },
     scale: Scale::FromHighest,
 };
-
-/// The number of the node's taints that the pod would rather not bear.
-pub(crate) fn aversion(nodes: &Nodes, shape: &PodShape, slot: u32) -> i64 {
-    let bears = &shape.demand.bears;
-    let counts = |t: &&Taint| t.effect == TaintEffect::PreferNoSchedule && !tolerates(bears, t);
-    let taints = &nodes.node(slot).info().taints;
-    i64::try_from(taints.iter().filter(counts).count()).unwrap_or(i64::MAX)
-}
