@@ -35,6 +35,8 @@ mod camps;
 mod outlook;
 mod view;
 
+pub mod devices;
+
 mod filters;
 mod sift;
 mod scores;
