@@ -30,6 +30,11 @@ impl Latencies {
         self.0.value_at_percentile(percentile) as f64 / 1_000.0
     }
 
+    /// The mean, in microseconds.
+    pub(crate) fn micros_mean(&self) -> f64 {
+        self.0.mean() / 1_000.0
+    }
+
     /// Median and 99th percentile as two rows, `NAME/p50` and `NAME/p99`, both beside one yardstick.
     pub(crate) fn rows(&self, name: &str, yardstick: Option<&str>) -> Vec<Measurement> {
         [("p50", 50.0), ("p99", 99.0)]

@@ -5,6 +5,7 @@
 //! does not stand in the figures of another.
 //! Absent: the log, the checkpoint's store and the network between them; they have their own tests.
 
+pub mod openb;
 pub mod sizes;
 pub mod measurement;
 pub mod sections;

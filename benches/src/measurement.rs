@@ -20,6 +20,41 @@ pub struct Measurement {
     /// What must be known to read it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub note: Option<String>,
+    /// What was aimed at.
+    pub goal: Option<f64>,
+    /// How the goal is meant; there when the goal is.
+    pub aim: Option<Aim>,
+    /// Whether the goal was met in this run.
+    pub met: Option<bool>,
+}
+
+/// What a goal is a bound of, and from which side.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Aim {
+    /// The value is to be this much or more.
+    #[serde(rename = "value at least")]
+    ValueAtLeast,
+    /// The value is to be this much or less.
+    #[serde(rename = "value at most")]
+    ValueAtMost,
+    /// The ratio is to be this much or more.
+    #[serde(rename = "ratio at least")]
+    RatioAtLeast,
+    /// The ratio is to be this much or less.
+    #[serde(rename = "ratio at most")]
+    RatioAtMost,
+}
+
+impl Aim {
+    /// Whether a row of this value and ratio meets the goal; a ratio that is not there does not.
+    fn is_met(self, goal: f64, value: f64, ratio: Option<f64>) -> bool {
+        match self {
+            Aim::ValueAtLeast => value >= goal,
+            Aim::ValueAtMost => value <= goal,
+            Aim::RatioAtLeast => ratio.is_some_and(|ratio| ratio >= goal),
+            Aim::RatioAtMost => ratio.is_some_and(|ratio| ratio <= goal),
+        }
+    }
 }
 
 /// The unit of what was not run.
@@ -36,6 +71,9 @@ impl Measurement {
             yardstick: None,
             ratio: None,
             note: None,
+            goal: None,
+            aim: None,
+            met: None,
         }
     }
 
@@ -58,9 +96,17 @@ impl Measurement {
         self.yardstick = Some(yardstick.into());
         self
     }
+
+    /// The same, with a goal.
+    #[must_use]
+    pub fn aiming(mut self, aim: Aim, goal: f64) -> Self {
+        self.goal = Some(goal);
+        self.aim = Some(aim);
+        self
+    }
 }
 
-/// Fills in the ratios.
+/// Fills in the ratios, and whether the goals were met. One that was not is a row like any other.
 ///
 /// # Errors
 /// A sentence that names a row whose yardstick was not measured in the same run in the same unit,
@@ -75,36 +121,67 @@ pub fn with_ratios(mut rows: Vec<Measurement>) -> anyhow::Result<Vec<Measurement
             row.name,
             row.value
         );
-        let Some(yardstick) = &row.yardstick else { continue };
-        match known.get(yardstick) {
-            Some((value, unit)) if *unit == row.unit => row.ratio = Some(row.value / value),
-            _ => anyhow::bail!(
-                "{}: its yardstick {yardstick} was not measured in {}",
-                row.name,
-                row.unit
-            ),
+        if let Some(yardstick) = &row.yardstick {
+            row.ratio = Some(ratio(row, yardstick, &known)?);
         }
+        let aim = row.aim.zip(row.goal);
+        row.met = aim.map(|(aim, goal)| aim.is_met(goal, row.value, row.ratio));
     }
     Ok(rows)
+}
+
+/// A row's value over its yardstick's.
+fn ratio(
+    row: &Measurement,
+    yardstick: &str,
+    known: &BTreeMap<String, (f64, String)>,
+) -> anyhow::Result<f64> {
+    match known.get(yardstick) {
+        Some((value, unit)) if *unit == row.unit => Ok(row.value / value),
+        _ => anyhow::bail!(
+            "{}: its yardstick {yardstick} was not measured in {}",
+            row.name,
+            row.unit
+        ),
+    }
 }
 
 /// The rows as a markdown table.
 #[must_use]
 pub fn table(rows: &[Measurement]) -> String {
     let mut out = String::from(
-        "| measurement | value | unit | yardstick | ratio |\n|---|---:|---|---|---:|\n",
+        "| measurement | value | unit | yardstick | ratio | goal | met |\n\
+         |---|---:|---|---|---:|---|---|\n",
     );
     for row in rows {
         let yardstick = row.yardstick.as_deref().unwrap_or("");
         let ratio = row.ratio.map(short).unwrap_or_default();
+        let met = row.met.map(|met| if met { "yes" } else { "no" }).unwrap_or_default();
         out += &format!(
-            "| {} | {} | {} | {yardstick} | {ratio} |\n",
+            "| {} | {} | {} | {yardstick} | {ratio} | {} | {met} |\n",
             row.name,
-            short(row.value),
-            row.unit
+            in_unit(row.value, &row.unit),
+            row.unit,
+            goal(row)
         );
     }
     out
+}
+
+/// The goal as people write it: `≥ 96.14`, or `≤ 4.00×` of the yardstick.
+fn goal(row: &Measurement) -> String {
+    let Some((aim, goal)) = row.aim.zip(row.goal) else { return String::new() };
+    match aim {
+        Aim::ValueAtLeast => format!("≥ {}", in_unit(goal, &row.unit)),
+        Aim::ValueAtMost => format!("≤ {}", in_unit(goal, &row.unit)),
+        Aim::RatioAtLeast => format!("≥ {}×", short(goal)),
+        Aim::RatioAtMost => format!("≤ {}×", short(goal)),
+    }
+}
+
+/// Percentages are compared by their hundredths.
+fn in_unit(value: f64, unit: &str) -> String {
+    if unit == "%" { format!("{value:.2}") } else { short(value) }
 }
 
 /// Three digits that count, thousands apart.
@@ -143,6 +220,59 @@ mod tests {
             vec![Measurement::new("a", 30.0, "µs").beside("b"), Measurement::new("b", 10.0, "s")];
         assert!(with_ratios(apart).is_err());
         assert!(with_ratios(vec![Measurement::new("a", 0.0, "µs")]).is_err());
+    }
+
+    #[test]
+    fn a_goal_is_met_from_its_side_and_one_that_is_not_stays_in_the_results() {
+        let row =
+            |value, aim, goal| Measurement::new("a", value, "%").beside("b").aiming(aim, goal);
+        let cases = [
+            (Aim::ValueAtLeast, 30.0, true),
+            (Aim::ValueAtLeast, 30.01, false),
+            (Aim::ValueAtMost, 30.0, true),
+            (Aim::ValueAtMost, 29.99, false),
+            (Aim::RatioAtLeast, 3.0, true),
+            (Aim::RatioAtLeast, 3.1, false),
+            (Aim::RatioAtMost, 3.0, true),
+            (Aim::RatioAtMost, 2.9, false),
+        ];
+        for (aim, goal, met) in cases {
+            let rows = vec![row(30.0, aim, goal), Measurement::new("b", 10.0, "%")];
+            let rows = with_ratios(rows).unwrap();
+            assert_eq!((rows[0].met, rows[1].met), (Some(met), None), "{aim:?} {goal}");
+        }
+    }
+
+    #[test]
+    fn a_goal_of_a_ratio_without_a_yardstick_is_not_met() {
+        let row = Measurement::new("a", 30.0, "µs").aiming(Aim::RatioAtMost, 4.0);
+        assert_eq!(with_ratios(vec![row]).unwrap()[0].met, Some(false));
+    }
+
+    #[test]
+    fn a_goal_stands_in_the_results_and_in_the_table() {
+        let rows = vec![
+            Measurement::new("a", 96.371, "%").aiming(Aim::ValueAtLeast, 96.14),
+            Measurement::new("b", 9.0, "µs").beside("c").aiming(Aim::RatioAtMost, 4.0),
+            Measurement::new("c", 2.0, "µs"),
+        ];
+        let rows = with_ratios(rows).unwrap();
+        let json = serde_json::to_value(&rows).unwrap();
+        assert_eq!(json[0]["goal"], 96.14);
+        assert_eq!(json[0]["aim"], "value at least");
+        assert_eq!(json[0]["met"], true);
+        assert!(json[2]["goal"].is_null() && json[2]["met"].is_null());
+        let table = table(&rows);
+        assert!(table.contains("| a | 96.37 | % |  |  | ≥ 96.14 | yes |\n"), "{table}");
+        assert!(table.contains("| b | 9.00 | µs | c | 4.50 | ≤ 4.00× | no |\n"), "{table}");
+        assert!(table.contains("| c | 2.00 | µs |  |  |  |  |\n"), "{table}");
+    }
+
+    #[test]
+    fn rows_of_an_earlier_run_without_goals_are_read() {
+        let json = r#"{"name":"a","value":1.0,"unit":"µs","yardstick":null,"ratio":null}"#;
+        let row: Measurement = serde_json::from_str(json).unwrap();
+        assert_eq!(row, Measurement::new("a", 1.0, "µs"));
     }
 
     #[test]

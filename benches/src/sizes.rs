@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use crate::openb::LISTS;
+
 /// Sizes and places of a run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Sizes {
@@ -24,6 +26,10 @@ pub struct Sizes {
     pub records: usize,
     /// Round trips timed; a tenth as many are the synchronized writes.
     pub round_trips: usize,
+    /// Lists of the GPU trace that are run.
+    pub gpu_lists: Vec<String>,
+    /// Published workloads of each list that are run; there are ten.
+    pub gpu_seeds: usize,
     /// Where the results go.
     pub out: PathBuf,
     /// Only this section, its rows as lines of JSON.
@@ -44,6 +50,8 @@ impl Sizes {
             placements: 50_000,
             records: 500_000,
             round_trips: 20_000,
+            gpu_lists: LISTS.map(str::to_owned).to_vec(),
+            gpu_seeds: 10,
             out: PathBuf::from("target/bench/results.json"),
             section: None,
         }
@@ -62,6 +70,7 @@ impl Sizes {
             placements: 5_000,
             records: 20_000,
             round_trips: 1_000,
+            gpu_seeds: 1,
             ..Sizes::full()
         }
     }
@@ -93,6 +102,8 @@ impl Sizes {
             "--placements" => self.placements = number(flag, value)?,
             "--records" => self.records = number(flag, value)?,
             "--round-trips" => self.round_trips = number(flag, value)?,
+            "--gpu-lists" => self.gpu_lists = value.split(',').map(str::to_owned).collect(),
+            "--gpu-seeds" => self.gpu_seeds = number(flag, value)?,
             "--out" => self.out = PathBuf::from(value),
             "--section" => self.section = Some(value.to_owned()),
             _ => anyhow::bail!("unknown flag {flag}"),

@@ -6,7 +6,8 @@ use setpoint_benches::measurement::{Measurement, NOT_RUN};
 
 /// Small enough for a debug build on a busy machine.
 const FLAGS: &str = "--quick --pods 1000 --decisions 60 --views-pods 2000 --batches 1,100 \
-    --changes 400 --nodes 50 --placements 1000 --records 1000 --round-trips 100";
+    --changes 400 --nodes 50 --placements 1000 --records 1000 --round-trips 100 \
+    --gpu-lists multigpu20";
 
 #[test]
 fn the_benches_run_and_every_yardstick_is_a_row_of_the_same_results() {
@@ -34,8 +35,15 @@ fn the_benches_run_and_every_yardstick_is_a_row_of_the_same_results() {
     for expected in EXPECTED {
         assert!(rows.iter().any(|row| row.name == *expected), "{expected} was not measured");
     }
+    if setpoint_test_support::data("traces/openb").is_some() {
+        let ours = rows.iter().find(|row| row.name == GPU).unwrap();
+        assert_eq!((ours.unit.as_str(), ours.met), ("%", Some(true)), "{ours:?}");
+    }
     assert!(folder.join("machine.json").exists());
 }
+
+/// The row that has a goal, where the trace is there.
+const GPU: &str = "gpu allocation at 130 %, multigpu20/setpoint";
 
 /// What must be in every run, one row a section.
 const EXPECTED: &[&str] = &[

@@ -4,6 +4,7 @@ mod yardsticks;
 mod codec;
 mod views;
 mod placing;
+mod gpu;
 mod deciding;
 mod restoring;
 
@@ -27,6 +28,7 @@ pub const SECTIONS: &[Section] = &[
     Section { name: "views-memory", parts: |_| implementations(), run: views::memory },
     Section { name: "placing", parts: whole, run: |_, sizes| placing::measure(sizes) },
     Section { name: "cases", parts: |_| crate::cases::parts(), run: crate::cases::measure },
+    Section { name: "gpu", parts: gpu::lists, run: gpu::measure },
     Section { name: "deciding", parts: fleets, run: deciding::measure },
     Section { name: "deciding-by-hand", parts: fleets, run: deciding::by_hand },
     Section { name: "restoring", parts: whole, run: |_, sizes| restoring::measure(sizes) },

@@ -42,16 +42,21 @@ pub fn workspace() -> PathBuf {
 /// When it is absent and real parts are required.
 #[must_use]
 pub fn data(path: &str) -> Option<PathBuf> {
-    let beside = || workspace().join("../shared/data");
-    let root = std::env::var_os(DATA).map_or_else(beside, PathBuf::from);
-    let path = root.join(path);
-    match path.canonicalize() {
-        Ok(found) => Some(found),
-        Err(_) => {
-            skip(&format!("{} is absent", path.display()));
-            None
-        }
+    let found = data_if_there(path);
+    if found.is_none() {
+        skip(&format!("{} is absent", data_folder().join(path).display()));
     }
+    found
+}
+
+/// The same for what is no test: `None` and no word when it is absent.
+#[must_use]
+pub fn data_if_there(path: &str) -> Option<PathBuf> {
+    data_folder().join(path).canonicalize().ok()
+}
+
+fn data_folder() -> PathBuf {
+    std::env::var_os(DATA).map_or_else(|| workspace().join("../shared/data"), PathBuf::from)
 }
 
 /// Debian's kubectl, where `scripts/setup test` puts it; `None` after saying that the test is skipped.

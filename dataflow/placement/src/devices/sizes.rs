@@ -7,12 +7,12 @@ use super::kind::{DEVICE_MILLI, Kind};
 /// A whole device, as an index of tables over leftovers.
 pub(super) const WHOLE: usize = DEVICE_MILLI as usize;
 
-/// More sizes than this are rounded to a grid: prices of 64 take some 50 ms, which grows with the
-/// fourth power. Real mixes have fewer; the openb lists have 26 to 38.
-const SIZES_MAX: usize = 64;
+/// More sizes than this are rounded to a grid: prices of 32 take some 0.1 s, of 64 ten times
+/// that. The openb lists have 21 and take 16 ms.
+const SIZES_MAX: usize = 32;
 
-/// The grid, in milli: 50 sizes. Sizes are rounded up, so that none is taken for smaller than it is.
-const GRID: usize = 20;
+/// The grid, in milli: 25 sizes. Sizes are rounded up, so that none is taken for smaller than it is.
+const GRID: usize = 40;
 
 /// A size in milli, and how many pods ask for it.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -48,10 +48,10 @@ mod tests {
     fn too_many_sizes_are_rounded_up_to_a_grid() {
         let ask = |milli| Ask { cpu_milli: 0, memory_bytes: 0, devices: 1, milli };
         let kind = |milli| Kind { ask: ask(milli), models: Models::Any, pods: 1 };
-        let few: Vec<Kind> = (1..64).map(kind).collect();
-        let many: Vec<Kind> = (1..66).map(kind).collect();
-        assert_eq!(sizes(&few).len(), 64);
+        let few: Vec<Kind> = (1..32).map(kind).collect();
+        let many: Vec<Kind> = (1..90).map(kind).collect();
+        assert_eq!(sizes(&few).len(), 32);
         let found: Vec<usize> = sizes(&many).iter().map(|size| size.milli).collect();
-        assert_eq!(found, [20, 40, 60, 80, 1000]);
+        assert_eq!(found, [40, 80, 120, 1000]);
     }
 }
