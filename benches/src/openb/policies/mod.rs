@@ -15,7 +15,7 @@ use random::Random;
 use setpoint::Setpoint;
 
 /// A policy of the bench.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Policy {
     /// Ours: value descent.
     Setpoint,
