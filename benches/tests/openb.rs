@@ -25,7 +25,7 @@ fn seeds() -> Vec<(&'static str, Vec<u32>)> {
 
 fn trace(list: &str) -> Option<Trace> {
     let folder = setpoint_test_support::data("traces/openb")?;
-    Some(Trace::read(&folder, list).unwrap())
+    Some(Trace::read(&folder, list).expect("the trace has its form"))
 }
 
 #[test]
