@@ -149,7 +149,7 @@ impl<V: Views> Plant<V> {
         self.sequence += 1;
         let Placed(placement) = pod;
         let status = status(
-            placement.uid.as_str(),
+            &placement.uid.text(),
             placement.node.as_str(),
             placement.name.as_str(),
             self.sequence,

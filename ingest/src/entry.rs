@@ -96,7 +96,7 @@ impl Writer {
     /// # Errors
     /// [`EncodeError`].
     pub fn pod(&self, pod: &PodObserved) -> Result<Entry, EncodeError> {
-        self.entry(pod, pod.uid.as_str(), pod.node.as_str())
+        self.entry(pod, &pod.uid.text(), pod.node.as_str())
     }
 
     /// A node's snapshot, under `node/` and its name, in its node's partition: no pod uid contains
@@ -122,7 +122,7 @@ impl Writer {
     /// # Errors
     /// [`EncodeError`].
     pub fn placement(&self, placement: &Placement) -> Result<Entry, EncodeError> {
-        self.entry(placement, placement.uid.as_str(), placement.node.as_str())
+        self.entry(placement, &placement.uid.text(), placement.node.as_str())
     }
 
     /// An epoch; no key.
@@ -149,7 +149,7 @@ impl Writer {
     /// # Errors
     /// [`EncodeError`].
     pub fn usage(&self, sample: &UsageSample) -> Result<Entry, EncodeError> {
-        self.entry(sample, sample.uid.as_str(), sample.node.as_str())
+        self.entry(sample, &sample.uid.text(), sample.node.as_str())
     }
 
     /// An alert, under its fingerprint.
@@ -194,7 +194,7 @@ pub fn node_removed(node: &NodeName) -> Entry {
 /// The tombstone of an observed pod.
 #[must_use]
 pub fn pod_removed(uid: &PodUid, node: &NodeName) -> Entry {
-    tombstone(Topic::Pods, uid.as_str(), node.as_str())
+    tombstone(Topic::Pods, &uid.text(), node.as_str())
 }
 
 /// The tombstone of a node's last snapshot.
@@ -206,7 +206,7 @@ pub fn snapshot_removed(node: &NodeName) -> Entry {
 /// The tombstone of a placement: the node stops the pod, by a decision of this epoch.
 #[must_use]
 pub fn placement_removed(uid: &PodUid, node: &NodeName, epoch: i64) -> Entry {
-    decided(tombstone(Topic::Placements, uid.as_str(), node.as_str()), epoch)
+    decided(tombstone(Topic::Placements, &uid.text(), node.as_str()), epoch)
 }
 
 /// The tombstone of a resource: it is deleted, by a decision of this epoch.

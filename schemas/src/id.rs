@@ -6,7 +6,8 @@
 use std::fmt;
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
+use serde::de::{Error, Visitor};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// Kubernetes' limit for names (an RFC 1123 subdomain).
 pub const NAME_BYTES_MAX: usize = 253;
@@ -25,11 +26,42 @@ pub struct InvalidId {
     pub why: &'static str,
 }
 
+impl InvalidId {
+    pub(crate) fn of(what: &'static str, text: &str, why: &'static str) -> InvalidId {
+        InvalidId { what, text: text.chars().take(80).collect(), why }
+    }
+}
+
+/// Reads an id where it stands, without a copy of its text on the way.
+pub(crate) fn parsed_when_read<'de, D: Deserializer<'de>, T>(
+    deserializer: D,
+    what: &'static str,
+    parse: fn(&str) -> Result<T, InvalidId>,
+) -> Result<T, D::Error> {
+    struct Reader<T> {
+        what: &'static str,
+        parse: fn(&str) -> Result<T, InvalidId>,
+    }
+
+    impl<T> Visitor<'_> for Reader<T> {
+        type Value = T;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str(self.what)
+        }
+
+        fn visit_str<E: Error>(self, text: &str) -> Result<T, E> {
+            (self.parse)(text).map_err(E::custom)
+        }
+    }
+
+    deserializer.deserialize_str(Reader { what, parse })
+}
+
 macro_rules! id {
     ($(#[$doc:meta])* $name:ident, $what:literal, $check:expr) => {
         $(#[$doc])*
-        #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-        #[serde(try_from = "String", into = "String")]
+        #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub struct $name(Arc<str>);
 
         impl $name {
@@ -38,14 +70,8 @@ macro_rules! id {
             /// # Errors
             /// [`InvalidId`] when the text breaks the grammar of this id.
             pub fn parse(text: &str) -> Result<Self, InvalidId> {
-                match $check(text) {
-                    Ok(()) => Ok(Self(Arc::from(text))),
-                    Err(why) => Err(InvalidId {
-                        what: $what,
-                        text: text.chars().take(80).collect(),
-                        why,
-                    }),
-                }
+                $check(text).map_err(|why| InvalidId::of($what, text, why))?;
+                Ok(Self(Arc::from(text)))
             }
 
             /// The text of the id.
@@ -55,16 +81,15 @@ macro_rules! id {
             }
         }
 
-        impl TryFrom<String> for $name {
-            type Error = InvalidId;
-            fn try_from(text: String) -> Result<Self, InvalidId> {
-                Self::parse(&text)
+        impl Serialize for $name {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.serialize_str(&self.0)
             }
         }
 
-        impl From<$name> for String {
-            fn from(id: $name) -> String {
-                id.0.to_string()
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                parsed_when_read(deserializer, concat!("a ", $what), $name::parse)
             }
         }
 
@@ -95,11 +120,6 @@ macro_rules! id {
     };
 }
 
-id!(
-    /// A pod's unique id. Derived from its workload, its slot and its attempt, so that deciding
-    /// twice from the same state names the same pod.
-    PodUid, "pod uid", token
-);
 id!(
     /// A node's name.
     NodeName, "node name", subdomain
@@ -179,7 +199,7 @@ fn path_segment(text: &str) -> Result<(), &'static str> {
     Ok(())
 }
 
-fn token(text: &str) -> Result<(), &'static str> {
+pub(crate) fn token(text: &str) -> Result<(), &'static str> {
     if text.is_empty() {
         return Err("it is empty");
     }
@@ -196,6 +216,7 @@ fn token(text: &str) -> Result<(), &'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::PodUid;
 
     #[test]
     fn a_name_that_kubernetes_accepts_is_accepted() {

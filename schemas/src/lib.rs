@@ -5,6 +5,7 @@
 
 mod bounds;
 mod id;
+mod pod_uid;
 mod position;
 mod topic;
 
@@ -42,7 +43,7 @@ pub use dead_letter::DeadLetter;
 pub use decision::{Action, Alternative, Cause, Decision};
 pub use epoch::{CutEntry, EpochRecord, RefusedEntry};
 pub use id::{
-    FleetId, InvalidId, LABEL_BYTES_MAX, NAME_BYTES_MAX, Namespace, NodeName, PodUid, RequestId,
+    FleetId, InvalidId, LABEL_BYTES_MAX, NAME_BYTES_MAX, Namespace, NodeName, RequestId,
     ResourceName, SessionId,
 };
 pub use input::{Input, Sourced};
@@ -56,6 +57,7 @@ pub use pod_spec::{
     ConfigMapSource, Container, ContainerPort, EnvFromSource, EnvVar, EnvVarSource, KeyRef,
     KeyToPath, ObjectRef, PodSpec, ResourceRequirements, SecretSource, Volume, VolumeMount,
 };
+pub use pod_uid::{PodUid, UidText};
 pub use policy::Policy;
 pub use position::{Cut, Position};
 pub use quantity::{InvalidQuantity, Quantity};

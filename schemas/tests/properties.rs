@@ -74,7 +74,7 @@ proptest! {
     #[test]
     fn an_id_holds_no_blank_and_no_slash(text in text()) {
         if let Ok(uid) = PodUid::parse(&text) {
-            prop_assert!(!uid.as_str().contains(['/', ' ', '\n', '\0']) && !uid.as_str().is_empty());
+            prop_assert!(!uid.text().contains(['/', ' ', '\n', '\0']) && !uid.text().is_empty());
         }
     }
 

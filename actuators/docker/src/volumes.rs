@@ -14,7 +14,7 @@ use crate::DockerConfig;
 /// The folder of one volume of a pod.
 pub(crate) fn folder(config: &DockerConfig, uid: &PodUid, volume: &Volume) -> PathBuf {
     let base = if volume.secret.is_some() { &config.secrets } else { &config.files };
-    base.join(uid.as_str()).join(&volume.name)
+    base.join(&*uid.text()).join(&volume.name)
 }
 
 /// Writes all volumes of the pod; the files of each change at once.
@@ -33,7 +33,7 @@ pub(crate) fn refresh(config: &DockerConfig, pod: &PodToRun) -> io::Result<()> {
 pub(crate) fn remove(config: &DockerConfig, uid: &PodUid) -> io::Result<()> {
     [&config.files, &config.secrets]
         .into_iter()
-        .try_for_each(|base| volume::remove(&base.join(uid.as_str())))
+        .try_for_each(|base| volume::remove(&base.join(&*uid.text())))
 }
 
 fn volumes<'a>(config: &DockerConfig, pod: &'a PodToRun) -> Vec<(PathBuf, &'a [FileToMount])> {

@@ -183,8 +183,8 @@ async fn a_pod_whose_file_is_damaged_is_told_as_unknown_and_is_stopped_or_starte
 
     let actuator = folder.actuator("fleet");
     let seen = actuator.observe().await.expect("the node answers");
-    let generations: BTreeMap<&str, i64> =
-        seen.iter().map(|pod| (pod.uid.as_str(), pod.generation)).collect();
+    let generations: BTreeMap<String, i64> =
+        seen.iter().map(|pod| (pod.uid.to_string(), pod.generation)).collect();
     assert_eq!(generations["stopped"], -1, "nobody knows what runs there");
     assert!(generations["sound"] >= 0, "the others are as they were");
     stop(&actuator, "stopped").await;
@@ -208,7 +208,7 @@ async fn a_container_whose_status_is_damaged_says_so_and_the_others_are_as_they_
     std::fs::write(&path, "{").expect("it is damaged");
     let seen = actuator.observe().await.expect("the node answers");
     let state = |uid: &str| {
-        let pod = seen.iter().find(|pod| pod.uid.as_str() == uid).expect("it is told of");
+        let pod = seen.iter().find(|pod| pod.uid == *uid).expect("it is told of");
         (pod.containers[0].state, pod.containers[0].reason.as_str())
     };
     assert_eq!(state("damaged"), (ContainerState::Waiting, "StateDamaged"));
@@ -251,7 +251,7 @@ async fn stop(actuator: &dyn Actuator, uid: &str) {
 async fn ended(actuator: &dyn Actuator, uid: &str) -> ContainerObserved {
     for _ in 0..500 {
         let pods = actuator.observe().await.expect("readable");
-        let pod = pods.iter().find(|pod| pod.uid.as_str() == uid).expect("it is told of");
+        let pod = pods.iter().find(|pod| pod.uid == *uid).expect("it is told of");
         if pod.containers[0].state == ContainerState::Terminated {
             return pod.containers[0].clone();
         }

@@ -87,8 +87,8 @@ impl World {
         runs.placement.term = pod.placement.term;
         let mut first_error = Ok(());
         for container in runs.containers.iter_mut().filter(|c| !c.was_started()) {
-            let (uid, attempt) = (pod.placement.uid.as_str(), container.attempts);
-            let fate = faults.fate(seed, node.as_str(), uid, &container.name, attempt);
+            let (uid, attempt) = (pod.placement.uid.text(), container.attempts);
+            let fate = faults.fate(seed, node.as_str(), &uid, &container.name, attempt);
             first_error = first_error.and(container.start(fate, now_ms));
         }
         first_error
@@ -140,7 +140,7 @@ impl World {
         if !named.has_ended() {
             return Ok(());
         }
-        let fate = faults.fate(seed, node.as_str(), uid.as_str(), container, named.attempts);
+        let fate = faults.fate(seed, node.as_str(), &uid.text(), container, named.attempts);
         named.start(fate, now_ms)
     }
 }

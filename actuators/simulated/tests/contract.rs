@@ -42,7 +42,7 @@ impl Rig for OneNode {
 
     fn count<'a>(&'a self, word: &'a str) -> BoxFuture<'a, usize> {
         let seen = self.0.observe(&node(1), &fleet("conformance")).expect("it answers");
-        let of_it = seen.iter().filter(|pod| pod.uid.as_str() == word);
+        let of_it = seen.iter().filter(|pod| pod.uid == *word);
         let running = of_it.flat_map(|pod| &pod.containers).filter(|c| c.ready).count();
         Box::pin(async move { running * escapes::ESCAPED })
     }

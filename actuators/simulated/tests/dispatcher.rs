@@ -229,7 +229,7 @@ impl Actuator for WatchedActuator {
     fn start<'a>(&'a self, pod: &'a PodToRun, cancel: &'a CancellationToken) -> Act<'a, ()> {
         Box::pin(async move {
             let _call = self.enter("start", &pod.placement.uid);
-            assert_ne!(pod.placement.uid.as_str(), PANICS);
+            assert_ne!(pod.placement.uid, PANICS);
             self.inner.start(pod, cancel).await
         })
     }

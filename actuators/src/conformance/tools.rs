@@ -64,7 +64,7 @@ pub(super) async fn stop(actuator: &dyn Actuator, uid: &str) {
 /// The pod now, if the runtime tells of it.
 pub(super) async fn find(actuator: &dyn Actuator, uid: &str) -> Option<Observed> {
     let pods = actuator.observe().await.expect("the runtime answers");
-    let mut found = pods.into_iter().filter(|pod| pod.uid.as_str() == uid);
+    let mut found = pods.into_iter().filter(|pod| pod.uid == *uid);
     let pod = found.next();
     assert!(found.next().is_none(), "pod {uid} is told of twice");
     pod

@@ -49,7 +49,7 @@ pub(crate) struct Seen {
 
 impl Seen {
     pub(crate) fn snapshot_names(&self, uid: &str) -> bool {
-        self.snapshots.last().is_some_and(|s| s.uids.iter().any(|u| u.as_str() == uid))
+        self.snapshots.last().is_some_and(|s| s.uids.iter().any(|u| *u == *uid))
     }
 
     fn register(&mut self, record: NodeRecord) {
@@ -64,7 +64,7 @@ impl Seen {
             self.strangers += 1;
             return;
         }
-        if let Some(known) = self.pods.get(pod.uid.as_str())
+        if let Some(known) = self.pods.get(&*pod.uid.text())
             && known.session == pod.session
         {
             assert!(pod.sequence >= known.sequence, "reports arrive in order");

@@ -99,7 +99,7 @@ impl Node {
     pub(crate) async fn process_of(&self, uid: &str, wanted: impl Fn(&str) -> bool) -> String {
         for _ in 0..1_000 {
             let pods = self.actuator().observe().await.expect("readable");
-            let pod = pods.into_iter().find(|pod| pod.uid.as_str() == uid).expect("it is there");
+            let pod = pods.into_iter().find(|pod| pod.uid == *uid).expect("it is there");
             let id = &pod.containers[0].id;
             if !id.is_empty() && wanted(id) {
                 return id.clone();

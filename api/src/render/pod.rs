@@ -14,7 +14,7 @@ pub(crate) fn render(pod: &PodView) -> Value {
     metadata["namespace"] = json!(pod.namespace);
     metadata["resourceVersion"] = json!(pod.version.to_string());
     if let Some(uid) = &pod.uid {
-        metadata["uid"] = json!(uid.as_str());
+        metadata["uid"] = json!(&*uid.text());
     }
     if let Some(left_ms) = pod.leaving_ms {
         metadata["deletionTimestamp"] = rfc3339(left_ms);

@@ -65,9 +65,8 @@ pub(crate) async fn decisions(
     let limit = limit_of(&params, "limit", DECISIONS_LISTED_MAX)?;
     let named = if pod.is_empty() { Vec::new() } else { model.pod_uids(namespace, pod) };
     let keep = |decision: &Decision| {
-        let of_pod = pod.is_empty()
-            || decision.pod == pod
-            || named.iter().any(|uid| uid.as_str() == decision.pod);
+        let of_pod =
+            pod.is_empty() || decision.pod == pod || named.iter().any(|uid| *uid == *decision.pod);
         let of_resource = resource.is_empty() || decision.resource.contains(resource);
         of_pod && of_resource && decision.epoch >= since
     };

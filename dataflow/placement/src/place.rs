@@ -66,7 +66,7 @@ impl Fleet {
         }
         let soft_taints = self.prepare(shape, &mut interest);
         if !self.is_hopeless(shape, kind) {
-            let seed = xxh3_64_with_seed(uid.as_str().as_bytes(), epoch);
+            let seed = xxh3_64_with_seed(uid.text().as_bytes(), epoch);
             let considered = self.search(shape, &interest, seed, samples.max(1));
             if !considered.is_empty() {
                 return placed(considered);

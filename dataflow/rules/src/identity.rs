@@ -39,7 +39,7 @@ pub fn pod_name(workload: &str, revision: Option<&str>, uid: &PodUid) -> Resourc
         None => workload.to_owned(),
     };
     let base = &base[..floor_boundary(&base)];
-    let name = format!("{}-{}", base.trim_end_matches(['-', '.']), suffix(uid.as_str()));
+    let name = format!("{}-{}", base.trim_end_matches(['-', '.']), suffix(&uid.text()));
     ResourceName::parse(&name).expect("a name and a suffix of letters are a name")
 }
 
@@ -73,7 +73,7 @@ mod tests {
     fn the_same_counter_names_the_same_pod_and_another_another() {
         assert_eq!(pod_uid("u", 1), pod_uid("u", 1));
         assert_ne!(pod_uid("u", 1), pod_uid("u", 2));
-        assert_eq!(pod_uid("u", 1).as_str().len(), 36);
+        assert_eq!(pod_uid("u", 1).text().len(), 36);
     }
 
     #[test]

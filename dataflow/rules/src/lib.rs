@@ -23,6 +23,7 @@ pub mod status;
 /// of this version that replays otherwise stops the engine. Raise it with every change that makes
 /// any rule decide otherwise, or the door take in another record.
 ///
+/// 11: the placer draws among nodes that only their reservations tell apart, a few of each camp.
 /// 10: a workload's selector, a Pod's spec, a Secret's type and what calls itself immutable are not
 /// changed, and no Pod is made under the name of another workload's; what is deleted and made again
 /// between two looks is another object; an update by batches goes on from the pods that are there;
@@ -38,4 +39,4 @@ pub mod status;
 /// nothing; silence of the whole fleet is doubted; a deleted namespace goes with its last pod;
 /// updates pause between batches. 3: a Secret that kubectl applied passes the door; before, its
 /// sealed annotation set it aside. 2: the ledger tells of orphans. 1: the first.
-pub const RULES_VERSION: &str = "10";
+pub const RULES_VERSION: &str = "11";

@@ -60,8 +60,8 @@ impl Word {
     pub(crate) fn key(&self) -> String {
         let (node, session) = self.session();
         let uid = match self {
-            Word::Pod(pod) => pod.uid.as_str(),
-            Word::All(_) => "",
+            Word::Pod(pod) => pod.uid.to_string(),
+            Word::All(_) => String::new(),
         };
         format!("{}{uid}", prefix(node, session))
     }

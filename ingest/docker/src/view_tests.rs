@@ -42,7 +42,7 @@ fn line(input: &Input) -> String {
             )
         }
         Input::Snapshot(snapshot) => {
-            let uids: Vec<&str> = snapshot.uids.iter().map(PodUid::as_str).collect();
+            let uids: Vec<String> = snapshot.uids.iter().map(PodUid::to_string).collect();
             format!("snapshot {uids:?}")
         }
         other => format!("{other:?}"),
@@ -157,7 +157,8 @@ fn containers_of_one_uid_are_one_pod_and_its_sandbox_is_none_of_them() {
     let pods = view.pods();
     assert_eq!(pods.len(), 1, "what is foreign is not of this fleet");
     let names: Vec<&str> = pods[0].containers.iter().map(|c| c.name.as_str()).collect();
-    assert_eq!((pods[0].uid.as_str(), pods[0].generation, names), ("u1", 4, vec!["a", "b"]));
+    assert_eq!(pods[0].uid, "u1");
+    assert_eq!((pods[0].generation, names), (4, vec!["a", "b"]));
     let mut unmanaged = View::new(watcher(Scope::Unmanaged));
     let seen: Vec<String> = events.iter().flat_map(|e| lines(&unmanaged.event(e, 1))).collect();
     assert_eq!(

@@ -46,7 +46,11 @@ async fn an_engine_that_is_not_ours_is_watched_through_its_loss_and_return() {
 
     until(&mut inputs, |input| matches!(input, Input::Node(node) if node.is_ready())).await;
     let pod = until_pod(&mut inputs, "early", PodPhase::Running).await;
-    assert_eq!(pod.uid.as_str(), format!("docker-{}", &early[..32]), "what ran before is listed");
+    assert_eq!(
+        pod.uid.to_string(),
+        format!("docker-{}", &early[..32]),
+        "what ran before is listed"
+    );
 
     start(&docker, "late", "sleep 1; exit 3").await;
     until_pod(&mut inputs, "late", PodPhase::Running).await;

@@ -151,7 +151,7 @@ impl Recount {
         let mut taken: BTreeMap<&str, usize> = BTreeMap::new();
         for decision in outcome.decisions.iter().filter(|d| d.action == Action::Stop) {
             let is_update = decision.reason == "replaced by the current revision";
-            let pod = self.world.pods.values().find(|p| p.placement.uid.as_str() == decision.pod);
+            let pod = self.world.pods.values().find(|p| p.placement.uid == *decision.pod);
             if is_update && pod.is_some_and(|pod| pod.available) {
                 *taken.entry(&decision.resource).or_default() += 1;
             }

@@ -55,7 +55,7 @@ impl Node {
     ) -> ContainerObserved {
         for _ in 0..LOOKS_MAX {
             let pods = self.actuator.observe().await.expect("the engine answers");
-            let pod = pods.into_iter().find(|pod| pod.uid.as_str() == uid);
+            let pod = pods.into_iter().find(|pod| pod.uid == *uid);
             let containers = pod.map(|pod| pod.containers).unwrap_or_default();
             match containers.into_iter().find(|c| c.name == name && c.state == state) {
                 Some(container) => return container,

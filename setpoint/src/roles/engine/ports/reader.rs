@@ -119,7 +119,7 @@ impl Reader {
         let key = subject.key.to_string();
         let is_node = &*subject.key.kind.kind == "Node";
         self.model.decisions(EXPLAINED_MAX, |decision| {
-            subject.uids.iter().any(|uid| uid.as_str() == decision.pod)
+            subject.uids.iter().any(|uid| *uid == *decision.pod)
                 || decision.resource == key
                 || (is_node && decision.node == name)
         })
