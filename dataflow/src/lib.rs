@@ -13,7 +13,8 @@ mod rebuild;
 
 mod state;
 mod decide;
-pub mod views;
+
+pub use setpoint_views as views;
 
 pub use engine::Engine;
 pub use epoch::{

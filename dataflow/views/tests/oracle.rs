@@ -5,11 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
-use setpoint_dataflow::views::{
+use setpoint_test_support::is_long;
+use setpoint_views::{
     Allocation, Changes, ColdChanges, Differential, Fact, Fleet, HandWritten, NodeFact, NodeRollup,
     PodFact, Rollup, Scratch, Sighting, Standing, Status, Tally, Views, WorkloadRevision,
 };
-use setpoint_test_support::is_long;
 
 /// Facts as an engine keeps them: no duplicates; one fact a pod, a node and a sighting; one desired
 /// number and one current revision a workload.

@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, HashMap};
 
 use super::View;
-use crate::views::facts::{NodeFact, PodFact};
-use crate::views::rows::{
+use crate::facts::{NodeFact, PodFact};
+use crate::rows::{
     Allocation, ColdChanges, Fleet, NodeRollup, Rollup, Sighting, Status, Tally, WorkloadRevision,
 };
 

@@ -7,8 +7,8 @@ use timely::worker::Worker;
 
 use super::hot::ForCold;
 use super::outbox::{Outbox, Reached, Waiting, advance, deliver};
-use crate::views::facts::{Fact, NodeFact, PodFact};
-use crate::views::rows::{
+use crate::facts::{Fact, NodeFact, PodFact};
+use crate::rows::{
     Allocation, ColdChanges, Fleet, NodeRollup, Rollup, Sighting, Status, Tally, WorkloadRevision,
 };
 

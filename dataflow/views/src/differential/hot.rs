@@ -5,8 +5,8 @@ use differential_dataflow::operators::CountTotal;
 use timely::worker::Worker;
 
 use super::outbox::{Outbox, Reached, advance, deliver};
-use crate::views::facts::PodFact;
-use crate::views::rows::{Allocation, Changes, Tally, WorkloadRevision};
+use crate::facts::PodFact;
+use crate::rows::{Allocation, Changes, Tally, WorkloadRevision};
 
 /// The hot dataflow's inputs and what it tells.
 pub(super) struct Hot {

@@ -5,7 +5,7 @@
 
 #![allow(clippy::disallowed_methods, reason = "the memory of this process is in a file")]
 
-use setpoint_dataflow::views::{Differential, Fact, PodFact, Standing, Views};
+use setpoint_views::{Differential, Fact, PodFact, Standing, Views};
 
 const PODS: u32 = 2_000;
 /// Changes until maps and arrangements have the size that they will have.
