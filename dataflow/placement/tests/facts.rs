@@ -12,7 +12,8 @@ use serde_json::Value;
 use setpoint_placement::{NodeVerdict, SCORES};
 use support::{fleet, list, name_of, shape};
 
-/// Init containers are no field of our pods: the gate refuses them before they come here.
+/// Init containers are no field of our pods: the gate refuses them before they come here
+/// (decision record 0023).
 const NOT_OURS: &[&str] = &["nr-03", "nr-12"];
 
 #[test]
