@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use setpoint_dataflow::views::{
-    Allocation, Changes, ColdChanges, Differential, Fact, HandWritten, Scratch, Tally, Views,
-    WorkloadRevision,
+    Allocation, Changes, ColdChanges, Differential, Fact, Fleet, HandWritten, NodeRollup, Rollup,
+    Scratch, Sighting, Status, Tally, Views, WorkloadRevision,
 };
 
 /// A maintainer that is watched.
@@ -27,9 +27,13 @@ struct Inner {
 #[derive(Default)]
 struct Unheard {
     tallies: BTreeMap<WorkloadRevision, Option<Tally>>,
-    drift: BTreeMap<u32, Option<i64>>,
     stranded: BTreeMap<u32, bool>,
-    allocation: BTreeMap<u32, Option<Allocation>>,
+    statuses: BTreeMap<u32, Option<Status>>,
+    stale: BTreeMap<WorkloadRevision, Option<i64>>,
+    orphans: BTreeMap<Sighting, bool>,
+    nodes: BTreeMap<u32, Option<NodeRollup>>,
+    namespaces: BTreeMap<u32, Option<Rollup>>,
+    fleet: Option<Fleet>,
 }
 
 impl Watched {
@@ -69,18 +73,20 @@ impl Window {
     #[must_use]
     pub fn allocations(&self) -> BTreeMap<u32, Allocation> {
         let mut inner = self.0.borrow_mut();
-        let changes = inner.settle();
-        inner.unheard.add(changes);
+        let (hot, cold) = (inner.views.settle(), inner.settle_cold());
+        inner.unheard.add(hot);
+        inner.unheard.add_cold(cold);
         inner.allocation.clone()
     }
 }
 
 impl Inner {
-    fn settle(&mut self) -> Changes {
-        let changes = self.views.settle();
-        for (node, allocation) in &changes.allocation {
-            match allocation {
-                Some(allocation) => self.allocation.insert(*node, *allocation),
+    fn settle_cold(&mut self) -> ColdChanges {
+        let changes = self.views.settle_cold();
+        for (node, row) in &changes.nodes {
+            let requested = row.map(|row| row.requested).filter(|r| *r != Allocation::default());
+            match requested {
+                Some(requested) => self.allocation.insert(*node, requested),
                 None => self.allocation.remove(node),
             };
         }
@@ -91,17 +97,38 @@ impl Inner {
 impl Unheard {
     fn add(&mut self, changes: Changes) {
         self.tallies.extend(changes.tallies);
-        self.drift.extend(changes.drift);
         self.stranded.extend(changes.stranded);
-        self.allocation.extend(changes.allocation);
     }
 
-    fn hear(self) -> Changes {
+    fn add_cold(&mut self, changes: ColdChanges) {
+        self.statuses.extend(changes.statuses);
+        self.stale.extend(changes.stale);
+        for (sighting, is_one) in changes.orphans {
+            // What became one and is none any more was none before either.
+            if self.orphans.remove(&sighting).is_none() {
+                self.orphans.insert(sighting, is_one);
+            }
+        }
+        self.nodes.extend(changes.nodes);
+        self.namespaces.extend(changes.namespaces);
+        self.fleet = changes.fleet.or(self.fleet);
+    }
+
+    fn hear(&mut self) -> Changes {
         Changes {
-            tallies: self.tallies.into_iter().collect(),
-            drift: self.drift.into_iter().collect(),
-            stranded: self.stranded.into_iter().collect(),
-            allocation: self.allocation.into_iter().collect(),
+            tallies: std::mem::take(&mut self.tallies).into_iter().collect(),
+            stranded: std::mem::take(&mut self.stranded).into_iter().collect(),
+        }
+    }
+
+    fn hear_cold(&mut self) -> ColdChanges {
+        ColdChanges {
+            statuses: std::mem::take(&mut self.statuses).into_iter().collect(),
+            stale: std::mem::take(&mut self.stale).into_iter().collect(),
+            orphans: std::mem::take(&mut self.orphans).into_iter().collect(),
+            nodes: std::mem::take(&mut self.nodes).into_iter().collect(),
+            namespaces: std::mem::take(&mut self.namespaces).into_iter().collect(),
+            fleet: self.fleet.take(),
         }
     }
 }
@@ -113,13 +140,15 @@ impl Views for Watched {
 
     fn settle(&mut self) -> Changes {
         let mut inner = self.0.borrow_mut();
-        let changes = inner.settle();
-        let mut unheard = std::mem::take(&mut inner.unheard);
-        unheard.add(changes);
-        unheard.hear()
+        let changes = inner.views.settle();
+        inner.unheard.add(changes);
+        inner.unheard.hear()
     }
 
     fn settle_cold(&mut self) -> ColdChanges {
-        self.0.borrow_mut().views.settle_cold()
+        let mut inner = self.0.borrow_mut();
+        let changes = inner.settle_cold();
+        inner.unheard.add_cold(changes);
+        inner.unheard.hear_cold()
     }
 }

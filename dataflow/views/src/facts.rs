@@ -83,12 +83,12 @@ pub enum Standing {
     Ended,
 }
 
-impl PodFact {
-    /// What this pod adds to its revision's tally, its node not being lost.
+impl Standing {
+    /// What a pod that stands so adds to its revision's tally, its node not being lost.
     #[must_use]
-    pub fn tally(&self) -> Tally {
+    pub fn tally(self) -> Tally {
         let mut tally = Tally::default();
-        match self.standing {
+        match self {
             Standing::Starting => tally.live = 1,
             Standing::Ready => (tally.live, tally.ready) = (1, 1),
             Standing::Available => (tally.live, tally.ready, tally.available) = (1, 1, 1),
@@ -98,11 +98,25 @@ impl PodFact {
         tally
     }
 
+    /// What it adds when its node is lost.
+    #[must_use]
+    pub fn tally_lost(self) -> Tally {
+        let held = self.tally();
+        Tally { stranded: held.live, live: 0, ready: 0, available: 0, ..held }
+    }
+}
+
+impl PodFact {
+    /// What this pod adds to its revision's tally, its node not being lost.
+    #[must_use]
+    pub fn tally(&self) -> Tally {
+        self.standing.tally()
+    }
+
     /// What this pod adds when its node is lost.
     #[must_use]
     pub fn tally_lost(&self) -> Tally {
-        let held = self.tally();
-        Tally { stranded: held.live, live: 0, ready: 0, available: 0, ..held }
+        self.standing.tally_lost()
     }
 
     /// Whether it runs or is meant to.
@@ -123,10 +137,12 @@ impl PodFact {
         (self.node, self.pod)
     }
 
-    /// What it adds to its node's reservations.
+    /// What it adds to its node's row: its reservations.
     #[must_use]
-    pub fn allocation(&self) -> Allocation {
-        Allocation { cpu_milli: self.cpu_milli, memory_bytes: self.memory_bytes, pods: 1 }
+    pub fn reservation(&self) -> NodeRollup {
+        let requested =
+            Allocation { cpu_milli: self.cpu_milli, memory_bytes: self.memory_bytes, pods: 1 };
+        NodeRollup { requested, ..NodeRollup::default() }
     }
 
     /// What it adds to its namespace while it is live.

@@ -1,5 +1,5 @@
-//! The maintained views. Hot: tallies, drift, stranded pods, allocation. Cold: statuses, stale
-//! revisions, orphans, and the rollups of nodes, namespaces and fleet.
+//! The maintained views. Hot: tallies and stranded pods, which every decision reads. Cold: statuses
+//! (drift among them), stale revisions, orphans, and the rollups of nodes, namespaces and fleet.
 //!
 //! Guarantee: after [`Views::settle`] the changes of every view since the settle before, netted
 //! and in key order, whichever implementation maintains them. Absent: names and ids as text;

@@ -99,12 +99,8 @@ amounts! {
 pub struct Changes {
     /// Pods by workload and revision.
     pub tallies: Vec<(WorkloadRevision, Option<Tally>)>,
-    /// Desired less live, by workload; above zero pods are missing, below there are too many.
-    pub drift: Vec<(u32, Option<i64>)>,
     /// Live pods on lost nodes: whether a pod is one now.
     pub stranded: Vec<(u32, bool)>,
-    /// Reservations by node.
-    pub allocation: Vec<(u32, Option<Allocation>)>,
 }
 
 /// What changed in the cold views, netted, in key order. `None`: the row is gone.

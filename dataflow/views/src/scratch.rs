@@ -5,8 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::Views;
 use super::facts::{Fact, PodFact};
 use super::rows::{
-    Allocation, Changes, ColdChanges, Fleet, NodeRollup, Rollup, Sighting, Status, Tally,
-    WorkloadRevision,
+    Changes, ColdChanges, Fleet, NodeRollup, Rollup, Sighting, Status, Tally, WorkloadRevision,
 };
 
 /// The recomputing maintainer.
@@ -20,9 +19,7 @@ pub struct Scratch {
 #[derive(Debug, Default, Clone)]
 struct Rows {
     tallies: BTreeMap<WorkloadRevision, Tally>,
-    drift: BTreeMap<u32, i64>,
     stranded: BTreeMap<u32, ()>,
-    allocation: BTreeMap<u32, Allocation>,
 }
 
 #[derive(Debug, Default, Clone)]
@@ -63,20 +60,14 @@ impl Scratch {
             .filter_map(|fact| if let Fact::Lost { node } = fact { Some(*node) } else { None })
             .collect();
         let mut rows = Rows::default();
-        for (workload, replicas) in self.desired() {
-            *rows.drift.entry(workload).or_default() += replicas;
-        }
         for pod in self.pods() {
             let is_lost = lost.contains(&pod.node);
             let tally = if is_lost { pod.tally_lost() } else { pod.tally() };
             rows.tallies.entry((pod.workload, pod.revision)).or_default().add(&tally, 1);
-            *rows.drift.entry(pod.workload).or_default() -= tally.live;
             if tally.stranded > 0 {
                 rows.stranded.insert(pod.pod, ());
             }
-            rows.allocation.entry(pod.node).or_default().add(&pod.allocation(), 1);
         }
-        rows.drift.retain(|_, count| *count != 0);
         rows
     }
 
@@ -96,8 +87,8 @@ impl Scratch {
                 rows.stale.insert((*workload, *revision), tally.live);
             }
         }
-        for (node, requested) in hot.allocation {
-            rows.nodes.entry(node).or_default().requested = requested;
+        for pod in self.pods() {
+            rows.nodes.entry(pod.node).or_default().add(&pod.reservation(), 1);
         }
         for fact in self.facts.keys() {
             match fact {
@@ -147,9 +138,7 @@ impl Views for Scratch {
         let before = std::mem::replace(&mut self.before, now.clone());
         Changes {
             tallies: changed(&before.tallies, &now.tallies),
-            drift: changed(&before.drift, &now.drift),
             stranded: flags(changed(&before.stranded, &now.stranded)),
-            allocation: changed(&before.allocation, &now.allocation),
         }
     }
 

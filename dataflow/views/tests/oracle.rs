@@ -2,13 +2,14 @@
 //! tell the same changes, and these come to what a recomputation from scratch has.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::num::NonZeroUsize;
 
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use setpoint_test_support::is_long;
 use setpoint_views::{
-    Allocation, Changes, ColdChanges, Differential, Fact, Fleet, HandWritten, NodeFact, NodeRollup,
-    PodFact, Rollup, Scratch, Sighting, Standing, Status, Tally, Views, WorkloadRevision,
+    Changes, ColdChanges, Differential, Fact, Fleet, HandWritten, NodeFact, NodeRollup, PodFact,
+    Rollup, Scratch, Sighting, Standing, Status, Tally, Views, WorkloadRevision,
 };
 
 /// Facts as an engine keeps them: no duplicates; one fact a pod, a node and a sighting; one desired
@@ -132,9 +133,7 @@ fn replaced(before: Option<Fact>, new: Option<Fact>) -> Vec<(Fact, isize)> {
 #[derive(Debug, Default, PartialEq)]
 struct Rows {
     tallies: BTreeMap<WorkloadRevision, Tally>,
-    drift: BTreeMap<u32, i64>,
     stranded: BTreeSet<u32>,
-    allocation: BTreeMap<u32, Allocation>,
     statuses: BTreeMap<u32, Status>,
     stale: BTreeMap<WorkloadRevision, i64>,
     orphans: BTreeSet<Sighting>,
@@ -146,9 +145,7 @@ struct Rows {
 impl Rows {
     fn take(&mut self, hot: &Changes, cold: &ColdChanges) {
         apply(&mut self.tallies, &hot.tallies);
-        apply(&mut self.drift, &hot.drift);
         flag(&mut self.stranded, &hot.stranded);
-        apply(&mut self.allocation, &hot.allocation);
         apply(&mut self.statuses, &cold.statuses);
         apply(&mut self.stale, &cold.stale);
         flag(&mut self.orphans, &cold.orphans);
@@ -240,5 +237,28 @@ fn all_three_agree_after_every_epoch() {
 fn all_three_agree_when_cold_steps_are_rare() {
     for (seed, every) in [(7, 10), (8, 97), (9, 1_000)] {
         agree(seed, 50_000, &Pace { cold: every, scratch: every });
+    }
+}
+
+/// Two and three workers tell what one tells, hot and cold, change by change.
+#[test]
+fn how_many_workers_count_changes_no_answer() {
+    let epochs = if is_long() { 100_000 } else { 300 };
+    for (seed, workers) in [(10, 2), (11, 3)] {
+        let mut facts = Facts::new(seed, 300, 10, 20);
+        let mut one = Differential::new();
+        let mut several = Differential::with_workers(NonZeroUsize::new(workers).expect("some"));
+        for epoch in 1..=epochs {
+            let batch = 1 + (epoch * 7) % 13;
+            for (fact, difference) in (0..batch).flat_map(|_| facts.next()).collect::<Vec<_>>() {
+                one.update(fact, difference);
+                several.update(fact, difference);
+            }
+            let at = format!("seed {seed}, {workers} workers, epoch {epoch}");
+            assert_eq!(several.settle(), one.settle(), "{at}");
+            if epoch % 5 == 0 {
+                assert_eq!(several.settle_cold(), one.settle_cold(), "{at}, cold");
+            }
+        }
     }
 }

@@ -101,6 +101,7 @@ impl<V: Views> Turn<'_, V> {
             (placer.cpu_milli, placer.memory_bytes, placer.pods),
             (row.requested.cpu_milli, row.requested.memory_bytes, row.requested.pods),
         );
+        debug_assert_eq!(by_placer, by_views, "reservations of node {node} are counted otherwise");
         if by_placer != by_views {
             let name = self.state.node.get(&node).map(|node| node.row.record.node.to_string());
             tracing::error!(

@@ -1,33 +1,44 @@
-//! The cold dataflow: what people look at, made from facts and from two of the hot views.
+//! The cold dataflow: what people look at, made from facts and from one of the hot views.
+//!
+//! The pods wait at the workers that count them, everything else at the first one. A tick that the
+//! first worker sends calls them in, so that the others need no clock.
 
-use differential_dataflow::VecCollection;
+use std::cell::RefCell;
+use std::rc::Rc;
+
 use differential_dataflow::input::{Input, InputSession};
 use differential_dataflow::operators::{CountTotal, ThresholdTotal};
+use differential_dataflow::{AsCollection, VecCollection};
+use timely::dataflow::channels::pact::Exchange;
+use timely::dataflow::operators::generic::operator::Operator;
 use timely::worker::Worker;
 
+use super::crew::Crew;
 use super::hot::ForCold;
 use super::outbox::{Outbox, Reached, Waiting, advance, deliver};
 use crate::facts::{Fact, NodeFact, PodFact};
 use crate::rows::{
-    Allocation, ColdChanges, Fleet, NodeRollup, Rollup, Sighting, Status, Tally, WorkloadRevision,
+    ColdChanges, Fleet, NodeRollup, Rollup, Sighting, Status, Tally, WorkloadRevision,
 };
 
 /// The cold dataflow's inputs, what waits for them, and what it tells.
 pub(super) struct Cold {
     time: u64,
+    workers: u32,
     inputs: Inputs,
     waiting: WaitingFacts,
-    hot: ForCold,
+    /// Tallies that the hot dataflow told.
+    tallies: Outbox<(WorkloadRevision, Tally)>,
     reached: Reached,
     told: Told,
 }
 
 struct Inputs {
     tallies: InputSession<u64, (WorkloadRevision, Tally), i64>,
-    allocation: InputSession<u64, (u32, Allocation), i64>,
     desired: InputSession<u64, u32, i64>,
     current: InputSession<u64, WorkloadRevision, i64>,
-    pods: InputSession<u64, PodFact, i64>,
+    /// One tick a worker: its pods are to come in.
+    ticks: InputSession<u64, u32, i64>,
     nodes: InputSession<u64, NodeFact, i64>,
     lost: InputSession<u64, u32, i64>,
     seen: InputSession<u64, Sighting, i64>,
@@ -37,7 +48,6 @@ struct Inputs {
 struct WaitingFacts {
     desired: Waiting<u32>,
     current: Waiting<WorkloadRevision>,
-    pods: Waiting<PodFact>,
     nodes: Waiting<NodeFact>,
     lost: Waiting<u32>,
     seen: Waiting<Sighting>,
@@ -60,19 +70,19 @@ impl Cold {
         let reached = Reached::default();
         let inputs = worker.dataflow(|scope| {
             let (tallies_in, tallies) = scope.new_collection::<(WorkloadRevision, Tally), i64>();
-            let (allocation_in, allocation) = scope.new_collection::<(u32, Allocation), i64>();
             let (desired_in, desired) = scope.new_collection::<u32, i64>();
             let (current_in, current) = scope.new_collection::<WorkloadRevision, i64>();
-            let (pods_in, pods) = scope.new_collection::<PodFact, i64>();
+            let (ticks_in, ticks) = scope.new_collection::<u32, i64>();
             let (nodes_in, nodes) = scope.new_collection::<NodeFact, i64>();
             let (lost_in, lost) = scope.new_collection::<u32, i64>();
             let (seen_in, seen) = scope.new_collection::<Sighting, i64>();
 
+            let pods = pods_at(ticks, hot.pods);
             let updated = tallies.clone().semijoin(current);
             let stale = stale(tallies.clone(), updated.clone());
             let statuses = statuses(tallies, updated, desired);
             let orphans = orphans(seen, pods.clone());
-            let nodes = node_rollups(allocation, nodes, lost, orphans.clone());
+            let nodes = node_rollups(pods.clone(), nodes, lost, orphans.clone());
             let namespaces = pods
                 .filter(PodFact::is_live)
                 .explode(|pod| [(pod.namespace, pod.rollup())])
@@ -80,27 +90,29 @@ impl Cold {
 
             let of_workloads = statuses.clone().explode(|(_, row)| [((), Fleet::of_workload(row))]);
             let of_nodes = nodes.clone().explode(|(_, row)| [((), Fleet::of_node(row))]);
-            deliver(statuses, &[&told.statuses], &reached);
-            deliver(stale, &[&told.stale], &reached);
-            deliver(orphans.map(|pod| (pod, ())), &[&told.orphans], &reached);
-            deliver(nodes, &[&told.nodes], &reached);
-            deliver(namespaces, &[&told.namespaces], &reached);
-            deliver(of_workloads.concat(of_nodes).count_total_core(), &[&told.fleet], &reached);
+            deliver(statuses, &told.statuses, &reached);
+            deliver(stale, &told.stale, &reached);
+            deliver(orphans.map(|pod| (pod, ())), &told.orphans, &reached);
+            deliver(nodes, &told.nodes, &reached);
+            deliver(namespaces, &told.namespaces, &reached);
+            deliver(of_workloads.concat(of_nodes).count_total_core(), &told.fleet, &reached);
             Inputs {
                 tallies: tallies_in,
-                allocation: allocation_in,
                 desired: desired_in,
                 current: current_in,
-                pods: pods_in,
+                ticks: ticks_in,
                 nodes: nodes_in,
                 lost: lost_in,
                 seen: seen_in,
             }
         });
-        Cold { time: 0, inputs, waiting: WaitingFacts::default(), hot, reached, told }
+        let workers = u32::try_from(worker.peers()).unwrap_or(u32::MAX);
+        let (waiting, tallies) = (WaitingFacts::default(), hot.tallies);
+        Cold { time: 0, workers, inputs, waiting, tallies, reached, told }
     }
 
-    /// Takes note of a fact; nothing runs before the cold step.
+    /// Takes note of a fact; nothing runs before the cold step. Pods are noted where they are
+    /// counted.
     pub(super) fn note(&mut self, fact: &Fact, difference: i64) {
         let waiting = &mut self.waiting;
         match *fact {
@@ -110,36 +122,33 @@ impl Cold {
             Fact::Current { workload, revision } => {
                 waiting.current.push((workload, revision), difference);
             }
-            Fact::Pod(pod) => waiting.pods.push(pod, difference),
+            Fact::Pod(_) => {}
             Fact::Node(node) => waiting.nodes.push(node, difference),
             Fact::Lost { node } => waiting.lost.push(node, difference),
             Fact::Seen(sighting) => waiting.seen.push(sighting, difference),
         }
     }
 
-    /// Brings the views up to date. The invariant of the clock holds here too.
-    pub(super) fn run(&mut self, worker: &mut Worker) {
+    /// Brings the views up to date, the hot ones being so. The invariant of the clock holds here
+    /// too.
+    pub(super) fn run(&mut self, crew: &mut Crew) {
         let (inputs, waiting) = (&mut self.inputs, &mut self.waiting);
-        self.hot.tallies.pour(&mut inputs.tallies);
-        self.hot.allocation.pour(&mut inputs.allocation);
+        self.tallies.pour(&mut inputs.tallies);
         waiting.desired.pour(&mut inputs.desired);
         waiting.current.pour(&mut inputs.current);
-        waiting.pods.pour(&mut inputs.pods);
         waiting.nodes.pour(&mut inputs.nodes);
         waiting.lost.pour(&mut inputs.lost);
         waiting.seen.pour(&mut inputs.seen);
+        (0..self.workers).for_each(|worker| inputs.ticks.update(worker, 1));
         self.time += 1;
         advance(&mut inputs.tallies, self.time);
-        advance(&mut inputs.allocation, self.time);
         advance(&mut inputs.desired, self.time);
         advance(&mut inputs.current, self.time);
-        advance(&mut inputs.pods, self.time);
+        advance(&mut inputs.ticks, self.time);
         advance(&mut inputs.nodes, self.time);
         advance(&mut inputs.lost, self.time);
         advance(&mut inputs.seen, self.time);
-        while !self.reached.all(self.time) {
-            worker.step();
-        }
+        crew.work_until(|| self.reached.all(self.time));
     }
 
     /// What changed since this was last asked.
@@ -159,6 +168,25 @@ impl Cold {
 
 type Rows<'scope, D> = VecCollection<'scope, u64, D, i64>;
 type Tallies<'scope> = Rows<'scope, (WorkloadRevision, Tally)>;
+
+/// The pods that waited, as the ticks call them in.
+fn pods_at<'scope>(
+    ticks: Rows<'scope, u32>,
+    waiting: Rc<RefCell<Waiting<PodFact>>>,
+) -> Rows<'scope, PodFact> {
+    let to_worker = Exchange::new(|(worker, ..): &(u32, u64, i64)| u64::from(*worker));
+    let pods = ticks.inner.unary(to_worker, "Pods", move |_, _| {
+        move |ticks, output| {
+            ticks.for_each(|time, _| {
+                let mut session = output.session(&time);
+                for (pod, difference) in waiting.borrow_mut().drain() {
+                    session.give((pod, *time.time(), difference));
+                }
+            });
+        }
+    });
+    pods.as_collection()
+}
 
 /// Live pods of what is not the current revision.
 fn stale<'scope>(
@@ -196,14 +224,13 @@ fn orphans<'scope>(
 }
 
 fn node_rollups<'scope>(
-    allocation: Rows<'scope, (u32, Allocation)>,
+    pods: Rows<'scope, PodFact>,
     nodes: Rows<'scope, NodeFact>,
     lost: Rows<'scope, u32>,
     orphans: Rows<'scope, Sighting>,
 ) -> Rows<'scope, (u32, NodeRollup)> {
     let row = NodeRollup::default;
-    let requested =
-        allocation.explode(move |(node, requested)| [(node, NodeRollup { requested, ..row() })]);
+    let requested = pods.explode(|pod| [(pod.node, pod.reservation())]);
     let allocatable = nodes.explode(|node| [(node.node, node.rollup())]);
     let lost = lost.explode(move |node| [(node, NodeRollup { lost: 1, ..row() })]);
     let orphans = orphans.explode(move |(node, _)| [(node, NodeRollup { orphans: 1, ..row() })]);

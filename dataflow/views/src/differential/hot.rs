@@ -1,96 +1,125 @@
-//! The hot dataflow: what every epoch needs.
+//! The hot dataflow: what every epoch needs, and nothing else.
+//!
+//! Only the first worker puts facts in and holds the clock: the others act on what reaches them. So
+//! an epoch whose workloads are all counted by the first worker waits for no other.
 
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use differential_dataflow::VecCollection;
+use differential_dataflow::difference::Multiply;
 use differential_dataflow::input::{Input, InputSession};
 use differential_dataflow::operators::CountTotal;
+use differential_dataflow::operators::arrange::arrangement::arrange_core;
+use differential_dataflow::trace::implementations::{
+    ContainerChunker, KeyBatcher, KeyBuilder, KeySpine, ValBatcher, ValBuilder, ValSpine,
+};
+use timely::dataflow::Stream;
+use timely::dataflow::channels::pact::{Exchange, Pipeline};
+use timely::dataflow::operators::generic::builder_rc::OperatorBuilder;
+use timely::dataflow::operators::generic::operator::Operator;
 use timely::worker::Worker;
 
-use super::outbox::{Outbox, Reached, advance, deliver};
+use super::crew::Crew;
+use super::outbox::{FIRST, Outbox, Reached, Waiting, advance};
+use super::shard::{Held, Keyed, Sent, shard};
 use crate::facts::PodFact;
-use crate::rows::{Allocation, Changes, Tally, WorkloadRevision};
+use crate::rows::{Changes, Tally, WorkloadRevision};
 
-/// The hot dataflow's inputs and what it tells.
+/// The hot dataflow's input and what it tells.
 pub(super) struct Hot {
     time: u64,
     /// Whether a fact changed since it last ran; without one there is nothing to run.
     moved: bool,
-    pub(super) desired: InputSession<u64, u32, i64>,
-    pub(super) pods: InputSession<u64, PodFact, i64>,
-    pub(super) lost: InputSession<u64, u32, i64>,
+    facts: InputSession<u64, Sent, i64>,
+    workers: u32,
     reached: Reached,
     told: Told,
 }
 
-/// Where the views arrive. The cold dataflow is made from two of them.
+/// Where the views arrive.
 #[derive(Default, Clone)]
 struct Told {
     tallies: Outbox<(WorkloadRevision, Tally)>,
-    drift: Outbox<(u32, i64)>,
     stranded: Outbox<(u32, ())>,
-    allocation: Outbox<(u32, Allocation)>,
 }
 
-/// Two hot views as the cold dataflow takes them in: when it runs, not when they change.
+/// What the cold dataflow takes in when it runs, and not when it changes.
 #[derive(Default, Clone)]
 pub(super) struct ForCold {
+    /// Tallies, gathered at the first worker.
     pub(super) tallies: Outbox<(WorkloadRevision, Tally)>,
-    pub(super) allocation: Outbox<(u32, Allocation)>,
+    /// Pods, each at the worker that counts it.
+    pub(super) pods: Rc<RefCell<Waiting<PodFact>>>,
 }
 
 impl Hot {
     pub(super) fn new(worker: &mut Worker, cold: &ForCold) -> Hot {
         let told = Told::default();
         let reached = Reached::default();
-        let (desired, pods, lost) = worker.dataflow(|scope| {
-            let (desired_in, desired) = scope.new_collection::<u32, i64>();
-            let (pods_in, pods) = scope.new_collection::<PodFact, i64>();
-            let (lost_in, lost) = scope.new_collection::<u32, i64>();
+        let workers = u32::try_from(worker.peers()).unwrap_or(u32::MAX);
+        let facts = worker.dataflow(|scope| {
+            let (facts_in, facts) = scope.new_collection::<Sent, i64>();
+            let shard = shard(facts, cold.pods.clone());
 
-            let live = pods.clone().filter(PodFact::is_live);
-            let live_stranded =
-                live.clone().map(|pod| (pod.node, pod)).semijoin(lost).map(|(_, pod)| pod);
+            let lost = arrange_core::<
+                _,
+                _,
+                ContainerChunker<Keyed<u32, (), i64>>,
+                KeyBatcher<u32, u64, i64>,
+                KeyBuilder<u32, u64, i64>,
+                KeySpine<u32, u64, i64>,
+            >(shard.lost, Pipeline, "Lost");
+            let held = arrange_core::<
+                _,
+                _,
+                ContainerChunker<Keyed<u32, Held, i64>>,
+                ValBatcher<u32, Held, u64, i64>,
+                ValBuilder<u32, Held, u64, i64>,
+                ValSpine<u32, Held, u64, i64>,
+            >(shard.held, Pipeline, "Held");
+            let stranded = held.join_core(lost, |_, held, ()| Some(*held));
 
-            let moved = live_stranded
-                .clone()
-                .explode(|pod| [(key(&pod), less(pod.tally_lost(), &pod.tally()))]);
-            let tally = pods
-                .clone()
-                .explode(|pod| [(key(&pod), pod.tally())])
-                .concat(moved)
-                .count_total_core::<i64>();
-            let short = desired
-                .concat(live.map(|pod| pod.workload).negate())
-                .concat(live_stranded.clone().map(|pod| pod.workload))
-                .count_total_core::<i64>();
-            let reserved =
-                pods.explode(|pod| [(pod.node, pod.allocation())]).count_total_core::<i64>();
+            let counted = with_moved(shard.tallies, stranded.clone());
+            let tallies = arrange_core::<
+                _,
+                _,
+                ContainerChunker<Keyed<WorkloadRevision, (), Tally>>,
+                KeyBatcher<WorkloadRevision, u64, Tally>,
+                KeyBuilder<WorkloadRevision, u64, Tally>,
+                KeySpine<WorkloadRevision, u64, Tally>,
+            >(counted, Pipeline, "Tallies")
+            .count_total_core::<i64>();
 
-            deliver(tally, &[&told.tallies, &cold.tallies], &reached);
-            deliver(short, &[&told.drift], &reached);
-            deliver(live_stranded.map(|pod| (pod.pod, ())), &[&told.stranded], &reached);
-            deliver(reserved, &[&told.allocation, &cold.allocation], &reached);
-            (desired_in, pods_in, lost_in)
+            tell(tallies, stranded, (&told, cold), &reached);
+            facts_in
         });
-        Hot { time: 0, moved: false, desired, pods, lost, reached, told }
+        Hot { time: 0, moved: false, facts, workers, reached, told }
     }
 
-    /// A fact is about to change.
-    pub(super) fn touch(&mut self) {
+    /// A pod's fact begins or ceases to hold.
+    pub(super) fn pod(&mut self, pod: PodFact, difference: i64) {
         self.moved = true;
+        self.facts.update(Sent::Pod(pod), difference);
     }
 
-    /// Brings the views up to date. The invariant of the clock: every input is advanced **and**
-    /// flushed, or the ends never hear of it.
-    pub(super) fn run(&mut self, worker: &mut Worker) {
+    /// A node is lost, or no more.
+    pub(super) fn lost(&mut self, node: u32, difference: i64) {
+        self.moved = true;
+        for worker in 0..self.workers {
+            self.facts.update(Sent::Lost { node, worker }, difference);
+        }
+    }
+
+    /// Brings the views up to date. The invariant of the clock: the input is advanced **and**
+    /// flushed, or the end never hears of it.
+    pub(super) fn run(&mut self, crew: &mut Crew) {
         if !std::mem::take(&mut self.moved) {
             return;
         }
         self.time += 1;
-        advance(&mut self.desired, self.time);
-        advance(&mut self.pods, self.time);
-        advance(&mut self.lost, self.time);
-        while !self.reached.all(self.time) {
-            worker.step();
-        }
+        advance(&mut self.facts, self.time);
+        crew.work_until(|| self.reached.all(self.time));
     }
 
     /// What changed since this was last asked.
@@ -98,18 +127,61 @@ impl Hot {
         let stranded = self.told.stranded.net();
         Changes {
             tallies: self.told.tallies.net(),
-            drift: self.told.drift.net(),
             stranded: stranded.into_iter().map(|(pod, row)| (pod, row.is_some())).collect(),
-            allocation: self.told.allocation.net(),
         }
     }
 }
 
-fn key(pod: &PodFact) -> WorkloadRevision {
-    (pod.workload, pod.revision)
+type Tallied<'scope> = Stream<'scope, u64, Keyed<WorkloadRevision, (), Tally>>;
+
+/// What pods add to the tallies, and what the loss of their nodes changes in that.
+fn with_moved<'scope>(
+    tallies: Tallied<'scope>,
+    stranded: VecCollection<'scope, u64, Held, i64>,
+) -> Tallied<'scope> {
+    tallies.binary(stranded.inner, Pipeline, Pipeline, "Moved", |_, _| {
+        move |tallies, stranded, output| {
+            tallies.for_each(|time, rows| output.session(&time).give_container(rows));
+            stranded.for_each(|time, rows| {
+                let mut session = output.session(&time);
+                for (held, at, difference) in rows.drain(..) {
+                    let moved = held.moved().multiply(&difference);
+                    session.give(((held.key(), ()), at, moved));
+                }
+            });
+        }
+    })
 }
 
-fn less(mut tally: Tally, other: &Tally) -> Tally {
-    tally.add(other, -1);
-    tally
+/// The end of both views: their changes are gathered at the first worker. One operator, because
+/// each costs a microsecond whenever it is scheduled.
+fn tell<'scope>(
+    tallies: VecCollection<'scope, u64, (WorkloadRevision, Tally), i64>,
+    stranded: VecCollection<'scope, u64, Held, i64>,
+    (told, cold): (&Told, &ForCold),
+    reached: &Reached,
+) {
+    let mut builder = OperatorBuilder::new("Tell".to_owned(), tallies.scope());
+    let to_first = Exchange::new(|_: &((WorkloadRevision, Tally), u64, i64)| FIRST);
+    let mut tallies = builder.new_input(tallies.inner, to_first);
+    let to_first = Exchange::new(|_: &(Held, u64, i64)| FIRST);
+    let mut stranded = builder.new_input(stranded.inner, to_first);
+    let (told, for_cold, end) = (told.clone(), cold.tallies.clone(), reached.new_end());
+    builder.build(move |_| {
+        move |frontiers| {
+            tallies.for_each(|_, rows| {
+                let rows = rows.drain(..).map(|(row, _, difference)| (row, difference));
+                for row in rows {
+                    told.tallies.push(row);
+                    for_cold.push(row);
+                }
+            });
+            stranded.for_each(|_, rows| {
+                for (held, _, difference) in rows.drain(..) {
+                    told.stranded.push(((held.pod, ()), difference));
+                }
+            });
+            end.came_to(frontiers);
+        }
+    });
 }

@@ -1,25 +1,35 @@
-//! The views as two dataflows on one worker: hot in every epoch, cold when asked.
+//! The views as two dataflows, on one worker or several: hot in every epoch, cold when asked.
 //!
 //! Counts live in the difference, projections stand before arrangements. The cold dataflow takes in
-//! two of the hot views as they are told, so that nothing is counted twice, and nothing of it runs
-//! before its step.
+//! one of the hot views as it is told, so that nothing is counted twice, and nothing of it runs
+//! before its step. Facts go in and changes come out at the first worker, which is in the caller's
+//! thread; how many others there are changes no answer.
 
+mod crew;
 mod outbox;
+mod shard;
 mod hot;
 mod cold;
 
-use timely::communication::Allocator;
+use std::num::NonZeroUsize;
+
 use timely::worker::Worker;
 
 use self::cold::Cold;
+use self::crew::Crew;
 use self::hot::{ForCold, Hot};
 use super::Views;
 use super::facts::Fact;
 use super::rows::{Changes, ColdChanges};
 
-/// The two dataflows, with their worker.
+/// The two dataflows, with their workers.
 pub struct Differential {
-    worker: Worker,
+    /// Gone only while this is dropped: the inputs go before the workers.
+    dataflows: Option<Dataflows>,
+    crew: Crew,
+}
+
+struct Dataflows {
     hot: Hot,
     cold: Cold,
 }
@@ -28,12 +38,20 @@ impl Differential {
     /// Empty dataflows on a worker of this thread.
     #[must_use]
     pub fn new() -> Self {
-        let allocator = Allocator::Thread(timely::communication::allocator::Thread::default());
-        let mut worker = Worker::new(timely::WorkerConfig::default(), allocator, None);
-        let for_cold = ForCold::default();
-        let hot = Hot::new(&mut worker, &for_cold);
-        let cold = Cold::new(&mut worker, for_cold);
-        Differential { worker, hot, cold }
+        Differential::with_workers(NonZeroUsize::MIN)
+    }
+
+    /// Empty dataflows on so many workers: one of this thread, and a thread for each of the others.
+    #[must_use]
+    pub fn with_workers(workers: NonZeroUsize) -> Self {
+        let mut crew = Crew::of_threads(workers, |worker| drop(Dataflows::new(worker)));
+        let dataflows = Some(Dataflows::new(&mut crew.worker));
+        Differential { dataflows, crew }
+    }
+
+    fn parts(&mut self) -> (&mut Dataflows, &mut Crew) {
+        let dataflows = self.dataflows.as_mut().expect("they are there until this is dropped");
+        (dataflows, &mut self.crew)
     }
 }
 
@@ -43,29 +61,43 @@ impl Default for Differential {
     }
 }
 
+impl Drop for Differential {
+    fn drop(&mut self) {
+        drop(self.dataflows.take());
+        self.crew.dismiss();
+    }
+}
+
+impl Dataflows {
+    fn new(worker: &mut Worker) -> Dataflows {
+        let for_cold = ForCold::default();
+        let hot = Hot::new(worker, &for_cold);
+        Dataflows { hot, cold: Cold::new(worker, for_cold) }
+    }
+}
+
 impl Views for Differential {
     fn update(&mut self, fact: Fact, difference: isize) {
         let difference = difference as i64;
-        self.cold.note(&fact, difference);
+        let (dataflows, _) = self.parts();
+        dataflows.cold.note(&fact, difference);
         match fact {
-            Fact::Desired { workload, replicas } => {
-                self.hot.desired.update(workload, difference * replicas);
-            }
-            Fact::Pod(pod) => self.hot.pods.update(pod, difference),
-            Fact::Lost { node } => self.hot.lost.update(node, difference),
-            Fact::Current { .. } | Fact::Node(_) | Fact::Seen(_) => return,
+            Fact::Pod(pod) => dataflows.hot.pod(pod, difference),
+            Fact::Lost { node } => dataflows.hot.lost(node, difference),
+            Fact::Desired { .. } | Fact::Current { .. } | Fact::Node(_) | Fact::Seen(_) => {}
         }
-        self.hot.touch();
     }
 
     fn settle(&mut self) -> Changes {
-        self.hot.run(&mut self.worker);
-        self.hot.changes()
+        let (dataflows, crew) = self.parts();
+        dataflows.hot.run(crew);
+        dataflows.hot.changes()
     }
 
     fn settle_cold(&mut self) -> ColdChanges {
-        self.hot.run(&mut self.worker);
-        self.cold.run(&mut self.worker);
-        self.cold.changes()
+        let (dataflows, crew) = self.parts();
+        dataflows.hot.run(crew);
+        dataflows.cold.run(crew);
+        dataflows.cold.changes()
     }
 }

@@ -1,19 +1,22 @@
 //! Where a view's changes arrive, and where facts wait for the cold dataflow.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use differential_dataflow::consolidation::consolidate;
 use differential_dataflow::difference::Semigroup;
 use differential_dataflow::input::InputSession;
-use differential_dataflow::{Data, VecCollection};
-use timely::dataflow::channels::pact::Pipeline;
+use differential_dataflow::{Data, ExchangeData, VecCollection};
+use timely::dataflow::channels::pact::Exchange;
 use timely::dataflow::operators::generic::operator::Operator;
+use timely::progress::frontier::MutableAntichain;
 
 /// Changes that arrived: rows with a difference.
 #[derive(Debug)]
 pub(super) struct Outbox<D>(Rc<RefCell<Vec<(D, i64)>>>);
+
+/// The worker at which changes are gathered: the one in the engine's thread.
+pub(super) const FIRST: u64 = 0;
 
 /// Changes that wait are netted when there are twice as many as the netting before left, and not
 /// below this: sorting fewer costs more than they take.
@@ -35,53 +38,75 @@ impl<D> Default for Outbox<D> {
 #[derive(Debug, Clone, Default)]
 pub(super) struct Reached(Rc<RefCell<Vec<u64>>>);
 
+/// One end of a dataflow.
+pub(super) struct End {
+    reached: Reached,
+    number: usize,
+}
+
 impl Reached {
     /// Whether every end has seen all changes before `time`.
     pub(super) fn all(&self, time: u64) -> bool {
         self.0.borrow().iter().all(|reached| *reached >= time)
     }
 
-    fn new_end(&self) -> usize {
+    /// One more end, that has seen nothing.
+    pub(super) fn new_end(&self) -> End {
         let mut ends = self.0.borrow_mut();
         ends.push(0);
-        ends.len() - 1
+        End { reached: self.clone(), number: ends.len() - 1 }
     }
 }
 
-/// The end of a view: its changes arrive in these outboxes, and `reached` learns how far it came.
-/// One operator, because each costs a microsecond whenever it is scheduled.
-pub(super) fn deliver<D: Clone + 'static>(
+impl End {
+    /// Takes note of how far all inputs of this end have come.
+    pub(super) fn came_to(&self, frontiers: &[MutableAntichain<u64>]) {
+        let times = frontiers.iter().filter_map(|input| input.frontier().first().copied());
+        self.reached.0.borrow_mut()[self.number] = times.min().unwrap_or(u64::MAX);
+    }
+}
+
+/// The end of a view: its changes are gathered in this outbox of the first worker, and `reached`
+/// learns how far it came.
+pub(super) fn deliver<D: ExchangeData>(
     view: VecCollection<'_, u64, D, i64>,
-    outboxes: &[&Outbox<D>],
+    outbox: &Outbox<D>,
     reached: &Reached,
 ) {
-    let outboxes: Vec<Outbox<D>> = outboxes.iter().map(|outbox| (*outbox).clone()).collect();
-    let (reached, end) = (reached.clone(), reached.new_end());
-    view.inner.sink(Pipeline, "Outbox", move |(input, frontier)| {
+    let (outbox, end) = (outbox.clone(), reached.new_end());
+    let to_first = Exchange::new(|_: &(D, u64, i64)| FIRST);
+    view.inner.sink(to_first, "Outbox", move |(input, frontier)| {
         input.for_each(|_, rows| {
-            for outbox in &outboxes {
-                let rows = rows.iter().map(|(row, _, difference)| (row.clone(), *difference));
-                outbox.0.borrow_mut().extend(rows);
-            }
+            let rows = rows.drain(..).map(|(row, _, difference)| (row, difference));
+            outbox.0.borrow_mut().extend(rows);
         });
-        reached.0.borrow_mut()[end] = frontier.frontier().first().copied().unwrap_or(u64::MAX);
+        end.came_to(std::slice::from_ref(frontier));
     });
+}
+
+impl<D> Outbox<D> {
+    /// A change arrives.
+    pub(super) fn push(&self, change: (D, i64)) {
+        self.0.borrow_mut().push(change);
+    }
 }
 
 impl<K: Ord + Copy, V: Ord + Copy> Outbox<(K, V)> {
     /// Takes what arrived. A count yields old and new as −1 and +1, and one epoch may bring many:
     /// only what remains after netting is a change.
     pub(super) fn net(&self) -> Vec<(K, Option<V>)> {
-        let mut rows: BTreeMap<K, BTreeMap<V, i64>> = BTreeMap::new();
-        for ((key, value), difference) in self.0.borrow_mut().drain(..) {
-            *rows.entry(key).or_default().entry(value).or_default() += difference;
+        let mut rows = self.0.borrow_mut();
+        consolidate(&mut *rows);
+        let mut changes: Vec<(K, Option<V>)> = Vec::with_capacity(rows.len());
+        for ((key, value), difference) in rows.drain(..) {
+            if changes.last().is_none_or(|(last, _)| *last != key) {
+                changes.push((key, None));
+            }
+            if let (Some(change), true) = (changes.last_mut(), difference > 0) {
+                change.1 = Some(value);
+            }
         }
-        rows.into_iter()
-            .filter(|(_, values)| values.values().any(|count| *count != 0))
-            .map(|(key, values)| {
-                (key, values.into_iter().find(|(_, count)| *count > 0).map(|(value, _)| value))
-            })
-            .collect()
+        changes
     }
 }
 
@@ -117,10 +142,15 @@ impl<D: Data> Waiting<D> {
         }
     }
 
-    pub(super) fn pour(&mut self, input: &mut InputSession<u64, D, i64>) {
+    /// Gives what is left of them after netting.
+    pub(super) fn drain(&mut self) -> impl Iterator<Item = (D, i64)> + '_ {
         consolidate(&mut self.facts);
-        self.facts.drain(..).for_each(|(fact, difference)| input.update(fact, difference));
         self.netted_at = NETTED_MIN;
+        self.facts.drain(..)
+    }
+
+    pub(super) fn pour(&mut self, input: &mut InputSession<u64, D, i64>) {
+        self.drain().for_each(|(fact, difference)| input.update(fact, difference));
     }
 }
 

@@ -5,15 +5,14 @@ use std::collections::{BTreeMap, HashMap};
 use super::View;
 use crate::facts::{NodeFact, PodFact};
 use crate::rows::{
-    Allocation, ColdChanges, Fleet, NodeRollup, Rollup, Sighting, Status, Tally, WorkloadRevision,
+    ColdChanges, Fleet, NodeRollup, Rollup, Sighting, Status, Tally, WorkloadRevision,
 };
 
 /// The cold views, and what has changed since they were brought up to date.
 #[derive(Debug, Default)]
 pub(super) struct Cold {
-    /// Hot rows as they stood at the last cold step, of those that were touched since.
+    /// Tallies as they stood at the last cold step, of those that were touched since.
     tallies: HashMap<WorkloadRevision, Tally>,
-    allocation: HashMap<u32, Allocation>,
     moved: Moved,
     /// The current revision of each workload at the last cold step.
     current: HashMap<u32, u32>,
@@ -42,13 +41,9 @@ impl Cold {
         self.tallies.entry(revision).or_insert(before);
     }
 
-    /// A reservation is about to change from this.
-    pub(super) fn allocation(&mut self, node: u32, before: Allocation) {
-        self.allocation.entry(node).or_insert(before);
-    }
-
     pub(super) fn pod(&mut self, pod: &PodFact, sign: i64) {
         self.moved.sightings.push((pod.place(), -sign));
+        self.moved.nodes.entry(pod.node).or_default().add(&pod.reservation(), sign);
         if pod.is_live() {
             self.namespaces.change(pod.namespace, |row| row.add(&pod.rollup(), sign));
         }
@@ -75,11 +70,7 @@ impl Cold {
     }
 
     /// What changed, by the hot rows as they stand.
-    pub(super) fn settle(
-        &mut self,
-        tallies: &View<WorkloadRevision, Tally>,
-        allocation: &View<u32, Allocation>,
-    ) -> ColdChanges {
+    pub(super) fn settle(&mut self, tallies: &View<WorkloadRevision, Tally>) -> ColdChanges {
         self.work_off_tallies(tallies);
         self.work_off_current(tallies);
         for (workload, change) in std::mem::take(&mut self.moved.desired) {
@@ -87,13 +78,6 @@ impl Cold {
         }
         for (node, change) in std::mem::take(&mut self.moved.nodes) {
             self.rollup(node, |row| row.add(&change, 1));
-        }
-        for (node, before) in std::mem::take(&mut self.allocation) {
-            let now = allocation.row(&node);
-            self.rollup(node, |row| {
-                row.requested.add(&now, 1);
-                row.requested.add(&before, -1);
-            });
         }
         self.work_off_sightings();
         let orphans = self.orphans.settle();

@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use self::cold::Cold;
 use super::Views;
 use super::facts::{Fact, PodFact};
-use super::rows::{Allocation, Changes, ColdChanges, Tally, WorkloadRevision};
+use super::rows::{Changes, ColdChanges, Tally, WorkloadRevision};
 
 /// The hand-written maintainer.
 #[derive(Debug, Default)]
@@ -18,9 +18,7 @@ pub struct HandWritten {
     pods_of_node: HashMap<u32, HashMap<u32, PodFact>>,
     lost: HashSet<u32>,
     tallies: View<WorkloadRevision, Tally>,
-    drift: View<u32, i64>,
     stranded: View<u32, i64>,
-    allocation: View<u32, Allocation>,
     cold: Cold,
 }
 
@@ -80,8 +78,6 @@ impl HandWritten {
         }
         let is_lost = self.lost.contains(&pod.node);
         self.count(&pod, is_lost, sign);
-        self.cold.allocation(pod.node, self.allocation.row(&pod.node));
-        self.allocation.change(pod.node, |row| row.add(&pod.allocation(), sign));
         self.cold.pod(&pod, sign);
     }
 
@@ -93,8 +89,6 @@ impl HandWritten {
         self.tallies.change(revision, |row| row.add(&tally, sign));
         if is_lost && pod.is_live() {
             self.stranded.change(pod.pod, |row| *row += sign);
-        } else if pod.is_live() {
-            self.drift.change(pod.workload, |row| *row -= sign);
         }
     }
 
@@ -121,10 +115,7 @@ impl Views for HandWritten {
     fn update(&mut self, fact: Fact, difference: isize) {
         let sign = difference as i64;
         match fact {
-            Fact::Desired { workload, replicas } => {
-                self.drift.change(workload, |row| *row += sign * replicas);
-                self.cold.desired(workload, sign * replicas);
-            }
+            Fact::Desired { workload, replicas } => self.cold.desired(workload, sign * replicas),
             Fact::Current { workload, revision } => {
                 self.cold.current((workload, revision), sign);
             }
@@ -141,13 +132,11 @@ impl Views for HandWritten {
     fn settle(&mut self) -> Changes {
         Changes {
             tallies: self.tallies.settle(),
-            drift: self.drift.settle(),
             stranded: self.stranded.settle().into_iter().map(|(k, v)| (k, v.is_some())).collect(),
-            allocation: self.allocation.settle(),
         }
     }
 
     fn settle_cold(&mut self) -> ColdChanges {
-        self.cold.settle(&self.tallies, &self.allocation)
+        self.cold.settle(&self.tallies)
     }
 }
