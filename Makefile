@@ -26,8 +26,11 @@ FROM ?= 1
 # Set for a `make bench` of seconds.
 QUICK ?=
 
+# How long each of the two soaks of `make soak` takes.
+SOAK_SECONDS ?= 1800
+
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo up test test-long simulate bench lint clean-help
+.PHONY: help setup build demo up test test-long simulate bench soak lint clean-help
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## /\1 /p' $(MAKEFILE_LIST) \
@@ -63,10 +66,20 @@ simulate: ## the simulation alone: SEED=8417 for one seed with its trace, SEEDS=
 	SETPOINT_SEED=$(SEED) SETPOINT_SEEDS=$(SEEDS) SETPOINT_FROM=$(FROM) \
 		cargo test --locked --workspace --test simulation -- --nocapture
 
+# RocksDB of the tests' profile, which optimises what we stand on as a release does: where it was built
+# already it is not built again.
+ROCKSDB := $(firstword $(wildcard $(CARGO_TARGET_DIR)/debug/build/librocksdb-sys-*/out/librocksdb.a))
+BENCH := $(if $(ROCKSDB),ROCKSDB_STATIC=1 ROCKSDB_LIB_DIR=$(patsubst %/,%,$(dir $(ROCKSDB)))) \
+	cargo run --locked --release --package setpoint-benches --
+
 bench: ## the published measurements, into target/bench/results.json; QUICK=1 for seconds
 	@scripts/setup build
-	cargo run --locked --release --package setpoint-benches -- \
-		--out $(CURDIR)/target/bench/results.json $(if $(QUICK),--quick)
+	$(BENCH) --out $(CURDIR)/target/bench/results.json $(if $(QUICK),--quick)
+
+soak: ## two soaks of 30 minutes, into target/soak/results.json; SOAK_SECONDS=60 for short ones
+	@scripts/setup build
+	$(BENCH) --out $(CURDIR)/target/soak/results.json $(if $(QUICK),--quick) \
+		--only soak --soak-seconds $(SOAK_SECONDS)
 
 lint: ## formatting and clippy, a warning is an error
 	@scripts/setup build

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use hdrhistogram::Histogram;
 
-use crate::measurement::Measurement;
+use crate::measurement::{Aim, Measurement};
 
 /// Three digits: a percentile is off by at most a thousandth of itself.
 const DIGITS: u8 = 3;
@@ -23,6 +23,12 @@ impl Latencies {
 
     pub(crate) fn record(&mut self, took: Duration) {
         self.0.saturating_record(u64::try_from(took.as_nanos()).unwrap_or(NANOS_MAX));
+    }
+
+    /// Takes in others.
+    pub(crate) fn add(&mut self, others: &Latencies) {
+        // Both have the same bounds: nothing can be out of them.
+        let _ = self.0.add(&others.0);
     }
 
     /// In microseconds.
@@ -46,6 +52,15 @@ impl Latencies {
             })
             .collect()
     }
+}
+
+/// The rows `NAME/p50` and `NAME/p99`, with what their ratios are to be at most.
+pub(crate) fn aiming_at(rows: Vec<Measurement>, p50: f64, p99: f64) -> Vec<Measurement> {
+    let aim = |row: Measurement| {
+        let goal = if row.name.ends_with("/p50") { p50 } else { p99 };
+        row.aiming(Aim::RatioAtMost, goal)
+    };
+    rows.into_iter().map(aim).collect()
 }
 
 /// The result, and how long it took.

@@ -5,7 +5,8 @@ use std::process::{Command, Stdio};
 use anyhow::Context;
 use setpoint_benches::Machine;
 use setpoint_benches::measurement::{Measurement, table, with_ratios};
-use setpoint_benches::sections::{self, SECTIONS};
+use setpoint_benches::rounds;
+use setpoint_benches::sections::{self, Section};
 use setpoint_benches::sizes::Sizes;
 
 fn main() -> anyhow::Result<()> {
@@ -25,22 +26,37 @@ fn run_section(section: &str, sizes: &Sizes) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// All sections, each in a child of this process.
+/// All sections, each in a child of this process. A section that fails does not lose the others'
+/// figures: it is told at the end, and nothing of it stands in the results.
 fn run_all(flags: &[String], sizes: &Sizes) -> anyhow::Result<()> {
     let machine = Machine::here();
     eprintln!("{}", machine.line());
-    let mut rows = Vec::new();
-    for section in SECTIONS {
-        for part in (section.parts)(sizes) {
-            eprintln!("{} {part} ...", section.name);
-            rows.extend(child(flags, &format!("{}:{part}", section.name))?);
+    let (mut rows, mut failed) = (Vec::new(), Vec::new());
+    for section in sections::wanted(sizes) {
+        match repeated(flags, section, sizes) {
+            Ok(measured) => rows.extend(measured),
+            Err(error) => failed.push(format!("{error:#}")),
         }
     }
     let rows = with_ratios(rows)?;
     write(sizes, &machine, &rows)?;
     println!("{}\n\n{}", machine.line(), table(&rows));
     eprintln!("written: {}", sizes.out.display());
+    anyhow::ensure!(failed.is_empty(), "{}", failed.join("\n"));
     Ok(())
+}
+
+/// A section with all its parts, in turns as often as it does not repeat itself within.
+fn repeated(flags: &[String], section: &Section, sizes: &Sizes) -> anyhow::Result<Vec<Measurement>> {
+    let parts = (section.parts)(sizes);
+    rounds::measured(section.processes(sizes), |_| {
+        let mut rows = Vec::new();
+        for part in &parts {
+            eprintln!("{} {part} ...", section.name);
+            rows.extend(child(flags, &format!("{}:{part}", section.name))?);
+        }
+        Ok(rows)
+    })
 }
 
 fn child(flags: &[String], section: &str) -> anyhow::Result<Vec<Measurement>> {
@@ -51,8 +67,12 @@ fn child(flags: &[String], section: &str) -> anyhow::Result<Vec<Measurement>> {
         .output()
         .with_context(|| format!("failed to run section {section}"))?;
     anyhow::ensure!(out.status.success(), "section {section} failed: {}", out.status);
-    let lines = String::from_utf8(out.stdout)?;
-    let rows = lines.lines().map(serde_json::from_str).collect::<Result<_, _>>();
+    let printed = String::from_utf8(out.stdout)?;
+    // What a real part says of itself is not a row.
+    let (lines, words): (Vec<&str>, Vec<&str>) =
+        printed.lines().partition(|line| line.starts_with('{'));
+    words.iter().for_each(|line| eprintln!("{line}"));
+    let rows = lines.into_iter().map(serde_json::from_str).collect::<Result<_, _>>();
     rows.with_context(|| format!("section {section} printed something else than rows"))
 }
 

@@ -9,10 +9,13 @@ use serde::{Deserialize, Serialize};
 pub struct Measurement {
     /// What was measured, as a path: what, of which size, which figure.
     pub name: String,
-    /// The number.
+    /// The number: of repeats, their median.
     pub value: f64,
     /// Its unit, such as `µs`, `1/s` or `bytes`.
     pub unit: String,
+    /// The worst of its repeats, where there were several.
+    #[serde(default)]
+    pub worst: Option<f64>,
     /// The row of the same run that this one is held against.
     pub yardstick: Option<String>,
     /// This value over the yardstick's.
@@ -68,6 +71,7 @@ impl Measurement {
             name: name.into(),
             value,
             unit: unit.to_owned(),
+            worst: None,
             yardstick: None,
             ratio: None,
             note: None,
@@ -100,10 +104,34 @@ impl Measurement {
     /// The same, with a goal.
     #[must_use]
     pub fn aiming(mut self, aim: Aim, goal: f64) -> Self {
-        self.goal = Some(goal);
+        self.goal = Some(tidy(goal));
         self.aim = Some(aim);
         self
     }
+
+    /// Whether a higher number of this row is the better one: as its goal says, and without one of
+    /// rates only.
+    #[must_use]
+    pub fn is_more_better(&self) -> bool {
+        match self.aim {
+            Some(aim) => matches!(aim, Aim::ValueAtLeast | Aim::RatioAtLeast),
+            None => self.unit == RATE,
+        }
+    }
+
+    /// Whether it may be nothing, or less: what is counted or grows may, a time or a rate may not.
+    fn may_be_nothing(&self) -> bool {
+        [NOT_RUN, "%", "count"].contains(&self.unit.as_str())
+    }
+}
+
+/// So many of something a second.
+pub const RATE: &str = "1/s";
+
+/// A goal as people mean it: what its arithmetic left behind the sixth decimal is not meant.
+fn tidy(goal: f64) -> f64 {
+    const DECIMALS: f64 = 1e6;
+    (goal * DECIMALS).round() / DECIMALS
 }
 
 /// Fills in the ratios, and whether the goals were met. One that was not is a row like any other.
@@ -116,7 +144,7 @@ pub fn with_ratios(mut rows: Vec<Measurement>) -> anyhow::Result<Vec<Measurement
         rows.iter().map(|row| (row.name.clone(), (row.value, row.unit.clone()))).collect();
     for row in &mut rows {
         anyhow::ensure!(
-            row.value.is_finite() && (row.value > 0.0 || row.unit == NOT_RUN),
+            row.value.is_finite() && (row.value > 0.0 || row.may_be_nothing()),
             "{}: {} was measured",
             row.name,
             row.value
@@ -150,17 +178,18 @@ fn ratio(
 #[must_use]
 pub fn table(rows: &[Measurement]) -> String {
     let mut out = String::from(
-        "| measurement | value | unit | yardstick | ratio | goal | met |\n\
-         |---|---:|---|---|---:|---|---|\n",
+        "| measurement | value | worst | unit | yardstick | ratio | goal | met |\n\
+         |---|---:|---:|---|---|---:|---|---|\n",
     );
     for row in rows {
         let yardstick = row.yardstick.as_deref().unwrap_or("");
         let ratio = row.ratio.map(short).unwrap_or_default();
         let met = row.met.map(|met| if met { "yes" } else { "no" }).unwrap_or_default();
         out += &format!(
-            "| {} | {} | {} | {yardstick} | {ratio} | {} | {met} |\n",
+            "| {} | {} | {} | {} | {yardstick} | {ratio} | {} | {met} |\n",
             row.name,
             in_unit(row.value, &row.unit),
+            row.worst.map(|worst| in_unit(worst, &row.unit)).unwrap_or_default(),
             row.unit,
             goal(row)
         );
@@ -263,9 +292,15 @@ mod tests {
         assert_eq!(json[0]["met"], true);
         assert!(json[2]["goal"].is_null() && json[2]["met"].is_null());
         let table = table(&rows);
-        assert!(table.contains("| a | 96.37 | % |  |  | ≥ 96.14 | yes |\n"), "{table}");
-        assert!(table.contains("| b | 9.00 | µs | c | 4.50 | ≤ 4.00× | no |\n"), "{table}");
-        assert!(table.contains("| c | 2.00 | µs |  |  |  |  |\n"), "{table}");
+        assert!(table.contains("| a | 96.37 |  | % |  |  | ≥ 96.14 | yes |\n"), "{table}");
+        assert!(table.contains("| b | 9.00 |  | µs | c | 4.50 | ≤ 4.00× | no |\n"), "{table}");
+        assert!(table.contains("| c | 2.00 |  | µs |  |  |  |  |\n"), "{table}");
+    }
+
+    #[test]
+    fn a_goal_has_no_noise_of_its_arithmetic() {
+        let row = Measurement::new("a", 1.0, "%").aiming(Aim::ValueAtLeast, 96.34 - 0.2);
+        assert_eq!(row.goal, Some(96.14));
     }
 
     #[test]

@@ -2,13 +2,14 @@
 //!
 //! Guarantee: only through `Engine::step`, with records as the log would bring them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 
 use serde_json::{Value, json};
 use setpoint_dataflow::views::Views;
 use setpoint_dataflow::{Engine, Epoch, Outcome, PlacementChange};
 use setpoint_schemas::{
-    ContainerObserved, ContainerState, Input, InvalidId, Lease, NodeRecord, Placement, PodObserved,
+    ContainerObserved, ContainerState, Input, InvalidId, Lease, NodeName, NodeRecord, Placement, PodObserved,
     PodPhase, Policy, Position, Request, RequestId, RequestItem, Resources, SessionId, Sourced,
     Topic, Verb, samples,
 };
@@ -17,6 +18,10 @@ use setpoint_schemas::{
 pub(crate) const PODS_PER_NODE: usize = 200;
 /// Pods a Deployment.
 pub(crate) const REPLICAS: usize = 100;
+/// Thousandths of a core, bytes of memory and pods that each node has room for.
+pub(crate) const NODE_ROOM: (i64, i64, i64) = (64_000, 256 << 30, 500);
+/// The one life that all agents have.
+pub(crate) const SESSION: &str = "boot-1";
 /// Deployments of one apply while a fleet is loaded.
 const DEPLOYMENTS_PER_APPLY: usize = 100;
 /// Saturday, 21 November 2026.
@@ -32,6 +37,8 @@ pub(crate) struct Plant<V: Views> {
     offset: i64,
     sequence: i64,
     leases: usize,
+    /// Nodes that renew no more.
+    silenced: BTreeSet<usize>,
 }
 
 /// A pod as the log named it.
@@ -46,7 +53,15 @@ impl<V: Views> Plant<V> {
             Policy { starts_per_second: 1 << 30, starts_burst: 1 << 30, ..Policy::default() };
         let engine = Engine::new(views, policy);
         let mut plant =
-            Plant { engine, nodes, time_ms: TIME_MS, offset: 0, sequence: 0, leases: 0 };
+            Plant {
+                engine,
+                nodes,
+                time_ms: TIME_MS,
+                offset: 0,
+                sequence: 0,
+                leases: 0,
+                silenced: BTreeSet::new(),
+            };
         let records: anyhow::Result<Vec<Input>> =
             (0..nodes).map(|node| Ok(Input::Node(Box::new(node_record(node)?)))).collect();
         plant.step(Topic::Nodes, records?);
@@ -85,18 +100,90 @@ impl<V: Views> Plant<V> {
     /// An apply of Deployments, numbered.
     pub(crate) fn apply(
         &mut self,
-        numbers: std::ops::Range<usize>,
+        numbers: Range<usize>,
         replicas: usize,
     ) -> anyhow::Result<Sourced> {
-        let request = Request {
-            id: RequestId::parse(&format!("apply-{}", self.offset))?,
+        let request = self.request(numbers, replicas)?;
+        Ok(self.sourced(Topic::Requests, Input::Request(Box::new(request))))
+    }
+
+    /// The same as a request that is yet to be sent.
+    pub(crate) fn request(
+        &mut self,
+        numbers: Range<usize>,
+        replicas: usize,
+    ) -> anyhow::Result<Request> {
+        let items = numbers.map(|number| deployment(number, replicas)).collect();
+        self.asked(items, false)
+    }
+
+    /// Operators state that these nodes are lost, whatever their leases say.
+    pub(crate) fn confirm_lost(&mut self, nodes: Range<usize>) -> anyhow::Result<Request> {
+        let item = |node: usize| RequestItem {
+            verb: Verb::ConfirmLost,
+            api_version: "v1".to_owned(),
+            kind: "Node".to_owned(),
+            namespace: String::new(),
+            name: format!("node-{node}"),
+            subresource: String::new(),
+            body: "{}".to_owned(),
+            expected_version: None,
+        };
+        self.asked(nodes.map(item).collect(), true)
+    }
+
+    fn asked(&mut self, items: Vec<RequestItem>, force: bool) -> anyhow::Result<Request> {
+        self.offset += 1;
+        Ok(Request {
+            id: RequestId::parse(&format!("request-{}", self.offset))?,
             time_ms: self.time_ms,
             actor: "bench".to_owned(),
             field_manager: "bench".to_owned(),
-            force: false,
-            items: numbers.map(|number| deployment(number, replicas)).collect(),
-        };
-        Ok(self.sourced(Topic::Requests, Input::Request(Box::new(request))))
+            force,
+            items,
+        })
+    }
+
+    /// Every node that is not lost renews its lease in time but this one, whose lease ends with the
+    /// next epoch.
+    pub(crate) fn silence(&mut self, node: usize) -> anyhow::Result<()> {
+        let grace_ms = self.engine.policy().lease_grace_ms;
+        self.renew_all(|_| true)?;
+        self.renew_all(|other| other == node)?;
+        let renewed_ms = self.time_ms;
+        for third in 1..3 {
+            self.time_ms = renewed_ms + grace_ms * third / 3 - 1;
+            self.renew_all(|other| other != node)?;
+        }
+        // What else ends by then is put off here, and not when the node's loss is timed.
+        self.time_ms = renewed_ms + grace_ms - 2;
+        let epoch = self.epoch(Vec::new());
+        self.engine.step(epoch);
+        self.silenced.insert(node);
+        Ok(())
+    }
+
+    fn renew_all(&mut self, whom: impl Fn(usize) -> bool) -> anyhow::Result<()> {
+        let nodes: Vec<usize> =
+            (0..self.nodes).filter(|node| whom(*node) && !self.silenced.contains(node)).collect();
+        let mut renewals = Vec::with_capacity(nodes.len());
+        for node in nodes {
+            self.leases += 1;
+            renewals.push(Input::Lease(lease(node, self.leases)?));
+        }
+        self.step(Topic::Leases, renewals);
+        Ok(())
+    }
+
+    /// How many pods have their place on each node, by its number.
+    pub(crate) fn pods_by_node(&self) -> Vec<usize> {
+        let mut counts = vec![0; self.nodes];
+        for Placed(pod) in self.pods() {
+            if let Some(count) = node_number(&pod.node).and_then(|node| counts.get_mut(node)) {
+                *count += 1;
+            }
+        }
+        counts
     }
 
     /// The next epoch, a millisecond later.
@@ -157,6 +244,16 @@ impl<V: Views> Plant<V> {
         Ok(status?)
     }
 
+    /// How many nodes there are.
+    pub(crate) fn nodes(&self) -> usize {
+        self.nodes
+    }
+
+    /// All pods that have a placement now.
+    pub(crate) fn pods(&self) -> Vec<Placed> {
+        placed(&self.engine.everything().placements).collect()
+    }
+
     /// The pod is in this phase and not ready.
     pub(crate) fn in_phase(
         &mut self,
@@ -166,6 +263,11 @@ impl<V: Views> Plant<V> {
         let ready = self.ready(pod)?;
         Ok(PodObserved { phase, ready: false, ..ready })
     }
+}
+
+/// The number of a node of ours.
+pub(crate) fn node_number(node: &NodeName) -> Option<usize> {
+    node.as_str().strip_prefix("node-")?.parse().ok()
 }
 
 /// The pods that were placed.
@@ -214,8 +316,8 @@ pub(crate) fn status(
 /// A ready node with room for the pods of every fleet measured.
 pub(crate) fn node_record(number: usize) -> anyhow::Result<NodeRecord> {
     let name = format!("node-{number}");
-    let room =
-        Resources { cpu_milli: 64_000, memory_bytes: 256 << 30, pods: 500, ..Resources::default() };
+    let (cpu_milli, memory_bytes, pods) = NODE_ROOM;
+    let room = Resources { cpu_milli, memory_bytes, pods, ..Resources::default() };
     let labels = [
         ("kubernetes.io/hostname", name.clone()),
         ("topology.kubernetes.io/zone", format!("zone-{}", number % 3)),
@@ -274,5 +376,5 @@ fn lease(node: usize, sequence: usize) -> anyhow::Result<Lease> {
 }
 
 fn session() -> Result<SessionId, InvalidId> {
-    SessionId::parse("boot-1")
+    SessionId::parse(SESSION)
 }

@@ -24,4 +24,4 @@ pub use epoch::{
 pub use explain::{Explanation, NodeSays};
 pub use followed::Followed;
 pub use rebuild::{Compacted, Placed};
-pub use state::{CheckpointRow, Remains, RestoreError, Table};
+pub use state::{CheckpointRow, PodInRows, Remains, RestoreError, Table, pods_in};

@@ -59,7 +59,8 @@ fn told(case: &case::Case, outcome: &run::Outcome) -> Vec<Measurement> {
     if !case.note.is_empty() {
         note = format!("{note}; {}", case.note);
     }
-    let mut row = Measurement::new(format!("cases/{}", case.name), median, "1/s")
+    let row = Measurement::new(format!("cases/{}", case.name), median, "1/s");
+    let mut row = Measurement { worst: Some(slowest), ..row }
         .noted(note)
         .aiming(Aim::ValueAtLeast, case.goal);
     let Some(floor) = &case.floor else { return vec![row] };

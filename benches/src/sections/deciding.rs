@@ -9,13 +9,16 @@ use rand::{RngExt, SeedableRng};
 use setpoint_dataflow::views::{Differential, HandWritten, Views};
 use setpoint_dataflow::{Epoch, Outcome};
 use setpoint_schemas::avro::Codec;
-use setpoint_schemas::{CutEntry, EpochRecord, Input, PodObserved, PodPhase, Topic};
+use setpoint_schemas::{Input, PodObserved, PodPhase, Topic};
 
-use super::yardsticks::{FDATASYNC, TCP};
-use crate::clock::{Latencies, per_second, timed};
-use crate::measurement::Measurement;
+use super::under_load;
+use super::yardsticks::{FDATASYNC, Loopback};
+use crate::clock::{Latencies, aiming_at, per_second, timed};
+use crate::commit;
+use crate::measurement::{Aim, Measurement};
 use crate::memory::resident_bytes;
 use crate::plant::{PODS_PER_NODE, Placed, Plant, placed};
+use crate::rounds;
 use crate::sizes::Sizes;
 
 /// From the bytes of a failed pod's status to the outcome.
@@ -24,6 +27,8 @@ const DECISION: &str = "failed pod: bytes to decision";
 const ENCODED: &str = "failed pod: bytes to encoded decision";
 /// From the bytes of a ready pod's status to settled views, with nothing to decide.
 const SETTLED: &str = "ready pod: bytes to settled, nothing to decide";
+/// What any answer over a network costs at least.
+const ROUND_TRIP: &str = "loopback tcp round trip";
 /// A cold step, after [`COLD_EVERY`] decisions.
 const COLD: &str = "cold step";
 
@@ -34,15 +39,39 @@ const WARM_UPS: usize = 100;
 /// One pod in so many is kept to fail later; keeping all would count as the engine's memory.
 const KEPT_EVERY: usize = 97;
 
-/// Measures a fleet of this many pods.
+/// What a decision may cost in round trips over loopback, in the median and in the slowest hundredth.
+const ROUND_TRIPS: (f64, f64) = (4.0, 10.0);
+/// What a decision of the largest fleet may cost more than one of the smallest.
+const GROWTH: f64 = 1.3;
+
+/// Measures a fleet of this many pods: in turns with the round trip that it is held against, and the
+/// largest fleet in turns with the smallest.
 pub(crate) fn measure(pods: &str, sizes: &Sizes) -> anyhow::Result<Vec<Measurement>> {
     let pods: usize = pods.parse()?;
+    let is_largest = pods == sizes.pods_max();
     let name = |what: &str| format!("fleet of {pods} pods/{what}");
-    let mut rows = run(Differential::new, pods, sizes, &name)?;
-    let yardsticks = [(DECISION, TCP), (ENCODED, FDATASYNC), (SETTLED, TCP)];
-    for (what, yardstick) in yardsticks {
-        let of_it = rows.iter_mut().filter(|row| row.name.starts_with(&name(what)));
-        of_it.for_each(|row| row.yardstick = Some(yardstick.to_owned()));
+    let (mut rows, mut deciding) = load(Differential::new(), pods, &name)?;
+    let small = sizes.pods_min();
+    let mut beside = if is_largest && small < pods {
+        Some(load(Differential::new(), small, &name)?.1)
+    } else {
+        None
+    };
+    let mut loopback = Loopback::open()?;
+    let each = (sizes.decisions / sizes.rounds).max(1);
+    rows.extend(rounds::measured(sizes.rounds, |_| {
+        let trips = (sizes.round_trips / sizes.rounds / 2).max(1);
+        let mut rows = loopback.round_trips(trips)?.rows(&name(ROUND_TRIP), None);
+        deciding.round(each)?;
+        rows.extend(held_against(deciding.rows(&name), &name, is_largest));
+        if let Some(beside) = &mut beside {
+            beside.round(each)?;
+            rows.extend(growth(&deciding, beside, &name, small));
+        }
+        Ok(rows)
+    })?);
+    if is_largest {
+        rows.extend(under_load::measure(deciding.plant, &name, sizes)?);
     }
     Ok(rows)
 }
@@ -52,7 +81,12 @@ pub(crate) fn by_hand(pods: &str, sizes: &Sizes) -> anyhow::Result<Vec<Measureme
     let pods: usize = pods.parse()?;
     let (fleet, by_hand) =
         (format!("fleet of {pods} pods/"), format!("fleet of {pods} pods, views by hand/"));
-    let rows = run(HandWritten::new, pods, sizes, &|what| format!("{by_hand}{what}"))?;
+    let name = |what: &str| format!("{by_hand}{what}");
+    let (mut rows, mut deciding) = load(HandWritten::new(), pods, &name)?;
+    rows.extend(rounds::measured(sizes.rounds, |_| {
+        deciding.round((sizes.decisions / sizes.rounds).max(1))?;
+        Ok(deciding.rows(&name))
+    })?);
     let beside = |row: Measurement| {
         let yardstick = row.name.replace(&by_hand, &fleet);
         row.beside(yardstick)
@@ -60,14 +94,52 @@ pub(crate) fn by_hand(pods: &str, sizes: &Sizes) -> anyhow::Result<Vec<Measureme
     Ok(rows.into_iter().map(beside).collect())
 }
 
-fn run<V: Views>(
-    views: impl FnOnce() -> V,
-    pods: usize,
-    sizes: &Sizes,
+/// Each kind of row beside its yardstick.
+fn held_against(
+    rows: Vec<Measurement>,
     name: &impl Fn(&str) -> String,
-) -> anyhow::Result<Vec<Measurement>> {
+    is_largest: bool,
+) -> Vec<Measurement> {
+    let trip = name(&format!("{ROUND_TRIP}/p50"));
+    let yardsticks = [(DECISION, trip.as_str()), (ENCODED, FDATASYNC), (SETTLED, trip.as_str())];
+    let beside = |row: Measurement| {
+        let of = |what: &str| row.name.starts_with(&name(what));
+        match yardsticks.iter().find(|(what, _)| of(what)) {
+            Some((_, yardstick)) => row.beside(*yardstick),
+            None => row,
+        }
+    };
+    let aim = |row: Measurement| match row.name.starts_with(&name(DECISION)) && is_largest {
+        true => aiming_at(vec![row], ROUND_TRIPS.0, ROUND_TRIPS.1),
+        false => vec![row],
+    };
+    rows.into_iter().map(beside).flat_map(aim).collect()
+}
+
+/// The slowest hundredth of the decisions of the largest fleet, beside that of the smallest.
+fn growth<V: Views>(
+    large: &Deciding<V>,
+    small: &Deciding<V>,
+    name: &impl Fn(&str) -> String,
+    pods: usize,
+) -> Vec<Measurement> {
+    let of_small = name(&format!("{DECISION}/p99, of {pods} pods in turns"));
+    let of_large = name(&format!("{DECISION}/p99, growth"));
+    let row = |name: &str, of: &Deciding<V>| Measurement::new(name, of.decided.micros_at(99.0), "µs");
+    vec![
+        row(&of_large, large).beside(of_small.clone()).aiming(Aim::RatioAtMost, GROWTH),
+        row(&of_small, small),
+    ]
+}
+
+/// A fleet that was loaded, warm, and what that cost.
+fn load<V: Views>(
+    views: V,
+    pods: usize,
+    name: &impl Fn(&str) -> String,
+) -> anyhow::Result<(Vec<Measurement>, Deciding<V>)> {
     let before = resident_bytes()?;
-    let mut plant = Plant::with_nodes(views(), pods.div_ceil(PODS_PER_NODE))?;
+    let mut plant = Plant::with_nodes(views, pods.div_ceil(PODS_PER_NODE))?;
     let mut kept = Vec::new();
     let mut deciding = Duration::ZERO;
     let (loaded, whole) = timed(|| {
@@ -78,16 +150,17 @@ fn run<V: Views>(
     });
     loaded?;
     let held = resident_bytes()? - before;
-    let mut rows = vec![
+    let rows = vec![
         Measurement::new(name("bulk load by deciding and first status"), whole.as_secs_f64(), "s"),
         Measurement::new(name("placements while loading"), per_second(pods, deciding), "1/s"),
         Measurement::new(name("resident memory of the engine, a pod"), held / pods as f64, "bytes"),
     ];
-    rows.extend(Deciding::new(plant, kept)?.run(sizes.decisions, name)?);
-    Ok(rows)
+    let mut deciding = Deciding::new(plant, kept)?;
+    deciding.round(WARM_UPS)?;
+    Ok((rows, deciding))
 }
 
-/// Pods that fail one after the other, and what was timed.
+/// Pods that fail one after the other, and what was timed of the last round.
 struct Deciding<V: Views> {
     plant: Plant<V>,
     pods: Vec<Placed>,
@@ -116,29 +189,27 @@ impl<V: Views> Deciding<V> {
         })
     }
 
-    fn run(
-        mut self,
-        decisions: usize,
-        name: &impl Fn(&str) -> String,
-    ) -> anyhow::Result<Vec<Measurement>> {
-        for number in 0..WARM_UPS + decisions {
-            if number == WARM_UPS {
-                (self.decided, self.encoded) = (Latencies::new()?, Latencies::new()?);
-                (self.settled, self.cold) = (Latencies::new()?, Latencies::new()?);
-            }
+    /// So many decisions.
+    fn round(&mut self, decisions: usize) -> anyhow::Result<()> {
+        (self.decided, self.encoded) = (Latencies::new()?, Latencies::new()?);
+        (self.settled, self.cold) = (Latencies::new()?, Latencies::new()?);
+        for number in 0..decisions {
             self.fail_one()?;
-            if number % COLD_EVERY == COLD_EVERY - 1 {
+            if number % COLD_EVERY == COLD_EVERY - 1 || number + 1 == decisions {
                 self.look_cold();
             }
         }
+        Ok(())
+    }
+
+    fn rows(&self, name: &impl Fn(&str) -> String) -> Vec<Measurement> {
         let kinds = [
             (DECISION, &self.decided),
             (ENCODED, &self.encoded),
             (SETTLED, &self.settled),
             (COLD, &self.cold),
         ];
-        let rows = kinds.iter().flat_map(|(what, latencies)| latencies.rows(&name(what), None));
-        Ok(rows.collect())
+        kinds.iter().flat_map(|(what, latencies)| latencies.rows(&name(what), None)).collect()
     }
 
     /// A pod fails for good; the engine stops it and places another, which becomes ready.
@@ -188,7 +259,7 @@ impl<V: Views> Deciding<V> {
         for decision in &outcome.decisions {
             self.codec.encode_into(decision, &mut self.out)?;
         }
-        self.codec.encode_into(&epoch_record(outcome), &mut self.out)?;
+        self.codec.encode_into(&commit::epoch_record(outcome), &mut self.out)?;
         Ok(())
     }
 
@@ -196,28 +267,5 @@ impl<V: Views> Deciding<V> {
         let (_, took) = timed(|| self.plant.step_cold());
         self.cold.record(took);
         self.plant.engine.take_rows();
-    }
-}
-
-fn epoch_record(outcome: &Outcome) -> EpochRecord {
-    EpochRecord {
-        number: outcome.number,
-        term: outcome.term,
-        time_ms: outcome.time_ms,
-        cold: false,
-        complete: true,
-        renew_leases: false,
-        cut: vec![CutEntry {
-            topic: Topic::Pods.name().to_owned(),
-            partition: 0,
-            next: outcome.number,
-        }],
-        decisions: i32::try_from(outcome.decisions.len()).unwrap_or(i32::MAX),
-        decisions_hash: outcome.hash,
-        settings_hash: 0,
-        settings: String::new(),
-        rules: "1".to_owned(),
-        refused: Vec::new(),
-        rebuilt: false,
     }
 }

@@ -7,25 +7,32 @@ use setpoint_placement::{Fleet, NodeId, NodeInfo, Placing, PodId, PodShape, SAMP
 use setpoint_schemas::{NodeName, PodSpec, PodUid};
 
 use crate::clock::{per_second, timed};
-use crate::measurement::Measurement;
+use crate::measurement::{Aim, Measurement, RATE};
 use crate::plant::{Plant, node_record, pod_spec};
+use crate::rounds;
 use crate::sizes::Sizes;
 
 /// Pods a Deployment.
 const REPLICAS: usize = 100;
 
-/// Measures both on fleets of the same nodes.
+/// Decisions a second, without the record of them.
+const GOAL_ALONE: f64 = 1_000_000.0;
+
+/// Measures all on fleets of the same nodes, in turns.
 pub(crate) fn measure(sizes: &Sizes) -> anyhow::Result<Vec<Measurement>> {
     let name = |which: &str| format!("placements on {} nodes/{which}", sizes.nodes);
-    let alone = placer_alone(sizes)?;
-    let through = through_the_engine(Differential::new(), sizes)?;
-    let by_hand = through_the_engine(HandWritten::new(), sizes)?;
-    Ok(vec![
-        Measurement::new(name("placer alone"), alone, "1/s"),
-        Measurement::new(name("through Engine::step"), through, "1/s").beside(name("placer alone")),
-        Measurement::new(name("through Engine::step, views by hand"), by_hand, "1/s")
-            .beside(name("through Engine::step")),
-    ])
+    rounds::measured(sizes.rounds, |_| {
+        let alone = placer_alone(sizes)?;
+        let through = through_the_engine(Differential::new(), sizes)?;
+        let by_hand = through_the_engine(HandWritten::new(), sizes)?;
+        let row = |which, rate| Measurement::new(name(which), rate, RATE);
+        Ok(vec![
+            row("placer alone", alone).aiming(Aim::ValueAtLeast, GOAL_ALONE),
+            row("through Engine::step", through).beside(name("placer alone")),
+            row("through Engine::step, views by hand", by_hand)
+                .beside(name("through Engine::step")),
+        ])
+    })
 }
 
 fn placer_alone(sizes: &Sizes) -> anyhow::Result<f64> {

@@ -12,6 +12,7 @@ use setpoint_dataflow::views::{
 use crate::clock::{per_second, timed};
 use crate::measurement::Measurement;
 use crate::memory::resident_bytes;
+use crate::rounds;
 use crate::sizes::Sizes;
 
 /// Pods a node of the views' facts.
@@ -36,7 +37,9 @@ pub(crate) fn throughput(sizes: &Sizes) -> anyhow::Result<Vec<Measurement>> {
     for (what, change) in [("status", restand as Change), ("move", relocate as Change)] {
         for batch in sizes.batches.iter().filter(|batch| **batch <= sizes.views_pods) {
             let repeats = (sizes.changes / batch).clamp(REPEATS_MIN, REPEATS_MAX);
-            rows.extend(pair.measure(what, change, *batch, repeats)?);
+            let each = repeats.div_ceil(sizes.rounds);
+            let measure = |_| pair.measure(what, change, *batch, each);
+            rows.extend(rounds::measured(sizes.rounds, measure)?);
         }
     }
     Ok(rows)

@@ -24,7 +24,7 @@ pub(crate) use orphan::{Orphan, OrphanRow, Orphans};
 pub(crate) use pod::{Heard, Pod, PodRow};
 pub(crate) use remains::AllRemains;
 pub(crate) use rows::Rows;
-pub use rows::{CheckpointRow, RestoreError, Table};
+pub use rows::{CheckpointRow, PodInRows, RestoreError, Table, pods_in};
 pub(crate) use waiting::{Waiting, WaitingHere};
 pub(crate) use workload::{Seen, Template, Workload, WorkloadKind, WorkloadMemo, read_spec};
 

@@ -1,5 +1,7 @@
 //! The checkpoint's rows: what is written of the state, and how it is read back.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -91,6 +93,44 @@ impl Rows {
         }
         Ok(())
     }
+}
+
+/// A placed pod, as a checkpoint's rows tell of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PodInRows {
+    /// Its uid.
+    pub uid: PodUid,
+    /// The node that it has its place on.
+    pub node: NodeName,
+    /// The workload that it belongs to.
+    pub workload: ResourceKey,
+    /// The uid of that workload; empty when the rows do not have it.
+    pub workload_uid: String,
+    /// Which of its workload's pods it is, counted from 0.
+    pub counter: u64,
+}
+
+/// The placed pods of a checkpoint: all its rows decoded, and no engine made of them.
+///
+/// # Errors
+/// [`RestoreError`] when a row does not decode.
+pub fn pods_in<B: AsRef<[u8]>>(
+    rows: impl IntoIterator<Item = (u8, B, B)>,
+) -> Result<Vec<PodInRows>, RestoreError> {
+    let mut decoded = Rows::default();
+    for (table, key, value) in rows {
+        decoded.take(table, key.as_ref(), value.as_ref())?;
+    }
+    let uids: BTreeMap<ResourceKey, String> =
+        decoded.resources.into_iter().map(|resource| (resource.key(), resource.uid)).collect();
+    let pod = |row: PodRow| PodInRows {
+        uid: row.uid,
+        node: row.node,
+        workload_uid: uids.get(&row.workload).cloned().unwrap_or_default(),
+        workload: row.workload,
+        counter: row.counter,
+    };
+    Ok(decoded.pods.into_iter().map(pod).collect())
 }
 
 fn decode<T: DeserializeOwned>(table: u8, key: &[u8], value: &[u8]) -> Result<T, RestoreError> {

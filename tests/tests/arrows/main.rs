@@ -54,10 +54,10 @@ const ARROWS: &[Room] = &[
 const LIBRARIES: &[Room] = &[
     room("timely", &["views"]),
     room("differential-dataflow", &["views"]),
-    room("rdkafka", &["ingest-kafka"]),
+    room("rdkafka", &["ingest-kafka", "benches"]),
     room("bollard", &["ingest-docker", "actuator-docker"]),
     room("rocksdb", &["store", "ingest-embedded"]),
-    room("axum", &["api"]),
+    room("axum", &["api", "benches"]),
 ];
 
 /// The crates that decide, and what must not be under them at any depth: no runtime, no network.

@@ -25,6 +25,8 @@ use setpoint_settings::Settings;
 use tokio_util::sync::CancellationToken;
 use tracing::info;
 
+pub use self::ports::feed::changes;
+
 use self::metrics::Metrics;
 use self::ports::feed::Audience;
 use self::ports::gate::ManifestGate;
@@ -54,12 +56,23 @@ pub fn run(settings: Settings) -> anyhow::Result<()> {
 /// # Errors
 /// Whatever keeps it from running.
 pub(crate) async fn serve(settings: Settings, closing: CancellationToken) -> anyhow::Result<()> {
-    let data = &settings.data_dir;
-    for folder in [data.clone(), data.join(open::LOG)] {
-        super::data_folder(&folder)
-            .with_context(|| format!("failed to make {}", folder.display()))?;
-    }
-    let shared = Shared::open(&settings, &closing)?;
+    make_folders(&settings)?;
+    let log = open::log(&settings, &closing)?;
+    serve_on(log, settings, closing).await
+}
+
+/// The same on a log that is open already, whichever the settings name: for who looks at that log
+/// from outside of the engine.
+///
+/// # Errors
+/// Whatever keeps it from running.
+pub async fn serve_on(
+    log: Arc<dyn Log>,
+    settings: Settings,
+    closing: CancellationToken,
+) -> anyhow::Result<()> {
+    make_folders(&settings)?;
+    let shared = Shared::open(log, &settings)?;
     let state = shared.api(&settings)?;
     let options = serve_options(&settings)?;
     let (address, server) = setpoint_api::serve(options, state, closing.clone()).await?;
@@ -75,6 +88,15 @@ pub(crate) async fn serve(settings: Settings, closing: CancellationToken) -> any
     looking.await?.and(ended)
 }
 
+fn make_folders(settings: &Settings) -> anyhow::Result<()> {
+    let data = &settings.data_dir;
+    for folder in [data.clone(), data.join(open::LOG)] {
+        super::data_folder(&folder)
+            .with_context(|| format!("failed to make {}", folder.display()))?;
+    }
+    Ok(())
+}
+
 /// What the API and the engine's thread share.
 struct Shared {
     log: SharedLog,
@@ -88,10 +110,9 @@ struct Shared {
 }
 
 impl Shared {
-    /// Opens the log and asks the schema registry; everything else begins empty.
-    fn open(settings: &Settings, closing: &CancellationToken) -> anyhow::Result<Self> {
+    /// Makes the log's topics and asks the schema registry; everything else begins empty.
+    fn open(log: SharedLog, settings: &Settings) -> anyhow::Result<Self> {
         let wire = wire::open(&settings.log.schema_registry)?;
-        let log = open::log(settings, closing)?;
         log.ensure_topics().context("failed to make the topics")?;
         Ok(Shared {
             log,

@@ -25,6 +25,18 @@ pub(crate) fn show(audience: &Audience, outcome: &Outcome) {
     if let Some(overview) = &outcome.overview {
         audience.metrics.overview(overview);
     }
+    for served in &outcome.served {
+        if let Served::Revisions(key, history) = served {
+            audience.revisions.put(key, history);
+        }
+    }
+    let changes = changes(&audience.model, outcome);
+    audience.model.apply(changes, outcome.number, outcome.term, outcome.time_ms);
+}
+
+/// What an outcome changes of what this model serves.
+#[must_use]
+pub fn changes(model: &ReadModel, outcome: &Outcome) -> Vec<Change> {
     let mut changes = Vec::new();
     for (key, resource) in &outcome.resources {
         changes.push(Change::Resource(key.clone(), resource.clone()));
@@ -34,14 +46,13 @@ pub(crate) fn show(audience: &Audience, outcome: &Outcome) {
     }
     for served in &outcome.served {
         match served {
-            Served::Revisions(key, history) => audience.revisions.put(key, history),
             Served::WatchedAll(snapshot) => {
-                let had = audience.model.watched(&snapshot.node).into_iter();
+                let had = model.watched(&snapshot.node).into_iter();
                 let gone = had.filter(|uid| !snapshot.uids.contains(uid));
                 changes.extend(gone.map(Change::PodGone));
             }
             Served::Node(node, None) => {
-                changes.extend(audience.model.watched(node).into_iter().map(Change::PodGone));
+                changes.extend(model.watched(node).into_iter().map(Change::PodGone));
                 changes.push(Change::Node(node.clone(), None));
             }
             served => changes.extend(change_of(served, outcome)),
@@ -49,7 +60,7 @@ pub(crate) fn show(audience: &Audience, outcome: &Outcome) {
     }
     let decisions = outcome.decisions.iter().map(|d| Change::Decision(Arc::new(d.clone())));
     changes.extend(decisions);
-    audience.model.apply(changes, outcome.number, outcome.term, outcome.time_ms);
+    changes
 }
 
 fn count(audience: &Audience, served: &Served) {

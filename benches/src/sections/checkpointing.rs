@@ -1,0 +1,152 @@
+//! What the checkpoint costs the engine's thread: statuses as fast as they are taken, with and without
+//! its rows being gathered and written beside, as the engine's role does it.
+
+use std::sync::mpsc::{SyncSender, sync_channel};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use setpoint_dataflow::CheckpointRow;
+use setpoint_dataflow::Epoch;
+use setpoint_dataflow::views::Differential;
+use setpoint_schemas::avro::Codec;
+use setpoint_schemas::{Cut, Input, PodObserved, PodPhase, Topic};
+use setpoint_store::Checkpoint;
+
+use crate::clock::{per_second, timed};
+use crate::measurement::{Aim, Measurement, RATE};
+use crate::plant::{PODS_PER_NODE, Placed, Plant};
+use crate::rounds;
+use crate::sizes::Sizes;
+
+/// What is left of the throughput with checkpoints.
+const SHARE: f64 = 0.95;
+/// Statuses of an epoch.
+const BATCH: usize = 1_000;
+/// Checkpoints that wait for the disk.
+const QUEUED_MAX: usize = 1;
+/// As the policy has it by default.
+const COLD_EVERY: Duration = Duration::from_millis(100);
+/// A prime, so that every pod has its turn.
+const STRIDE: usize = 7_919;
+
+/// With and without, in turns of one checkpoint's interval.
+pub(crate) fn measure(sizes: &Sizes) -> anyhow::Result<Vec<Measurement>> {
+    let pods = sizes.pods_max();
+    let mut plant = Plant::with_nodes(Differential::new(), pods.div_ceil(PODS_PER_NODE))?;
+    plant.load(pods, |_, _| ())?;
+    let pods_ready = plant.pods().into_iter().map(|pod| (pod, true)).collect();
+    let mut lane = Lane { plant, pods: pods_ready, next: 0, codec: Codec::single_object() };
+    let folder = sizes.folder()?;
+    let mut writer = Writer::start(&folder.path().join("checkpoint"))?;
+    writer.write(&mut lane.plant)?;
+    let interval = Duration::from_millis(sizes.checkpoint_ms);
+    let name = |which: &str| format!("status events, {pods} pods, checkpoint every {interval:?}/{which}");
+    let rows = rounds::measured(sizes.rounds, |_| {
+        let off = lane.run(interval, None)?;
+        lane.plant.engine.take_rows();
+        let on = lane.run(interval, Some(&mut writer))?;
+        Ok(vec![
+            Measurement::new(name("on"), on, RATE)
+                .beside(name("off"))
+                .aiming(Aim::RatioAtLeast, SHARE),
+            Measurement::new(name("off"), off, RATE),
+        ])
+    });
+    writer.end()?;
+    rows
+}
+
+struct Lane {
+    plant: Plant<Differential>,
+    pods: Vec<(Placed, bool)>,
+    next: usize,
+    codec: Codec,
+}
+
+impl Lane {
+    /// Statuses a second over so much work of the engine's thread, with one checkpoint in its middle.
+    fn run(&mut self, work: Duration, writer: Option<&mut Writer>) -> anyhow::Result<f64> {
+        let (mut worked, mut cold, mut taken) = (Duration::ZERO, Duration::ZERO, 0);
+        let mut writer = writer;
+        while worked < work {
+            let batch = self.batch()?;
+            let is_cold = worked - cold >= COLD_EVERY;
+            let (stepped, took) = timed(|| self.step(&batch, is_cold));
+            stepped?;
+            worked += took;
+            taken += batch.len();
+            if is_cold {
+                cold = worked;
+                self.plant.renew();
+            }
+            if worked >= work / 2
+                && let Some(writer) = writer.take()
+            {
+                let (written, took) = timed(|| writer.write(&mut self.plant));
+                written?;
+                worked += took;
+            }
+        }
+        Ok(per_second(taken, worked))
+    }
+
+    fn batch(&mut self) -> anyhow::Result<Vec<Vec<u8>>> {
+        let mut batch = Vec::with_capacity(BATCH);
+        for _ in 0..BATCH {
+            self.next = (self.next + STRIDE) % self.pods.len();
+            let (pod, is_ready) = &mut self.pods[self.next];
+            *is_ready = !*is_ready;
+            let status = match is_ready {
+                true => self.plant.ready(pod)?,
+                false => self.plant.in_phase(pod, PodPhase::Running)?,
+            };
+            batch.push(self.codec.encode(&status)?);
+        }
+        Ok(batch)
+    }
+
+    fn step(&mut self, batch: &[Vec<u8>], cold: bool) -> anyhow::Result<()> {
+        let mut inputs = Vec::with_capacity(batch.len());
+        for bytes in batch {
+            let observed: PodObserved = self.codec.decode(bytes)?;
+            inputs.push(self.plant.sourced(Topic::Pods, Input::Pod(Box::new(observed))));
+        }
+        let epoch = self.plant.epoch(inputs);
+        self.plant.engine.step(Epoch { cold, ..epoch });
+        Ok(())
+    }
+}
+
+/// An epoch's number with its rows.
+type Rows = (i64, Vec<CheckpointRow>);
+
+/// A thread that writes checkpoints.
+struct Writer {
+    send: SyncSender<Rows>,
+    thread: JoinHandle<anyhow::Result<()>>,
+}
+
+impl Writer {
+    fn start(path: &std::path::Path) -> anyhow::Result<Writer> {
+        let mut checkpoint = Checkpoint::open(path)?;
+        let (send, receive) = sync_channel::<Rows>(QUEUED_MAX);
+        let thread = std::thread::spawn(move || {
+            for (epoch, rows) in receive {
+                checkpoint.write(epoch, 1, &Cut::default(), &rows)?;
+            }
+            Ok(())
+        });
+        Ok(Writer { send, thread })
+    }
+
+    /// Gathers what changed and hands it over.
+    fn write(&mut self, plant: &mut Plant<Differential>) -> anyhow::Result<()> {
+        let rows = plant.engine.take_rows();
+        self.send.send((plant.engine.number(), rows)).map_err(|_| anyhow::anyhow!("it ended"))
+    }
+
+    fn end(self) -> anyhow::Result<()> {
+        drop(self.send);
+        self.thread.join().map_err(|_| anyhow::anyhow!("the writer panicked"))?
+    }
+}
