@@ -77,6 +77,7 @@ impl Duel {
 
     /// A batch of moves: so many pods fail; then they are gone, and those placed instead are ready.
     pub(crate) fn moves(&mut self, count: usize) -> anyhow::Result<(Duration, Duration)> {
+        self.make_ready()?;
         let mut which = Vec::with_capacity(count);
         let mut batch = (Vec::with_capacity(count), Vec::with_capacity(count));
         for _ in 0..count {
@@ -99,6 +100,22 @@ impl Duel {
         (ours, theirs) = (ours + then, theirs + then_theirs);
         self.rest();
         Ok((ours, theirs))
+    }
+
+    /// All pods are ready again: a workload that is not whole has its pods replaced with pauses.
+    fn make_ready(&mut self) -> anyhow::Result<()> {
+        let mut batch = (Vec::new(), Vec::new());
+        for pod in 0..self.pods.len() {
+            if !std::mem::replace(&mut self.pods[pod].is_ready, true) {
+                let ready = self.plant.ready(&self.pods[pod].ours)?;
+                self.write(&ready, pod, &mut batch)?;
+            }
+        }
+        if !batch.0.is_empty() {
+            self.take(&batch)?;
+            self.rest();
+        }
+        Ok(())
     }
 
     /// A status for both.
@@ -175,7 +192,8 @@ impl Duel {
         for ours in placed(&outcome.placements) {
             let uid = number_of(&ours.0.uid.text());
             let same = uid.and_then(|uid| theirs.get(&uid));
-            let same = same.ok_or_else(|| anyhow::anyhow!("{} started by ours only", ours.0.uid))?;
+            let same =
+                same.ok_or_else(|| anyhow::anyhow!("{} started by ours only", ours.0.uid))?;
             let theirs = format!("node-{}", same.node).parse()?;
             live.push(Live { ours, theirs, is_ready: true });
         }
@@ -210,7 +228,9 @@ impl Duel {
         }
         anyhow::ensure!(count == theirs.len(), "{count} pods, by hand {}", theirs.len());
         for (key, resource) in &everything.resources {
-            let (Some(number), Some(resource)) = (workload_of(&key.name), resource) else { continue };
+            let (Some(number), Some(resource)) = (workload_of(&key.name), resource) else {
+                continue;
+            };
             let status: serde_json::Value = serde_json::from_str(&resource.status)?;
             let counted = |field: &str| status[field].as_i64().unwrap_or(0);
             let [starting, available, ..] = self.by_hand.tally(number);
@@ -223,11 +243,7 @@ impl Duel {
 }
 
 /// The engine by hand with the fleet of ours.
-fn by_hand(
-    plant: &Plant<Differential>,
-    pods: &[Placed],
-    header: &[u8],
-) -> anyhow::Result<ByHand> {
+fn by_hand(plant: &Plant<Differential>, pods: &[Placed], header: &[u8]) -> anyhow::Result<ByHand> {
     let mut by_hand = ByHand::new(header)?;
     for node in 0..plant.nodes() {
         by_hand.add_node(&format!("node-{node}"), SESSION, NODE_ROOM);
@@ -236,7 +252,9 @@ fn by_hand(
     let uids: BTreeMap<u32, String> = everything
         .resources
         .iter()
-        .filter_map(|(key, resource)| Some((workload_of(&key.name)?, resource.as_ref()?.uid.clone())))
+        .filter_map(|(key, resource)| {
+            Some((workload_of(&key.name)?, resource.as_ref()?.uid.clone()))
+        })
         .collect();
     for (at, (number, uid)) in uids.iter().enumerate() {
         anyhow::ensure!(at == *number as usize, "workload {at} is missing");

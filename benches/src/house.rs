@@ -49,8 +49,7 @@ impl House {
         let (engines_log, engines_closing) = (log.clone(), closing.clone());
         let engine = std::thread::spawn(move || {
             let runtime = tokio::runtime::Runtime::new()?;
-            let served =
-                setpoint::roles::engine::serve_on(engines_log, settings, engines_closing);
+            let served = setpoint::roles::engine::serve_on(engines_log, settings, engines_closing);
             runtime.block_on(served)
         });
         log.ensure_topics().context("failed to make the topics")?;

@@ -47,7 +47,11 @@ fn run_all(flags: &[String], sizes: &Sizes) -> anyhow::Result<()> {
 }
 
 /// A section with all its parts, in turns as often as it does not repeat itself within.
-fn repeated(flags: &[String], section: &Section, sizes: &Sizes) -> anyhow::Result<Vec<Measurement>> {
+fn repeated(
+    flags: &[String],
+    section: &Section,
+    sizes: &Sizes,
+) -> anyhow::Result<Vec<Measurement>> {
     let parts = (section.parts)(sizes);
     rounds::measured(section.processes(sizes), |_| {
         let mut rows = Vec::new();

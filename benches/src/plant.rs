@@ -9,9 +9,9 @@ use serde_json::{Value, json};
 use setpoint_dataflow::views::Views;
 use setpoint_dataflow::{Engine, Epoch, Outcome, PlacementChange};
 use setpoint_schemas::{
-    ContainerObserved, ContainerState, Input, InvalidId, Lease, NodeName, NodeRecord, Placement, PodObserved,
-    PodPhase, Policy, Position, Request, RequestId, RequestItem, Resources, SessionId, Sourced,
-    Topic, Verb, samples,
+    ContainerObserved, ContainerState, Input, InvalidId, Lease, NodeName, NodeRecord, Placement,
+    PodObserved, PodPhase, Policy, Position, Request, RequestId, RequestItem, Resources, SessionId,
+    Sourced, Topic, Verb, samples,
 };
 
 /// Pods a node in all fleets but the placer's.
@@ -52,16 +52,15 @@ impl<V: Views> Plant<V> {
         let policy =
             Policy { starts_per_second: 1 << 30, starts_burst: 1 << 30, ..Policy::default() };
         let engine = Engine::new(views, policy);
-        let mut plant =
-            Plant {
-                engine,
-                nodes,
-                time_ms: TIME_MS,
-                offset: 0,
-                sequence: 0,
-                leases: 0,
-                silenced: BTreeSet::new(),
-            };
+        let mut plant = Plant {
+            engine,
+            nodes,
+            time_ms: TIME_MS,
+            offset: 0,
+            sequence: 0,
+            leases: 0,
+            silenced: BTreeSet::new(),
+        };
         let records: anyhow::Result<Vec<Input>> =
             (0..nodes).map(|node| Ok(Input::Node(Box::new(node_record(node)?)))).collect();
         plant.step(Topic::Nodes, records?);
@@ -132,7 +131,18 @@ impl<V: Views> Plant<V> {
         self.asked(nodes.map(item).collect(), true)
     }
 
-    fn asked(&mut self, items: Vec<RequestItem>, force: bool) -> anyhow::Result<Request> {
+    /// A request for these items, decided in an epoch of its own.
+    pub(crate) fn ask(&mut self, items: Vec<RequestItem>) -> anyhow::Result<Outcome> {
+        let request = self.asked(items, false)?;
+        Ok(self.step(Topic::Requests, vec![Input::Request(Box::new(request))]))
+    }
+
+    /// A request for these items, yet to be sent.
+    pub(crate) fn asked(
+        &mut self,
+        items: Vec<RequestItem>,
+        force: bool,
+    ) -> anyhow::Result<Request> {
         self.offset += 1;
         Ok(Request {
             id: RequestId::parse(&format!("request-{}", self.offset))?,

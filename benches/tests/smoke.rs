@@ -7,7 +7,8 @@ use setpoint_benches::measurement::{Measurement, NOT_RUN};
 /// Small enough for a debug build on a busy machine.
 const FLAGS: &str = "--quick --pods 1000 --decisions 60 --views-pods 2000 --batches 1,100 \
     --effect-batches 100 --changes 400 --nodes 50 --packing-nodes 60 --placements 1000 --records 1000 --round-trips 100 \
-    --gpu-lists multigpu20 --checkpoint-ms 100 --events 4000 --offered 4000";
+    --gpu-lists multigpu20 --kafka-records 2000 --kafka-decisions 8 --patches 640 --agents 20 --watched 4 \
+    --checkpoint-ms 100 --events 4000 --offered 4000";
 
 #[test]
 fn the_benches_run_and_every_yardstick_is_a_row_of_the_same_results() {
@@ -64,6 +65,7 @@ const EXPECTED: &[&str] = &[
     "placements on 50 nodes/with ledger, synced log and checkpoint",
     "placements on 50 nodes/as an outside observer of the topic sees them",
     "cases/SchedulingBasic/10000",
+    "cases/EventHandlingNodeUpdate/freeing event to decision/p99",
     "cases/PreemptionBasic",
     "fleet of 1000 pods/failed pod: bytes to decision/p99",
     "fleet of 1000 pods/loopback tcp round trip/p50",

@@ -136,7 +136,8 @@ mod tests {
     #[test]
     fn what_the_codec_writes_is_read_in_place() {
         let mut record = samples::pod_observed();
-        let container = ContainerObserved { restarts: 3, exit_code: Some(-7), ..record.containers[0].clone() };
+        let container =
+            ContainerObserved { restarts: 3, exit_code: Some(-7), ..record.containers[0].clone() };
         record.containers = vec![container.clone(), container];
         record.sequence = 1 << 40;
         let bytes = Codec::single_object().encode(&record).unwrap();

@@ -19,18 +19,6 @@ pub(crate) const LACKING: &[(&str, &str)] = &[
     ("SchedulingWithResourceClaimTemplate", "device claims"),
     ("SteadyStateClusterResourceClaimTemplate", "device claims"),
     ("NodeDeclaredFeatures", "features declared by nodes"),
-    (
-        "EventHandlingPodAdd",
-        "a queue of waiting pods in the placer: which of them an event wakes is the engine's",
-    ),
-    (
-        "EventHandlingNodeAdd",
-        "a queue of waiting pods in the placer: which of them an event wakes is the engine's",
-    ),
-    (
-        "EventHandlingNodeUpdate",
-        "a queue of waiting pods in the placer: which of them an event wakes is the engine's",
-    ),
     ("EventHandlingPodDelete", "volume claims and attach limits"),
     ("EventHandlingPodUpdate", "scheduling gates and resizing in place"),
 ];

@@ -14,6 +14,7 @@ mod stage;
 mod end;
 mod run;
 mod waiting;
+mod events;
 
 use crate::measurement::{Aim, Measurement};
 use crate::sizes::Sizes;
@@ -26,6 +27,7 @@ pub(crate) fn parts() -> Vec<String> {
     table::CASES
         .iter()
         .map(|case| case.name)
+        .chain(events::NAMES)
         .chain([waiting::NAME, REST])
         .map(str::to_owned)
         .collect()
@@ -37,6 +39,9 @@ pub(crate) fn measure(part: &str, sizes: &Sizes) -> anyhow::Result<Vec<Measureme
         let row =
             |(name, feature): &(&str, &str)| Measurement::not_run(format!("cases/{name}"), feature);
         return Ok(lacking::LACKING.iter().map(row).collect());
+    }
+    if events::NAMES.contains(&part) {
+        return events::measure(part, sizes.nodes);
     }
     if part == waiting::NAME {
         return waiting::measure(sizes.nodes);

@@ -6,11 +6,23 @@ pub(crate) mod served;
 use std::net::SocketAddr;
 
 use anyhow::Context;
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
 
+/// Raises this process's limit on open files as far as the system lets it: a thousand connections are
+/// more than it usually gives.
+pub(crate) fn raise_files() -> nix::Result<()> {
+    let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE)?;
+    if soft < hard {
+        setrlimit(Resource::RLIMIT_NOFILE, hard, hard)?;
+    }
+    Ok(())
+}
+
 /// An open connection.
 pub(crate) struct Client {
+    address: SocketAddr,
     stream: BufReader<TcpStream>,
     line: String,
 }
@@ -27,15 +39,16 @@ impl Client {
     pub(crate) async fn connect(address: SocketAddr) -> anyhow::Result<Client> {
         let stream = TcpStream::connect(address).await?;
         stream.set_nodelay(true)?;
-        Ok(Client { stream: BufReader::new(stream), line: String::new() })
+        Ok(Client { address, stream: BufReader::new(stream), line: String::new() })
     }
 
     /// The answer's status and body.
     pub(crate) async fn call(&mut self, call: &Call<'_>) -> anyhow::Result<(u16, Vec<u8>)> {
         let head = format!(
-            "{} {} HTTP/1.1\r\nhost: bench\r\ncontent-type: {}\r\ncontent-length: {}\r\n\r\n",
+            "{} {} HTTP/1.1\r\nhost: {}\r\ncontent-type: {}\r\ncontent-length: {}\r\n\r\n",
             call.method,
             call.path,
+            self.address,
             call.content_type,
             call.body.len()
         );

@@ -47,8 +47,7 @@ impl Demand {
                 ssd: drawn.len().is_multiple_of(SSD_EVERY),
                 ..Ask::that_balances(cpu, memory, rng)
             };
-            let replicas =
-                REPLICAS.min(cpu / ask.cpu_milli).min(memory / ask.memory_bytes);
+            let replicas = REPLICAS.min(cpu / ask.cpu_milli).min(memory / ask.memory_bytes);
             if replicas == 0 {
                 misses += 1;
                 continue;
@@ -56,11 +55,7 @@ impl Demand {
             misses = 0;
             cpu -= replicas * ask.cpu_milli;
             memory -= replicas * ask.memory_bytes;
-            drawn.push(Demand {
-                ask,
-                replicas,
-                spread: rng.random_range(0..100) < SPREAD_PERCENT,
-            });
+            drawn.push(Demand { ask, replicas, spread: rng.random_range(0..100) < SPREAD_PERCENT });
         }
         drawn
     }

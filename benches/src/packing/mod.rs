@@ -22,8 +22,12 @@ type Kind = (i64, i64, usize);
 
 const GIB: i64 = 1 << 30;
 /// General, for computing, for memory, large.
-const KINDS: [Kind; 4] =
-    [(32_000, 128 * GIB, 50), (64_000, 128 * GIB, 25), (16_000, 128 * GIB, 15), (128_000, 512 * GIB, 10)];
+const KINDS: [Kind; 4] = [
+    (32_000, 128 * GIB, 50),
+    (64_000, 128 * GIB, 25),
+    (16_000, 128 * GIB, 15),
+    (128_000, 512 * GIB, 10),
+];
 /// One node in so many has the disk that some pods ask for.
 const SSD_EVERY: usize = 5;
 const ZONES: usize = 3;

@@ -14,7 +14,7 @@ use tokio::task::JoinSet;
 
 use crate::clock::{Latencies, per_second};
 use crate::http::served::{ECHO, ENGINE, Served};
-use crate::http::{Call, Client};
+use crate::http::{Call, Client, raise_files};
 use crate::measurement::{Aim, Measurement, RATE};
 use crate::plant::{Placed, Plant, node_record, pod_spec};
 use crate::rounds;
@@ -37,6 +37,7 @@ const JSON: &str = "application/json";
 pub(crate) fn measure(sizes: &Sizes) -> anyhow::Result<Vec<Measurement>> {
     let engine = Served::start(ENGINE, sizes)?;
     let echo = Served::start(ECHO, sizes)?;
+    raise_files()?;
     let runtime = tokio::runtime::Runtime::new()?;
     runtime.block_on(async {
         let fleet = Fleet::of(engine.address, sizes.agents).await?;
@@ -88,7 +89,8 @@ async fn patches(
         let bodies = bodies(fleet, &mut plant, each)?;
         let ours = rate(engine.address, fleet, &bodies, 204).await?;
         let bare = rate(echo.address, fleet, &bodies, 200).await?;
-        let note = if engine.is_pinned { "the server on one core" } else { "the server not pinned" };
+        let note =
+            if engine.is_pinned { "the server on one core" } else { "the server not pinned" };
         rounds.push(vec![
             Measurement::new(name("setpoint"), ours, RATE)
                 .noted(note)

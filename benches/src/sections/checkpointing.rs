@@ -22,8 +22,8 @@ use crate::sizes::Sizes;
 const SHARE: f64 = 0.95;
 /// Statuses of an epoch.
 const BATCH: usize = 1_000;
-/// Checkpoints that wait for the disk.
-const QUEUED_MAX: usize = 1;
+/// No checkpoint waits: who hands over the next one knows that the last is on the disk.
+const QUEUED_MAX: usize = 0;
 /// As the policy has it by default.
 const COLD_EVERY: Duration = Duration::from_millis(100);
 /// A prime, so that every pod has its turn.
@@ -40,8 +40,11 @@ pub(crate) fn measure(sizes: &Sizes) -> anyhow::Result<Vec<Measurement>> {
     let mut writer = Writer::start(&folder.path().join("checkpoint"))?;
     writer.write(&mut lane.plant)?;
     let interval = Duration::from_millis(sizes.checkpoint_ms);
-    let name = |which: &str| format!("status events, {pods} pods, checkpoint every {interval:?}/{which}");
+    let name =
+        |which: &str| format!("status events, {pods} pods, checkpoint every {interval:?}/{which}");
     let rows = rounds::measured(sizes.rounds, |_| {
+        // What the last one still writes would slow down the wrong side.
+        writer.finish(&lane.plant)?;
         let off = lane.run(interval, None)?;
         lane.plant.engine.take_rows();
         let on = lane.run(interval, Some(&mut writer))?;
@@ -143,6 +146,12 @@ impl Writer {
     fn write(&mut self, plant: &mut Plant<Differential>) -> anyhow::Result<()> {
         let rows = plant.engine.take_rows();
         self.send.send((plant.engine.number(), rows)).map_err(|_| anyhow::anyhow!("it ended"))
+    }
+
+    /// Waits until what was handed over is written.
+    fn finish(&mut self, plant: &Plant<Differential>) -> anyhow::Result<()> {
+        let nothing = (plant.engine.number(), Vec::new());
+        self.send.send(nothing).map_err(|_| anyhow::anyhow!("it ended"))
     }
 
     fn end(self) -> anyhow::Result<()> {

@@ -125,7 +125,8 @@ fn growth<V: Views>(
 ) -> Vec<Measurement> {
     let of_small = name(&format!("{DECISION}/p99, of {pods} pods in turns"));
     let of_large = name(&format!("{DECISION}/p99, growth"));
-    let row = |name: &str, of: &Deciding<V>| Measurement::new(name, of.decided.micros_at(99.0), "µs");
+    let row =
+        |name: &str, of: &Deciding<V>| Measurement::new(name, of.decided.micros_at(99.0), "µs");
     vec![
         row(&of_large, large).beside(of_small.clone()).aiming(Aim::RatioAtMost, GROWTH),
         row(&of_small, small),

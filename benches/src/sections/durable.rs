@@ -45,9 +45,8 @@ pub(crate) fn measure(sizes: &Sizes) -> anyhow::Result<Vec<Measurement>> {
         let recorded = recorded(folder.path(), sizes)?;
         let folder = sizes.folder()?;
         let seen = seen_from_outside(folder.path(), sizes)?;
-        let row = |which, rate| {
-            Measurement::new(name(which), rate, RATE).aiming(Aim::ValueAtLeast, GOAL)
-        };
+        let row =
+            |which, rate| Measurement::new(name(which), rate, RATE).aiming(Aim::ValueAtLeast, GOAL);
         Ok(vec![
             row("with ledger, synced log and checkpoint", recorded),
             row("as an outside observer of the topic sees them", seen).beside(floor.clone()),
@@ -92,8 +91,10 @@ fn seen_from_outside(folder: &Path, sizes: &Sizes) -> anyhow::Result<f64> {
     let mut house = House::start(log, folder, LogKind::Embedded)?;
     house.add_nodes(sizes.nodes)?;
     let mut plant = Plant::with_nodes(Differential::new(), 1)?;
-    let entries: anyhow::Result<Vec<Entry>> =
-        requests(&mut plant, sizes)?.iter().map(|request| Ok(house.writer.request(request)?)).collect();
+    let entries: anyhow::Result<Vec<Entry>> = requests(&mut plant, sizes)?
+        .iter()
+        .map(|request| Ok(house.writer.request(request)?))
+        .collect();
     let mut placements = house.reader(Topic::Placements)?;
     let expected = pods(sizes);
     let start = Instant::now();

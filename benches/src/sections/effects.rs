@@ -39,11 +39,12 @@ pub(crate) fn measure(sizes: &Sizes) -> anyhow::Result<Vec<Measurement>> {
             for _ in 0..WARM_UPS.min(turns) {
                 take(&mut duel, *batch)?;
             }
-            let name = |which: &str| format!("{what} to effect, {pods} pods, in batches of {batch}/{which}");
+            let name = |which: &str| {
+                format!("{what} to effect, {pods} pods, in batches of {batch}/{which}")
+            };
             let share = shares.iter().find(|(from, _)| batch >= from).map(|(_, share)| *share);
-            let measured = rounds::measured(sizes.rounds, |_| {
-                turn(&mut duel, take, *batch, turns, &name)
-            })?;
+            let measured =
+                rounds::measured(sizes.rounds, |_| turn(&mut duel, take, *batch, turns, &name))?;
             rows.extend(aimed(measured, share, what == "moves"));
         }
         duel.check()?;

@@ -59,9 +59,8 @@ fn consuming(kafka: &Kafka, sizes: &Sizes) -> anyhow::Result<Vec<Measurement>> {
     let name = |which: &str| format!("{CONSUMER}/{which}");
     rounds::measured(sizes.rounds, |_| {
         let (decoded, ours) = timed(|| decode_all(&log, count));
-        let (read, bare) = timed(|| {
-            Drain::open(&kafka.bootstrap_servers(), Topic::Pods.name())?.read(count)
-        });
+        let (read, bare) =
+            timed(|| Drain::open(&kafka.bootstrap_servers(), Topic::Pods.name())?.read(count));
         let (decoded, read) = (decoded?, read?);
         anyhow::ensure!((decoded, read) == (count, bytes), "{decoded} records, {read} bytes");
         Ok(vec![
@@ -85,7 +84,8 @@ fn fill(log: &KafkaLog, count: usize) -> anyhow::Result<usize> {
         };
         let entries: Vec<Entry> =
             (first..(first + APPEND).min(count)).map(entry).collect::<anyhow::Result<_>>()?;
-        bytes += entries.iter().filter_map(|entry| entry.value.as_ref()).map(Vec::len).sum::<usize>();
+        bytes +=
+            entries.iter().filter_map(|entry| entry.value.as_ref()).map(Vec::len).sum::<usize>();
         appender.append(entries)?;
     }
     Ok(bytes)

@@ -44,7 +44,8 @@ pub(crate) fn measure(sizes: &Sizes) -> anyhow::Result<Vec<Measurement>> {
     })?;
     rows.extend(rounds::measured(sizes.rounds.min(THIRDS_MAX), |_| {
         let (took, nodes) = fleet.third(pods)?;
-        let name = name("a third of the pods lost at once: confirmation to all replacements decided");
+        let name =
+            name("a third of the pods lost at once: confirmation to all replacements decided");
         Ok(vec![
             Measurement::new(name, took.as_secs_f64(), "s")
                 .aiming(Aim::ValueAtMost, THIRD_SECONDS)

@@ -15,6 +15,7 @@ mod churn;
 mod restoring;
 mod recovery;
 mod checkpointing;
+mod workers;
 mod kafka;
 mod api;
 mod soak;
@@ -85,6 +86,7 @@ pub const SECTIONS: &[Section] = &[
     section("restoring", whole, Needless, |_, sizes| restoring::measure(sizes)),
     section("recovery", whole, Within, recovery::measure),
     section("checkpointing", whole, Within, |_, sizes| checkpointing::measure(sizes)),
+    section("workers", whole, Needless, |_, _| Ok(workers::measure())),
     section("kafka", whole, Within, |_, sizes| kafka::measure(sizes)),
     section("api", whole, Within, |_, sizes| api::measure(sizes)),
 ];
@@ -99,7 +101,8 @@ pub const ASKED_FOR: &[Section] = &[
 /// The sections that a run of these sizes asks for.
 pub fn wanted(sizes: &Sizes) -> impl Iterator<Item = &'static Section> {
     let by_name = ASKED_FOR.iter().filter(|section| sizes.asks_for(section.name));
-    let usual = SECTIONS.iter().filter(|section| sizes.only.is_empty() || sizes.asks_for(section.name));
+    let usual =
+        SECTIONS.iter().filter(|section| sizes.only.is_empty() || sizes.asks_for(section.name));
     usual.chain(by_name)
 }
 

@@ -45,15 +45,20 @@ fn packing(mut scene: Scene) -> anyhow::Result<Vec<Measurement>> {
     let spread = placed.iter().filter_map(|(pod, node)| Some((pod.spread?, *node)));
     let skew = skew(spread);
     let percent = |rejected: f64| 100.0 * rejected / count as f64;
-    let name = |which: &str| format!("packing {} nodes at demand = capacity/{which}", scene.rooms.len());
+    let name =
+        |which: &str| format!("packing {} nodes at demand = capacity/{which}", scene.rooms.len());
     let lp = name("rejected at least, by the linear program");
     Ok(vec![
         Measurement::new(name("rejected"), percent((count - placed.len()) as f64), "%")
             .noted(format!("of {count} pods"))
             .aiming(Aim::ValueAtMost, REJECTED),
         Measurement::new(lp.clone(), percent(count as f64 - bound), "%"),
-        Measurement::new(name("required spreads violated by"), skew.saturating_sub(1) as f64, "count")
-            .aiming(Aim::ValueAtMost, 0.0),
+        Measurement::new(
+            name("required spreads violated by"),
+            skew.saturating_sub(1) as f64,
+            "count",
+        )
+        .aiming(Aim::ValueAtMost, 0.0),
         Measurement::new(name("whole time"), took.as_secs_f64(), "s"),
     ])
 }

@@ -45,7 +45,8 @@ pub(crate) fn measure(part: &str, sizes: &Sizes) -> anyhow::Result<Vec<Measureme
     let first = std::fs::read(path.join(FIRST))
         .with_context(|| format!("no checkpoint was written: {written}"))?;
     let pods = sizes.pods_max();
-    let name = |who: &str| format!("recovery of {pods} pods: cold checkpoint to first decision/{who}");
+    let name =
+        |who: &str| format!("recovery of {pods} pods: cold checkpoint to first decision/{who}");
     rounds::measured(sizes.rounds, |_| {
         let ours = cold(path, || ours(path, &first))?;
         let by_hand = cold(path, || by_hand(path, &first, pods))?;
@@ -78,10 +79,7 @@ fn write(folder: &Path, sizes: &Sizes) -> anyhow::Result<Vec<Measurement>> {
 }
 
 /// How long it takes when nothing of the folder is in the machine's memory.
-fn cold(
-    folder: &Path,
-    work: impl FnOnce() -> anyhow::Result<Instant>,
-) -> anyhow::Result<Duration> {
+fn cold(folder: &Path, work: impl FnOnce() -> anyhow::Result<Instant>) -> anyhow::Result<Duration> {
     for entry in std::fs::read_dir(folder.join("checkpoint"))? {
         let file = std::fs::File::open(entry?.path())?;
         file.sync_all()?;

@@ -7,8 +7,8 @@
 //! Decoding, deciding and the encoding of all that the commit would append are in it; the append is
 //! not.
 //!
-//! One pod in a hundred fails, and the words of its end and of its replacement's start follow; the
-//! others are statuses.
+//! One event in a hundred is a pod that fails, and the words of its end and of its replacement's start
+//! follow; the others are statuses: a pod that is not ready for a while, and ready again.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -32,6 +32,8 @@ const EPOCH_RECORDS_MAX: usize = 10_000;
 const COLD_EVERY: Duration = Duration::from_millis(100);
 /// One event in so many is the end of a pod.
 const END_EVERY: usize = 100;
+/// Pods that are not ready at once: what some epochs take, so that none takes back what it says.
+const UNREADY_MAX: usize = 4_000;
 /// A prime, so that every pod has its turn.
 const STRIDE: usize = 7_919;
 /// The slowest hundredth and thousandth that we want, µs.
@@ -43,7 +45,8 @@ pub(crate) fn measure<V: Views>(
     name: &impl Fn(&str) -> String,
     sizes: &Sizes,
 ) -> anyhow::Result<Vec<Measurement>> {
-    let name = |which: &str| name(&format!("under {OFFERED} events/s: intended send to encoded/{which}"));
+    let name =
+        |which: &str| name(&format!("under {OFFERED} events/s: intended send to encoded/{which}"));
     let mut load = Load::new(plant, OFFERED);
     rounds::measured(sizes.rounds, |_| {
         let round = load.round(sizes.offered / sizes.rounds)?;
@@ -67,8 +70,10 @@ pub(crate) struct Load<V: Views> {
     /// Events a second.
     rate: usize,
     plant: Plant<V>,
-    /// The pods that events are of, and whether they are ready.
-    pods: Vec<(Placed, bool)>,
+    /// The pods that are ready.
+    pods: Vec<Placed>,
+    /// Those that are not just now, the one that will be again first first.
+    unready: VecDeque<Placed>,
     /// Who is next: strides over the fleet, so that no pod's row is warm from the one before.
     next: usize,
     codec: Codec,
@@ -91,17 +96,17 @@ impl Round {
     }
 }
 
-/// An event to come: its bytes, and whether a pod ends by it.
+/// An event to come: its bytes, and whether an answer may take its place.
 struct Offer {
     bytes: Vec<u8>,
-    ends: bool,
+    yields: bool,
 }
 
 impl<V: Views> Load<V> {
     /// Events at so many a second for all pods of this fleet, which are ready.
     pub(crate) fn new(plant: Plant<V>, rate: usize) -> Load<V> {
-        let pods = plant.pods().into_iter().map(|pod| (pod, true)).collect();
-        Load { rate, plant, pods, next: 0, codec: Codec::single_object(), out: Vec::new() }
+        let (pods, codec) = (plant.pods(), Codec::single_object());
+        Load { rate, plant, pods, unready: VecDeque::new(), next: 0, codec, out: Vec::new() }
     }
 
     /// Offers so many events.
@@ -147,7 +152,7 @@ impl<V: Views> Load<V> {
     ) -> anyhow::Result<Outcome> {
         let mut inputs = Vec::with_capacity(batch.len());
         for offer in batch {
-            let answer = if offer.ends { None } else { answers.pop_front() };
+            let answer = if offer.yields { answers.pop_front() } else { None };
             let bytes = answer.as_deref().unwrap_or(&offer.bytes);
             let observed: PodObserved = self.codec.decode(bytes)?;
             inputs.push(self.plant.sourced(Topic::Pods, Input::Pod(Box::new(observed))));
@@ -173,14 +178,10 @@ impl<V: Views> Load<V> {
     }
 
     /// What the agents say of the decisions: the replacements are ready.
-    fn answer(
-        &mut self,
-        outcome: &Outcome,
-        answers: &mut VecDeque<Vec<u8>>,
-    ) -> anyhow::Result<()> {
+    fn answer(&mut self, outcome: &Outcome, answers: &mut VecDeque<Vec<u8>>) -> anyhow::Result<()> {
         for pod in placed(&outcome.placements) {
             answers.push_back(self.codec.encode(&self.plant.ready(&pod)?)?);
-            self.pods.push((pod, true));
+            self.pods.push(pod);
         }
         Ok(())
     }
@@ -190,29 +191,38 @@ impl<V: Views> Load<V> {
         let mut offers = Vec::with_capacity(events);
         let mut gone = VecDeque::new();
         for event in 0..events {
-            let ends = event % END_EVERY == 0;
-            let observed = if ends {
-                let (pod, _) = self.pods.swap_remove(self.next % self.pods.len());
+            let (observed, yields) = if event % END_EVERY == 0 {
+                let pod = self.pods.swap_remove(self.next % self.pods.len());
                 let failed = self.plant.in_phase(&pod, PodPhase::Failed)?;
                 gone.push_back(pod);
-                failed
+                (failed, false)
             } else if event % END_EVERY == END_EVERY / 2 {
                 let pod = gone.pop_front();
                 let pod = pod.ok_or_else(|| anyhow::anyhow!("no pod ended before"))?;
-                self.plant.in_phase(&pod, PodPhase::Gone)?
+                (self.plant.in_phase(&pod, PodPhase::Gone)?, false)
             } else {
-                self.next = (self.next + STRIDE) % self.pods.len();
-                let (pod, is_ready) = &mut self.pods[self.next];
-                *is_ready = !*is_ready;
-                match is_ready {
-                    true => self.plant.ready(pod)?,
-                    false => self.plant.in_phase(pod, PodPhase::Running)?,
-                }
+                self.flip()?
             };
-            let bytes = self.codec.encode(&observed)?;
-            offers.push(Offer { bytes, ends: event % (END_EVERY / 2) == 0 });
+            offers.push(Offer { bytes: self.codec.encode(&observed)?, yields });
         }
         Ok(offers)
+    }
+
+    /// The pod that was not ready for longest is ready again, or another one is not any more; only
+    /// that may be left out.
+    fn flip(&mut self) -> anyhow::Result<(PodObserved, bool)> {
+        if self.unready.len() >= UNREADY_MAX.min(self.pods.len() / 10)
+            && let Some(pod) = self.unready.pop_front()
+        {
+            let ready = self.plant.ready(&pod)?;
+            self.pods.push(pod);
+            return Ok((ready, false));
+        }
+        self.next = (self.next + STRIDE) % self.pods.len();
+        let pod = self.pods.swap_remove(self.next);
+        let unready = self.plant.in_phase(&pod, PodPhase::Running)?;
+        self.unready.push_back(pod);
+        Ok((unready, true))
     }
 
     /// The answers that found no place any more, and the rows that nobody wrote.
