@@ -7,6 +7,7 @@
 mod actuator;
 mod error;
 mod pod;
+mod devices;
 
 pub mod labels;
 pub mod restart;
@@ -26,6 +27,7 @@ pub mod volume;
 
 pub use actuator::{Act, Actuator, Changes};
 pub use book::{Book, Books, Failure};
+pub use devices::GPU_MILLI_VARIABLE;
 pub use desired::{Authority, Desired, DesiredPod};
 pub use dispatcher::{Clock, Dispatcher, Pacing, Prepare, Turn};
 pub use error::ActuatorError;

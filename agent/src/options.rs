@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use setpoint_actuators::Pacing;
-use setpoint_schemas::{FleetId, NodeName, Resources};
+use setpoint_schemas::{Device, FleetId, NodeName, Resources};
 
 /// What an agent is told when it starts.
 #[derive(Debug, Clone)]
@@ -34,6 +34,8 @@ pub struct AgentOptions {
     /// What the machine has, where the runtime should not be asked (several agents on one
     /// machine); only amounts above 0 replace what the runtime says.
     pub capacity: Resources,
+    /// Its devices, by index.
+    pub devices: Vec<Device>,
     /// How often what is done.
     pub intervals: Intervals,
     /// How fast the node works.
@@ -91,6 +93,7 @@ impl AgentOptions {
             labels: BTreeMap::new(),
             reserved: Resources::default(),
             capacity: Resources::default(),
+            devices: Vec::new(),
             intervals: Intervals::default(),
             pacing: Pacing::default(),
         }

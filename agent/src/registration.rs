@@ -9,7 +9,8 @@ use std::time::Duration;
 use reqwest::Method;
 use setpoint_actuators::{Actuator, RuntimeInfo};
 use setpoint_schemas::{
-    Condition, ConditionStatus, DISK_PRESSURE, NodeAnswer, NodeRecord, RUNTIME_LABEL, Resources,
+    Condition, ConditionStatus, DISK_PRESSURE, Device, GPU, GPU_PRODUCT, NodeAnswer, NodeRecord,
+    RUNTIME_LABEL, Resources, add_devices,
 };
 use tokio::sync::watch;
 use tracing::{info, warn};
@@ -181,7 +182,8 @@ fn record(
     info: &RuntimeInfo,
     conditions: Vec<Condition>,
 ) -> NodeRecord {
-    let capacity = capacity(info, &options.capacity);
+    let mut capacity = capacity(info, &options.capacity);
+    add_devices(&mut capacity, &options.devices);
     NodeRecord {
         node: options.node.clone(),
         session: session.id.clone(),
@@ -195,6 +197,7 @@ fn record(
         capacity,
         labels: labels(options, info),
         conditions,
+        devices: options.devices.clone(),
     }
 }
 
@@ -230,11 +233,26 @@ fn labels(options: &AgentOptions, info: &RuntimeInfo) -> BTreeMap<String, String
         ("kubernetes.io/arch", arch),
     ];
     let own = own.map(|(name, value)| (name.to_owned(), value.to_owned()));
-    let mut labels: BTreeMap<String, String> =
-        own.into_iter().chain(options.labels.clone()).collect();
+    let own = own.into_iter().chain(device_labels(&options.devices));
+    let mut labels: BTreeMap<String, String> = own.chain(options.labels.clone()).collect();
     labels.remove(RUNTIME_LABEL);
     if !info.id.is_empty() {
         labels.insert(RUNTIME_LABEL.to_owned(), info.id.clone());
+    }
+    labels
+}
+
+/// The labels that NVIDIA's feature discovery gives a node with devices: model and memory in MiB are
+/// the first device's, as there.
+fn device_labels(devices: &[Device]) -> Vec<(String, String)> {
+    let Some(first) = devices.first() else { return Vec::new() };
+    let label = |name: &str, value: String| (format!("{GPU}.{name}"), value);
+    let mut labels = vec![label("count", devices.len().to_string())];
+    if !first.model.is_empty() {
+        labels.push((GPU_PRODUCT.to_owned(), first.model.clone()));
+    }
+    if first.memory_bytes > 0 {
+        labels.push(label("memory", (first.memory_bytes >> 20).to_string()));
     }
     labels
 }
@@ -287,6 +305,7 @@ mod tests {
             id: "folder-1".into(),
             capacity: found,
         };
+        options.devices = vec!["GPU-1=T4/16Gi".parse().expect("a device")];
         let session = Session { id: SessionId::parse("s").expect("valid"), started_ms: 5 };
         let ready = as_ready(&Health::Bad("down".into()), 7);
         let pressure = as_pressure(&Room::Short("full".into()), 8);
@@ -298,5 +317,9 @@ mod tests {
         assert_eq!((&*record.labels["zone"], &*record.labels["kubernetes.io/os"]), ("a", "plan9"));
         assert_eq!((record.session.as_str(), record.started_ms), ("s", 5));
         assert!(!record.is_ready() && record.has_disk_pressure());
+        let extended = &record.allocatable.extended;
+        assert_eq!((extended[GPU], extended["setpoint.dev/gpu-milli"]), (1, 1000));
+        let labelled = ["product", "count", "memory"].map(|l| &*record.labels[&format!("{GPU}.{l}")]);
+        assert_eq!((labelled, record.devices), (["T4", "1", "16384"], options.devices));
     }
 }

@@ -341,6 +341,7 @@ pub(crate) fn node_record(number: usize) -> anyhow::Result<NodeRecord> {
             .into_iter()
             .map(|(key, value)| (key.to_owned(), value))
             .collect::<BTreeMap<_, _>>(),
+        devices: Vec::new(),
         ..samples::node()
     })
 }

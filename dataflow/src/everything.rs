@@ -29,7 +29,8 @@ impl<V: Views> Engine<V> {
             let owner = state.workload.get(&pod.workload);
             let template = owner.and_then(|w| w.templates.get(&pod.row.revision));
             if let (Some(template), false) = (template, pod.row.standing == Standing::Stopping) {
-                let placement = placement_of(&pod.row, template, &pod.row.workload);
+                let devices = state.devices.of(&pod.row.uid);
+                let placement = placement_of(&pod.row, template, &pod.row.workload, devices);
                 let (uid, node) = (pod.row.uid.clone(), pod.row.node.clone());
                 out.placements.push(PlacementChange { uid, node, placement });
             }

@@ -19,6 +19,8 @@ mod scheduling;
 mod workload;
 
 mod request;
+mod device;
+mod device_ask;
 mod node;
 mod observed;
 mod placement;
@@ -41,6 +43,12 @@ pub use bounds::{
 };
 pub use dead_letter::DeadLetter;
 pub use decision::{Action, Alternative, Cause, Decision};
+pub use device::{
+    DEVICE_MILLI, DEVICES_MAX, Device, GPU, GPU_MILLI, GPU_MODEL, GPU_PRODUCT, InvalidDeviceText,
+    InvalidDevices,
+    TakenDevice, add_devices, check_devices,
+};
+pub use device_ask::{DeviceAsk, InvalidDeviceAsk, models_of};
 pub use epoch::{CutEntry, EpochRecord, RefusedEntry};
 pub use id::{
     FleetId, InvalidId, LABEL_BYTES_MAX, NAME_BYTES_MAX, Namespace, NodeName, RequestId,
@@ -48,7 +56,7 @@ pub use id::{
 };
 pub use input::{Input, Sourced};
 pub use node::{
-    Condition, ConditionStatus, DISK_PRESSURE, InvalidAmount, Lease, NodeRecord, RUNTIME_LABEL,
+    Condition, ConditionStatus, DISK_PRESSURE, InvalidNode, Lease, NodeRecord, RUNTIME_LABEL,
     WATCHED_LABEL,
 };
 pub use observed::{ContainerObserved, ContainerState, NodeSnapshot, PodObserved, PodPhase};

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{NodeName, Resources, SessionId};
+use crate::{Device, InvalidDevices, NodeName, Resources, SessionId, check_devices};
 
 /// The label of a node whose engine Setpoint only watches, with the value `true`.
 pub const WATCHED_LABEL: &str = "setpoint.dev/watched";
@@ -46,6 +46,9 @@ pub struct NodeRecord {
     pub labels: BTreeMap<String, String>,
     /// Its conditions; a node without `Ready` true is not ready.
     pub conditions: Vec<Condition>,
+    /// Its GPUs that are there and healthy; a device's place in the list is its index.
+    #[serde(default)]
+    pub devices: Vec<Device>,
 }
 
 /// A condition, as Kubernetes shapes it.
@@ -93,20 +96,26 @@ const AMOUNT_MAX: i64 = 1 << 46;
 
 /// A node that cannot be as it says.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("its {what} is {amount}, which is not between 0 and {AMOUNT_MAX}")]
-pub struct InvalidAmount {
-    /// Which amount, such as `allocatable cpu`.
-    pub what: String,
-    /// What it says.
-    pub amount: i64,
+pub enum InvalidNode {
+    /// An amount that no machine has.
+    #[error("its {what} is {amount}, which is not between 0 and {AMOUNT_MAX}")]
+    Amount {
+        /// Which amount, such as `allocatable cpu`.
+        what: String,
+        /// What it says.
+        amount: i64,
+    },
+    /// Devices that cannot be.
+    #[error(transparent)]
+    Devices(#[from] InvalidDevices),
 }
 
 impl NodeRecord {
-    /// Whether its amounts can be true.
+    /// Whether its amounts and its devices can be true.
     ///
     /// # Errors
-    /// [`InvalidAmount`] names the first that cannot.
-    pub fn check(&self) -> Result<(), InvalidAmount> {
+    /// [`InvalidNode`] names the first that cannot.
+    pub fn check(&self) -> Result<(), InvalidNode> {
         for (of, amounts) in [("capacity", &self.capacity), ("allocatable", &self.allocatable)] {
             let own = [
                 ("cpu", amounts.cpu_milli),
@@ -118,10 +127,10 @@ impl NodeRecord {
             let broken =
                 own.into_iter().chain(extended).find(|(_, n)| !(0..=AMOUNT_MAX).contains(n));
             if let Some((name, amount)) = broken {
-                return Err(InvalidAmount { what: format!("{of} {name}"), amount });
+                return Err(InvalidNode::Amount { what: format!("{of} {name}"), amount });
             }
         }
-        Ok(())
+        Ok(check_devices(&self.devices)?)
     }
 
     /// Whether the node says that it is ready.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Namespace, NodeName, PodUid, ResourceKey, ResourceName};
+use crate::{Namespace, NodeName, PodUid, ResourceKey, ResourceName, TakenDevice};
 
 /// The key of the workload that a pod belongs to; a bare pod is its own workload.
 pub type WorkloadRef = ResourceKey;
@@ -40,4 +40,7 @@ pub struct Placement {
     pub annotations: Arc<BTreeMap<String, String>>,
     /// The pod spec ([`crate::PodSpec`]), in JSON.
     pub spec: Arc<str>,
+    /// The node's devices, or shares of one, that its containers have.
+    #[serde(default)]
+    pub devices: Vec<TakenDevice>,
 }

@@ -8,9 +8,9 @@ use std::sync::Arc;
 
 use crate::{
     Action, Alert, AlertState, Alternative, Cause, Condition, ConditionStatus, ContainerObserved,
-    ContainerState, CutEntry, DeadLetter, Decision, EpochRecord, InvalidId, Lease, NodeRecord,
-    NodeSnapshot, Placement, PodObserved, PodPhase, RefusedEntry, Request, RequestItem, Resource,
-    Resources, UsageSample, Verb,
+    ContainerState, CutEntry, DEVICE_MILLI, DeadLetter, Decision, Device, EpochRecord, InvalidId,
+    Lease, NodeRecord, NodeSnapshot, Placement, PodObserved, PodPhase, RefusedEntry, Request,
+    RequestItem, Resource, Resources, TakenDevice, UsageSample, Verb,
 };
 
 /// Saturday, 21 November 2026, 09:30 UTC.
@@ -76,6 +76,12 @@ pub fn node() -> NodeRecord {
             reason: "AgentReady".to_owned(),
             message: "the runtime answers".to_owned(),
             transition_ms: TIME_MS - 1000,
+        }],
+        devices: vec![Device {
+            id: "GPU-5f0c".to_owned(),
+            model: "NVIDIA-A100-SXM4-80GB".to_owned(),
+            milli: DEVICE_MILLI,
+            memory_bytes: 80 << 30,
         }],
     }
 }
@@ -168,6 +174,12 @@ pub fn placement() -> Placement {
         labels: Arc::new(map("app", "web")),
         annotations: Arc::new(map("note", "kept")),
         spec: Arc::from(r#"{"containers":[{"name":"web"}]}"#),
+        devices: vec![TakenDevice {
+            container: Arc::from("web"),
+            index: 0,
+            id: Arc::from("GPU-5f0c"),
+            milli: 500,
+        }],
     }
 }
 
@@ -188,6 +200,7 @@ pub fn placement_of(uid: &str, spec: &str) -> Placement {
         labels: Arc::default(),
         annotations: Arc::default(),
         spec: Arc::from(spec),
+        devices: Vec::new(),
     }
 }
 

@@ -1,9 +1,9 @@
 //! What must hold between settings. Each rule says what is wrong and what would be right.
 
 use base64::Engine as _;
-use setpoint_schemas::{NodeName, Quantity};
+use setpoint_schemas::{Device, NodeName, Quantity, check_devices};
 
-use crate::{LogKind, Runtime, Settings};
+use crate::{LogKind, NO_DEVICES, Runtime, Settings};
 
 /// A key, and why its value does not hold.
 type Broken = (&'static str, String);
@@ -28,6 +28,7 @@ const RULES: &[Rule] = &[
     node_name_is_one,
     server_is_url,
     servers_are_urls,
+    devices_are_devices,
     capacities_are_quantities,
     reserved_are_quantities,
 ];
@@ -154,6 +155,18 @@ fn server_is_url(s: &Settings) -> Option<Broken> {
 fn capacities_are_quantities(s: &Settings) -> Option<Broken> {
     let broken = s.agent.capacity.values().find_map(|text| Quantity::parse(text).err());
     broken.map(|error| ("agent.capacity", error.to_string()))
+}
+
+fn devices_are_devices(s: &Settings) -> Option<Broken> {
+    if s.agent.devices == [NO_DEVICES] {
+        return None;
+    }
+    let read: Result<Vec<Device>, _> = s.agent.devices.iter().map(|text| text.parse()).collect();
+    let broken = match read {
+        Ok(devices) => check_devices(&devices).err().map(|error| error.to_string()),
+        Err(error) => Some(error.to_string()),
+    };
+    broken.map(|why| ("agent.devices", why))
 }
 
 fn reserved_are_quantities(s: &Settings) -> Option<Broken> {

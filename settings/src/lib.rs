@@ -24,7 +24,7 @@ pub use properties::Properties;
 pub use secret::Secret;
 pub use section::{
     AgentSettings, ApiSettings, ClientSettings, DockerSettings, EngineSettings, LogKind,
-    LogSettings, PaceSettings, Runtime, SchemaRegistrySettings, SimulatedSettings, TraceFormat,
+    LogSettings, NO_DEVICES, PaceSettings, Runtime, SchemaRegistrySettings, SimulatedSettings, TraceFormat,
     TraceSettings, UpSettings,
 };
 pub use settings::Settings;

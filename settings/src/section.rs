@@ -130,6 +130,9 @@ impl Default for EngineSettings {
     }
 }
 
+/// What `agent.devices` holds where no device is to be looked for.
+pub const NO_DEVICES: &str = "none";
+
 /// The agent of a node.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -153,6 +156,9 @@ pub struct AgentSettings {
     /// What the node has, in place of what is found: `cpu`, `memory`, `pods`, extended resources,
     /// each a Kubernetes quantity.
     pub capacity: BTreeMap<String, String>,
+    /// The node's GPUs by index, each `ID`, `ID=MODEL` or `ID=MODEL/MEMORY`, the id as the runtime
+    /// knows it: a UUID or an index. Empty: those that the docker runtime finds. `none`: no GPU.
+    pub devices: Vec<String>,
     /// What pods may not use: `cpu`, `memory`, each a Kubernetes quantity.
     pub reserved: BTreeMap<String, String>,
     /// How fast the node acts.
@@ -171,6 +177,7 @@ impl Default for AgentSettings {
             simulated: SimulatedSettings::default(),
             labels: BTreeMap::new(),
             capacity: BTreeMap::new(),
+            devices: Vec::new(),
             reserved: BTreeMap::new(),
             pace: PaceSettings::default(),
         }

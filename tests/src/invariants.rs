@@ -14,8 +14,8 @@ use serde_json::Value;
 use setpoint_dataflow::views::Allocation;
 use setpoint_dataflow::{Epoch, Outcome, Served, Verdict};
 use setpoint_schemas::{
-    Action, Cut, Decision, DeploymentStrategy, Input, IntOrPercent, NodeName, PodUid, Resource,
-    ResourceKey, Resources, StrategyKind,
+    Action, Cut, DEVICE_MILLI, Decision, DeploymentStrategy, Input, IntOrPercent, NodeName, PodUid,
+    Resource, ResourceKey, Resources, StrategyKind, TakenDevice,
 };
 
 use crate::manifests;
@@ -36,6 +36,7 @@ struct Live {
     node: NodeName,
     workload: String,
     cpu_milli: i64,
+    devices: Vec<TakenDevice>,
     generation: i64,
     term: i64,
 }
@@ -231,6 +232,7 @@ impl Auditor {
                 node: placement.node.clone(),
                 workload: placement.workload.to_string(),
                 cpu_milli: manifests::cpu_of(&placement.spec),
+                devices: placement.devices.clone(),
                 generation: placement.generation,
                 term: placement.term,
             };
@@ -240,7 +242,23 @@ impl Auditor {
                 return Err(format!("pod {uid} went from {before:?} to {live:?}"));
             }
         }
-        Ok(())
+        self.devices()
+    }
+
+    /// The live placements of a node never have more of a device than there is.
+    fn devices(&self) -> Result<(), String> {
+        let mut taken: BTreeMap<(&NodeName, &str), i32> = BTreeMap::new();
+        for live in self.live.values() {
+            for device in &live.devices {
+                *taken.entry((&live.node, &device.id)).or_default() += device.milli;
+            }
+        }
+        match taken.iter().find(|(_, milli)| **milli > DEVICE_MILLI) {
+            Some(((node, id), milli)) => {
+                Err(format!("device {id} of {node} is given away to {milli} milli"))
+            }
+            None => Ok(()),
+        }
     }
 
     /// The live placements of a node never need more than it has.

@@ -174,6 +174,7 @@ pub fn node(name: &NodeName, session: &SessionId, cpu: i64) -> NodeRecord {
             message: String::new(),
             transition_ms: 0,
         }],
+        devices: Vec::new(),
     }
 }
 

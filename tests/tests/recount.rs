@@ -95,6 +95,7 @@ fn placement(number: usize, on: &str, app: &str, spec: &Value) -> Outcome {
         name: ResourceName::parse(app).unwrap(),
         labels: Arc::new(BTreeMap::from([("app".to_owned(), app.to_owned())])),
         spec: Arc::from(spec.to_string()),
+        devices: Vec::new(),
         ..samples::placement()
     };
     let placement = Some(Arc::new(placement));

@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 
 use bollard::models::{
-    ContainerCreateBody, HostConfig, Mount, MountType, PortBinding, PortMap, RestartPolicy,
+    ContainerCreateBody, DeviceRequest, HostConfig, Mount, MountType, PortBinding, PortMap, RestartPolicy,
     RestartPolicyNameEnum,
 };
 use setpoint_actuators::{ActuatorError, PodToRun, labels};
@@ -24,6 +24,9 @@ const NANO_CPUS_MIN: i64 = 10_000_000;
 const NANO_PER_MILLI: i64 = 1_000_000;
 /// The kernel's limit for host names.
 const HOSTNAME_CHARS_MAX: usize = 63;
+
+/// The variable by which NVIDIA's container runtime knows the devices of a container.
+const VISIBLE_DEVICES: &str = "NVIDIA_VISIBLE_DEVICES";
 
 /// Where a container gets its network from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,11 +54,14 @@ pub(crate) fn body_of(
     let mut labels = pod_labels(&config.fleet, pod);
     labels.insert(labels::CONTAINER.to_owned(), container.name.clone());
     labels.insert(INDEX.to_owned(), index.to_string());
-    let variables = pod.env.get(&container.name).map_or(&[][..], Vec::as_slice);
+    let mut variables = pod.env.get(&container.name).cloned().unwrap_or_default();
+    // What the pod says itself does not let it see other devices.
+    variables.extend(pod.device_variables(&container.name, VISIBLE_DEVICES));
     let mut body = with_network(config, pod, network);
     let host = body.host_config.get_or_insert_default();
     host.mounts = Some(mounts(config, pod, container)?);
     limit(host, &container.resources, cpus);
+    host.device_requests = some(devices(pod, container));
     Ok(ContainerCreateBody {
         image: container.image.clone(),
         entrypoint: some(container.command.clone()),
@@ -144,6 +150,20 @@ fn limit(host: &mut HostConfig, resources: &ResourceRequirements, cpus: i64) {
     host.cpu_shares = request
         .or(limit)
         .map(|milli| (milli.saturating_mul(SHARES_PER_CORE) / 1_000).max(SHARES_MIN));
+}
+
+/// The container's devices, by name. The engine refuses to start it where no driver answers.
+fn devices(pod: &PodToRun, container: &Container) -> Vec<DeviceRequest> {
+    let ids = pod.devices(&container.name);
+    if ids.is_empty() {
+        return Vec::new();
+    }
+    vec![DeviceRequest {
+        driver: Some("nvidia".to_owned()),
+        device_ids: Some(ids),
+        capabilities: Some(vec![vec!["gpu".to_owned()]]),
+        ..DeviceRequest::default()
+    }]
 }
 
 fn mounts(

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use setpoint_schemas::{FleetId, Namespace, Placement, ResourceName, samples};
+use setpoint_schemas::{FleetId, Namespace, Placement, ResourceName, TakenDevice, samples};
 
 use super::*;
 use crate::Network;
@@ -183,4 +183,35 @@ fn a_container_is_named_after_its_pod_and_pods_of_two_fleets_differ() {
     };
     assert!(name("f1").starts_with("setpoint_c-1_web-0_shop_"), "{}", name("f1"));
     assert_ne!(name("f1"), name("f2"));
+}
+
+#[test]
+fn the_devices_of_a_container_are_asked_for_by_id_and_named_in_its_environment() {
+    let spec = r#"{"containers": [{"name": "c", "image": "i"}, {"name": "d", "image": "i"}]}"#;
+    let mut pod = pod(spec);
+    let own = [("NVIDIA_VISIBLE_DEVICES".to_owned(), "all".to_owned())];
+    pod.env = BTreeMap::from([("c".to_owned(), own.to_vec())]);
+    pod.placement.devices = vec![TakenDevice {
+        container: Arc::from("c"),
+        index: 1,
+        id: Arc::from("GPU-5f0c"),
+        milli: 300,
+    }];
+    let made = |index| {
+        let mut body = body_of(&config(Network::None), &pod, index, NetworkOf::Own, CPUS).expect("made");
+        (body.host_config.take().expect("made").device_requests, body.env)
+    };
+    let (requests, env) = made(0);
+    let sent = serde_json::to_value(requests).expect("made");
+    let expected = serde_json::json!([{
+        "Driver": "nvidia", "DeviceIDs": ["GPU-5f0c"], "Capabilities": [["gpu"]],
+    }]);
+    assert_eq!(sent, expected);
+    let env = env.expect("made");
+    // A later entry of the same name wins.
+    assert_eq!(
+        env[1..],
+        ["NVIDIA_VISIBLE_DEVICES=GPU-5f0c", "SETPOINT_GPU_MILLI=300"].map(str::to_owned)
+    );
+    assert_eq!(made(1), (None, None));
 }

@@ -22,6 +22,8 @@ use crate::{machine, volumes};
 
 /// What of the agent's own environment its containers get.
 const ENV_INHERITED: &[&str] = &["PATH", "HOME", "LANG"];
+/// The variable by which CUDA's programs know their devices.
+const VISIBLE_DEVICES: &str = "CUDA_VISIBLE_DEVICES";
 /// A process that SIGKILL has not ended by then hangs in the kernel.
 const KILL_MAX: Duration = Duration::from_secs(5);
 /// Hints beyond this are one hint.
@@ -240,6 +242,7 @@ impl ProcessActuator {
         env.push(named("SETPOINT_POD_UID", &placement.uid));
         env.extend(volumes::variables(&self.layout.pod(&placement.uid), container)?);
         env.extend(pod.env.get(&container.name).into_iter().flatten().cloned());
+        env.extend(pod.device_variables(&container.name, VISIBLE_DEVICES));
         let argv = container.command.iter().chain(&container.args).cloned().collect();
         let dir = container.working_dir.as_ref().map_or_else(|| dir.to_owned(), PathBuf::from);
         Ok(RunFile { argv, dir, env })

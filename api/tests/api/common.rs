@@ -421,6 +421,7 @@ pub(crate) fn record(node: &str) -> NodeRecord {
             message: String::new(),
             transition_ms: T0,
         }],
+        devices: Vec::new(),
     }
 }
 
@@ -453,6 +454,7 @@ pub(crate) fn placement(uid: &str, node: &str, epoch: i64) -> Arc<Placement> {
         labels: Arc::new(BTreeMap::from([("app".to_owned(), "web".to_owned())])),
         annotations: Arc::default(),
         spec: spec.to_string().into(),
+        devices: Vec::new(),
     })
 }
 

@@ -72,6 +72,7 @@ pub(crate) fn node_info(node: &Value) -> anyhow::Result<NodeInfo> {
         allocatable: amounts(&node["allocatable"])?,
         ready: true,
         unschedulable: false,
+        devices: Vec::new(),
     })
 }
 

@@ -79,5 +79,6 @@ fn node_info(number: usize) -> anyhow::Result<NodeInfo> {
         taints: Vec::new(),
         allocatable: record.allocatable,
         unschedulable: false,
+        devices: Vec::new(),
     })
 }

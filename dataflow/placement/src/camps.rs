@@ -71,6 +71,7 @@ impl Camps {
             if prefers {
                 marks.push(inclination::preference(nodes, shape, slot));
                 marks.push(inclination::aversion(nodes, shape, slot));
+                marks.push(Alike::from(inclination::spares_devices(nodes, shape, slot)));
             }
             camps.put(at, &marks);
         }

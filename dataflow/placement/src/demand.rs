@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use setpoint_schemas::{NodeSelector, PodSpec, Resources};
 
 use crate::CompileError;
+use crate::devices::Models;
 use crate::ids::digest_of;
 use crate::selector::{NodeTerm, Requirement, Selector};
 use crate::tolerate::{self, Bears};
@@ -21,6 +22,8 @@ pub(crate) struct NodeDemand {
     pub(crate) bears: Vec<Bears>,
     /// Extended resources: a node that has less of one in all can never fit.
     pub(crate) extended: BTreeMap<String, i64>,
+    /// The models of device that will do.
+    pub(crate) models: Models,
     /// Whether nodes that differ in name and host name only may answer differently.
     pub(crate) reads_name: bool,
     /// The only nodes that can match, in order, when the demand names them.
@@ -32,6 +35,7 @@ impl NodeDemand {
         spec: &PodSpec,
         required: Option<&NodeSelector>,
         requests: &Resources,
+        models: Models,
     ) -> Result<NodeDemand, CompileError> {
         let equal = spec.node_selector.iter().map(|(k, v)| Requirement::equal(k, v));
         let selector = Selector::All(equal.collect());
@@ -50,8 +54,8 @@ impl NodeDemand {
         });
         let reads_name = spec.node_selector.contains_key(crate::HOSTNAME)
             || required.as_ref().is_some_and(|terms| terms.iter().any(NodeTerm::reads_name));
-        let digest = digest_of(&(&selector, &required, &bears, &extended));
-        Ok(NodeDemand { digest, selector, required, bears, extended, reads_name, names })
+        let digest = digest_of(&(&selector, &required, &bears, &extended, &models));
+        Ok(NodeDemand { digest, selector, required, bears, extended, models, reads_name, names })
     }
 
     /// Whether node selector and required node affinity both match.

@@ -1,5 +1,7 @@
 //! What can be wrong with a pod's demands.
 
+use std::borrow::Cow;
+
 /// A pod spec whose demands cannot be compiled. Permanent: the same spec fails again.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("cannot compile {path}: {why}")]
@@ -7,11 +9,11 @@ pub struct CompileError {
     /// The field, as in the manifest.
     pub path: String,
     /// What is wrong with it.
-    pub why: &'static str,
+    pub why: Cow<'static, str>,
 }
 
 impl CompileError {
-    pub(crate) fn new(path: &str, why: &'static str) -> CompileError {
-        CompileError { path: path.to_owned(), why }
+    pub(crate) fn new(path: &str, why: impl Into<Cow<'static, str>>) -> CompileError {
+        CompileError { path: path.to_owned(), why: why.into() }
     }
 }

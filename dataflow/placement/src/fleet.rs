@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use setpoint_schemas::Resources;
 
+use crate::auction::Auction;
 use crate::census::Census;
 use crate::eligible::Eligible;
 use crate::ids::{IdMap, digest_of};
@@ -31,7 +32,8 @@ pub struct Fleet {
     pub(crate) census: Census,
     pub(crate) namespaces: NamespaceLabels,
     pods: IdMap<PodId, Reserved>,
-    eligible: IdMap<u128, Eligible>,
+    pub(crate) eligible: IdMap<u128, Eligible>,
+    pub(crate) auctions: IdMap<u128, Auction>,
     outlooks: IdMap<u128, Outlook>,
     rooms: IdMap<u128, Room>,
     refusals: IdMap<u128, Refused>,
@@ -119,6 +121,9 @@ impl Fleet {
     pub fn release(&mut self, pod: PodId) {
         if let Some(Reserved { slot, shape }) = self.pods.remove(&pod) {
             self.census.subtract(&shape, slot);
+            if shape.devices.is_some() {
+                self.nodes.boards.release(slot, pod);
+            }
             self.nodes.release(slot, &shape);
             self.hope();
         }
@@ -318,7 +323,7 @@ impl Fleet {
 }
 
 /// Forgets everything when the key would be one too many.
-fn make_room<V>(map: &mut IdMap<u128, V>, key: u128, len_max: usize) {
+pub(crate) fn make_room<V>(map: &mut IdMap<u128, V>, key: u128, len_max: usize) {
     if map.len() >= len_max && !map.contains_key(&key) {
         map.clear();
     }

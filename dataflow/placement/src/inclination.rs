@@ -21,3 +21,8 @@ pub(crate) fn aversion(nodes: &Nodes, shape: &PodShape, slot: u32) -> i64 {
     let taints = &nodes.node(slot).info().taints;
     i64::try_from(taints.iter().filter(counts).count()).unwrap_or(i64::MAX)
 }
+
+/// Whether the node has devices that the pod does not ask for: it goes elsewhere if it can.
+pub(crate) fn spares_devices(nodes: &Nodes, shape: &PodShape, slot: u32) -> bool {
+    shape.devices.is_none() && nodes.boards.get(slot).is_some()
+}

@@ -13,6 +13,7 @@ mod error;
 
 mod shape;
 mod demand;
+mod device_demand;
 mod selector;
 mod tolerate;
 mod ports;
@@ -21,6 +22,8 @@ mod spread;
 
 mod fleet;
 mod nodes;
+mod boards;
+mod mix;
 mod topology;
 mod journal;
 mod census;
@@ -41,14 +44,17 @@ mod filters;
 mod sift;
 mod scores;
 mod search;
+mod auction;
 mod place;
 mod reasons;
 mod explain;
+mod fleet_devices;
 
 pub use error::CompileError;
 pub use explain::{FilterVerdict, NodeVerdict};
 pub use filters::{FILTERS, Filter};
 pub use fleet::Fleet;
+pub use fleet_devices::DeviceLeft;
 pub use ids::{NodeId, PodId};
 pub use nodes::NodeInfo;
 pub use place::{Placing, SAMPLES_DEFAULT};

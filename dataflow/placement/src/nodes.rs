@@ -2,12 +2,13 @@
 //!
 //! Guarantee: a slot is where a node's columns stand and nothing else; no answer depends on it.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
-use setpoint_schemas::{NodeName, Resources, Taint};
+use setpoint_schemas::{Device, NodeName, Resources, Taint};
 
 use crate::NodeId;
+use crate::boards::Boards;
 use crate::ids::{IdMap, digest_of};
 use crate::journal::Journal;
 use crate::ports::HostPort;
@@ -29,6 +30,8 @@ pub struct NodeInfo {
     pub ready: bool,
     /// Whether it is cordoned.
     pub unschedulable: bool,
+    /// Its devices, by index.
+    pub devices: Vec<Device>,
 }
 
 /// A node's columns that are read seldom.
@@ -71,6 +74,7 @@ pub(crate) struct Nodes {
     extended: HashMap<String, Vec<u32>>,
     /// The slots on which something was freed.
     freed: Journal<u32>,
+    pub(crate) boards: Boards,
     /// Rises whenever a node's record changes.
     pub(crate) version: u64,
 }
@@ -131,6 +135,7 @@ impl Nodes {
         for (name, _) in info.allocatable.extended.iter().filter(|(_, amount)| **amount > 0) {
             self.extended.entry(name.clone()).or_default().push(slot);
         }
+        self.boards.set_node(slot, Some(&info));
         node.info = Some(info);
         let at = self.order.partition_point(|other| self.name(*other) < self.name(slot));
         self.order.insert(at, slot);
@@ -146,6 +151,7 @@ impl Nodes {
         };
         self.take_from_order(slot);
         self.all[slot as usize].info = None;
+        self.boards.set_node(slot, None);
         self.changed(slot);
         self.release_slot(slot);
         true
@@ -158,6 +164,7 @@ impl Nodes {
         node.allocated.add(&shape.requests);
         node.ports.extend_from_slice(&shape.ports);
         self.hot[slot as usize].take(shape, 1);
+        self.boards.note(slot);
     }
 
     /// Counts a pod of this shape off the slot.
@@ -171,6 +178,7 @@ impl Nodes {
         }
         self.hot[slot as usize].take(shape, -1);
         self.freed.push(slot);
+        self.boards.note(slot);
         self.release_slot(slot);
     }
 
@@ -307,5 +315,6 @@ fn labels<'a>(nodes: &'a [Node], key: &'a str) -> impl Iterator<Item = Option<&'
 fn class_of(info: &NodeInfo) -> u128 {
     let labels: Vec<_> = info.labels.iter().filter(|(key, _)| *key != crate::HOSTNAME).collect();
     let extended = &info.allocatable.extended;
-    digest_of(&(labels, &info.taints, extended, info.ready, info.unschedulable))
+    let models: BTreeSet<&str> = info.devices.iter().map(|device| device.model.as_str()).collect();
+    digest_of(&(labels, &info.taints, extended, info.ready, info.unschedulable, models))
 }

@@ -53,8 +53,9 @@ impl Fleet {
         epoch: u64,
         samples: usize,
     ) -> Placing {
+        self.nodes.boards.appraisal.refresh();
         if let Some(name) = &shape.node_name {
-            return self.forced(name);
+            return self.forced(name, shape);
         }
         let mut interest = self.interest(shape);
         let kind = digest_of(&(interest.digest, shape.room));
@@ -67,6 +68,13 @@ impl Fleet {
         let soft_taints = self.prepare(shape, &mut interest);
         if !self.is_hopeless(shape, kind) {
             let seed = xxh3_64_with_seed(uid.text().as_bytes(), epoch);
+            let considered = match shape.devices {
+                Some(_) => self.auctioned(shape, &interest, seed, samples.max(1)),
+                None => Vec::new(),
+            };
+            if !considered.is_empty() {
+                return placed(considered);
+            }
             let considered = self.search(shape, &interest, seed, samples.max(1));
             if !considered.is_empty() {
                 return placed(considered);
@@ -93,6 +101,7 @@ impl Fleet {
     /// `None` when the node's own marks (readiness, cordon, taints, labels) refuse it: then the pod
     /// is not meant for it.
     pub fn place_on(&mut self, node: NodeId, shape: &Arc<PodShape>) -> Option<Placing> {
+        self.nodes.boards.appraisal.refresh();
         let slot = self.nodes.slot(node).filter(|slot| self.nodes.node(*slot).info.is_some())?;
         let mut interest = self.interest(shape);
         let mut soft_taints = true;
@@ -121,14 +130,22 @@ impl Fleet {
         Some(Placing::Unplaceable(Arc::new(reasons)))
     }
 
-    /// `spec.nodeName` goes past every filter; the node must exist.
-    fn forced(&self, name: &str) -> Placing {
-        if let Some(slot) = self.nodes.find(name) {
-            return Placing::Placed { node: self.nodes.node(slot).id, considered: Vec::new() };
-        }
+    /// `spec.nodeName` goes past every filter; the node must exist, and have the devices: nobody can
+    /// run on one that is not there, as Kubernetes' node would say.
+    fn forced(&self, name: &str, shape: &PodShape) -> Placing {
         let nodes = self.nodes.order().len();
         let mut reasons = Reasons { nodes, ..Reasons::default() };
-        reasons.count("node(s) didn't match the requested node name".to_owned(), nodes);
+        let mut others = nodes;
+        if let Some(slot) = self.nodes.find(name) {
+            let Some(short) = filters::short_of_devices(&View::bare(&self.nodes, shape), slot) else {
+                return Placing::Placed { node: self.nodes.node(slot).id, considered: Vec::new() };
+            };
+            reasons.count(short, 1);
+            others -= 1;
+        }
+        if others > 0 || nodes == 0 {
+            reasons.count("node(s) didn't match the requested node name".to_owned(), others);
+        }
         Placing::Unplaceable(Arc::new(reasons))
     }
 

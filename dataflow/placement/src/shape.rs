@@ -11,7 +11,10 @@ use setpoint_schemas::{
 };
 
 use crate::CompileError;
+use crate::boards::DeviceDemand;
 use crate::demand::NodeDemand;
+use crate::device_demand;
+use crate::devices::Models;
 use crate::ids::digest_of;
 use crate::ports::{self, HostPort};
 use crate::query::{Force, Group, HeldTerm, PodQuery, PodTerm};
@@ -34,6 +37,7 @@ pub struct PodShape {
     pub(crate) ports: Vec<HostPort>,
     pub(crate) node_name: Option<String>,
     pub(crate) demand: NodeDemand,
+    pub(crate) devices: Option<DeviceDemand>,
     pub(crate) node_preferences: Vec<(i64, NodeTerm)>,
     pub(crate) spread_hard: Vec<Spread>,
     pub(crate) spread_soft: Vec<Spread>,
@@ -81,7 +85,21 @@ impl PodShape {
         labels: &BTreeMap<String, String>,
         spec: &PodSpec,
     ) -> Result<Arc<PodShape>, CompileError> {
+        PodShape::compile_on_models(namespace, labels, spec, None)
+    }
+
+    /// As [`PodShape::compile`], of pods that ask for devices of these models, named in one text.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn compile_on_models(
+        namespace: &str,
+        labels: &BTreeMap<String, String>,
+        spec: &PodSpec,
+        models: Option<&str>,
+    ) -> Result<Arc<PodShape>, CompileError> {
         let requests = requests(spec)?;
+        let devices = device_demand::compile(spec, &requests, models)?;
         let affinity = spec.affinity.clone().unwrap_or_default();
         let near = affinity.pod_affinity.unwrap_or_default();
         let away = affinity.pod_anti_affinity.unwrap_or_default();
@@ -95,7 +113,8 @@ impl PodShape {
         let node_preferences = node_preferences(&node.preferred)?;
         let (spread_hard, spread_soft) = spread::compile(namespace, labels, spec)?;
         let held = held(&near_required, &anti_affinity, &pod_preferences);
-        let demand = NodeDemand::compile(spec, node.required.as_ref(), &requests)?;
+        let models = devices.as_ref().map_or(Models::Any, |devices| devices.models.clone());
+        let demand = NodeDemand::compile(spec, node.required.as_ref(), &requests, models)?;
         let affinity = combined(&near_required);
         let ports = ports::compile(spec)?;
         Ok(Arc::new(PodShape {
@@ -105,7 +124,7 @@ impl PodShape {
                 (&spread_hard, &spread_soft),
             )),
             room: room(demand.digest, &requests, &ports),
-            digest: digest_of(&(namespace, labels, text_of(spec))),
+            digest: digest_of(&(namespace, labels, text_of(spec), &demand.models)),
             namespace: namespace.to_owned(),
             labels: labels.clone(),
             label_hashes: labels.iter().map(|(k, v)| label_hash(k, v)).collect(),
@@ -113,6 +132,7 @@ impl PodShape {
             ports,
             node_name: spec.node_name.clone().filter(|name| !name.is_empty()),
             demand,
+            devices,
             requests,
             node_preferences,
             spread_hard,

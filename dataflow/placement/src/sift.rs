@@ -8,6 +8,7 @@ use setpoint_schemas::TaintEffect;
 use crate::eligible::{Answer, Eligible, Marks, Standing};
 use crate::filters::{self, Stage};
 use crate::ids::IdMap;
+use crate::inclination;
 use crate::nodes::Nodes;
 use crate::shape::PodShape;
 use crate::tolerate;
@@ -26,6 +27,8 @@ pub(crate) fn sift(nodes: &Nodes, shape: &PodShape) -> Eligible {
             let known = by_class.entry(class).or_insert_with(|| answer(&view, slot));
             eligible.add(slot, known);
         }
+        eligible.soft_taints |=
+            eligible.position(slot).is_some() && inclination::spares_devices(nodes, shape, slot);
     }
     eligible
 }

@@ -2,6 +2,9 @@
 //!
 //! Guarantee: asking about a node costs the same however many pods and nodes there are.
 
+use std::borrow::Cow;
+
+use crate::boards::DeviceDemand;
 use crate::camps::Camps;
 use crate::domains::{DomainCounts, SpreadCounts};
 use crate::nodes::Nodes;
@@ -75,6 +78,21 @@ impl<'a> View<'a> {
             soft_taints,
             ..View::bare(nodes, shape)
         }
+    }
+
+    /// What the node's devices would lose in worth by the pod, in milli-GPU: nothing where there are
+    /// none, at least something where there are.
+    pub(crate) fn loss(&self, slot: u32) -> i64 {
+        let boards = &self.nodes.boards;
+        if boards.get(slot).is_none() {
+            return 0;
+        }
+        let nothing = || DeviceDemand::none(&self.shape.requests);
+        let own = self.shape.devices.as_ref();
+        let demand = own.map_or_else(|| Cow::Owned(nothing()), Cow::Borrowed);
+        let bid = boards.bid(slot, self.nodes.hot(slot), &demand);
+        let loss = bid.map_or(0, |bid| bid.loss);
+        if self.shape.devices.is_some() { loss } else { loss.max(1) }
     }
 
     /// Pods that this pod keeps away from, a domain count for each term.

@@ -7,6 +7,7 @@
 
 mod causes;
 mod cold;
+mod devices;
 mod follow;
 mod kinds;
 mod nodes;

@@ -156,6 +156,7 @@ impl<V: Views> Turn<'_, V> {
             self.views.update(Fact::Seen((pod.node, id)), -1);
         }
         self.fleet.release(PodId(id));
+        self.set_devices(uid, Vec::new());
         self.state.meta.retry.freed = true;
         let name = (pod.row.workload.namespace.clone(), pod.row.name.as_str().into());
         if self.state.pod_names.get(&name) == Some(uid) {

@@ -17,7 +17,7 @@ use setpoint_schemas::{
 };
 
 use crate::decide::{NodeStatus, node_key};
-use crate::state::{Meta, NodeRow, RestoreError, Rows};
+use crate::state::{DevicesRow, Meta, NodeRow, RestoreError, Rows};
 
 /// What the compacted topics hold as of an epoch.
 #[derive(Debug, Clone, Default)]
@@ -86,11 +86,17 @@ pub(crate) fn rows(policy: &Policy, compacted: Compacted) -> Result<Rows, Restor
         }
     }
     pods.retain(|pod| nodes.contains_key(&pod.placement.node));
+    let devices = pods.iter().filter(|pod| !pod.placement.devices.is_empty());
+    let devices = devices.map(|pod| DevicesRow {
+        uid: pod.placement.uid.clone(),
+        taken: pod.placement.devices.clone(),
+    });
+    let devices = devices.collect();
     let (workloads, pods) = workloads::rows(&resources, pods, time_ms)?;
     let resources = resources.into_values().map(|(resource, _)| resource).collect();
     let nodes = nodes.into_values().collect();
     // Orphans are named anew by the next two snapshots of their nodes.
-    Ok(Rows { meta, resources, workloads, nodes, pods, remains, ..Rows::default() })
+    Ok(Rows { meta, resources, workloads, nodes, pods, remains, devices, ..Rows::default() })
 }
 
 fn node_row(record: NodeRecord, status: NodeStatus, time_ms: i64, cause: Cause) -> NodeRow {
@@ -121,6 +127,7 @@ fn nameless(node: &NodeName) -> Option<NodeRecord> {
         allocatable: Resources::default(),
         labels: BTreeMap::new(),
         conditions: Vec::new(),
+        devices: Vec::new(),
     })
 }
 

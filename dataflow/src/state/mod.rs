@@ -4,6 +4,7 @@
 //! the one that ran through. Interned numbers are never compared to decide anything.
 
 mod answered;
+mod devices;
 mod early;
 mod ledger;
 mod node;
@@ -17,6 +18,7 @@ mod named;
 
 pub use crate::epoch::Remains;
 pub(crate) use answered::{Answered, AnsweredRow};
+pub(crate) use devices::{Devices, DevicesRow};
 pub(crate) use early::{Early, EarlyRow, Word};
 pub(crate) use ledger::{About, CAUSES_MAX, Ledger};
 pub(crate) use node::{Node, NodeRow};
@@ -53,6 +55,8 @@ pub(crate) struct State {
     pub(crate) pod: HashMap<u32, Pod>,
     /// Placed pods by node: a snapshot or a loss costs its own node's pods, not the fleet's.
     pods_on: HashMap<u32, BTreeSet<u32>>,
+    /// The devices that pods have.
+    pub(crate) devices: Devices,
     /// Pods by namespace and name, as people name them.
     pub(crate) pod_names: HashMap<(Arc<str>, Arc<str>), PodUid>,
     pub(crate) namespaces: HashMap<Arc<str>, u32>,
@@ -181,7 +185,8 @@ impl State {
         let nodes = self.nodes.keys().map(|name| (Table::Nodes, name.to_string()));
         let pods = self.pods.keys().map(|uid| (Table::Pods, uid.to_string()));
         let remains = self.remains.all().map(|remains| (Table::Remains, remains.key()));
-        let all = resources.chain(workloads).chain(nodes).chain(pods).chain(remains);
+        let devices = self.devices.pods().map(|uid| (Table::Devices, uid.to_string()));
+        let all = resources.chain(workloads).chain(nodes).chain(pods).chain(remains).chain(devices);
         self.touched.extend(all);
     }
 

@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::{
-    AnsweredRow, EarlyRow, Meta, NodeRow, OrphanRow, PodRow, Remains, State, WorkloadMemo,
+    AnsweredRow, DevicesRow, EarlyRow, Meta, NodeRow, OrphanRow, PodRow, Remains, State, WorkloadMemo,
 };
 use setpoint_schemas::{NodeName, PodUid, RequestId, Resource, ResourceKey};
 
@@ -31,6 +31,8 @@ pub enum Table {
     Early = 7,
     /// What the compacted topics still say of pods and nodes that are gone for good.
     Remains = 8,
+    /// The devices that pods have, by uid.
+    Devices = 9,
 }
 
 /// A row of the checkpoint: table, key, value; no value: the row is gone.
@@ -74,6 +76,7 @@ pub(crate) struct Rows {
     pub(crate) answers: Vec<AnsweredRow>,
     pub(crate) early: Vec<EarlyRow>,
     pub(crate) remains: Vec<Remains>,
+    pub(crate) devices: Vec<DevicesRow>,
 }
 
 impl Rows {
@@ -89,6 +92,7 @@ impl Rows {
             6 => self.answers.push(decode(table, key, value)?),
             7 => self.early.push(decode(table, key, value)?),
             8 => self.remains.push(decode(table, key, value)?),
+            9 => self.devices.push(decode(table, key, value)?),
             other => return Err(RestoreError::Table(other)),
         }
         Ok(())
@@ -177,6 +181,7 @@ impl State {
             Table::Answers => self.answered.row(&RequestId::parse(key).ok()?).map(encode),
             Table::Early => self.early.row(key).map(encode),
             Table::Remains => self.remains.row(key).map(encode),
+            Table::Devices => self.devices.row(&PodUid::parse(key).ok()?).map(|row| encode(&row)),
         }
     }
 }

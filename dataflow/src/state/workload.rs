@@ -9,7 +9,7 @@ use setpoint_placement::PodShape;
 use setpoint_rules::batches::Batches;
 use setpoint_rules::revision::Revision;
 use setpoint_schemas::{
-    Cause, NodeName, ObjectMeta, PodSpec, PodTemplate, Resource, ResourceKey, TaintEffect,
+    Cause, GPU_MODEL, NodeName, ObjectMeta, PodSpec, PodTemplate, Resource, ResourceKey, TaintEffect,
     Toleration, TolerationOperator, WorkloadSpec,
 };
 
@@ -174,7 +174,9 @@ impl Template {
             WorkloadKind::Daemon => spec.tolerations.extend(DAEMONS_BEAR.map(bears)),
             WorkloadKind::Keep | WorkloadKind::Bare => {}
         }
-        let shape = PodShape::compile(namespace, &labels, &spec).map_err(|e| e.to_string())?;
+        let models = annotations.get(GPU_MODEL).map(String::as_str);
+        let shape = PodShape::compile_on_models(namespace, &labels, &spec, models)
+            .map_err(|e| e.to_string())?;
         Ok(Template {
             hash: Arc::from(hash),
             shape,

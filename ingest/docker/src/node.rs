@@ -62,6 +62,7 @@ fn record(watcher: &Watcher, condition: Condition, now_ms: i64) -> NodeRecord {
         allocatable: Resources::default(),
         labels: labels(watcher, &SystemInfo::default()),
         conditions: vec![condition],
+        devices: Vec::new(),
     }
 }
 

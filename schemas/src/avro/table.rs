@@ -29,6 +29,7 @@ pub fn fingerprint_of(schema_json: &str) -> Result<[u8; 8], InvalidSchema> {
 const EARLIER: &[(RecordKind, &str)] = &[
     (RecordKind::Request, include_str!("../../avro/earlier/request/v1.avsc")),
     (RecordKind::Node, include_str!("../../avro/earlier/node/v1.avsc")),
+    (RecordKind::Node, include_str!("../../avro/earlier/node/v2.avsc")),
     (RecordKind::Lease, include_str!("../../avro/earlier/lease/v1.avsc")),
     (RecordKind::PodObserved, include_str!("../../avro/earlier/pod_observed/v1.avsc")),
     (RecordKind::NodeSnapshot, include_str!("../../avro/earlier/node_snapshot/v1.avsc")),

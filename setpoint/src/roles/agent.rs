@@ -1,5 +1,6 @@
 //! The role `agent`: one node's loop over its runtime, those of many simulated nodes, or a watcher.
 
+mod gpus;
 mod simulated;
 mod watched;
 
@@ -13,8 +14,8 @@ use setpoint_actuator_docker::{DockerActuator, DockerConfig, Network};
 use setpoint_actuator_process::{ProcessActuator, ProcessOptions};
 use setpoint_actuators::Actuator;
 use setpoint_agent::AgentOptions;
-use setpoint_schemas::{NodeName, Quantity, ResourceRequirements, Resources};
-use setpoint_settings::{AgentSettings, Runtime, Settings};
+use setpoint_schemas::{Device, NodeName, Quantity, ResourceRequirements, Resources};
+use setpoint_settings::{AgentSettings, NO_DEVICES, Runtime, Settings};
 use tokio_util::sync::CancellationToken;
 
 use super::signals;
@@ -46,7 +47,10 @@ pub(crate) async fn serve(settings: Settings, closing: CancellationToken) -> any
         Runtime::Docker => Arc::new(docker(&settings, &state(&settings, &node)?).await?),
         Runtime::Simulated => return simulated::serve(&settings, &node, closing).await,
     };
-    let options = options(&settings, node)?;
+    let mut options = options(&settings, node)?;
+    if settings.agent.runtime == Runtime::Docker && settings.agent.devices.is_empty() {
+        options.devices = gpus::found().await;
+    }
     setpoint_agent::run(options, actuator, closing).await.context("the agent stopped")
 }
 
@@ -110,6 +114,7 @@ fn options(settings: &Settings, node: NodeName) -> anyhow::Result<AgentOptions> 
     options.labels = agent.labels.clone();
     options.reserved = amounts(&agent.reserved).context("agent.reserved")?;
     options.capacity = amounts(&agent.capacity).context("agent.capacity")?;
+    options.devices = devices(&agent.devices).context("agent.devices")?;
     let pace = &agent.pace;
     let at_least_one = |n: u32| NonZeroU32::new(n).unwrap_or(NonZeroU32::MIN);
     options.pacing.starts_per_second = at_least_one(pace.starts_per_second);
@@ -118,6 +123,14 @@ fn options(settings: &Settings, node: NodeName) -> anyhow::Result<AgentOptions> 
     let renew = u64::try_from(settings.engine.policy.lease_renew_ms).unwrap_or(5_000);
     options.intervals.lease = Duration::from_millis(renew);
     Ok(options)
+}
+
+/// Devices as they are written.
+fn devices(written: &[String]) -> anyhow::Result<Vec<Device>> {
+    if written == [NO_DEVICES] {
+        return Ok(Vec::new());
+    }
+    written.iter().map(|text| text.parse().context("a device")).collect()
 }
 
 /// Amounts by Kubernetes' names, such as `cpu: 500m`.

@@ -80,6 +80,9 @@ struct RuntimeFlags {
     /// A label of the node; may be repeated
     #[arg(long = "label", value_name = "KEY=VALUE")]
     labels: Vec<String>,
+    /// A GPU of the node, such as `GPU-5f0c=T4`; may be repeated. Without it: those that are found
+    #[arg(long = "device", value_name = "ID[=MODEL[/MEMORY]]")]
+    devices: Vec<String>,
     /// Docker's socket
     #[arg(long, value_name = "URL")]
     docker_host: Option<String>,
@@ -171,6 +174,9 @@ impl Flags {
         if !flags.labels.is_empty() {
             self.add("--label", "agent.labels", Some(flags.labels.join(",")));
         }
+        if !flags.devices.is_empty() {
+            self.add("--device", "agent.devices", Some(flags.devices.join(",")));
+        }
     }
 
     fn common(&mut self, flags: &CommonFlags) {
@@ -216,7 +222,8 @@ mod tests {
         let engine = settings("engine --name engine-2 --log embedded --fleet blue");
         assert_eq!((engine.engine.name.as_str(), engine.log.kind), ("engine-2", LogKind::Embedded));
         assert_eq!(engine.fleet.as_str(), "blue");
-        let agent = settings("agent --name n1 --watch --label zone=a --label disk=ssd");
+        let agent = settings("agent --name n1 --watch --label zone=a --label disk=ssd --device 0=T4/16Gi --device 1");
+        assert_eq!(agent.agent.devices, ["0=T4/16Gi", "1"]);
         assert!(agent.agent.docker.watch);
         assert_eq!(agent.agent.name, "n1");
         assert_eq!(agent.agent.labels.len(), 2);

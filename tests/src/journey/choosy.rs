@@ -1,7 +1,7 @@
 //! People who are choosy: about nodes, and about the neighbours of their pods.
 
 use serde_json::{Value, json};
-use setpoint_schemas::{RequestItem, Verb};
+use setpoint_schemas::{GPU, GPU_MILLI, GPU_PRODUCT, RequestItem, Verb};
 
 use crate::draw::Draw;
 use crate::manifests::patch;
@@ -17,7 +17,7 @@ const APPS: [&str; 3] = ["web", "api", "db"];
 
 /// Makes a pod spec ask for something of its node or of its neighbours.
 pub(super) fn choose(draw: &mut Draw, spec: &mut Value) {
-    match draw.below(10) {
+    match draw.below(13) {
         0 => spec["nodeSelector"] = json!({"disk": "ssd"}),
         1 => spec["affinity"] = near_node(draw),
         2 => spec["tolerations"] = json!([{"key": "only", "operator": "Exists"}]),
@@ -29,7 +29,20 @@ pub(super) fn choose(draw: &mut Draw, spec: &mut Value) {
         5 => spec["topologySpreadConstraints"] = spread(draw, HOST),
         6 => spec["affinity"] = json!({"podAffinity": neighbours(draw)}),
         7 => spec["affinity"] = json!({"podAntiAffinity": neighbours(draw)}),
+        8 => ask(spec, GPU, draw.between(1, 2)),
+        9 | 10 => ask(spec, GPU_MILLI, *draw.pick(&[100, 300, 470, 600, 1000])),
         _ => {}
+    }
+    if draw.chance(100) && spec["nodeSelector"].is_null() {
+        spec["nodeSelector"] = json!({GPU_PRODUCT: *draw.pick(&["T4", "V100"])});
+    }
+}
+
+/// Makes the only container ask for devices, or for a share of one.
+fn ask(spec: &mut Value, resource: &str, amount: i64) {
+    let resources = &mut spec["containers"][0]["resources"];
+    for field in ["requests", "limits"] {
+        resources[field][resource] = json!(amount.to_string());
     }
 }
 

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use setpoint_schemas::{
-    Input, NodeName, NodeRecord, NodeSnapshot, Placement, PodObserved, PodPhase, PodUid, SessionId,
+    DEVICE_MILLI, Device, GPU_PRODUCT, Input, NodeName, NodeRecord, NodeSnapshot, Placement,
+    PodObserved, PodPhase, PodUid, SessionId, add_devices,
 };
 
 use super::pod::SimPod;
@@ -35,6 +36,8 @@ pub struct SimNode {
     pub name: NodeName,
     /// Its cpu, in thousandths of a core.
     pub cpu_milli: i64,
+    /// Its devices when all of them work.
+    pub devices: Vec<Device>,
     /// Whether the machine runs.
     pub machine_up: bool,
     /// Whether its agent runs.
@@ -65,6 +68,28 @@ pub struct SimNode {
     known_ms: i64,
 }
 
+/// The devices of the node of this number: one of three has two, one of three has one.
+fn devices(number: usize) -> Vec<Device> {
+    let (model, count) = [("", 0), ("T4", 2), ("V100", 1)][number % 3];
+    let device = |index: usize| Device {
+        id: format!("GPU-{number}-{index}"),
+        model: model.to_owned(),
+        milli: DEVICE_MILLI,
+        memory_bytes: 0,
+    };
+    (0..count).map(device).collect()
+}
+
+/// The record of a node that has these as well.
+fn with_devices(mut record: NodeRecord, devices: Vec<Device>) -> NodeRecord {
+    add_devices(&mut record.capacity, &devices);
+    add_devices(&mut record.allocatable, &devices);
+    if let Some(device) = devices.first() {
+        record.labels.insert(GPU_PRODUCT.to_owned(), device.model.clone());
+    }
+    NodeRecord { devices, ..record }
+}
+
 /// A registration shows within this, or is told again.
 const SHOWS_MS: i64 = 2_000;
 
@@ -76,6 +101,7 @@ impl SimNode {
         SimNode {
             name: NodeName::parse(&format!("n{number}")).expect("a node's name"),
             cpu_milli,
+            devices: devices(number),
             machine_up: true,
             agent_up: true,
             partitioned: false,
@@ -190,12 +216,25 @@ impl SimNode {
                 self.is_registering = true;
                 let record = manifests::node(&self.name, &self.session(), self.cpu_milli);
                 let record = NodeRecord { started_ms: self.session_number, ..record };
+                let record = with_devices(record, self.working_devices());
                 said.push(Input::Node(Box::new(record)));
             }
             return;
         }
         self.renew(now_ms, said);
         self.report(now_ms, said);
+    }
+
+    /// In one life of four the last device does not work, and in one the others stand in another
+    /// order.
+    fn working_devices(&self) -> Vec<Device> {
+        let mut devices = self.devices.clone();
+        match self.session_number % 4 {
+            2 => drop(devices.pop()),
+            3 => devices.reverse(),
+            _ => {}
+        }
+        devices
     }
 
     /// What runs goes on, whether or not an agent looks.

@@ -11,6 +11,7 @@ use setpoint_schemas::{
     TopologySpreadConstraint, WhenUnsatisfiable,
 };
 
+use super::devices::devices;
 use super::labels::{Labels, matches_term, selects, tolerates};
 use super::world::{NodeSeen, World};
 
@@ -28,12 +29,12 @@ pub(super) type Filter = fn(&World, Asking<'_>, &NodeSeen) -> Answer;
 
 /// What a node may refuse.
 pub(super) const ALL: &[Filter] =
-    &[usable, tainted, chosen, ports, resources, spread, affinity, anti_affinity];
+    &[usable, tainted, chosen, ports, resources, devices, spread, affinity, anti_affinity];
 
 /// Of these what another pod in the world only ever makes stricter: they may be asked of a world that
 /// lacks pods. A spread and a wish for neighbours may come true by a pod that is missing here.
 pub(super) const STRICTER_BY_PODS: &[Filter] =
-    &[usable, tainted, chosen, ports, resources, anti_affinity];
+    &[usable, tainted, chosen, ports, resources, devices, anti_affinity];
 
 /// Why the pod may not go to this node, by these filters; `None` when it may.
 pub(super) fn refusal(

@@ -9,6 +9,7 @@
 //! known all the same: its placements against the nodes and the pods that stand, pacing, and daemons.
 
 mod counts;
+mod devices;
 mod fits;
 mod labels;
 mod needs;
@@ -128,9 +129,12 @@ impl Recount {
                     let (name, at) = (&placement.name, &placement.node);
                     return Err(format!("{name} is placed on {at}, but {why}"));
                 }
+                devices::granted(&self.world, placement, &spec, node)
+                    .map_err(|why| format!("{} is placed, but {why}", placement.name))?;
             }
             self.world.placed(&change.uid, change.placement.as_ref());
         }
+        devices::none_is_given_twice(&self.world)?;
         Ok(started)
     }
 

@@ -9,6 +9,7 @@ mod ready;
 mod unschedulable;
 mod taints;
 mod node_affinity;
+mod device_model;
 mod ports;
 mod resources;
 mod spread;
@@ -48,6 +49,7 @@ pub const FILTERS: &[Filter] = &[
     unschedulable::FILTER,
     taints::FILTER,
     node_affinity::FILTER,
+    device_model::FILTER,
     ports::FILTER,
     resources::FILTER,
     spread::FILTER,
@@ -109,6 +111,11 @@ pub(crate) fn first_refusal(view: &View<'_>, slot: u32, stage: Stage) -> Option<
 pub(crate) fn has_room(view: &View<'_>, slot: u32) -> bool {
     resources::fits(view, slot)
         && (view.shape.ports.is_empty() || first_refusal(view, slot, Stage::Local).is_none())
+}
+
+/// What a pod that is bound to the node lacks there of devices, in kube-scheduler's words.
+pub(crate) fn short_of_devices(view: &View<'_>, slot: u32) -> Option<String> {
+    resources::short_devices(view, slot).map(|name| format!("Insufficient {name}"))
 }
 
 /// How many filters are static; they stand first.

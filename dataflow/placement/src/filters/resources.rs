@@ -3,6 +3,8 @@
 //! Kubernetes: plugin NodeResourcesFit. What is not asked for is not checked, so a pod without
 //! requests fits on a node that is overcommitted, as long as a pod slot is free.
 
+use setpoint_schemas::{GPU, GPU_MILLI};
+
 use super::{Filter, Refusal, Stage};
 use crate::view::View;
 
@@ -21,13 +23,20 @@ pub(crate) fn fits(view: &View<'_>, slot: u32) -> bool {
         && enough(asks.memory_bytes, free.memory_free)
         && enough(asks.ephemeral_bytes, free.ephemeral_free)
         && enough(asks.pods, free.pods_free)
-        && (asks.extended.is_empty() || short_extended(view, slot).next().is_none())
+        && (asks.extended.is_empty() || fits_extended(view, slot))
+}
+
+fn fits_extended(view: &View<'_>, slot: u32) -> bool {
+    short_extended(view, slot).next().is_none() && short_devices(view, slot).is_none()
 }
 
 /// Every resource that is short, in kube-scheduler's words.
 pub(super) fn shortages(view: &View<'_>, slot: u32) -> Vec<String> {
     let mut reasons = phrases(lacks(view, slot));
-    reasons.extend(short_extended(view, slot).map(|name| format!("Insufficient {name}")));
+    let devices = short_devices(view, slot);
+    let mut short: Vec<&str> = short_extended(view, slot).collect();
+    short.extend(devices.filter(|name| !short.contains(name)));
+    reasons.extend(short.into_iter().map(|name| format!("Insufficient {name}")));
     reasons
 }
 
@@ -60,4 +69,17 @@ fn short_extended<'a>(view: &'a View<'_>, slot: u32) -> impl Iterator<Item = &'a
         **asked > free
     })
     .map(|(name, _)| name.as_str())
+}
+
+/// The resource of devices that is short: enough of it may be left over all devices, and not on as
+/// many single ones as the pod asks for.
+pub(super) fn short_devices(view: &View<'_>, slot: u32) -> Option<&'static str> {
+    let demand = view.shape.devices.as_ref()?;
+    let fits = match view.nodes.boards.get(slot) {
+        Some(board) => board.fits(demand),
+        // So many devices that none has a number: they are counted as any other resource.
+        None => !demand.is_share,
+    };
+    let name = if demand.is_share { GPU_MILLI } else { GPU };
+    (!fits).then_some(name)
 }

@@ -10,7 +10,7 @@ use super::{BEST, Scale, Score};
 pub(super) const SCORE: Score = Score {
     name: "BalancedAllocation",
     weight: 16,
-    applies: |_| true,
+    applies: |view| view.shape.devices.is_none(),
     raw: |view, slots, _| {
         let balance = |slot: &u32| {
             let (cpu, memory) = used(view, *slot);

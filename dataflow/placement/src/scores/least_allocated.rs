@@ -9,7 +9,7 @@ use crate::view::View;
 pub(super) const SCORE: Score = Score {
     name: "LeastAllocated",
     weight: 4,
-    applies: |_| true,
+    applies: |view| view.shape.devices.is_none(),
     raw: |view, slots, _| slots.iter().map(|slot| raw(view, *slot)).collect(),
     scale: Scale::Kept,
 };

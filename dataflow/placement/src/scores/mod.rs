@@ -5,7 +5,8 @@
 //!
 //! Weights are kube-scheduler's times ten: taints 3, the other preferences 2. The two resource
 //! scores share kube-scheduler's 1 + 1 as 4 to 16, since keeping cpu and memory in balance was
-//! measured to matter most: what is left over in one alone is lost.
+//! measured to matter most: what is left over in one alone is lost. Where there are devices, what a
+//! pod costs them weighs as much as both.
 
 mod taints;
 mod node_affinity;
@@ -13,6 +14,7 @@ mod spread;
 mod pod_affinity;
 mod least_allocated;
 mod balanced_allocation;
+mod device_value;
 
 use crate::NodeId;
 use crate::nodes::Nodes;
@@ -49,7 +51,7 @@ pub(crate) enum Scale {
 }
 
 /// How many scores there are.
-pub const SCORES_LEN: usize = 6;
+pub const SCORES_LEN: usize = 7;
 
 /// All scores.
 pub const SCORES: [Score; SCORES_LEN] = [
@@ -59,6 +61,7 @@ pub const SCORES: [Score; SCORES_LEN] = [
     pod_affinity::SCORE,
     least_allocated::SCORE,
     balanced_allocation::SCORE,
+    device_value::SCORE,
 ];
 
 /// The best that a score can be.
@@ -74,10 +77,12 @@ pub struct Scores {
 }
 
 impl Scores {
-    /// The weighted mean, in hundredths: 0 to 10,000.
+    /// The weighted mean, in hundredths: 0 to 10,000. The worth of devices has no weight of its own
+    /// in it: it stands for the scores of resources.
     #[must_use]
     pub fn total_hundredths(&self) -> i64 {
-        self.sum / SCORES.iter().map(|score| score.weight).sum::<i64>()
+        let [most @ .., _] = &SCORES;
+        (self.sum / most.iter().map(|score| score.weight).sum::<i64>()).min(BEST)
     }
 }
 

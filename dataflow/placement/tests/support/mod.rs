@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 use setpoint_placement::{Fleet, NodeId, NodeInfo, PodId, PodShape};
-use setpoint_schemas::{NodeName, PodSpec, PodUid, Quantity, Resources};
+use setpoint_schemas::{Device, NodeName, PodSpec, PodUid, Quantity, Resources};
 
 pub(crate) type Labels = BTreeMap<String, String>;
 
@@ -74,7 +74,14 @@ pub(crate) fn node_info(node: &Value) -> NodeInfo {
         allocatable: allocatable(&node["allocatable"]),
         ready: flag("ready", true),
         unschedulable: flag("unschedulable", false),
+        devices: list(&node["devices"]).enumerate().map(device).collect(),
     }
+}
+
+/// A whole device of this model.
+fn device((index, model): (usize, &Value)) -> Device {
+    let id = format!("GPU-{index}");
+    Device { id, model: model.as_str().unwrap().to_owned(), milli: 1000, memory_bytes: 0 }
 }
 
 fn allocatable(amounts: &Value) -> Resources {

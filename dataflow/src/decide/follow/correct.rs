@@ -277,7 +277,8 @@ impl<V: Views> Turn<'_, V> {
             return None;
         }
         let owner = self.state.workload.get(&pod.workload)?;
-        placement_of(&pod.row, owner.templates.get(&pod.row.revision)?, &owner.key)
+        let template = owner.templates.get(&pod.row.revision)?;
+        placement_of(&pod.row, template, &owner.key, self.state.devices.of(uid))
     }
 
     pub(crate) fn schedule_min_ready(&mut self, uid: &PodUid, at_ms: i64) {

@@ -107,6 +107,7 @@ impl<V: Views> Turn<'_, V> {
             }
             None => self.insert(placement)?,
         }
+        self.mend_devices(&placement.uid, &placement.devices);
         let id = self.state.pods.get(&placement.uid).copied();
         if let Some(pod) = id.and_then(|id| self.state.pod.get_mut(&id)) {
             pod.row.generation = placement.generation;
@@ -123,6 +124,7 @@ impl<V: Views> Turn<'_, V> {
             return Err(format!("its node {} is not known", placement.node));
         }
         let revision = self.revision_of(&key, placement)?;
+        self.set_devices(&placement.uid, placement.devices.clone());
         let counter = self.counter_of(&key, &placement.uid);
         self.load_pod(PodRow {
             uid: placement.uid.clone(),

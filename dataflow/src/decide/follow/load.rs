@@ -32,6 +32,7 @@ impl<V: Views> Turn<'_, V> {
         for (key, memo) in rows.workloads {
             self.load_workload(&key, memo)?;
         }
+        rows.devices.into_iter().for_each(|row| self.state.devices.load(row));
         for row in rows.pods {
             self.load_pod(row)?;
         }
@@ -147,7 +148,8 @@ impl<V: Views> Turn<'_, V> {
             owner.templates.get(&row.revision).ok_or_else(|| unfit("its template is missing"))?;
         let shape = template.shape.clone();
         owner.pods.insert(id);
-        self.fleet.reserve(PodId(id), NodeId(node), &shape);
+        let devices = self.state.devices.of(&row.uid);
+        self.fleet.reserve_with(PodId(id), NodeId(node), &shape, devices);
         if row.standing == Standing::Ready {
             let min_ready_ms = i64::from(owner.spec.min_ready_seconds.max(0)) * 1_000;
             self.state.schedule(row.ready_ms + min_ready_ms, Deadline::MinReady(row.uid.clone()));

@@ -133,6 +133,7 @@ impl<V: Views> Turn<'_, V> {
             allocatable: record.allocatable.clone(),
             ready: record.is_ready() && !node.row.lost && !node.row.silent,
             unschedulable: object.spec.unschedulable,
+            devices: record.devices.clone(),
         };
         let cause = node.row.cause.clone();
         self.refact_node(id);

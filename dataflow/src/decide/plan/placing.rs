@@ -6,9 +6,11 @@ use std::sync::Arc;
 use setpoint_placement::{NodeId, Placing, PodId};
 use setpoint_schemas::{
     Action, Alternative, Namespace, NodeName, Placement, PodUid, ResourceKey, ResourceName,
+    TakenDevice,
 };
 
 use crate::decide::Turn;
+use crate::decide::devices::reason_with;
 use crate::epoch::PlacementChange;
 use crate::state::{About, Pod, PodRow, Table, Template, Waiting, WaitingHere};
 use crate::views::{Standing, Views};
@@ -172,7 +174,8 @@ impl<V: Views> Turn<'_, V> {
         let Some(info) = self.fleet.node(node) else { return };
         let node_name = info.name.clone();
         let id = self.state.intern();
-        self.fleet.reserve(PodId(id), node, &template.shape);
+        let devices = self.choose_devices(node, template);
+        self.fleet.reserve_with(PodId(id), node, &template.shape, &devices);
         let namespace = self.state.namespace(&start.key.namespace);
         let Some(workload) = self.state.workload.get_mut(&start.workload) else { return };
         let causes = workload.memo.causes.clone();
@@ -196,7 +199,7 @@ impl<V: Views> Turn<'_, V> {
             heard: None,
             cause: None,
         };
-        let placement = placement_of(&row, template, &start.key);
+        let placement = placement_of(&row, template, &start.key, &devices);
         let pod = Pod {
             row,
             workload: start.workload,
@@ -216,6 +219,8 @@ impl<V: Views> Turn<'_, V> {
             ..About::default()
         };
         let reason = format!("{} has fewer pods than desired", start.key);
+        let reason = reason_with(reason, &devices);
+        self.set_devices(&new.uid, devices);
         self.ledger.write(Action::Place, "placement", reason, about);
         self.out.placements.push(PlacementChange { uid: new.uid, node: node_name, placement });
         self.state.meta.retry.joined |= !self.state.waiting.is_empty();
@@ -258,6 +263,7 @@ pub(crate) fn placement_of(
     row: &PodRow,
     template: &Template,
     key: &ResourceKey,
+    devices: &[TakenDevice],
 ) -> Option<Arc<Placement>> {
     Some(Arc::new(Placement {
         uid: row.uid.clone(),
@@ -273,5 +279,6 @@ pub(crate) fn placement_of(
         labels: template.labels.clone(),
         annotations: template.annotations.clone(),
         spec: template.spec.clone(),
+        devices: devices.to_vec(),
     }))
 }

@@ -136,7 +136,8 @@ impl<V: Views> Turn<'_, V> {
             .get(&pod.workload)
             .and_then(|w| w.templates.get(&pod.row.revision).cloned());
         let Some(template) = template else { return };
-        let placement = placement_of(&pod.row, &template, &pod.row.workload);
+        let devices = self.state.devices.of(uid);
+        let placement = placement_of(&pod.row, &template, &pod.row.workload, devices);
         let (node, about) = (
             pod.row.node.clone(),
             About {

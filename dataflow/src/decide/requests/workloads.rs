@@ -128,6 +128,7 @@ impl<V: Views> Turn<'_, V> {
     /// Makes what the views have as desired and as current of this workload what it should be. How
     /// many pods a DaemonSet wants is known in the cold step.
     pub(crate) fn redesire(&mut self, id: u32) {
+        self.want_devices(id);
         let Some(workload) = self.state.workload.get_mut(&id) else { return };
         let revision = workload.memo.current;
         if workload.current_fact != Some(revision) {

@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use super::devices;
 use super::fields;
 use super::making::Making;
 use super::units::{bytes, duration_ms, scalar_text, whole};
@@ -190,7 +191,7 @@ pub(crate) fn resources(making: &mut Making<'_>, service: &Cursor<'_>, container
     making.check(&resources, fields::RESOURCES);
     let (limits, reservations) = (resources.field("limits"), resources.field("reservations"));
     making.check(&limits, fields::AMOUNTS);
-    making.check(&reservations, fields::AMOUNTS);
+    making.check(&reservations, fields::RESERVATIONS);
     let mut amounts = json!({});
     for (from, old, group, name) in [
         (limits.field("cpus"), service.field("cpus"), "limits", "cpu"),
@@ -214,6 +215,7 @@ pub(crate) fn resources(making: &mut Making<'_>, service: &Cursor<'_>, container
             amounts["requests"][name] = json!("0");
         }
     }
+    devices::reserve(making, &reservations.field("devices"), &mut amounts);
     container["resources"] = without_nothing(amounts);
 }
 

@@ -163,11 +163,26 @@ pub(crate) const PLACEMENT: Rows = &[
 /// `deploy.resources`.
 pub(crate) const RESOURCES: Rows = &[("limits reservations", Shape::Map, Acted)];
 
-/// `deploy.resources.limits` and `reservations`.
+/// `deploy.resources.limits`.
 pub(crate) const AMOUNTS: Rows = &[
     ("cpus memory", Shape::Text, Acted),
     ("pids", Shape::Number, Changes(Filled, HARDWARE)),
     ("generic_resources devices", Shape::List, Changes(Filled, HARDWARE)),
+];
+
+/// `deploy.resources.reservations`.
+pub(crate) const RESERVATIONS: Rows = &[
+    ("cpus memory", Shape::Text, Acted),
+    ("pids", Shape::Number, Changes(Filled, HARDWARE)),
+    ("generic_resources", Shape::List, Changes(Filled, HARDWARE)),
+    ("devices", Shape::List, Acted),
+];
+
+/// An entry of `deploy.resources.reservations.devices`.
+pub(crate) const DEVICE: Rows = &[
+    ("capabilities device_ids", Shape::List, Acted),
+    ("driver count", Shape::Text, Acted),
+    ("options", Shape::MapOrList, Changes(Filled, HARDWARE)),
 ];
 
 /// A config or secret of the project.

@@ -16,6 +16,7 @@ mod container;
 mod resources;
 mod scheduling;
 mod data;
+mod devices;
 mod ready;
 mod stored;
 

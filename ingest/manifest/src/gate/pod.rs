@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::cursor::{Checker, Cursor};
-use super::{container, names, scheduling};
+use super::{container, devices, names, scheduling};
 
 pub(crate) fn check(checker: &mut Checker, spec: &Cursor<'_>) {
     if spec.map().is_none() {
@@ -11,6 +11,7 @@ pub(crate) fn check(checker: &mut Checker, spec: &Cursor<'_>) {
     }
     let volumes = volumes(checker, &spec.field("volumes"));
     containers(checker, spec, &volumes);
+    devices::check(checker, spec);
     checker.one_of(&spec.field("restartPolicy"), &["Always", "OnFailure", "Never"]);
     checker.not_negative(&spec.field("terminationGracePeriodSeconds"));
     for (name, grammar) in [

@@ -64,6 +64,7 @@ fn node(name: &NodeName, extreme: i64) -> NodeRecord {
         time_ms: extreme,
         capacity: all.clone(),
         allocatable: all,
+        devices: Vec::new(),
         ..samples::node()
     }
 }
