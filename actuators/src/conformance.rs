@@ -5,6 +5,7 @@
 //! Absent: what only one runtime has (mounts, images, addresses); its crate tests that.
 
 mod basics;
+mod devices;
 mod endings;
 pub mod escapes;
 mod fencing;
@@ -66,6 +67,9 @@ pub const CASES: &[(&str, Case)] = &[
     ("usage_tells_of_what_runs", |rig| Box::pin(basics::usage_tells_of_what_runs(rig))),
     ("one_that_cannot_start_leaves_the_others", |rig| {
         Box::pin(basics::one_that_cannot_start_leaves_the_others(rig))
+    }),
+    ("devices_are_given_or_refused_to_their_container_alone", |rig| {
+        Box::pin(devices::devices_are_given_or_refused_to_their_container_alone(rig))
     }),
     ("an_end_is_observed_with_its_code", |rig| {
         Box::pin(endings::an_end_is_observed_with_its_code(rig))

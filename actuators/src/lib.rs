@@ -27,8 +27,8 @@ pub mod volume;
 
 pub use actuator::{Act, Actuator, Changes};
 pub use book::{Book, Books, Failure};
-pub use devices::GPU_MILLI_VARIABLE;
 pub use desired::{Authority, Desired, DesiredPod};
+pub use devices::GPU_MILLI_VARIABLE;
 pub use dispatcher::{Clock, Dispatcher, Pacing, Prepare, Turn};
 pub use error::ActuatorError;
 pub use plan::{Plan, Work, plan};

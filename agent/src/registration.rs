@@ -319,7 +319,8 @@ mod tests {
         assert!(!record.is_ready() && record.has_disk_pressure());
         let extended = &record.allocatable.extended;
         assert_eq!((extended[GPU], extended["setpoint.dev/gpu-milli"]), (1, 1000));
-        let labelled = ["product", "count", "memory"].map(|l| &*record.labels[&format!("{GPU}.{l}")]);
+        let labelled =
+            ["product", "count", "memory"].map(|l| &*record.labels[&format!("{GPU}.{l}")]);
         assert_eq!((labelled, record.devices), (["T4", "1", "16384"], options.devices));
     }
 }

@@ -1,6 +1,6 @@
 //! The yardsticks do what was published of them, and ours allocates more.
 
-use setpoint_benches::openb::{LISTS, Policy, Trace, run};
+use setpoint_benches::openb::{LISTS, Policy, Trace, run, run_through_fleet};
 
 /// A seed for each list, so that all ten are run; the longer form of the test runs all of each.
 /// FGD's of gpuspec10 and multigpu20 hang on the order in which it sums.
@@ -79,4 +79,29 @@ fn a_workload_or_a_figure_that_is_not_there_is_named() {
     let Some(trace) = trace("default") else { return };
     assert!(trace.workload(7).unwrap_err().to_string().contains("seed 7"));
     assert!(trace.published("FGD", 42).unwrap_err().to_string().contains("FGD"));
+}
+
+/// One node of so many is kept where the trace runs through the whole placer.
+const THINNED_BY: usize = 6;
+
+/// By how much a run through the fleet may differ from one by the bare policy: pods without devices
+/// are placed by draws there, counts of the mix are round, and a thinned run scatters by more than
+/// that between seeds.
+const FLEET_OFF_MAX: f64 = 0.5;
+
+#[test]
+fn through_the_fleet_as_much_is_allocated_as_by_the_bare_policy() {
+    for (list, seed) in [("default", 42), ("gpuspec25", 43)] {
+        let Some(trace) = trace(list) else { return };
+        let (trace, workload) = trace.thinned(trace.workload(seed).unwrap(), THINNED_BY);
+        let bare = run(&trace, &workload, Policy::Setpoint);
+        let whole = run_through_fleet(&trace, &workload).unwrap();
+        let told = format!(
+            "{list}: {} {}, bare {} {}",
+            whole.at_100, whole.at_130, bare.at_100, bare.at_130
+        );
+        println!("{told}");
+        assert!((whole.at_100 - bare.at_100).abs() < FLEET_OFF_MAX, "{told}");
+        assert!((whole.at_130 - bare.at_130).abs() < FLEET_OFF_MAX, "{told}");
+    }
 }

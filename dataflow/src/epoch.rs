@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use setpoint_placement::DeviceLeft;
 use setpoint_schemas::{
     Decision, NodeName, NodeRecord, NodeSnapshot, Placement, PodObserved, PodUid, Policy,
     RequestId, Resource, ResourceKey, Resources, Sourced,
@@ -160,6 +161,8 @@ pub struct NodeServed {
     pub doubt: Option<String>,
     /// What its pods reserve.
     pub requested: Resources,
+    /// Its devices and what is left of each, by index.
+    pub devices: Vec<DeviceLeft>,
 }
 
 /// A pod that waits for a place.

@@ -40,7 +40,8 @@ impl<V: Views> Engine<V> {
             let requested = self.fleet.allocated(NodeId(*id)).clone();
             let record = with_orphans(node.row.record.clone(), state.orphans.shown_on(name));
             let (lost, doubt) = (node.row.lost, node.row.doubt(&state.meta));
-            let served = NodeServed { record, lost, doubt, requested };
+            let devices = self.fleet.devices(NodeId(*id));
+            let served = NodeServed { record, lost, doubt, requested, devices };
             out.served.push(Served::Node(name.clone(), Some(Arc::new(served))));
         }
         for workload in state.workload.values() {

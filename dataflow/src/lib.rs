@@ -24,4 +24,5 @@ pub use epoch::{
 pub use explain::{Explanation, NodeSays};
 pub use followed::Followed;
 pub use rebuild::{Compacted, Placed};
+pub use setpoint_placement::DeviceLeft;
 pub use state::{CheckpointRow, PodInRows, Remains, RestoreError, Table, pods_in};

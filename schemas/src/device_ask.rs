@@ -132,7 +132,8 @@ fn share(container: &Container) -> Result<i64, InvalidDeviceAsk> {
     let Some(quantity) = amount(container, GPU_MILLI) else { return Ok(0) };
     let is_whole = quantity.units().saturating_mul(1000) == quantity.milli();
     if !is_whole || !(0..=i64::from(DEVICE_MILLI)).contains(&quantity.units()) {
-        let why = "a share of one device is from 1 to 1000; for more devices ask for nvidia.com/gpu";
+        let why =
+            "a share of one device is from 1 to 1000; for more devices ask for nvidia.com/gpu";
         return Err(refusal(container, GPU_MILLI, quantity, why));
     }
     Ok(quantity.units())

@@ -45,8 +45,7 @@ pub use dead_letter::DeadLetter;
 pub use decision::{Action, Alternative, Cause, Decision};
 pub use device::{
     DEVICE_MILLI, DEVICES_MAX, Device, GPU, GPU_MILLI, GPU_MODEL, GPU_PRODUCT, InvalidDeviceText,
-    InvalidDevices,
-    TakenDevice, add_devices, check_devices,
+    InvalidDevices, TakenDevice, add_devices, check_devices,
 };
 pub use device_ask::{DeviceAsk, InvalidDeviceAsk, models_of};
 pub use epoch::{CutEntry, EpochRecord, RefusedEntry};

@@ -58,7 +58,7 @@ impl Fleet {
         if self.lost {
             let record = manifests::node(&node("a"), &session(), 1_000);
             let requested = setpoint_schemas::Resources::default();
-            let served = NodeServed { record, lost: true, doubt: None, requested };
+            let served = NodeServed { record, lost: true, doubt: None, requested, devices: vec![] };
             outcome.served.push(Served::Node(node("a"), Some(Arc::new(served))));
         }
         outcome
@@ -213,7 +213,8 @@ fn of_a_leader_that_began_anew_placements_and_pacing_are_still_judged() {
         let mut recount = Recount::new(policy.clone());
         let Input::Node(record) = joins("a", "north").input else { unreachable!("it is one") };
         let requested = record.allocatable.clone();
-        let node = NodeServed { record: *record, lost: false, doubt: None, requested };
+        let (record, devices) = (*record, Vec::new());
+        let node = NodeServed { record, lost: false, doubt: None, requested, devices };
         let served = vec![Served::Node(self::node("a"), Some(Arc::new(node)))];
         recount
             .begin_anew(&Outcome { time_ms: 1_000_000, served, ..Outcome::default() }, starts_max);

@@ -6,8 +6,8 @@
 use std::collections::HashMap;
 
 use bollard::models::{
-    ContainerCreateBody, DeviceRequest, HostConfig, Mount, MountType, PortBinding, PortMap, RestartPolicy,
-    RestartPolicyNameEnum,
+    ContainerCreateBody, DeviceRequest, HostConfig, Mount, MountType, PortBinding, PortMap,
+    RestartPolicy, RestartPolicyNameEnum,
 };
 use setpoint_actuators::{ActuatorError, PodToRun, labels};
 use setpoint_schemas::{Container, PodSpec, ResourceRequirements};

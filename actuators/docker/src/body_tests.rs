@@ -198,7 +198,8 @@ fn the_devices_of_a_container_are_asked_for_by_id_and_named_in_its_environment()
         milli: 300,
     }];
     let made = |index| {
-        let mut body = body_of(&config(Network::None), &pod, index, NetworkOf::Own, CPUS).expect("made");
+        let mut body =
+            body_of(&config(Network::None), &pod, index, NetworkOf::Own, CPUS).expect("made");
         (body.host_config.take().expect("made").device_requests, body.env)
     };
     let (requests, env) = made(0);

@@ -41,8 +41,23 @@ pub struct NodeServed {
     pub doubt: Option<String>,
     /// The sum of what its pods reserve.
     pub requested: Resources,
+    /// Its devices, by index.
+    pub devices: Vec<DeviceServed>,
     /// The epoch of the node's last change.
     pub last_epoch: i64,
+}
+
+/// A device of a node as served.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeviceServed {
+    /// What the runtime knows it by.
+    pub id: String,
+    /// Its model; empty when nobody said.
+    pub model: String,
+    /// Thousandths that pods may use.
+    pub milli: u16,
+    /// Thousandths that no pod has.
+    pub left: u16,
 }
 
 impl NodeServed {

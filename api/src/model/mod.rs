@@ -18,7 +18,7 @@ use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use tokio::sync::watch;
 
-pub use change::{Change, NodeServed, WaitingPod};
+pub use change::{Change, DeviceServed, NodeServed, WaitingPod};
 pub use query::Summary;
 pub use ring::{DECISIONS_KEPT_MAX, EVENTS_KEPT_MAX};
 

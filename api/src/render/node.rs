@@ -5,12 +5,13 @@ use setpoint_schemas::{Condition, ConditionStatus, NodeRecord};
 
 use super::amounts::quantities;
 use super::{resource, rfc3339};
-use crate::model::{NodeServed, NodeView};
+use crate::model::{DeviceServed, NodeServed, NodeView};
 
 /// What is said of a node that is not heard.
 const SILENT: &str = "the node does not renew its lease";
 
-/// The Node object. Beside Kubernetes' own fields, `status.requested` says what its pods reserve.
+/// The Node object. Beside Kubernetes' own fields, `status.requested` says what its pods reserve, and
+/// `status.devices` what is left of each of its devices.
 pub(crate) fn render(node: &NodeView) -> Value {
     let mut object = match &node.resource {
         Some(accepted) => resource::body_of(accepted),
@@ -44,7 +45,7 @@ fn status(node: &NodeServed) -> Value {
     if !record.address.is_empty() {
         addresses.insert(0, json!({"type": "InternalIP", "address": record.address}));
     }
-    json!({
+    let mut status = json!({
         "capacity": quantities(&record.capacity),
         "allocatable": quantities(&record.allocatable),
         "requested": quantities(&node.requested),
@@ -59,7 +60,17 @@ fn status(node: &NodeServed) -> Value {
             "operatingSystem": label(record, "kubernetes.io/os"),
             "architecture": label(record, "kubernetes.io/arch"),
         },
-    })
+    });
+    if !node.devices.is_empty() {
+        status["devices"] = node.devices.iter().enumerate().map(device).collect();
+    }
+    status
+}
+
+/// A device and what is left of it, in thousandths.
+fn device((index, device): (usize, &DeviceServed)) -> Value {
+    let DeviceServed { id, model, milli, left } = device;
+    json!({"name": id, "index": index, "model": model, "milli": milli, "milliFree": left})
 }
 
 fn label<'a>(record: &'a NodeRecord, name: &str) -> &'a str {

@@ -1,7 +1,9 @@
 //! A pod: what was placed and what was observed, as one Kubernetes object.
 
 use serde_json::{Value, json};
-use setpoint_schemas::{ContainerObserved, ContainerState, PodObserved, Resource, WATCHED_LABEL};
+use setpoint_schemas::{
+    ContainerObserved, ContainerState, GPU, PodObserved, Resource, WATCHED_LABEL,
+};
 
 use super::{resource, rfc3339};
 use crate::model::PodView;
@@ -95,6 +97,7 @@ fn status(pod: &PodView, containers: &Value) -> Value {
     } else {
         status["containerStatuses"] = created_soon(pod, containers);
     }
+    name_devices(pod, &mut status["containerStatuses"]);
     status["conditions"] = conditions(pod);
     let host = pod.host.as_ref().map(|host| &host.record.address);
     if let Some(address) = host.filter(|address| !address.is_empty()) {
@@ -107,6 +110,18 @@ fn status(pod: &PodView, containers: &Value) -> Value {
         status["message"] = json!(waiting.message);
     }
     status
+}
+
+/// The devices that containers have, in the field in which Kubernetes tells them.
+fn name_devices(pod: &PodView, containers: &mut Value) {
+    let devices = pod.placement.as_ref().map_or(&[][..], |placement| &placement.devices);
+    for container in containers.as_array_mut().into_iter().flatten() {
+        let own = devices.iter().filter(|taken| container["name"] == *taken.container);
+        let own: Vec<Value> = own.map(|taken| json!({"resourceID": &*taken.id})).collect();
+        if !own.is_empty() {
+            container["allocatedResourcesStatus"] = json!([{"name": GPU, "resources": own}]);
+        }
+    }
 }
 
 fn observe(status: &mut Value, observed: &PodObserved) {

@@ -432,6 +432,7 @@ pub(crate) fn served(record: NodeRecord, lost: bool, epoch: i64) -> Arc<NodeServ
         lost,
         doubt: None,
         requested,
+        devices: Vec::new(),
         last_epoch: epoch,
     })
 }

@@ -19,11 +19,13 @@ mod tournament;
 mod board;
 mod policies;
 mod run;
+mod through_fleet;
 
 use std::path::PathBuf;
 
 pub use policies::Policy;
 pub use run::{Outcome, run};
+pub use through_fleet::run_through_fleet;
 pub use trace::Trace;
 pub use workloads::{Published, Workload};
 

@@ -20,7 +20,7 @@ pub(super) struct NodeSpec {
 }
 
 /// A pod of a list.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(super) struct Pod {
     pub(super) ask: Ask,
     /// The models that will do, one bit each.

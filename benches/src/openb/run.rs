@@ -26,7 +26,7 @@ pub fn run(trace: &Trace, workload: &Workload, policy: Policy) -> Outcome {
     let mut nodes = by_rank(trace, workload);
     let mut chooser = policy.chooser(trace, workload.seed);
     let mut took = Vec::with_capacity(workload.arrivals.len());
-    let percent = |milli: u64| 100.0 * milli as f64 / trace.capacity();
+    let percent = |milli: u64| percent_of(trace, milli);
     let (mut arrived, mut allocated) = (0, 0);
     let (mut full, mut over) = (Column::new(100.0), Column::new(130.0));
     for index in &workload.arrivals {
@@ -46,6 +46,11 @@ pub fn run(trace: &Trace, workload: &Workload, policy: Policy) -> Outcome {
     Outcome { at_100: full.mean(), at_130: over.mean(), took }
 }
 
+/// Thousandths of devices in percent of what all nodes have.
+pub(super) fn percent_of(trace: &Trace, milli: u64) -> f64 {
+    100.0 * milli as f64 / trace.capacity()
+}
+
 /// Empty nodes, the lowest rank first.
 fn by_rank(trace: &Trace, workload: &Workload) -> Vec<Node> {
     let mut order: Vec<usize> = (0..trace.nodes.len()).collect();
@@ -54,30 +59,30 @@ fn by_rank(trace: &Trace, workload: &Workload) -> Vec<Node> {
 }
 
 /// The mean of what is allocated after the arrivals that round to one percentage.
-struct Column {
+pub(super) struct Column {
     percent: f64,
     sum: f64,
     count: u32,
 }
 
 impl Column {
-    fn new(percent: f64) -> Column {
+    pub(super) fn new(percent: f64) -> Column {
         Column { percent, sum: 0.0, count: 0 }
     }
 
-    fn add(&mut self, arrived: f64, allocated: f64) {
+    pub(super) fn add(&mut self, arrived: f64, allocated: f64) {
         if arrived.round_ties_even() == self.percent {
             self.sum += allocated;
             self.count += 1;
         }
     }
 
-    fn mean(&self) -> f64 {
+    pub(super) fn mean(&self) -> f64 {
         two_decimals(self.sum / f64::from(self.count.max(1)))
     }
 }
 
-fn two_decimals(value: f64) -> f64 {
+pub(super) fn two_decimals(value: f64) -> f64 {
     (value * 100.0).round() / 100.0
 }
 

@@ -13,6 +13,9 @@ use super::workloads::{self, Published, Workload};
 /// Bytes of a mebibyte.
 const MIB: i64 = 1 << 20;
 
+/// What arrives at most, in parts of the capacity: a little more than the method looks at.
+const ARRIVED_MAX: f64 = 1.31;
+
 /// Nodes, and one list of pods with its ten workloads.
 #[derive(Debug)]
 pub struct Trace {
@@ -35,6 +38,29 @@ impl Trace {
         let workloads = workloads::arrivals(folder, list)?;
         let published = workloads::published(folder, list)?;
         Ok(Trace { nodes, models, pods, specs, workloads, published })
+    }
+
+    /// Every so-manieth node, and of a workload the arrivals that fill these as it fills all.
+    #[must_use]
+    pub fn thinned(&self, workload: &Workload, every: usize) -> (Trace, Workload) {
+        let kept = |index: &usize| index.is_multiple_of(every);
+        let indexes: Vec<usize> = (0..self.nodes.len()).filter(kept).collect();
+        let trace = Trace {
+            nodes: indexes.iter().map(|index| self.nodes[*index].clone()).collect(),
+            models: self.models.clone(),
+            pods: self.pods.clone(),
+            specs: self.specs.clone(),
+            workloads: BTreeMap::new(),
+            published: BTreeMap::new(),
+        };
+        let ranks = indexes.iter().map(|index| workload.ranks[*index]).collect();
+        let mut milli = 0.0;
+        let enough = |index: &&usize| {
+            milli += f64::from(self.pods[**index].ask.milli_total());
+            milli <= trace.capacity() * ARRIVED_MAX
+        };
+        let arrivals = workload.arrivals.iter().take_while(enough).copied().collect();
+        (trace, Workload { seed: workload.seed, arrivals, ranks })
     }
 
     /// The workload of a seed; the published seeds are 42 to 51.

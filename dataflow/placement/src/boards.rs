@@ -8,21 +8,21 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use setpoint_schemas::{DEVICES_MAX, Device, GPU, GPU_PRODUCT, TakenDevice};
+use setpoint_schemas::{DEVICES_MAX, Device, GPU, GPU_PRODUCT, Resources, TakenDevice};
 
 use crate::PodId;
-use crate::devices::{Ask, Bid, DEVICE_MILLI, DeviceSet, Left, Models};
+use crate::device_demand::DeviceDemand;
+use crate::devices::{Bid, DEVICE_MILLI, DeviceSet, Left, Models};
 use crate::ids::IdMap;
-use crate::journal::Journal;
 use crate::mix::Appraisal;
-use crate::nodes::{Hot, NodeInfo};
+use crate::recent::Recent;
 
 /// The devices of all nodes, by slot.
 #[derive(Debug, Default)]
 pub(crate) struct Boards {
     boards: IdMap<u32, Board>,
     /// The slots with devices on which something was taken or freed.
-    changed: Journal<u32>,
+    changed: Recent,
     pub(crate) appraisal: Appraisal,
 }
 
@@ -39,20 +39,12 @@ pub(crate) struct Board {
     holders: IdMap<PodId, Vec<(Arc<str>, i64)>>,
 }
 
+/// A device of a node.
 #[derive(Debug)]
-struct BoardDevice {
+pub(crate) struct BoardDevice {
     id: Arc<str>,
     model: Arc<str>,
     milli: u16,
-}
-
-/// What pods of a shape ask of devices.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(crate) struct DeviceDemand {
-    pub(crate) ask: Ask,
-    pub(crate) models: Models,
-    /// Whether it is asked for as a share, be it of a whole device.
-    pub(crate) is_share: bool,
 }
 
 impl Boards {
@@ -67,13 +59,12 @@ impl Boards {
     }
 
     /// On which slots with devices something was taken or freed.
-    pub(crate) fn changed(&self) -> &Journal<u32> {
+    pub(crate) fn changed(&self) -> &Recent {
         &self.changed
     }
 
-    /// The slot's node is this now, or gone.
-    pub(crate) fn set_node(&mut self, slot: u32, info: Option<&NodeInfo>) {
-        let devices = info.map(devices_of).unwrap_or_default();
+    /// The slot's node has these now; none when it is gone.
+    pub(crate) fn set_node(&mut self, slot: u32, devices: Vec<BoardDevice>) {
         if devices.is_empty() && !self.boards.contains_key(&slot) {
             return;
         }
@@ -109,8 +100,13 @@ impl Boards {
     }
 
     /// What the node would lose in worth by a pod, and the devices that it would take. `None` when
-    /// the node has no devices, or too little of them.
-    pub(crate) fn bid(&self, slot: u32, hot: &Hot, demand: &DeviceDemand) -> Option<Bid> {
+    /// the node has no devices, or too little of them. It has so much cpu and memory free.
+    pub(crate) fn bid(
+        &self,
+        slot: u32,
+        (cpu_milli, memory_bytes): (i64, i64),
+        demand: &DeviceDemand,
+    ) -> Option<Bid> {
         let board = self.get(slot)?;
         let policy = self.appraisal.policy()?;
         let masked;
@@ -121,12 +117,7 @@ impl Boards {
                 &masked
             }
         };
-        let left = Left {
-            cpu_milli: hot.cpu_free,
-            memory_bytes: hot.memory_free,
-            model: policy.model(&board.model),
-            devices,
-        };
+        let left = Left { cpu_milli, memory_bytes, model: policy.model(&board.model), devices };
         policy.bid(&left, policy.potential(&left), &demand.ask)
     }
 
@@ -220,9 +211,13 @@ impl Board {
 
 /// The devices that a node tells; of one that only tells how many, so many without a name, known by
 /// their indexes. More than can be noted are counted as any other resource.
-fn devices_of(info: &NodeInfo) -> Vec<BoardDevice> {
-    let product: Arc<str> = Arc::from(info.labels.get(GPU_PRODUCT).map_or("", String::as_str));
-    let told = |device: &Device| BoardDevice {
+pub(crate) fn devices_of(
+    told: &[Device],
+    labels: &BTreeMap<String, String>,
+    allocatable: &Resources,
+) -> Vec<BoardDevice> {
+    let product: Arc<str> = Arc::from(labels.get(GPU_PRODUCT).map_or("", String::as_str));
+    let named = |device: &Device| BoardDevice {
         id: Arc::from(device.id.as_str()),
         model: match device.model.as_str() {
             "" => Arc::clone(&product),
@@ -230,10 +225,10 @@ fn devices_of(info: &NodeInfo) -> Vec<BoardDevice> {
         },
         milli: u16::try_from(device.milli).unwrap_or(DEVICE_MILLI).min(DEVICE_MILLI),
     };
-    if !info.devices.is_empty() {
-        return info.devices.iter().map(told).collect();
+    if !told.is_empty() {
+        return told.iter().map(named).collect();
     }
-    let count = info.allocatable.extended.get(GPU).copied().unwrap_or(0);
+    let count = allocatable.extended.get(GPU).copied().unwrap_or(0);
     let count = usize::try_from(count).ok().filter(|count| *count <= DEVICES_MAX).unwrap_or(0);
     let nameless = |index: usize| BoardDevice {
         id: Arc::from(index.to_string()),

@@ -3,8 +3,16 @@
 use setpoint_schemas::{DEVICE_MILLI, GPU_MILLI, GPU_MODEL, PodSpec, Resources, models_of};
 
 use crate::CompileError;
-use crate::boards::DeviceDemand;
 use crate::devices::{Ask, Models};
+
+/// What pods of a shape ask of devices.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) struct DeviceDemand {
+    pub(crate) ask: Ask,
+    pub(crate) models: Models,
+    /// Whether it is asked for as a share, be it of a whole device.
+    pub(crate) is_share: bool,
+}
 
 /// The demand; `None` of a pod that asks for no device.
 pub(crate) fn compile(

@@ -41,7 +41,7 @@ impl Fleet {
             return Vec::new();
         };
         let boards = &self.nodes.boards;
-        let bid = boards.bid(slot, self.nodes.hot(slot), demand);
+        let bid = boards.bid(slot, self.nodes.free(slot), demand);
         let named = boards.get(slot).zip(bid).map(|(board, bid)| board.name(bid.devices));
         named.unwrap_or_default()
     }

@@ -26,6 +26,7 @@ mod boards;
 mod mix;
 mod topology;
 mod journal;
+mod recent;
 mod census;
 mod finder;
 mod bits;
@@ -49,6 +50,7 @@ mod place;
 mod reasons;
 mod explain;
 mod fleet_devices;
+mod auctioning;
 
 pub use error::CompileError;
 pub use explain::{FilterVerdict, NodeVerdict};

@@ -107,9 +107,8 @@ impl Appraisal {
         mix.sort_by_key(|kind| std::cmp::Reverse(kind.pods));
         mix.truncate(KINDS_MAX);
         let devices = self.devices.iter();
-        let devices = devices.map(|(model, count)| {
-            (model.to_string(), rounded(u64::try_from(*count).unwrap_or(0)))
-        });
+        let devices = devices
+            .map(|(model, count)| (model.to_string(), rounded(u64::try_from(*count).unwrap_or(0))));
         Basis { mix, devices: devices.collect() }
     }
 }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use setpoint_schemas::{Device, NodeName, Resources, Taint};
 
 use crate::NodeId;
-use crate::boards::Boards;
+use crate::boards::{Boards, devices_of};
 use crate::ids::{IdMap, digest_of};
 use crate::journal::Journal;
 use crate::ports::HostPort;
@@ -103,6 +103,12 @@ impl Nodes {
         &self.hot[slot as usize]
     }
 
+    /// Thousandths of cores and bytes of memory that are free.
+    pub(crate) fn free(&self, slot: u32) -> (i64, i64) {
+        let hot = self.hot(slot);
+        (hot.cpu_free, hot.memory_free)
+    }
+
     /// The slots of the nodes that are there, by name.
     pub(crate) fn order(&self) -> &[u32] {
         &self.order
@@ -135,7 +141,8 @@ impl Nodes {
         for (name, _) in info.allocatable.extended.iter().filter(|(_, amount)| **amount > 0) {
             self.extended.entry(name.clone()).or_default().push(slot);
         }
-        self.boards.set_node(slot, Some(&info));
+        let devices = devices_of(&info.devices, &info.labels, &info.allocatable);
+        self.boards.set_node(slot, devices);
         node.info = Some(info);
         let at = self.order.partition_point(|other| self.name(*other) < self.name(slot));
         self.order.insert(at, slot);
@@ -151,7 +158,7 @@ impl Nodes {
         };
         self.take_from_order(slot);
         self.all[slot as usize].info = None;
-        self.boards.set_node(slot, None);
+        self.boards.set_node(slot, Vec::new());
         self.changed(slot);
         self.release_slot(slot);
         true

@@ -137,7 +137,8 @@ impl Fleet {
         let mut reasons = Reasons { nodes, ..Reasons::default() };
         let mut others = nodes;
         if let Some(slot) = self.nodes.find(name) {
-            let Some(short) = filters::short_of_devices(&View::bare(&self.nodes, shape), slot) else {
+            let Some(short) = filters::short_of_devices(&View::bare(&self.nodes, shape), slot)
+            else {
                 return Placing::Placed { node: self.nodes.node(slot).id, considered: Vec::new() };
             };
             reasons.count(short, 1);

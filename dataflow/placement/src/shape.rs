@@ -11,9 +11,8 @@ use setpoint_schemas::{
 };
 
 use crate::CompileError;
-use crate::boards::DeviceDemand;
 use crate::demand::NodeDemand;
-use crate::device_demand;
+use crate::device_demand::{self, DeviceDemand};
 use crate::devices::Models;
 use crate::ids::digest_of;
 use crate::ports::{self, HostPort};

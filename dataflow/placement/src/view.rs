@@ -4,8 +4,8 @@
 
 use std::borrow::Cow;
 
-use crate::boards::DeviceDemand;
 use crate::camps::Camps;
+use crate::device_demand::DeviceDemand;
 use crate::domains::{DomainCounts, SpreadCounts};
 use crate::nodes::Nodes;
 use crate::outlook::{NOBODY, Outlook};
@@ -90,7 +90,7 @@ impl<'a> View<'a> {
         let nothing = || DeviceDemand::none(&self.shape.requests);
         let own = self.shape.devices.as_ref();
         let demand = own.map_or_else(|| Cow::Owned(nothing()), Cow::Borrowed);
-        let bid = boards.bid(slot, self.nodes.hot(slot), &demand);
+        let bid = boards.bid(slot, self.nodes.free(slot), &demand);
         let loss = bid.map_or(0, |bid| bid.loss);
         if self.shape.devices.is_some() { loss } else { loss.max(1) }
     }

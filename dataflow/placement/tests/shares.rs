@@ -302,7 +302,8 @@ impl World {
             let told = self.fleet.devices(NodeId(*number));
             for (device, left) in info.devices.iter().zip(&told) {
                 let here = self.pods.values().filter(|(node, ..)| *node == NodeId(*number));
-                let taken = here.flat_map(|(_, shape, taken)| taken.iter().map(move |t| (shape, t)));
+                let taken =
+                    here.flat_map(|(_, shape, taken)| taken.iter().map(move |t| (shape, t)));
                 let own: Vec<_> = taken.filter(|(_, t)| *t.id == *device.id).collect();
                 let milli: i32 = own.iter().map(|(_, t)| t.milli).sum();
                 assert!(milli <= 1000, "device {} of n{number} has {milli}", device.id);

@@ -6,7 +6,8 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::{
-    AnsweredRow, DevicesRow, EarlyRow, Meta, NodeRow, OrphanRow, PodRow, Remains, State, WorkloadMemo,
+    AnsweredRow, DevicesRow, EarlyRow, Meta, NodeRow, OrphanRow, PodRow, Remains, State,
+    WorkloadMemo,
 };
 use setpoint_schemas::{NodeName, PodUid, RequestId, Resource, ResourceKey};
 

@@ -9,8 +9,8 @@ use setpoint_placement::PodShape;
 use setpoint_rules::batches::Batches;
 use setpoint_rules::revision::Revision;
 use setpoint_schemas::{
-    Cause, GPU_MODEL, NodeName, ObjectMeta, PodSpec, PodTemplate, Resource, ResourceKey, TaintEffect,
-    Toleration, TolerationOperator, WorkloadSpec,
+    Cause, GPU_MODEL, NodeName, ObjectMeta, PodSpec, PodTemplate, Resource, ResourceKey,
+    TaintEffect, Toleration, TolerationOperator, WorkloadSpec,
 };
 
 use super::waiting::{Waiting, WaitingHere};

@@ -304,6 +304,24 @@ mod tests {
     }
 
     #[test]
+    fn a_node_shows_how_many_devices_are_free() {
+        let node = |name: &str, devices: Value| {
+            json!({"metadata": {"name": name}, "status": {
+                "devices": devices, "conditions": [{"type": "Ready", "status": "True"}]}})
+        };
+        let device = |free: i64| json!({"milli": 1000, "milliFree": free});
+        let nodes = [
+            node("n1", json!([device(1000), device(700), device(0)])),
+            node("n2", json!([device(1000)])),
+            node("n3", json!([])),
+        ];
+        let told = shown("Node", &nodes, false, true);
+        let free = |line: &str| line.split_whitespace().rev().nth(3).unwrap_or_default().to_owned();
+        let free: Vec<String> = told.lines().skip(1).map(free).collect();
+        assert_eq!(free, ["1.7/3", "1/1", "<none>"], "{told}");
+    }
+
+    #[test]
     fn an_event_says_when_what_and_of_whom() {
         let event = json!({
             "metadata": {"name": "web-1.7.0"}, "lastTimestamp": "2026-01-01T00:58:00Z",

@@ -6,7 +6,7 @@ use setpoint_schemas::{Quantity, Resources};
 
 use crate::output::age::age_of;
 use crate::output::amount::{bytes, cpu, share};
-use crate::output::field::{condition, is_true, name, or_none, text};
+use crate::output::field::{condition, is_true, list, name, number, or_none, text};
 
 pub(crate) const HEADERS: &[&str] = &[
     "NAME",
@@ -18,7 +18,7 @@ pub(crate) const HEADERS: &[&str] = &[
     "PODS",
     "AGE",
 ];
-pub(crate) const HEADERS_WIDE: &[&str] = &["RUNTIME", "ADDRESS", "AGENT"];
+pub(crate) const HEADERS_WIDE: &[&str] = &["GPUS FREE", "RUNTIME", "ADDRESS", "AGENT"];
 
 pub(crate) fn node(node: &Value, now: Timestamp) -> Vec<String> {
     let (used, may) = (amounts(node, "requested"), amounts(node, "allocatable"));
@@ -37,7 +37,22 @@ pub(crate) fn node(node: &Value, now: Timestamp) -> Vec<String> {
 pub(crate) fn node_wide(node: &Value, _: Timestamp) -> Vec<String> {
     let texts =
         ["/nodeInfo/containerRuntimeVersion", "/addresses/0/address", "/nodeInfo/kubeletVersion"];
-    texts.map(|pointer| or_none(text(node, &format!("/status{pointer}")))).to_vec()
+    let texts = texts.map(|pointer| or_none(text(node, &format!("/status{pointer}"))));
+    std::iter::once(gpus_free(node)).chain(texts).collect()
+}
+
+/// How many devices are free of how many, shares counted: `1.7/2`.
+fn gpus_free(node: &Value) -> String {
+    let devices = list(node, "/status/devices");
+    let sum = |field: &str| devices.iter().map(|device| number(device, field)).sum::<i64>();
+    let whole = |milli: i64| match milli % 1000 {
+        0 => (milli / 1000).to_string(),
+        rest => format!("{}.{rest:03}", milli / 1000).trim_end_matches('0').to_owned(),
+    };
+    match devices.len() {
+        0 => or_none(""),
+        _ => format!("{}/{}", whole(sum("/milliFree")), whole(sum("/milli"))),
+    }
 }
 
 /// Whether a node is ready, and whether it takes pods.

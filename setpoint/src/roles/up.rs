@@ -25,6 +25,10 @@ pub fn run(settings: Settings) -> anyhow::Result<()> {
         for number in 1..=settings.up.agents {
             let mut settings = settings.clone();
             settings.agent.name = format!("node-{number}");
+            if number > 1 {
+                // The machine's devices are the first node's: no two may give away the same one.
+                settings.agent.devices = vec![setpoint_settings::NO_DEVICES.to_owned()];
+            }
             let scheme = if settings.api.tls_cert.is_empty() { "http" } else { "https" };
             settings.agent.servers = vec![format!("{scheme}://{}", settings.api.address)];
             roles.spawn(agent::serve(settings, closing.clone()));

@@ -222,7 +222,9 @@ mod tests {
         let engine = settings("engine --name engine-2 --log embedded --fleet blue");
         assert_eq!((engine.engine.name.as_str(), engine.log.kind), ("engine-2", LogKind::Embedded));
         assert_eq!(engine.fleet.as_str(), "blue");
-        let agent = settings("agent --name n1 --watch --label zone=a --label disk=ssd --device 0=T4/16Gi --device 1");
+        let agent = settings(
+            "agent --name n1 --watch --label zone=a --label disk=ssd --device 0=T4/16Gi --device 1",
+        );
         assert_eq!(agent.agent.devices, ["0=T4/16Gi", "1"]);
         assert!(agent.agent.docker.watch);
         assert_eq!(agent.agent.name, "n1");

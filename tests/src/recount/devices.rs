@@ -4,14 +4,13 @@ use std::collections::BTreeMap;
 
 use setpoint_schemas::{DEVICE_MILLI, NodeName, Placement, PodSpec};
 
-use super::fits::Asking;
 use super::world::{NodeSeen, World};
 
 type Answer = Result<(), String>;
 
 /// The node has as many devices with enough left as the pod asks for.
-pub(super) fn devices(world: &World, pod: Asking<'_>, node: &NodeSeen) -> Answer {
-    let Ok(Some(ask)) = pod.spec.device_ask() else { return Ok(()) };
+pub(super) fn enough(world: &World, spec: &PodSpec, node: &NodeSeen) -> Answer {
+    let Ok(Some(ask)) = spec.device_ask() else { return Ok(()) };
     let taken = taken(world, &node.record.node);
     let left = node.record.devices.iter().map(|d| d.milli - taken.get(&d.id).unwrap_or(&0));
     let fitting = left.filter(|left| *left >= ask.milli).count();

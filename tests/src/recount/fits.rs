@@ -11,7 +11,7 @@ use setpoint_schemas::{
     TopologySpreadConstraint, WhenUnsatisfiable,
 };
 
-use super::devices::devices;
+use super::devices::enough;
 use super::labels::{Labels, matches_term, selects, tolerates};
 use super::world::{NodeSeen, World};
 
@@ -145,6 +145,10 @@ fn resources(world: &World, pod: Asking<'_>, node: &NodeSeen) -> Answer {
     unless(short(|r| r.ephemeral_bytes), "too little disk")?;
     unless(short(|r| r.pods), "too many pods")?;
     unless(short_extended, "too little of an extended resource")
+}
+
+fn devices(world: &World, pod: Asking<'_>, node: &NodeSeen) -> Answer {
+    enough(world, pod.spec, node)
 }
 
 fn spread(world: &World, pod: Asking<'_>, node: &NodeSeen) -> Answer {

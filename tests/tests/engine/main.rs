@@ -3,6 +3,7 @@
 mod story;
 
 mod placing;
+mod devices;
 mod pods;
 mod nodes;
 mod rollout;

@@ -46,6 +46,13 @@ impl Node {
         stopped.expect("it stops");
     }
 
+    /// How the engine has this container now.
+    pub(crate) async fn actuator_sees(&self, uid: &str, name: &str) -> Option<ContainerState> {
+        let pods = self.actuator.observe().await.expect("the engine answers");
+        let pod = pods.into_iter().find(|pod| pod.uid == *uid)?;
+        pod.containers.into_iter().find(|c| c.name == name).map(|c| c.state)
+    }
+
     /// The container when it has come to this state.
     pub(crate) async fn reaches(
         &self,

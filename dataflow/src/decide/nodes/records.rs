@@ -173,7 +173,8 @@ impl<V: Views> Turn<'_, V> {
             let orphans = self.state.orphans.shown_on(&name);
             let (record, lost) = (with_orphans(node.row.record.clone(), orphans), node.row.lost);
             let doubt = node.row.doubt(&self.state.meta);
-            let served = NodeServed { record, lost, doubt, requested };
+            let devices = self.fleet.devices(NodeId(id));
+            let served = NodeServed { record, lost, doubt, requested, devices };
             self.out.served.push(Served::Node(name, Some(Arc::new(served))));
         }
     }

@@ -16,8 +16,7 @@ use tracing::{info, warn};
 const DRIVER: &str = "/proc/driver/nvidia/gpus";
 /// The driver's own tool, and what it is asked for.
 const TOOL: &str = "nvidia-smi";
-const QUESTION: [&str; 2] =
-    ["--query-gpu=uuid,name,memory.total", "--format=csv,noheader,nounits"];
+const QUESTION: [&str; 2] = ["--query-gpu=uuid,name,memory.total", "--format=csv,noheader,nounits"];
 /// The tool takes a second or two where the driver is not kept loaded; one that hangs is left.
 const TOOL_MAX: Duration = Duration::from_secs(20);
 
@@ -105,7 +104,8 @@ mod tests {
     fn the_drivers_files_are_devices_by_their_place_on_the_bus() {
         let folder = tempfile::tempdir().expect("a folder");
         let at = folder.path().display();
-        for (place, model, id) in [("0000:41:00.0", "Tesla T4", "b"), ("0000:07:00.0", "A10", "a")] {
+        for (place, model, id) in [("0000:41:00.0", "Tesla T4", "b"), ("0000:07:00.0", "A10", "a")]
+        {
             let own = format!("{at}/{place}");
             std::fs::create_dir(&own).expect("made");
             let text = format!("Model: \t\t {model}\nIRQ:   \t\t 57\nGPU UUID: \t GPU-{id}\n");

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use setpoint_api::{Change, NodeServed, ReadModel, WaitingPod};
-use setpoint_dataflow::{Outcome, Served};
+use setpoint_api::{Change, DeviceServed, NodeServed, ReadModel, WaitingPod};
+use setpoint_dataflow::{DeviceLeft, Outcome, Served};
 
 use super::reader::Revisions;
 use crate::roles::engine::metrics::Metrics;
@@ -73,6 +73,11 @@ fn count(audience: &Audience, served: &Served) {
     }
 }
 
+fn device_of(device: &DeviceLeft) -> DeviceServed {
+    let DeviceLeft { id, model, milli, left } = device.clone();
+    DeviceServed { id, model, milli, left }
+}
+
 fn change_of(served: &Served, outcome: &Outcome) -> Option<Change> {
     Some(match served {
         Served::Pod(observed) => Change::Pod(observed.clone()),
@@ -86,6 +91,7 @@ fn change_of(served: &Served, outcome: &Outcome) -> Option<Change> {
                     lost: node.lost,
                     doubt: node.doubt.clone(),
                     requested: node.requested.clone(),
+                    devices: node.devices.iter().map(device_of).collect(),
                     last_epoch: outcome.number,
                 })
             }),

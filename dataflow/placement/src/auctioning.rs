@@ -1,0 +1,48 @@
+//! Placing by auction: of the nodes that bid least, those that other pods allow are compared.
+
+use crate::filters::{self, Stage};
+use crate::fleet::Fleet;
+use crate::outlook::Interest;
+use crate::scores::Considered;
+use crate::search::ranked;
+use crate::shape::PodShape;
+
+/// Bidders compared for a pod: as many as a person reads of.
+const COMPARED_MAX: usize = 8;
+/// Bidders that are asked what other pods say of them, the cheapest first; beyond that the pod goes
+/// where the search among all eligible nodes finds.
+const ASKED_MAX: usize = 64;
+
+impl Fleet {
+    /// The nodes compared for a pod that asks for devices, the best first; what it asks for was
+    /// prepared. Empty when none fits, or none of the cheapest.
+    pub(crate) fn auctioned(
+        &mut self,
+        shape: &PodShape,
+        interest: &Interest,
+        seed: u64,
+        samples: usize,
+    ) -> Vec<Considered> {
+        let asked = self.prepare_auction(shape);
+        self.count_asked(asked);
+        let has_wishes = shape.has_constraints() || self.eligible(shape).soft_taints;
+        // What the pod would rather have may be elsewhere than where it costs least.
+        let drawn = match has_wishes {
+            true => self.search(shape, interest, seed, samples),
+            false => Vec::new(),
+        };
+        let eligible = &self.eligible[&shape.demand.digest];
+        let view = self.view(shape, interest, eligible.soft_taints);
+        let around = |slot: &u32| filters::first_refusal(&view, *slot, Stage::Around).is_none();
+        let bidders = self.auctions[&shape.room].bidders().take(ASKED_MAX);
+        let bidders = bidders.map(|at| eligible.slots[at as usize]).filter(around);
+        let mut slots: Vec<u32> = bidders.take(COMPARED_MAX).collect();
+        slots.extend(drawn.iter().filter_map(|considered| self.nodes.slot(considered.node)));
+        slots.sort_unstable_by_key(|slot| eligible.position(*slot));
+        slots.dedup();
+        match slots.is_empty() {
+            true => Vec::new(),
+            false => ranked(&view, &slots),
+        }
+    }
+}
