@@ -85,6 +85,6 @@ fn compose_reserves_as_many_devices_as_it_says() {
     let (refused, _) = reserved("[{driver: amd, count: 1, capabilities: [gpu]}]");
     assert!(refused.contains("must be nvidia"), "{refused}");
     let (limits, rest) = reserved("[{count: 1, capabilities: [tpu]}]");
-    assert_eq!(limits, "null");
+    assert_eq!(limits, "{}");
     assert!(rest.contains("only devices with the capability gpu"), "{rest}");
 }
