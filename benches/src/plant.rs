@@ -4,6 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 use setpoint_dataflow::views::Views;
@@ -51,7 +52,8 @@ impl<V: Views> Plant<V> {
         // The pacing is not what is measured.
         let policy =
             Policy { starts_per_second: 1 << 30, starts_burst: 1 << 30, ..Policy::default() };
-        let engine = Engine::new(views, policy);
+        let mut engine = Engine::new(views, policy);
+        engine.shown();
         let mut plant = Plant {
             engine,
             nodes,
@@ -67,32 +69,50 @@ impl<V: Views> Plant<V> {
         Ok(plant)
     }
 
-    /// A fleet of this many pods, all available. `each` sees the outcome of each epoch that placed
-    /// pods and how long it took.
+    /// A fleet of this many pods, all available, of which no checkpoint was written. `each` sees the
+    /// outcome of each epoch that placed pods and how long it took.
     pub(crate) fn load(
         &mut self,
         pods: usize,
-        mut each: impl FnMut(&Outcome, std::time::Duration),
+        mut each: impl FnMut(&Outcome, Duration),
     ) -> anyhow::Result<()> {
-        let deployments = pods.div_ceil(REPLICAS);
-        for first in (0..deployments).step_by(DEPLOYMENTS_PER_APPLY) {
-            let some = first..(first + DEPLOYMENTS_PER_APPLY).min(deployments);
-            let expected = some.len() * REPLICAS;
-            let request = self.apply(some, REPLICAS)?;
-            let epoch = self.epoch(vec![request]);
-            let (outcome, took) = crate::clock::timed(|| self.engine.step(epoch));
-            let placed: Vec<Placed> = placed(&outcome.placements).collect();
-            anyhow::ensure!(
-                placed.len() == expected,
-                "{} of {expected} pods were placed",
-                placed.len()
-            );
-            each(&outcome, took);
-            let ready: anyhow::Result<Vec<Input>> =
-                placed.iter().map(|pod| Ok(Input::Pod(Box::new(self.ready(pod)?)))).collect();
-            self.step(Topic::Pods, ready?);
-            self.renew();
-        }
+        applies(pods).try_for_each(|some| self.load_some(some, &mut each))
+    }
+
+    /// The same with the rows of checkpoints taken as it goes, as an engine does: what waits to be
+    /// written is not what a fleet takes to hold.
+    pub(crate) fn load_written(
+        &mut self,
+        pods: usize,
+        mut each: impl FnMut(&Outcome, Duration),
+    ) -> anyhow::Result<()> {
+        applies(pods).try_for_each(|some| {
+            self.load_some(some, &mut each)?;
+            self.engine.take_rows();
+            Ok(())
+        })
+    }
+
+    fn load_some(
+        &mut self,
+        some: Range<usize>,
+        each: &mut impl FnMut(&Outcome, Duration),
+    ) -> anyhow::Result<()> {
+        let expected = some.len() * REPLICAS;
+        let request = self.apply(some, REPLICAS)?;
+        let epoch = self.epoch(vec![request]);
+        let (outcome, took) = crate::clock::timed(|| self.engine.step(epoch));
+        let placed: Vec<Placed> = placed(&outcome.placements).collect();
+        anyhow::ensure!(
+            placed.len() == expected,
+            "{} of {expected} pods were placed",
+            placed.len()
+        );
+        each(&outcome, took);
+        let ready: anyhow::Result<Vec<Input>> =
+            placed.iter().map(|pod| Ok(Input::Pod(Box::new(self.ready(pod)?)))).collect();
+        self.step(Topic::Pods, ready?);
+        self.renew();
         Ok(())
     }
 
@@ -278,6 +298,13 @@ impl<V: Views> Plant<V> {
 /// The number of a node of ours.
 pub(crate) fn node_number(node: &NodeName) -> Option<usize> {
     node.as_str().strip_prefix("node-")?.parse().ok()
+}
+
+/// The Deployments of each apply of a fleet of this many pods.
+fn applies(pods: usize) -> impl Iterator<Item = Range<usize>> {
+    let deployments = pods.div_ceil(REPLICAS);
+    let firsts = (0..deployments).step_by(DEPLOYMENTS_PER_APPLY);
+    firsts.map(move |first| first..(first + DEPLOYMENTS_PER_APPLY).min(deployments))
 }
 
 /// The pods that were placed.

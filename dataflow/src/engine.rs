@@ -3,11 +3,14 @@
 //! Guarantee: the outcome is a function of the state and the epoch. No clock, no randomness, no
 //! I/O. An engine restored from its checkpoint takes the same next decisions.
 
+use std::sync::Arc;
+
 use setpoint_placement::Fleet;
 use setpoint_schemas::{Input, Policy, Sourced};
-use xxhash_rust::xxh3::Xxh3;
 
+use crate::causes::{cause_of_node, cause_of_removal, cause_of_request};
 use crate::decide::{LOOK_MS, Turn};
+use crate::digest::hash_of;
 use crate::epoch::{Epoch, Outcome, Verdict};
 use crate::rebuild::{self, Compacted};
 use crate::state::{CheckpointRow, Ledger, Remains, RestoreError, Rows, State, Table};
@@ -17,6 +20,16 @@ use crate::views::{Differential, Views};
 /// made from; two rounds settle all rules, the rest is for rules that are yet to come. What is
 /// left over is looked at in the next epoch.
 const ROUNDS_MAX: usize = 4;
+
+/// What deciding costs, counted rather than timed: it follows what changes, not the size of the
+/// fleet.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Work {
+    /// How often a pod was looked at.
+    pub pods: u64,
+    /// How often a node was asked whether it has room.
+    pub nodes: u64,
+}
 
 /// The engine over one maintainer of the views.
 pub struct Engine<V: Views = Differential> {
@@ -100,7 +113,7 @@ impl<V: Views> Engine<V> {
     /// # Panics
     /// When the epoch does not follow the one before (number, term, time): the caller read the log
     /// in a wrong order, and going on would decide on a wrong past.
-    pub fn step(&mut self, epoch: Epoch) -> Outcome {
+    pub fn step(&mut self, mut epoch: Epoch) -> Outcome {
         let before = &self.state.meta;
         assert!(epoch.number == before.number + 1, "epochs are numbered without gaps");
         assert!(epoch.term >= before.term, "the term never falls");
@@ -113,11 +126,10 @@ impl<V: Views> Engine<V> {
             self.state.meta.policy = policy.clone();
         }
 
+        let inputs = std::mem::take(&mut epoch.inputs);
         let mut turn = self.turn(&epoch);
         turn.begin(&epoch);
-        for sourced in &epoch.inputs {
-            turn.take(sourced);
-        }
+        inputs.into_iter().for_each(|sourced| turn.take(sourced));
         if epoch.complete {
             turn.fire_deadlines();
         }
@@ -137,6 +149,11 @@ impl<V: Views> Engine<V> {
     /// Everyone who is gone for good and of whom no tombstone was read yet.
     pub fn remains(&self) -> Vec<Remains> {
         self.state.remains.all().cloned().collect()
+    }
+
+    /// What deciding has cost so far.
+    pub fn work(&self) -> Work {
+        Work { pods: self.state.pods.looked_at(), nodes: self.fleet.nodes_asked() }
     }
 
     /// The rows of the checkpoint that changed since this was last asked.
@@ -166,16 +183,19 @@ impl<V: Views> Engine<V> {
 
 impl<V: Views> Turn<'_, V> {
     /// The one closed door.
-    fn take(&mut self, sourced: &Sourced) {
-        let cause = crate::decide::cause_of(sourced);
-        match &sourced.input {
-            Input::Request(request) => self.request(request, cause),
-            Input::Node(record) => self.node_reported(record, cause),
-            Input::NodeRemoved(node) => self.node_removed(node, &cause),
-            Input::Lease(lease) => self.lease_renewed(lease, cause),
-            Input::Pod(observed) => self.pod_observed(observed, cause),
-            Input::PodRemoved(uid) => self.pod_removed(uid),
-            Input::Snapshot(snapshot) => self.snapshot(snapshot, cause),
+    fn take(&mut self, sourced: Sourced) {
+        let Sourced { position: at, input } = sourced;
+        match input {
+            Input::Request(request) => self.request(&request, cause_of_request(at, &request)),
+            Input::Node(record) => {
+                let cause = cause_of_node(at, &record);
+                self.node_reported(Arc::from(record), cause);
+            }
+            Input::NodeRemoved(node) => self.node_removed(&node, &cause_of_removal(at, &node)),
+            Input::Lease(lease) => self.lease_renewed(&lease, at),
+            Input::Pod(observed) => self.pod_observed(Arc::from(observed), at),
+            Input::PodRemoved(uid) => self.pod_removed(&uid),
+            Input::Snapshot(snapshot) => self.snapshot(Arc::from(snapshot), at),
         }
     }
 
@@ -206,24 +226,4 @@ impl<V: Views> Turn<'_, V> {
         let early = (!self.state.early.is_empty()).then_some(self.now + LOOK_MS);
         [deadline, meta.judge_ms, pending, early].into_iter().flatten().min()
     }
-}
-
-/// A hash over what was decided: the ledger's entries and the placements.
-fn hash_of(out: &Outcome) -> i64 {
-    let mut hash = Xxh3::new();
-    let mut bytes = Vec::new();
-    for decision in &out.decisions {
-        update(&mut hash, &mut bytes, decision);
-    }
-    for change in &out.placements {
-        update(&mut hash, &mut bytes, &(&change.uid, &change.node, change.placement.as_deref()));
-    }
-    i64::from_ne_bytes(hash.digest().to_ne_bytes())
-}
-
-/// Every placement passes here, its whole spec with it: bytes in one buffer that is used again.
-fn update(hash: &mut Xxh3, bytes: &mut Vec<u8>, value: &impl serde::Serialize) {
-    bytes.clear();
-    postcard::to_io(value, &mut *bytes).expect("decisions hold nothing that postcard cannot write");
-    hash.update(bytes);
 }

@@ -153,7 +153,7 @@ pub enum Served {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NodeServed {
     /// As it reported itself.
-    pub record: NodeRecord,
+    pub record: Arc<NodeRecord>,
     /// Whether it is lost.
     pub lost: bool,
     /// Why nobody knows whether it is ready, when that is so though it is not lost: its lease ended

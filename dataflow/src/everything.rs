@@ -12,7 +12,8 @@ use crate::views::{Standing, Views};
 
 impl<V: Views> Engine<V> {
     /// The state as if it had all changed in the last epoch: resources, placements, pods, nodes,
-    /// holds. Without decisions: those are on the log.
+    /// holds. Without decisions: those are on the log. Without what was observed of pods once readers
+    /// were [shown](Engine::shown) it.
     pub fn everything(&self) -> Outcome {
         let state = &self.state;
         let mut out = Outcome {
@@ -22,23 +23,19 @@ impl<V: Views> Engine<V> {
             ..Outcome::default()
         };
         out.resources = state.resources.iter().map(|(k, r)| (k.clone(), Some(r.clone()))).collect();
-        for pod in state.pod.values() {
-            if let Some(observed) = &pod.row.observed {
-                out.served.push(Served::Pod(Arc::new(observed.clone())));
-            }
-            let owner = state.workload.get(&pod.workload);
-            let template = owner.and_then(|w| w.templates.get(&pod.row.revision));
-            if let (Some(template), false) = (template, pod.row.standing == Standing::Stopping) {
-                let devices = state.devices.of(&pod.row.uid);
-                let placement = placement_of(&pod.row, template, &pod.row.workload, devices);
-                let (uid, node) = (pod.row.uid.clone(), pod.row.node.clone());
-                out.placements.push(PlacementChange { uid, node, placement });
-            }
+        out.served.extend(state.observations.all().map(|o| Served::Pod(o.clone())));
+        for (_, pod) in state.pods.all() {
+            let Some(host) = state.host(pod).filter(|_| pod.standing != Standing::Stopping) else {
+                continue;
+            };
+            let (uid, node) = (pod.uid.clone(), host.row.record.node.clone());
+            let placement = placement_of(state, pod);
+            out.placements.push(PlacementChange { uid, node, placement });
         }
         for (name, id) in &state.nodes {
             let Some(node) = state.node.get(id) else { continue };
             let requested = self.fleet.allocated(NodeId(*id)).clone();
-            let record = with_orphans(node.row.record.clone(), state.orphans.shown_on(name));
+            let record = with_orphans(&node.row.record, state.orphans.shown_on(name));
             let (lost, doubt) = (node.row.lost, node.row.doubt(&state.meta));
             let devices = self.fleet.devices(NodeId(*id));
             let served = NodeServed { record, lost, doubt, requested, devices };
@@ -52,6 +49,13 @@ impl<V: Views> Engine<V> {
         out.served.push(Served::Hold(state.meta.hold.clone()));
         out.served.extend(self.waiting().map(|pod| Served::Waiting(Arc::new(pod))));
         out
+    }
+
+    /// Readers were shown everything. From now on they hear of each change by the outcome of its
+    /// epoch, and the engine keeps no observation but for the next checkpoint: those of a million pods
+    /// take more memory than all else that it knows of them.
+    pub fn shown(&mut self) {
+        self.state.observations.shown();
     }
 
     /// The pods that wait for a place.

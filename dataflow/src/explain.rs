@@ -131,7 +131,7 @@ impl<V: Views> Engine<V> {
                  of older ones are left",
                 counts.current_available, counts.old
             )
-        } else if live < desired && self.state.dirty.contains(&workload.key) {
+        } else if live < desired && self.is_dirty(workload) {
             format!("starts are paced: {live} of {desired} pods are placed")
         } else if live < desired {
             format!("{live} of {desired} pods are placed")
@@ -145,6 +145,11 @@ impl<V: Views> Engine<V> {
         (false, sentence)
     }
 
+    fn is_dirty(&self, workload: &Workload) -> bool {
+        let id = self.state.workloads.get(&workload.key);
+        id.is_some_and(|id| self.state.dirty.contains(id))
+    }
+
     /// What the nodes say to the workload's next pod, when it has no place.
     fn nodes_for(&self, workload: &Workload) -> (Vec<NodeSays>, usize) {
         let daemon = workload.kind == WorkloadKind::Daemon;
@@ -153,8 +158,8 @@ impl<V: Views> Engine<V> {
         let Some(template) = template.filter(|_| daemon || waits) else {
             return (Vec::new(), 0);
         };
-        let pods = workload.pods.iter().filter(|_| daemon).filter_map(|id| self.state.pod.get(id));
-        let live = pods.filter(|pod| pod.row.standing != Standing::Stopping);
+        let pods = workload.pods.iter().filter(|_| daemon).filter_map(|id| self.state.pods.get(id));
+        let live = pods.filter(|pod| pod.standing != Standing::Stopping);
         let served: BTreeSet<u32> = live.map(|pod| pod.node).collect();
         let mut said = self.fleet.explain(&template.shape);
         said.retain(|verdict| !served.contains(&verdict.node.0));

@@ -11,12 +11,14 @@ mod explain;
 mod followed;
 mod rebuild;
 
+mod causes;
+mod digest;
 mod state;
 mod decide;
 
 pub use setpoint_views as views;
 
-pub use engine::Engine;
+pub use engine::{Engine, Work};
 pub use epoch::{
     Epoch, Foreseen, ItemVerdict, NodeServed, Outcome, Overview, PlacementChange, Recorded, Served,
     Verdict, WaitingPod,

@@ -60,6 +60,15 @@ impl PodUid {
         PodUid(Kept::Uuid(bytes))
     }
 
+    /// Bytes that no other id has: a UUID's sixteen, or those of the text.
+    #[must_use]
+    pub fn bytes(&self) -> &[u8] {
+        match &self.0 {
+            Kept::Uuid(bytes) => bytes,
+            Kept::Text(text) => text.as_bytes(),
+        }
+    }
+
     /// The text of the id.
     #[must_use]
     pub fn text(&self) -> UidText<'_> {

@@ -77,9 +77,9 @@ fn rows_epoch_term_and_cut_come_back_as_the_last_write_left_them() {
 fn another_format_is_refused_by_number() {
     let folder = tempfile::tempdir().expect("folder");
     drop(Checkpoint::open(folder.path()).expect("opens"));
-    tamper(folder.path(), b"mformat", Some(&2u32.to_le_bytes()));
+    tamper(folder.path(), b"mformat", Some(&1u32.to_le_bytes()));
     let error = Checkpoint::open(folder.path()).err().expect("is refused");
-    assert!(matches!(error, StoreError::OtherFormat { found: 2, .. }), "{error}");
+    assert!(matches!(error, StoreError::OtherFormat { found: 1, .. }), "{error}");
     Checkpoint::discard(folder.path()).expect("discards");
     assert!(Checkpoint::open(folder.path()).expect("opens").load().expect("loads").is_none());
 }

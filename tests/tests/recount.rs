@@ -58,6 +58,7 @@ impl Fleet {
         if self.lost {
             let record = manifests::node(&node("a"), &session(), 1_000);
             let requested = setpoint_schemas::Resources::default();
+            let record = Arc::new(record);
             let served = NodeServed { record, lost: true, doubt: None, requested, devices: vec![] };
             outcome.served.push(Served::Node(node("a"), Some(Arc::new(served))));
         }
@@ -213,7 +214,7 @@ fn of_a_leader_that_began_anew_placements_and_pacing_are_still_judged() {
         let mut recount = Recount::new(policy.clone());
         let Input::Node(record) = joins("a", "north").input else { unreachable!("it is one") };
         let requested = record.allocatable.clone();
-        let (record, devices) = (*record, Vec::new());
+        let (record, devices) = (Arc::from(record), Vec::new());
         let node = NodeServed { record, lost: false, doubt: None, requested, devices };
         let served = vec![Served::Node(self::node("a"), Some(Arc::new(node)))];
         recount

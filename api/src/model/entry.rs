@@ -4,8 +4,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde_json::Value;
-use setpoint_schemas::{Placement, PodObserved, PodPhase, PodUid, Resource, WATCHED_LABEL};
+use setpoint_schemas::{
+    NodeName, Placement, PodObserved, PodPhase, PodUid, Resource, WATCHED_LABEL,
+};
 
+use super::seen::Seen;
 use super::{NodeServed, WaitingPod};
 
 /// A served object.
@@ -30,7 +33,9 @@ pub(crate) struct PodView {
     pub(crate) placement: Option<Arc<Placement>>,
     /// Engine time since when it stops.
     pub(crate) leaving_ms: Option<i64>,
-    pub(crate) observed: Option<Arc<PodObserved>>,
+    pub(crate) observed: Option<Seen>,
+    /// Where it was observed, when it has no placement.
+    pub(crate) seen_on: Option<NodeName>,
     pub(crate) waiting: Option<Arc<WaitingPod>>,
     /// Whether it is one that we only watch.
     pub(crate) is_watched: bool,
@@ -107,8 +112,17 @@ impl PodView {
 
     /// The node that it is placed on; empty when it has none.
     pub(crate) fn node(&self) -> &str {
-        let placed = self.placement.as_ref().map(|p| p.node.as_str());
-        placed.or(self.observed.as_ref().map(|o| o.node.as_str())).unwrap_or("")
+        match (&self.placement, &self.seen_on) {
+            (Some(placement), _) => placement.node.as_str(),
+            (None, Some(node)) => node.as_str(),
+            (None, None) => "",
+        }
+    }
+
+    /// What was observed of it.
+    pub(crate) fn opened(&self) -> Option<PodObserved> {
+        let name = (self.namespace.clone(), self.name.clone());
+        self.observed.as_ref()?.open(self.uid.as_ref()?, &name)
     }
 
     /// Its phase in Kubernetes' words.

@@ -26,8 +26,8 @@ pub(crate) struct Inner {
     /// The pods of nodes that are only watched.
     pub(crate) watched: HashMap<NodeName, BTreeSet<PodUid>>,
     pub(crate) decisions: VecDeque<Arc<Decision>>,
-    /// The epoch of the last change of a pod or node, which have no version of their own.
-    versions: HashMap<(bool, Name), i64>,
+    /// The epoch of the last change of a node, which has no version of its own.
+    versions: HashMap<Arc<str>, i64>,
     rings: HashMap<GroupKind, Ring>,
     ready: bool,
     /// The epoch at which the model became ready: of what went before it knows no history.
@@ -36,7 +36,8 @@ pub(crate) struct Inner {
 
 /// What a node should run, and who waits to hear of it.
 pub(crate) struct Slot {
-    pub(crate) uids: BTreeSet<PodUid>,
+    /// Its pods' numbers, in no order.
+    pods: Vec<u32>,
     /// The epoch of the last change.
     pub(crate) changed: i64,
     pub(crate) news: watch::Sender<i64>,
@@ -44,6 +45,13 @@ pub(crate) struct Slot {
 
 /// A served object's key within the model.
 type Served = (GroupKind, Name);
+
+impl Slot {
+    /// How many pods are placed there.
+    pub(crate) fn len(&self) -> usize {
+        self.pods.len()
+    }
+}
 
 impl Inner {
     pub(crate) fn apply(&mut self, changes: Vec<Change>, epoch: i64, term: i64, time_ms: i64) {
@@ -73,7 +81,7 @@ impl Inner {
     /// Nodes and watchers keep listening; they are told when the model is ready again.
     pub(crate) fn begin_anew(&mut self) {
         let (mut slots, rings) = (std::mem::take(&mut self.slots), std::mem::take(&mut self.rings));
-        slots.values_mut().for_each(|slot| slot.uids.clear());
+        slots.values_mut().for_each(|slot| slot.pods.clear());
         let role = std::mem::take(&mut self.role);
         *self = Inner { slots, rings, role, ..Inner::default() };
     }
@@ -87,12 +95,8 @@ impl Inner {
             for ring in self.rings.values_mut() {
                 ring.reset(self.epoch);
             }
-            let mut versions = std::mem::take(&mut self.versions);
-            versions.retain(|(pod, name), _| match pod {
-                true => self.pods.served(name).is_some(),
-                false => self.nodes.contains_key(&name.1),
-            });
-            self.versions = versions;
+            self.pods.forget_unserved();
+            self.versions.retain(|name, _| self.nodes.contains_key(name));
         }
         self.ready = ready;
         self.wake_nodes();
@@ -115,7 +119,7 @@ impl Inner {
     /// The slot of a node, made when it is first asked for.
     pub(crate) fn slot(&mut self, node: &NodeName) -> &mut Slot {
         self.slots.entry(node.clone()).or_insert_with(|| Slot {
-            uids: BTreeSet::new(),
+            pods: Vec::new(),
             changed: 0,
             news: watch::Sender::new(0),
         })
@@ -141,22 +145,26 @@ impl Inner {
         if served.is_none() && bare.is_none() {
             return None;
         }
-        let parts = served.map(|(_, parts)| parts);
+        let parts = served;
         let workload = parts.and_then(|parts| parts.workload());
         let owner = workload.and_then(|key| self.resource(&key).cloned()).or(bare);
         let accepted = owner.as_ref().filter(|o| o.kind == "Pod").map_or(0, |o| o.version);
         let mut view = PodView {
             is_watched: parts.is_some_and(|parts| parts.is_watched),
-            uid: served.map(|(uid, _)| uid.clone()),
+            uid: parts.map(|parts| parts.uid.clone()),
             namespace: name.0.clone(),
             name: name.1.clone(),
             placement: parts.and_then(|parts| parts.placement.clone()),
             leaving_ms: parts.and_then(|parts| parts.leaving_ms),
             observed: parts.and_then(|parts| parts.observed.clone()),
+            seen_on: parts
+                .filter(|parts| parts.placement.is_none())
+                .and_then(|parts| parts.opened())
+                .map(|observed| observed.node),
             waiting: parts.and_then(|parts| parts.waiting.clone()),
             owner,
             host: None,
-            version: self.versions.get(&(true, name.clone())).copied().unwrap_or(0).max(accepted),
+            version: self.pods.version(name).max(accepted),
         };
         view.host = self.nodes.get(view.node()).cloned();
         Some(view)
@@ -172,7 +180,7 @@ impl Inner {
         }
         let said = served.as_ref().map_or(0, |served| served.last_epoch);
         let accepted = resource.as_ref().map_or(0, |resource| resource.version);
-        let stamped = self.versions.get(&(false, key)).copied().unwrap_or(0);
+        let stamped = self.versions.get(name).copied().unwrap_or(0);
         let version = said.max(accepted).max(stamped);
         Some(NodeView { name: name.clone(), served, resource, version })
     }
@@ -185,11 +193,13 @@ impl Inner {
                 Some((key.kind.clone(), (key.namespace.clone(), key.name.clone())))
             }
             Change::Placement(_, Some(placed)) => {
-                pod((Arc::from(placed.namespace.as_str()), Arc::from(placed.name.as_str())))
+                pod((placed.namespace.shared(), placed.name.shared()))
             }
-            Change::Pod(seen) | Change::Watched(seen) => {
-                pod((Arc::from(seen.namespace.as_str()), Arc::from(seen.name.as_str())))
+            Change::Pod(seen) => {
+                let known = self.pods.name(&seen.uid);
+                pod(known.unwrap_or_else(|| (seen.namespace.shared(), seen.name.shared())))
             }
+            Change::Watched(seen) => pod((seen.namespace.shared(), seen.name.shared())),
             Change::Waiting(_, Some(waiting)) => {
                 pod((Arc::from(&*waiting.namespace), Arc::from(&*waiting.name)))
             }
@@ -216,11 +226,11 @@ impl Inner {
                 }
             }
             Change::Placement(uid, placement) => self.place(&uid, placement),
-            Change::Pod(observed) => self.pods.observe(observed),
+            Change::Pod(observed) => self.pods.observe(&observed),
             Change::Watched(observed) => {
                 let of_node = self.watched.entry(observed.node.clone()).or_default();
                 of_node.insert(observed.uid.clone());
-                self.pods.watch(observed);
+                self.pods.watch(&observed);
             }
             Change::PodGone(uid) => {
                 self.watched.values_mut().for_each(|uids| uids.retain(|watched| *watched != uid));
@@ -237,18 +247,29 @@ impl Inner {
         let earlier = self.pods.parts(uid).and_then(|parts| parts.placement.clone());
         let epoch = self.epoch;
         if let Some(earlier) = earlier {
+            let id = self.pods.id_of(uid);
             let slot = self.slot(&earlier.node);
-            slot.uids.remove(uid);
+            slot.pods.retain(|pod| Some(*pod) != id);
             slot.changed = epoch;
             slot.news.send_replace(epoch);
         }
-        if let Some(placement) = &placement {
-            let slot = self.slot(&placement.node);
-            slot.uids.insert(uid.clone());
-            slot.changed = epoch;
-            slot.news.send_replace(epoch);
-        }
+        let node = placement.as_ref().map(|placement| placement.node.clone());
         self.pods.place(uid, placement, self.time_ms);
+        if let Some((node, id)) = node.zip(self.pods.id_of(uid)) {
+            let slot = self.slot(&node);
+            slot.pods.push(id);
+            slot.changed = epoch;
+            slot.news.send_replace(epoch);
+        }
+    }
+
+    /// The placements on a node, in the order of their uids.
+    pub(crate) fn placements_on(&self, node: &NodeName) -> Vec<&Arc<Placement>> {
+        let pods = self.slots.get(node).into_iter().flat_map(|slot| &slot.pods);
+        let placed = pods.filter_map(|id| self.pods.by_id(*id)?.placement.as_ref());
+        let mut placed: Vec<&Arc<Placement>> = placed.collect();
+        placed.sort_unstable_by(|a, b| a.uid.cmp(&b.uid));
+        placed
     }
 
     /// Who polls for the node hears of it when another agent registered it, or none.
@@ -283,8 +304,22 @@ impl Inner {
 
     /// Pods and nodes get this epoch as their version.
     fn stamp(&mut self, (kind, name): &Served) {
-        if is_stamped(kind) {
-            self.versions.insert((&*kind.kind == "Pod", name.clone()), self.epoch);
+        match stamped(kind) {
+            Some(Stamped::Pod) => self.pods.stamp(name, self.epoch),
+            Some(Stamped::Node) => {
+                self.versions.insert(name.1.clone(), self.epoch);
+            }
+            None => {}
+        }
+    }
+
+    fn unstamp(&mut self, (kind, name): &Served) {
+        match stamped(kind) {
+            Some(Stamped::Pod) => self.pods.unstamp(name),
+            Some(Stamped::Node) => {
+                self.versions.remove(&name.1);
+            }
+            None => {}
         }
     }
 
@@ -294,8 +329,8 @@ impl Inner {
         for (served, before) in before {
             self.stamp(&served);
             let after = self.entry(&served);
-            if after.is_none() && is_stamped(&served.0) {
-                self.versions.remove(&(&*served.0.kind == "Pod", served.1.clone()));
+            if after.is_none() {
+                self.unstamp(&served);
             }
             if before.is_none() && after.is_none() {
                 continue;
@@ -310,7 +345,16 @@ impl Inner {
     }
 }
 
-/// Pods and nodes change by observation too, so their version is the model's to keep.
-fn is_stamped(kind: &GroupKind) -> bool {
-    kind.group.is_empty() && matches!(&*kind.kind, "Pod" | "Node")
+/// What changes by observation too: its version is the model's to keep.
+enum Stamped {
+    Pod,
+    Node,
+}
+
+fn stamped(kind: &GroupKind) -> Option<Stamped> {
+    match (&*kind.group, &*kind.kind) {
+        ("", "Pod") => Some(Stamped::Pod),
+        ("", "Node") => Some(Stamped::Node),
+        _ => None,
+    }
 }

@@ -73,8 +73,7 @@ impl ReadModel {
             return Look::Not(PollError::Behind);
         }
         let slot = inner.slots.get(node);
-        let uids = slot.map(|slot| &slot.uids).into_iter().flatten();
-        let placed = uids.filter_map(|uid| inner.pods.parts(uid)?.placement.as_ref());
+        let placed = inner.placements_on(node).into_iter();
         let placements: Vec<Placement> = placed.map(|p: &Arc<Placement>| (**p).clone()).collect();
         let changed = slot.map_or(0, |slot| slot.changed).max(inner.base_epoch());
         let holder = inner.nodes.get(node.as_str()).map(|served| &served.record);
@@ -100,8 +99,7 @@ impl ReadModel {
     /// Forgets a slot that holds nothing and that nobody listens to.
     fn sweep(&self, node: &NodeName) {
         let mut inner = self.write();
-        let idle =
-            |slot: &super::inner::Slot| slot.uids.is_empty() && slot.news.receiver_count() == 0;
+        let idle = |slot: &super::inner::Slot| slot.len() == 0 && slot.news.receiver_count() == 0;
         let known = inner.nodes.contains_key(node.as_str());
         if !known && inner.slots.get(node).is_some_and(idle) {
             inner.slots.remove(node);

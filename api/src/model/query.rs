@@ -82,7 +82,7 @@ impl ReadModel {
         let accepted = inner.resources.get(kind).unwrap_or(&empty).range(from.clone()..);
         let accepted = accepted.map(|(name, _)| name.clone());
         let names: Box<dyn Iterator<Item = Name>> = match (&*kind.group, &*kind.kind) {
-            ("", "Pod") => Box::new(merged(accepted, inner.pods.names_from(&from).cloned())),
+            ("", "Pod") => Box::new(merged(accepted, inner.pods.names_from(&from))),
             ("", "Node") => {
                 let nodes = inner.nodes.range(from.1.clone()..);
                 Box::new(merged(accepted, nodes.map(|(node, _)| (Arc::from(""), node.clone()))))
@@ -103,9 +103,7 @@ impl ReadModel {
 
     /// The pods placed on a node, those that stop there included.
     pub(crate) fn placed_on(&self, node: &NodeName) -> Vec<Arc<Placement>> {
-        let inner = self.read();
-        let uids = inner.slots.get(node).map(|slot| &slot.uids).into_iter().flatten();
-        uids.filter_map(|uid| inner.pods.parts(uid)?.placement.clone()).collect()
+        self.read().placements_on(node).into_iter().cloned().collect()
     }
 
     /// The uids of the pods that have or had a name, in one namespace or in all.
@@ -119,8 +117,8 @@ impl ReadModel {
     }
 
     /// A pod as it was observed last.
-    pub fn observed(&self, uid: &PodUid) -> Option<Arc<PodObserved>> {
-        self.read().pods.parts(uid)?.observed.clone()
+    pub fn observed(&self, uid: &PodUid) -> Option<PodObserved> {
+        self.read().pods.parts(uid)?.opened()
     }
 
     /// The node that a pod is placed on, or stops on after its placement was withdrawn.
@@ -150,7 +148,7 @@ impl ReadModel {
             _ => "not ready",
         };
         let pods = inner.slots.iter().find(|(node, _)| node.as_str() == name);
-        let pods = pods.map_or(0, |(_, slot)| slot.uids.len());
+        let pods = pods.map_or(0, |(_, slot)| slot.len());
         Some(format!("{state}, its lease is renewed: {said}; {pods} pods are placed on it"))
     }
 

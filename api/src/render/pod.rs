@@ -49,7 +49,7 @@ fn base_of(pod: &PodView) -> Value {
         metadata["creationTimestamp"] = rfc3339(placement.placed_ms);
     } else if let Some(waiting) = &pod.waiting {
         object["metadata"]["creationTimestamp"] = rfc3339(waiting.since_ms);
-    } else if let Some(observed) = &pod.observed {
+    } else if let Some(observed) = pod.opened() {
         object["metadata"]["creationTimestamp"] = rfc3339(observed.started_ms);
         if pod.is_watched {
             object["metadata"]["labels"] = json!({WATCHED_LABEL: "true"});
@@ -86,19 +86,20 @@ fn owners(owner: Option<&Resource>) -> Value {
 
 /// The containers of a pod of which only the observation is left.
 fn bare_containers(pod: &PodView) -> Value {
-    let observed = pod.observed.iter().flat_map(|observed| &observed.containers);
+    let observed = pod.opened();
+    let observed = observed.iter().flat_map(|observed| &observed.containers);
     observed.map(|container| json!({"name": container.name, "image": container.image})).collect()
 }
 
 fn status(pod: &PodView, containers: &Value) -> Value {
     let mut status = json!({"phase": pod.phase(), "qosClass": "Burstable"});
-    if let Some(observed) = &pod.observed {
-        observe(&mut status, observed);
-    } else {
-        status["containerStatuses"] = created_soon(pod, containers);
+    let observed = pod.opened();
+    match &observed {
+        Some(observed) => observe(&mut status, observed),
+        None => status["containerStatuses"] = created_soon(pod, containers),
     }
     name_devices(pod, &mut status["containerStatuses"]);
-    status["conditions"] = conditions(pod);
+    status["conditions"] = conditions(pod, observed.as_ref());
     let host = pod.host.as_ref().map(|host| &host.record.address);
     if let Some(address) = host.filter(|address| !address.is_empty()) {
         status["hostIP"] = json!(address);
@@ -193,17 +194,17 @@ fn terminated(observed: &ContainerObserved, reason: &str) -> Value {
 }
 
 /// What is known of a pod that somebody else runs: whether it is ready.
-fn watched_conditions(pod: &PodView) -> Value {
-    let ready = pod.observed.as_ref().is_some_and(|observed| observed.ready);
-    let since = pod.observed.as_ref().map_or(0, |observed| observed.started_ms);
+fn watched_conditions(observed: Option<&PodObserved>) -> Value {
+    let ready = observed.is_some_and(|observed| observed.ready);
+    let since = observed.map_or(0, |observed| observed.started_ms);
     let status = if ready { "True" } else { "False" };
     json!([{"type": "Ready", "status": status, "lastTransitionTime": rfc3339(since)}])
 }
 
 /// Kubernetes' four conditions of a pod.
-fn conditions(pod: &PodView) -> Value {
+fn conditions(pod: &PodView, observed: Option<&PodObserved>) -> Value {
     if pod.is_watched {
-        return watched_conditions(pod);
+        return watched_conditions(observed);
     }
     let Some(placement) = &pod.placement else {
         let waiting = pod.waiting.as_ref();
@@ -214,7 +215,6 @@ fn conditions(pod: &PodView) -> Value {
             "lastTransitionTime": rfc3339(waiting.map_or(0, |waiting| waiting.since_ms)),
         }]);
     };
-    let observed = pod.observed.as_ref();
     let ready = observed.is_some_and(|observed| observed.ready);
     let since = observed.map_or(placement.placed_ms, |observed| observed.started_ms);
     let condition = |kind: &str, holds: bool, since: i64| {

@@ -103,7 +103,7 @@ impl Ours {
     fn fill(&mut self, pods: usize, churn: &mut Churn) -> anyhow::Result<()> {
         let model = self.model.as_ref();
         let mut all_known = true;
-        self.plant.load(pods, |outcome, _| {
+        self.plant.load_written(pods, |outcome, _| {
             show(model, outcome);
             for pod in placed(&outcome.placements) {
                 let spot = spot(&pod);
@@ -112,7 +112,6 @@ impl Ours {
             }
         })?;
         anyhow::ensure!(all_known, "a pod without a UUID was placed");
-        self.plant.engine.take_rows();
         Ok(())
     }
 }

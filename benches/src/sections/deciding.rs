@@ -144,10 +144,11 @@ fn load<V: Views>(
     let mut kept = Vec::new();
     let mut deciding = Duration::ZERO;
     let (loaded, whole) = timed(|| {
-        plant.load(pods, |outcome, took| {
+        let each = |outcome: &Outcome, took| {
             deciding += took;
             kept.extend(placed(&outcome.placements).step_by(KEPT_EVERY));
-        })
+        };
+        plant.load_written(pods, each)
     });
     loaded?;
     let held = resident_bytes()? - before;

@@ -15,6 +15,7 @@ use crate::eligible::Eligible;
 use crate::ids::{IdMap, digest_of};
 use crate::nodes::{NodeInfo, Nodes};
 use crate::outlook::{Interest, NOBODY, Outlook, Sources};
+use crate::places::{Places, Reserved};
 use crate::query::NamespaceLabels;
 use crate::reasons::Reasons;
 use crate::room::Room;
@@ -31,7 +32,7 @@ pub struct Fleet {
     pub(crate) nodes: Nodes,
     pub(crate) census: Census,
     pub(crate) namespaces: NamespaceLabels,
-    pods: IdMap<PodId, Reserved>,
+    pods: Places,
     pub(crate) eligible: IdMap<u128, Eligible>,
     pub(crate) auctions: IdMap<u128, Auction>,
     outlooks: IdMap<u128, Outlook>,
@@ -43,13 +44,6 @@ pub struct Fleet {
     asked: u64,
     /// Rises with every change that may let a pod fit that did not fit before.
     hopes: u64,
-}
-
-/// A pod's place.
-#[derive(Debug)]
-struct Reserved {
-    slot: u32,
-    shape: Arc<PodShape>,
 }
 
 /// Pods of one kind fitted nowhere, and when that was.
@@ -119,7 +113,7 @@ impl Fleet {
 
     /// Frees what the pod had reserved; nothing when it had no place.
     pub fn release(&mut self, pod: PodId) {
-        if let Some(Reserved { slot, shape }) = self.pods.remove(&pod) {
+        if let Some(Reserved { slot, shape }) = self.pods.remove(pod) {
             self.census.subtract(&shape, slot);
             if shape.devices.is_some() {
                 self.nodes.boards.release(slot, pod);
@@ -138,7 +132,7 @@ impl Fleet {
     /// Where the pod has its place.
     #[must_use]
     pub fn node_of(&self, pod: PodId) -> Option<NodeId> {
-        self.pods.get(&pod).map(|reserved| self.nodes.node(reserved.slot).id)
+        self.pods.get(pod).map(|reserved| self.nodes.node(reserved.slot).id)
     }
 
     /// The record of a node that is there.

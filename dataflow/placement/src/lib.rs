@@ -21,6 +21,7 @@ mod query;
 mod spread;
 
 mod fleet;
+mod places;
 mod nodes;
 mod boards;
 mod mix;

@@ -34,13 +34,25 @@ fn uuid_of(text: &str) -> String {
 /// The name of a pod: `web-6d4cf56db6-x7k2p` with a revision, `web-x7k2p` without.
 #[must_use]
 pub fn pod_name(workload: &str, revision: Option<&str>, uid: &PodUid) -> ResourceName {
-    let base = match revision {
+    let base = name_stem(workload, revision);
+    ResourceName::parse(&with_suffix(&base, uid))
+        .expect("a name and a suffix of letters are a name")
+}
+
+/// The name of a pod, of a stem that it shares with others: `web-6d4cf56db6`.
+#[must_use]
+pub fn with_suffix(stem: &str, uid: &PodUid) -> String {
+    let stem = &stem[..floor_boundary(stem)];
+    format!("{}-{}", stem.trim_end_matches(['-', '.']), suffix(&uid.text()))
+}
+
+/// What the names of all pods of a workload and revision begin with.
+#[must_use]
+pub fn name_stem(workload: &str, revision: Option<&str>) -> String {
+    match revision {
         Some(revision) => format!("{workload}-{revision}"),
         None => workload.to_owned(),
-    };
-    let base = &base[..floor_boundary(&base)];
-    let name = format!("{}-{}", base.trim_end_matches(['-', '.']), suffix(&uid.text()));
-    ResourceName::parse(&name).expect("a name and a suffix of letters are a name")
+    }
 }
 
 fn floor_boundary(text: &str) -> usize {

@@ -46,9 +46,11 @@ impl<V: Views> Turn<'_, V> {
         if !self.set_devices(uid, taken.to_vec()) {
             return;
         }
-        let id = self.state.pods.get(uid).copied();
-        if let Some((id, pod)) = id.and_then(|id| Some((id, self.state.pod.get(&id)?))) {
-            self.fleet.reserve_with(PodId(id), NodeId(pod.node), &pod.shape, taken);
+        let Some(id) = self.state.pods.id_of(uid) else { return };
+        let Some(pod) = self.state.pods.get(&id) else { return };
+        let template = self.state.owner(pod).and_then(|owner| owner.templates.get(&pod.revision));
+        if let Some(template) = template {
+            self.fleet.reserve_with(PodId(id), NodeId(pod.node), &template.shape, taken);
         }
     }
 }

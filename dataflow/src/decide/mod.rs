@@ -5,7 +5,6 @@
 //! `cold/` tells people how things stand; `follow/` makes the state what another leader recorded, or
 //! what a checkpoint holds. All of them are turns at the state: `turn.rs` has what they share.
 
-mod causes;
 mod cold;
 mod devices;
 mod follow;
@@ -16,7 +15,6 @@ mod pods;
 mod requests;
 mod turn;
 
-pub(crate) use causes::cause_of;
 pub(crate) use follow::{Before, history_of, standing_of, template_of};
 pub(crate) use kinds::{is_managed_group, node_key};
 pub(crate) use nodes::NodeStatus;

@@ -8,8 +8,8 @@ use setpoint_schemas::{Action, Cause, PodUid, ResourceKey};
 
 use super::kinds::is_namespace;
 use crate::epoch::{Epoch, Outcome, PlacementChange};
-use crate::state::{About, CAUSES_MAX, Deadline, Ledger, State, Table};
-use crate::views::{Fact, Standing, Views};
+use crate::state::{About, CAUSES_MAX, Deadline, Ledger, State};
+use crate::views::{Fact, PodFact, Standing, Views};
 
 /// Pods of a workload since a leader began anew fit below these bits of the counter.
 const COUNTER_BITS: u32 = 32;
@@ -53,13 +53,12 @@ impl<V: Views> Turn<'_, V> {
         for id in ids {
             let Some(workload) = self.state.workload.get_mut(&id) else { continue };
             workload.memo.next_pod = workload.memo.next_pod.max(from);
-            let key = workload.key.clone();
             // Who waits waits under another name, and says so anew.
-            if self.state.waiting.contains(&key) {
+            if self.state.waiting.contains(&workload.key) {
                 self.waits_no_more(id);
             }
-            self.state.mark(&key);
-            self.state.touch(Table::Workloads, &key);
+            self.state.mark(id);
+            self.state.touch_workload(id);
         }
         // Of pods that stop it may know fewer than their workload had.
         let namespaces = self.state.resources.keys().filter(|key| is_namespace(key));
@@ -92,12 +91,14 @@ impl<V: Views> Turn<'_, V> {
 
     /// Makes the views' fact of this pod what it should be.
     pub(crate) fn refact(&mut self, id: u32) {
-        let Some(pod) = self.state.pod.get_mut(&id) else { return };
-        let wanted = pod.wanted_fact(id);
-        if pod.fact == Some(wanted) {
+        let Some(wanted) = self.state.fact_of(id) else { return };
+        let Some(pod) = self.state.pods.get_mut(&id) else { return };
+        let told = pod.told.replace(wanted.standing);
+        if told == Some(wanted.standing) {
             return;
         }
-        let before = pod.fact.replace(wanted);
+        // All else of a pod stays as it is.
+        let before = told.map(|standing| PodFact { standing, ..wanted });
         if let Some(fact) = before {
             self.views.update(Fact::Pod(fact), -1);
         }
@@ -109,8 +110,8 @@ impl<V: Views> Turn<'_, V> {
 
     /// Makes the views know that a pod's node has it, once it was observed.
     pub(crate) fn sighted(&mut self, id: u32) {
-        let Some(pod) = self.state.pod.get_mut(&id) else { return };
-        if !pod.is_seen && pod.row.observed.is_some() {
+        let Some(pod) = self.state.pods.get_mut(&id) else { return };
+        if !pod.is_seen && pod.is_there {
             pod.is_seen = true;
             self.views.update(Fact::Seen((pod.node, id)), 1);
         }
@@ -118,26 +119,28 @@ impl<V: Views> Turn<'_, V> {
 
     /// Withdraws a pod's placement: a tombstone, and a decision that says why.
     pub(crate) fn withdraw(&mut self, id: u32, rule: &str, reason: String, causes: Vec<Cause>) {
-        let Some(pod) = self.state.pod.get_mut(&id) else { return };
-        if pod.row.standing == Standing::Stopping {
+        let Some(pod) = self.state.pods.get_mut(&id) else { return };
+        if pod.standing == Standing::Stopping {
             return;
         }
-        pod.row.standing = Standing::Stopping;
-        pod.row.ready_ms = 0;
-        let (uid, node) = (pod.row.uid.clone(), pod.row.node.clone());
+        pod.standing = Standing::Stopping;
+        pod.ready_ms = 0;
+        let uid = pod.uid.clone();
         // Nobody means a stopping pod by its name: a restart must not place it again.
-        let name = (pod.row.workload.namespace.clone(), pod.row.name.as_str().into());
-        if self.state.pod_names.get(&name) == Some(&uid) {
-            self.state.pod_names.remove(&name);
-        }
+        self.state.unname_pod(id);
+        self.state.touch_pod(id);
+        let Some(pod) = self.state.pods.get(&id) else { return };
+        let (Some(owner), Some(host)) = (self.state.owner(pod), self.state.host(pod)) else {
+            return;
+        };
+        let node = host.row.record.node.clone();
         let about = About {
             pod: uid.to_string(),
-            resource: pod.row.workload.to_string(),
+            resource: owner.text.to_string(),
             node: node.to_string(),
             causes,
             ..About::default()
         };
-        self.state.touch(Table::Pods, &uid);
         self.ledger.write(Action::Stop, rule, reason, about);
         self.out.placements.push(PlacementChange { uid, node, placement: None });
         self.refact(id);
@@ -145,12 +148,14 @@ impl<V: Views> Turn<'_, V> {
 
     /// Forgets a pod of which nothing is left.
     pub(crate) fn forget(&mut self, uid: &PodUid) {
-        let Some(id) = self.state.pods.get(uid).copied() else { return };
-        self.state.touch(Table::Pods, uid);
-        self.state.pods.remove(uid);
-        let Some(pod) = self.state.remove_pod(id) else { return };
-        if let Some(fact) = pod.fact {
-            self.views.update(Fact::Pod(fact), -1);
+        let Some(id) = self.state.pods.id_of(uid) else { return };
+        let fact = self.state.fact_of(id);
+        self.state.unname_pod(id);
+        let Some(pod) = self.state.pods.remove(id) else { return };
+        self.state.observations.forget(id);
+        self.state.touched.pods_gone.push(uid.clone());
+        if let (Some(fact), Some(standing)) = (fact, pod.told) {
+            self.views.update(Fact::Pod(PodFact { standing, ..fact }), -1);
         }
         if pod.is_seen {
             self.views.update(Fact::Seen((pod.node, id)), -1);
@@ -158,21 +163,17 @@ impl<V: Views> Turn<'_, V> {
         self.fleet.release(PodId(id));
         self.set_devices(uid, Vec::new());
         self.state.meta.retry.freed = true;
-        let name = (pod.row.workload.namespace.clone(), pod.row.name.as_str().into());
-        if self.state.pod_names.get(&name) == Some(uid) {
-            self.state.pod_names.remove(&name);
-        }
         if let Some(workload) = self.state.workload.get_mut(&pod.workload) {
             workload.pods.remove(&id);
         }
         self.node_changed_allocation(pod.node);
         self.out.served.push(crate::Served::PodGone(uid.clone()));
-        self.state.mark(&pod.row.workload);
+        self.state.mark(pod.workload);
     }
 
     /// Remembers why a workload is to be looked at.
-    pub(crate) fn because(&mut self, key: &ResourceKey, cause: &Cause) {
-        if let Some(workload) = self.state.workload_by_key(key) {
+    pub(crate) fn because(&mut self, id: u32, cause: &Cause) {
+        if let Some(workload) = self.state.workload.get_mut(&id) {
             let memo = &mut workload.memo;
             if std::mem::take(&mut memo.causes_served) {
                 memo.causes.clear();
@@ -184,8 +185,8 @@ impl<V: Views> Turn<'_, V> {
                 causes.drain(..surplus);
             }
         }
-        self.state.touch(Table::Workloads, key);
-        self.state.mark(key);
+        self.state.touch_workload(id);
+        self.state.mark(id);
     }
 }
 

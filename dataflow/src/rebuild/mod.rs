@@ -9,6 +9,7 @@ mod observed;
 mod workloads;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use setpoint_rules::pacing::Bucket;
 use setpoint_schemas::{
@@ -92,16 +93,30 @@ pub(crate) fn rows(policy: &Policy, compacted: Compacted) -> Result<Rows, Restor
         taken: pod.placement.devices.clone(),
     });
     let devices = devices.collect();
-    let (workloads, pods) = workloads::rows(&resources, pods, time_ms)?;
+    // Numbers as an engine would give them: from one on, nodes first.
+    let numbers: BTreeMap<NodeName, u32> = nodes.keys().cloned().zip(1..).collect();
+    let made = workloads::rows(&resources, pods, &numbers, time_ms)?;
+    let (workloads, pods, observed) = (made.workloads, made.pods, made.observed);
     let resources = resources.into_values().map(|(resource, _)| resource).collect();
-    let nodes = nodes.into_values().collect();
+    let nodes = (1..).zip(nodes.into_values()).collect();
     // Orphans are named anew by the next two snapshots of their nodes.
-    Ok(Rows { meta, resources, workloads, nodes, pods, remains, devices, ..Rows::default() })
+    let rows = Rows {
+        meta,
+        resources,
+        workloads,
+        nodes,
+        pods,
+        observed,
+        remains,
+        devices,
+        ..Rows::default()
+    };
+    Ok(rows)
 }
 
 fn node_row(record: NodeRecord, status: NodeStatus, time_ms: i64, cause: Cause) -> NodeRow {
     NodeRow {
-        record,
+        record: Arc::new(record),
         renewed_ms: time_ms,
         sequence: 0,
         lost: status.lost,

@@ -3,12 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use setpoint_schemas::{
-    Cause, Input, NodeName, NodeSnapshot, Placement, PodObserved, PodPhase, PodUid, Position,
-    Sourced,
+    Input, NodeName, NodeSnapshot, Placement, PodObserved, PodPhase, PodUid, Position, Sourced,
 };
 
 use super::Placed;
-use crate::decide::cause_of;
 use crate::state::{Heard, NodeRow, Remains};
 
 /// A pod that stands, or one that its node may still have.
@@ -16,7 +14,7 @@ pub(super) struct Present {
     pub(super) placement: Placement,
     pub(super) position: Position,
     pub(super) withdrawn: bool,
-    pub(super) observed: Option<(PodObserved, Cause)>,
+    pub(super) observed: Option<(PodObserved, Position)>,
     /// How far its node's word of it is known.
     pub(super) heard: Option<Heard>,
 }
@@ -50,8 +48,7 @@ pub(super) fn join(
                 Some(snapshot) => Some((&snapshot.session, snapshot.sequence)),
                 None => last,
             };
-            let heard =
-                last.map(|(session, sequence)| Heard { session: session.clone(), sequence });
+            let heard = last.map(|(session, sequence)| Heard::of(session, sequence));
             let observed = said.filter(|_| !gone).cloned();
             Some(Present { placement, position, withdrawn, observed, heard })
         })
@@ -85,7 +82,7 @@ pub(super) fn remains(
     left.collect()
 }
 
-type Observations = HashMap<PodUid, (PodObserved, Cause)>;
+type Observations = HashMap<PodUid, (PodObserved, Position)>;
 
 /// The newest observation of each pod and the newest snapshot of each node's present session.
 fn sorted_out<'a>(
@@ -107,7 +104,7 @@ fn sorted_out<'a>(
                     }
                 });
                 if is_newer {
-                    latest.insert(pod.uid.clone(), ((**pod).clone(), cause_of(sourced)));
+                    latest.insert(pod.uid.clone(), ((**pod).clone(), sourced.position));
                 }
             }
             Input::PodRemoved(uid) => {
@@ -131,6 +128,6 @@ fn newer(pod: &PodObserved, last: &PodObserved) -> bool {
 }
 
 /// Whether nothing newer than a snapshot was said of a pod.
-fn is_newest(snapshot: &NodeSnapshot, said: Option<&(PodObserved, Cause)>) -> bool {
+fn is_newest(snapshot: &NodeSnapshot, said: Option<&(PodObserved, Position)>) -> bool {
     said.is_none_or(|(pod, _)| pod.session != snapshot.session || pod.sequence < snapshot.sequence)
 }

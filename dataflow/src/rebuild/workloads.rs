@@ -3,23 +3,31 @@
 
 use std::collections::BTreeMap;
 
-use setpoint_schemas::{Position, Resource, ResourceKey};
+use setpoint_schemas::{NodeName, PodObserved, Position, Resource, ResourceKey};
 
 use super::cause;
 use super::observed::Present;
 use crate::decide::{Compiled, compile, history_of, is_managed_group, standing_of, template_of};
-use crate::state::{PodRow, RestoreError, WorkloadKind, WorkloadMemo};
+use crate::state::{Pod, Rare, RestoreError, WorkloadKind, WorkloadMemo};
 use crate::views::Standing;
 
 type Resources = BTreeMap<ResourceKey, (Resource, Position)>;
-type Memos = Vec<(ResourceKey, WorkloadMemo)>;
 
 /// The rows of all workloads and of their pods.
+#[derive(Default)]
+pub(super) struct Made {
+    pub(super) workloads: Vec<(u32, ResourceKey, WorkloadMemo)>,
+    pub(super) pods: Vec<Pod>,
+    pub(super) observed: Vec<PodObserved>,
+}
+
+/// The rows that follow, their numbers behind those of the nodes.
 pub(super) fn rows(
     resources: &Resources,
     pods: Vec<Present>,
+    nodes: &BTreeMap<NodeName, u32>,
     time_ms: i64,
-) -> Result<(Memos, Vec<PodRow>), RestoreError> {
+) -> Result<Made, RestoreError> {
     let mut owned: BTreeMap<ResourceKey, Vec<Present>> = BTreeMap::new();
     for key in resources.keys().filter(|key| kind_of(key).is_some()) {
         owned.entry(key.clone()).or_default();
@@ -31,48 +39,60 @@ pub(super) fn rows(
         })?;
         owned.entry(key).or_default().push(pod);
     }
-    let (mut memos, mut rows) = (Vec::new(), Vec::new());
-    for (key, pods) in owned {
-        let (memo, own) = workload(&key, resources.get(&key), pods, time_ms)?;
-        memos.push((key, memo));
-        rows.extend(own);
+    let mut made = Made::default();
+    let first = u32::try_from(nodes.len()).unwrap_or(u32::MAX) + 1;
+    for (id, (key, pods)) in (first..).zip(owned) {
+        let memo = made.workload((id, nodes), &key, resources.get(&key), pods, time_ms)?;
+        made.workloads.push((id, key, memo));
     }
-    Ok((memos, rows))
+    Ok(made)
 }
 
 fn kind_of(key: &ResourceKey) -> Option<WorkloadKind> {
     WorkloadKind::of(&key.kind.kind).filter(|_| is_managed_group(key))
 }
 
-fn workload(
-    key: &ResourceKey,
-    resource: Option<&(Resource, Position)>,
-    pods: Vec<Present>,
-    time_ms: i64,
-) -> Result<(WorkloadMemo, Vec<PodRow>), RestoreError> {
-    let unfit = |why: String| RestoreError::Unfit { key: key.to_string(), why };
-    let kind = kind_of(key).ok_or_else(|| unfit("its pods have no workload".to_owned()))?;
-    let compiled = resource.map(|(r, _)| compile(kind, r).map_err(unfit)).transpose()?;
-    let history = compiled.as_ref().zip(resource).map(|(c, (r, _))| history_of(c, r));
-    let mut memo = WorkloadMemo { history: history.unwrap_or_default(), ..Default::default() };
-    let numbers = number_templates(&mut memo, compiled.as_ref(), &pods);
-    let min_ready_ms =
-        compiled.as_ref().map_or(0, |c| i64::from(c.spec.min_ready_seconds.max(0)) * 1_000);
-    let mut rows = Vec::with_capacity(pods.len());
-    for pod in pods {
-        let revision = numbers.get(&*pod.placement.revision).copied().unwrap_or(memo.current);
+impl Made {
+    /// One workload's pods; what is remembered of it.
+    fn workload(
+        &mut self,
+        (id, nodes): (u32, &BTreeMap<NodeName, u32>),
+        key: &ResourceKey,
+        resource: Option<&(Resource, Position)>,
+        pods: Vec<Present>,
+        time_ms: i64,
+    ) -> Result<WorkloadMemo, RestoreError> {
+        let unfit = |why: String| RestoreError::Unfit { key: key.to_string(), why };
+        let kind = kind_of(key).ok_or_else(|| unfit("its pods have no workload".to_owned()))?;
+        let compiled = resource.map(|(r, _)| compile(kind, r).map_err(unfit)).transpose()?;
+        let history = compiled.as_ref().zip(resource).map(|(c, (r, _))| history_of(c, r));
+        let mut memo = WorkloadMemo { history: history.unwrap_or_default(), ..Default::default() };
+        let numbers = number_templates(&mut memo, compiled.as_ref(), &pods);
+        let min_ready_ms =
+            compiled.as_ref().map_or(0, |c| i64::from(c.spec.min_ready_seconds.max(0)) * 1_000);
+        for mut pod in pods {
+            let revision = numbers.get(&*pod.placement.revision).copied().unwrap_or(memo.current);
+            let Some(node) = nodes.get(&pod.placement.node).copied() else { continue };
+            memo.next_pod += 1;
+            let observed = pod.observed.take();
+            let (standing, ready_ms) = standing(&pod, observed.as_ref(), min_ready_ms, time_ms);
+            let mut row = row(pod, (id, node, revision, memo.next_pod), (standing, ready_ms));
+            if let Some((observed, at)) = observed {
+                row.observe(&observed, at);
+                self.observed.push(observed);
+            }
+            self.pods.push(row);
+        }
         memo.next_pod += 1;
-        rows.push(pod_row(key, pod, (revision, memo.next_pod), min_ready_ms, time_ms));
+        memo.progress_ms = time_ms;
+        memo.pending = true;
+        if let Some((resource, position)) = resource {
+            let text = format!("{} {} as it was last accepted", resource.kind, resource.name);
+            memo.causes.push(cause(*position, text));
+            memo.causes_served = true;
+        }
+        Ok(memo)
     }
-    memo.next_pod += 1;
-    memo.progress_ms = time_ms;
-    memo.pending = true;
-    if let Some((resource, position)) = resource {
-        let text = format!("{} {} as it was last accepted", resource.kind, resource.name);
-        memo.causes.push(cause(*position, text));
-        memo.causes_served = true;
-    }
-    Ok((memo, rows))
 }
 
 /// Numbers the templates that have pods, oldest first, and the current one last; says which number
@@ -107,25 +127,36 @@ fn number_templates(
     numbers
 }
 
-fn pod_row(
-    key: &ResourceKey,
-    pod: Present,
-    (revision, counter): (u32, u64),
+/// Where a pod stands, and since when it is ready.
+fn standing(
+    pod: &Present,
+    observed: Option<&(PodObserved, Position)>,
     min_ready_ms: i64,
     time_ms: i64,
-) -> PodRow {
-    let Present { placement, withdrawn, observed, heard, .. } = pod;
-    let (observed, cause) = observed.unzip();
-    let (standing, ready_ms) = match &observed {
-        _ if withdrawn => (Standing::Stopping, 0),
-        Some(observed) => standing_of(observed, placement.placed_ms, min_ready_ms, time_ms),
+) -> (Standing, i64) {
+    match observed {
+        _ if pod.withdrawn => (Standing::Stopping, 0),
+        Some((observed, _)) => {
+            let said = (observed.phase, observed.ready, observed.time_ms);
+            standing_of(said, pod.placement.placed_ms, min_ready_ms, time_ms)
+        }
         None => (Standing::Starting, 0),
-    };
-    PodRow {
+    }
+}
+
+/// A pod of this workload on this node, of this revision, with this counter.
+fn row(
+    pod: Present,
+    (workload, node, revision, counter): (u32, u32, u32, u64),
+    (standing, ready_ms): (Standing, i64),
+) -> Pod {
+    let Present { placement, heard, .. } = pod;
+    let name = Some(placement.name.to_string());
+    Pod {
         uid: placement.uid,
-        name: placement.name.to_string(),
-        workload: key.clone(),
-        node: placement.node,
+        rare: Rare { name, ..Rare::default() }.boxed(),
+        workload,
+        node,
         revision,
         counter,
         generation: placement.generation,
@@ -134,8 +165,11 @@ fn pod_row(
         placed_ms: placement.placed_ms,
         standing,
         ready_ms,
-        observed,
         heard,
-        cause,
+        last: None,
+        is_there: false,
+        told: None,
+        is_seen: false,
+        is_touched: false,
     }
 }

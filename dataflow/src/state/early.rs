@@ -6,9 +6,10 @@
 //! A cut that covers every partition's end does: what is unregistered then was never to come.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
-use setpoint_schemas::{Cause, NodeName, NodeSnapshot, PodObserved, SessionId};
+use setpoint_schemas::{NodeName, NodeSnapshot, PodObserved, Position, SessionId};
 
 /// Pods that are spoken of in the words kept: as many as a hundred nodes have that start together,
 /// in some megabytes. Beyond this the oldest are forgotten; agents tell all again after they
@@ -19,16 +20,17 @@ const PODS_KEPT_MAX: usize = 16_384;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Word {
     /// Of one pod.
-    Pod(Box<PodObserved>),
+    Pod(Arc<PodObserved>),
     /// Of all of them.
-    All(Box<NodeSnapshot>),
+    All(Arc<NodeSnapshot>),
 }
 
 /// What the checkpoint keeps of an early word.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct EarlyRow {
     pub(crate) word: Word,
-    pub(crate) cause: Cause,
+    /// Where it stands on the log.
+    pub(crate) at: Position,
     /// Rises with each word that is kept.
     order: u64,
 }
@@ -85,7 +87,7 @@ impl Early {
     }
 
     /// Keeps a word unless a later one of the same is kept; returns those that are forgotten for it.
-    pub(crate) fn keep(&mut self, word: Word, cause: Cause) -> Vec<EarlyRow> {
+    pub(crate) fn keep(&mut self, word: Word, at: Position) -> Vec<EarlyRow> {
         let key = word.key();
         let is_later = |row: &EarlyRow| row.word.sequence() >= word.sequence();
         if self.by_key.get(&key).is_some_and(is_later) {
@@ -93,7 +95,7 @@ impl Early {
         }
         self.remove(&key);
         let order = self.order.last_key_value().map_or(0, |(order, _)| order + 1);
-        self.load(EarlyRow { word, cause, order });
+        self.load(EarlyRow { word, at, order });
         let mut forgotten = Vec::new();
         while self.pods > PODS_KEPT_MAX && self.order.len() > 1 {
             let Some(oldest) = self.order.first_key_value().map(|(_, key)| key.clone()) else {
@@ -141,31 +143,29 @@ fn prefix(node: &NodeName, session: &SessionId) -> String {
 
 #[cfg(test)]
 mod tests {
-    use setpoint_schemas::{PodUid, samples};
+    use setpoint_schemas::{PodUid, Topic, samples};
 
     use super::*;
 
     fn pod(number: usize, sequence: i64) -> Word {
         let uid = PodUid::parse(&format!("u{number}")).expect("a uid");
-        Word::Pod(Box::new(PodObserved { uid, sequence, ..samples::pod_observed() }))
+        Word::Pod(Arc::new(PodObserved { uid, sequence, ..samples::pod_observed() }))
     }
 
     fn all(node: &str, uids: usize, sequence: i64) -> Word {
         let uid = |number| PodUid::parse(&format!("u{number}")).expect("a uid");
         let node = NodeName::parse(node).expect("a name");
         let uids = (0..uids).map(uid).collect();
-        Word::All(Box::new(NodeSnapshot { node, uids, sequence, ..samples::node_snapshot() }))
+        Word::All(Arc::new(NodeSnapshot { node, uids, sequence, ..samples::node_snapshot() }))
     }
 
-    fn cause() -> Cause {
-        samples::decision().causes.first().expect("the sample has one").clone()
-    }
+    const AT: Position = Position { topic: Topic::Pods, partition: 0, offset: 7 };
 
     #[test]
     fn words_come_back_in_the_order_in_which_they_were_said_and_only_the_latest_of_each_pod() {
         let mut early = Early::default();
         for word in [pod(1, 5), pod(2, 3), pod(1, 4), pod(2, 7)] {
-            early.keep(word, cause());
+            early.keep(word, AT);
         }
         let (node, session) = (samples::pod_observed().node, samples::pod_observed().session);
         let another = SessionId::parse("another").expect("an id");
@@ -178,13 +178,13 @@ mod tests {
     #[test]
     fn the_oldest_words_are_forgotten_and_the_latest_never() {
         let mut early = Early::default();
-        early.keep(pod(1, 1), cause());
-        early.keep(pod(2, 1), cause());
+        early.keep(pod(1, 1), AT);
+        early.keep(pod(2, 1), AT);
         let words = |rows: Vec<EarlyRow>| rows.into_iter().map(|row| row.word).collect::<Vec<_>>();
-        let forgotten = early.keep(all("a", PODS_KEPT_MAX - 1, 2), cause());
+        let forgotten = early.keep(all("a", PODS_KEPT_MAX - 1, 2), AT);
         assert_eq!(words(forgotten), [pod(1, 1)]);
         assert!(early.row(&pod(2, 1).key()).is_some());
-        let forgotten = early.keep(all("b", 2 * PODS_KEPT_MAX, 3), cause());
+        let forgotten = early.keep(all("b", 2 * PODS_KEPT_MAX, 3), AT);
         assert_eq!(words(forgotten).len(), 2);
         assert_eq!(early.by_key.len(), 1);
     }

@@ -8,13 +8,17 @@ mod devices;
 mod early;
 mod ledger;
 mod node;
+mod observations;
 mod orphan;
 mod pod;
+mod pods;
 mod remains;
 mod rows;
+mod touched;
 mod waiting;
 mod workload;
 mod named;
+mod of_pod;
 
 pub use crate::epoch::Remains;
 pub(crate) use answered::{Answered, AnsweredRow};
@@ -22,11 +26,14 @@ pub(crate) use devices::{Devices, DevicesRow};
 pub(crate) use early::{Early, EarlyRow, Word};
 pub(crate) use ledger::{About, CAUSES_MAX, Ledger};
 pub(crate) use node::{Node, NodeRow};
+pub(crate) use observations::Observations;
 pub(crate) use orphan::{Orphan, OrphanRow, Orphans};
-pub(crate) use pod::{Heard, Pod, PodRow};
+pub(crate) use pod::{Heard, Pod, Rare};
+pub(crate) use pods::{NameHash, Pods};
 pub(crate) use remains::AllRemains;
 pub(crate) use rows::Rows;
 pub use rows::{CheckpointRow, PodInRows, RestoreError, Table, pods_in};
+pub(crate) use touched::Touched;
 pub(crate) use waiting::{Waiting, WaitingHere};
 pub(crate) use workload::{Seen, Template, Workload, WorkloadKind, WorkloadMemo, read_spec};
 
@@ -51,26 +58,23 @@ pub(crate) struct State {
     pub(crate) workload: HashMap<u32, Workload>,
     pub(crate) nodes: BTreeMap<NodeName, u32>,
     pub(crate) node: HashMap<u32, Node>,
-    pub(crate) pods: HashMap<PodUid, u32>,
-    pub(crate) pod: HashMap<u32, Pod>,
-    /// Placed pods by node: a snapshot or a loss costs its own node's pods, not the fleet's.
-    pods_on: HashMap<u32, BTreeSet<u32>>,
+    pub(crate) pods: Pods,
+    /// What was observed of them, for those who are still to be told.
+    pub(crate) observations: Observations,
     /// The devices that pods have.
     pub(crate) devices: Devices,
-    /// Pods by namespace and name, as people name them.
-    pub(crate) pod_names: HashMap<(Arc<str>, Arc<str>), PodUid>,
     pub(crate) namespaces: HashMap<Arc<str>, u32>,
     pub(crate) namespace_names: HashMap<u32, Arc<str>>,
     /// What falls due, by engine time. An entry that is no longer due does nothing when it fires.
     pub(crate) deadlines: BTreeMap<i64, BTreeSet<Deadline>>,
     /// Tallies that were foreseen since the views were last asked, as the views told them.
     pub(crate) foreseen: BTreeMap<WorkloadRevision, Tally>,
-    /// Workloads to look at.
-    pub(crate) dirty: BTreeSet<ResourceKey>,
+    /// Workloads to look at, by number.
+    pub(crate) dirty: BTreeSet<u32>,
     /// Workloads that were still to be looked at when the last epoch ended.
-    pub(crate) pending: BTreeSet<ResourceKey>,
+    pub(crate) pending: BTreeSet<u32>,
     /// Workloads whose status is to be told at the next cold step.
-    pub(crate) status_dirty: BTreeSet<ResourceKey>,
+    pub(crate) status_dirty: BTreeSet<u32>,
     /// Whether the cold views have something new to tell beside statuses.
     pub(crate) cold_dirty: bool,
     /// The fleet in numbers as of the last cold step.
@@ -88,9 +92,14 @@ pub(crate) struct State {
     /// Requests that were answered, with their answers.
     pub(crate) answered: Answered,
     /// Rows to write to the checkpoint.
-    pub(crate) touched: BTreeSet<(Table, String)>,
+    pub(crate) touched: Touched,
     next_id: u32,
+    next_orphan: u32,
 }
+
+/// The highest bit of an orphan's number. The views are told of pods and orphans alike that a node has
+/// them, so that no pod may have an orphan's number.
+const ORPHAN: u32 = 1 << 31;
 
 /// The engine's own row.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -142,7 +151,13 @@ pub(crate) enum Deadline {
 }
 
 impl State {
-    /// A number for a new workload, node, pod or namespace.
+    /// A number for a new orphan.
+    pub(crate) fn number_orphan(&mut self) -> u32 {
+        self.next_orphan = (self.next_orphan + 1) % ORPHAN;
+        self.next_orphan | ORPHAN
+    }
+
+    /// A number for a new workload, node or namespace. Pods are numbered by where they stand.
     pub(crate) fn intern(&mut self) -> u32 {
         self.next_id += 1;
         self.next_id
@@ -159,8 +174,33 @@ impl State {
         id
     }
 
+    /// Numbers up to this one are given: the next is above it.
+    pub(crate) fn number_from(&mut self, last: u32) {
+        self.next_id = self.next_id.max(last);
+    }
+
+    /// A row of a table that has no numbers is to be written.
     pub(crate) fn touch(&mut self, table: Table, key: impl ToString) {
-        self.touched.insert((table, key.to_string()));
+        self.touched.others.insert((table, key.to_string()));
+    }
+
+    /// A pod's row is to be written.
+    pub(crate) fn touch_pod(&mut self, id: u32) {
+        if let Some(pod) = self.pods.get_mut(&id)
+            && !std::mem::replace(&mut pod.is_touched, true)
+        {
+            self.touched.pods.push(id);
+        }
+    }
+
+    /// A workload's row is to be written.
+    pub(crate) fn touch_workload(&mut self, id: u32) {
+        self.touched.workloads.insert(id);
+    }
+
+    /// A node's row is to be written.
+    pub(crate) fn touch_node(&mut self, id: u32) {
+        self.touched.nodes.insert(id);
     }
 
     /// A resource is this now, or gone; what it was.
@@ -181,13 +221,14 @@ impl State {
     /// Every row counts as changed.
     pub(crate) fn touch_all(&mut self) {
         let resources = self.resources.keys().map(|key| (Table::Resources, key.to_string()));
-        let workloads = self.workloads.keys().map(|key| (Table::Workloads, key.to_string()));
-        let nodes = self.nodes.keys().map(|name| (Table::Nodes, name.to_string()));
-        let pods = self.pods.keys().map(|uid| (Table::Pods, uid.to_string()));
         let remains = self.remains.all().map(|remains| (Table::Remains, remains.key()));
         let devices = self.devices.pods().map(|uid| (Table::Devices, uid.to_string()));
-        let all = resources.chain(workloads).chain(nodes).chain(pods).chain(remains).chain(devices);
-        self.touched.extend(all);
+        self.touched.others.extend(resources.chain(remains).chain(devices));
+        self.touched.workloads.extend(self.workload.keys());
+        self.touched.nodes.extend(self.node.keys());
+        let pods: Vec<u32> = self.pods.all().map(|(id, _)| id).collect();
+        pods.into_iter().for_each(|id| self.touch_pod(id));
+        self.observations.touch_all();
     }
 
     pub(crate) fn schedule(&mut self, at_ms: i64, deadline: Deadline) {
@@ -196,37 +237,42 @@ impl State {
 
     /// A workload is to be looked at again at this time, if not before. The time is kept, so that a
     /// rebuilt engine looks when the one that ran through does.
-    pub(crate) fn look_again(&mut self, key: &ResourceKey, at_ms: i64) {
-        let Some(workload) = self.workload_by_key(key) else { return };
+    pub(crate) fn look_again(&mut self, id: u32, at_ms: i64) {
+        let Some(workload) = self.workload.get_mut(&id) else { return };
         let before = workload.memo.look_ms;
         if before != 0 && before <= at_ms {
             return;
         }
         workload.memo.look_ms = at_ms;
-        self.touch(Table::Workloads, key);
-        self.schedule(at_ms, Deadline::Workload(key.clone()));
+        let key = workload.key.clone();
+        self.touch_workload(id);
+        self.schedule(at_ms, Deadline::Workload(key));
     }
 
     /// The time at which a workload was to be looked at again has come. An entry whose time was
     /// moved does nothing.
     pub(crate) fn look_now(&mut self, key: &ResourceKey, now_ms: i64) {
-        let Some(workload) = self.workload_by_key(key) else { return };
+        let Some(id) = self.workloads.get(key).copied() else { return };
+        let Some(workload) = self.workload.get_mut(&id) else { return };
         if workload.memo.look_ms != 0 && workload.memo.look_ms <= now_ms {
             workload.memo.look_ms = 0;
-            self.touch(Table::Workloads, key);
-            self.mark(key);
+            self.touch_workload(id);
+            self.mark(id);
         }
     }
 
     /// Keeps which workloads are still to be looked at, so that a rebuilt engine looks at these and
     /// no others.
     pub(crate) fn keep_pending(&mut self) {
+        if self.dirty.is_empty() && self.pending.is_empty() {
+            return;
+        }
         let before = std::mem::take(&mut self.pending);
         let now = self.dirty.clone();
-        for key in before.symmetric_difference(&now) {
-            if let Some(workload) = self.workload_by_key(key) {
-                workload.memo.pending = now.contains(key);
-                self.touch(Table::Workloads, key);
+        for id in before.symmetric_difference(&now) {
+            if let Some(workload) = self.workload.get_mut(id) {
+                workload.memo.pending = now.contains(id);
+                self.touch_workload(*id);
             }
         }
         self.pending = now;
@@ -236,34 +282,18 @@ impl State {
         self.workloads.get(key).and_then(|id| self.workload.get_mut(id))
     }
 
-    pub(crate) fn pod_by_uid(&self, uid: &PodUid) -> Option<&Pod> {
-        self.pods.get(uid).and_then(|id| self.pod.get(id))
+    /// Those of these workloads that are there, in the order of their keys.
+    pub(crate) fn by_key(&self, ids: impl IntoIterator<Item = u32>) -> Vec<u32> {
+        let with_key = |id| Some((&self.workload.get(&id)?.key, id));
+        let mut workloads: Vec<(&ResourceKey, u32)> =
+            ids.into_iter().filter_map(with_key).collect();
+        workloads.sort_unstable();
+        workloads.into_iter().map(|(_, id)| id).collect()
     }
 
-    pub(crate) fn add_pod(&mut self, id: u32, pod: Pod) {
-        self.pods_on.entry(pod.node).or_default().insert(id);
-        self.pod.insert(id, pod);
-    }
-
-    pub(crate) fn remove_pod(&mut self, id: u32) -> Option<Pod> {
-        let pod = self.pod.remove(&id)?;
-        if let Some(on) = self.pods_on.get_mut(&pod.node) {
-            on.remove(&id);
-            if on.is_empty() {
-                self.pods_on.remove(&pod.node);
-            }
-        }
-        Some(pod)
-    }
-
-    /// The pods placed on a node, in no order that may decide anything.
-    pub(crate) fn pods_on(&self, node: u32) -> impl Iterator<Item = &Pod> {
-        self.pods_on.get(&node).into_iter().flatten().filter_map(|id| self.pod.get(id))
-    }
-
-    /// Marks a workload to be looked at, for this cause.
-    pub(crate) fn mark(&mut self, key: &ResourceKey) {
-        self.dirty.insert(key.clone());
-        self.status_dirty.insert(key.clone());
+    /// Marks a workload to be looked at.
+    pub(crate) fn mark(&mut self, id: u32) {
+        self.dirty.insert(id);
+        self.status_dirty.insert(id);
     }
 }

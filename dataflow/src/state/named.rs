@@ -1,5 +1,7 @@
 //! What a workload's pods are called, those that only wait among them.
 
+use std::sync::Arc;
+
 use setpoint_rules::identity;
 use setpoint_schemas::{PodUid, ResourceName};
 
@@ -21,6 +23,23 @@ impl Workload {
         }
         let revision = self.revision_name(template);
         identity::pod_name(&self.key.name, revision.as_deref(), uid)
+    }
+
+    /// The name that follows for its pod of this revision and uid, as text.
+    pub(crate) fn name_of(&self, revision: u32, uid: &PodUid) -> String {
+        match self.templates.get(&revision) {
+            Some(_) if self.kind == WorkloadKind::Bare => self.key.name.to_string(),
+            Some(template) => identity::with_suffix(self.stem(template), uid),
+            None => identity::with_suffix(&self.key.name, uid),
+        }
+    }
+
+    /// What the names of its pods of this template begin with.
+    fn stem<'a>(&self, template: &'a Template) -> &'a str {
+        template.stem.get_or_init(|| {
+            let revision = self.revision_name(template);
+            Arc::from(identity::name_stem(&self.key.name, revision.as_deref()))
+        })
     }
 
     /// All groups of its pods that wait.

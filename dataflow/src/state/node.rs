@@ -1,5 +1,7 @@
 //! A node: what it reported, its lease, whether it is lost.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 use setpoint_schemas::{Cause, NodeRecord};
 
@@ -17,7 +19,7 @@ pub(crate) struct Node {
 /// What the checkpoint keeps of a node.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct NodeRow {
-    pub(crate) record: NodeRecord,
+    pub(crate) record: Arc<NodeRecord>,
     /// Engine time of the last renewal.
     pub(crate) renewed_ms: i64,
     pub(crate) sequence: i64,

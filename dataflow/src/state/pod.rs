@@ -1,77 +1,149 @@
-//! A placed pod.
+//! A placed pod: numbers only, as small as a million of them ask for. It is its own row in the
+//! checkpoint.
+//!
+//! Absent: what was observed of it in full. Readers and the checkpoint are told that, and the engine
+//! keeps what it decides by.
 
-use std::sync::Arc;
+use std::num::NonZeroU64;
 
 use serde::{Deserialize, Serialize};
-use setpoint_placement::PodShape;
-use setpoint_schemas::{Cause, NodeName, PodObserved, PodUid, ResourceKey, SessionId};
+use setpoint_schemas::{PodObserved, PodPhase, PodUid, Position, SessionId, Topic};
+use xxhash_rust::xxh3::xxh3_64;
 
-use crate::views::{PodFact, Standing};
+use crate::views::Standing;
 
-/// A placed pod with its numbers.
-#[derive(Debug, Clone)]
-pub(crate) struct Pod {
-    pub(crate) row: PodRow,
-    pub(crate) workload: u32,
-    pub(crate) node: u32,
-    pub(crate) namespace: u32,
-    pub(crate) shape: Arc<PodShape>,
-    /// The fact that the views have of it.
-    pub(crate) fact: Option<PodFact>,
-    /// Whether the views know that its node has said that it has it.
-    pub(crate) is_seen: bool,
-}
-
-/// What the checkpoint keeps of a pod.
+/// A placed pod. Its names follow from its workload, its template and its node.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(crate) struct PodRow {
+pub(crate) struct Pod {
     pub(crate) uid: PodUid,
-    pub(crate) name: String,
-    pub(crate) workload: ResourceKey,
-    pub(crate) node: NodeName,
-    pub(crate) revision: u32,
     pub(crate) counter: u64,
     pub(crate) generation: i64,
     pub(crate) epoch: i64,
     pub(crate) term: i64,
     pub(crate) placed_ms: i64,
-    pub(crate) standing: Standing,
     /// Engine time since when it is ready; 0 while it is not.
     pub(crate) ready_ms: i64,
-    /// What runs of it, as last observed; `None` when nothing does.
-    pub(crate) observed: Option<PodObserved>,
     /// How far its node's word of it is known, its absence included.
     pub(crate) heard: Option<Heard>,
     /// The observation that brought it where it stands.
-    pub(crate) cause: Option<Cause>,
+    pub(crate) last: Option<Last>,
+    /// What few pods have.
+    pub(crate) rare: Option<Box<Rare>>,
+    pub(crate) workload: u32,
+    pub(crate) node: u32,
+    pub(crate) revision: u32,
+    pub(crate) standing: Standing,
+    /// Whether its node had it when it spoke of it last.
+    pub(crate) is_there: bool,
+    /// Where it stands as the views have it.
+    #[serde(skip)]
+    pub(crate) told: Option<Standing>,
+    /// Whether the views know that its node has said that it has it.
+    #[serde(skip)]
+    pub(crate) is_seen: bool,
+    /// Whether its row is to be written to the checkpoint.
+    #[serde(skip)]
+    pub(crate) is_touched: bool,
 }
 
-/// A place in what a session of a node's agent says.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// A place in what a session of a node's agent says. A session is known by its digest: it is only
+/// ever asked whether two are the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Heard {
-    pub(crate) session: SessionId,
-    pub(crate) sequence: i64,
+    session: NonZeroU64,
+    sequence: i64,
+}
+
+/// The last observation, as far as it decides or is a cause.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Last {
+    /// By its node's clock.
+    pub(crate) time_ms: i64,
+    offset: i64,
+    partition: i32,
+    topic: Topic,
+    pub(crate) phase: PodPhase,
+    pub(crate) ready: bool,
+}
+
+/// What few pods have.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Rare {
+    /// Its name, where it does not follow from its template and its uid.
+    pub(crate) name: Option<String>,
+    /// The last observation's reason.
+    pub(crate) reason: String,
 }
 
 impl Pod {
     /// Whether what the node's present session says at this sequence is news of this pod.
-    pub(crate) fn is_news(&self, session: &SessionId, sequence: i64) -> bool {
-        let heard = self.row.heard.as_ref();
-        heard.is_none_or(|heard| heard.session != *session || heard.sequence < sequence)
+    pub(crate) fn is_news(&self, said: Heard) -> bool {
+        self.heard
+            .is_none_or(|heard| heard.session != said.session || heard.sequence < said.sequence)
     }
 
-    /// The fact that the views should have of it.
-    pub(crate) fn wanted_fact(&self, id: u32) -> PodFact {
-        let requests = self.shape.requests();
-        PodFact {
-            node: self.node,
-            pod: id,
-            workload: self.workload,
-            revision: self.row.revision,
-            namespace: self.namespace,
-            standing: self.row.standing,
-            cpu_milli: requests.cpu_milli,
-            memory_bytes: requests.memory_bytes,
+    /// Takes in what is kept of an observation.
+    pub(crate) fn observe(&mut self, observed: &PodObserved, at: Position) {
+        self.is_there = true;
+        self.last = Some(Last::of(observed, at));
+        if self.rare.is_some() || !observed.reason.is_empty() {
+            let name = self.rare.take().and_then(|rare| rare.name);
+            self.rare = Rare { name, reason: observed.reason.clone() }.boxed();
         }
+    }
+
+    /// Its name is kept only where it is another than the one that follows.
+    pub(crate) fn name_is_rare(&mut self, follows: &str) {
+        if let Some(rare) = self.rare.take() {
+            let name = rare.name.filter(|name| name != follows);
+            self.rare = Rare { name, reason: rare.reason }.boxed();
+        }
+    }
+
+    /// The last observation's reason.
+    pub(crate) fn reason(&self) -> &str {
+        self.rare.as_ref().map_or("", |rare| &rare.reason)
+    }
+}
+
+impl Heard {
+    /// What this session says at this sequence.
+    pub(crate) fn of(session: &SessionId, sequence: i64) -> Heard {
+        let digest = NonZeroU64::new(xxh3_64(session.as_str().as_bytes()));
+        Heard { session: digest.unwrap_or(NonZeroU64::MIN), sequence }
+    }
+}
+
+impl Last {
+    fn of(observed: &PodObserved, at: Position) -> Last {
+        let Position { topic, partition, offset } = at;
+        let PodObserved { time_ms, phase, ready, .. } = *observed;
+        Last { time_ms, offset, partition, topic, phase, ready }
+    }
+
+    /// Where it stands on the log.
+    pub(crate) fn position(&self) -> Position {
+        Position { topic: self.topic, partition: self.partition, offset: self.offset }
+    }
+}
+
+impl Rare {
+    /// Kept only when it says something.
+    pub(crate) fn boxed(self) -> Option<Box<Rare>> {
+        (self != Rare::default()).then(|| Box::new(self))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A million pods are held in a process: each field more is eight megabytes.
+    const POD_BYTES_MAX: usize = 144;
+
+    #[test]
+    fn a_pod_is_small() {
+        let bytes = size_of::<Option<Pod>>();
+        assert!(bytes <= POD_BYTES_MAX, "a pod takes {bytes} bytes");
     }
 }

@@ -1,15 +1,14 @@
 //! The checkpoint's rows: what is written of the state, and how it is read back.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::{
-    AnsweredRow, DevicesRow, EarlyRow, Meta, NodeRow, OrphanRow, PodRow, Remains, State,
-    WorkloadMemo,
+    AnsweredRow, DevicesRow, EarlyRow, Meta, NodeRow, OrphanRow, Pod, Remains, State, WorkloadMemo,
 };
-use setpoint_schemas::{NodeName, PodUid, RequestId, Resource, ResourceKey};
+use setpoint_schemas::{NodeName, PodObserved, PodUid, RequestId, Resource, ResourceKey};
 
 /// The tables of the checkpoint.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -34,6 +33,8 @@ pub enum Table {
     Remains = 8,
     /// The devices that pods have, by uid.
     Devices = 9,
+    /// What was observed last of placed pods, by uid.
+    Observed = 10,
 }
 
 /// A row of the checkpoint: table, key, value; no value: the row is gone.
@@ -70,9 +71,12 @@ pub enum RestoreError {
 pub(crate) struct Rows {
     pub(crate) meta: Meta,
     pub(crate) resources: Vec<Resource>,
-    pub(crate) workloads: Vec<(ResourceKey, WorkloadMemo)>,
-    pub(crate) nodes: Vec<NodeRow>,
-    pub(crate) pods: Vec<PodRow>,
+    /// With their numbers, by which pods name them.
+    pub(crate) workloads: Vec<(u32, ResourceKey, WorkloadMemo)>,
+    /// With their numbers, by which pods name them.
+    pub(crate) nodes: Vec<(u32, NodeRow)>,
+    pub(crate) pods: Vec<Pod>,
+    pub(crate) observed: Vec<PodObserved>,
     pub(crate) orphans: Vec<OrphanRow>,
     pub(crate) answers: Vec<AnsweredRow>,
     pub(crate) early: Vec<EarlyRow>,
@@ -94,6 +98,7 @@ impl Rows {
             7 => self.early.push(decode(table, key, value)?),
             8 => self.remains.push(decode(table, key, value)?),
             9 => self.devices.push(decode(table, key, value)?),
+            10 => self.observed.push(decode(table, key, value)?),
             other => return Err(RestoreError::Table(other)),
         }
         Ok(())
@@ -128,14 +133,21 @@ pub fn pods_in<B: AsRef<[u8]>>(
     }
     let uids: BTreeMap<ResourceKey, String> =
         decoded.resources.into_iter().map(|resource| (resource.key(), resource.uid)).collect();
-    let pod = |row: PodRow| PodInRows {
-        uid: row.uid,
-        node: row.node,
-        workload_uid: uids.get(&row.workload).cloned().unwrap_or_default(),
-        workload: row.workload,
-        counter: row.counter,
+    let nodes: HashMap<u32, NodeName> =
+        decoded.nodes.into_iter().map(|(id, row)| (id, row.record.node.clone())).collect();
+    let workloads: HashMap<u32, ResourceKey> =
+        decoded.workloads.into_iter().map(|(id, key, _)| (id, key)).collect();
+    let pod = |row: Pod| {
+        let workload = workloads.get(&row.workload)?.clone();
+        Some(PodInRows {
+            uid: row.uid,
+            node: nodes.get(&row.node)?.clone(),
+            workload_uid: uids.get(&workload).cloned().unwrap_or_default(),
+            workload,
+            counter: row.counter,
+        })
     };
-    Ok(decoded.pods.into_iter().map(pod).collect())
+    Ok(decoded.pods.into_iter().filter_map(pod).collect())
 }
 
 fn decode<T: DeserializeOwned>(table: u8, key: &[u8], value: &[u8]) -> Result<T, RestoreError> {
@@ -148,41 +160,64 @@ fn encode<T: Serialize>(value: &T) -> Vec<u8> {
 }
 
 impl State {
-    /// The rows that changed since this was last asked, and the engine's own.
+    /// The rows that changed since this was last asked, and the engine's own. Where a row is named
+    /// twice the later one holds.
     pub(crate) fn take_rows(&mut self) -> Vec<CheckpointRow> {
         let mut rows = vec![(Table::Meta as u8, Vec::new(), Some(encode(&self.meta)))];
-        for (table, key) in std::mem::take(&mut self.touched) {
-            let value = self.row(table, &key);
+        let touched = std::mem::take(&mut self.touched);
+        let mut put = |table: Table, key: String, value: Option<Vec<u8>>| {
             rows.push((table as u8, key.into_bytes(), value));
+        };
+        for uid in touched.pods_gone {
+            put(Table::Pods, uid.to_string(), None);
+            put(Table::Observed, uid.to_string(), None);
+        }
+        for id in touched.pods {
+            if let Some(pod) = self.pods.get_mut(&id)
+                && std::mem::take(&mut pod.is_touched)
+            {
+                put(Table::Pods, pod.uid.to_string(), Some(encode(pod)));
+            }
+        }
+        for (id, observed) in self.observations.take_unwritten() {
+            if let Some(pod) = self.pods.get(&id) {
+                put(Table::Observed, pod.uid.to_string(), observed.as_deref().map(encode));
+            }
+        }
+        touched.workloads_gone.iter().for_each(|key| put(Table::Workloads, key.to_string(), None));
+        for id in touched.workloads {
+            if let Some(workload) = self.workload.get(&id) {
+                let row = encode(&(id, &workload.key, &workload.memo));
+                put(Table::Workloads, workload.key.to_string(), Some(row));
+            }
+        }
+        touched.nodes_gone.iter().for_each(|name| put(Table::Nodes, name.to_string(), None));
+        for id in touched.nodes {
+            if let Some(node) = self.node.get(&id) {
+                let name = node.row.record.node.to_string();
+                put(Table::Nodes, name, Some(encode(&(id, &node.row))));
+            }
+        }
+        for (table, key) in touched.others {
+            let value = self.row(table, &key);
+            put(table, key, value);
         }
         rows
     }
 
+    /// A row of a table whose rows have no numbers.
     fn row(&self, table: Table, key: &str) -> Option<Vec<u8>> {
         match table {
-            Table::Meta => Some(encode(&self.meta)),
             Table::Resources => {
                 let key = ResourceKey::parse(key).ok()?;
                 self.resources.get(&key).map(|resource| encode(resource.as_ref()))
-            }
-            Table::Workloads => {
-                let key = ResourceKey::parse(key).ok()?;
-                let workload = self.workload.get(self.workloads.get(&key)?)?;
-                Some(encode(&(key, &workload.memo)))
-            }
-            Table::Nodes => {
-                let id = self.nodes.get(&NodeName::parse(key).ok()?)?;
-                self.node.get(id).map(|node| encode(&node.row))
-            }
-            Table::Pods => {
-                let id = self.pods.get(&PodUid::parse(key).ok()?)?;
-                self.pod.get(id).map(|pod| encode(&pod.row))
             }
             Table::Orphans => self.orphans.by_text(key).map(|orphan| encode(&orphan.row)),
             Table::Answers => self.answered.row(&RequestId::parse(key).ok()?).map(encode),
             Table::Early => self.early.row(key).map(encode),
             Table::Remains => self.remains.row(key).map(encode),
             Table::Devices => self.devices.row(&PodUid::parse(key).ok()?).map(|row| encode(&row)),
+            Table::Meta | Table::Workloads | Table::Nodes | Table::Pods | Table::Observed => None,
         }
     }
 }

@@ -1,7 +1,7 @@
 //! A workload: its spec, its revisions, its counts.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -9,7 +9,7 @@ use setpoint_placement::PodShape;
 use setpoint_rules::batches::Batches;
 use setpoint_rules::revision::Revision;
 use setpoint_schemas::{
-    Cause, GPU_MODEL, NodeName, ObjectMeta, PodSpec, PodTemplate, Resource, ResourceKey,
+    Cause, GPU_MODEL, Namespace, NodeName, ObjectMeta, PodSpec, PodTemplate, Resource, ResourceKey,
     TaintEffect, Toleration, TolerationOperator, WorkloadSpec,
 };
 
@@ -46,6 +46,12 @@ impl WorkloadKind {
 #[derive(Debug)]
 pub(crate) struct Workload {
     pub(crate) key: ResourceKey,
+    /// The key as text, as its pods' placements share it.
+    pub(crate) text: Arc<str>,
+    /// Its namespace, as they share it.
+    pub(crate) in_namespace: Option<Namespace>,
+    /// The number of its namespace.
+    pub(crate) namespace: u32,
     pub(crate) kind: WorkloadKind,
     pub(crate) uid: String,
     pub(crate) spec: WorkloadSpec,
@@ -132,6 +138,8 @@ impl Seen {
 #[derive(Debug, Clone)]
 pub(crate) struct Template {
     pub(crate) hash: Arc<str>,
+    /// What the names of its pods begin with, once one was named.
+    pub(crate) stem: OnceLock<Arc<str>>,
     pub(crate) shape: Arc<PodShape>,
     pub(crate) spec: Arc<str>,
     pub(crate) labels: Arc<BTreeMap<String, String>>,
@@ -179,6 +187,7 @@ impl Template {
             .map_err(|e| e.to_string())?;
         Ok(Template {
             hash: Arc::from(hash),
+            stem: OnceLock::new(),
             shape,
             spec: Arc::from(json["spec"].to_string()),
             labels: Arc::new(labels),
@@ -202,8 +211,8 @@ fn bears(mark: &str) -> Toleration {
     }
 }
 
-/// The spec and the template of a workload's resource. A bare pod is a workload of one, whose
-/// template is itself.
+/// The spec and the template of a workload's resource; the spec without the template, which is compiled
+/// from its own text. A bare pod is a workload of one, whose template is itself.
 pub(crate) fn read_spec(
     kind: WorkloadKind,
     resource: &Resource,
@@ -212,23 +221,26 @@ pub(crate) fn read_spec(
     let metadata: ObjectMeta =
         serde_json::from_value(body["metadata"].clone()).map_err(|e| format!("metadata: {e}"))?;
     if kind == WorkloadKind::Bare {
-        let spec: PodSpec =
+        let _: PodSpec =
             serde_json::from_value(body["spec"].clone()).map_err(|e| format!("spec: {e}"))?;
-        let template = PodTemplate { metadata: metadata.clone(), spec };
         let json = serde_json::json!({"metadata": body["metadata"], "spec": body["spec"]});
-        let spec = WorkloadSpec { replicas: Some(1), template, ..WorkloadSpec::default() };
+        let spec = WorkloadSpec { replicas: Some(1), ..WorkloadSpec::default() };
         return Ok((spec, json, metadata.annotations));
     }
-    let spec: WorkloadSpec =
+    let mut spec: WorkloadSpec =
         serde_json::from_value(body["spec"].clone()).map_err(|e| format!("spec: {e}"))?;
+    spec.template = PodTemplate::default();
     Ok((spec, body["spec"]["template"].clone(), metadata.annotations))
 }
 
 impl Workload {
     /// A workload of this resource, without pods.
-    pub(crate) fn new(key: ResourceKey, kind: WorkloadKind, uid: &str) -> Self {
+    pub(crate) fn new(key: ResourceKey, namespace: u32, kind: WorkloadKind, uid: &str) -> Self {
         Workload {
+            text: Arc::from(key.to_string()),
+            in_namespace: Namespace::parse(&key.namespace).ok(),
             key,
+            namespace,
             kind,
             uid: uid.to_owned(),
             spec: WorkloadSpec::default(),

@@ -152,7 +152,7 @@ impl World {
         self.forget_who_stops();
         for served in &known.served {
             if let Served::Node(name, Some(node)) = served {
-                self.nodes.insert(name.clone(), NodeSeen::new(node.record.clone()));
+                self.nodes.insert(name.clone(), NodeSeen::new((*node.record).clone()));
             }
         }
         self.served(known);

@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use serde_json::Value;
 use setpoint_rules::status::{self, Progress, WorkloadCounts};
-use setpoint_schemas::ResourceKey;
 
 use crate::decide::Turn;
 use crate::state::{Workload, WorkloadKind};
@@ -13,17 +12,15 @@ use crate::views::{Standing, Views};
 impl<V: Views> Turn<'_, V> {
     /// Tells the statuses that changed since the last cold step.
     pub(crate) fn tell_statuses(&mut self) {
-        for key in std::mem::take(&mut self.state.status_dirty) {
-            self.tell_status(&key);
+        let dirty = std::mem::take(&mut self.state.status_dirty);
+        for id in self.state.by_key(dirty) {
+            self.tell_status(id);
         }
     }
 
-    fn tell_status(&mut self, key: &ResourceKey) {
-        let Some(workload) =
-            self.state.workloads.get(key).and_then(|id| self.state.workload.get(id))
-        else {
-            return;
-        };
+    fn tell_status(&mut self, id: u32) {
+        let Some(workload) = self.state.workload.get(&id) else { return };
+        let key = &workload.key.clone();
         let Some(resource) = self.state.resources.get(key) else { return };
         let before: Value = serde_json::from_str(&resource.status).unwrap_or_default();
         let counts = counts_of(workload, resource.generation);
@@ -48,7 +45,7 @@ impl<V: Views> Turn<'_, V> {
     /// A DaemonSet wants a pod on each node that has one or waits for room for one.
     pub(crate) fn daemon_desired(&self, workload: &Workload) -> i64 {
         let live = |pod: &&u32| {
-            self.state.pod.get(pod).is_some_and(|pod| pod.row.standing != Standing::Stopping)
+            self.state.pods.get(pod).is_some_and(|pod| pod.standing != Standing::Stopping)
         };
         let live = workload.pods.iter().filter(live).count();
         (live + workload.memo.waiting_here.len()) as i64

@@ -82,10 +82,9 @@ impl<V: Views> Turn<'_, V> {
 
     /// A DaemonSet wants as many pods as the nodes that it is to run on; the views learn it here.
     fn redesire_daemons(&mut self) {
-        let dirty = self.state.status_dirty.iter().filter_map(|key| self.state.workloads.get(key));
         let daemon =
             |id: &&u32| self.state.workload.get(id).is_some_and(|w| w.kind == WorkloadKind::Daemon);
-        let daemons: Vec<u32> = dirty.filter(daemon).copied().collect();
+        let daemons: Vec<u32> = self.state.status_dirty.iter().filter(daemon).copied().collect();
         for id in daemons {
             let Some(workload) = self.state.workload.get(&id) else { continue };
             let wanted = if workload.deleted { 0 } else { self.daemon_desired(workload) };

@@ -131,9 +131,9 @@ impl<V: Views> Turn<'_, V> {
                 }
             });
             self.node_resource_changed(key);
-            if self.state.workloads.contains_key(key) {
+            if let Some(id) = self.state.workloads.get(key) {
                 // What is recorded of its status may not be what these rules would say.
-                self.state.status_dirty.insert(key.clone());
+                self.state.status_dirty.insert(*id);
             }
         }
         unmended
@@ -204,8 +204,7 @@ impl<V: Views> Turn<'_, V> {
         if !lost {
             (node.row.confirmed_lost, node.row.renewed_ms) = (false, now);
         }
-        let name = node.row.record.node.clone();
-        self.state.touch(Table::Nodes, &name);
+        self.state.touch_node(id);
         self.views.update(Fact::Lost { node: id }, if lost { 1 } else { -1 });
         self.schedule_lease(id);
         self.node_changed(id);
@@ -246,14 +245,16 @@ impl<V: Views> Turn<'_, V> {
         let all = own.iter().chain(&recorded);
         let differ = all.filter(|(key, _)| own.get(*key) != recorded.get(*key));
         for key in differ.filter_map(|(key, _)| ResourceKey::parse(key).ok()) {
-            self.look_later(&key);
+            if let Some(id) = self.state.workloads.get(&key).copied() {
+                self.look_later(id);
+            }
         }
     }
 
     /// A workload about which these rules decided otherwise is looked at in the next epoch.
-    pub(crate) fn look_later(&mut self, key: &ResourceKey) {
-        self.state.touch(Table::Workloads, key);
-        self.state.mark(key);
+    pub(crate) fn look_later(&mut self, id: u32) {
+        self.state.touch_workload(id);
+        self.state.mark(id);
     }
 
     /// Answers to requests as recorded, kept for when one is repeated.
@@ -272,13 +273,11 @@ impl<V: Views> Turn<'_, V> {
 
     /// The placement of a pod that is not withdrawn.
     fn standing_placement(&self, uid: &PodUid) -> Option<Arc<Placement>> {
-        let pod = self.state.pod_by_uid(uid)?;
-        if pod.row.standing == crate::views::Standing::Stopping {
+        let pod = self.state.pods.by_uid(uid)?;
+        if pod.standing == crate::views::Standing::Stopping {
             return None;
         }
-        let owner = self.state.workload.get(&pod.workload)?;
-        let template = owner.templates.get(&pod.row.revision)?;
-        placement_of(&pod.row, template, &owner.key, self.state.devices.of(uid))
+        placement_of(self.state, pod)
     }
 
     pub(crate) fn schedule_min_ready(&mut self, uid: &PodUid, at_ms: i64) {

@@ -7,7 +7,7 @@ use setpoint_schemas::{Placement, PodUid, ResourceKey};
 
 use super::inferred::{standing_of, template_of};
 use crate::decide::turn::{Turn, first_counter};
-use crate::state::{PodRow, Table, Template};
+use crate::state::{Pod, Rare, Template};
 use crate::views::{Standing, Views};
 
 /// How far around the next counter a recorded pod's counter is looked for: more than one epoch
@@ -28,7 +28,7 @@ pub(super) enum Target {
 impl<V: Views> Turn<'_, V> {
     /// Makes a pod so; says why when it cannot.
     pub(super) fn correct_pod(&mut self, uid: &PodUid, target: Target) -> Option<String> {
-        let key = self.state.pod_by_uid(uid).map(|pod| pod.row.workload.clone());
+        let workload = self.state.pods.by_uid(uid).map(|pod| pod.workload);
         let done = match target {
             Target::Placed(placement) => self.make_placed(&placement).err(),
             Target::Withdrawn => {
@@ -41,65 +41,67 @@ impl<V: Views> Turn<'_, V> {
             }
             Target::NotWithdrawn => self.revive(uid).err(),
         };
-        if let Some(key) = key {
-            self.look_later(&key);
+        if let Some(id) = workload {
+            self.look_later(id);
         }
         done.map(|why| format!("pod {uid} cannot be made as recorded: {why}"))
     }
 
     fn make_withdrawn(&mut self, uid: &PodUid) {
-        if let Some(id) = self.state.pods.get(uid).copied() {
+        if let Some(id) = self.state.pods.id_of(uid) {
             self.withdraw(id, "recorded", "as recorded".to_owned(), Vec::new());
         }
     }
 
     /// A pod that only we placed was never there; one that only we restarted was not.
     fn take_back(&mut self, uid: &PodUid, placement: &Placement) {
-        let Some(id) = self.state.pods.get(uid).copied() else { return };
-        let Some(pod) = self.state.pod.get_mut(&id) else { return };
-        if pod.row.epoch == self.out.number && placement.generation == 1 {
+        let Some(id) = self.state.pods.id_of(uid) else { return };
+        let Some(pod) = self.state.pods.get_mut(&id) else { return };
+        if pod.epoch == self.out.number && placement.generation == 1 {
             let workload = pod.workload;
             self.forget(uid);
             let Some(workload) = self.state.workload.get_mut(&workload) else { return };
-            let pods = workload.pods.iter().filter_map(|pod| self.state.pod.get(pod));
-            let last = pods.map(|pod| pod.row.counter).max();
+            let pods = workload.pods.iter().filter_map(|pod| self.state.pods.get(pod));
+            let last = pods.map(|pod| pod.counter).max();
             workload.count_back(self.out.number, last);
         } else {
-            pod.row.generation = (pod.row.generation - 1).max(1);
-            self.state.touch(Table::Pods, uid);
+            pod.generation = (pod.generation - 1).max(1);
+            self.state.touch_pod(id);
         }
     }
 
     /// A pod that only we withdrew goes on.
     fn revive(&mut self, uid: &PodUid) -> Result<(), String> {
-        let id = self.state.pods.get(uid).copied().ok_or("nothing is left of it here")?;
-        let Some(pod) = self.state.pod.get(&id) else { return Ok(()) };
-        if pod.row.standing != Standing::Stopping {
+        let id = self.state.pods.id_of(uid).ok_or("nothing is left of it here")?;
+        let Some(pod) = self.state.pods.get(&id) else { return Ok(()) };
+        if pod.standing != Standing::Stopping {
             return Ok(());
         }
         let workload = self.state.workload.get(&pod.workload);
         let min_ready_ms =
             workload.map_or(0, |w| i64::from(w.spec.min_ready_seconds.max(0)) * 1_000);
-        let (standing, ready_ms) = match &pod.row.observed {
-            Some(seen) => standing_of(seen, pod.row.placed_ms, min_ready_ms, self.now),
+        let (standing, ready_ms) = match pod.last.filter(|_| pod.is_there) {
+            Some(last) => {
+                let said = (last.phase, last.ready, last.time_ms);
+                standing_of(said, pod.placed_ms, min_ready_ms, self.now)
+            }
             None => (Standing::Starting, 0),
         };
-        let named = (pod.row.workload.namespace.clone(), Arc::from(pod.row.name.as_str()));
-        if let Some(pod) = self.state.pod.get_mut(&id) {
-            (pod.row.standing, pod.row.ready_ms) = (standing, ready_ms);
+        if let Some(pod) = self.state.pods.get_mut(&id) {
+            (pod.standing, pod.ready_ms) = (standing, ready_ms);
         }
         if standing == Standing::Ready {
             self.schedule_min_ready(uid, ready_ms + min_ready_ms);
         }
-        self.state.pod_names.insert(named, uid.clone());
-        self.state.touch(Table::Pods, uid);
+        self.state.name_pod(id);
+        self.state.touch_pod(id);
         self.refact(id);
         Ok(())
     }
 
     fn make_placed(&mut self, placement: &Placement) -> Result<(), String> {
-        let known = self.state.pods.get(&placement.uid).and_then(|id| self.state.pod.get(id));
-        match known.map(|pod| pod.row.node == placement.node) {
+        let known = self.state.pods.by_uid(&placement.uid);
+        match known.map(|pod| self.state.is_on(pod, &placement.node)) {
             Some(true) => self.revive(&placement.uid)?,
             Some(false) => {
                 self.forget(&placement.uid);
@@ -108,29 +110,30 @@ impl<V: Views> Turn<'_, V> {
             None => self.insert(placement)?,
         }
         self.mend_devices(&placement.uid, &placement.devices);
-        let id = self.state.pods.get(&placement.uid).copied();
-        if let Some(pod) = id.and_then(|id| self.state.pod.get_mut(&id)) {
-            pod.row.generation = placement.generation;
-            (pod.row.epoch, pod.row.term) = (placement.epoch, placement.term);
-            pod.row.placed_ms = placement.placed_ms;
+        let Some(id) = self.state.pods.id_of(&placement.uid) else { return Ok(()) };
+        if let Some(pod) = self.state.pods.get_mut(&id) {
+            pod.generation = placement.generation;
+            (pod.epoch, pod.term) = (placement.epoch, placement.term);
+            pod.placed_ms = placement.placed_ms;
         }
-        self.state.touch(Table::Pods, &placement.uid);
+        self.state.touch_pod(id);
         Ok(())
     }
 
     fn insert(&mut self, placement: &Placement) -> Result<(), String> {
         let key = ResourceKey::parse(&placement.workload).map_err(|error| error.to_string())?;
-        if !self.state.nodes.contains_key(&placement.node) {
-            return Err(format!("its node {} is not known", placement.node));
-        }
+        let node = self.state.nodes.get(&placement.node).copied();
+        let node = node.ok_or_else(|| format!("its node {} is not known", placement.node))?;
         let revision = self.revision_of(&key, placement)?;
         self.set_devices(&placement.uid, placement.devices.clone());
+        let id = self.state.workloads.get(&key).copied().ok_or("its workload is not known")?;
         let counter = self.counter_of(&key, &placement.uid);
-        self.load_pod(PodRow {
+        let name = Some(placement.name.to_string());
+        self.load_pod(Pod {
             uid: placement.uid.clone(),
-            name: placement.name.to_string(),
-            workload: key.clone(),
-            node: placement.node.clone(),
+            rare: Rare { name, ..Rare::default() }.boxed(),
+            workload: id,
+            node,
             revision,
             counter,
             generation: placement.generation,
@@ -139,21 +142,20 @@ impl<V: Views> Turn<'_, V> {
             placed_ms: placement.placed_ms,
             standing: Standing::Starting,
             ready_ms: 0,
-            observed: None,
+            is_there: false,
             heard: None,
-            cause: None,
+            last: None,
+            told: None,
+            is_seen: false,
+            is_touched: false,
         })
         .map_err(|error| error.to_string())?;
         if let Some(workload) = self.state.workload_by_key(&key) {
             workload.memo.next_pod = workload.memo.next_pod.max(counter + 1);
         }
-        if let Some(id) = self.state.workloads.get(&key).copied() {
-            self.waits_no_more(id);
-        }
-        if let Some(node) = self.state.nodes.get(&placement.node).copied() {
-            self.node_changed_allocation(node);
-        }
-        self.look_later(&key);
+        self.waits_no_more(id);
+        self.node_changed_allocation(node);
+        self.look_later(id);
         Ok(())
     }
 

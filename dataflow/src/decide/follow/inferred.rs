@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 use setpoint_rules::revision::Revision;
-use setpoint_schemas::{Placement, PodObserved, Resource};
+use setpoint_schemas::{Placement, PodPhase, Resource};
 
 use crate::decide::pods::standing_since;
 use crate::decide::requests::{Compiled, advanced};
@@ -30,14 +30,14 @@ pub(crate) fn template_of(placement: &Placement) -> Value {
     json!({"metadata": {"labels": labels, "annotations": *placement.annotations}, "spec": spec})
 }
 
-/// Where a pod stands by what was last observed of it. It is ready since it was observed, by its
+/// Where a pod stands by what was last observed of it: its phase, whether it is ready, and when. It is ready since it was observed, by its
 /// node's clock, held between its placement and now: nobody else has kept that time.
 pub(crate) fn standing_of(
-    observed: &PodObserved,
+    (phase, ready, observed_ms): (PodPhase, bool, i64),
     placed_ms: i64,
     min_ready_ms: i64,
     time_ms: i64,
 ) -> (Standing, i64) {
-    let since = observed.time_ms.max(placed_ms).min(time_ms);
-    standing_since(observed, since, time_ms, min_ready_ms)
+    let since = observed_ms.max(placed_ms).min(time_ms);
+    standing_since((phase, ready), since, time_ms, min_ready_ms)
 }

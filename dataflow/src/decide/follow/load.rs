@@ -8,7 +8,7 @@ use setpoint_schemas::{NodeName, ResourceKey};
 
 use crate::decide::Turn;
 use crate::state::{
-    Deadline, Node, NodeRow, Orphan, OrphanRow, Pod, PodRow, RestoreError, Rows, Template,
+    Deadline, Node, NodeRow, Orphan, OrphanRow, Pod, RestoreError, Rows, Template, Touched,
     Workload, WorkloadKind, WorkloadMemo, read_spec,
 };
 use crate::views::{Fact, Standing, Views};
@@ -28,13 +28,21 @@ impl<V: Views> Turn<'_, V> {
         rows.early.into_iter().for_each(|row| self.state.early.load(row));
         rows.answers.into_iter().for_each(|row| self.state.answered.load(row));
         self.load_namespaces();
-        rows.nodes.into_iter().for_each(|row| self.load_node(row));
-        for (key, memo) in rows.workloads {
-            self.load_workload(&key, memo)?;
+        let numbers = rows.nodes.iter().map(|(id, _)| id);
+        let numbers = numbers.chain(rows.workloads.iter().map(|(id, ..)| id));
+        self.state.number_from(numbers.copied().max().unwrap_or(0));
+        rows.nodes.into_iter().for_each(|(id, row)| self.load_node(id, row));
+        for (id, key, memo) in rows.workloads {
+            self.load_workload(id, &key, memo)?;
         }
         rows.devices.into_iter().for_each(|row| self.state.devices.load(row));
-        for row in rows.pods {
-            self.load_pod(row)?;
+        for pod in rows.pods {
+            self.load_pod(pod)?;
+        }
+        for observed in rows.observed {
+            if let Some(id) = self.state.pods.id_of(&observed.uid) {
+                self.state.observations.load(id, observed);
+            }
         }
         let changes = self.views.settle();
         for ((workload, revision), tally) in changes.tallies {
@@ -49,7 +57,7 @@ impl<V: Views> Turn<'_, V> {
         // Loading is no event: who is to be tried again is as it was.
         self.state.meta = rows.meta;
         self.state.pending = self.state.dirty.clone();
-        self.state.touched.clear();
+        self.state.touched = Touched::default();
         Ok(())
     }
 
@@ -64,8 +72,7 @@ impl<V: Views> Turn<'_, V> {
         }
     }
 
-    fn load_node(&mut self, row: NodeRow) {
-        let id = self.state.intern();
+    fn load_node(&mut self, id: u32, row: NodeRow) {
         let name: NodeName = row.record.node.clone();
         let lost = row.lost;
         self.state.nodes.insert(name, id);
@@ -84,14 +91,19 @@ impl<V: Views> Turn<'_, V> {
         self.show_orphan(node, &name, &uid);
     }
 
-    fn load_workload(&mut self, key: &ResourceKey, memo: WorkloadMemo) -> Result<(), RestoreError> {
+    fn load_workload(
+        &mut self,
+        id: u32,
+        key: &ResourceKey,
+        memo: WorkloadMemo,
+    ) -> Result<(), RestoreError> {
         let unfit = |why: String| RestoreError::Unfit { key: key.to_string(), why };
         let kind =
             WorkloadKind::of(&key.kind.kind).ok_or_else(|| unfit("not a workload".to_owned()))?;
-        let id = self.state.intern();
+        let namespace = self.state.namespace(&key.namespace);
         let resource = self.state.resources.get(key).cloned();
         let uid = resource.as_ref().map_or("", |r| r.uid.as_str());
-        let mut workload = Workload::new(key.clone(), kind, uid);
+        let mut workload = Workload::new(key.clone(), namespace, kind, uid);
         for (number, json) in &memo.templates {
             let json: Value = serde_json::from_str(json).map_err(|e| unfit(e.to_string()))?;
             let template = match memo.hashes.get(number) {
@@ -115,9 +127,9 @@ impl<V: Views> Turn<'_, V> {
             self.state.schedule(memo.look_ms, Deadline::Workload(key.clone()));
         }
         if memo.pending {
-            self.state.dirty.insert(key.clone());
+            self.state.dirty.insert(id);
         }
-        self.state.status_dirty.insert(key.clone());
+        self.state.status_dirty.insert(id);
         workload.memo = memo;
         self.state.workloads.insert(key.clone(), id);
         self.state.workload.insert(id, workload);
@@ -125,43 +137,35 @@ impl<V: Views> Turn<'_, V> {
         Ok(())
     }
 
-    pub(crate) fn load_pod(&mut self, row: PodRow) -> Result<(), RestoreError> {
+    pub(crate) fn load_pod(&mut self, mut pod: Pod) -> Result<(), RestoreError> {
+        if let Some(owner) = self.state.owner(&pod) {
+            pod.name_is_rare(&owner.name_of(pod.revision, &pod.uid));
+        }
         let unfit =
-            |why: &str| RestoreError::Unfit { key: row.uid.to_string(), why: why.to_owned() };
-        let workload = self
-            .state
-            .workloads
-            .get(&row.workload)
-            .copied()
-            .ok_or_else(|| unfit("its workload is missing"))?;
-        let node =
-            self.state.nodes.get(&row.node).copied().ok_or_else(|| unfit("its node is missing"))?;
-        if self.state.pods.contains_key(&row.uid) {
+            |why: &str| RestoreError::Unfit { key: pod.uid.to_string(), why: why.to_owned() };
+        if self.state.pods.id_of(&pod.uid).is_some() {
             return Err(unfit("it is there already"));
         }
-        let namespace = self.state.namespace(&row.workload.namespace);
-        let id = self.state.intern();
-        let Some(owner) = self.state.workload.get_mut(&workload) else {
-            return Err(unfit("its workload is missing"));
-        };
-        let template =
-            owner.templates.get(&row.revision).ok_or_else(|| unfit("its template is missing"))?;
-        let shape = template.shape.clone();
-        owner.pods.insert(id);
-        let devices = self.state.devices.of(&row.uid);
-        self.fleet.reserve_with(PodId(id), NodeId(node), &shape, devices);
-        if row.standing == Standing::Ready {
-            let min_ready_ms = i64::from(owner.spec.min_ready_seconds.max(0)) * 1_000;
-            self.state.schedule(row.ready_ms + min_ready_ms, Deadline::MinReady(row.uid.clone()));
+        let owner = self.state.owner(&pod).ok_or_else(|| unfit("its workload is missing"))?;
+        let template = owner.templates.get(&pod.revision);
+        let shape = template.ok_or_else(|| unfit("its template is missing"))?.shape.clone();
+        let min_ready_ms = i64::from(owner.spec.min_ready_seconds.max(0)) * 1_000;
+        self.state.host(&pod).ok_or_else(|| unfit("its node is missing"))?;
+        if pod.standing == Standing::Ready {
+            let at = pod.ready_ms + min_ready_ms;
+            self.state.schedule(at, Deadline::MinReady(pod.uid.clone()));
         }
-        let named = (row.workload.namespace.clone(), Arc::from(row.name.as_str()));
+        let (workload, node, standing) = (pod.workload, pod.node, pod.standing);
+        let devices = self.state.devices.of(&pod.uid).to_vec();
+        let id = self.state.pods.insert(pod);
         // Two pods of one name are a stopping one and its successor: the name means the successor.
-        if row.standing != Standing::Stopping {
-            self.state.pod_names.insert(named, row.uid.clone());
+        if standing != Standing::Stopping {
+            self.state.name_pod(id);
         }
-        self.state.pods.insert(row.uid.clone(), id);
-        let pod = Pod { row, workload, node, namespace, shape, fact: None, is_seen: false };
-        self.state.add_pod(id, pod);
+        self.fleet.reserve_with(PodId(id), NodeId(node), &shape, &devices);
+        if let Some(owner) = self.state.workload.get_mut(&workload) {
+            owner.pods.insert(id);
+        }
         self.refact(id);
         self.sighted(id);
         Ok(())

@@ -1,15 +1,16 @@
 //! Leases: renewed by nodes, and judged when they end.
 
 use setpoint_rules::lease;
-use setpoint_schemas::{Cause, Lease, NodeName};
+use setpoint_schemas::{Lease, NodeName, Position};
 
+use crate::causes::cause_of_lease;
 use crate::decide::Turn;
-use crate::state::{Deadline, Table};
+use crate::state::Deadline;
 use crate::views::Views;
 
 impl<V: Views> Turn<'_, V> {
     /// A lease is renewed. A renewal of an earlier session or with a lower sequence is stale.
-    pub(crate) fn lease_renewed(&mut self, lease: &Lease, cause: Cause) {
+    pub(crate) fn lease_renewed(&mut self, lease: &Lease, at: Position) {
         let Some(id) = self.state.nodes.get(&lease.node).copied() else { return };
         let Some(node) = self.state.node.get_mut(&id) else { return };
         if node.row.record.session != lease.session || lease.sequence <= node.row.sequence {
@@ -17,10 +18,10 @@ impl<V: Views> Turn<'_, V> {
         }
         node.row.sequence = lease.sequence;
         node.row.renewed_ms = self.now;
-        node.row.cause = cause;
+        node.row.cause = cause_of_lease(at, lease);
         let was_lost = node.row.lost;
         let was_silent = std::mem::take(&mut node.row.silent);
-        self.state.touch(Table::Nodes, &lease.node);
+        self.state.touch_node(id);
         self.node_heard();
         if was_lost {
             self.node_returned(id);
@@ -52,8 +53,7 @@ impl<V: Views> Turn<'_, V> {
                 && !node.row.lost
             {
                 node.row.renewed_ms = self.now;
-                let name = node.row.record.node.clone();
-                self.state.touch(Table::Nodes, &name);
+                self.state.touch_node(id);
                 self.schedule_lease(id);
             }
         }

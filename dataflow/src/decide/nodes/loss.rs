@@ -8,7 +8,7 @@ use setpoint_schemas::{Action, Cause, NodeName, Resource};
 use crate::Served;
 use crate::decide::Turn;
 use crate::decide::kinds::node_key;
-use crate::state::{About, Node, Table};
+use crate::state::{About, Node};
 use crate::views::{Fact, Views};
 
 /// The status of a Node resource: whether the node is lost. It stands there because the resource is
@@ -33,7 +33,7 @@ impl<V: Views> Turn<'_, V> {
         let Some(id) = self.state.nodes.get(name).copied() else { return false };
         if let Some(node) = self.state.node.get_mut(&id) {
             node.row.confirmed_lost = true;
-            self.state.touch(Table::Nodes, name);
+            self.state.touch_node(id);
         }
         self.node_lost(
             id,
@@ -62,8 +62,7 @@ impl<V: Views> Turn<'_, V> {
         for id in ended {
             let Some(node) = self.state.node.get_mut(id) else { continue };
             if !std::mem::replace(&mut node.row.silent, true) {
-                let name = node.row.record.node.clone();
-                self.state.touch(Table::Nodes, &name);
+                self.state.touch_node(*id);
                 self.node_changed(*id);
             }
         }
@@ -92,7 +91,7 @@ impl<V: Views> Turn<'_, V> {
         (node.row.lost, node.row.silent) = (true, false);
         let name = node.row.record.node.clone();
         let causes = vec![cause.unwrap_or(&node.row.cause).clone()];
-        self.state.touch(Table::Nodes, &name);
+        self.state.touch_node(id);
         let about = About { node: name.to_string(), causes, ..About::default() };
         self.ledger.write(Action::NodeLost, rule, reason, about);
         self.views.update(Fact::Lost { node: id }, 1);
@@ -109,7 +108,7 @@ impl<V: Views> Turn<'_, V> {
         let record = node.row.record.clone();
         let name = record.node.clone();
         let causes = vec![node.row.cause.clone()];
-        self.state.touch(Table::Nodes, &name);
+        self.state.touch_node(id);
         let about = About { node: name.to_string(), causes, ..About::default() };
         self.ledger.write(Action::NodeReturned, "lease", format!("node {name} is back"), about);
         self.views.update(Fact::Lost { node: id }, -1);

@@ -15,7 +15,7 @@ use crate::decide::Turn;
 use crate::decide::kinds::node_key;
 use crate::decide::pods::with_orphans;
 use crate::epoch::NodeServed;
-use crate::state::{Node, NodeRow, Table};
+use crate::state::{Node, NodeRow};
 use crate::views::{Fact, Views};
 
 /// The parts of a Node resource that decide.
@@ -43,11 +43,11 @@ fn pressed() -> Taint {
 impl<V: Views> Turn<'_, V> {
     /// A node reports itself: a new session begins its lease anew. What an earlier session said
     /// may arrive late; it changes nothing.
-    pub(crate) fn node_reported(&mut self, record: &NodeRecord, cause: Cause) {
+    pub(crate) fn node_reported(&mut self, record: Arc<NodeRecord>, cause: Cause) {
         let name = &record.node;
         let known = self.state.nodes.get(name).copied();
         let before = known.and_then(|id| self.state.node.get(&id)).map(|node| &node.row);
-        if before.is_some_and(|row| lease::is_superseded(&row.record, record)) {
+        if before.is_some_and(|row| lease::is_superseded(&row.record, &record)) {
             return;
         }
         let same_session = before.filter(|row| row.record.session == record.session);
@@ -66,11 +66,11 @@ impl<V: Views> Turn<'_, V> {
         let fact = self.state.node.get(&id).and_then(|node| node.fact);
         self.state.nodes.insert(name.clone(), id);
         self.state.node.insert(id, Node { row, fact });
-        self.state.touch(Table::Nodes, name);
+        self.state.touch_node(id);
         self.schedule_lease(id);
         if is_new {
             self.node_settled(name);
-            self.ensure_node_resource(record);
+            self.ensure_node_resource(&record);
         }
         if returns {
             self.node_returned(id);
@@ -88,7 +88,7 @@ impl<V: Views> Turn<'_, V> {
         let mut pods: Vec<_> = self.pods_of(id);
         pods.sort();
         for uid in pods {
-            if let Some(pod) = self.state.pods.get(&uid).copied() {
+            if let Some(pod) = self.state.pods.id_of(&uid) {
                 self.withdraw(
                     pod,
                     "node_removed",
@@ -108,7 +108,7 @@ impl<V: Views> Turn<'_, V> {
         self.orphans_gone_with(name);
         self.state.cold_dirty = true;
         self.fleet.remove_node(NodeId(id));
-        self.state.touch(Table::Nodes, name);
+        self.state.touched.nodes_gone.insert(name.clone());
         self.state.nodes.remove(name);
         self.state.node.remove(&id);
         self.out.served.push(Served::Node(name.clone(), None));
@@ -171,7 +171,7 @@ impl<V: Views> Turn<'_, V> {
             let requested: Resources = self.fleet.allocated(NodeId(id)).clone();
             let name = node.row.record.node.clone();
             let orphans = self.state.orphans.shown_on(&name);
-            let (record, lost) = (with_orphans(node.row.record.clone(), orphans), node.row.lost);
+            let (record, lost) = (with_orphans(&node.row.record, orphans), node.row.lost);
             let doubt = node.row.doubt(&self.state.meta);
             let devices = self.fleet.devices(NodeId(id));
             let served = NodeServed { record, lost, doubt, requested, devices };
@@ -185,6 +185,6 @@ impl<V: Views> Turn<'_, V> {
     }
 
     fn pods_of(&self, node: u32) -> Vec<PodUid> {
-        self.state.pods_on(node).map(|pod| pod.row.uid.clone()).collect()
+        self.state.pods.on(node).map(|pod| pod.uid.clone()).collect()
     }
 }

@@ -51,14 +51,14 @@ impl<V: Views> Turn<'_, V> {
     }
 
     fn held(&self, workload: &Workload) -> Held {
-        let of = |id: &u32| self.state.pod.get(id).map(|pod| (*id, pod));
+        let of = |id: &u32| self.state.pods.get(id).map(|pod| (*id, pod));
         let (mut pods, mut nodes) = (Vec::new(), BTreeSet::new());
         let mut is_available = true;
         for (id, pod) in workload.pods.iter().filter_map(of) {
-            is_available &= pod.row.standing == Standing::Available;
-            if pod.row.standing != Standing::Stopping {
+            is_available &= pod.standing == Standing::Available;
+            if pod.standing != Standing::Stopping {
                 nodes.insert(pod.node);
-                pods.push((&pod.row.uid, id, pod.row.revision));
+                pods.push((&pod.uid, id, pod.revision));
             }
         }
         pods.sort();

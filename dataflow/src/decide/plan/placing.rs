@@ -3,20 +3,24 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use setpoint_placement::{NodeId, Placing, PodId};
+use setpoint_placement::{NodeId, Placing, PodId, PodShape};
 use setpoint_schemas::{
-    Action, Alternative, Namespace, NodeName, Placement, PodUid, ResourceKey, ResourceName,
-    TakenDevice,
+    Action, Alternative, NodeName, Placement, PodUid, ResourceKey, ResourceName, TakenDevice,
 };
 
 use crate::decide::Turn;
 use crate::decide::devices::reason_with;
 use crate::epoch::PlacementChange;
-use crate::state::{About, Pod, PodRow, Table, Template, Waiting, WaitingHere};
+use crate::state::{About, Pod, State, Template, Waiting, WaitingHere};
 use crate::views::{Standing, Views};
 
 /// Alternatives kept a decision: more tell no more.
 const ALTERNATIVES_MAX: usize = 8;
+
+/// Decimal digits of the largest u64.
+const NUMBER_DIGITS_MAX: usize = 20;
+/// A verdict's text is some bytes less.
+const VERDICT_BYTES: usize = 160;
 
 /// Pods that a workload needs.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,11 +42,14 @@ impl<V: Views> Turn<'_, V> {
                 .then_with(|| a.key.cmp(&b.key))
                 .then_with(|| a.node.cmp(&b.node))
         });
-        let policy = self.state.meta.policy.clone();
+        let (rate, burst) = {
+            let policy = &self.state.meta.policy;
+            (policy.starts_per_second, policy.starts_burst)
+        };
         let mut served: BTreeMap<u32, bool> = BTreeMap::new();
         for start in starts {
             let bucket = self.state.meta.bucket;
-            let mut bucket = bucket.filled(self.now, policy.starts_per_second, policy.starts_burst);
+            let mut bucket = bucket.filled(self.now, rate, burst);
             let granted = bucket.take(start.count);
             let begun = self.out.placements.len();
             let is_done = match &start.node {
@@ -54,7 +61,7 @@ impl<V: Views> Turn<'_, V> {
             self.state.meta.bucket = bucket;
             *served.entry(start.workload).or_insert(true) &= is_done;
             if granted < start.count {
-                self.state.dirty.insert(start.key.clone());
+                self.state.dirty.insert(start.workload);
             }
         }
         served.into_iter().filter(|(_, all)| *all).for_each(|(id, _)| self.causes_served(id));
@@ -64,8 +71,7 @@ impl<V: Views> Turn<'_, V> {
     fn causes_served(&mut self, id: u32) {
         if let Some(workload) = self.state.workload.get_mut(&id) {
             workload.memo.causes_served = true;
-            let key = workload.key.clone();
-            self.state.touch(Table::Workloads, &key);
+            self.state.touch_workload(id);
         }
     }
 
@@ -78,7 +84,6 @@ impl<V: Views> Turn<'_, V> {
         let here = start.node.as_ref().and_then(|node| workload.memo.waiting_here.get(node));
         let counter = here.map_or(workload.memo.next_pod, |here| here.counter);
         let uid = workload.pod_uid(counter);
-        let name = workload.pod_name(&template, &uid);
         let placing = match &start.node {
             Some(node) => match self.state.nodes.get(node) {
                 Some(node) => self.fleet.place_on(NodeId(*node), &template.shape),
@@ -89,7 +94,7 @@ impl<V: Views> Turn<'_, V> {
         match placing {
             Some(Placing::Placed { node, considered }) => {
                 let alternatives = self.alternatives(&considered);
-                let placed = NewPod { uid, name, counter, alternatives };
+                let placed = NewPod { uid, counter, alternatives };
                 self.placed(start, &template, node, placed);
                 Attempt::Placed
             }
@@ -155,16 +160,16 @@ impl<V: Views> Turn<'_, V> {
         let of = |c: &setpoint_placement::Considered| {
             let name =
                 self.fleet.node(c.node).map_or_else(String::new, |info| info.name.to_string());
-            let parts: Vec<String> = setpoint_placement::SCORES
-                .iter()
-                .zip(c.scores.parts)
-                .map(|(score, value)| format!("{}={value}", score.name))
-                .collect();
-            Alternative {
-                node: name,
-                verdict: parts.join(" "),
-                score: Some(c.scores.total_hundredths()),
+            let mut verdict = String::with_capacity(VERDICT_BYTES);
+            for (score, value) in setpoint_placement::SCORES.iter().zip(c.scores.parts) {
+                if !verdict.is_empty() {
+                    verdict.push(' ');
+                }
+                verdict.push_str(score.name);
+                verdict.push('=');
+                push_number(&mut verdict, value);
             }
+            Alternative { node: name, verdict, score: Some(c.scores.total_hundredths()) }
         };
         considered.iter().take(ALTERNATIVES_MAX).map(of).collect()
     }
@@ -173,43 +178,35 @@ impl<V: Views> Turn<'_, V> {
     fn placed(&mut self, start: &Start, template: &Template, node: NodeId, new: NewPod) {
         let Some(info) = self.fleet.node(node) else { return };
         let node_name = info.name.clone();
-        let id = self.state.intern();
         let devices = self.choose_devices(node, template);
-        self.fleet.reserve_with(PodId(id), node, &template.shape, &devices);
-        let namespace = self.state.namespace(&start.key.namespace);
         let Some(workload) = self.state.workload.get_mut(&start.workload) else { return };
         let causes = workload.memo.causes.clone();
         workload.count_in(self.out.number);
         workload.memo.next_pod = workload.memo.next_pod.max(new.counter + 1);
-        workload.pods.insert(id);
-        let row = PodRow {
+        let pod = Pod {
             uid: new.uid.clone(),
-            name: new.name.to_string(),
-            workload: start.key.clone(),
-            node: node_name.clone(),
-            revision: workload.memo.current,
+            heard: None,
+            last: None,
+            rare: None,
             counter: new.counter,
             generation: 1,
             epoch: self.out.number,
             term: self.out.term,
             placed_ms: self.now,
-            standing: Standing::Starting,
             ready_ms: 0,
-            observed: None,
-            heard: None,
-            cause: None,
-        };
-        let placement = placement_of(&row, template, &start.key, &devices);
-        let pod = Pod {
-            row,
             workload: start.workload,
             node: node.0,
-            namespace,
-            shape: template.shape.clone(),
-            fact: None,
+            revision: workload.memo.current,
+            standing: Standing::Starting,
+            is_there: false,
+            told: None,
             is_seen: false,
+            is_touched: false,
         };
-        self.enter(id, pod, start);
+        self.set_devices(&new.uid, devices.clone());
+        let placement = placement_of(self.state, &pod);
+        self.enter(pod, &template.shape, &devices);
+        self.state.touch_workload(start.workload);
         let about = About {
             pod: new.uid.to_string(),
             resource: start.key.to_string(),
@@ -220,24 +217,42 @@ impl<V: Views> Turn<'_, V> {
         };
         let reason = format!("{} has fewer pods than desired", start.key);
         let reason = reason_with(reason, &devices);
-        self.set_devices(&new.uid, devices);
         self.ledger.write(Action::Place, "placement", reason, about);
         self.out.placements.push(PlacementChange { uid: new.uid, node: node_name, placement });
         self.state.meta.retry.joined |= !self.state.waiting.is_empty();
     }
 
     /// A new pod is known by uid and name, and counts in the views and on its node.
-    fn enter(&mut self, id: u32, pod: Pod, start: &Start) {
-        let (uid, node) = (pod.row.uid.clone(), pod.node);
-        let named = (start.key.namespace.clone(), Arc::from(pod.row.name.as_str()));
-        self.state.pod_names.insert(named, uid.clone());
-        self.state.pods.insert(uid.clone(), id);
-        self.state.add_pod(id, pod);
+    fn enter(&mut self, pod: Pod, shape: &Arc<PodShape>, devices: &[TakenDevice]) {
+        let (workload, node) = (pod.workload, pod.node);
+        let id = self.state.pods.insert(pod);
+        self.state.touch_pod(id);
+        self.state.name_pod(id);
+        self.fleet.reserve_with(PodId(id), NodeId(node), shape, devices);
+        if let Some(workload) = self.state.workload.get_mut(&workload) {
+            workload.pods.insert(id);
+        }
         self.refact(id);
-        self.state.touch(Table::Pods, &uid);
-        self.state.touch(Table::Workloads, &start.key);
         self.node_changed_allocation(node);
     }
+}
+
+/// Writes a number in decimal. A decision writes dozens: formatting them would cost as much as all else
+/// that it tells.
+fn push_number(text: &mut String, number: i64) {
+    if number < 0 {
+        text.push('-');
+    }
+    let mut rest = number.unsigned_abs();
+    let (mut digits, mut len) = ([0; NUMBER_DIGITS_MAX], 0);
+    loop {
+        digits[len] = b'0' + (rest % 10) as u8;
+        (rest, len) = (rest / 10, len + 1);
+        if rest == 0 {
+            break;
+        }
+    }
+    digits[..len].iter().rev().for_each(|digit| text.push(char::from(*digit)));
 }
 
 /// What became of placing one pod.
@@ -252,33 +267,43 @@ enum Attempt {
 /// A pod about to be placed.
 struct NewPod {
     uid: PodUid,
-    name: ResourceName,
     counter: u64,
     alternatives: Vec<Alternative>,
 }
 
 /// The record of a pod's placement; `None` for a name that cannot be on the log, which the door
 /// has refused before.
-pub(crate) fn placement_of(
-    row: &PodRow,
-    template: &Template,
-    key: &ResourceKey,
-    devices: &[TakenDevice],
-) -> Option<Arc<Placement>> {
+pub(crate) fn placement_of(state: &State, pod: &Pod) -> Option<Arc<Placement>> {
+    let (owner, host) = (state.owner(pod)?, state.host(pod)?);
+    let template = owner.templates.get(&pod.revision)?;
     Some(Arc::new(Placement {
-        uid: row.uid.clone(),
-        node: row.node.clone(),
-        namespace: Namespace::parse(&key.namespace).ok()?,
-        name: ResourceName::parse(&row.name).ok()?,
-        workload: Arc::from(key.to_string()),
+        uid: pod.uid.clone(),
+        node: host.row.record.node.clone(),
+        namespace: owner.in_namespace.clone()?,
+        name: ResourceName::parse(&state.pod_name(pod)).ok()?,
+        workload: owner.text.clone(),
         revision: template.hash.clone(),
-        generation: row.generation,
-        term: row.term,
-        epoch: row.epoch,
-        placed_ms: row.placed_ms,
+        generation: pod.generation,
+        term: pod.term,
+        epoch: pod.epoch,
+        placed_ms: pod.placed_ms,
         labels: template.labels.clone(),
         annotations: template.annotations.clone(),
         spec: template.spec.clone(),
-        devices: devices.to_vec(),
+        devices: state.devices.of(&pod.uid).to_vec(),
     }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_written_as_they_are_formatted() {
+        for number in [0, 7, 10, -1, 9_999, i64::MAX, i64::MIN] {
+            let mut text = String::new();
+            push_number(&mut text, number);
+            assert_eq!(text, number.to_string());
+        }
+    }
 }

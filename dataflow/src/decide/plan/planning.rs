@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use setpoint_rules::batches::{Batches, Pace};
 use setpoint_rules::rollout::{self, Counts, Steps, Update};
 use setpoint_rules::victims::{self, Candidate};
-use setpoint_schemas::{Action, Cause, PodUid, ResourceKey, UpdateOrder};
+use setpoint_schemas::{Action, Cause, PodUid, UpdateOrder};
 
 use super::placing::Start;
 use crate::decide::Turn;
-use crate::state::{About, Seen, Table, Workload, WorkloadKind};
+use crate::state::{About, Seen, Workload, WorkloadKind};
 use crate::views::{Standing, Tally, Views};
 
 /// The annotation of a workload whose pods are done when they end.
@@ -32,16 +32,15 @@ impl<V: Views> Turn<'_, V> {
         let dirty = std::mem::take(&mut self.state.dirty);
         let before = (self.out.placements.len(), self.ledger.entries.len());
         let mut starts = Vec::new();
-        for key in dirty {
-            self.plan_workload(&key, &mut starts);
+        for id in self.state.by_key(dirty) {
+            self.plan_workload(id, &mut starts);
         }
         self.place_all(starts);
         let after = (self.out.placements.len(), self.ledger.entries.len());
         before != after || self.state.meta.retry.anyone()
     }
 
-    fn plan_workload(&mut self, key: &ResourceKey, starts: &mut Vec<Start>) {
-        let Some(id) = self.state.workloads.get(key).copied() else { return };
+    fn plan_workload(&mut self, id: u32, starts: &mut Vec<Start>) {
         if self.forget_if_done(id) {
             return;
         }
@@ -72,13 +71,13 @@ impl<V: Views> Turn<'_, V> {
         let mut ended: Vec<(PodUid, u32)> = workload
             .pods
             .iter()
-            .filter_map(|pod| self.state.pod.get(pod).map(|p| (p, *pod)))
-            .filter(|(pod, _)| pod.row.standing == Standing::Ended)
-            .map(|(pod, number)| (pod.row.uid.clone(), number))
+            .filter_map(|pod| self.state.pods.get(pod).map(|p| (p, *pod)))
+            .filter(|(pod, _)| pod.standing == Standing::Ended)
+            .map(|(pod, number)| (pod.uid.clone(), number))
             .collect();
         ended.sort();
         for (_, pod) in &ended {
-            let cause = self.state.pod.get(pod).and_then(|p| p.row.cause.clone());
+            let cause = self.state.pods.get(pod).and_then(|pod| self.state.cause_of(pod));
             let reason = "all its containers ended for good".to_owned();
             self.withdraw(*pod, "replace_ended", reason, cause.into_iter().collect());
         }
@@ -88,8 +87,7 @@ impl<V: Views> Turn<'_, V> {
             let pause = if exponent == 0 { 0 } else { ENDED_BACKOFF_MS << (exponent - 1) };
             workload.memo.ended_in_row += 1;
             workload.memo.not_before_ms = now + pause.min(ENDED_BACKOFF_MS_MAX);
-            let key = workload.key.clone();
-            self.state.touch(Table::Workloads, &key);
+            self.state.touch_workload(id);
         }
     }
 
@@ -99,18 +97,18 @@ impl<V: Views> Turn<'_, V> {
             self.waits_no_more(id);
         }
         let Some(workload) = self.state.workload.get_mut(&id) else { return };
-        let key = workload.key.clone();
         if count <= 0 {
             if !std::mem::replace(&mut workload.memo.causes_served, true) {
-                self.state.touch(Table::Workloads, &key);
+                self.state.touch_workload(id);
             }
             return;
         }
         if self.now < not_before_ms {
-            self.state.look_again(&key, not_before_ms);
+            self.state.look_again(id, not_before_ms);
             return;
         }
         let priority = workload.current_template().map_or(0, |t| t.priority);
+        let key = workload.key.clone();
         starts.push(Start { priority, key, workload: id, count, node: None });
     }
 
@@ -134,7 +132,7 @@ impl<V: Views> Turn<'_, V> {
         stops.extend(unavailable.into_iter().chain(available).map(|uid| (uid, reason(old_reason))));
         stops.extend(present.into_iter().map(|uid| (uid, reason("more pods than desired"))));
         for (uid, reason) in stops {
-            if let Some(pod) = self.state.pods.get(&uid).copied() {
+            if let Some(pod) = self.state.pods.id_of(&uid) {
                 self.withdraw(pod, "rollout", reason.to_owned(), causes.clone());
             }
         }
@@ -145,18 +143,18 @@ impl<V: Views> Turn<'_, V> {
         if count <= 0 {
             return Vec::new();
         }
-        let pods = || workload.pods.iter().filter_map(|pod| self.state.pod.get(pod));
+        let pods = || workload.pods.iter().filter_map(|pod| self.state.pods.get(pod));
         let live = |s: Standing| !matches!(s, Standing::Stopping | Standing::Ended);
         let mut on_node: BTreeMap<u32, usize> = BTreeMap::new();
         pods().for_each(|pod| *on_node.entry(pod.node).or_default() += 1);
         let candidates = pods()
-            .filter(|pod| live(pod.row.standing))
-            .filter(|pod| which(pod.row.revision, pod.row.standing == Standing::Available))
+            .filter(|pod| live(pod.standing))
+            .filter(|pod| which(pod.revision, pod.standing == Standing::Available))
             .map(|pod| Candidate {
-                uid: pod.row.uid.clone(),
-                available: pod.row.standing == Standing::Available,
+                uid: pod.uid.clone(),
+                available: pod.standing == Standing::Available,
                 neighbours: on_node.get(&pod.node).copied().unwrap_or(0),
-                counter: pod.row.counter,
+                counter: pod.counter,
             })
             .collect();
         victims::choose(candidates, usize::try_from(count).unwrap_or(0))
@@ -171,15 +169,14 @@ impl<V: Views> Turn<'_, V> {
         let before = workload.memo.batches;
         let batches = if is_update { before.at(counts, pace, now) } else { Batches::default() };
         workload.memo.batches = batches;
-        let key = workload.key.clone();
         if batches != before {
-            self.state.touch(Table::Workloads, &key);
+            self.state.touch_workload(id);
         }
         if !is_update {
             return steps;
         }
         if let Some(at_ms) = batches.due_ms(pace) {
-            self.state.look_again(&key, at_ms);
+            self.state.look_again(id, at_ms);
         }
         batches.within(steps, counts)
     }
@@ -200,7 +197,7 @@ impl<V: Views> Turn<'_, V> {
         };
         let limit_ms =
             workload.spec.progress_deadline_seconds.map_or(PROGRESS_DEADLINE_S, i64::from) * 1_000;
-        let (key, memo) = (workload.key.clone(), &mut workload.memo);
+        let memo = &mut workload.memo;
         let is_complete = counts.current_available >= counts.desired && counts.old == 0;
         if is_complete && counts.current_available > 0 {
             memo.ended_in_row = 0;
@@ -213,21 +210,22 @@ impl<V: Views> Turn<'_, V> {
         memo.progress = seen;
         let due = memo.progress_ms + limit_ms;
         let is_over = memo.complete || counts.paused || memo.stuck;
-        self.state.touch(Table::Workloads, &key);
+        self.state.touch_workload(id);
         if is_over {
             return;
         }
         if now < due || !self.complete {
-            self.state.look_again(&key, due);
+            self.state.look_again(id, due);
             return;
         }
         let Some(workload) = self.state.workload.get_mut(&id) else { return };
         workload.memo.stuck = true;
         let causes = workload.memo.causes.clone();
-        let about = About { resource: key.to_string(), causes, ..About::default() };
+        let resource = workload.key.to_string();
+        let about = About { resource, causes, ..About::default() };
         let reason = format!("no progress for {} s: ProgressDeadlineExceeded", limit_ms / 1_000);
         self.ledger.write(Action::Rollout, "progress_deadline", reason, about);
-        self.state.status_dirty.insert(key);
+        self.state.status_dirty.insert(id);
     }
 
     /// Pods on lost nodes: their placements are withdrawn, so that others take their place. A
@@ -235,23 +233,21 @@ impl<V: Views> Turn<'_, V> {
     pub(crate) fn withdraw_stranded(&mut self, pods: &[u32]) {
         let mut stranded: Vec<(PodUid, u32)> = Vec::new();
         for id in pods {
-            let Some(pod) = self.state.pod.get(id) else { continue };
+            let Some(pod) = self.state.pods.get(id) else { continue };
             let kind = self.state.workload.get(&pod.workload).map(|w| w.kind);
-            if kind != Some(WorkloadKind::Daemon) && pod.row.standing != Standing::Stopping {
-                stranded.push((pod.row.uid.clone(), *id));
+            if kind != Some(WorkloadKind::Daemon) && pod.standing != Standing::Stopping {
+                stranded.push((pod.uid.clone(), *id));
             }
         }
         stranded.sort();
         for (_, id) in &stranded {
-            let Some(pod) = self.state.pod.get(id) else { continue };
-            let (key, node) = (pod.row.workload.clone(), pod.row.node.clone());
-            let last = self.state.node.get(&pod.node).map(|node| node.row.cause.clone());
+            let Some(pod) = self.state.pods.get(id) else { continue };
+            let (workload, Some(host)) = (pod.workload, self.state.host(pod)) else { continue };
+            let node = host.row.record.node.clone();
             let text = format!("node {node} is lost; this was the last that it said");
-            let cause = last.map(|last| Cause { text, ..last });
-            if let Some(cause) = &cause {
-                self.because(&key, cause);
-            }
-            let causes = cause.into_iter().collect();
+            let cause = Cause { text, ..host.row.cause.clone() };
+            self.because(workload, &cause);
+            let causes = vec![cause];
             self.withdraw(*id, "node_loss", format!("its node {node} is lost"), causes);
         }
     }

@@ -45,8 +45,7 @@ impl<V: Views> Turn<'_, V> {
             true => workload.tallies.remove(&revision),
             false => workload.tallies.insert(revision, tally),
         };
-        let key = workload.key.clone();
-        self.state.mark(&key);
+        self.state.mark(id);
     }
 
     /// A pod's fact changed after the settle: its tally as the views will tell it.

@@ -6,7 +6,7 @@ use setpoint_schemas::{Action, NodeName, ResourceKey};
 
 use crate::Served;
 use crate::decide::Turn;
-use crate::state::{About, Retry, Table, Waiting, WaitingHere};
+use crate::state::{About, Retry, Waiting, WaitingHere};
 use crate::views::Views;
 
 impl<V: Views> Turn<'_, V> {
@@ -18,7 +18,8 @@ impl<V: Views> Turn<'_, V> {
             return;
         }
         let again = self.state.waiting.iter().filter(|key| self.is_hopeful(retry, key));
-        let again: Vec<ResourceKey> = again.cloned().collect();
+        let again: Vec<u32> =
+            again.filter_map(|key| self.state.workloads.get(key).copied()).collect();
         self.state.dirty.extend(again);
     }
 
@@ -58,8 +59,8 @@ impl<V: Views> Turn<'_, V> {
         let Some(workload) = self.state.workload.get(&id) else { return };
         let (key, memo) = (workload.key.clone(), &workload.memo);
         let waits = memo.waiting.is_some() || !memo.waiting_here.is_empty();
-        self.state.touch(Table::Workloads, &key);
-        self.state.status_dirty.insert(key.clone());
+        self.state.touch_workload(id);
+        self.state.status_dirty.insert(id);
         if waits {
             self.state.waiting.insert(key);
         } else {

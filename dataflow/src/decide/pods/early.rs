@@ -1,6 +1,6 @@
 //! Words that came before their session's record: kept until it comes, then taken in.
 
-use setpoint_schemas::{Cause, NodeName, SessionId};
+use setpoint_schemas::{NodeName, Position, SessionId};
 
 use crate::decide::Turn;
 use crate::state::{Table, Word};
@@ -20,13 +20,13 @@ impl<V: Views> Turn<'_, V> {
     /// A session that is not the node's present one has spoken: its record may be still to be read.
     /// Where the cut covers every partition's end it is not: an agent registers before it speaks,
     /// or tells all again afterwards, and records of nodes apply before what they say.
-    pub(crate) fn keep_early(&mut self, word: Word, cause: Cause) {
+    pub(crate) fn keep_early(&mut self, word: Word, at: Position) {
         match word {
             Word::Pod(observed) if self.complete => self.set_aside(&observed),
             Word::All(_) if self.complete => {}
             word => {
                 self.state.touch(Table::Early, word.key());
-                let forgotten = self.state.early.keep(word, cause);
+                let forgotten = self.state.early.keep(word, at);
                 self.early_set_aside(&forgotten);
             }
         }
@@ -37,8 +37,8 @@ impl<V: Views> Turn<'_, V> {
         for row in self.state.early.take(node, session) {
             self.state.touch(Table::Early, row.word.key());
             match row.word {
-                Word::Pod(observed) => self.pod_observed(&observed, row.cause),
-                Word::All(snapshot) => self.snapshot(&snapshot, row.cause),
+                Word::Pod(observed) => self.pod_observed(observed, row.at),
+                Word::All(snapshot) => self.snapshot(snapshot, row.at),
             }
         }
     }

@@ -3,66 +3,80 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use setpoint_schemas::{Cause, NodeSnapshot, PodObserved, PodPhase, PodUid};
+use setpoint_schemas::{Cause, NodeSnapshot, PodObserved, PodPhase, PodUid, Position};
 
 use crate::Served;
+use crate::causes::{cause_of_pod, cause_of_snapshot};
 use crate::decide::Turn;
-use crate::state::{Deadline, Heard, Pod, Table, Word};
+use crate::state::{Deadline, Heard, Pod, Word};
 use crate::views::{Fact, Standing, Views};
 
 impl<V: Views> Turn<'_, V> {
     /// A node observed a pod. Stale observations and pods that we did not place change nothing: a
     /// pod without a placement is an orphan, and its agent stops it by its placement list.
-    pub(crate) fn pod_observed(&mut self, observed: &PodObserved, cause: Cause) {
+    pub(crate) fn pod_observed(&mut self, observed: Arc<PodObserved>, at: Position) {
         if observed.phase == PodPhase::Gone {
             self.orphan_gone(&observed.node, &observed.uid);
         }
-        if !self.is_present(&observed.node, &observed.session) {
-            return self.keep_early(Word::Pod(Box::new(observed.clone())), cause);
-        }
-        match self.state.pod_by_uid(&observed.uid).map(|pod| pod.row.node == observed.node) {
-            None => return self.watched_pod(observed),
-            Some(false) => return self.set_aside(observed),
+        let id = self.state.pods.id_of(&observed.uid);
+        match id.and_then(|id| self.said_by_its_node(id, &observed)) {
             Some(true) => {}
+            Some(false) => return self.keep_early(Word::Pod(observed), at),
+            None if !self.is_present(&observed.node, &observed.session) => {
+                return self.keep_early(Word::Pod(observed), at);
+            }
+            None if id.is_none() => return self.watched_pod(observed),
+            None => return self.set_aside(&observed),
         }
-        if !self.is_news(observed) {
-            return;
+        let heard = Heard::of(&observed.session, observed.sequence);
+        if let Some(id) = id.filter(|id| self.is_news(*id, heard)) {
+            match observed.phase {
+                PodPhase::Gone => {
+                    let cause = cause_of_pod(at, &observed);
+                    self.pod_gone(&observed.uid, Some(heard), &cause);
+                }
+                _ => self.pod_is(id, observed, heard, at),
+            }
         }
-        let heard = Heard { session: observed.session.clone(), sequence: observed.sequence };
-        if observed.phase == PodPhase::Gone {
-            self.pod_gone(&observed.uid, Some(heard), &cause);
-            return;
-        }
-        let Some(id) = self.state.pods.get(&observed.uid).copied() else { return };
+    }
+
+    /// Whether the present session of the node that holds the pod says this; `None`: it is said by
+    /// another node.
+    fn said_by_its_node(&self, id: u32, observed: &PodObserved) -> Option<bool> {
+        let record = &self.state.host(self.state.pods.get(&id)?)?.row.record;
+        (record.node == observed.node).then(|| record.session == observed.session)
+    }
+
+    /// Newer by sequence within its node's present session.
+    fn is_news(&self, id: u32, heard: Heard) -> bool {
+        self.state.pods.get(&id).is_some_and(|pod| pod.is_news(heard))
+    }
+
+    /// A pod is as it is observed.
+    fn pod_is(&mut self, id: u32, observed: Arc<PodObserved>, heard: Heard, at: Position) {
         let min_ready_ms = self.min_ready_ms(id);
-        let Some(pod) = self.state.pod.get_mut(&id) else { return };
-        let before = pod.row.standing;
-        let (standing, ready_ms) = standing(&pod.row, observed, self.now, min_ready_ms);
-        (pod.row.standing, pod.row.ready_ms) = (standing, ready_ms);
-        (pod.row.observed, pod.row.heard) = (Some(observed.clone()), Some(heard));
-        pod.row.cause = Some(cause.clone());
-        let key = pod.row.workload.clone();
-        self.state.touch(Table::Pods, &observed.uid);
-        self.out.served.push(Served::Pod(Arc::new(observed.clone())));
+        let Some(pod) = self.state.pods.get_mut(&id) else { return };
+        let (before, workload) = (pod.standing, pod.workload);
+        let (standing, ready_ms) = standing(pod, &observed, self.now, min_ready_ms);
+        (pod.standing, pod.ready_ms) = (standing, ready_ms);
+        pod.heard = Some(heard);
+        pod.observe(&observed, at);
+        self.state.touch_pod(id);
+        self.state.observations.keep(id, observed.clone());
         self.sighted(id);
         if standing == Standing::Ready && before != Standing::Ready {
             self.state.schedule(ready_ms + min_ready_ms, Deadline::MinReady(observed.uid.clone()));
         }
         if standing != before {
-            self.because(&key, &cause);
+            self.because(workload, &cause_of_pod(at, &observed));
             self.refact(id);
         }
-    }
-
-    /// Newer by sequence within its node's present session, from the node that holds the pod.
-    fn is_news(&self, observed: &PodObserved) -> bool {
-        let Some(pod) = self.state.pod_by_uid(&observed.uid) else { return false };
-        pod.row.node == observed.node && pod.is_news(&observed.session, observed.sequence)
+        self.out.served.push(Served::Pod(observed));
     }
 
     fn min_ready_ms(&self, id: u32) -> i64 {
         let workload =
-            self.state.pod.get(&id).and_then(|pod| self.state.workload.get(&pod.workload));
+            self.state.pods.get(&id).and_then(|pod| self.state.workload.get(&pod.workload));
         workload.map_or(0, |w| i64::from(w.spec.min_ready_seconds.max(0)) * 1_000)
     }
 
@@ -70,31 +84,32 @@ impl<V: Views> Turn<'_, V> {
     pub(crate) fn reschedule_ready(&mut self, workload: u32) {
         let Some(owner) = self.state.workload.get(&workload) else { return };
         let min_ready_ms = i64::from(owner.spec.min_ready_seconds.max(0)) * 1_000;
-        let pods = owner.pods.iter().filter_map(|pod| self.state.pod.get(pod));
-        let ready = pods.filter(|pod| pod.row.standing == Standing::Ready);
+        let pods = owner.pods.iter().filter_map(|pod| self.state.pods.get(pod));
+        let ready = pods.filter(|pod| pod.standing == Standing::Ready);
         let due: Vec<(i64, PodUid)> =
-            ready.map(|pod| (pod.row.ready_ms + min_ready_ms, pod.row.uid.clone())).collect();
+            ready.map(|pod| (pod.ready_ms + min_ready_ms, pod.uid.clone())).collect();
         due.into_iter().for_each(|(at, uid)| self.state.schedule(at, Deadline::MinReady(uid)));
     }
 
     /// A pod has been ready for long enough.
     pub(crate) fn min_ready_elapsed(&mut self, uid: &PodUid) {
-        let Some(id) = self.state.pods.get(uid).copied() else { return };
+        let Some(id) = self.state.pods.id_of(uid) else { return };
         let min_ready_ms = self.min_ready_ms(id);
-        let Some(pod) = self.state.pod.get_mut(&id) else { return };
-        if pod.row.standing != Standing::Ready {
+        let Some(pod) = self.state.pods.get_mut(&id) else { return };
+        if pod.standing != Standing::Ready {
             return;
         }
-        if self.now < pod.row.ready_ms + min_ready_ms {
-            let at = pod.row.ready_ms + min_ready_ms;
+        if self.now < pod.ready_ms + min_ready_ms {
+            let at = pod.ready_ms + min_ready_ms;
             self.state.schedule(at, Deadline::MinReady(uid.clone()));
             return;
         }
-        pod.row.standing = Standing::Available;
-        let (key, cause) = (pod.row.workload.clone(), pod.row.cause.clone());
-        self.state.touch(Table::Pods, uid);
-        if let Some(cause) = cause {
-            self.because(&key, &cause);
+        pod.standing = Standing::Available;
+        let workload = pod.workload;
+        self.state.touch_pod(id);
+        let pod = self.state.pods.get(&id);
+        if let Some(cause) = pod.and_then(|pod| self.state.cause_of(pod)) {
+            self.because(workload, &cause);
         }
         self.refact(id);
     }
@@ -102,22 +117,25 @@ impl<V: Views> Turn<'_, V> {
     /// Nothing is left of a pod on its node: a stopping one is done with, a placed one is to be
     /// started there again by its agent. What the node said of it before this is stale from now on.
     pub(crate) fn pod_gone(&mut self, uid: &PodUid, heard: Option<Heard>, cause: &Cause) {
-        let Some(id) = self.state.pods.get(uid).copied() else { return };
-        let Some(pod) = self.state.pod.get_mut(&id) else { return };
-        let key = pod.row.workload.clone();
-        if pod.row.standing == Standing::Stopping {
-            let node = pod.row.node.clone();
-            self.because(&key, cause);
+        let Some(id) = self.state.pods.id_of(uid) else { return };
+        let Some(pod) = self.state.pods.get(&id) else { return };
+        let workload = pod.workload;
+        if pod.standing == Standing::Stopping {
+            let Some(host) = self.state.host(pod) else { return };
+            let node = host.row.record.node.clone();
+            self.because(workload, cause);
             self.forget(uid);
             self.pod_leaves(uid, &node);
             return;
         }
-        pod.row.heard = heard.or(pod.row.heard.take());
-        let was_there = pod.row.observed.take().is_some();
+        let Some(pod) = self.state.pods.get_mut(&id) else { return };
+        pod.heard = heard.or(pod.heard);
+        let was_there = std::mem::take(&mut pod.is_there);
         let was_seen = std::mem::take(&mut pod.is_seen).then_some((pod.node, id));
-        let stood = std::mem::replace(&mut pod.row.standing, Standing::Starting);
-        pod.row.ready_ms = 0;
-        self.state.touch(Table::Pods, uid);
+        let stood = std::mem::replace(&mut pod.standing, Standing::Starting);
+        pod.ready_ms = 0;
+        self.state.touch_pod(id);
+        self.state.observations.clear(id);
         if let Some(sighting) = was_seen {
             self.views.update(Fact::Seen(sighting), -1);
         }
@@ -125,64 +143,61 @@ impl<V: Views> Turn<'_, V> {
             self.out.served.push(Served::PodGone(uid.clone()));
         }
         if stood != Standing::Starting {
-            self.because(&key, cause);
+            self.because(workload, cause);
             self.refact(id);
         }
     }
 
     /// All that a node has: what it had before and is absent is gone.
-    pub(crate) fn snapshot(&mut self, snapshot: &NodeSnapshot, cause: Cause) {
+    pub(crate) fn snapshot(&mut self, snapshot: Arc<NodeSnapshot>, at: Position) {
         if !self.is_present(&snapshot.node, &snapshot.session) {
-            return self.keep_early(Word::All(Box::new(snapshot.clone())), cause);
+            return self.keep_early(Word::All(snapshot), at);
         }
         let Some(id) = self.state.nodes.get(&snapshot.node).copied() else { return };
-        let older = |pod: &Pod| pod.is_news(&snapshot.session, snapshot.sequence);
+        let (cause, heard) =
+            (cause_of_snapshot(at, &snapshot), Heard::of(&snapshot.session, snapshot.sequence));
+        let older = |pod: &Pod| pod.is_news(heard);
         let present: BTreeSet<&PodUid> = snapshot.uids.iter().collect();
         let mut absent: Vec<PodUid> = self
             .state
-            .pods_on(id)
-            .filter(|pod| older(pod) && !present.contains(&pod.row.uid))
-            .map(|pod| pod.row.uid.clone())
+            .pods
+            .on(id)
+            .filter(|pod| older(pod) && !present.contains(&pod.uid))
+            .map(|pod| pod.uid.clone())
             .collect();
         absent.sort();
         for uid in absent {
-            let heard = Heard { session: snapshot.session.clone(), sequence: snapshot.sequence };
             self.pod_gone(&uid, Some(heard), &cause);
         }
-        if !self.watched_snapshot(snapshot) {
-            self.look_for_orphans(id, snapshot, &cause);
+        if !self.watched_snapshot(&snapshot) {
+            self.look_for_orphans(id, &snapshot, &cause);
         }
     }
 }
 
 /// Where a pod stands by this observation, and since when it is ready.
-fn standing(
-    row: &crate::state::PodRow,
-    observed: &PodObserved,
-    now: i64,
-    min_ready_ms: i64,
-) -> (Standing, i64) {
-    if row.standing == Standing::Stopping {
+fn standing(pod: &Pod, observed: &PodObserved, now: i64, min_ready_ms: i64) -> (Standing, i64) {
+    if pod.standing == Standing::Stopping {
         return (Standing::Stopping, 0);
     }
-    if observed.phase == PodPhase::Running && observed.ready && row.standing == Standing::Available
+    if observed.phase == PodPhase::Running && observed.ready && pod.standing == Standing::Available
     {
-        return (Standing::Available, row.ready_ms);
+        return (Standing::Available, pod.ready_ms);
     }
-    let since = if row.ready_ms > 0 { row.ready_ms } else { now };
-    standing_since(observed, since, now, min_ready_ms)
+    let since = if pod.ready_ms > 0 { pod.ready_ms } else { now };
+    standing_since((observed.phase, observed.ready), since, now, min_ready_ms)
 }
 
-/// Where a pod stands by this observation, if it is ready since then.
+/// Where a pod of this phase stands, ready or not, if it is ready since then.
 pub(crate) fn standing_since(
-    observed: &PodObserved,
+    (phase, ready): (PodPhase, bool),
     since: i64,
     now: i64,
     min_ready_ms: i64,
 ) -> (Standing, i64) {
-    match observed.phase {
+    match phase {
         PodPhase::Succeeded | PodPhase::Failed => (Standing::Ended, 0),
-        PodPhase::Running if observed.ready => {
+        PodPhase::Running if ready => {
             let long_enough = min_ready_ms == 0 || now >= since + min_ready_ms;
             (if long_enough { Standing::Available } else { Standing::Ready }, since)
         }

@@ -5,6 +5,7 @@
 //! what tells them: it names all that a node has.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use setpoint_schemas::{
     Action, Cause, Condition, ConditionStatus, NodeName, NodeRecord, NodeSnapshot, PodUid,
@@ -20,7 +21,7 @@ const CONDITION: &str = "OrphanPods";
 impl<V: Views> Turn<'_, V> {
     /// What this snapshot says of orphans on its node.
     pub(crate) fn look_for_orphans(&mut self, node: u32, snapshot: &NodeSnapshot, cause: &Cause) {
-        let is_placed = |uid: &PodUid| self.state.pod_by_uid(uid).is_some_and(|p| p.node == node);
+        let is_placed = |uid: &PodUid| self.state.pods.by_uid(uid).is_some_and(|p| p.node == node);
         let strays: Vec<PodUid> =
             snapshot.uids.iter().filter(|uid| !is_placed(uid)).cloned().collect();
         let present: BTreeSet<&PodUid> = snapshot.uids.iter().collect();
@@ -63,7 +64,7 @@ impl<V: Views> Turn<'_, V> {
 
     /// Tells the views of an orphan that is certain.
     pub(crate) fn show_orphan(&mut self, node: u32, name: &NodeName, uid: &PodUid) {
-        let id = self.state.intern();
+        let id = self.state.number_orphan();
         let Some(orphan) = self.state.orphans.get_mut(name, uid) else { return };
         if orphan.row.is_certain && orphan.fact.is_none() {
             orphan.fact = Some((node, id));
@@ -122,11 +123,12 @@ fn is_later(row: &OrphanRow, snapshot: &NodeSnapshot) -> bool {
 
 /// The node's record with the condition that it has so many orphans since then.
 pub(crate) fn with_orphans(
-    mut record: NodeRecord,
+    record: &Arc<NodeRecord>,
     (orphans, since_ms): (usize, i64),
-) -> NodeRecord {
+) -> Arc<NodeRecord> {
+    let mut record = Arc::clone(record);
     if orphans > 0 {
-        record.conditions.push(Condition {
+        Arc::make_mut(&mut record).conditions.push(Condition {
             kind: CONDITION.to_owned(),
             status: ConditionStatus::True,
             reason: "NoPlacement".to_owned(),

@@ -20,8 +20,8 @@ impl<V: Views> Turn<'_, V> {
 
     /// An observation that is not taken in: if the pod is not placed there, it only takes up room.
     pub(crate) fn set_aside(&mut self, observed: &PodObserved) {
-        let placed = self.state.pod_by_uid(&observed.uid);
-        if placed.is_none_or(|pod| pod.row.node != observed.node) {
+        let placed = self.state.pods.by_uid(&observed.uid);
+        if placed.is_none_or(|pod| !self.state.is_on(pod, &observed.node)) {
             self.pod_leaves(&observed.uid, &observed.node);
         }
     }

@@ -15,22 +15,22 @@ use crate::views::Views;
 impl<V: Views> Turn<'_, V> {
     /// A pod that we did not place was observed. One of a node that is not only watched is an
     /// orphan, which its agent stops by its placement list.
-    pub(crate) fn watched_pod(&mut self, observed: &PodObserved) {
+    pub(crate) fn watched_pod(&mut self, observed: Arc<PodObserved>) {
         if !self.is_watched_by(&observed.node, &observed.session) {
-            return self.set_aside(observed);
+            return self.set_aside(&observed);
         }
         if observed.phase == PodPhase::Gone {
             self.out.served.push(Served::WatchedGone(observed.uid.clone()));
-            return self.set_aside(observed);
+            return self.set_aside(&observed);
         }
-        self.out.served.push(Served::Watched(Arc::new(observed.clone())));
+        self.out.served.push(Served::Watched(observed));
     }
 
     /// All that a watched node has. Returns whether the node is one.
-    pub(crate) fn watched_snapshot(&mut self, snapshot: &NodeSnapshot) -> bool {
+    pub(crate) fn watched_snapshot(&mut self, snapshot: &Arc<NodeSnapshot>) -> bool {
         let is_watched = self.is_watched_by(&snapshot.node, &snapshot.session);
         if is_watched {
-            self.out.served.push(Served::WatchedAll(Arc::new(snapshot.clone())));
+            self.out.served.push(Served::WatchedAll(snapshot.clone()));
         }
         is_watched
     }

@@ -64,7 +64,7 @@ impl<V: Views> Turn<'_, V> {
             Change::Gone(key) => self.gone(&key, cause),
             Change::Terminate(namespace) => self.terminate(namespace, cause),
             Change::StopPod(uid) => {
-                if let Some(pod) = self.state.pods.get(&uid).copied() {
+                if let Some(pod) = self.state.pods.id_of(&uid) {
                     self.withdraw(
                         pod,
                         "delete",
@@ -126,29 +126,23 @@ impl<V: Views> Turn<'_, V> {
 
     /// An operator's restart: the generation rises, the agent restarts what runs a lower one.
     fn restart(&mut self, uid: &PodUid, cause: &Cause) {
-        let Some(id) = self.state.pods.get(uid).copied() else { return };
-        let Some(pod) = self.state.pod.get_mut(&id) else { return };
-        pod.row.generation += 1;
-        (pod.row.epoch, pod.row.term) = (self.out.number, self.out.term);
-        let template = self
-            .state
-            .workload
-            .get(&pod.workload)
-            .and_then(|w| w.templates.get(&pod.row.revision).cloned());
-        let Some(template) = template else { return };
-        let devices = self.state.devices.of(uid);
-        let placement = placement_of(&pod.row, &template, &pod.row.workload, devices);
-        let (node, about) = (
-            pod.row.node.clone(),
-            About {
-                pod: uid.to_string(),
-                resource: pod.row.workload.to_string(),
-                node: pod.row.node.to_string(),
-                causes: vec![cause.clone()],
-                ..About::default()
-            },
-        );
-        self.state.touch(Table::Pods, uid);
+        let Some(id) = self.state.pods.id_of(uid) else { return };
+        let Some(pod) = self.state.pods.get_mut(&id) else { return };
+        pod.generation += 1;
+        (pod.epoch, pod.term) = (self.out.number, self.out.term);
+        self.state.touch_pod(id);
+        let Some(pod) = self.state.pods.get(&id) else { return };
+        let (Some(owner), Some(host)) = (self.state.owner(pod), self.state.host(pod)) else {
+            return;
+        };
+        let (placement, node) = (placement_of(self.state, pod), host.row.record.node.clone());
+        let about = About {
+            pod: uid.to_string(),
+            resource: owner.key.to_string(),
+            node: node.to_string(),
+            causes: vec![cause.clone()],
+            ..About::default()
+        };
         self.ledger.write(
             Action::Restart,
             "restart",

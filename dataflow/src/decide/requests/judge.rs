@@ -232,11 +232,8 @@ impl Judge<'_> {
     }
 
     fn consider_pod(&self, item: &RequestItem) -> Result<PodUid, Refusal> {
-        let named = (Arc::from(item.namespace.as_str()), Arc::from(item.name.as_str()));
-        self.state
-            .pod_names
-            .get(&named)
-            .cloned()
+        let pod = self.state.pod_named(&item.namespace, &item.name);
+        pod.map(|pod| pod.uid.clone())
             .ok_or_else(|| Refusal { code: 404, message: format!("Pod {:?} not found", item.name) })
     }
 
@@ -245,9 +242,8 @@ impl Judge<'_> {
         if item.kind != "Pod" || item.verb == Verb::Delete {
             return Ok(());
         }
-        let uid = self.state.pod_names.get(&(key.namespace.clone(), key.name.clone()));
-        let pod = uid.and_then(|uid| self.state.pods.get(uid));
-        let owner = pod.and_then(|id| self.state.pod.get(id)).map(|pod| &pod.row.workload);
+        let pod = self.state.pod_named(&key.namespace, &key.name);
+        let owner = pod.and_then(|pod| self.state.owner(pod)).map(|owner| &owner.key);
         match owner.filter(|owner| *owner != key) {
             Some(owner) => {
                 let message = format!(

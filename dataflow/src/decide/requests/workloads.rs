@@ -9,7 +9,7 @@ use setpoint_rules::revision::{self, Revision};
 use setpoint_schemas::{Action, Cause, PodUid, Resource, ResourceKey, WorkloadSpec};
 
 use crate::decide::Turn;
-use crate::state::{About, Seen, Table, Template, Workload, WorkloadKind, WorkloadMemo, read_spec};
+use crate::state::{About, Seen, Template, Workload, WorkloadKind, WorkloadMemo, read_spec};
 use crate::views::{Fact, Views};
 
 /// Kubernetes' default of `revisionHistoryLimit`.
@@ -55,7 +55,7 @@ impl<V: Views> Turn<'_, V> {
             self.reschedule_ready(id);
         }
         self.redesire(id);
-        self.because(&key, cause);
+        self.because(id, cause);
         if rolled && revision > 1 {
             let about = About {
                 resource: key.to_string(),
@@ -73,8 +73,9 @@ impl<V: Views> Turn<'_, V> {
 
     fn new_workload(&mut self, key: &ResourceKey, kind: WorkloadKind, uid: &str) -> u32 {
         let id = self.state.intern();
+        let namespace = self.state.namespace(&key.namespace);
         self.state.workloads.insert(key.clone(), id);
-        self.state.workload.insert(id, Workload::new(key.clone(), kind, uid));
+        self.state.workload.insert(id, Workload::new(key.clone(), namespace, kind, uid));
         id
     }
 
@@ -85,7 +86,7 @@ impl<V: Views> Turn<'_, V> {
         let now = self.now;
         let Some(workload) = self.state.workload.get_mut(&id) else { return };
         workload.begin_anew(now);
-        let with_uid = |id: &u32| self.state.pod.get(id).map(|pod| (pod.row.uid.clone(), *id));
+        let with_uid = |id: &u32| self.state.pods.get(id).map(|pod| (pod.uid.clone(), *id));
         let pods: BTreeMap<PodUid, u32> = workload.pods.iter().filter_map(with_uid).collect();
         for pod in pods.into_values() {
             self.withdraw(
@@ -122,7 +123,7 @@ impl<V: Views> Turn<'_, V> {
             workload.deleted = true;
         }
         self.redesire(id);
-        self.because(key, cause);
+        self.because(id, cause);
     }
 
     /// Makes what the views have as desired and as current of this workload what it should be. How
@@ -157,14 +158,10 @@ impl<V: Views> Turn<'_, V> {
 
     /// Every DaemonSet is to be looked at: the nodes changed.
     pub(crate) fn mark_daemons(&mut self, cause: &Cause) {
-        let daemons: Vec<ResourceKey> = self
-            .state
-            .workload
-            .values()
-            .filter(|workload| workload.kind == WorkloadKind::Daemon)
-            .map(|workload| workload.key.clone())
-            .collect();
-        daemons.iter().for_each(|key| self.because(key, cause));
+        let workloads = self.state.workload.iter();
+        let daemons = workloads.filter(|(_, workload)| workload.kind == WorkloadKind::Daemon);
+        let daemons: Vec<u32> = daemons.map(|(id, _)| *id).collect();
+        daemons.into_iter().for_each(|id| self.because(id, cause));
     }
 
     /// Forgets a deleted workload when its last pod is gone.
@@ -183,13 +180,13 @@ impl<V: Views> Turn<'_, V> {
             self.views.update(Fact::Current { workload: id, revision }, -1);
         }
         self.state.cold_dirty = true;
-        self.state.touch(Table::Workloads, &key);
+        self.state.touched.workloads_gone.insert(key.clone());
         if self.state.overview.outdated.contains_key(&key) {
             Arc::make_mut(&mut self.state.overview).outdated.remove(&key);
         }
         self.state.workload.remove(&id);
         self.state.workloads.remove(&key);
-        self.state.status_dirty.remove(&key);
+        self.state.status_dirty.remove(&id);
         self.end_namespace(&key.namespace);
         true
     }

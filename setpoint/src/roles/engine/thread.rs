@@ -110,9 +110,10 @@ impl EngineThread {
                 verdicts.push((outcome.number, outcome.verdicts.clone()));
             }
         };
-        let (follower, store) = origin::recover(&*self.log, &path, &parts, each)?;
+        let (mut follower, store) = origin::recover(&*self.log, &path, &parts, each)?;
         self.audience.model.begin_anew();
         feed::show(&self.audience, &follower.engine.everything());
+        follower.engine.shown();
         // Only now: who hears an answer sees what it speaks of.
         for (epoch, verdicts) in verdicts {
             self.waiters.decided(epoch, &verdicts);

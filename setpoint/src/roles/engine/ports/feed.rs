@@ -66,7 +66,7 @@ pub fn changes(model: &ReadModel, outcome: &Outcome) -> Vec<Change> {
 fn count(audience: &Audience, served: &Served) {
     match served {
         Served::Pod(now) => {
-            audience.metrics.observed(audience.model.observed(&now.uid).as_deref(), now);
+            audience.metrics.observed(audience.model.observed(&now.uid).as_ref(), now);
         }
         Served::PodGone(_) => audience.metrics.pod_gone(),
         _ => {}
@@ -87,7 +87,7 @@ fn change_of(served: &Served, outcome: &Outcome) -> Option<Change> {
             name.clone(),
             node.as_ref().map(|node| {
                 Arc::new(NodeServed {
-                    record: Arc::new(node.record.clone()),
+                    record: node.record.clone(),
                     lost: node.lost,
                     doubt: node.doubt.clone(),
                     requested: node.requested.clone(),

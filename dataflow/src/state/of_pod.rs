@@ -1,0 +1,97 @@
+//! What a pod's numbers stand for: its owner, its node, its name, its fact and its cause.
+
+use setpoint_schemas::{Cause, NodeName};
+
+use super::{NameHash, Node, Pod, State, Workload};
+use crate::causes::pod_cause;
+use crate::views::PodFact;
+
+impl State {
+    /// The workload that a pod is of.
+    pub(crate) fn owner(&self, pod: &Pod) -> Option<&Workload> {
+        self.workload.get(&pod.workload)
+    }
+
+    /// The node that a pod is placed on.
+    pub(crate) fn host(&self, pod: &Pod) -> Option<&Node> {
+        self.node.get(&pod.node)
+    }
+
+    /// Whether a pod is placed on the node of this name.
+    pub(crate) fn is_on(&self, pod: &Pod, node: &NodeName) -> bool {
+        self.host(pod).is_some_and(|host| host.row.record.node == *node)
+    }
+
+    /// A pod's name.
+    pub(crate) fn pod_name(&self, pod: &Pod) -> String {
+        if let Some(name) = pod.rare.as_ref().and_then(|rare| rare.name.clone()) {
+            return name;
+        }
+        self.owner(pod).map_or_else(String::new, |owner| owner.name_of(pod.revision, &pod.uid))
+    }
+
+    /// The fact that the views should have of a pod.
+    pub(crate) fn fact_of(&self, id: u32) -> Option<PodFact> {
+        let pod = self.pods.get(&id)?;
+        let owner = self.owner(pod)?;
+        let requests = owner.templates.get(&pod.revision)?.shape.requests();
+        Some(PodFact {
+            node: pod.node,
+            pod: id,
+            workload: pod.workload,
+            revision: pod.revision,
+            namespace: owner.namespace,
+            standing: pod.standing,
+            cpu_milli: requests.cpu_milli,
+            memory_bytes: requests.memory_bytes,
+        })
+    }
+
+    /// The last observation of a pod, as a cause.
+    pub(crate) fn cause_of(&self, pod: &Pod) -> Option<Cause> {
+        let (last, owner, host) = (pod.last?, self.owner(pod)?, self.host(pod)?);
+        let name = self.pod_name(pod);
+        let (namespace, node) = (&owner.key.namespace, &host.row.record.node);
+        Some(pod_cause(
+            last.position(),
+            (namespace, &name),
+            node,
+            (last.phase, last.ready, pod.reason()),
+        ))
+    }
+
+    /// The pod that is meant by this name.
+    pub(crate) fn pod_named(&self, namespace: &str, name: &str) -> Option<&Pod> {
+        self.pods.get(&self.id_named(namespace, name)?)
+    }
+
+    /// From now on this pod is meant by its name.
+    pub(crate) fn name_pod(&mut self, id: u32) {
+        let Some((namespace, name)) = self.full_name(id) else { return };
+        let hash = NameHash::of(&namespace, &name);
+        if let Some(other) = self.id_named(&namespace, &name) {
+            self.pods.unname(other, hash);
+        }
+        self.pods.name(id, hash);
+    }
+
+    /// Nobody means this pod by its name any more.
+    pub(crate) fn unname_pod(&mut self, id: u32) {
+        if let Some((namespace, name)) = self.full_name(id) {
+            self.pods.unname(id, NameHash::of(&namespace, &name));
+        }
+    }
+
+    fn id_named(&self, namespace: &str, name: &str) -> Option<u32> {
+        let is_it = |pod: &Pod| {
+            let owner = self.owner(pod);
+            owner.is_some_and(|o| &*o.key.namespace == namespace) && self.pod_name(pod) == name
+        };
+        self.pods.id_named(NameHash::of(namespace, name), is_it)
+    }
+
+    fn full_name(&self, id: u32) -> Option<(std::sync::Arc<str>, String)> {
+        let pod = self.pods.get(&id)?;
+        Some((self.owner(pod)?.key.namespace.clone(), self.pod_name(pod)))
+    }
+}

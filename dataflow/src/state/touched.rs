@@ -1,0 +1,27 @@
+//! Which rows of the checkpoint changed since it was last written.
+//!
+//! Guarantee: each changed row once. A pod bears its own mark, so that marking the same one again
+//! costs nothing.
+
+use std::collections::BTreeSet;
+
+use setpoint_schemas::{NodeName, PodUid, ResourceKey};
+
+use super::Table;
+
+/// The changed rows.
+#[derive(Debug, Default)]
+pub(crate) struct Touched {
+    /// By number; a pod that was forgotten meanwhile, or whose mark is gone, is none.
+    pub(crate) pods: Vec<u32>,
+    /// Pods that are forgotten.
+    pub(crate) pods_gone: Vec<PodUid>,
+    /// By number. Of one that is forgotten there is its key.
+    pub(crate) workloads: BTreeSet<u32>,
+    pub(crate) workloads_gone: BTreeSet<ResourceKey>,
+    /// By number. Of one that was removed there is its name.
+    pub(crate) nodes: BTreeSet<u32>,
+    pub(crate) nodes_gone: BTreeSet<NodeName>,
+    /// Rows of the other tables, by their keys.
+    pub(crate) others: BTreeSet<(Table, String)>,
+}
