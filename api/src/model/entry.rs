@@ -121,8 +121,7 @@ impl PodView {
 
     /// What was observed of it.
     pub(crate) fn opened(&self) -> Option<PodObserved> {
-        let name = (self.namespace.clone(), self.name.clone());
-        self.observed.as_ref()?.open(self.uid.as_ref()?, &name)
+        self.observed.as_ref()?.open(self.uid.as_ref()?, (&self.namespace, &self.name))
     }
 
     /// Its phase in Kubernetes' words.

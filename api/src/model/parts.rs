@@ -54,7 +54,8 @@ impl PodParts {
 
     /// What was observed of it.
     pub(crate) fn opened(&self) -> Option<PodObserved> {
-        self.observed.as_ref()?.open(&self.uid, &self.name)
+        let (namespace, name) = &self.name;
+        self.observed.as_ref()?.open(&self.uid, (namespace, name))
     }
 
     /// Nothing is known of it yet.

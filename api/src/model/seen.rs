@@ -11,8 +11,6 @@ use setpoint_schemas::{
     ContainerObserved, ContainerState, NodeName, PodObserved, PodPhase, PodUid, SessionId,
 };
 
-use super::names::Name;
-
 /// An observation. Cheap to clone.
 #[derive(Debug, Clone)]
 pub(crate) struct Seen {
@@ -78,7 +76,11 @@ impl Seen {
     }
 
     /// The observation of the pod with this uid and this name. `None` never: the bytes are our own.
-    pub(crate) fn open(&self, uid: &PodUid, (namespace, name): &Name) -> Option<PodObserved> {
+    pub(crate) fn open(
+        &self,
+        uid: &PodUid,
+        (namespace, name): (&str, &str),
+    ) -> Option<PodObserved> {
         let parts: Parts<'_> = postcard::from_bytes(&self.bytes).ok()?;
         Some(PodObserved {
             uid: uid.clone(),
@@ -170,11 +172,12 @@ mod tests {
     #[test]
     fn what_was_observed_is_opened_again() {
         let mut observed = samples::pod_observed();
-        let name: Name = (observed.namespace.as_str().into(), observed.name.as_str().into());
+        let (namespace, name) = (observed.namespace.clone(), observed.name.clone());
+        let name = (namespace.as_str(), name.as_str());
         let ids = ["", "4f1c2d3e5a6b", "4f1c2d3e5a6", "4F1C", "web.1"];
         for id in ids {
             observed.containers.iter_mut().for_each(|container| container.id = id.to_owned());
-            let opened = Seen::of(&observed).open(&observed.uid, &name);
+            let opened = Seen::of(&observed).open(&observed.uid, name);
             assert_eq!(opened.as_ref(), Some(&observed), "{id:?}");
         }
     }

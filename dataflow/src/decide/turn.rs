@@ -97,6 +97,12 @@ impl<V: Views> Turn<'_, V> {
         if told == Some(wanted.standing) {
             return;
         }
+        if let Some(owner) = self.state.workload.get_mut(&wanted.workload) {
+            match wanted.standing {
+                Standing::Ended => owner.ended.insert(id),
+                _ => owner.ended.remove(&id),
+            };
+        }
         // All else of a pod stays as it is.
         let before = told.map(|standing| PodFact { standing, ..wanted });
         if let Some(fact) = before {
@@ -165,6 +171,7 @@ impl<V: Views> Turn<'_, V> {
         self.state.meta.retry.freed = true;
         if let Some(workload) = self.state.workload.get_mut(&pod.workload) {
             workload.pods.remove(&id);
+            workload.ended.remove(&id);
         }
         self.node_changed_allocation(pod.node);
         self.out.served.push(crate::Served::PodGone(uid.clone()));

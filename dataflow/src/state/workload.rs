@@ -60,6 +60,8 @@ pub(crate) struct Workload {
     pub(crate) templates: BTreeMap<u32, Template>,
     /// Its pods' numbers; order has no meaning.
     pub(crate) pods: BTreeSet<u32>,
+    /// Those of them that ended for good, as the views have it.
+    pub(crate) ended: BTreeSet<u32>,
     pub(crate) tallies: BTreeMap<u32, Tally>,
     /// What the views have as desired.
     pub(crate) desired_fact: Option<i64>,
@@ -248,6 +250,7 @@ impl Workload {
             memo: WorkloadMemo::default(),
             templates: BTreeMap::new(),
             pods: BTreeSet::new(),
+            ended: BTreeSet::new(),
             tallies: BTreeMap::new(),
             desired_fact: None,
             current_fact: None,

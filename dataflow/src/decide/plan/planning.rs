@@ -64,12 +64,8 @@ impl<V: Views> Turn<'_, V> {
         if workload.runs_once() && !workload.deleted {
             return;
         }
-        // The tallies are settled before planning: without an ended pod there is none to look for.
-        if workload.total().ended == 0 {
-            return;
-        }
         let mut ended: Vec<(PodUid, u32)> = workload
-            .pods
+            .ended
             .iter()
             .filter_map(|pod| self.state.pods.get(pod).map(|p| (p, *pod)))
             .filter(|(pod, _)| pod.standing == Standing::Ended)
