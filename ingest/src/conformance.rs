@@ -32,6 +32,8 @@ pub const CASES: &[Case] = &[
     ("an entry over the bound is refused with its whole batch", too_large_is_refused),
     ("a large entry within the bound passes", large_is_accepted),
     ("what is read together is bounded in bytes", reads_are_bounded),
+    ("a reader of some partitions reads no others", some_partitions_are_read),
+    ("a partition that is held is not read on", held_partitions_wait),
 ];
 
 /// Runs all cases on one log.
@@ -78,6 +80,37 @@ fn appended_is_read_back(log: &dyn Log) {
     assert!(read.iter().all(|record| record.timestamp_ms > 1_600_000_000_000), "log time");
     let offsets: Vec<_> = positions.iter().map(|position| position.offset).collect();
     assert!(offsets.is_sorted_by(|a, b| a < b), "offsets rise: {offsets:?}");
+}
+
+fn some_partitions_are_read(log: &dyn Log) {
+    let from = log.ends(&[Topic::Nodes, Topic::Leases]).expect("ends");
+    let nodes: Vec<(Topic, i32)> = (0..log.partitions(Topic::Nodes).expect("partitions"))
+        .map(|partition| (Topic::Nodes, partition))
+        .collect();
+    let mut reader = log.reader_of(&from, &nodes).expect("a reader");
+    let written = vec![entry(Topic::Leases, "some", "other"), entry(Topic::Nodes, "some", "own")];
+    shared(log).append(written).expect("appends");
+    let read = read_some(reader.as_mut(), 1);
+    assert_eq!(read[0].position.topic, Topic::Nodes);
+    assert!(reader.poll(10, POLL_WAIT).expect("polls").is_empty(), "the others are not read");
+    let none = log.reader_of(&Cut::default(), &[(Topic::Nodes, 1_000)]);
+    assert!(none.is_err() || none.is_ok_and(|r| r.position().iter().next().is_none()));
+}
+
+fn held_partitions_wait(log: &dyn Log) {
+    let mut reader = reader_at_end(log, &[Topic::Leases, Topic::Nodes]);
+    let here = reader.position();
+    let leases = here.iter().filter(|(topic, ..)| *topic == Topic::Leases);
+    let far = here.iter().filter(|(topic, ..)| *topic == Topic::Nodes);
+    let held: Cut = leases.chain(far.map(|(t, p, _)| (t, p, i64::MAX))).collect();
+    reader.hold_behind(Some(&held)).expect("it holds");
+    let written = vec![entry(Topic::Leases, "held", "1"), entry(Topic::Nodes, "held", "2")];
+    shared(log).append(written).expect("appends");
+    let read = read_some(reader.as_mut(), 1);
+    assert_eq!(read[0].position.topic, Topic::Nodes, "the other one is read");
+    assert!(reader.poll(10, POLL_WAIT).expect("polls").is_empty(), "the held one waits");
+    reader.hold_behind(None).expect("it lets go");
+    assert_eq!(read_some(reader.as_mut(), 1)[0].position.topic, Topic::Leases, "and comes then");
 }
 
 fn nothing_is_appended(log: &dyn Log) {

@@ -52,6 +52,16 @@ pub trait Log: Send + Sync {
     /// [`LogError`] when the log does not answer.
     fn reader(&self, from: &Cut, topics: &[Topic]) -> Result<Box<dyn Reader>, LogError>;
 
+    /// The same of these partitions alone.
+    ///
+    /// # Errors
+    /// [`LogError`] when the log does not answer, or has no such partition.
+    fn reader_of(
+        &self,
+        from: &Cut,
+        partitions: &[(Topic, i32)],
+    ) -> Result<Box<dyn Reader>, LogError>;
+
     /// A new appender; a leader's fences the earlier leaders' before this returns.
     ///
     /// # Errors
@@ -103,6 +113,13 @@ pub trait Reader: Send {
     /// # Errors
     /// [`LogError`] when the log does not answer. The reader goes on where it was.
     fn poll(&mut self, max: usize, wait: Duration) -> Result<Vec<LogRecord>, LogError>;
+
+    /// Partitions that have come to this cut are not read on, until another one is told; `None`: all
+    /// are.
+    ///
+    /// # Errors
+    /// [`LogError`] when the reader refuses; it reads as before then.
+    fn hold_behind(&mut self, cut: Option<&Cut>) -> Result<(), LogError>;
 
     /// The next offset of each partition: all before it was returned by [`Reader::poll`] or holds
     /// no record (transaction markers, compacted away, aborted).

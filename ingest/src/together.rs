@@ -65,6 +65,12 @@ impl Together {
         Ok(Together { send, bytes })
     }
 
+    /// The bytes that wait, those of the append under way among them, and how many may.
+    #[must_use]
+    pub fn waiting_bytes(&self) -> (usize, usize) {
+        (self.bytes.load(Ordering::Relaxed), BYTES_WAITING_MAX)
+    }
+
     /// Appends these entries, in their order, and tells the caller when they are durable.
     pub fn append(&self, entries: Vec<Entry>, caller: impl Caller) {
         let job = Job { entries, caller: Box::new(caller) };

@@ -21,6 +21,8 @@ const RULES: &[Rule] = &[
     off_loopback_is_guarded,
     tokens_are_usable,
     sealing_key_is_whole,
+    workers_are_some,
+    process_is_of_several,
     grace_exceeds_renewal,
     renewal_is_positive,
     pacing_is_positive,
@@ -32,6 +34,9 @@ const RULES: &[Rule] = &[
     capacities_are_quantities,
     reserved_are_quantities,
 ];
+
+/// Workers of one process: as many as a large machine has cores.
+const WORKERS_MAX: u32 = 256;
 
 /// The length of the key that seals Secrets, in bytes: ChaCha20-Poly1305's.
 const SEALING_KEY_BYTES: usize = 32;
@@ -101,6 +106,20 @@ fn sealing_key_is_whole(s: &Settings) -> Option<Broken> {
     let bytes = base64::engine::general_purpose::STANDARD.decode(s.api.sealing_key.reveal());
     let whole = bytes.is_ok_and(|bytes| bytes.len() == SEALING_KEY_BYTES);
     (!whole).then(|| ("api.sealing_key", "it is not 32 bytes in base64".to_owned()))
+}
+
+fn workers_are_some(s: &Settings) -> Option<Broken> {
+    let workers = s.engine.workers;
+    let why = || ("engine.workers", format!("{workers} is not between 1 and {WORKERS_MAX}"));
+    (!(1..=WORKERS_MAX).contains(&workers)).then(why)
+}
+
+fn process_is_of_several(s: &Settings) -> Option<Broken> {
+    let is_alone = s.engine.process > 0 && s.engine.processes.is_empty();
+    is_alone.then(|| {
+        let why = "it has a number, and engine.processes names no list of processes";
+        ("engine.process", why.to_owned())
+    })
 }
 
 fn grace_exceeds_renewal(s: &Settings) -> Option<Broken> {

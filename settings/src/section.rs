@@ -116,6 +116,13 @@ pub struct EngineSettings {
     pub name: String,
     /// About this long between two checkpoints, in milliseconds.
     pub checkpoint_interval_ms: u64,
+    /// Workers of each process: the one that decides, and others that read the log and count.
+    pub workers: u32,
+    /// A file with the addresses of the processes that count together, one a line, the deciding one
+    /// first. Empty: this one alone.
+    pub processes: String,
+    /// The number of this process among them, from 0 on.
+    pub process: usize,
     /// The settings that decide; every change of them is on the log.
     pub policy: Policy,
 }
@@ -125,6 +132,9 @@ impl Default for EngineSettings {
         EngineSettings {
             name: "engine-1".to_owned(),
             checkpoint_interval_ms: 5_000,
+            workers: 1,
+            processes: String::new(),
+            process: 0,
             policy: Policy::default(),
         }
     }

@@ -13,6 +13,7 @@ pub use operator::Operator;
 use stranger::Stranger;
 
 use std::collections::VecDeque;
+use std::num::NonZeroUsize;
 
 use setpoint_dataflow::{Engine, Epoch, Outcome, Remains};
 use setpoint_schemas::{Cut, NodeName, Policy, ResourceKey};
@@ -42,6 +43,8 @@ pub struct Plan {
     /// Whether two more engines, over the dataflow and over views from scratch, decide everything as
     /// well.
     pub all_views: bool,
+    /// Whether the dataflow on so many workers runs beside all views.
+    pub workers: Option<NonZeroUsize>,
     /// An engine is rebuilt from its rows and runs beside for one epoch this often in a thousand.
     pub rebuilt_in_thousand: usize,
     /// Whether the log may be trimmed and the checkpoint lost.
@@ -228,16 +231,18 @@ impl Journey {
         let (number, cut) = (leader.engine.number(), self.committed.cut());
         self.rows.write(leader.engine.take_rows(), number, &cut);
         if self.plan.all_views {
-            let others = [
+            let mut others = vec![
                 ("the engine over the dataflow", Watched::by_dataflow()),
                 ("the engine over views from scratch", Watched::from_scratch()),
             ];
+            if let Some(workers) = self.plan.workers {
+                others.push(("the engine over several workers", Watched::by_workers(workers)));
+            }
             let (committed, log, policy) = (&self.committed, &self.log, &self.policy);
-            self.shadows = others
-                .map(|(who, views)| {
-                    (who, Leader::recover(committed, log, policy, views, clock_ms, kept).engine)
-                })
-                .into();
+            let recover = |(who, views)| {
+                (who, Leader::recover(committed, log, policy, views, clock_ms, kept).engine)
+            };
+            self.shadows = others.into_iter().map(recover).collect();
         }
         self.remains = leader.engine.remains();
         self.leader = Some(leader);

@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::num::NonZeroUsize;
 use std::rc::Rc;
 
 use setpoint_dataflow::views::{
@@ -47,6 +48,12 @@ impl Watched {
     #[must_use]
     pub fn by_dataflow() -> Self {
         Watched::over(Box::new(Differential::new()))
+    }
+
+    /// Views kept by the dataflow on so many workers.
+    #[must_use]
+    pub fn by_workers(workers: NonZeroUsize) -> Self {
+        Watched::over(Box::new(Differential::with_workers(workers)))
     }
 
     /// Views recomputed from all facts at every settle.

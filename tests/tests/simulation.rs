@@ -3,6 +3,7 @@
 //! `SETPOINT_SEED` runs one seed, `SETPOINT_SEEDS` another number of them, `SETPOINT_FROM` begins
 //! with a later one.
 
+use std::num::NonZeroUsize;
 use std::ops::RangeInclusive;
 
 use setpoint_tests::journey::{Journey, Plan, Trace};
@@ -13,6 +14,9 @@ const SEEDS: u64 = 500;
 const TICKS: usize = 900;
 /// Every so many seeds the dataflow and views from scratch run beside the views kept by hand.
 const ALL_VIEWS_EVERY: u64 = 10;
+/// Every so many seeds the dataflow runs on two workers too: seldom, because each epoch waits until
+/// both had a core.
+const WORKERS_EVERY: u64 = 100;
 /// Journeys of people who are choosy about nodes and neighbours: fewer, because the simple ones find
 /// most of what is wrong sooner.
 const CHOOSY_SEEDS: u64 = 200;
@@ -39,6 +43,7 @@ fn number(name: &str) -> Option<u64> {
 fn plan(seed: u64) -> Plan {
     let events_told = if number("SETPOINT_SEED").is_some() { usize::MAX } else { EVENTS_TOLD };
     let all_views = seed.is_multiple_of(ALL_VIEWS_EVERY);
+    let workers = NonZeroUsize::new(2).filter(|_| seed.is_multiple_of(WORKERS_EVERY));
     let (trims, stranger) = (seed % TRIMS_EVERY < 2, seed % TRIMS_EVERY == 1);
     let choosy = false;
     let rebuilt_in_thousand = 50;
@@ -46,6 +51,7 @@ fn plan(seed: u64) -> Plan {
         seed,
         ticks: TICKS,
         all_views,
+        workers,
         rebuilt_in_thousand,
         trims,
         stranger,

@@ -19,6 +19,7 @@ pub(crate) struct Inner {
     pub(crate) time_ms: i64,
     pub(crate) role: String,
     pub(crate) holds: Vec<String>,
+    pub(crate) behind_records: i64,
     pub(crate) resources: HashMap<GroupKind, BTreeMap<Name, Arc<Resource>>>,
     pub(crate) pods: Pods,
     pub(crate) nodes: BTreeMap<Arc<str>, Arc<NodeServed>>,

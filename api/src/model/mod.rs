@@ -98,6 +98,11 @@ impl ReadModel {
         self.write().role = role.to_owned();
     }
 
+    /// Says how many records on the log no epoch has taken yet. Served in `/status`.
+    pub fn set_behind(&self, records: i64) {
+        self.write().behind_records = records;
+    }
+
     /// The epoch that was applied last.
     #[must_use]
     pub fn epoch(&self) -> i64 {

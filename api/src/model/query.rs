@@ -50,6 +50,8 @@ pub struct Summary {
     pub stopping: usize,
     /// What holds replacements, one sentence each.
     pub holds: Vec<String>,
+    /// Records on the log that no epoch has taken yet, when that was looked up last.
+    pub behind_records: i64,
 }
 
 impl ReadModel {
@@ -224,6 +226,7 @@ impl ReadModel {
             waiting: 0,
             stopping: 0,
             holds: inner.holds.clone(),
+            behind_records: inner.behind_records,
         };
         for parts in inner.pods.iter() {
             let placed = parts.placement.is_some() && parts.leaving_ms.is_none();

@@ -179,6 +179,7 @@ pub(crate) async fn status(
             "waiting": summary.waiting, "stopping": summary.stopping,
         },
         "holds": summary.holds,
+        "behind": { "records": summary.behind_records },
     })))
 }
 

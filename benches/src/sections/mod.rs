@@ -86,7 +86,7 @@ pub const SECTIONS: &[Section] = &[
     section("restoring", whole, Needless, |_, sizes| restoring::measure(sizes)),
     section("recovery", whole, Within, recovery::measure),
     section("checkpointing", whole, Within, |_, sizes| checkpointing::measure(sizes)),
-    section("workers", whole, Needless, |_, _| Ok(workers::measure())),
+    section("workers", whole, Within, |_, sizes| workers::measure(sizes)),
     section("kafka", whole, Within, |_, sizes| kafka::measure(sizes)),
     section("api", whole, Within, |_, sizes| api::measure(sizes)),
 ];

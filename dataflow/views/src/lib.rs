@@ -13,7 +13,7 @@ mod differential;
 mod handwritten;
 mod scratch;
 
-pub use differential::Differential;
+pub use differential::{Differential, Gone, Seat, serve};
 pub use facts::{Fact, NodeFact, PodFact, Standing};
 pub use handwritten::HandWritten;
 pub use rows::{

@@ -2,14 +2,17 @@
 //! tell the same changes, and these come to what a recomputation from scratch has.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::{TcpListener, TcpStream};
 use std::num::NonZeroUsize;
+use std::sync::Arc;
 
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use setpoint_test_support::is_long;
 use setpoint_views::{
-    Changes, ColdChanges, Differential, Fact, Fleet, HandWritten, NodeFact, NodeRollup, PodFact,
-    Rollup, Scratch, Sighting, Standing, Status, Tally, Views, WorkloadRevision,
+    Changes, ColdChanges, Differential, Fact, Fleet, Gone, HandWritten, NodeFact, NodeRollup,
+    PodFact, Rollup, Scratch, Seat, Sighting, Standing, Status, Tally, Views, WorkloadRevision,
+    serve,
 };
 
 /// Facts as an engine keeps them: no duplicates; one fact a pod, a node and a sighting; one desired
@@ -243,22 +246,59 @@ fn all_three_agree_when_cold_steps_are_rare() {
 /// Two and three workers tell what one tells, hot and cold, change by change.
 #[test]
 fn how_many_workers_count_changes_no_answer() {
-    let epochs = if is_long() { 100_000 } else { 300 };
     for (seed, workers) in [(10, 2), (11, 3)] {
-        let mut facts = Facts::new(seed, 300, 10, 20);
-        let mut one = Differential::new();
-        let mut several = Differential::with_workers(NonZeroUsize::new(workers).expect("some"));
-        for epoch in 1..=epochs {
-            let batch = 1 + (epoch * 7) % 13;
-            for (fact, difference) in (0..batch).flat_map(|_| facts.next()).collect::<Vec<_>>() {
-                one.update(fact, difference);
-                several.update(fact, difference);
-            }
-            let at = format!("seed {seed}, {workers} workers, epoch {epoch}");
-            assert_eq!(several.settle(), one.settle(), "{at}");
-            if epoch % 5 == 0 {
-                assert_eq!(several.settle_cold(), one.settle_cold(), "{at}, cold");
-            }
+        let workers = NonZeroUsize::new(workers).expect("some");
+        tell_the_same(seed, 300, Differential::with_workers(workers));
+    }
+}
+
+/// Two processes of two workers each tell what one worker tells: here both in this process, with a
+/// real line between them.
+#[test]
+fn in_how_many_processes_changes_no_answer() {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let there = TcpStream::connect(listener.local_addr().expect("its address")).expect("a line");
+    let (here, _) = listener.accept().expect("its other end");
+    let workers = NonZeroUsize::new(2).expect("some");
+    let gone = Arc::default();
+    let seat = Seat { process: 1, workers, lines: vec![Some(there), None], gone };
+    let beside = std::thread::spawn(move || serve(seat));
+    let seat = Seat { process: 0, workers, lines: vec![None, Some(here)], gone: Arc::default() };
+    tell_the_same(12, 60, Differential::in_cluster(seat).expect("the line holds"));
+    beside.join().expect("it ends well").expect("the line held");
+}
+
+/// What these views tell is what one worker tells.
+fn tell_the_same(seed: u64, epochs: usize, mut several: Differential) {
+    let epochs = if is_long() { 1_000 * epochs } else { epochs };
+    let mut facts = Facts::new(seed, 300, 10, 20);
+    let mut one = Differential::new();
+    for epoch in 1..=epochs {
+        let batch = 1 + (epoch * 7) % 13;
+        for (fact, difference) in (0..batch).flat_map(|_| facts.next()).collect::<Vec<_>>() {
+            one.update(fact, difference);
+            several.update(fact, difference);
+        }
+        assert_eq!(several.settle(), one.settle(), "seed {seed}, epoch {epoch}");
+        if epoch % 5 == 0 {
+            assert_eq!(several.settle_cold(), one.settle_cold(), "seed {seed}, epoch {epoch}");
         }
     }
+}
+
+/// Who loses a process says which, and does not wait for it.
+#[test]
+fn a_process_that_is_gone_is_named() {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let there = TcpStream::connect(listener.local_addr().expect("its address")).expect("a line");
+    let (here, _) = listener.accept().expect("its other end");
+    let (workers, gone) = (NonZeroUsize::MIN, Arc::new(Gone::default()));
+    let seat = Seat { process: 0, workers, lines: vec![None, Some(here)], gone: gone.clone() };
+    let first = std::thread::spawn(move || {
+        let mut views = Differential::in_cluster(seat).expect("the line holds");
+        views.settle_cold();
+    });
+    drop(there);
+    assert!(first.join().is_err(), "it cannot go on");
+    assert_eq!(gone.why(), Some("process 1 of the cluster is gone: it closed the connection"),);
 }

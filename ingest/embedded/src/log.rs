@@ -115,7 +115,24 @@ impl Log for EmbeddedLog {
     }
 
     fn reader(&self, from: &Cut, topics: &[Topic]) -> Result<Box<dyn Reader>, LogError> {
-        Ok(Box::new(EmbeddedReader::new(self.shared.clone(), from, topics)?))
+        let ends = self.shared.ends_of(topics);
+        let all = ends.iter().map(|(topic, partition, _)| (topic, partition));
+        Ok(Box::new(EmbeddedReader::new(self.shared.clone(), from, all)?))
+    }
+
+    fn reader_of(
+        &self,
+        from: &Cut,
+        partitions: &[(Topic, i32)],
+    ) -> Result<Box<dyn Reader>, LogError> {
+        let there = |&(topic, partition): &(Topic, i32)| {
+            (0..partitions_of(topic, self.shared.partitions)).contains(&partition)
+        };
+        if let Some(&(topic, partition)) = partitions.iter().find(|at| !there(at)) {
+            return Err(LogError::NoPartition { topic, partition });
+        }
+        let some = partitions.iter().copied();
+        Ok(Box::new(EmbeddedReader::new(self.shared.clone(), from, some)?))
     }
 
     fn appender(&self, kind: AppenderKind) -> Result<Box<dyn Appender>, LogError> {

@@ -14,19 +14,25 @@ use crate::{keys, value};
 pub(crate) struct EmbeddedReader {
     shared: Arc<Shared>,
     next: BTreeMap<(Topic, i32), i64>,
+    /// Where partitions wait, when they do.
+    held_behind: Option<Cut>,
 }
 
 impl EmbeddedReader {
-    pub(crate) fn new(shared: Arc<Shared>, from: &Cut, topics: &[Topic]) -> Result<Self, LogError> {
+    pub(crate) fn new(
+        shared: Arc<Shared>,
+        from: &Cut,
+        partitions: impl IntoIterator<Item = (Topic, i32)>,
+    ) -> Result<Self, LogError> {
         let mut next = BTreeMap::new();
-        for (topic, partition, _) in shared.ends_of(topics).iter() {
+        for (topic, partition) in partitions {
             let (wanted, start) = (from.next(topic, partition), shared.start(topic, partition)?);
             if wanted != 0 && wanted < start {
                 return Err(LogError::Forgotten { topic, partition, start, wanted });
             }
             next.insert((topic, partition), wanted.max(start));
         }
-        Ok(EmbeddedReader { shared, next })
+        Ok(EmbeddedReader { shared, next, held_behind: None })
     }
 
     /// The partitions that hold something unread, with their ends; waits for one until then.
@@ -35,6 +41,9 @@ impl EmbeddedReader {
         loop {
             let unread = self.next.iter().filter_map(|(partition, next)| {
                 let end = ends.next.get(partition).copied().unwrap_or(0);
+                let (topic, number) = *partition;
+                let until = self.held_behind.as_ref().map(|cut| cut.next(topic, number));
+                let end = end.min(until.unwrap_or(i64::MAX));
                 (end > *next).then_some((*partition, end))
             });
             let unread: Vec<_> = unread.collect();
@@ -66,6 +75,11 @@ impl Reader for EmbeddedReader {
             records = page.records;
         }
         Ok(records)
+    }
+
+    fn hold_behind(&mut self, cut: Option<&Cut>) -> Result<(), LogError> {
+        self.held_behind = cut.cloned();
+        Ok(())
     }
 
     fn position(&self) -> Cut {

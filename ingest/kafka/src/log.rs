@@ -1,5 +1,6 @@
 //! Kafka's side of the contract.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -30,6 +31,25 @@ impl KafkaLog {
     }
 }
 
+impl KafkaLog {
+    /// A reader of the partitions that begin so, behind this cut.
+    fn reader_from(
+        &self,
+        from: &Cut,
+        starts: impl Iterator<Item = (Topic, i32, i64)>,
+    ) -> Result<Box<dyn Reader>, LogError> {
+        let mut next = Cut::default();
+        for (topic, partition, start) in starts {
+            let wanted = from.next(topic, partition);
+            if wanted != 0 && wanted < start {
+                return Err(LogError::Forgotten { topic, partition, start, wanted });
+            }
+            next.advance(topic, partition, wanted.max(start));
+        }
+        Ok(Box::new(KafkaReader::new(&self.brokers.settings, next)?))
+    }
+}
+
 impl Log for KafkaLog {
     fn ensure_topics(&self) -> Result<(), LogError> {
         topics::ensure(&self.brokers.settings)?;
@@ -51,15 +71,19 @@ impl Log for KafkaLog {
     }
 
     fn reader(&self, from: &Cut, topics: &[Topic]) -> Result<Box<dyn Reader>, LogError> {
-        let mut next = Cut::default();
-        for (topic, partition, start) in self.starts(topics)?.iter() {
-            let wanted = from.next(topic, partition);
-            if wanted != 0 && wanted < start {
-                return Err(LogError::Forgotten { topic, partition, start, wanted });
-            }
-            next.advance(topic, partition, wanted.max(start));
-        }
-        Ok(Box::new(KafkaReader::new(&self.brokers.settings, next)?))
+        let starts = self.starts(topics)?;
+        self.reader_from(from, starts.iter())
+    }
+
+    fn reader_of(
+        &self,
+        from: &Cut,
+        partitions: &[(Topic, i32)],
+    ) -> Result<Box<dyn Reader>, LogError> {
+        let topics: BTreeSet<Topic> = partitions.iter().map(|(topic, _)| *topic).collect();
+        let starts = self.starts(&topics.into_iter().collect::<Vec<_>>())?;
+        let is_meant = |at: &(Topic, i32, i64)| partitions.contains(&(at.0, at.1));
+        self.reader_from(from, starts.iter().filter(is_meant))
     }
 
     fn appender(&self, kind: AppenderKind) -> Result<Box<dyn Appender>, LogError> {

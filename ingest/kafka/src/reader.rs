@@ -62,6 +62,18 @@ impl Reader for KafkaReader {
         Ok(records)
     }
 
+    fn hold_behind(&mut self, cut: Option<&Cut>) -> Result<(), LogError> {
+        let failed = |error| LogError::transient("hold partitions of Kafka", error);
+        let (mut held, mut others) = (TopicPartitionList::new(), TopicPartitionList::new());
+        for (topic, partition, next) in self.position().iter() {
+            let is_held = cut.is_some_and(|cut| next >= cut.next(topic, partition));
+            let list = if is_held { &mut held } else { &mut others };
+            list.add_partition(topic.name(), partition);
+        }
+        self.consumer.pause(&held).map_err(failed)?;
+        self.consumer.resume(&others).map_err(failed)
+    }
+
     /// librdkafka moves its position past transaction markers too, when a poll meets them.
     fn position(&self) -> Cut {
         let mut cut = self.from.clone();

@@ -7,9 +7,13 @@ use serde_json::{Value, json};
 use crate::client::{KindPath, WatchEvent};
 use crate::context::{Context, note};
 use crate::failure::{Ended, Failure};
-use crate::output::field::{name, pairs, text};
+use crate::output::field::{name, number, pairs, text};
 use crate::output::{Columns, Format, columns, json as as_json, row, table, widths, yaml};
 use crate::verbs::object::{Named, named};
+use crate::verbs::status::behind;
+
+/// Records that the engine may be behind without a word: an epoch of them.
+const BEHIND_TOLD_MIN: i64 = 10_000;
 
 /// Show objects
 #[derive(Debug, Args)]
@@ -71,12 +75,25 @@ pub(crate) async fn run(get: Get, cx: &mut Context) -> Result<Ended, Failure> {
         }
     }
     print(&get, &found, cx)?;
+    if meant.iter().any(|one| one.path.plural == "nodes") {
+        tell_lag(cx).await;
+    }
     match (get.watch, meant.first(), found.first()) {
         (true, Some(meant), Some(found)) => {
             let mut sheet = Sheet::of(&get, found);
             follow(&get, meant, found, &mut sheet, cx).await
         }
         _ => Ok(Ended::Well),
+    }
+}
+
+/// Says on stderr when the engine is far behind its log: nodes are shown as they were then.
+async fn tell_lag(cx: &mut Context) {
+    // Who may not ask for the status, or gets no answer, has the nodes all the same.
+    let Ok(status) = cx.client.get("/setpoint/v1/status", &[]).await else { return };
+    let records = number(&status, "/behind/records");
+    if records >= BEHIND_TOLD_MIN {
+        note(format!("The engine is behind its log: {}.", behind(records)));
     }
 }
 

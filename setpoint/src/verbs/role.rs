@@ -70,6 +70,15 @@ struct EngineFlags {
     /// Which log
     #[arg(long, value_enum)]
     log: Option<Log>,
+    /// Workers: the one that decides, and others that read the log and count
+    #[arg(long, value_name = "N")]
+    workers: Option<u32>,
+    /// A file with the addresses of the processes that count together, the deciding one first
+    #[arg(long, value_name = "FILE")]
+    processes: Option<String>,
+    /// The number of this process among them, from 0 on
+    #[arg(long, value_name = "NUMBER", requires = "processes")]
+    process: Option<usize>,
 }
 
 #[derive(Debug, Args)]
@@ -166,6 +175,9 @@ impl Flags {
         self.add("--listen", "api.address", flags.listen.as_ref());
         self.add("--engine-name", "engine.name", flags.engine_name.as_ref());
         self.add("--log", "log.kind", flags.log.map(name_of));
+        self.add("--workers", "engine.workers", flags.workers);
+        self.add("--processes", "engine.processes", flags.processes.as_ref());
+        self.add("--process", "engine.process", flags.process);
     }
 
     fn runtime(&mut self, flags: &RuntimeFlags) {
@@ -222,6 +234,11 @@ mod tests {
         let engine = settings("engine --name engine-2 --log embedded --fleet blue");
         assert_eq!((engine.engine.name.as_str(), engine.log.kind), ("engine-2", LogKind::Embedded));
         assert_eq!(engine.fleet.as_str(), "blue");
+        let second = settings("engine --workers 4 --processes hosts.txt --process 1").engine;
+        assert_eq!(
+            (second.workers, second.processes.as_str(), second.process),
+            (4, "hosts.txt", 1)
+        );
         let agent = settings(
             "agent --name n1 --watch --label zone=a --label disk=ssd --device 0=T4/16Gi --device 1",
         );

@@ -51,8 +51,17 @@ fn glance(status: &Value) -> String {
             format!("{placed} placed, {running} ready, {waiting} waiting, {stopping} stopping"),
         ),
         ("holds", holds),
+        ("log", behind(count("/behind/records"))),
     ];
     lines.map(|(name, value)| format!("{:<8}{value}", format!("{name}:"))).join("\n")
+}
+
+/// How far the engine is behind the log, in words.
+pub(crate) fn behind(records: i64) -> String {
+    match records {
+        0 => "everything on it is taken in".to_owned(),
+        records => format!("{records} records are not taken in yet"),
+    }
 }
 
 #[cfg(test)]
@@ -66,7 +75,8 @@ mod tests {
         let status = json!({
             "fleet": "f", "version": "0.1.0", "term": 3, "epoch": 70, "timeMs": 0, "role": "leader",
             "ready": true, "nodes": {"total": 3, "lost": 1, "notReady": 1},
-            "pods": {"placed": 5, "ready": 4, "waiting": 1, "stopping": 0}, "holds": []
+            "pods": {"placed": 5, "ready": 4, "waiting": 1, "stopping": 0}, "holds": [],
+            "behind": {"records": 12}
         });
         expect![[r#"
             fleet:  f, version 0.1.0
@@ -74,7 +84,8 @@ mod tests {
             epoch:  70 at 1970-01-01T00:00:00.000Z
             nodes:  3 known, 1 lost, 1 not ready
             pods:   5 placed, 4 ready, 1 waiting, 0 stopping
-            holds:  none"#]]
+            holds:  none
+            log:    12 records are not taken in yet"#]]
         .assert_eq(&glance(&status));
     }
 }

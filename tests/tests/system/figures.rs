@@ -88,7 +88,7 @@ async fn the_figures_tell_what_happened_by_prometheus_conventions() {
         ("setpoint_epoch", 1.0),
         ("setpoint_term", 1.0),
         ("setpoint_engine_time_seconds", 1e9),
-        ("setpoint_lag_records{topic=\"setpoint.leases\"}", 0.0),
+        ("setpoint_lag_records{partition=\"0\",topic=\"setpoint.leases\"}", 0.0),
         ("process_resident_memory_bytes", 1e6),
     ] {
         let found = sample(&figures, name);

@@ -31,6 +31,8 @@ mod outage;
 mod ground;
 mod simulated_fleet;
 mod two_agents;
+mod several_workers;
+mod flood;
 mod disk_full;
 mod append_rates;
 mod bad_input;

@@ -8,13 +8,16 @@ use setpoint_ingest::entry::{self, Writer};
 use setpoint_ingest::{AppenderKind, Log};
 use setpoint_ingest_embedded::{EmbeddedLog, Settings};
 use setpoint_schemas::avro::Codec;
-use setpoint_schemas::{Action, Cause, Decision, EpochRecord, FleetId, Placement, Topic};
+use setpoint_schemas::{Action, Cause, Decision, EpochRecord, FleetId, Lease, Placement, Topic};
 
 const DAY_MS: i64 = 24 * 3_600_000;
 /// Longer than any topic that forgets by time keeps anything.
 pub(crate) const EVERYTHING_DAYS: i64 = 40;
 /// Longer than leases are kept and nodes and pods are left alone, shorter than epochs are kept.
 pub(crate) const LEASES_DAYS: i64 = 3;
+
+/// Records of one append of many.
+const APPENDED_TOGETHER: usize = 10_000;
 
 /// The folder of a stopped engine.
 pub(crate) struct Stopped(PathBuf);
@@ -52,6 +55,22 @@ impl Stopped {
         log.clean(now_ms() + days * DAY_MS).expect("the log is cleaned");
         let start = log.starts(&[Topic::Leases]).expect("starts").next(Topic::Leases, 0);
         assert!(start > 0, "there were leases, and they are forgotten");
+    }
+
+    /// Appends so many renewals of the lease that was renewed last: what comes from agents while no
+    /// engine takes it.
+    pub(crate) fn append_renewals(&self, renewals: usize) {
+        let (log, codec) = (self.log(), Codec::single_object());
+        let lease = last_of(&log, Topic::Leases, |bytes| codec.decode::<Lease>(bytes).ok());
+        let writer = Writer::new(codec, "/setpoint/test");
+        let entry = writer.lease(&lease).expect("it is encoded");
+        let mut appender = log.appender(AppenderKind::Shared).expect("an appender");
+        let mut left = renewals;
+        while left > 0 {
+            let some = left.min(APPENDED_TOGETHER);
+            appender.append(vec![entry.clone(); some]).expect("it is appended");
+            left -= some;
+        }
     }
 
     /// Appends an epoch in which an engine of these rules stopped a placed pod for no reason that

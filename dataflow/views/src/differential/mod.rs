@@ -5,12 +5,14 @@
 //! before its step. Facts go in and changes come out at the first worker, which is in the caller's
 //! thread; how many others there are changes no answer.
 
+mod seat;
 mod crew;
 mod outbox;
 mod shard;
 mod hot;
 mod cold;
 
+use std::io;
 use std::num::NonZeroUsize;
 
 use timely::worker::Worker;
@@ -18,6 +20,7 @@ use timely::worker::Worker;
 use self::cold::Cold;
 use self::crew::Crew;
 use self::hot::{ForCold, Hot};
+pub use self::seat::{Gone, Seat};
 use super::Views;
 use super::facts::Fact;
 use super::rows::{Changes, ColdChanges};
@@ -25,8 +28,7 @@ use super::rows::{Changes, ColdChanges};
 /// The two dataflows, with their workers.
 pub struct Differential {
     /// Gone only while this is dropped: the inputs go before the workers.
-    dataflows: Option<Dataflows>,
-    crew: Crew,
+    parts: Option<(Dataflows, Crew)>,
 }
 
 struct Dataflows {
@@ -44,14 +46,24 @@ impl Differential {
     /// Empty dataflows on so many workers: one of this thread, and a thread for each of the others.
     #[must_use]
     pub fn with_workers(workers: NonZeroUsize) -> Self {
-        let mut crew = Crew::of_threads(workers, |worker| drop(Dataflows::new(worker)));
-        let dataflows = Some(Dataflows::new(&mut crew.worker));
-        Differential { dataflows, crew }
+        Differential::led_by(Crew::of_threads(workers, without_inputs))
     }
 
-    fn parts(&mut self) -> (&mut Dataflows, &mut Crew) {
-        let dataflows = self.dataflows.as_mut().expect("they are there until this is dropped");
-        (dataflows, &mut self.crew)
+    /// Empty dataflows on the workers of several processes; this one has the first seat.
+    ///
+    /// # Errors
+    /// When a line to another process cannot be used.
+    pub fn in_cluster(seat: Seat) -> io::Result<Self> {
+        Ok(Differential::led_by(Crew::of_processes(seat, without_inputs)?))
+    }
+
+    fn led_by(mut crew: Crew) -> Self {
+        let dataflows = Dataflows::new(&mut crew.worker);
+        Differential { parts: Some((dataflows, crew)) }
+    }
+
+    fn parts(&mut self) -> &mut (Dataflows, Crew) {
+        self.parts.as_mut().expect("they are there until this is dropped")
     }
 }
 
@@ -63,9 +75,30 @@ impl Default for Differential {
 
 impl Drop for Differential {
     fn drop(&mut self) {
-        drop(self.dataflows.take());
-        self.crew.dismiss();
+        let Some((dataflows, crew)) = self.parts.take() else { return };
+        if std::thread::panicking() || crew.is_broken() {
+            // Who is gone would be waited for.
+            return std::mem::forget((dataflows, crew));
+        }
+        drop(dataflows);
+        crew.dismiss();
     }
+}
+
+/// Counts for the views of process 0, in any other seat, until those are dropped.
+///
+/// # Errors
+/// When a line to another process cannot be used.
+///
+/// # Panics
+/// When another process is gone.
+pub fn serve(seat: Seat) -> io::Result<()> {
+    crew::serve_beside(seat, without_inputs)
+}
+
+/// The dataflows as every worker but the first has them.
+fn without_inputs(worker: &mut Worker) {
+    drop(Dataflows::new(worker));
 }
 
 impl Dataflows {

@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::SharedLog;
 use super::metrics::Metrics;
+use super::ports::inbox::Inbox;
 use super::ports::questions::Questions;
 
 /// A third of Prometheus' usual scrape interval. Counting a million pods takes some hundredths of a
@@ -20,7 +21,7 @@ const LOOK_EVERY: Duration = Duration::from_secs(5);
 pub(super) async fn keep_current(
     log: SharedLog,
     model: Arc<ReadModel>,
-    questions: Arc<Questions>,
+    (questions, inbox): (Arc<Questions>, Arc<Inbox>),
     metrics: Arc<Metrics>,
     closing: CancellationToken,
 ) {
@@ -31,12 +32,15 @@ pub(super) async fn keep_current(
             _ = ticks.tick() => {}
         }
         metrics.served(&model.summary());
+        let (waiting, waiting_max) = questions.waiting();
+        metrics.queued("questions", (waiting, waiting_max), (0, 0));
+        metrics.queued("appends", (0, 0), inbox.waiting_bytes());
         let log = log.clone();
         // The ends first: what came after them is not behind.
         let ends = tokio::task::spawn_blocking(move || log.ends(&Topic::INPUTS)).await;
         let taken = questions.taken().await;
         if let (Ok(Ok(ends)), Ok(taken)) = (ends, taken) {
-            metrics.lags(&taken, &ends);
+            model.set_behind(metrics.lags(&taken, &ends));
         }
     }
 }

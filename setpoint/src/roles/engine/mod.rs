@@ -6,6 +6,7 @@ mod open;
 mod wire;
 mod cleaning;
 mod ground;
+mod workers;
 mod thread;
 mod reading;
 mod follow;
@@ -36,6 +37,7 @@ use self::ports::reader::{Reader, Revisions};
 use self::ports::waiters::Waiters;
 use self::thread::EngineThread;
 use self::wire::Wire;
+use self::workers::Workers;
 use crate::roles::{files, signals};
 
 /// Runs until it is told to stop.
@@ -47,7 +49,10 @@ pub fn run(settings: Settings) -> anyhow::Result<()> {
     runtime.block_on(async {
         let closing = CancellationToken::new();
         signals::cancel_on_signal(closing.clone());
-        serve(settings, closing).await
+        match settings.engine.process {
+            0 => serve(settings, closing).await,
+            _ => workers::count_until(settings, closing).await,
+        }
     })
 }
 
@@ -72,19 +77,23 @@ pub async fn serve_on(
     closing: CancellationToken,
 ) -> anyhow::Result<()> {
     make_folders(&settings)?;
+    let workers = Arc::new(Workers::new(&settings, &closing)?);
     let shared = Shared::open(log, &settings)?;
-    let state = shared.api(&settings)?;
+    let (state, inbox) = shared.api(&settings)?;
     let options = serve_options(&settings)?;
     let (address, server) = setpoint_api::serve(options, state, closing.clone()).await?;
     info!(%address, fleet = %settings.fleet, "the API listens");
     let looking = tokio::spawn(ground::keep_looking(shared.log.clone(), closing.clone()));
-    tokio::spawn(shared.gauges(closing.clone()));
-    let thread = shared.thread(settings, closing.clone());
+    tokio::spawn(shared.gauges(inbox, closing.clone()));
+    let thread = shared.thread(settings, workers.clone(), closing.clone());
     let engine = std::thread::Builder::new().name("engine".into()).spawn(move || thread.run())?;
     let ended = tokio::task::spawn_blocking(move || engine.join()).await?;
     closing.cancel();
     server.await?;
-    let ended = ended.map_err(|_| anyhow::anyhow!("the engine thread panicked"))?;
+    let ended = ended.map_err(|_| match workers.why_gone() {
+        Some(why) => anyhow::anyhow!("{why}"),
+        None => anyhow::anyhow!("the engine thread panicked"),
+    })?;
     looking.await?.and(ended)
 }
 
@@ -127,7 +136,7 @@ impl Shared {
     }
 
     /// The API's ports, filled.
-    fn api(&self, settings: &Settings) -> anyhow::Result<ApiState> {
+    fn api(&self, settings: &Settings) -> anyhow::Result<(ApiState, Arc<Inbox>)> {
         let appender =
             self.log.appender(AppenderKind::Shared).context("failed to open an appender")?;
         let inbox = Arc::new(Inbox {
@@ -145,11 +154,11 @@ impl Shared {
             questions: self.questions.clone(),
             inbox: inbox.clone(),
         });
-        Ok(ApiState::new(Parts {
+        let state = ApiState::new(Parts {
             fleet: settings.fleet.clone(),
             model: self.model.clone(),
             requests: inbox.clone(),
-            observations: inbox,
+            observations: inbox.clone(),
             gate: Arc::new(ManifestGate),
             explain: reader.clone(),
             log: reader,
@@ -157,18 +166,40 @@ impl Shared {
             registry: self.metrics.registry.clone(),
             lease_renew_ms: setpoint_rules::lease::expected_renewal_ms(&settings.engine.policy),
             version: env!("CARGO_PKG_VERSION").to_owned(),
-        }))
+        });
+        Ok((state, inbox))
     }
 
-    fn gauges(&self, closing: CancellationToken) -> impl Future<Output = ()> + use<> {
+    fn gauges(
+        &self,
+        inbox: Arc<Inbox>,
+        closing: CancellationToken,
+    ) -> impl Future<Output = ()> + use<> {
         let (log, model) = (self.log.clone(), self.model.clone());
-        gauges::keep_current(log, model, self.questions.clone(), self.metrics.clone(), closing)
+        let queues = (self.questions.clone(), inbox);
+        gauges::keep_current(log, model, queues, self.metrics.clone(), closing)
     }
 
-    fn thread(self, settings: Settings, closing: CancellationToken) -> EngineThread {
+    fn thread(
+        self,
+        settings: Settings,
+        workers: Arc<Workers>,
+        closing: CancellationToken,
+    ) -> EngineThread {
         let Shared { log, wire, writer, model, revisions, waiters, questions, metrics } = self;
         let audience = Audience { model, revisions, metrics: metrics.clone() };
-        EngineThread { settings, log, audience, waiters, questions, metrics, wire, writer, closing }
+        EngineThread {
+            settings,
+            workers,
+            log,
+            audience,
+            waiters,
+            questions,
+            metrics,
+            wire,
+            writer,
+            closing,
+        }
     }
 }
 

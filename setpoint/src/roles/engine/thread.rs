@@ -30,6 +30,7 @@ use super::ports::history;
 use super::ports::questions::Questions;
 use super::ports::waiters::Waiters;
 use super::wire::Wire;
+use super::workers::Workers;
 use crate::clock::now_ms;
 
 /// A leader that made no epoch for this long is taken over from: several ticks, and half of the
@@ -46,6 +47,7 @@ const CHECKPOINT: &str = "checkpoint";
 /// What the engine's thread is made of.
 pub(super) struct EngineThread {
     pub(super) settings: Settings,
+    pub(super) workers: Arc<Workers>,
     pub(super) log: SharedLog,
     pub(super) audience: Audience,
     pub(super) waiters: Arc<Waiters>,
@@ -103,7 +105,7 @@ impl EngineThread {
         let path = self.settings.data_dir.join(CHECKPOINT);
         let policy = &self.settings.engine.policy;
         let (metrics, wire, closing) = (&self.metrics, &self.wire, &self.closing);
-        let parts = Parts { policy, metrics, wire, closing };
+        let parts = Parts { policy, workers: &self.workers, metrics, wire, closing };
         let mut verdicts = Vec::new();
         let each = |outcome: &Outcome| {
             if self.waiters.are_any() {
@@ -142,6 +144,7 @@ impl EngineThread {
         let interval = Duration::from_millis(self.settings.engine.checkpoint_interval_ms);
         let mut written = Instant::now();
         while !self.closing.is_cancelled() {
+            self.workers.are_there()?;
             self.questions.answer(&follower.engine, &follower.cut);
             follower.follow(&*self.log, FOLLOW_WAIT, |outcome| self.followed(outcome))?;
             if follower.heard.elapsed() > TAKEOVER_AFTER {
@@ -166,7 +169,7 @@ impl EngineThread {
         checkpoints: Checkpoints,
         appender: Box<dyn Appender>,
     ) -> anyhow::Result<()> {
-        let (send, receive) = queue();
+        let (send, receive) = queue(self.metrics.clone());
         let committer = Committer {
             appender,
             undertaker: Undertaker::new(&*self.log)?,
@@ -198,6 +201,7 @@ impl EngineThread {
             writer: self.writer.clone(),
             questions: self.questions.clone(),
             metrics: self.metrics.clone(),
+            workers: self.workers.clone(),
             policy: self.settings.engine.policy.clone(),
             checkpoint_interval_ms: self.settings.engine.checkpoint_interval_ms,
         }

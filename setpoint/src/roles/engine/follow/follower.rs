@@ -4,14 +4,14 @@
 //! rules, or a state that was rebuilt, follow what was recorded and tell where they would have
 //! decided otherwise.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
 use setpoint_dataflow::views::Differential;
 use setpoint_dataflow::{Engine, Epoch, Outcome};
-use setpoint_ingest::{Decoder, Log, LogError, LogRecord, Reader, covers};
+use setpoint_ingest::{Decoder, Log, LogError, Reader, covers};
 use setpoint_rules::RULES_VERSION;
 use setpoint_schemas::avro::Codec;
 use setpoint_schemas::{Cut, EpochRecord, Policy, Position, Sourced, Topic};
@@ -19,12 +19,14 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use super::ends::Trimmed;
+use super::inputs::Inputs;
 use super::recorded::Recordings;
 use super::stall::Stall;
 use super::stray;
 use crate::roles::engine::metrics::Metrics;
 use crate::roles::engine::reading::{POLL_RECORDS_MAX, POLL_WAIT};
 use crate::roles::engine::wire::Wire;
+use crate::roles::engine::workers::Workers;
 
 /// Differences told in the log of one engine's life; the metric counts them all.
 const DIFFERENCES_TOLD_MAX: usize = 50;
@@ -32,6 +34,7 @@ const DIFFERENCES_TOLD_MAX: usize = 50;
 /// What an engine is made with.
 pub(crate) struct Parts<'a> {
     pub(crate) policy: &'a Policy,
+    pub(crate) workers: &'a Workers,
     pub(crate) metrics: &'a Arc<Metrics>,
     pub(crate) wire: &'a Wire,
     /// Whether it is to end: reading a long log back takes longer than anyone waits for that.
@@ -48,9 +51,7 @@ pub(crate) struct Follower {
     /// When the last epoch came, or following began.
     pub(crate) heard: Instant,
     epochs: Box<dyn Reader>,
-    inputs: Box<dyn Reader>,
-    /// Records read ahead of the epochs that take them, by position.
-    ahead: BTreeMap<Position, LogRecord>,
+    inputs: Inputs,
     /// The inputs that epochs have taken.
     taken: Cut,
     /// Whether cleanup took inputs that an epoch was decided from: these epochs may replay
@@ -74,7 +75,7 @@ impl Follower {
         parts: &Parts<'_>,
     ) -> anyhow::Result<Self> {
         let epochs = log.reader(&cut, &[Topic::Epochs])?;
-        let inputs = log.reader(&cut, &Topic::INPUTS)?;
+        let inputs = Inputs::new(log.reader(&cut, &Topic::INPUTS)?);
         // Below these nothing was there when this engine's state was made.
         let mut taken = inputs.position();
         cut.iter().for_each(|(topic, partition, next)| taken.advance(topic, partition, next));
@@ -88,7 +89,6 @@ impl Follower {
             heard: Instant::now(),
             epochs,
             inputs,
-            ahead: BTreeMap::new(),
             has_gaps: false,
             recordings: Recordings::new(wire.codec.clone()),
             differences_told: 0,
@@ -248,20 +248,10 @@ impl Follower {
     ) -> anyhow::Result<Vec<Sourced>> {
         let wanted: Cut =
             self.cut.iter().filter(|(topic, ..)| Topic::INPUTS.contains(topic)).collect();
-        let mut stall = Stall::new(&self.closing);
-        while !covers(&self.inputs.position(), &wanted) {
-            let records = self.inputs.poll(POLL_RECORDS_MAX, POLL_WAIT)?;
-            stall.look(!records.is_empty(), log, &wanted)?;
-            self.ahead.extend(records.into_iter().map(|record| (record.position, record)));
-        }
-        let (taken, kept) = std::mem::take(&mut self.ahead)
-            .into_iter()
-            .partition(|(position, _)| wanted.covers(*position));
-        self.ahead = kept;
-        let taken: BTreeMap<Position, LogRecord> = taken;
-        self.note_gaps(&taken, &wanted);
+        let taken = self.inputs.take_until(log, &wanted, Stall::new(&self.closing))?;
+        self.note_gaps(taken.len(), &wanted);
         let mut inputs = Vec::with_capacity(taken.len());
-        for record in taken.values().filter(|record| !refused.contains(&record.position)) {
+        for record in taken.iter().filter(|record| !refused.contains(&record.position)) {
             // The leader could read it: who cannot ask for its schema now waits until it can.
             self.decoder.prepare(record).map_err(|unanswered| {
                 LogError::transient(format!("read the record at {}", record.position), unanswered)
@@ -272,13 +262,13 @@ impl Follower {
     }
 
     /// Offsets of inputs have no gaps but where cleanup took something.
-    fn note_gaps(&mut self, taken: &BTreeMap<Position, LogRecord>, wanted: &Cut) {
+    fn note_gaps(&mut self, taken: usize, wanted: &Cut) {
         let mut expected = 0;
         for (topic, partition, next) in wanted.iter() {
             expected += (next - self.taken.next(topic, partition)).max(0);
         }
         self.taken = wanted.clone();
-        if i64::try_from(taken.len()).unwrap_or(i64::MAX) < expected {
+        if i64::try_from(taken).unwrap_or(i64::MAX) < expected {
             self.has_gaps = true;
         }
     }

@@ -3,6 +3,7 @@
 
 pub(crate) mod origin;
 mod rebuilding;
+mod inputs;
 pub(crate) mod follower;
 mod recorded;
 mod stray;

@@ -19,6 +19,7 @@ use tracing::{info, warn};
 use super::ends::{OPEN_PATIENCE, is_trimmed};
 use super::follower::{Follower, Parts};
 use super::rebuilding;
+use crate::roles::engine::workers::Workers;
 
 /// An engine that has caught up with the log, and the checkpoint that it goes on writing. Each epoch
 /// that is stepped goes to `each`.
@@ -28,7 +29,7 @@ pub(crate) fn recover(
     parts: &Parts<'_>,
     mut each: impl FnMut(&Outcome),
 ) -> anyhow::Result<(Follower, Checkpoint)> {
-    let (store, stored) = open(path)?;
+    let (store, stored) = open(path, parts.workers)?;
     let begun = begin(log, path, parts, store, stored)?;
     let store = match begun {
         Begun::From { engine, cut, rules, store } => {
@@ -65,9 +66,11 @@ enum Begun {
 type Stored = Option<(Engine<Differential>, Cut)>;
 
 /// Opens and reads the checkpoint; one that is damaged is set aside, and an empty one is made.
-fn open(path: &Path) -> anyhow::Result<(Checkpoint, Stored)> {
+fn open(path: &Path, workers: &Workers) -> anyhow::Result<(Checkpoint, Stored)> {
+    // Before it is looked at: that another process is not there is no damage.
+    let views = workers.views()?;
     let damaged = match Checkpoint::open(path) {
-        Ok(store) => match read(&store) {
+        Ok(store) => match read(&store, views) {
             Ok(stored) => return Ok((store, stored)),
             Err(error) => error,
         },
@@ -84,11 +87,11 @@ fn open(path: &Path) -> anyhow::Result<(Checkpoint, Stored)> {
     Ok((set_aside(path, &format!("{damaged:#}"))?, None))
 }
 
-fn read(store: &Checkpoint) -> anyhow::Result<Stored> {
+fn read(store: &Checkpoint, views: Differential) -> anyhow::Result<Stored> {
     let Some(loaded) = store.load()? else { return Ok(None) };
     let cut = loaded.cut.clone();
     let rows = loaded.rows.collect::<Result<Vec<_>, _>>()?;
-    Ok(Some((Engine::restore(Differential::new(), rows)?, cut)))
+    Ok(Some((Engine::restore(views, rows)?, cut)))
 }
 
 fn set_aside(path: &Path, why: &str) -> anyhow::Result<Checkpoint> {
@@ -131,7 +134,10 @@ fn begin(
         return Ok(Begun::Trimmed { store });
     }
     info!("recovering from the whole log");
-    let engine = engine.unwrap_or_else(|| Engine::new(Differential::new(), parts.policy.clone()));
+    let engine = match engine {
+        Some(engine) => engine,
+        None => Engine::new(parts.workers.views()?, parts.policy.clone()),
+    };
     let rules = RULES_VERSION.to_owned();
     Ok(Begun::From { engine: Box::new(engine), cut, rules, store })
 }
@@ -209,7 +215,7 @@ fn rebuild(
         rebuilding::read(log, parts.wire).context("failed to read the compacted topics")?;
     let (resources, nodes) = (compacted.resources.len(), compacted.nodes.len());
     let placements = compacted.placements.iter().filter(|placed| !placed.withdrawn).count();
-    let mut engine = Engine::rebuild(Differential::new(), parts.policy, compacted)
+    let mut engine = Engine::rebuild(parts.workers.views()?, parts.policy, compacted)
         .context("failed to rebuild the engine from the compacted topics")?;
     let epoch = engine.number();
     warn!(epoch, resources, nodes, placements, "the engine is rebuilt from the compacted topics");

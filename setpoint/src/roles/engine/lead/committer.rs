@@ -52,9 +52,9 @@ impl Committer {
                     Err(_) => break,
                 }
             }
-            let bytes = commits.iter().map(Commit::bytes).sum();
+            let (epochs, bytes) = (commits.len(), commits.iter().map(Commit::bytes).sum());
             self.commit(commits)?;
-            receive.committed(bytes);
+            receive.committed(epochs, bytes);
         }
         Ok(())
     }

@@ -2,16 +2,12 @@
 
 use std::time::{Duration, Instant};
 
-use setpoint_ingest::entry::Writer;
-use setpoint_ingest::{Decoder, Entry, Log, LogError, LogRecord, READ_BYTES_MAX, Reader, covers};
-use setpoint_schemas::{Cut, CutEntry, RefusedEntry, Sourced, Topic};
-use tracing::warn;
+use setpoint_ingest::{Entry, Log, LogError, covers};
+use setpoint_schemas::{Cut, CutEntry, Position, RefusedEntry, Sourced, Topic};
 
+use super::intake::{Decoded, Intake, Portion};
 use crate::clock::Steady;
 
-/// Records of one epoch at most: its decisions are one append, which must stay small enough to be
-/// acknowledged within a lease's renewal.
-const EPOCH_RECORDS_MAX: usize = 10_000;
 /// Without inputs an epoch is made this often, so that a standby sees that the leader lives.
 pub(crate) const TICK: Duration = Duration::from_millis(1_000);
 
@@ -27,26 +23,20 @@ pub(crate) struct Batch {
     pub(crate) cut: Vec<CutEntry>,
     pub(crate) refused: Vec<RefusedEntry>,
     pub(crate) records: usize,
+    /// What the records take in the log.
+    pub(crate) bytes: usize,
 }
 
-/// Cuts batches from a reader.
+/// Cuts batches from what comes in.
 pub(crate) struct Cutter {
-    reader: Box<dyn Reader>,
+    intake: Intake,
     taken: Cut,
-    decoder: Decoder,
-    writer: Writer,
     clock: Steady,
 }
 
 impl Cutter {
-    pub(crate) fn new(
-        reader: Box<dyn Reader>,
-        from: Cut,
-        decoder: Decoder,
-        writer: Writer,
-        clock: Steady,
-    ) -> Self {
-        Cutter { reader, taken: from, decoder, writer, clock }
+    pub(crate) fn new(intake: Intake, from: Cut, clock: Steady) -> Self {
+        Cutter { intake, taken: from, clock }
     }
 
     /// The next batch. Waits for the first record until `due_ms` or a tick, and does `meanwhile`
@@ -59,29 +49,30 @@ impl Cutter {
         meanwhile: impl Fn(&Cut),
     ) -> Result<Batch, LogError> {
         let wait = due_ms.map_or(TICK, |due| millis(due - self.clock.now_ms()).min(TICK));
-        let mut records = self.wait(wait, meanwhile)?;
+        let mut portion = self.wait(wait, meanwhile)?.unwrap_or_default();
         // Before the ends are asked for: the batch then covers all that was there at this time.
         let time_ms = self.clock.now_ms();
         let mut complete = false;
         if due_ms.is_some_and(|due| due <= time_ms) {
             let ends = log.ends(&Topic::INPUTS)?;
-            while !covers(&self.reader.position(), &ends) && !is_full(&records) {
-                records.extend(self.reader.poll(EPOCH_RECORDS_MAX, Duration::from_millis(1))?);
+            while !covers(&self.intake.position(), &ends) && !portion.is_full() {
+                self.more(&mut portion, Duration::from_millis(1))?;
             }
-            complete = covers(&self.reader.position(), &ends);
+            complete = covers(&self.intake.position(), &ends);
         }
-        records.sort_by_key(|record| record.position);
+        portion.records.sort_by_key(|(position, _)| *position);
         let cut = self.moved();
         let mut batch = Batch {
             time_ms,
             complete,
-            inputs: Vec::with_capacity(records.len()),
+            inputs: Vec::with_capacity(portion.records.len()),
             dead_letters: Vec::new(),
             cut,
             refused: Vec::new(),
-            records: records.len(),
+            records: portion.records.len(),
+            bytes: portion.bytes,
         };
-        records.iter().for_each(|record| self.take(record, &mut batch));
+        portion.records.into_iter().for_each(|(at, decoded)| batch.take(at, decoded));
         Ok(batch)
     }
 
@@ -90,40 +81,36 @@ impl Cutter {
         &mut self,
         wait: Duration,
         meanwhile: impl Fn(&Cut),
-    ) -> Result<Vec<LogRecord>, LogError> {
+    ) -> Result<Option<Portion>, LogError> {
         let until = Instant::now() + wait;
         loop {
             meanwhile(&self.taken);
             let left = until.saturating_duration_since(Instant::now());
-            let records = self.reader.poll(EPOCH_RECORDS_MAX, left.min(LOOK_EVERY))?;
-            if !records.is_empty() || left <= LOOK_EVERY {
-                return Ok(records);
+            let first = self.intake.next(left.min(LOOK_EVERY))?;
+            if let Some(mut portion) = first {
+                // What other threads have ready goes into the same epoch.
+                let is_beside = self.intake.is_beside();
+                while is_beside && !portion.is_full() && self.more(&mut portion, Duration::ZERO)? {}
+                return Ok(Some(portion));
+            }
+            if left <= LOOK_EVERY {
+                return Ok(None);
             }
         }
     }
 
-    /// A record becomes an input, or a dead letter.
-    fn take(&self, record: &LogRecord, batch: &mut Batch) {
-        let position = record.position;
-        match self.decoder.decode(record) {
-            Ok(Some(sourced)) => batch.inputs.push(sourced),
-            Ok(None) => {}
-            Err(letter) => {
-                warn!(%position, reason = %letter.reason, "record set aside");
-                batch.dead_letters.extend(self.writer.dead_letter(&letter).ok());
-                batch.refused.push(RefusedEntry {
-                    topic: position.topic.name().to_owned(),
-                    partition: position.partition,
-                    offset: position.offset,
-                });
-            }
-        }
+    /// Adds what else comes; whether something did.
+    fn more(&mut self, portion: &mut Portion, wait: Duration) -> Result<bool, LogError> {
+        let more = self.intake.next(wait)?;
+        let is_more = more.is_some();
+        more.into_iter().for_each(|more| portion.extend(more));
+        Ok(is_more)
     }
 
     /// The partitions that moved since the last batch.
     fn moved(&mut self) -> Vec<CutEntry> {
         let mut cut = Vec::new();
-        for (topic, partition, next) in self.reader.position().iter() {
+        for (topic, partition, next) in self.intake.position().iter() {
             if next > self.taken.next(topic, partition) {
                 self.taken.advance(topic, partition, next);
                 cut.push(CutEntry { topic: topic.name().to_owned(), partition, next });
@@ -149,10 +136,21 @@ impl Cutter {
     }
 }
 
-/// Whether an epoch takes no more, so that its memory is bounded too.
-fn is_full(records: &[LogRecord]) -> bool {
-    records.len() >= EPOCH_RECORDS_MAX
-        || records.iter().map(LogRecord::bytes).sum::<usize>() >= READ_BYTES_MAX
+impl Batch {
+    fn take(&mut self, position: Position, decoded: Decoded) {
+        match decoded {
+            Decoded::Input(sourced) => self.inputs.push(sourced),
+            Decoded::Nothing => {}
+            Decoded::Refused(letter) => {
+                self.dead_letters.extend(letter.map(|letter| *letter));
+                self.refused.push(RefusedEntry {
+                    topic: position.topic.name().to_owned(),
+                    partition: position.partition,
+                    offset: position.offset,
+                });
+            }
+        }
+    }
 }
 
 fn millis(ms: i64) -> Duration {

@@ -10,12 +10,13 @@ use setpoint_dataflow::views::Differential;
 use setpoint_dataflow::{CheckpointRow, Engine, Epoch, Outcome, Remains};
 use setpoint_ingest::Decoder;
 use setpoint_ingest::entry::Writer;
-use setpoint_schemas::{Cut, Policy, Topic};
+use setpoint_schemas::{Cut, Policy};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use super::burying;
 use super::cutting::{Batch, Cutter};
+use super::intake::{Door, Intake};
 use super::queue::{Commit, Sender};
 use super::record;
 use crate::clock::{Steady, now_ms};
@@ -23,6 +24,7 @@ use crate::roles::engine::SharedLog;
 use crate::roles::engine::metrics::Metrics;
 use crate::roles::engine::ports::questions::Questions;
 use crate::roles::engine::wire::Wire;
+use crate::roles::engine::workers::Workers;
 
 /// Every so many epochs the record names how far each partition was read, and not only those that
 /// moved: so a rebuild need not read back to the last record of a quiet partition.
@@ -35,6 +37,7 @@ pub(crate) struct Means {
     pub(crate) writer: Writer,
     pub(crate) questions: Arc<Questions>,
     pub(crate) metrics: Arc<Metrics>,
+    pub(crate) workers: Arc<Workers>,
     pub(crate) policy: Policy,
     pub(crate) checkpoint_interval_ms: u64,
 }
@@ -73,12 +76,13 @@ impl Epochs {
         taken: Cut,
         is_to_mark: bool,
     ) -> anyhow::Result<Self> {
-        let reader = means.log.reader(&taken, &Topic::INPUTS)?;
         let decoder = Decoder::with_source(means.wire.codec.clone(), means.wire.source.clone());
+        let door = Door { decoder, writer: means.writer.clone() };
+        let intake = Intake::open(&*means.log, &taken, door, means.workers.here())?;
         let clock = Steady::at(engine.time_ms());
         let now_ms = engine.time_ms().max(now_ms());
         Ok(Epochs {
-            cutter: Cutter::new(reader, taken, decoder, means.writer.clone(), clock),
+            cutter: Cutter::new(intake, taken, clock),
             means,
             term: engine.term() + 1,
             engine,
@@ -94,6 +98,7 @@ impl Epochs {
     /// Decides until closing, or until the committer is gone; it says why.
     pub(crate) fn run(mut self, closing: &CancellationToken, send: &Sender) -> anyhow::Result<()> {
         while !closing.is_cancelled() {
+            self.means.workers.are_there()?;
             let batch = self.cut()?;
             if send.send(self.decide(batch)).is_err() {
                 return Ok(());
@@ -130,7 +135,7 @@ impl Epochs {
         let is_whole = self.is_first || epoch.number % CUT_WHOLE_EVERY == 0;
         let cut = if is_whole { self.cutter.whole() } else { batch.cut };
         let record = record::begun(&epoch, cut, batch.refused, &self.means.policy);
-        let outcome = self.step(epoch, batch.records);
+        let outcome = self.step(epoch, (batch.records, batch.bytes));
         Commit {
             record: record::finished(record, &outcome),
             rows: self.rows_when_due(time_ms),
@@ -140,11 +145,11 @@ impl Epochs {
         }
     }
 
-    fn step(&mut self, epoch: Epoch, records: usize) -> Outcome {
+    fn step(&mut self, epoch: Epoch, taken: (usize, usize)) -> Outcome {
         let (cold, time_ms) = (epoch.cold, epoch.time_ms);
         let started = Instant::now();
         let outcome = self.engine.step(epoch);
-        self.means.metrics.stepped(&outcome, records, started.elapsed());
+        self.means.metrics.stepped(&outcome, taken, started.elapsed());
         self.is_first = false;
         (self.due.hot_ms, self.due.wants_cold) = (outcome.due_ms, outcome.wants_cold);
         if cold {

@@ -1,6 +1,7 @@
 //! Leading: epochs are cut, decided, and committed, each step on its own.
 
 pub(crate) mod epochs;
+mod intake;
 mod cutting;
 mod record;
 pub(crate) mod queue;

@@ -1,4 +1,4 @@
-//! The epochs that wait for the log: bounded in number, and in the bytes of their dead letters.
+//! The epochs that wait for the log: bounded in number, and in bytes.
 
 use std::sync::mpsc::{self, RecvError, SyncSender, TryRecvError};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -7,10 +7,19 @@ use setpoint_dataflow::{CheckpointRow, Outcome, Remains};
 use setpoint_ingest::{Entry, READ_BYTES_MAX};
 use setpoint_schemas::{Cut, EpochRecord};
 
+use crate::roles::engine::metrics::Metrics;
+
 /// Epochs that wait for the log at once; beyond this the engine should wait, not its memory grow.
 const EPOCHS_QUEUED_MAX: usize = 64;
-/// Bytes of dead letters that wait at once: two epochs of the largest records.
-const BYTES_QUEUED_MAX: usize = 2 * READ_BYTES_MAX;
+/// Bytes that wait at once, those of the append under way among them: four of the fullest reads, or
+/// what some ten thousand records decide. An epoch may exceed it, and the next one waits until it is
+/// committed.
+const BYTES_QUEUED_MAX: usize = 4 * READ_BYTES_MAX;
+/// What a decision, a placement or a change that is shown takes, roughly: its texts, its entry for
+/// the log, its place in maps.
+const DECIDED_BYTES: usize = 2_048;
+/// How this queue is called in the metrics.
+const NAME: &str = "commits";
 
 /// One decided epoch.
 pub(crate) struct Commit {
@@ -24,10 +33,17 @@ pub(crate) struct Commit {
 }
 
 impl Commit {
-    /// The bytes of its dead letters, which alone may be many.
+    /// What it holds in memory, roughly.
     pub(crate) fn bytes(&self) -> usize {
-        let bytes = |letter: &Entry| letter.key.len() + letter.value.as_ref().map_or(0, Vec::len);
-        self.dead_letters.iter().map(bytes).sum()
+        let letter = |letter: &Entry| letter.key.len() + letter.value.as_ref().map_or(0, Vec::len);
+        let letters: usize = self.dead_letters.iter().map(letter).sum();
+        let out = &self.outcome;
+        let decided = out.decisions.len() + out.placements.len() + out.served.len();
+        let bodies = out.resources.iter().filter_map(|(_, resource)| resource.as_ref());
+        let resources: usize = bodies.map(|resource| DECIDED_BYTES + resource.body.len()).sum();
+        let row = |(_, key, value): &CheckpointRow| key.len() + value.as_ref().map_or(0, Vec::len);
+        let rows = self.rows.iter().flat_map(|(_, rows)| rows).map(row).sum::<usize>();
+        letters + decided * DECIDED_BYTES + resources + rows
     }
 }
 
@@ -51,18 +67,20 @@ pub(crate) struct Gone;
 struct Held {
     state: Mutex<State>,
     changed: Condvar,
+    metrics: Option<Arc<Metrics>>,
 }
 
 #[derive(Default)]
 struct State {
+    epochs: usize,
     bytes: usize,
     gone: bool,
 }
 
 /// A queue without epochs.
-pub(crate) fn queue() -> (Sender, Receiver) {
+pub(crate) fn queue(metrics: Arc<Metrics>) -> (Sender, Receiver) {
     let (send, receive) = mpsc::sync_channel(EPOCHS_QUEUED_MAX);
-    let held = Arc::new(Held::default());
+    let held = Arc::new(Held { metrics: Some(metrics), ..Held::default() });
     (Sender { send, held: held.clone() }, Receiver { receive, held })
 }
 
@@ -77,6 +95,8 @@ impl Sender {
             return Err(Gone);
         }
         state.bytes += commit.bytes();
+        state.epochs += 1;
+        self.held.tell(&state);
         drop(state);
         self.send.send(commit).map_err(|_| Gone)
     }
@@ -93,10 +113,12 @@ impl Receiver {
         self.receive.try_recv()
     }
 
-    /// Epochs of so many bytes are held no longer.
-    pub(crate) fn committed(&self, bytes: usize) {
+    /// So many epochs, of so many bytes, are held no longer.
+    pub(crate) fn committed(&self, epochs: usize, bytes: usize) {
         let mut state = self.held.lock();
         state.bytes = state.bytes.saturating_sub(bytes);
+        state.epochs = state.epochs.saturating_sub(epochs);
+        self.held.tell(&state);
         self.held.changed.notify_all();
     }
 }
@@ -110,6 +132,13 @@ impl Drop for Receiver {
 }
 
 impl Held {
+    fn tell(&self, state: &State) {
+        let entries = (state.epochs, EPOCHS_QUEUED_MAX);
+        if let Some(metrics) = &self.metrics {
+            metrics.queued(NAME, entries, (state.bytes, BYTES_QUEUED_MAX));
+        }
+    }
+
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -140,22 +169,34 @@ mod tests {
         }
     }
 
+    fn empty() -> (Sender, Receiver) {
+        queue(Arc::new(Metrics::new().expect("metrics")))
+    }
+
+    #[test]
+    fn what_is_decided_weighs_as_letters_do() {
+        let light = heavy().bytes() - BYTES_QUEUED_MAX * 2;
+        let mut decided = heavy();
+        decided.outcome.decisions = vec![samples::decision(); 3];
+        assert_eq!(decided.bytes() - 2 * BYTES_QUEUED_MAX, light + 3 * DECIDED_BYTES);
+    }
+
     #[test]
     fn heavy_epochs_wait_until_the_earlier_ones_are_committed() {
-        let (send, receive) = queue();
+        let (send, receive) = empty();
         send.send(heavy()).expect("there is room");
         let sending = std::thread::spawn(move || send.send(heavy()).is_ok());
         std::thread::sleep(Duration::from_millis(100));
         assert!(!sending.is_finished(), "both are held at once");
         let first = receive.recv().expect("an epoch");
-        receive.committed(first.bytes());
+        receive.committed(1, first.bytes());
         assert!(receive.recv().is_ok());
         assert!(sending.join().expect("it ends"));
     }
 
     #[test]
     fn who_waits_to_send_learns_that_nobody_receives() {
-        let (send, receive) = queue();
+        let (send, receive) = empty();
         send.send(heavy()).expect("there is room");
         let sending = std::thread::spawn(move || send.send(heavy()).is_err());
         std::thread::sleep(Duration::from_millis(50));

@@ -20,6 +20,10 @@ const BUCKETS: &[f64] = &[
     0.000_01, 0.000_05, 0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1,
     0.25, 0.5, 1.0, 10.0,
 ];
+/// Records of an epoch: up to the most that one takes, and a portion beyond.
+const RECORD_BUCKETS: &[f64] = &[0.0, 1.0, 10.0, 100.0, 1_000.0, 10_000.0, 12_500.0];
+/// Bytes of an epoch's records: up to two reads.
+const BYTE_BUCKETS: &[f64] = &[0.0, 1e3, 1e4, 1e5, 1e6, 1e7, 2e7];
 /// The ways a request ends.
 const REQUEST_OUTCOMES: &[&str] = &["accepted", "refused", "unanswered"];
 /// The states of a pod that are counted.
@@ -46,6 +50,12 @@ pub(crate) struct Metrics {
     epochs: IntCounter,
     records: IntCounter,
     dead_letters: IntCounterVec,
+    epoch_records: Histogram,
+    epoch_bytes: Histogram,
+    queue_entries: IntGaugeVec,
+    queue_entries_max: IntGaugeVec,
+    queue_bytes: IntGaugeVec,
+    queue_bytes_max: IntGaugeVec,
     step_seconds: Histogram,
     commit_seconds: Histogram,
     checkpoint_failures: IntCounter,
@@ -112,7 +122,16 @@ impl Maker {
     }
 
     fn histogram(&self, name: &str, help: &str) -> prometheus::Result<Histogram> {
-        self.kept(Histogram::with_opts(HistogramOpts::new(name, help).buckets(BUCKETS.to_vec())))
+        self.histogram_of(name, help, BUCKETS)
+    }
+
+    fn histogram_of(
+        &self,
+        name: &str,
+        help: &str,
+        buckets: &[f64],
+    ) -> prometheus::Result<Histogram> {
+        self.kept(Histogram::with_opts(HistogramOpts::new(name, help).buckets(buckets.to_vec())))
     }
 
     fn histograms(&self, name: &str, help: &str, label: &str) -> prometheus::Result<HistogramVec> {
@@ -132,6 +151,36 @@ impl Metrics {
                 "setpoint_dead_letters_total",
                 "Records that were set aside, by topic.",
                 &["topic"],
+            )?,
+            epoch_records: make.histogram_of(
+                "setpoint_epoch_records",
+                "Input records of an epoch.",
+                RECORD_BUCKETS,
+            )?,
+            epoch_bytes: make.histogram_of(
+                "setpoint_epoch_bytes",
+                "What the input records of an epoch take on the log.",
+                BYTE_BUCKETS,
+            )?,
+            queue_entries: make.gauges(
+                "setpoint_queue_entries",
+                "What waits in a queue of this process.",
+                "queue",
+            )?,
+            queue_entries_max: make.gauges(
+                "setpoint_queue_entries_max",
+                "What may wait in it at most.",
+                "queue",
+            )?,
+            queue_bytes: make.gauges(
+                "setpoint_queue_bytes",
+                "What that takes in memory, roughly.",
+                "queue",
+            )?,
+            queue_bytes_max: make.gauges(
+                "setpoint_queue_bytes_max",
+                "What it may take before nothing more is added.",
+                "queue",
             )?,
             step_seconds: make.histogram("setpoint_step_seconds", "Time to decide an epoch.")?,
             commit_seconds: make.histogram(
@@ -174,11 +223,13 @@ impl Metrics {
                 "setpoint_engine_time_seconds",
                 "Engine time of the last epoch, since 1970.",
             ))?,
-            lag_records: make.gauges(
-                "setpoint_lag_records",
-                "Input records on the log that no epoch has taken yet, by topic.",
-                "topic",
-            )?,
+            lag_records: make.kept(IntGaugeVec::new(
+                Opts::new(
+                    "setpoint_lag_records",
+                    "Input records on the log that no epoch has taken yet.",
+                ),
+                &["topic", "partition"],
+            ))?,
             drift_pods: make.gauges(
                 "setpoint_drift_pods",
                 "Pods that are not as desired, by kind of drift.",
@@ -213,8 +264,15 @@ impl Metrics {
     }
 
     /// An epoch was decided.
-    pub(crate) fn stepped(&self, outcome: &Outcome, records: usize, took: Duration) {
+    pub(crate) fn stepped(
+        &self,
+        outcome: &Outcome,
+        (records, bytes): (usize, usize),
+        took: Duration,
+    ) {
         self.records.inc_by(u64::try_from(records).unwrap_or(0));
+        self.epoch_records.observe(records as f64);
+        self.epoch_bytes.observe(bytes as f64);
         self.step_seconds.observe(took.as_secs_f64());
         self.epoch.set(outcome.number);
         self.term.set(outcome.term);
@@ -281,16 +339,24 @@ impl Metrics {
         }
     }
 
-    /// How far the epochs are behind the log.
-    pub(crate) fn lags(&self, taken: &Cut, ends: &Cut) {
-        for topic in Topic::INPUTS {
-            let of_topic = ends.iter().filter(|(of, ..)| *of == topic);
-            let behind = of_topic.map(|(_, partition, end)| {
-                let next: i64 = taken.next(topic, partition);
-                (end - next).max(0)
-            });
-            self.lag_records.with_label_values(&[topic.name()]).set(behind.sum());
+    /// How far the epochs are behind the log: the sum over all partitions.
+    pub(crate) fn lags(&self, taken: &Cut, ends: &Cut) -> i64 {
+        let mut sum = 0;
+        for (topic, partition, end) in ends.iter() {
+            let behind = (end - taken.next(topic, partition)).max(0);
+            let labels = [topic.name(), &partition.to_string()];
+            self.lag_records.with_label_values(&labels).set(behind);
+            sum += behind;
         }
+        sum
+    }
+
+    /// So much waits in a queue, of so much that may: (entries, their bound), (bytes, their bound).
+    pub(crate) fn queued(&self, queue: &str, entries: (usize, usize), bytes: (usize, usize)) {
+        self.queue_entries.with_label_values(&[queue]).set(count(entries.0));
+        self.queue_entries_max.with_label_values(&[queue]).set(count(entries.1));
+        self.queue_bytes.with_label_values(&[queue]).set(count(bytes.0));
+        self.queue_bytes_max.with_label_values(&[queue]).set(count(bytes.1));
     }
 
     /// What is served.

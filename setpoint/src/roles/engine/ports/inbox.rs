@@ -31,6 +31,11 @@ pub(crate) struct Inbox {
 }
 
 impl Inbox {
+    /// The bytes that wait for the log, and how many may.
+    pub(crate) fn waiting_bytes(&self) -> (usize, usize) {
+        self.together.waiting_bytes()
+    }
+
     /// Appends, together with what others append just now, and waits until it is durable.
     pub(crate) async fn append(&self, entries: Vec<Entry>) -> Result<Vec<Position>, AppendFailure> {
         let (send, appended) = oneshot::channel();

@@ -72,6 +72,11 @@ impl Questions {
         self.ask(Question::Taken(send), answer).await
     }
 
+    /// How many wait, and how many may.
+    pub(crate) fn waiting(&self) -> (usize, usize) {
+        (self.lock().len(), QUESTIONS_MAX)
+    }
+
     /// Answers all that wait. Whoever asked and left is passed over.
     pub(crate) fn answer<V: Views>(&self, engine: &Engine<V>, taken: &Cut) {
         let waiting = std::mem::take(&mut *self.lock());
