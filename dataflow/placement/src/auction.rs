@@ -33,7 +33,7 @@ impl Auction {
         self.order.iter().map(|(_, at)| *at)
     }
 
-    /// All eligible nodes asked; how many that were.
+    /// All eligible nodes with devices asked; how many that were.
     pub(crate) fn new(nodes: &Nodes, shape: &PodShape, eligible: &Eligible) -> (Auction, usize) {
         let mut auction = Auction {
             version: nodes.version,
@@ -80,7 +80,8 @@ impl Auction {
             self.order.remove(&(loss, position));
         }
         let slot = eligible.slots[at];
-        if filters::has_room(view, slot) {
+        // Of a node without named devices nobody tells what changes there.
+        if view.nodes.boards.get(slot).is_some() && filters::has_room(view, slot) {
             let loss = view.loss(slot);
             self.losses[at] = Some(loss);
             self.order.insert((loss, position));

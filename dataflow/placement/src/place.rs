@@ -68,14 +68,7 @@ impl Fleet {
         let soft_taints = self.prepare(shape, &mut interest);
         if !self.is_hopeless(shape, kind) {
             let seed = xxh3_64_with_seed(uid.text().as_bytes(), epoch);
-            let considered = match shape.devices {
-                Some(_) => self.auctioned(shape, &interest, seed, samples.max(1)),
-                None => Vec::new(),
-            };
-            if !considered.is_empty() {
-                return placed(considered);
-            }
-            let considered = self.search(shape, &interest, seed, samples.max(1));
+            let considered = self.compared(shape, &interest, seed, samples.max(1));
             if !considered.is_empty() {
                 return placed(considered);
             }
