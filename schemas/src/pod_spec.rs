@@ -42,6 +42,12 @@ pub struct PodSpec {
     /// Placed first when higher; 0 when absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub priority: Option<i32>,
+    /// The class that the priority is looked up in.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub priority_class_name: Option<String>,
+    /// `PreemptLowerPriority` (default) or `Never`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub preemption_policy: Option<String>,
     /// Whether the pod uses the node's own network.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub host_network: Option<bool>,

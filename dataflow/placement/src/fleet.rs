@@ -13,9 +13,10 @@ use crate::auction::Auction;
 use crate::census::Census;
 use crate::eligible::Eligible;
 use crate::ids::{IdMap, digest_of};
-use crate::nodes::{NodeInfo, Nodes};
+use crate::nodes::{Hold, NodeInfo, Nodes};
 use crate::outlook::{Interest, NOBODY, Outlook, Sources};
 use crate::places::{Places, Reserved};
+use crate::preempt::{Levels, Ranking};
 use crate::query::NamespaceLabels;
 use crate::reasons::Reasons;
 use crate::room::Room;
@@ -32,7 +33,11 @@ pub struct Fleet {
     pub(crate) nodes: Nodes,
     pub(crate) census: Census,
     pub(crate) namespaces: NamespaceLabels,
-    pods: Places,
+    pub(crate) pods: Places,
+    pub(crate) levels: Levels,
+    pub(crate) rankings: IdMap<u128, Ranking>,
+    /// Searches for victims that found nobody, and when that was.
+    futile: IdMap<u128, Futile>,
     pub(crate) eligible: IdMap<u128, Eligible>,
     pub(crate) auctions: IdMap<u128, Auction>,
     outlooks: IdMap<u128, Outlook>,
@@ -44,6 +49,16 @@ pub struct Fleet {
     asked: u64,
     /// Rises with every change that may let a pod fit that did not fit before.
     hopes: u64,
+    /// Rises with every pod that begins to stop.
+    leavings: u64,
+}
+
+/// As of when nobody could make room for pods of one kind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Futile {
+    changes: u64,
+    hopes: u64,
+    leavings: u64,
 }
 
 /// Pods of one kind fitted nowhere, and when that was.
@@ -64,6 +79,9 @@ const OUTLOOKS_MAX: usize = 256;
 const ROOMS_MAX: usize = 1024;
 /// Refused kinds kept; beyond this all are forgotten.
 const REFUSALS_MAX: usize = 4096;
+/// Kinds of preempting pods whose rankings are kept; beyond this all are forgotten. One takes some
+/// hundred bytes a node: 320 MB at 50k nodes.
+const RANKINGS_MAX: usize = 64;
 
 /// What is reserved on a node that is not known.
 static NOTHING: Resources = Resources {
@@ -103,22 +121,47 @@ impl Fleet {
     /// log says that it is there. A pod that has a place already moves. The node may be one that
     /// is not known yet.
     pub fn reserve(&mut self, pod: PodId, node: NodeId, shape: &Arc<PodShape>) {
+        self.hold(pod, node, shape, Hold::Placed);
+    }
+
+    /// Promises a pod the room that others leave on the node: nobody else gets it meanwhile, and
+    /// what is reserved on the node does not count it.
+    pub fn nominate(&mut self, pod: PodId, node: NodeId, shape: &Arc<PodShape>) {
+        self.hold(pod, node, shape, Hold::Nominated);
+    }
+
+    /// A pod stops: its room is taken until it is released, and comes anyway.
+    pub fn leave(&mut self, pod: PodId) {
+        let Some(reserved) = self.pods.get_mut(pod).filter(|r| r.hold == Hold::Placed) else {
+            return;
+        };
+        self.levels.subtract(reserved.slot, reserved.rank(), &reserved.shape);
+        reserved.hold = Hold::Leaves;
+        self.levels.add(reserved.slot, reserved.rank(), &reserved.shape);
+        self.leavings += 1;
+    }
+
+    fn hold(&mut self, pod: PodId, node: NodeId, shape: &Arc<PodShape>, hold: Hold) {
         self.release(pod);
         let slot = self.nodes.slot_or_new(node);
-        self.nodes.reserve(slot, shape);
+        self.nodes.reserve(slot, shape, hold);
         self.census.add(shape, slot, &self.namespaces);
-        self.pods.insert(pod, Reserved { slot, shape: Arc::clone(shape) });
+        let reserved = Reserved { slot, hold, shape: Arc::clone(shape) };
+        self.levels.add(slot, reserved.rank(), shape);
+        self.pods.insert(pod, reserved);
         self.changes += 1;
     }
 
     /// Frees what the pod had reserved; nothing when it had no place.
     pub fn release(&mut self, pod: PodId) {
-        if let Some(Reserved { slot, shape }) = self.pods.remove(pod) {
-            self.census.subtract(&shape, slot);
+        if let Some(reserved) = self.pods.remove(pod) {
+            let Reserved { slot, hold, shape } = &reserved;
+            self.levels.subtract(*slot, reserved.rank(), shape);
+            self.census.subtract(shape, *slot);
             if shape.devices.is_some() {
-                self.nodes.boards.release(slot, pod);
+                self.nodes.boards.release(*slot, pod);
             }
-            self.nodes.release(slot, &shape);
+            self.nodes.release(*slot, shape, *hold);
             self.hope();
         }
     }
@@ -306,6 +349,26 @@ impl Fleet {
     pub(crate) fn is_hopeless(&self, shape: &PodShape, kind: u128) -> bool {
         let refused = self.refusals.get(&kind);
         !shape.looks_at_pods() && refused.is_some_and(|refused| refused.hopes == self.hopes)
+    }
+
+    /// Whether a search for victims for pods of this kind found nobody, and nothing gave hope since.
+    pub(crate) fn is_futile(&self, kind: u128, looks_around: bool) -> bool {
+        self.futile.get(&kind).is_some_and(|then| {
+            (then.hopes, then.leavings) == (self.hopes, self.leavings)
+                && (!looks_around || then.changes == self.changes)
+        })
+    }
+
+    pub(crate) fn remember_futile(&mut self, kind: u128) {
+        make_room(&mut self.futile, kind, REFUSALS_MAX);
+        let (changes, hopes, leavings) = (self.changes, self.hopes, self.leavings);
+        self.futile.insert(kind, Futile { changes, hopes, leavings });
+    }
+
+    /// The ranking of this kind is this from now on.
+    pub(crate) fn keep_ranking(&mut self, kind: u128, ranking: Ranking) {
+        make_room(&mut self.rankings, kind, RANKINGS_MAX);
+        self.rankings.insert(kind, ranking);
     }
 
     pub(crate) fn remember_refusal(&mut self, kind: u128, reasons: &Arc<Reasons>) {

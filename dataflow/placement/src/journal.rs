@@ -9,6 +9,8 @@ pub(crate) struct Journal<T> {
     /// The number of the first entry that is kept.
     first: u64,
     changes: Vec<T>,
+    /// How many are kept.
+    len_max: usize,
 }
 
 /// Entries kept: beyond that, beginning anew costs a follower little for each change that he
@@ -17,20 +19,32 @@ const CHANGES_MAX: usize = 256;
 
 impl<T> Default for Journal<T> {
     fn default() -> Journal<T> {
-        Journal { first: 0, changes: Vec::new() }
+        Journal::begun(0)
+    }
+}
+
+impl<T> Journal<T> {
+    fn begun(first: u64) -> Journal<T> {
+        Journal { first, changes: Vec::new(), len_max: CHANGES_MAX }
     }
 }
 
 impl<T: Copy> Journal<T> {
     /// An empty one, whose entries count from here.
     pub(crate) fn starting(first: u64) -> Journal<T> {
-        Journal { first, changes: Vec::new() }
+        Journal::begun(first)
+    }
+
+    /// Keeps at least so many entries from now on.
+    pub(crate) fn keep(&mut self, len_max: usize) {
+        self.len_max = self.len_max.max(len_max);
     }
 
     pub(crate) fn push(&mut self, change: T) {
-        if self.changes.len() == CHANGES_MAX {
-            self.changes.drain(..CHANGES_MAX / 2);
-            self.first += CHANGES_MAX as u64 / 2;
+        if self.changes.len() >= self.len_max {
+            let half = self.len_max / 2;
+            self.changes.drain(..half);
+            self.first += half as u64;
         }
         self.changes.push(change);
     }

@@ -6,7 +6,9 @@
 //!
 //! Rules and phrases are kube-scheduler's; [`FILTERS`] and [`SCORES`] list them, one a file.
 //!
-//! Absent: I/O, clocks, random numbers, priorities, preemption. Reserving is the caller's.
+//! Who has to go for a pod of higher priority is in [`Preemption`].
+//!
+//! Absent: I/O, clocks, random numbers. Reserving, and stopping victims, is the caller's.
 
 mod ids;
 mod error;
@@ -28,6 +30,7 @@ mod mix;
 mod topology;
 mod journal;
 mod recent;
+mod preempt;
 mod census;
 mod finder;
 mod bits;
@@ -48,6 +51,9 @@ mod scores;
 mod search;
 mod auction;
 mod place;
+mod trial;
+mod preempting;
+mod nominees;
 mod reasons;
 mod explain;
 mod fleet_devices;
@@ -60,10 +66,13 @@ pub use fleet::Fleet;
 pub use fleet_devices::DeviceLeft;
 pub use ids::{NodeId, PodId};
 pub use nodes::NodeInfo;
+pub use nominees::Nominee;
 pub use place::{Placing, SAMPLES_DEFAULT};
+pub use preempt::{Occupant, Preemption, Roster};
 pub use reasons::Reasons;
 pub use scores::{Considered, SCORES, SCORES_LEN, Score, Scores};
 pub use shape::PodShape;
+pub use trial::Bound;
 
 /// The label that Kubernetes gives every node, with its host name.
 pub(crate) const HOSTNAME: &str = "kubernetes.io/hostname";

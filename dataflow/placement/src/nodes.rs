@@ -41,6 +41,8 @@ pub(crate) struct Node {
     /// Absent: reservations name the node, but it is not there (yet, or any more).
     pub(crate) info: Option<NodeInfo>,
     pub(crate) allocated: Resources,
+    /// Promised to pods that come once others are gone.
+    pub(crate) nominated: Resources,
     pub(crate) ports: Vec<HostPort>,
     pub(crate) pods: usize,
     /// Equal for nodes that differ in name, host name and amounts only.
@@ -79,7 +81,25 @@ pub(crate) struct Nodes {
     pub(crate) version: u64,
 }
 
+/// How a pod holds its room on a node.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Hold {
+    /// It is there.
+    Placed,
+    /// It is there, and stops.
+    Leaves,
+    /// It is promised the room that others leave.
+    Nominated,
+}
+
 impl Node {
+    fn held(&mut self, hold: Hold) -> &mut Resources {
+        match hold {
+            Hold::Placed | Hold::Leaves => &mut self.allocated,
+            Hold::Nominated => &mut self.nominated,
+        }
+    }
+
     pub(crate) fn label(&self, key: &str) -> Option<&str> {
         self.info.as_ref().and_then(|info| info.labels.get(key)).map(String::as_str)
     }
@@ -164,21 +184,21 @@ impl Nodes {
         true
     }
 
-    /// Counts a pod of this shape on the slot.
-    pub(crate) fn reserve(&mut self, slot: u32, shape: &PodShape) {
+    /// Counts a pod of this shape on the slot, there or promised.
+    pub(crate) fn reserve(&mut self, slot: u32, shape: &PodShape, hold: Hold) {
         let node = &mut self.all[slot as usize];
         node.pods += 1;
-        node.allocated.add(&shape.requests);
+        node.held(hold).add(&shape.requests);
         node.ports.extend_from_slice(&shape.ports);
         self.hot[slot as usize].take(shape, 1);
         self.boards.note(slot);
     }
 
     /// Counts a pod of this shape off the slot.
-    pub(crate) fn release(&mut self, slot: u32, shape: &PodShape) {
+    pub(crate) fn release(&mut self, slot: u32, shape: &PodShape, hold: Hold) {
         let node = &mut self.all[slot as usize];
         node.pods -= 1;
-        node.allocated.subtract(&shape.requests);
+        node.held(hold).subtract(&shape.requests);
         for port in &shape.ports {
             let at = node.ports.iter().position(|other| other == port);
             node.ports.swap_remove(at.expect("what was reserved is there to release"));
@@ -198,6 +218,7 @@ impl Nodes {
             id,
             info: None,
             allocated: Resources::default(),
+            nominated: Resources::default(),
             ports: Vec::new(),
             pods: 0,
             class: 0,
@@ -286,13 +307,15 @@ impl Nodes {
     /// Writes the hot columns anew from the record; the load stays.
     fn refresh(&mut self, slot: u32) {
         let node = &self.all[slot as usize];
-        let (has, used) = (&node.info().allocatable, &node.allocated);
+        let (has, used, promised) = (&node.info().allocatable, &node.allocated, &node.nominated);
         let inverse = |amount: i64| if amount > 0 { 1.0 / amount as f64 } else { 0.0 };
         let hot = &mut self.hot[slot as usize];
-        hot.cpu_free = has.cpu_milli.saturating_sub(used.cpu_milli);
-        hot.memory_free = has.memory_bytes.saturating_sub(used.memory_bytes);
-        hot.ephemeral_free = has.ephemeral_bytes.saturating_sub(used.ephemeral_bytes);
-        hot.pods_free = has.pods.saturating_sub(used.pods);
+        let free = |has: i64, used: i64, promised: i64| has.saturating_sub(used + promised);
+        hot.cpu_free = free(has.cpu_milli, used.cpu_milli, promised.cpu_milli);
+        hot.memory_free = free(has.memory_bytes, used.memory_bytes, promised.memory_bytes);
+        hot.ephemeral_free =
+            free(has.ephemeral_bytes, used.ephemeral_bytes, promised.ephemeral_bytes);
+        hot.pods_free = free(has.pods, used.pods, promised.pods);
         hot.cpu_inverse = inverse(has.cpu_milli);
         hot.memory_inverse = inverse(has.memory_bytes);
     }

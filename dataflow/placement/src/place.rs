@@ -81,7 +81,7 @@ impl Fleet {
 
     /// Keeps all that a search for the pod reads. Whether eligible nodes have taints that the pod
     /// would rather not bear.
-    fn prepare(&mut self, shape: &PodShape, interest: &mut Interest) -> bool {
+    pub(crate) fn prepare(&mut self, shape: &PodShape, interest: &mut Interest) -> bool {
         self.prepare_eligible(shape);
         let soft_taints = self.eligible(shape).soft_taints;
         if shape.has_constraints() || !interest.held.is_empty() || soft_taints {

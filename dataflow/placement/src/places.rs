@@ -6,6 +6,8 @@ use std::sync::Arc;
 
 use crate::PodId;
 use crate::ids::IdMap;
+use crate::nodes::Hold;
+use crate::preempt::LEAVING;
 use crate::shape::PodShape;
 
 /// Numbers in one page: growing moves no place, and a lonely number costs no more than a page.
@@ -21,6 +23,7 @@ pub(crate) struct Places {
 #[derive(Debug)]
 pub(crate) struct Reserved {
     pub(crate) slot: u32,
+    pub(crate) hold: Hold,
     pub(crate) shape: Arc<PodShape>,
 }
 
@@ -28,6 +31,11 @@ impl Places {
     /// The place of a pod; `None` when it has none.
     pub(crate) fn get(&self, PodId(pod): PodId) -> Option<&Reserved> {
         self.pages.get(&(pod / PAGE))?.get(at(pod))?.as_ref()
+    }
+
+    /// The same, to change how it is held.
+    pub(crate) fn get_mut(&mut self, PodId(pod): PodId) -> Option<&mut Reserved> {
+        self.pages.get_mut(&(pod / PAGE))?.get_mut(at(pod))?.as_mut()
     }
 
     /// Gives a pod that has no place this one.
@@ -42,6 +50,16 @@ impl Places {
     /// Takes a pod's place away; what it was.
     pub(crate) fn remove(&mut self, PodId(pod): PodId) -> Option<Reserved> {
         self.pages.get_mut(&(pod / PAGE))?.get_mut(at(pod))?.take()
+    }
+}
+
+impl Reserved {
+    /// Where it stands among those who may have to go.
+    pub(crate) fn rank(&self) -> i64 {
+        match self.hold {
+            Hold::Leaves => LEAVING,
+            Hold::Placed | Hold::Nominated => i64::from(self.shape.priority()),
+        }
     }
 }
 

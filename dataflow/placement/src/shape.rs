@@ -1,7 +1,7 @@
 //! What a pod demands of its node and its neighbours, compiled once for all pods alike.
 //!
-//! Guarantee: equal demands have equal digests, whoever compiled them. Absent: the pod's name, uid
-//! and priority.
+//! Guarantee: equal demands have equal digests, whoever compiled them. Absent: the pod's name and
+//! uid. Its priority is told beside: it changes no answer but who may be preempted for whom.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -45,6 +45,8 @@ pub struct PodShape {
     /// Weight, below 0 for what is to be avoided.
     pub(crate) pod_preferences: Vec<(i64, PodTerm)>,
     pub(crate) held: Vec<Arc<HeldTerm>>,
+    priority: i32,
+    preempts: bool,
 }
 
 /// What a pod counts for when nodes are scored: its requests, or Kubernetes' defaults where it
@@ -61,6 +63,8 @@ const LOAD_CPU_MILLI: i64 = 100;
 const LOAD_MEMORY_BYTES: i64 = 200 << 20;
 /// `HardPodAffinityWeight` of kube-scheduler: a placed pod's required affinity draws a little.
 const REQUIRED_AFFINITY_WEIGHT: i64 = 1;
+/// The `preemptionPolicy` of a pod that waits rather than have others go.
+const NEVER: &str = "Never";
 /// Kubernetes' bounds for the weight of a preference.
 const WEIGHTS: std::ops::RangeInclusive<i32> = 1..=100;
 
@@ -140,6 +144,8 @@ impl PodShape {
             anti_affinity,
             pod_preferences,
             held,
+            priority: spec.priority.unwrap_or(0),
+            preempts: spec.preemption_policy.as_deref() != Some(NEVER),
         }))
     }
 
@@ -147,6 +153,18 @@ impl PodShape {
     #[must_use]
     pub fn requests(&self) -> &Resources {
         &self.requests
+    }
+
+    /// Who is lower may have to go for a pod of this shape.
+    #[must_use]
+    pub fn priority(&self) -> i32 {
+        self.priority
+    }
+
+    /// Whether others may have to go for a pod of this shape.
+    #[must_use]
+    pub fn preempts(&self) -> bool {
+        self.preempts
     }
 
     /// Whether pods of this shape look at other pods or weigh nodes by preference: then every node

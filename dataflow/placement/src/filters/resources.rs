@@ -62,10 +62,12 @@ pub(super) fn phrases(short: u8) -> Vec<String> {
 fn short_extended<'a>(view: &'a View<'_>, slot: u32) -> impl Iterator<Item = &'a str> {
     let node = view.nodes.node(slot);
     let (has, used) = (&node.info().allocatable.extended, &node.allocated.extended);
+    let promised = &node.nominated.extended;
     let asks = view.shape.requests.extended.iter().filter(|(_, asked)| **asked > 0);
     asks.filter(move |(name, asked)| {
         let amount = |of: &std::collections::BTreeMap<String, i64>| of.get(*name).copied();
-        let free = amount(has).unwrap_or(0).saturating_sub(amount(used).unwrap_or(0));
+        let held = amount(used).unwrap_or(0) + amount(promised).unwrap_or(0);
+        let free = amount(has).unwrap_or(0).saturating_sub(held);
         **asked > free
     })
     .map(|(name, _)| name.as_str())
