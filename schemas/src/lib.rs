@@ -16,6 +16,7 @@ mod resource;
 mod server_fields;
 mod pod_spec;
 mod scheduling;
+mod priority;
 mod workload;
 
 mod request;
@@ -67,6 +68,7 @@ pub use pod_spec::{
 pub use pod_uid::{PodUid, UidText};
 pub use policy::Policy;
 pub use position::{Cut, Position};
+pub use priority::{PRIORITY_MAX, SYSTEM_PRIORITIES, system_priority};
 pub use quantity::{InvalidQuantity, Quantity};
 pub use request::{REQUEST_BYTES_MAX, Request, RequestItem, Verb};
 pub use resource::{GroupKind, Resource, ResourceKey, Standing};

@@ -49,7 +49,7 @@ const PODS: &[Column] = &[
     AGE,
     wide("IP", |o, _| or_none(&o["status"]["podIP"])),
     wide("Node", |o, _| or_none(&o["spec"]["nodeName"])),
-    wide("Nominated Node", |_, _| json!("<none>")),
+    wide("Nominated Node", |o, _| or_none(&o["status"]["nominatedNodeName"])),
     wide("Readiness Gates", |_, _| json!("<none>")),
 ];
 
@@ -118,6 +118,24 @@ const SECRETS: &[Column] = &[
     AGE,
 ];
 
+const PRIORITY_CLASSES: &[Column] = &[
+    NAME,
+    number("Value", |o, _| json!(int(&o["value"]))),
+    column("Global-Default", |o, _| json!((o["globalDefault"] == true).to_string())),
+    AGE,
+    column("PreemptionPolicy", |o, _| {
+        json!(o["preemptionPolicy"].as_str().unwrap_or("PreemptLowerPriority"))
+    }),
+];
+
+const BUDGETS: &[Column] = &[
+    NAME,
+    column("Min Available", |o, _| amount(&o["spec"]["minAvailable"])),
+    column("Max Unavailable", |o, _| amount(&o["spec"]["maxUnavailable"])),
+    number("Allowed Disruptions", |o, _| json!(int(&o["status"]["disruptionsAllowed"]))),
+    AGE,
+];
+
 const EVENTS: &[Column] = &[
     column("Last Seen", |o, now| json!(age(o, now))),
     column("Type", |o, _| o["type"].clone()),
@@ -143,6 +161,8 @@ pub(crate) fn columns_of(group: &str, kind: &str) -> &'static [Column] {
         ("", "ConfigMap") => CONFIG_MAPS,
         ("", "Secret") => SECRETS,
         ("", "Event") => EVENTS,
+        ("scheduling.k8s.io", "PriorityClass") => PRIORITY_CLASSES,
+        ("policy", "PodDisruptionBudget") => BUDGETS,
         _ => OTHERS,
     }
 }
@@ -209,6 +229,11 @@ fn selector(selector: &Value) -> Value {
     let pair = |(key, value): (&String, &Value)| Some(format!("{key}={}", value.as_str()?));
     let pairs: Vec<String> = labels.as_object().into_iter().flatten().filter_map(pair).collect();
     if pairs.is_empty() { json!("<none>") } else { json!(pairs.join(",")) }
+}
+
+/// A number or a percentage.
+fn amount(value: &Value) -> Value {
+    value.as_i64().map_or_else(|| json!(value.as_str().unwrap_or("N/A")), |n| json!(n.to_string()))
 }
 
 fn or_none(value: &Value) -> Value {

@@ -91,7 +91,8 @@ fn entries_of(kind: &KindInfo) -> Vec<Value> {
     let mut main = entry(kind.plural.clone(), &kind.kind, &all);
     main["singularName"] = json!(kind.kind.to_lowercase());
     main["shortNames"] = json!(kind.short_names);
-    let apart = ["Namespace", "Node", "ConfigMap", "Secret"];
+    let apart =
+        ["Namespace", "Node", "ConfigMap", "Secret", "PodDisruptionBudget", "PriorityClass"];
     if kind.standing == Standing::Managed && !apart.contains(&kind.kind.as_str()) {
         main["categories"] = json!(["all"]);
     }

@@ -1,5 +1,5 @@
 //! What a change may not touch, as Kubernetes has it: a workload's selector, a Pod's spec, a Secret's
-//! type, and the data of a ConfigMap or Secret that calls itself immutable.
+//! type, a PriorityClass's value, and the data of a ConfigMap or Secret that calls itself immutable.
 //!
 //! A ReplicationController's selector may change, as in Kubernetes. Of a Pod's spec Kubernetes lets
 //! images, tolerations and the deadline change; here nothing changes, because a placed pod keeps
@@ -7,6 +7,8 @@
 
 use serde_json::{Map, Value};
 use setpoint_schemas::RequestItem;
+
+use crate::priority;
 
 /// What may not change of one kind.
 type Rule = fn(&Value, &Value) -> Vec<String>;
@@ -19,6 +21,7 @@ const RULES: &[(&str, &str, Rule)] = &[
     ("v1", "Pod", pod_spec),
     ("v1", "ConfigMap", data),
     ("v1", "Secret", secret),
+    ("scheduling.k8s.io/v1", "PriorityClass", priority_class),
 ];
 
 /// A field of nothing.
@@ -42,7 +45,9 @@ fn selector(before: &Value, after: &Value) -> Vec<String> {
 }
 
 fn pod_spec(before: &Value, after: &Value) -> Vec<String> {
-    let changed = difference("spec", field(before, "spec"), field(after, "spec"));
+    let mut after = field(after, "spec").clone();
+    priority::keep(field(before, "spec"), &mut after);
+    let changed = difference("spec", field(before, "spec"), &after);
     let said = |path| {
         format!(
             "{path}: Forbidden: pod updates may not change fields of the spec: a pod here runs as it \
@@ -68,6 +73,22 @@ fn secret(before: &Value, after: &Value) -> Vec<String> {
     let mut refusals = data(before, after);
     if kind(before) != kind(after) {
         refusals.push(format!("type: Invalid value: {:?}: field is immutable", kind(after)));
+    }
+    refusals
+}
+
+fn priority_class(before: &Value, after: &Value) -> Vec<String> {
+    let value = |object| field(object, "value").as_i64().unwrap_or(0);
+    let policy = |object| field(object, "preemptionPolicy").as_str().filter(|p| !p.is_empty());
+    let policy = |object| policy(object).unwrap_or("PreemptLowerPriority").to_owned();
+    let mut refusals = Vec::new();
+    if value(before) != value(after) {
+        refusals.push("value: Forbidden: may not be changed in an update.".to_owned());
+    }
+    if policy(before) != policy(after) {
+        let after = policy(after);
+        refusals
+            .push(format!("preemptionPolicy: Invalid value: {after:?}: field is immutable"));
     }
     refusals
 }
@@ -186,6 +207,21 @@ mod tests {
         let mut more = sealed.clone();
         more["binaryData"] = json!({"b": "AA=="});
         assert_eq!(said("v1", "ConfigMap", &sealed, &more), forbidden("binaryData"));
+    }
+
+    #[test]
+    fn a_class_keeps_its_value_and_a_pod_what_was_looked_up_in_it() {
+        let class = json!({"value": 5, "description": "a"});
+        let of = |after: &Value| said("scheduling.k8s.io/v1", "PriorityClass", &class, after);
+        assert_eq!(of(&json!({"value": 5, "preemptionPolicy": "PreemptLowerPriority"})), "");
+        assert_eq!(of(&json!({"value": 6})), "value: Forbidden: may not be changed in an update.");
+        let never = of(&json!({"value": 5, "preemptionPolicy": "Never"}));
+        assert_eq!(never, r#"preemptionPolicy: Invalid value: "Never": field is immutable"#);
+        let pod = json!({"spec": {"priorityClassName": "high", "priority": 5, "containers": []}});
+        let as_written = json!({"spec": {"priorityClassName": "high", "containers": []}});
+        assert_eq!(said("v1", "Pod", &pod, &as_written), "");
+        let other = json!({"spec": {"priorityClassName": "low", "containers": []}});
+        assert!(said("v1", "Pod", &pod, &other).starts_with("spec.priorityClassName: Forbidden"));
     }
 
     #[test]

@@ -13,6 +13,10 @@ pub mod rollout;
 pub mod batches;
 pub mod victims;
 
+pub mod priority;
+pub mod preemption;
+pub mod budget;
+
 pub mod lease;
 pub mod pacing;
 

@@ -133,7 +133,6 @@ const HARMLESS: &[&str] = &[
     "serviceAccountName",
     "automountServiceAccountToken",
     "enableServiceLinks",
-    "preemptionPolicy",
     "terminationMessagePath",
     "terminationMessagePolicy",
     "resizePolicy",

@@ -12,6 +12,8 @@ mod meta;
 mod selector;
 mod workload;
 mod pod;
+mod priority;
+mod budget;
 mod container;
 mod resources;
 mod scheduling;
@@ -167,6 +169,8 @@ fn values(checker: &mut Checker, object: &Cursor<'_>, kind: &str) {
         "ConfigMap" => data::config_map(checker, object),
         "Secret" => data::secret(checker, object),
         "Node" => scheduling::taints(checker, &object.field("spec").field("taints")),
+        "PriorityClass" => priority::class(checker, object),
+        "PodDisruptionBudget" => budget::check(checker, &object.field("spec")),
         _ => {}
     }
 }

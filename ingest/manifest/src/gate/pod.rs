@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::cursor::{Checker, Cursor};
-use super::{container, devices, names, scheduling};
+use super::{container, devices, names, priority, scheduling};
 
 pub(crate) fn check(checker: &mut Checker, spec: &Cursor<'_>) {
     if spec.map().is_none() {
@@ -25,6 +25,7 @@ pub(crate) fn check(checker: &mut Checker, spec: &Cursor<'_>) {
         }
     }
     scheduling::check(checker, spec);
+    priority::of_pod(checker, spec);
 }
 
 fn containers(checker: &mut Checker, spec: &Cursor<'_>, volumes: &BTreeSet<&str>) {

@@ -75,7 +75,7 @@ fn strategy(checker: &mut Checker, at: &Cursor<'_>, kinds: &[&str]) {
 }
 
 /// A number of at least 0 or a percentage; of a hundred pods.
-fn amount(checker: &mut Checker, at: &Cursor<'_>) -> Option<i64> {
+pub(super) fn amount(checker: &mut Checker, at: &Cursor<'_>) -> Option<i64> {
     let parsed = match at.value {
         Value::Null => return None,
         Value::Number(_) => at.int().and_then(|n| i32::try_from(n).ok()).map(IntOrPercent::Int),

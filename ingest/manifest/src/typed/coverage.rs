@@ -7,7 +7,9 @@ use serde::de::value::{BorrowedStrDeserializer, StrDeserializer};
 use serde::de::{self, DeserializeSeed, Deserializer, Visitor};
 
 use super::fields::{self, Effect, FIELDS};
-use k8s_openapi::api::{apps::v1 as apps, core::v1 as core};
+use k8s_openapi::api::{
+    apps::v1 as apps, core::v1 as core, policy::v1 as policy, scheduling::v1 as scheduling,
+};
 
 type Seen = RefCell<BTreeSet<(&'static str, &'static str)>>;
 
@@ -44,6 +46,8 @@ fn seen() -> BTreeSet<(&'static str, &'static str)> {
     walk::<core::Node>(&seen);
     walk::<core::ConfigMap>(&seen);
     walk::<core::Secret>(&seen);
+    walk::<policy::PodDisruptionBudget>(&seen);
+    walk::<scheduling::PriorityClass>(&seen);
     seen.into_inner()
 }
 

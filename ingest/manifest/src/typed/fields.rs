@@ -95,6 +95,22 @@ pub(crate) const FIELDS: &[(&str, Fields)] = &[
         "Secret",
         &[("apiVersion kind metadata immutable type", Harmless), ("data stringData", Acted)],
     ),
+    ("PodDisruptionBudget", OBJECT),
+    (
+        "PriorityClass",
+        &[
+            ("apiVersion kind metadata description", Harmless),
+            ("value globalDefault preemptionPolicy", Acted),
+        ],
+    ),
+    (
+        "PodDisruptionBudgetSpec",
+        &[
+            ("minAvailable maxUnavailable selector", Acted),
+            // Which unhealthy pods may be evicted on request; preemption asks no such thing.
+            ("unhealthyPodEvictionPolicy", Harmless),
+        ],
+    ),
     (
         "DeploymentSpec",
         &[(
@@ -117,7 +133,7 @@ pub(crate) const FIELDS: &[(&str, Fields)] = &[
         "NodeSpec",
         &[
             ("taints unschedulable", Acted),
-            ("podPreemptionPolicy", Changes(Filled, "nothing is preempted")),
+            ("podPreemptionPolicy", Changes(Filled, "a node does not say who is preempted on it")),
             ("podCIDR podCIDRs providerID externalID configSource", Harmless),
         ],
     ),
@@ -226,15 +242,14 @@ const BOTH_SCHEDULING: &str = "requiredDuringSchedulingIgnoredDuringExecution \
 const POD_SPEC: Fields = &[
     (
         "containers volumes restartPolicy terminationGracePeriodSeconds nodeSelector nodeName \
-         affinity tolerations topologySpreadConstraints priority hostNetwork hostname \
-         securityContext",
+         affinity tolerations topologySpreadConstraints priority priorityClassName \
+         preemptionPolicy hostNetwork hostname securityContext",
         Acted,
     ),
-    // No pod speaks to an API as itself, nothing is preempted, and links between services do not
-    // exist: these say nothing about what runs.
+    // No pod speaks to an API as itself, and links between services do not exist: these say nothing
+    // about what runs.
     (
-        "serviceAccount serviceAccountName automountServiceAccountToken enableServiceLinks \
-         preemptionPolicy",
+        "serviceAccount serviceAccountName automountServiceAccountToken enableServiceLinks",
         Harmless,
     ),
     ("initContainers", Changes(Filled, "init containers are not supported")),
@@ -254,7 +269,6 @@ const POD_SPEC: Fields = &[
     ("os", Changes(Filled, "the operating system is not looked at")),
     ("overhead", Changes(Filled, "the overhead of a runtime is not counted")),
     ("runtimeClassName", Changes(Filled, "runtime classes are not supported")),
-    ("priorityClassName", Changes(Filled, "priority classes are not looked up; set priority")),
     ("readinessGates", Changes(Filled, "readiness gates are not looked at")),
     ("schedulingGates", Changes(Filled, "scheduling gates are not looked at")),
     ("schedulingGroup", Changes(Filled, "pods are placed one by one")),
