@@ -206,7 +206,9 @@ impl<V: Views> Turn<'_, V> {
         out.decisions = self.ledger.entries;
         out.hash = hash_of(&out);
         out.due_ms = due_ms;
-        out.wants_cold = !self.state.status_dirty.is_empty() || self.state.cold_dirty;
+        out.wants_cold = !self.state.status_dirty.is_empty()
+            || self.state.cold_dirty
+            || !self.state.budgets.dirty.is_empty();
         out
     }
 

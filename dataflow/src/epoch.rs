@@ -176,6 +176,8 @@ pub struct WaitingPod {
     pub name: String,
     /// Why it waits, in kube-scheduler's phrases.
     pub reason: String,
+    /// The node whose room is promised to it.
+    pub nominated: Option<NodeName>,
 }
 
 /// What a leader committed of an epoch, read back from the log.

@@ -3,6 +3,7 @@
 //! Guarantee: the same seed gives the same trace.
 
 mod choosy;
+mod ranked;
 mod leader;
 mod operator;
 mod stranger;
@@ -16,7 +17,7 @@ use std::collections::VecDeque;
 use std::num::NonZeroUsize;
 
 use setpoint_dataflow::{Engine, Epoch, Outcome, Remains};
-use setpoint_schemas::{Cut, NodeName, Policy, ResourceKey};
+use setpoint_schemas::{Action, Cut, NodeName, Policy, ResourceKey};
 
 use crate::committed::{Checkpoint, Committed};
 use crate::draw::Draw;
@@ -55,6 +56,8 @@ pub struct Plan {
     pub events_told: usize,
     /// Whether people ask for selectors, affinity, taints, ports and spread as well.
     pub choosy: bool,
+    /// Whether people give priorities and keep budgets as well.
+    pub ranked: bool,
 }
 
 /// What a journey came to.
@@ -72,6 +75,8 @@ pub struct Trace {
     pub takeovers: usize,
     /// Decisions that this engine would have made otherwise.
     pub differences: usize,
+    /// Pods that had to go for others of higher priority.
+    pub preempted: usize,
 }
 
 /// The whole system.
@@ -123,7 +128,7 @@ impl Journey {
             now_ms: BEGIN_MS,
             log: MemoryLog::default(),
             plant: Plant::new(nodes, draw.fork()),
-            operator: Operator::new(draw.fork(), plan.choosy),
+            operator: Operator::new(draw.fork(), plan.choosy, plan.ranked),
             weather: Weather::new(draw.fork()),
             committed: Committed::default(),
             leader: None,
@@ -385,6 +390,10 @@ impl Journey {
             self.committed.checkpoint = self.rows.clone();
         }
         self.trace.epochs += 1;
+        let preempted = outcome.decisions.iter().filter(|decision| {
+            decision.rule == "preemption" && decision.action == Action::Stop
+        });
+        self.trace.preempted += preempted.count();
         self.trace.hash = self.trace.hash.rotate_left(7) ^ u64::from_ne_bytes(hash.to_ne_bytes());
         self.trace.hash =
             self.trace.hash.wrapping_mul(31).wrapping_add(outcome.time_ms.unsigned_abs());

@@ -92,6 +92,40 @@ pub fn rolling(mut workload: Value, surge: i64, unavailable: i64) -> Value {
     workload
 }
 
+/// Gives the pods of a workload, or a bare pod, this priority.
+#[must_use]
+pub fn of_priority(mut object: Value, priority: i64) -> Value {
+    pod_spec(&mut object)["priority"] = json!(priority);
+    object
+}
+
+/// Gives the pods of a workload, or a bare pod, the priority of this class.
+#[must_use]
+pub fn of_class(mut object: Value, class: &str) -> Value {
+    pod_spec(&mut object)["priorityClassName"] = json!(class);
+    object
+}
+
+fn pod_spec(object: &mut Value) -> &mut Value {
+    let is_pod = object["kind"] == "Pod";
+    if is_pod { &mut object["spec"] } else { &mut object["spec"]["template"]["spec"] }
+}
+
+/// A PriorityClass.
+#[must_use]
+pub fn priority_class(name: &str, value: i64) -> Value {
+    json!({"apiVersion": "scheduling.k8s.io/v1", "kind": "PriorityClass",
+        "metadata": {"name": name}, "value": value})
+}
+
+/// A budget in the namespace `default` that keeps so many pods of this app available.
+#[must_use]
+pub fn budget(app: &str, min_available: i64) -> Value {
+    json!({"apiVersion": "policy/v1", "kind": "PodDisruptionBudget",
+        "metadata": {"name": app, "namespace": "default"},
+        "spec": {"minAvailable": min_available, "selector": {"matchLabels": {"app": app}}}})
+}
+
 /// One item of a request: the verb, on what this object names.
 #[must_use]
 pub fn item(verb: Verb, object: &Value) -> RequestItem {

@@ -20,6 +20,8 @@ const WORKERS_EVERY: u64 = 100;
 /// Journeys of people who are choosy about nodes and neighbours: fewer, because the simple ones find
 /// most of what is wrong sooner.
 const CHOOSY_SEEDS: u64 = 200;
+/// Journeys of people who rank their pods, every third of them choosy as well.
+const RANKED_SEEDS: u64 = 200;
 /// A minute and a half of faults.
 const CHOOSY_TICKS: usize = 450;
 /// Seeds far behind those of every run that found something once: a rebuilt leader that forgot how
@@ -45,7 +47,7 @@ fn plan(seed: u64) -> Plan {
     let all_views = seed.is_multiple_of(ALL_VIEWS_EVERY);
     let workers = NonZeroUsize::new(2).filter(|_| seed.is_multiple_of(WORKERS_EVERY));
     let (trims, stranger) = (seed % TRIMS_EVERY < 2, seed % TRIMS_EVERY == 1);
-    let choosy = false;
+    let (choosy, ranked) = (false, false);
     let rebuilt_in_thousand = 50;
     Plan {
         seed,
@@ -57,6 +59,7 @@ fn plan(seed: u64) -> Plan {
         stranger,
         events_told,
         choosy,
+        ranked,
     }
 }
 
@@ -128,6 +131,26 @@ fn choosy_pods_go_where_they_may_and_none_waits_for_what_is_there() {
         tell(seed, *seeds.end());
     }
     println!("{} choosy seeds, {epochs} epochs", count(&seeds));
+}
+
+#[test]
+fn higher_pods_get_their_room_and_nobody_goes_in_vain() {
+    let ranked =
+        |seed: u64| Plan { ranked: true, choosy: seed.is_multiple_of(3), ticks: CHOOSY_TICKS, ..plan(seed) };
+    if let Some(seed) = number("SETPOINT_SEED") {
+        println!("ranked seed {seed}: {:?}", run(ranked(seed)));
+        return;
+    }
+    let seeds = seeds(RANKED_SEEDS);
+    let (mut epochs, mut preempted) = (0, 0);
+    for seed in seeds.clone() {
+        let trace = run(ranked(seed));
+        epochs += trace.epochs;
+        preempted += trace.preempted;
+        tell(seed, *seeds.end());
+    }
+    println!("{} ranked seeds, {epochs} epochs, {preempted} pods preempted", count(&seeds));
+    assert!(preempted > 0 || count(&seeds) < 20, "it happens");
 }
 
 #[test]

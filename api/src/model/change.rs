@@ -82,6 +82,8 @@ pub struct WaitingPod {
     pub reason: String,
     /// A sentence, such as `0/3 nodes are available: 3 Insufficient cpu`.
     pub message: String,
+    /// The node whose room is promised to it.
+    pub nominated: Option<String>,
     /// Engine time since when it waits, milliseconds since 1970.
     pub since_ms: i64,
 }

@@ -109,6 +109,9 @@ fn status(pod: &PodView, containers: &Value) -> Value {
     {
         status["reason"] = json!(waiting.reason);
         status["message"] = json!(waiting.message);
+        if let Some(node) = &waiting.nominated {
+            status["nominatedNodeName"] = json!(node);
+        }
     }
     status
 }

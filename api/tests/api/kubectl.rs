@@ -13,6 +13,12 @@ use crate::common::{Server, deployment, furnish, server};
 const SECRET: &str = r#"{"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s"},
     "type": "Opaque", "data": {"a": "Yg=="}}"#;
 
+const RANKS: &str = r#"{"apiVersion": "v1", "kind": "List", "items": [
+    {"apiVersion": "scheduling.k8s.io/v1", "kind": "PriorityClass", "metadata": {"name": "high"},
+        "value": 70},
+    {"apiVersion": "policy/v1", "kind": "PodDisruptionBudget", "metadata": {"name": "keep"},
+        "spec": {"minAvailable": 1, "selector": {"matchLabels": {"app": "web"}}}}]}"#;
+
 /// A kubectl that has a home of its own and nothing but this server.
 struct Kubectl<'a> {
     program: &'a Path,
@@ -65,6 +71,8 @@ async fn does_what_people_do(program: &Path) {
     std::fs::write(&changed, deployment("app", 4).to_string()).unwrap();
     let secret = home.path().join("secret.json");
     std::fs::write(&secret, SECRET).unwrap();
+    let ranks = home.path().join("ranks.json");
+    std::fs::write(&ranks, RANKS).unwrap();
     let (file, changed, secret) = (file.display(), changed.display(), secret.display());
     let apply = "apply --validate=false -f";
     for (arguments, well, wanted) in [
@@ -96,6 +104,9 @@ async fn does_what_people_do(program: &Path) {
         (format!("{apply} {secret}"), true, "secret/s unchanged"),
         ("get secret s -o jsonpath={.data.a}".to_owned(), true, "Yg=="),
         ("describe secret s".to_owned(), true, "1 bytes"),
+        (format!("{apply} {}", ranks.display()), true, "poddisruptionbudget.policy/keep created"),
+        ("get pdb".to_owned(), true, "keep   1               N/A               0"),
+        ("get pc".to_owned(), true, "high   70      false"),
         ("delete deployment app".to_owned(), true, "deleted"),
         ("delete deployment app".to_owned(), false, "NotFound"),
         ("api-resources".to_owned(), true, "ingresses"),

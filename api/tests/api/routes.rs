@@ -436,6 +436,7 @@ async fn a_pod_shows_where_it_stands_from_waiting_to_stopping() {
     let pod = "/api/v1/namespaces/default/pods/web-2";
     let uid = PodUid::parse("web-2").unwrap();
     let waiting = Arc::new(WaitingPod {
+        nominated: None,
         uid: uid.clone(),
         workload: ResourceKey::parse("apps/Deployment/default/web").unwrap(),
         namespace: "default".to_owned(),

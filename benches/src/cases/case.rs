@@ -60,6 +60,8 @@ pub(crate) enum During {
     Nothing,
     /// Another pod that fits nowhere.
     NineCpuEach(usize),
+    /// Another pod for which others have to go.
+    HighEach(usize),
     /// A node without capacity and a nine-cpu pod come, and at the next time go.
     NodeAndPodEach(usize),
     /// One of the backlog's pods goes.
@@ -88,10 +90,21 @@ pub(crate) struct Floor {
 pub(crate) const GOAL: f64 = 200_000.0;
 /// Of required affinity and anti-affinity between pods.
 pub(crate) const GOAL_BETWEEN_PODS: f64 = 50_000.0;
+/// Of each decision for which others have to go, their going included.
+pub(crate) const GOAL_PREEMPTING: f64 = 50_000.0;
 /// The size of the largest workloads, from which smaller runs scale down.
 pub(crate) const NODES: usize = 5_000;
 
 impl Case {
+    /// Whether who is where is kept beside: some pods look for others to go.
+    pub(crate) fn preempts(&self) -> bool {
+        matches!(self.measured.pod, Pod::High | Pod::HighWhole)
+            || matches!(
+                self.during,
+                During::NineCpuEach(_) | During::HighEach(_) | During::NodeAndPodEach(_)
+            )
+    }
+
     /// The case on so many nodes in place of 5,000, all numbers in proportion.
     pub(crate) fn scaled(count: usize, nodes: usize) -> usize {
         (count * nodes / NODES).max(usize::from(count > 0))

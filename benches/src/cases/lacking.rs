@@ -4,9 +4,7 @@
 pub(crate) const LACKING: &[(&str, &str)] = &[
     ("SchedulingGatedPodsWithPodAffinityImpact", "scheduling gates"),
     ("SchedulingWhileGated", "scheduling gates"),
-    ("PreemptionBasic", "preemption"),
-    ("PreemptionAsync", "preemption"),
-    ("PreemptionPodGroupDisruptionMode", "preemption and pod groups"),
+    ("PreemptionPodGroupDisruptionMode", "pod groups"),
     ("SchedulingSecrets", "volumes"),
     ("SchedulingInTreePVs", "volume claims and attach limits"),
     ("SchedulingMigratedInTreePVs", "volume claims and attach limits"),

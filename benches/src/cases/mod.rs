@@ -12,6 +12,7 @@ mod table;
 mod lacking;
 mod stage;
 mod end;
+mod guests;
 mod run;
 mod waiting;
 mod events;
@@ -61,6 +62,9 @@ fn told(case: &case::Case, outcome: &run::Outcome) -> Vec<Measurement> {
         "runs {slowest:.0} to {fastest:.0}; {:.1} of {} nodes asked a pod",
         outcome.asked, outcome.nodes
     );
+    if outcome.evicted > 0.0 {
+        note = format!("{note}; {:.2} pods had to go for each", outcome.evicted);
+    }
     if !case.note.is_empty() {
         note = format!("{note}; {}", case.note);
     }

@@ -6,6 +6,7 @@ use setpoint_placement::{Fleet, NodeId, NodeInfo, Placing, SAMPLES_DEFAULT};
 
 use crate::cases::case::{Case, During};
 use crate::cases::end;
+use crate::cases::guests::Guests;
 use crate::cases::stage::{self, Offer, Offers};
 use crate::clock::{per_second, timed};
 
@@ -17,6 +18,8 @@ pub(crate) struct Outcome {
     pub(crate) nodes: usize,
     /// Nodes that were asked for each measured pod, in the mean of the last run.
     pub(crate) asked: f64,
+    /// Pods that had to go for each measured pod, in the mean of the last run.
+    pub(crate) evicted: f64,
 }
 
 /// Runs of each case: the median counts.
@@ -29,30 +32,41 @@ pub(crate) fn run(case: &Case, size: usize) -> anyhow::Result<Outcome> {
         manifests.iter().map(stage::node_info).collect::<anyhow::Result<_>>()?;
     let offers = stage::offers(case, size)?;
     let mut rates = Vec::with_capacity(RUNS);
-    let mut asked = 0.0;
+    let (mut asked, mut evicted) = (0.0, 0.0);
     for _ in 0..RUNS {
         let (mut fleet, mut places) = stage::fleet(case, &infos, &offers)?;
-        let mut run = Run { fleet: &mut fleet, offers: &offers, ticks: 0, deleted: 0 };
+        let guests = case.preempts().then(|| Guests::of(&offers, &places, infos.len()));
+        let mut run = Run { fleet: &mut fleet, offers: &offers, guests, ticks: 0, deleted: 0 };
         let before = run.fleet.nodes_asked();
         let (chosen, took) = run.timed(case)?;
         asked = (run.fleet.nodes_asked() - before) as f64 / chosen.len() as f64;
         let deleted = run.deleted;
+        let guests = run.guests.take();
         places.extend(offers.backlog.iter().map(|o| o.id).zip(chosen.iter().copied()));
         offers.backlog[..deleted].iter().for_each(|offer| {
             places.remove(&offer.id);
         });
         let measured = &chosen[offers.backlog.len()..];
         places.extend(offers.measured.iter().map(|offer| offer.id).zip(measured.iter().copied()));
+        if let Some(guests) = guests {
+            places.extend(guests.placed_beside);
+            guests.gone.iter().for_each(|pod| {
+                places.remove(pod);
+            });
+            evicted = guests.gone.len() as f64 / offers.measured.len() as f64;
+        }
         end::check(case, &manifests, &offers, &places)?;
         rates.push(per_second(offers.measured.len(), took));
     }
     rates.sort_by(f64::total_cmp);
-    Ok(Outcome { rates, nodes: manifests.len(), asked })
+    Ok(Outcome { rates, nodes: manifests.len(), asked, evicted })
 }
 
 struct Run<'a> {
     fleet: &'a mut Fleet,
     offers: &'a Offers,
+    /// Who is where, where some pods look for others to go.
+    guests: Option<Guests<'a>>,
     /// How often something happened beside the measured pods.
     ticks: usize,
     /// Of the backlog's pods, in order.
@@ -70,17 +84,31 @@ impl Run<'_> {
         let offers = self.offers;
         let mut chosen = Vec::with_capacity(offers.backlog.len() + offers.measured.len());
         for offer in &offers.backlog {
-            chosen.push(stage::decide(self.fleet, offer)?);
+            chosen.push(self.decide(offer)?);
         }
         for (number, offer) in offers.measured.iter().enumerate() {
             self.meanwhile(case, number)?;
-            chosen.push(stage::decide(self.fleet, offer)?);
+            chosen.push(self.decide(offer)?);
         }
         Ok(chosen)
     }
 
+    fn decide(&mut self, offer: &'_ Offer) -> anyhow::Result<NodeId> {
+        match &mut self.guests {
+            Some(guests) => guests.decide(self.fleet, offer),
+            None => stage::decide(self.fleet, offer),
+        }
+    }
+
     fn meanwhile(&mut self, case: &Case, number: usize) -> anyhow::Result<()> {
         match case.during {
+            During::HighEach(pods) if number.is_multiple_of(pods) => {
+                let Some(offer) = self.offers.high.get(number / pods) else { return Ok(()) };
+                let Some(guests) = &mut self.guests else { return Ok(()) };
+                let node = guests.decide(self.fleet, offer)?;
+                guests.placed_beside.push((offer.id, node));
+                Ok(())
+            }
             During::NineCpuEach(pods) if number.is_multiple_of(pods) => self.nine_cpu(),
             During::NodeAndPodEach(pods) if number.is_multiple_of(pods) => {
                 self.node_comes_or_goes()?;
@@ -100,10 +128,15 @@ impl Run<'_> {
     fn nine_cpu(&mut self) -> anyhow::Result<()> {
         let offer: &Offer = &self.offers.nine_cpu[self.ticks % self.offers.nine_cpu.len()];
         self.ticks += 1;
-        match self.fleet.place(&offer.uid, &offer.shape, 1, SAMPLES_DEFAULT) {
-            Placing::Unplaceable(_) => Ok(()),
-            Placing::Placed { .. } => anyhow::bail!("a pod of nine cpu was placed"),
-        }
+        let placing = self.fleet.place(&offer.uid, &offer.shape, 1, SAMPLES_DEFAULT);
+        anyhow::ensure!(
+            matches!(placing, Placing::Unplaceable(_)),
+            "a pod of nine cpu was placed"
+        );
+        let Some(guests) = &self.guests else { return Ok(()) };
+        let found = self.fleet.preempt(&offer.uid, &offer.shape, 1, guests);
+        anyhow::ensure!(found.is_none(), "others go in vain for a pod of nine cpu");
+        Ok(())
     }
 
     /// A node on which nothing has room, at every other time.

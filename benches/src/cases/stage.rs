@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use setpoint_placement::{Fleet, NodeId, NodeInfo, Placing, PodId, PodShape, SAMPLES_DEFAULT};
 use setpoint_schemas::{NodeName, PodUid, Quantity, Resources, Taint};
 
-use crate::cases::case::{Case, Place, Pods, Zones};
+use crate::cases::case::{Case, During, Place, Pods, Zones};
 use crate::cases::templates::{HOSTNAME, Pod, ZONE, node, pod};
 
 /// A pod to be placed.
@@ -28,12 +28,14 @@ pub(crate) struct Offers {
     pub(crate) measured: Vec<Offer>,
     /// Made again and again while the measured pods are decided.
     pub(crate) nine_cpu: Vec<Offer>,
+    /// Made while the measured pods are decided, where the case makes some.
+    pub(crate) high: Vec<Offer>,
 }
 
 impl Offers {
     /// Those that have a place in the end, unless they were deleted.
     pub(crate) fn all(&self) -> impl Iterator<Item = &Offer> {
-        self.before.iter().chain(&self.backlog).chain(&self.measured)
+        self.before.iter().chain(&self.backlog).chain(&self.measured).chain(&self.high)
     }
 }
 
@@ -109,7 +111,12 @@ pub(crate) fn offers(case: &Case, size: usize) -> anyhow::Result<Offers> {
     let measured = made(&case.measured, size, &mut next)?;
     let nine_cpu = Pods::of(Pod::NineCpu, NINE_CPU, "namespace-churn");
     let nine_cpu = made(&nine_cpu, crate::cases::case::NODES, &mut next)?;
-    Ok(Offers { before, backlog, measured, nine_cpu })
+    let high = match case.during {
+        During::HighEach(pods) => Pods::of(Pod::High, case.measured.count / pods + 1, "sched-high"),
+        _ => Pods::of(Pod::High, 0, "sched-high"),
+    };
+    let high = made(&high, size, &mut next)?;
+    Ok(Offers { before, backlog, measured, nine_cpu, high })
 }
 
 /// The pods of one operation, compiled.

@@ -2,7 +2,8 @@
 //!
 //! Source: kubernetes/kubernetes, `test/integration/scheduler_perf/`, files and commits as named.
 
-use crate::cases::case::{Case, During, End, Floor, GOAL, GOAL_BETWEEN_PODS, Pods, Zones};
+use crate::cases::case::{Case, During, End, Floor, GOAL, GOAL_BETWEEN_PODS, GOAL_PREEMPTING, Pods,
+    Zones};
 use crate::cases::templates::{Node, Pod};
 
 /// Every case that needs nothing which we lack.
@@ -277,6 +278,49 @@ pub(crate) const CASES: &[Case] = &[
         note: "",
     },
     Case {
+        name: "PreemptionBasic/3000m",
+        nodes: &[(Node::Default, 5_000)],
+        zones: Zones::None,
+        before: &[Pods::of(Pod::Low, 20_000, "namespace-1")],
+        backlog: None,
+        measured: Pods::of(Pod::High, 5_000, "namespace-2"),
+        during: During::Nothing,
+        end: End::Placed,
+        floor: None,
+        goal: GOAL_PREEMPTING,
+        note: "5,000 nodes, where their file stops at 1,000; 3 victims each",
+    },
+    Case {
+        name: "PreemptionBasic/3970m",
+        nodes: &[(Node::Default, 5_000)],
+        zones: Zones::None,
+        before: &[Pods::of(Pod::Low, 20_000, "namespace-1")],
+        backlog: None,
+        measured: Pods::of(Pod::HighWhole, 5_000, "namespace-2"),
+        during: During::Nothing,
+        end: End::Placed,
+        floor: None,
+        goal: GOAL_PREEMPTING,
+        note: "5,000 nodes, where their file stops at 1,000; 4 victims each",
+    },
+    Case {
+        name: "PreemptionAsync",
+        nodes: &[(Node::Default, 5_000)],
+        zones: Zones::None,
+        before: &[Pods::of(Pod::Low, 20_000, "namespace-1")],
+        backlog: None,
+        measured: Pods::of(Pod::Base, 5_000, "namespace-2"),
+        during: During::HighEach(114),
+        end: End::Placed,
+        floor: Some(Floor {
+            pods_a_second: 570.0,
+            file: "default_preemption",
+            commit: "d7ce957d8a",
+        }),
+        goal: GOAL_PREEMPTING,
+        note: "each high pod stops 3 others",
+    },
+    Case {
         name: "Unschedulable/100",
         nodes: &[(Node::Default, 5_000)],
         zones: Zones::None,
@@ -291,7 +335,7 @@ pub(crate) const CASES: &[Case] = &[
             commit: "d7ce957d8a",
         }),
         goal: GOAL,
-        note: "without the search for victims: preemption is lacking",
+        note: "each nine-cpu pod looks for victims in vain",
     },
     Case {
         name: "Unschedulable/20000",
@@ -308,7 +352,7 @@ pub(crate) const CASES: &[Case] = &[
             commit: "d7ce957d8a",
         }),
         goal: GOAL,
-        note: "without the search for victims: preemption is lacking",
+        note: "each nine-cpu pod looks for victims in vain",
     },
     Case {
         name: "SchedulingWithMixedChurn",

@@ -37,6 +37,12 @@ pub(crate) enum Pod {
     ServiceSpread,
     NodeInclusion,
     NineCpu,
+    /// A fifth of a node, of the lowest priority.
+    Low,
+    /// Three quarters of a node.
+    High,
+    /// A whole node.
+    HighWhole,
     HostPort,
     Saturation,
     OwnResource,
@@ -125,6 +131,9 @@ pub(crate) fn pod(kind: Pod, number: usize) -> (Value, Value) {
             (bar, spec)
         }
         Pod::NineCpu => (json!({}), with(asking(json!({ "cpu": "9" })), "priority", json!(10))),
+        Pod::Low => (json!({}), spec(("900m", "500Mi"))),
+        Pod::High => (json!({}), with(spec(("3000m", "500Mi")), "priority", json!(10))),
+        Pod::HighWhole => (json!({}), with(spec(("3970m", "500Mi")), "priority", json!(10_000))),
         Pod::HostPort => {
             let mut spec = spec(("100m", "100Mi"));
             spec["containers"][0]["ports"] = json!([{ "containerPort": 80, "hostPort": 80 }]);

@@ -141,6 +141,16 @@ impl Fleet {
         self.leavings += 1;
     }
 
+    /// A pod that was to stop stays.
+    pub fn stay(&mut self, pod: PodId) {
+        let Some(reserved) = self.pods.get_mut(pod).filter(|r| r.hold == Hold::Leaves) else {
+            return;
+        };
+        self.levels.subtract(reserved.slot, reserved.rank(), &reserved.shape);
+        reserved.hold = Hold::Placed;
+        self.levels.add(reserved.slot, reserved.rank(), &reserved.shape);
+    }
+
     fn hold(&mut self, pod: PodId, node: NodeId, shape: &Arc<PodShape>, hold: Hold) {
         self.release(pod);
         let slot = self.nodes.slot_or_new(node);
@@ -223,6 +233,11 @@ impl Fleet {
 
     pub(crate) fn count_asked(&mut self, nodes: usize) {
         self.asked += nodes as u64;
+    }
+
+    /// Something is otherwise than before, and gives no hope.
+    pub(crate) fn changed(&mut self) {
+        self.changes += 1;
     }
 
     fn hope(&mut self) {

@@ -3,6 +3,7 @@
 //! Source: Kubernetes' admission plugin Priority. Otherwise than there a pod without a class may state
 //! its priority itself, as long as a user may give it.
 
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use setpoint_schemas::{PodSpec, SYSTEM_PRIORITIES, system_priority};
 
@@ -16,7 +17,7 @@ pub struct Priority {
 }
 
 /// A PriorityClass, as far as it decides.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Class {
     /// Its name.
     pub name: String,
@@ -121,7 +122,9 @@ pub fn fill(spec: &mut Value, class: &Class) {
     let Some(spec) = spec.as_object_mut() else { return };
     let policy = if class.never { NEVER } else { LOWER };
     spec.insert("priority".to_owned(), json!(class.value));
-    spec.insert("priorityClassName".to_owned(), json!(class.name));
+    if !class.name.is_empty() {
+        spec.insert("priorityClassName".to_owned(), json!(class.name));
+    }
     spec.insert("preemptionPolicy".to_owned(), json!(policy));
 }
 

@@ -17,6 +17,21 @@ pub(crate) fn is_namespace(key: &ResourceKey) -> bool {
     &*key.kind.kind == "Namespace" && key.kind.group.is_empty()
 }
 
+/// The key of a priority class.
+pub(crate) fn priority_class_key(name: &str) -> ResourceKey {
+    ResourceKey::new(GroupKind::new("scheduling.k8s.io", "PriorityClass"), "", name)
+}
+
+/// Whether a resource is a priority class.
+pub(crate) fn is_priority_class(key: &ResourceKey) -> bool {
+    (&*key.kind.group, &*key.kind.kind) == ("scheduling.k8s.io", "PriorityClass")
+}
+
+/// Whether a resource is a disruption budget.
+pub(crate) fn is_budget(key: &ResourceKey) -> bool {
+    (&*key.kind.group, &*key.kind.kind) == ("policy", "PodDisruptionBudget")
+}
+
 /// Whether the kind's group is the one whose workloads we act on.
 pub(crate) fn is_managed_group(key: &ResourceKey) -> bool {
     matches!(

@@ -42,6 +42,7 @@ impl<V: Views> Turn<'_, V> {
             self.renew_all_leases();
         }
         self.ensure_default_namespace();
+        self.ensure_system_classes();
     }
 
     /// The leader's state came otherwise than by exact replay: it is the truth from now on. Pods are
@@ -135,6 +136,7 @@ impl<V: Views> Turn<'_, V> {
         // Nobody means a stopping pod by its name: a restart must not place it again.
         self.state.unname_pod(id);
         self.state.touch_pod(id);
+        self.fleet.leave(PodId(id));
         let Some(pod) = self.state.pods.get(&id) else { return };
         let (Some(owner), Some(host)) = (self.state.owner(pod), self.state.host(pod)) else {
             return;

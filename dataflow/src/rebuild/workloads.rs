@@ -3,6 +3,8 @@
 
 use std::collections::BTreeMap;
 
+use serde_json::Value;
+use setpoint_rules::priority::Class;
 use setpoint_schemas::{NodeName, PodObserved, Position, Resource, ResourceKey};
 
 use super::cause;
@@ -68,6 +70,7 @@ impl Made {
         let history = compiled.as_ref().zip(resource).map(|(c, (r, _))| history_of(c, r));
         let mut memo = WorkloadMemo { history: history.unwrap_or_default(), ..Default::default() };
         let numbers = number_templates(&mut memo, compiled.as_ref(), &pods);
+        memo.classes = classes_of(&numbers, &pods);
         let min_ready_ms =
             compiled.as_ref().map_or(0, |c| i64::from(c.spec.min_ready_seconds.max(0)) * 1_000);
         for mut pod in pods {
@@ -125,6 +128,26 @@ fn number_templates(
         numbers.insert(hash, memo.current);
     }
     numbers
+}
+
+/// The classes that revisions have their priority of, as their placements say.
+fn classes_of(numbers: &BTreeMap<String, u32>, pods: &[Present]) -> BTreeMap<u32, Class> {
+    let mut classes = BTreeMap::new();
+    for pod in pods {
+        let Some(number) = numbers.get(&*pod.placement.revision) else { continue };
+        if classes.contains_key(number) {
+            continue;
+        }
+        let spec: Value = serde_json::from_str(&pod.placement.spec).unwrap_or_default();
+        if let (Some(name), Some(value)) =
+            (spec["priorityClassName"].as_str(), spec["priority"].as_i64())
+        {
+            let policy = &spec["preemptionPolicy"];
+            let class = serde_json::json!({"value": value, "preemptionPolicy": policy});
+            classes.insert(*number, Class::of(name, &class));
+        }
+    }
+    classes
 }
 
 /// Where a pod stands, and since when it is ready.

@@ -5,9 +5,12 @@
 
 mod answered;
 mod devices;
+mod budgets;
+mod classes;
 mod early;
 mod ledger;
 mod node;
+mod nominees;
 mod observations;
 mod orphan;
 mod pod;
@@ -23,9 +26,12 @@ mod of_pod;
 pub use crate::epoch::Remains;
 pub(crate) use answered::{Answered, AnsweredRow};
 pub(crate) use devices::{Devices, DevicesRow};
+pub(crate) use budgets::Budgets;
+pub(crate) use classes::Classes;
 pub(crate) use early::{Early, EarlyRow, Word};
 pub(crate) use ledger::{About, CAUSES_MAX, Ledger};
 pub(crate) use node::{Node, NodeRow};
+pub(crate) use nominees::{Nominated, Nominees};
 pub(crate) use observations::Observations;
 pub(crate) use orphan::{Orphan, OrphanRow, Orphans};
 pub(crate) use pod::{Heard, Pod, Rare};
@@ -89,6 +95,12 @@ pub(crate) struct State {
     pub(crate) remains: AllRemains,
     /// Workloads with a pod that waits for a place.
     pub(crate) waiting: BTreeSet<ResourceKey>,
+    /// Pods to which room is promised.
+    pub(crate) nominees: Nominees,
+    /// The priority classes.
+    pub(crate) classes: Classes,
+    /// The disruption budgets.
+    pub(crate) budgets: Budgets,
     /// Requests that were answered, with their answers.
     pub(crate) answered: Answered,
     /// Rows to write to the checkpoint.

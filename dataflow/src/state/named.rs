@@ -44,8 +44,12 @@ impl Workload {
 
     /// All groups of its pods that wait.
     pub(crate) fn groups_waiting(&self) -> Vec<Waiting> {
-        let here = self.memo.waiting_here.values().map(WaitingHere::alone);
-        self.memo.waiting.iter().cloned().chain(here).collect()
+        let memo = &self.memo;
+        let here = memo.waiting_here.values().map(WaitingHere::alone);
+        // A DaemonSet's pods wait on their nodes, promised or not.
+        let promised = memo.nominated.iter().filter(|_| self.kind != WorkloadKind::Daemon);
+        let promised = promised.map(|(counter, nominated)| nominated.alone(*counter));
+        promised.chain(memo.waiting.iter().cloned()).chain(here).collect()
     }
 
     /// The listed pods of a group, as readers see them.
@@ -58,6 +62,7 @@ impl Workload {
                 uid,
                 workload: self.key.clone(),
                 reason: group.reason.clone(),
+                nominated: self.memo.nominated.get(&counter).map(|promise| promise.node.clone()),
             }
         };
         group.listed().map(pod).collect()

@@ -122,6 +122,12 @@ impl Pods {
         self.by_node.get(&node).into_iter().flatten().filter_map(|id| self.get(id))
     }
 
+    /// The same with their numbers, in no order that may decide anything.
+    pub(crate) fn on_with_ids(&self, node: u32) -> impl Iterator<Item = (u32, &Pod)> {
+        let ids = self.by_node.get(&node).into_iter().flatten();
+        ids.filter_map(|id| Some((*id, self.get(id)?)))
+    }
+
     /// All pods with their numbers, in no order that may decide anything.
     pub(crate) fn all(&self) -> impl Iterator<Item = (u32, &Pod)> {
         let ids = 0..;

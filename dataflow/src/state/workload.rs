@@ -7,12 +7,14 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use setpoint_placement::PodShape;
 use setpoint_rules::batches::Batches;
+use setpoint_rules::priority::{self, Class};
 use setpoint_rules::revision::Revision;
 use setpoint_schemas::{
     Cause, GPU_MODEL, Namespace, NodeName, ObjectMeta, PodSpec, PodTemplate, Resource, ResourceKey,
     TaintEffect, Toleration, TolerationOperator, WorkloadSpec,
 };
 
+use super::nominees::Nominated;
 use super::waiting::{Waiting, WaitingHere};
 use crate::views::{Status, Tally};
 
@@ -90,6 +92,10 @@ pub(crate) struct WorkloadMemo {
     pub(crate) waiting: Option<Waiting>,
     /// The pods of a DaemonSet that have no room on their nodes.
     pub(crate) waiting_here: BTreeMap<NodeName, WaitingHere>,
+    /// Its pods that are promised room which others leave, by the numbers that they will have.
+    pub(crate) nominated: BTreeMap<u64, Nominated>,
+    /// The classes that revisions have their priority of, as they were when they were looked up.
+    pub(crate) classes: BTreeMap<u32, Class>,
     /// What brought it to be looked at, until something is done about it.
     pub(crate) causes: Vec<Cause>,
     /// Whether something was done about all of them: the next one begins a new list. Until then
@@ -146,7 +152,10 @@ pub(crate) struct Template {
     pub(crate) spec: Arc<str>,
     pub(crate) labels: Arc<BTreeMap<String, String>>,
     pub(crate) annotations: Arc<BTreeMap<String, String>>,
-    pub(crate) priority: i32,
+    /// The class that it names.
+    pub(crate) class: Option<Arc<str>>,
+    /// Whether it states a priority itself.
+    pub(crate) states_priority: bool,
 }
 
 impl Template {
@@ -194,8 +203,28 @@ impl Template {
             spec: Arc::from(json["spec"].to_string()),
             labels: Arc::new(labels),
             annotations: Arc::new(annotations),
-            priority: spec.priority.unwrap_or(0),
+            class: priority::class_named(&spec).map(Arc::from),
+            states_priority: spec.priority.is_some(),
         })
+    }
+
+    /// As [`Template::compile_as`], with what the class gives its pods; the text stays as it is.
+    ///
+    /// # Errors
+    /// As there, and where the template states otherwise than its class does.
+    pub(crate) fn of_class(
+        namespace: &str,
+        json: &Value,
+        kind: WorkloadKind,
+        hash: String,
+        class: &Class,
+    ) -> Result<Template, String> {
+        let spec: PodSpec =
+            serde_json::from_value(json["spec"].clone()).map_err(|e| format!("template: {e}"))?;
+        priority::by_class(&spec, class)?;
+        let mut filled = json.clone();
+        priority::fill(&mut filled["spec"], class);
+        Template::compile_as(namespace, &filled, kind, hash)
     }
 }
 
@@ -233,6 +262,13 @@ pub(crate) fn read_spec(
         serde_json::from_value(body["spec"].clone()).map_err(|e| format!("spec: {e}"))?;
     spec.template = PodTemplate::default();
     Ok((spec, body["spec"]["template"].clone(), metadata.annotations))
+}
+
+impl WorkloadMemo {
+    /// Whether some of its pods have no place.
+    pub(crate) fn waits(&self) -> bool {
+        self.waiting.is_some() || !self.waiting_here.is_empty() || !self.nominated.is_empty()
+    }
 }
 
 impl Workload {
@@ -273,7 +309,8 @@ impl Workload {
         if self.counting.0 != epoch {
             return;
         }
-        let last_that_waits = self.memo.waiting_here.values().map(|here| here.counter).max();
+        let here = self.memo.waiting_here.values().map(|here| here.counter).max();
+        let last_that_waits = here.max(self.memo.nominated.keys().copied().max());
         let after = last_of_pods.max(last_that_waits).map_or(0, |last| last + 1);
         self.memo.next_pod = self.memo.next_pod.min(self.counting.1.max(after));
     }

@@ -237,3 +237,51 @@ fn the_same_object_twice_and_alike_is_taken_once_and_told() {
     assert_eq!(accepted.len(), 1);
     assert_eq!(warnings, ["the same is given at web.yaml: document 2 again, and is taken once"]);
 }
+
+#[test]
+fn a_class_has_a_value_that_a_user_may_give_and_a_name_that_is_not_the_systems() {
+    let class = |name: &str, rest: &str| {
+        format!("apiVersion: scheduling.k8s.io/v1\nkind: PriorityClass\nmetadata: {{name: {name}}}\n{rest}")
+    };
+    let all = [
+        class("high", "value: 1000000000\nglobalDefault: true\npreemptionPolicy: Never\n"),
+        class("higher", "value: 1000000001\n"),
+        class("system-mine", "value: 1\npreemptionPolicy: Always\n"),
+        class("system-node-critical", "value: 2000001001\n"),
+        class("none", "description: without a value\n"),
+    ];
+    let judged: String =
+        all.iter().map(|text| judged(text, &LoadOptions::default())).collect::<Vec<_>>().join("");
+    expect![[r#"
+        Managed scheduling.k8s.io/PriorityClass//high
+        web.yaml: document 1: value: must be at most 1000000000: what is above is the system's
+        web.yaml: document 1: preemptionPolicy: "Always" is none of PreemptLowerPriority, Never
+        web.yaml: document 1: metadata.name: names that begin with "system-" are reserved for the classes of Kubernetes
+        web.yaml: document 1: value: must be 2000001000, as this class has it
+        web.yaml: document 1: value: is required
+    "#]]
+    .assert_eq(&judged);
+}
+
+#[test]
+fn a_budget_says_one_of_two_things() {
+    let budget = |spec: &str| {
+        format!("apiVersion: policy/v1\nkind: PodDisruptionBudget\nmetadata: {{name: web}}\nspec:\n{spec}")
+    };
+    let all = [
+        budget("  minAvailable: 50%\n  selector: {matchLabels: {app: web}}\n"),
+        budget("  minAvailable: 1\n  maxUnavailable: 1\n"),
+        budget("  maxUnavailable: 101%\n"),
+        budget("  minAvailable: -1\n  unhealthyPodEvictionPolicy: Never\n"),
+    ];
+    let judged: String =
+        all.iter().map(|text| judged(text, &LoadOptions::default())).collect::<Vec<_>>().join("");
+    expect![[r#"
+        Managed policy/PodDisruptionBudget/default/web
+        web.yaml: document 1: spec: minAvailable and maxUnavailable cannot be both set
+        web.yaml: document 1: spec.maxUnavailable: must not be greater than 100%
+        web.yaml: document 1: spec.minAvailable: must be a number of at least 0, or a percentage such as 25%
+        web.yaml: document 1: spec.unhealthyPodEvictionPolicy: "Never" is none of IfHealthyBudget, AlwaysAllow
+    "#]]
+    .assert_eq(&judged);
+}

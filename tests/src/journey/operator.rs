@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use setpoint_schemas::{Input, Request, RequestItem, Verb};
 
-use super::choosy;
+use super::{choosy, ranked};
 use crate::committed::Committed;
 use crate::draw::Draw;
 use crate::manifests::{
@@ -22,13 +22,14 @@ pub struct Operator {
     asked: usize,
     last: Option<Request>,
     is_choosy: bool,
+    is_ranked: bool,
 }
 
 impl Operator {
     /// An operator of this stream.
     #[must_use]
-    pub fn new(draw: Draw, is_choosy: bool) -> Self {
-        Operator { draw, asked: 0, last: None, is_choosy }
+    pub fn new(draw: Draw, is_choosy: bool, is_ranked: bool) -> Self {
+        Operator { draw, asked: 0, last: None, is_choosy, is_ranked }
     }
 
     /// Asks for something.
@@ -49,6 +50,9 @@ impl Operator {
         if self.is_choosy && self.draw.chance(150) {
             let number = self.draw.below(plant.nodes.len());
             return vec![choosy::mark(&mut self.draw, plant.nodes[number].name.as_str())];
+        }
+        if self.is_ranked && self.draw.chance(100) {
+            return vec![ranked::keep(&mut self.draw)];
         }
         match self.draw.below(20) {
             0..=4 => vec![item(Verb::Apply, &self.workload())],
@@ -77,6 +81,9 @@ impl Operator {
         let mut workload = deployment(place, name, replicas, cpu, &image);
         if self.is_choosy {
             choosy::choose(&mut self.draw, &mut workload["spec"]["template"]["spec"]);
+        }
+        if self.is_ranked {
+            ranked::rank(&mut self.draw, &mut workload["spec"]["template"]["spec"]);
         }
         match self.draw.below(9) {
             0 => rolling(workload, 2, 0),
@@ -139,7 +146,11 @@ impl Operator {
         let verb = *self.draw.pick(&[Verb::Apply, Verb::Apply, Verb::Delete]);
         // Another image is refused while the pod is there.
         let image = *self.draw.pick(&["tool:1", "tool:1", "tool:2"]);
-        item(verb, &bare_pod("default", name, 150, image))
+        let mut pod = bare_pod("default", name, 150, image);
+        if self.is_ranked {
+            ranked::rank(&mut self.draw, &mut pod["spec"]);
+        }
+        item(verb, &pod)
     }
 
     fn daemon(&mut self) -> Value {
@@ -147,6 +158,9 @@ impl Operator {
         let mut daemon = daemon_set("default", "logger", 100, &image);
         if self.is_choosy && self.draw.chance(500) {
             choosy::choose(&mut self.draw, &mut daemon["spec"]["template"]["spec"]);
+        }
+        if self.is_ranked && self.draw.chance(500) {
+            ranked::rank(&mut self.draw, &mut daemon["spec"]["template"]["spec"]);
         }
         daemon
     }

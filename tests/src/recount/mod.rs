@@ -13,15 +13,17 @@ mod devices;
 mod fits;
 mod labels;
 mod needs;
+mod preemption;
 mod world;
+mod asked;
 
 use std::collections::BTreeMap;
 
 use setpoint_dataflow::{Epoch, Outcome, PlacementChange};
-use setpoint_schemas::{Action, NodeName, Policy, ResourceKey};
+use setpoint_schemas::{Action, NodeName, PodUid, Policy, ResourceKey};
 
 use self::fits::{ALL, Asking, Filter, STRICTER_BY_PODS};
-use self::world::{PodSeen, World};
+use self::world::{PodSeen, Promise, World};
 
 /// Counts anew.
 #[derive(Debug, Default)]
@@ -47,8 +49,9 @@ impl Recount {
     /// # Errors
     /// What is not as it must be, in a sentence.
     pub fn committed(&mut self, epoch: &Epoch, outcome: &Outcome) -> Result<(), String> {
+        let before = self.world.promised.clone();
         self.world.take(epoch, outcome);
-        let started = self.placements(outcome, ALL)?;
+        let started = self.placements(outcome, ALL, &before)?;
         self.pace(epoch.time_ms, started)?;
         self.rollouts(outcome)?;
         counts::daemons_are_single(&self.world)?;
@@ -59,7 +62,9 @@ impl Recount {
         }
         let is_pending = outcome.due_ms.is_some_and(|due| due <= epoch.time_ms + PENDING_MS);
         if self.tokens_milli >= 1_000 && !is_pending {
-            needs::nothing_lacks_that_could_be_had(&self.world)?;
+            let promised = self.world.promised.clone();
+            self.world.with(&promised, |world| needs::nothing_lacks_that_could_be_had(world))?;
+            preemption::nobody_waits_whom_lower_ones_could_help(&mut self.world)?;
         }
         Ok(())
     }
@@ -77,7 +82,7 @@ impl Recount {
     /// What is not as it must be, in a sentence.
     pub fn committed_anew(&mut self, epoch: &Epoch, outcome: &Outcome) -> Result<(), String> {
         self.world.take(epoch, outcome);
-        let started = self.placements(outcome, STRICTER_BY_PODS)?;
+        let started = self.placements(outcome, STRICTER_BY_PODS, &BTreeMap::new())?;
         // Whoever stops may be gone for the leader already.
         self.world.forget_who_stops();
         self.pace(epoch.time_ms, started)?;
@@ -100,8 +105,21 @@ impl Recount {
 
     /// Every new placement goes to a node that may take it, as the fleet is at that moment. Says how
     /// many there were.
-    fn placements(&mut self, outcome: &Outcome, filters: &[Filter]) -> Result<i64, String> {
+    fn placements(
+        &mut self,
+        outcome: &Outcome,
+        filters: &[Filter],
+        before: &BTreeMap<PodUid, Promise>,
+    ) -> Result<i64, String> {
         let mut started = 0;
+        let mut preempted = preemption::told(outcome);
+        preempted.reverse();
+        let (mut promises, mut given_up) = (BTreeMap::new(), BTreeMap::new());
+        for (uid, promise) in before {
+            let stands = self.world.promised.get(uid) == Some(promise);
+            let kept = if stands { &mut promises } else { &mut given_up };
+            kept.insert(uid.clone(), promise.clone());
+        }
         // Restarted, deleted and gone within one epoch is no start; the same uid placed anew is one.
         let is_restart = |change: &PlacementChange| {
             change.placement.as_ref().is_some_and(|placement| placement.generation > 1)
@@ -131,6 +149,17 @@ impl Recount {
                 }
                 devices::granted(&self.world, placement, &spec, node)
                     .map_err(|why| format!("{} is placed, but {why}", placement.name))?;
+            }
+            if change.placement.is_none() && filters.len() == ALL.len() {
+                while let Some(at) = preempted.iter().rposition(|p| p.has(&change.uid)) {
+                    // Those before it found room that came anyway.
+                    for other in preempted.split_off(at + 1) {
+                        promises.extend(other.promise());
+                    }
+                    let Some(now) = preempted.pop() else { break };
+                    now.hold(&mut self.world, &promises, &given_up)?;
+                    promises.extend(now.promise());
+                }
             }
             self.world.placed(&change.uid, change.placement.as_ref());
         }
@@ -164,7 +193,11 @@ impl Recount {
             let Some(wanted) = self.world.workloads.get(workload) else { continue };
             let Some(least) = needs::least_available(wanted) else { continue };
             let left = self.world.live(workload).filter(|pod: &&PodSeen| pod.available).count();
-            if (left as i64) < least {
+            // Who went for a higher one went without asking the update.
+            let preempted = outcome.decisions.iter().filter(|d| {
+                d.action == Action::Stop && d.rule == "preemption" && d.resource == workload
+            });
+            if ((left + preempted.count()) as i64) < least {
                 return Err(format!(
                     "an update took {taken} available pods of {workload} and left {left} of at least {least}"
                 ));

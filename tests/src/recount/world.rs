@@ -53,6 +53,13 @@ pub(super) struct Wanted {
     pub(super) in_batches: bool,
 }
 
+/// Room that is promised to a pod that waits.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Promise {
+    pub(super) workload: String,
+    pub(super) node: NodeName,
+}
+
 /// All that was accepted.
 #[derive(Debug, Default)]
 pub(super) struct World {
@@ -64,9 +71,11 @@ pub(super) struct World {
     pub(super) ended_ms: BTreeMap<String, i64>,
     /// Workloads of which a pod waits for a place.
     pub(super) waiting: BTreeMap<PodUid, String>,
+    /// Those of them to which room is promised.
+    pub(super) promised: BTreeMap<PodUid, Promise>,
     /// Pods that went in the present epoch: what it says of their placements is over.
     pub(super) went: BTreeSet<PodUid>,
-    resources: BTreeMap<ResourceKey, Arc<Resource>>,
+    pub(super) resources: BTreeMap<ResourceKey, Arc<Resource>>,
     /// Whether the present epoch's cut covers every partition's end.
     is_complete: bool,
     /// What sessions said whose records are still to be read: of each pod, and of all of a node's.
@@ -87,7 +96,7 @@ impl NodeSeen {
 }
 
 impl PodSeen {
-    fn new(placement: Arc<Placement>) -> PodSeen {
+    pub(super) fn new(placement: Arc<Placement>) -> PodSeen {
         let spec = serde_json::from_str(&placement.spec).unwrap_or_default();
         PodSeen {
             placement,
@@ -148,6 +157,7 @@ impl World {
         self.now_ms = known.time_ms;
         self.early.clear();
         self.waiting.clear();
+        self.promised.clear();
         self.nodes.clear();
         self.forget_who_stops();
         for served in &known.served {
@@ -389,9 +399,20 @@ impl World {
                     }
                 }
                 Served::Waiting(pod) => {
-                    self.waiting.insert(pod.uid.clone(), pod.workload.to_string());
+                    let workload = pod.workload.to_string();
+                    match pod.nominated.clone() {
+                        Some(node) => {
+                            let promise = Promise { workload: workload.clone(), node };
+                            self.promised.insert(pod.uid.clone(), promise);
+                        }
+                        None => drop(self.promised.remove(&pod.uid)),
+                    }
+                    self.waiting.insert(pod.uid.clone(), workload);
                 }
-                Served::WaitingGone(uid) => drop(self.waiting.remove(uid)),
+                Served::WaitingGone(uid) => {
+                    self.waiting.remove(uid);
+                    self.promised.remove(uid);
+                }
                 _ => {}
             }
         }

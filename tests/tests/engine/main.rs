@@ -4,6 +4,8 @@ mod story;
 
 mod placing;
 mod devices;
+mod preemption;
+mod priorities;
 mod pods;
 mod nodes;
 mod rollout;

@@ -66,11 +66,29 @@ pub(crate) fn select(
         }
     }
     victims.sort_by(|a, b| importance(rank(*a), rank(*b)));
+    spare(trial, &mut victims);
+    violations = violations.min(victims.iter().filter(|n| violating.contains(n)).count());
     let leaving = (0..below.len()).filter(|number| below[*number].leaves);
     leaving.chain(victims.iter().copied()).for_each(|number| trial.put_back(number));
     let ages = victims.iter().map(|n| (below[*n].priority, below[*n].occupant.since_ms));
     let cost = Cost::of(violations, ages);
     Some(Selected { victims, cost })
+}
+
+/// Who came back later may make room for one who could not come back before: where other pods matter,
+/// another one more does not only make it harder. So nobody goes in vain, as may happen there.
+fn spare(trial: &mut impl Trial, victims: &mut Vec<usize>) {
+    let mut at = 0;
+    while at < victims.len() && victims.len() > 1 {
+        trial.put_back(victims[at]);
+        if trial.fits() {
+            victims.remove(at);
+            at = 0;
+        } else {
+            trial.lift(victims[at]);
+            at += 1;
+        }
+    }
 }
 
 /// Those that go beyond what a budget lets go, if all went in this order. Source:

@@ -1,5 +1,6 @@
 //! The cold step: what is told to people, who can wait some tens of milliseconds.
 
+mod budgets;
 mod statuses;
 mod step;
 

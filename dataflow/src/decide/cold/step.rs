@@ -18,6 +18,7 @@ impl<V: Views> Turn<'_, V> {
         self.state.cold_dirty = false;
         self.take_cold(&changes);
         self.tell_statuses();
+        self.tell_budgets();
         self.tell_orphans();
         self.out.overview = Some(self.state.overview.clone());
     }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use setpoint_placement::PodId;
 use setpoint_rules::identity;
 use setpoint_schemas::{Placement, PodUid, ResourceKey};
 
@@ -90,6 +91,7 @@ impl<V: Views> Turn<'_, V> {
         if let Some(pod) = self.state.pods.get_mut(&id) {
             (pod.standing, pod.ready_ms) = (standing, ready_ms);
         }
+        self.fleet.stay(PodId(id));
         if standing == Standing::Ready {
             self.schedule_min_ready(uid, ready_ms + min_ready_ms);
         }

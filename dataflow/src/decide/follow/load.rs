@@ -4,9 +4,13 @@ use std::sync::Arc;
 
 use serde_json::Value;
 use setpoint_placement::{NodeId, PodId};
-use setpoint_schemas::{NodeName, ResourceKey};
+use setpoint_rules::priority::Class;
+use setpoint_rules::revision;
+use setpoint_schemas::{NodeName, Resource, ResourceKey};
 
 use crate::decide::Turn;
+use crate::decide::kinds::{is_budget, is_priority_class};
+use crate::decide::requests::class_of;
 use crate::state::{
     Deadline, Node, NodeRow, Orphan, OrphanRow, Pod, RestoreError, Rows, Template, Touched,
     Workload, WorkloadKind, WorkloadMemo, read_spec,
@@ -28,6 +32,7 @@ impl<V: Views> Turn<'_, V> {
         rows.early.into_iter().for_each(|row| self.state.early.load(row));
         rows.answers.into_iter().for_each(|row| self.state.answered.load(row));
         self.load_namespaces();
+        self.load_classes();
         let numbers = rows.nodes.iter().map(|(id, _)| id);
         let numbers = numbers.chain(rows.workloads.iter().map(|(id, ..)| id));
         self.state.number_from(numbers.copied().max().unwrap_or(0));
@@ -50,6 +55,7 @@ impl<V: Views> Turn<'_, V> {
                 workload.tallies.insert(revision, tally);
             }
         }
+        self.load_budgets();
         rows.orphans.into_iter().for_each(|row| self.load_orphan(row));
         let changes = self.views.settle_cold();
         self.take_cold(&changes);
@@ -106,9 +112,11 @@ impl<V: Views> Turn<'_, V> {
         let mut workload = Workload::new(key.clone(), namespace, kind, uid);
         for (number, json) in &memo.templates {
             let json: Value = serde_json::from_str(json).map_err(|e| unfit(e.to_string()))?;
-            let template = match memo.hashes.get(number) {
-                Some(hash) => Template::compile_as(&key.namespace, &json, kind, hash.clone()),
-                None => Template::compile(&key.namespace, &json, kind),
+            let hash = memo.hashes.get(number).cloned();
+            let hash = hash.unwrap_or_else(|| revision::template_hash(&json));
+            let template = match memo.classes.get(number) {
+                Some(class) => Template::of_class(&key.namespace, &json, kind, hash, class),
+                None => Template::compile_as(&key.namespace, &json, kind, hash),
             }
             .map_err(unfit)?;
             workload.templates.insert(*number, template);
@@ -120,7 +128,8 @@ impl<V: Views> Turn<'_, V> {
             }
             None => workload.deleted = true,
         }
-        if memo.waiting.is_some() || !memo.waiting_here.is_empty() {
+        let promised: Vec<u64> = memo.nominated.keys().copied().collect();
+        if memo.waits() {
             self.state.waiting.insert(key.clone());
         }
         if memo.look_ms != 0 {
@@ -134,7 +143,22 @@ impl<V: Views> Turn<'_, V> {
         self.state.workloads.insert(key.clone(), id);
         self.state.workload.insert(id, workload);
         self.redesire(id);
+        promised.into_iter().for_each(|counter| self.hold_promise(id, counter));
         Ok(())
+    }
+
+    fn load_classes(&mut self) {
+        let resources = self.state.resources.iter();
+        let classes = resources.filter(|(key, _)| is_priority_class(key));
+        let classes: Vec<Class> = classes.map(|(_, resource)| class_of(resource)).collect();
+        classes.into_iter().for_each(|class| self.state.classes.put(class));
+    }
+
+    fn load_budgets(&mut self) {
+        let resources = self.state.resources.iter();
+        let budgets = resources.filter(|(key, _)| is_budget(key)).map(|(_, budget)| budget.clone());
+        let budgets: Vec<Arc<Resource>> = budgets.collect();
+        budgets.iter().for_each(|budget| self.budget_put(budget));
     }
 
     pub(crate) fn load_pod(&mut self, mut pod: Pod) -> Result<(), RestoreError> {
@@ -163,6 +187,9 @@ impl<V: Views> Turn<'_, V> {
             self.state.name_pod(id);
         }
         self.fleet.reserve_with(PodId(id), NodeId(node), &shape, &devices);
+        if standing == Standing::Stopping {
+            self.fleet.leave(PodId(id));
+        }
         if let Some(owner) = self.state.workload.get_mut(&workload) {
             owner.pods.insert(id);
         }

@@ -9,7 +9,7 @@ use setpoint_schemas::NodeName;
 
 use super::placing::Start;
 use crate::decide::Turn;
-use crate::state::Workload;
+use crate::state::{Waiting, Workload};
 use crate::views::{Standing, Views};
 
 /// The pods of a DaemonSet as they stand, those that stop left out.
@@ -37,9 +37,18 @@ impl<V: Views> Turn<'_, V> {
             self.waits_no_more(id);
             return;
         }
-        let priority = workload.current_template().map_or(0, |t| t.priority);
+        let (from, revision) = (workload.memo.next_pod, workload.memo.current);
         let free = self.free_nodes(&held.nodes);
         self.wait_only_on(id, &free);
+        let priority = match self.prioritize(id) {
+            Ok(priority) => priority,
+            Err(reason) => {
+                let count = free.len() as u64;
+                self.wait(id, Some(Waiting { reason, from, count, revision }));
+                return;
+            }
+        };
+        self.wait(id, None);
         let start = |node| {
             let key = key.clone();
             Start { priority, key, workload: id, count: 1, node: Some(node) }

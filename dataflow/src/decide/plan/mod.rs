@@ -3,6 +3,9 @@
 mod daemons;
 mod placing;
 mod planning;
+mod preempting;
+mod priorities;
+mod promises;
 mod tallies;
 mod waiting;
 

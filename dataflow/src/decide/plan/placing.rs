@@ -56,7 +56,8 @@ impl<V: Views> Turn<'_, V> {
                 Some(node) => granted == 1 && self.place_here(&start, node),
                 None => self.place_alike(&start, granted) == start.count,
             };
-            let placed = i64::try_from(self.out.placements.len() - begun).unwrap_or(granted);
+            let placed = self.out.placements[begun..].iter().filter(|c| c.placement.is_some());
+            let placed = i64::try_from(placed.count()).unwrap_or(granted);
             bucket.tokens_milli += (granted - placed) * 1_000;
             self.state.meta.bucket = bucket;
             *served.entry(start.workload).or_insert(true) &= is_done;
@@ -104,15 +105,25 @@ impl<V: Views> Turn<'_, V> {
     }
 
     fn place_anywhere(&mut self, uid: &PodUid, template: &Template) -> Placing {
-        let samples = usize::try_from(self.state.meta.policy.placement_samples).unwrap_or(1).max(1);
-        let epoch = u64::try_from(self.out.number).unwrap_or(0);
+        let (epoch, samples) = self.placing_by();
         self.fleet.place(uid, &template.shape, epoch, samples)
+    }
+
+    /// The epoch, and how many samples are drawn.
+    pub(super) fn placing_by(&self) -> (u64, usize) {
+        let samples = usize::try_from(self.state.meta.policy.placement_samples).unwrap_or(1).max(1);
+        (u64::try_from(self.out.number).unwrap_or(0), samples)
     }
 
     /// A DaemonSet's pod: on its node, waiting for room there, or not meant for it. Says whether
     /// nothing is left to do.
     fn place_here(&mut self, start: &Start, node: &NodeName) -> bool {
-        let reason = match self.place_one(start) {
+        let attempt = match self.take_up_here(start, node) {
+            Some(true) => Attempt::Placed,
+            Some(false) => return false,
+            None => self.place_one(start),
+        };
+        let reason = match attempt {
             Attempt::NoRoom(reason) => reason,
             Attempt::Placed | Attempt::NotMeant => {
                 self.wait_here(start.workload, node, None);
@@ -127,20 +138,28 @@ impl<V: Views> Turn<'_, V> {
             memo.next_pod += 1;
             memo.next_pod - 1
         });
-        let here = WaitingHere { reason, counter, revision: memo.current };
+        let revision = memo.current;
+        let reason = self.preempt(start, counter, &reason).unwrap_or(reason);
+        let here = WaitingHere { reason, counter, revision };
         self.wait_here(start.workload, node, Some(here));
         false
     }
 
-    /// Places `granted` pods of a workload as long as there is room: they are alike, so when one
-    /// has to wait the others do. Says how many were placed.
+    /// Places `granted` pods of a workload as long as there is room, or lower ones can make some:
+    /// they are alike, so when one has to wait the others do. Says how many were placed.
     fn place_alike(&mut self, start: &Start, granted: i64) -> i64 {
-        let mut placed = 0;
+        let (mut placed, mut promised) = self.take_up(start, granted);
         let mut reason = None;
-        while placed < granted && reason.is_none() {
+        for _ in placed..granted {
+            if placed + promised == start.count || reason.is_some() {
+                break;
+            }
             match self.place_one(start) {
                 Attempt::Placed => placed += 1,
-                Attempt::NoRoom(why) => reason = Some(why),
+                Attempt::NoRoom(why) => match self.preempt(start, self.next_of(start), &why) {
+                    Some(_) => promised += 1,
+                    None => reason = Some(why),
+                },
                 Attempt::NotMeant => break,
             }
         }
@@ -148,7 +167,7 @@ impl<V: Views> Turn<'_, V> {
         let memo = &workload.memo;
         // Those that only wait for the pacing keep the reason that they had, if any.
         let reason = reason.or_else(|| memo.waiting.as_ref().map(|waiting| waiting.reason.clone()));
-        let count = u64::try_from(start.count - placed).unwrap_or(0);
+        let count = u64::try_from(start.count - placed - promised).unwrap_or(0);
         let (from, revision) = (memo.next_pod, memo.current);
         let waiting = reason.filter(|_| count > 0);
         let waiting = waiting.map(|reason| Waiting { reason, from, count, revision });
@@ -156,7 +175,12 @@ impl<V: Views> Turn<'_, V> {
         placed
     }
 
-    fn alternatives(&self, considered: &[setpoint_placement::Considered]) -> Vec<Alternative> {
+    /// The number that the workload's next pod will have.
+    fn next_of(&self, start: &Start) -> u64 {
+        self.state.workload.get(&start.workload).map_or(0, |workload| workload.memo.next_pod)
+    }
+
+    pub(super) fn alternatives(&self, considered: &[setpoint_placement::Considered]) -> Vec<Alternative> {
         let of = |c: &setpoint_placement::Considered| {
             let name =
                 self.fleet.node(c.node).map_or_else(String::new, |info| info.name.to_string());
@@ -175,7 +199,7 @@ impl<V: Views> Turn<'_, V> {
     }
 
     /// One that has a node: reserved there, entered, told.
-    fn placed(&mut self, start: &Start, template: &Template, node: NodeId, new: NewPod) {
+    pub(super) fn placed(&mut self, start: &Start, template: &Template, node: NodeId, new: NewPod) {
         let Some(info) = self.fleet.node(node) else { return };
         let node_name = info.name.clone();
         let devices = self.choose_devices(node, template);
@@ -265,10 +289,10 @@ enum Attempt {
 }
 
 /// A pod about to be placed.
-struct NewPod {
-    uid: PodUid,
-    counter: u64,
-    alternatives: Vec<Alternative>,
+pub(super) struct NewPod {
+    pub(super) uid: PodUid,
+    pub(super) counter: u64,
+    pub(super) alternatives: Vec<Alternative>,
 }
 
 /// The record of a pod's placement; `None` for a name that cannot be on the log, which the door

@@ -9,7 +9,7 @@ use setpoint_schemas::{Action, Cause, PodUid, UpdateOrder};
 
 use super::placing::Start;
 use crate::decide::Turn;
-use crate::state::{About, Seen, Workload, WorkloadKind};
+use crate::state::{About, Seen, Waiting, Workload, WorkloadKind};
 use crate::views::{Standing, Tally, Views};
 
 /// The annotation of a workload whose pods are done when they end.
@@ -103,8 +103,16 @@ impl<V: Views> Turn<'_, V> {
             self.state.look_again(id, not_before_ms);
             return;
         }
-        let priority = workload.current_template().map_or(0, |t| t.priority);
         let key = workload.key.clone();
+        let (from, revision) = (workload.memo.next_pod, workload.memo.current);
+        let priority = match self.prioritize(id) {
+            Ok(priority) => priority,
+            Err(reason) => {
+                let count = u64::try_from(count).unwrap_or(0);
+                self.wait(id, Some(Waiting { reason, from, count, revision }));
+                return;
+            }
+        };
         starts.push(Start { priority, key, workload: id, count, node: None });
     }
 

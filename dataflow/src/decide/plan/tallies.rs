@@ -45,6 +45,7 @@ impl<V: Views> Turn<'_, V> {
             true => workload.tallies.remove(&revision),
             false => workload.tallies.insert(revision, tally),
         };
+        self.state.budgets.count(id, workload);
         self.state.mark(id);
     }
 

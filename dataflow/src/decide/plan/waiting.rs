@@ -42,6 +42,9 @@ impl<V: Views> Turn<'_, V> {
 
     /// The pod of a DaemonSet for this node has no room there, or does not wait any more.
     pub(crate) fn wait_here(&mut self, id: u32, node: &NodeName, waiting: Option<WaitingHere>) {
+        if waiting.is_none() {
+            self.unpromise_here(id, node);
+        }
         let Some(workload) = self.state.workload.get_mut(&id) else { return };
         let memo = &mut workload.memo;
         if memo.waiting_here.get(node) == waiting.as_ref() {
@@ -55,10 +58,10 @@ impl<V: Views> Turn<'_, V> {
         self.tell_waiting(id, before.map(|before| before.alone()), after);
     }
 
-    fn tell_waiting(&mut self, id: u32, before: Option<Waiting>, after: Option<Waiting>) {
+    pub(super) fn tell_waiting(&mut self, id: u32, before: Option<Waiting>, after: Option<Waiting>) {
         let Some(workload) = self.state.workload.get(&id) else { return };
         let (key, memo) = (workload.key.clone(), &workload.memo);
-        let waits = memo.waiting.is_some() || !memo.waiting_here.is_empty();
+        let waits = memo.waits();
         self.state.touch_workload(id);
         self.state.status_dirty.insert(id);
         if waits {
@@ -72,7 +75,9 @@ impl<V: Views> Turn<'_, V> {
         };
         let Some(workload) = self.state.workload.get(&id) else { return };
         if let Some(group) = &before {
-            let gone = group.listed().filter(|c| !listed(&after, *c, group.revision));
+            let promised = |counter: &u64| workload.memo.nominated.contains_key(counter);
+            let gone = group.listed().filter(|c| !promised(c));
+            let gone = gone.filter(|c| !listed(&after, *c, group.revision));
             let gone = gone.map(|counter| Served::WaitingGone(workload.pod_uid(counter)));
             self.out.served.extend(gone);
         }
@@ -84,13 +89,16 @@ impl<V: Views> Turn<'_, V> {
             }
         }
         if !same_reason {
+            let promise = workload.memo.nominated.get(&after.from);
             let about = About {
                 pod: workload.pod_uid(after.from).to_string(),
                 resource: workload.key.to_string(),
+                node: promise.map_or_else(String::new, |promise| promise.node.to_string()),
                 causes: workload.memo.causes.clone(),
                 ..About::default()
             };
-            self.ledger.write(Action::Wait, "placement", after.reason.clone(), about);
+            let rule = if promise.is_some() { "preemption" } else { "placement" };
+            self.ledger.write(Action::Wait, rule, after.reason.clone(), about);
         }
     }
 
@@ -100,5 +108,6 @@ impl<V: Views> Turn<'_, V> {
         let nodes = self.state.workload.get(&id).map(|w| w.memo.waiting_here.keys());
         let nodes: Vec<NodeName> = nodes.into_iter().flatten().cloned().collect();
         nodes.iter().for_each(|node| self.wait_here(id, node, None));
+        self.unpromise_all(id);
     }
 }

@@ -10,7 +10,7 @@ use setpoint_schemas::{
 use super::judge::{Change, Judge, Judged};
 use super::workloads::Compiled;
 use crate::decide::Turn;
-use crate::decide::kinds::node_key;
+use crate::decide::kinds::{is_budget, is_priority_class, node_key};
 use crate::decide::plan::placement_of;
 use crate::epoch::{ItemVerdict, PlacementChange, Verdict};
 use crate::state::{About, Table};
@@ -103,6 +103,8 @@ impl<V: Views> Turn<'_, V> {
                 }
             }
             (None, "Namespace") => self.namespace_labels(&resource),
+            (None, _) if is_priority_class(&key) => self.class_put(&resource),
+            (None, _) if is_budget(&key) => self.budget_put(&resource),
             _ => {}
         }
     }
@@ -115,6 +117,11 @@ impl<V: Views> Turn<'_, V> {
         self.state.set_resource(key, None);
         self.out.resources.push((key.clone(), None));
         self.workload_gone(key, cause);
+        if is_priority_class(key) {
+            self.state.classes.remove(&key.name);
+        } else if is_budget(key) {
+            self.budget_gone(key);
+        }
         if &*key.kind.kind == "Node"
             && let Some(id) =
                 NodeName::parse(&key.name).ok().and_then(|n| self.state.nodes.get(&n).copied())
@@ -166,7 +173,7 @@ impl<V: Views> Turn<'_, V> {
         }
         let item = RequestItem {
             verb: Verb::Create,
-            api_version: "v1".to_owned(),
+            api_version: body["apiVersion"].as_str().unwrap_or("v1").to_owned(),
             kind: key.kind.kind.to_string(),
             namespace: String::new(),
             name: key.name.to_string(),

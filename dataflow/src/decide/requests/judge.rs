@@ -137,10 +137,12 @@ impl Judge<'_> {
                 Ok(Change::Terminate(leaving))
             }
             (admission::Outcome::Gone, _) => {
+                self.class_may_go(&key)?;
                 overlay.insert(key.clone(), None);
                 Ok(Change::Gone(key))
             }
-            (admission::Outcome::Put(put, told), _) => {
+            (admission::Outcome::Put(mut put, told), _) => {
+                self.prioritized(item, &key, present.as_deref(), &mut put, overlay)?;
                 let change = self.consider_put(item, key, present, put, overlay)?;
                 Ok(telling(change, told))
             }

@@ -1,10 +1,13 @@
 //! Requests: what people ask for. Each is judged as a whole, and done whole or not at all.
 
 mod accept;
+mod budgets;
 mod judge;
 mod namespaces;
+mod priorities;
 mod workloads;
 
 pub(crate) use judge::Judge;
+pub(super) use priorities::class_of;
 pub(super) use workloads::advanced;
 pub(crate) use workloads::{Compiled, compile};

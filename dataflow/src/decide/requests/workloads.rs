@@ -48,6 +48,11 @@ impl<V: Views> Turn<'_, V> {
         let is_new_wait = compiled.spec.min_ready_seconds != workload.spec.min_ready_seconds;
         workload.uid = resource.uid.clone();
         let rolled = workload.take_on(compiled, now);
+        workload.reclass();
+        // What its class forbids is said when its pods are to start.
+        let _ = self.classify(id);
+        self.cover(id);
+        let Some(workload) = self.state.workload.get(&id) else { return };
         let revision = workload.memo.history.last().map_or(0, |r| r.number);
         let history = workload.memo.history.clone();
         self.out.served.push(crate::Served::Revisions(key.clone(), history));
@@ -122,6 +127,7 @@ impl<V: Views> Turn<'_, V> {
         if let Some(workload) = self.state.workload.get_mut(&id) {
             workload.deleted = true;
         }
+        self.cover(id);
         self.redesire(id);
         self.because(id, cause);
     }
@@ -185,6 +191,7 @@ impl<V: Views> Turn<'_, V> {
             Arc::make_mut(&mut self.state.overview).outdated.remove(&key);
         }
         self.state.workload.remove(&id);
+        self.cover(id);
         self.state.workloads.remove(&key);
         self.state.status_dirty.remove(&id);
         self.end_namespace(&key.namespace);
@@ -215,6 +222,7 @@ impl Workload {
             current: memo.current,
             templates: memo.templates,
             hashes: memo.hashes,
+            classes: memo.classes,
             look_ms: memo.look_ms,
             pending: memo.pending,
             progress_ms: now_ms,
@@ -260,11 +268,19 @@ impl Workload {
         rolled
     }
 
+    /// A revision without pods has its class looked up anew.
+    fn reclass(&mut self) {
+        if !self.tallies.contains_key(&self.memo.current) {
+            self.memo.classes.remove(&self.memo.current);
+        }
+    }
+
     fn drop_unused_templates(&mut self) {
         let used: BTreeSet<u32> = self.tallies.keys().copied().chain([self.memo.current]).collect();
         self.templates.retain(|number, _| used.contains(number));
         self.memo.templates.retain(|number, _| used.contains(number));
         self.memo.hashes.retain(|number, _| used.contains(number));
+        self.memo.classes.retain(|number, _| used.contains(number));
     }
 
     /// The template of new pods.

@@ -105,6 +105,7 @@ fn change_of(served: &Served, outcome: &Outcome) -> Option<Change> {
                 name: pod.name.clone(),
                 reason: "Unschedulable".to_owned(),
                 message: pod.reason.clone(),
+                nominated: pod.nominated.as_ref().map(ToString::to_string),
                 since_ms: outcome.time_ms,
             })),
         ),

@@ -1,0 +1,38 @@
+//! Disruption budgets: from a resource to what it covers.
+
+use serde_json::Value;
+use setpoint_rules::budget::Budget;
+use setpoint_schemas::{Resource, ResourceKey};
+
+use crate::decide::Turn;
+use crate::views::Views;
+
+impl<V: Views> Turn<'_, V> {
+    /// A budget is new or changed: what it covers is found among the workloads of its namespace.
+    pub(crate) fn budget_put(&mut self, resource: &Resource) {
+        let key = resource.key();
+        self.state.budgets.put(&key, budget_of(resource));
+        let here = self.state.workload.iter().filter(|(_, w)| w.key.namespace == key.namespace);
+        let here: Vec<u32> = here.map(|(id, _)| *id).collect();
+        here.into_iter().for_each(|id| self.cover(id));
+    }
+
+    /// A workload is new, changed or gone: the budgets of its namespace look at it.
+    pub(crate) fn cover(&mut self, id: u32) {
+        let workload = self.state.workload.get(&id);
+        if workload.is_none_or(|w| self.state.budgets.is_about(&w.key.namespace)) {
+            self.state.budgets.look_at(id, workload);
+        }
+    }
+
+    /// A budget is gone.
+    pub(crate) fn budget_gone(&mut self, key: &ResourceKey) {
+        self.state.budgets.remove(key);
+    }
+}
+
+fn budget_of(resource: &Resource) -> Budget {
+    let body: Value = serde_json::from_str(&resource.body).unwrap_or_default();
+    // The gate has read it; what cannot be read covers nothing.
+    serde_json::from_value(body["spec"].clone()).unwrap_or_default()
+}

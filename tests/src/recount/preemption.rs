@@ -1,0 +1,245 @@
+//! Preemption, counted anew: that it was needed, that it helps, that nobody goes in vain, and that
+//! budgets are kept wherever there is a choice.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use setpoint_dataflow::Outcome;
+use setpoint_schemas::{Action, Decision, LabelSelector, NodeName, PodSpec, PodUid};
+
+use super::fits::{ALL, Asking, refusal};
+use super::world::{NodeSeen, PodSeen, Promise, Wanted, World};
+
+/// Who had to go for one pod, as the ledger says.
+#[derive(Debug, Clone)]
+pub(super) struct Preempted {
+    uid: String,
+    workload: String,
+    node: NodeName,
+    victims: BTreeSet<PodUid>,
+    /// Whether some went beyond their budgets, as it says.
+    is_beyond: bool,
+}
+
+/// All of an epoch, in their order.
+pub(super) fn told(outcome: &Outcome) -> Vec<Preempted> {
+    let mut all = Vec::new();
+    let mut victims = BTreeSet::new();
+    for decision in outcome.decisions.iter().filter(|d| d.rule == "preemption") {
+        if decision.action == Action::Stop {
+            victims.extend(PodUid::parse(&decision.pod));
+        } else if is_promise(decision) {
+            let Ok(node) = NodeName::parse(&decision.node) else { continue };
+            all.push(Preempted {
+                uid: decision.pod.clone(),
+                workload: decision.resource.clone(),
+                node,
+                victims: std::mem::take(&mut victims),
+                is_beyond: decision.reason.contains("beyond"),
+            });
+        }
+    }
+    all
+}
+
+fn is_promise(decision: &Decision) -> bool {
+    decision.action == Action::Wait && decision.reason.contains(" preemption: ")
+}
+
+impl Preempted {
+    /// The promise that it ends in.
+    pub(super) fn promise(&self) -> Option<(PodUid, Promise)> {
+        let (workload, node) = (self.workload.clone(), self.node.clone());
+        Some((PodUid::parse(&self.uid).ok()?, Promise { workload, node }))
+    }
+
+    /// Whether this pod had to go for it.
+    pub(super) fn has(&self, uid: &PodUid) -> bool {
+        self.victims.contains(uid)
+    }
+
+    /// Holds it against the world as it was then, with the promises of then; of those that were given
+    /// up in this epoch it is not known when.
+    pub(super) fn hold(
+        &self,
+        world: &mut World,
+        promises: &BTreeMap<PodUid, Promise>,
+        given_up: &BTreeMap<PodUid, Promise>,
+    ) -> Result<(), String> {
+        let Some(wanted) = world.workloads.get(&self.workload).cloned() else { return Ok(()) };
+        let priority = priority_of(&wanted.spec.template.spec);
+        for uid in &self.victims {
+            let theirs = world.pods.get(uid).map_or(0, |pod| priority_of(&pod.spec));
+            if theirs >= priority {
+                return Err(format!("{uid} of priority {theirs} goes for {}", self.workload));
+            }
+        }
+        let all = promises.iter().chain(given_up);
+        let all = all.map(|(uid, promise)| (uid.clone(), promise.clone())).collect();
+        let free = world.with(&all, |world| {
+            let nodes = world.nodes.values();
+            let nodes = nodes.filter(|n| wanted.kind != "DaemonSet" || n.record.node == self.node);
+            let mut free = nodes.filter(|node| fits(world, &wanted, node));
+            free.next().map(|node| node.record.node.clone())
+        });
+        if let Some(node) = free {
+            return Err(format!("others go for {}, which fits on {node}", self.workload));
+        }
+        // What still stands in the end was nobody's to take, a lower one's neither.
+        let fits_without = |world: &mut World, gone: &BTreeSet<PodUid>| {
+            let node = self.node.clone();
+            world.without(gone, |world| {
+                world.with(promises, |world| {
+                    world.nodes.get(&node).is_some_and(|node| fits(world, &wanted, node))
+                })
+            })
+        };
+        let mut gone: BTreeSet<PodUid> = stopping_on(world, &self.node);
+        gone.extend(self.victims.iter().cloned());
+        if !fits_without(world, &gone) {
+            let (workload, node) = (&self.workload, &self.node);
+            return Err(format!("{workload} does not fit on {node} though {gone:?} go"));
+        }
+        for victim in &self.victims {
+            let mut spared = gone.clone();
+            spared.remove(victim);
+            if fits_without(world, &spared) {
+                return Err(format!("{victim} goes in vain for {}", self.workload));
+            }
+        }
+        self.budgets(world, &wanted, promises)
+    }
+
+    /// Nobody goes beyond a budget where others could go within all.
+    fn budgets(
+        &self,
+        world: &mut World,
+        wanted: &Wanted,
+        promises: &BTreeMap<PodUid, Promise>,
+    ) -> Result<(), String> {
+        let victims: Vec<&PodSeen> =
+            self.victims.iter().filter_map(|uid| world.pods.get(uid)).collect();
+        let beyond = beyond_budgets(world, &victims);
+        if !beyond.is_empty() && !self.is_beyond {
+            return Err(format!("{beyond:?} go beyond their budgets, and nobody says so"));
+        }
+        if beyond.is_empty() || wanted.kind == "DaemonSet" {
+            return Ok(());
+        }
+        let priority = priority_of(&wanted.spec.template.spec);
+        let names: Vec<NodeName> = world.nodes.keys().cloned().collect();
+        for name in names {
+            let lower = |pod: &&PodSeen| {
+                pod.placement.node == name && !pod.stopping && priority_of(&pod.spec) < priority
+            };
+            let lower: Vec<&PodSeen> = world.pods.values().filter(lower).collect();
+            let kept = beyond_budgets(world, &lower);
+            let mut gone: BTreeSet<PodUid> =
+                lower.iter().map(|pod| pod.placement.uid.clone()).collect();
+            gone.retain(|uid| !kept.contains(uid));
+            gone.extend(stopping_on(world, &name));
+            let is_within = world.without(&gone, |world| {
+                world.with(promises, |world| fits(world, wanted, &world.nodes[&name]))
+            });
+            if is_within {
+                let workload = &self.workload;
+                return Err(format!(
+                    "{beyond:?} go beyond their budgets for {workload}, and on {name} others could go"
+                ));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A pod that waits with nobody's room promised, though lower ones could make some.
+pub(super) fn nobody_waits_whom_lower_ones_could_help(world: &mut World) -> Result<(), String> {
+    let promised = world.promised.clone();
+    let waiting = world.waiting.iter().filter(|(uid, _)| !promised.contains_key(*uid));
+    let waiting: BTreeSet<String> = waiting.map(|(_, workload)| workload.clone()).collect();
+    for workload in waiting {
+        let Some(wanted) = world.workloads.get(&workload).cloned() else { continue };
+        let spec = &wanted.spec.template.spec;
+        let priority = priority_of(spec);
+        let lower = |pod: &&PodSeen| !pod.stopping && priority_of(&pod.spec) < priority;
+        let is_above_anybody = world.pods.values().any(|pod| lower(&pod));
+        if spec.preemption_policy.as_deref() == Some("Never")
+            || wanted.kind == "DaemonSet"
+            || !is_above_anybody
+        {
+            continue;
+        }
+        let staying = |promise: &Promise| {
+            world.workloads.get(&promise.workload).is_none_or(|other| {
+                priority_of(&other.spec.template.spec) >= priority
+            })
+        };
+        let promises = promised.iter().filter(|(_, promise)| staying(promise));
+        let promises = promises.map(|(uid, promise)| (uid.clone(), promise.clone())).collect();
+        let names: Vec<NodeName> = world.nodes.keys().cloned().collect();
+        for name in names {
+            // Whoever waits is tried again when a pod is gone, not when it begins to stop.
+            let goes = |pod: &&PodSeen| pod.placement.node == name && lower(pod);
+            let gone: BTreeSet<PodUid> =
+                world.pods.values().filter(goes).map(|pod| pod.placement.uid.clone()).collect();
+            let could = !gone.is_empty()
+                && world.without(&gone, |world| {
+                    world.with(&promises, |world| fits(world, &wanted, &world.nodes[&name]))
+                });
+            if could {
+                return Err(format!("{workload} waits, and lower ones could make room on {name}"));
+            }
+        }
+    }
+    Ok(())
+}
+
+fn fits(world: &World, wanted: &Wanted, node: &NodeSeen) -> bool {
+    let template = &wanted.spec.template;
+    let pod = Asking {
+        namespace: &wanted.namespace,
+        labels: &template.metadata.labels,
+        spec: &template.spec,
+        only: (wanted.kind == "DaemonSet").then_some(&node.record.node),
+    };
+    refusal(ALL, world, pod, node).is_none()
+}
+
+fn stopping_on(world: &World, node: &NodeName) -> BTreeSet<PodUid> {
+    let stops = |pod: &&PodSeen| pod.stopping && pod.placement.node == *node;
+    world.pods.values().filter(stops).map(|pod| pod.placement.uid.clone()).collect()
+}
+
+/// Those of the pods that go beyond what budgets let go, if all go, the most important first.
+fn beyond_budgets(world: &World, pods: &[&PodSeen]) -> BTreeSet<PodUid> {
+    let mut ordered = pods.to_vec();
+    ordered.sort_by_key(|pod| {
+        (-i64::from(priority_of(&pod.spec)), pod.placement.placed_ms, pod.placement.uid.clone())
+    });
+    let mut beyond = BTreeSet::new();
+    for (namespace, selector, least) in world.budgets() {
+        let covers = |pod: &PodSeen| {
+            pod.placement.namespace.as_str() == namespace
+                && LabelSelector::matches(&selector, &pod.placement.labels)
+        };
+        let healthy = |pod: &&PodSeen| {
+            let node = world.nodes.get(&pod.placement.node);
+            covers(pod)
+                && pod.is_live()
+                && pod.ready_since.is_some()
+                && node.is_some_and(|node| !node.lost)
+        };
+        let healthy = world.pods.values().filter(healthy).count() as i64;
+        let mut left = (healthy - least).max(0);
+        for pod in ordered.iter().filter(|pod| covers(pod)) {
+            left -= 1;
+            if left < 0 {
+                beyond.insert(pod.placement.uid.clone());
+            }
+        }
+    }
+    beyond
+}
+
+fn priority_of(spec: &PodSpec) -> i32 {
+    spec.priority.unwrap_or(0)
+}
