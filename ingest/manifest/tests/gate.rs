@@ -253,7 +253,7 @@ fn a_class_has_a_value_that_a_user_may_give_and_a_name_that_is_not_the_systems()
     let judged: String =
         all.iter().map(|text| judged(text, &LoadOptions::default())).collect::<Vec<_>>().join("");
     expect![[r#"
-        Managed scheduling.k8s.io/PriorityClass//high
+        Managed scheduling.k8s.io/PriorityClass/-/high
         web.yaml: document 1: value: must be at most 1000000000: what is above is the system's
         web.yaml: document 1: preemptionPolicy: "Always" is none of PreemptLowerPriority, Never
         web.yaml: document 1: metadata.name: names that begin with "system-" are reserved for the classes of Kubernetes

@@ -74,7 +74,7 @@ impl Preempted {
             }
         }
         let all = promises.iter().chain(given_up);
-        let all = all.map(|(uid, promise)| (uid.clone(), promise.clone())).collect();
+        let all: BTreeMap<PodUid, Promise> = all.map(|(uid, promise)| (uid.clone(), promise.clone())).collect();
         let free = world.with(&all, |world| {
             let nodes = world.nodes.values();
             let nodes = nodes.filter(|n| wanted.kind != "DaemonSet" || n.record.node == self.node);
@@ -84,25 +84,25 @@ impl Preempted {
         if let Some(node) = free {
             return Err(format!("others go for {}, which fits on {node}", self.workload));
         }
-        // What still stands in the end was nobody's to take, a lower one's neither.
-        let fits_without = |world: &mut World, gone: &BTreeSet<PodUid>| {
+        let fits_without = |world: &mut World, gone: &BTreeSet<PodUid>, taken: &_| {
             let node = self.node.clone();
             world.without(gone, |world| {
-                world.with(promises, |world| {
+                world.with(taken, |world| {
                     world.nodes.get(&node).is_some_and(|node| fits(world, &wanted, node))
                 })
             })
         };
         let mut gone: BTreeSet<PodUid> = stopping_on(world, &self.node);
         gone.extend(self.victims.iter().cloned());
-        if !fits_without(world, &gone) {
+        // What still stands in the end was nobody's to take, a lower one's neither.
+        if !fits_without(world, &gone, promises) {
             let (workload, node) = (&self.workload, &self.node);
             return Err(format!("{workload} does not fit on {node} though {gone:?} go"));
         }
         for victim in &self.victims {
             let mut spared = gone.clone();
             spared.remove(victim);
-            if fits_without(world, &spared) {
+            if fits_without(world, &spared, &all) {
                 return Err(format!("{victim} goes in vain for {}", self.workload));
             }
         }
