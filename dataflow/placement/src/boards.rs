@@ -90,6 +90,20 @@ impl Boards {
         }
     }
 
+    /// What the pod on this slot has counts as left until it is put back.
+    pub(crate) fn lift(&mut self, slot: u32, pod: PodId) {
+        if let Some(board) = self.boards.get_mut(&slot) {
+            board.count(pod, -1);
+        }
+    }
+
+    /// What the pod on this slot has is taken again.
+    pub(crate) fn put_back(&mut self, slot: u32, pod: PodId) {
+        if let Some(board) = self.boards.get_mut(&slot) {
+            board.count(pod, 1);
+        }
+    }
+
     /// The pod on this slot has none any more.
     pub(crate) fn release(&mut self, slot: u32, pod: PodId) {
         if let Some(board) = self.boards.get_mut(&slot) {
@@ -186,6 +200,13 @@ impl Board {
                     self.taken.remove(&id);
                 }
             }
+        }
+        self.refresh();
+    }
+
+    fn count(&mut self, pod: PodId, times: i64) {
+        for (id, milli) in self.holders.get(&pod).into_iter().flatten() {
+            *self.taken.entry(Arc::clone(id)).or_insert(0) += times * milli;
         }
         self.refresh();
     }

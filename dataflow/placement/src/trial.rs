@@ -62,7 +62,7 @@ pub(crate) struct FilterTrial<'f> {
     fleet: &'f mut Fleet,
     slot: u32,
     shape: &'f Arc<PodShape>,
-    held: Vec<(Arc<PodShape>, Hold)>,
+    held: Vec<(PodId, Arc<PodShape>, Hold)>,
     bound: Bound,
 }
 
@@ -88,7 +88,7 @@ impl<'f> FilterTrial<'f> {
     ) -> Self {
         let held = |pod: &PodId| {
             let reserved = fleet.pods.get(*pod).expect("whoever is asked about has a place");
-            (Arc::clone(&reserved.shape), reserved.hold)
+            (*pod, Arc::clone(&reserved.shape), reserved.hold)
         };
         let held = pods.iter().map(held).collect();
         FilterTrial { fleet, slot, shape, held, bound }
@@ -97,13 +97,19 @@ impl<'f> FilterTrial<'f> {
 
 impl Trial for FilterTrial<'_> {
     fn lift(&mut self, number: usize) {
-        let (shape, hold) = &self.held[number];
+        let (pod, shape, hold) = &self.held[number];
+        if shape.devices.is_some() {
+            self.fleet.nodes.boards.lift(self.slot, *pod);
+        }
         self.fleet.census.subtract(shape, self.slot);
         self.fleet.nodes.release(self.slot, shape, *hold);
     }
 
     fn put_back(&mut self, number: usize) {
-        let (shape, hold) = &self.held[number];
+        let (pod, shape, hold) = &self.held[number];
+        if shape.devices.is_some() {
+            self.fleet.nodes.boards.put_back(self.slot, *pod);
+        }
         self.fleet.nodes.reserve(self.slot, shape, *hold);
         self.fleet.census.add(shape, self.slot, &self.fleet.namespaces);
     }

@@ -258,7 +258,7 @@ fn a_class_has_a_value_that_a_user_may_give_and_a_name_that_is_not_the_systems()
         web.yaml: document 1: preemptionPolicy: "Always" is none of PreemptLowerPriority, Never
         web.yaml: document 1: metadata.name: names that begin with "system-" are reserved for the classes of Kubernetes
         web.yaml: document 1: value: must be 2000001000, as this class has it
-        web.yaml: document 1: value: is required
+        Managed scheduling.k8s.io/PriorityClass/-/none
     "#]]
     .assert_eq(&judged);
 }

@@ -72,6 +72,7 @@ impl World {
             placed_ms: 0,
             labels: Arc::new(wanted.spec.template.metadata.labels.clone()),
             annotations: Arc::default(),
+            devices: Default::default(),
             spec: Arc::from(wanted.spec_text.as_str()),
         })))
     }

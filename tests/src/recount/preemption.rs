@@ -181,11 +181,16 @@ pub(super) fn nobody_waits_whom_lower_ones_could_help(world: &mut World) -> Resu
             let goes = |pod: &&PodSeen| pod.placement.node == name && lower(pod);
             let gone: BTreeSet<PodUid> =
                 world.pods.values().filter(goes).map(|pod| pod.placement.uid.clone()).collect();
-            let could = !gone.is_empty()
-                && world.without(&gone, |world| {
+            // One who wants the company of lower ones, or of those who stop, is not helped by their
+            // going, in Kubernetes neither.
+            let mut all = stopping_on(world, &name);
+            all.extend(gone.iter().cloned());
+            let could = |world: &mut World, gone: &_| {
+                world.without(gone, |world| {
                     world.with(&promises, |world| fits(world, &wanted, &world.nodes[&name]))
-                });
-            if could {
+                })
+            };
+            if !gone.is_empty() && could(world, &gone) && could(world, &all) {
                 return Err(format!("{workload} waits, and lower ones could make room on {name}"));
             }
         }
