@@ -124,8 +124,8 @@ impl Fleet {
         self.hold(pod, node, shape, Hold::Placed);
     }
 
-    /// Promises a pod the room that others leave on the node: nobody else gets it meanwhile, and
-    /// what is reserved on the node does not count it.
+    /// Promises a pod the room that others leave on the node: nobody else gets it meanwhile. What is
+    /// reserved on the node does not count it, and it is nobody's neighbour yet.
     pub fn nominate(&mut self, pod: PodId, node: NodeId, shape: &Arc<PodShape>) {
         self.hold(pod, node, shape, Hold::Nominated);
     }
@@ -155,7 +155,9 @@ impl Fleet {
         self.release(pod);
         let slot = self.nodes.slot_or_new(node);
         self.nodes.reserve(slot, shape, hold);
-        self.census.add(shape, slot, &self.namespaces);
+        if hold != Hold::Nominated {
+            self.census.add(shape, slot, &self.namespaces);
+        }
         let reserved = Reserved { slot, hold, shape: Arc::clone(shape) };
         self.levels.add(slot, reserved.rank(), shape);
         self.pods.insert(pod, reserved);
@@ -167,7 +169,9 @@ impl Fleet {
         if let Some(reserved) = self.pods.remove(pod) {
             let Reserved { slot, hold, shape } = &reserved;
             self.levels.subtract(*slot, reserved.rank(), shape);
-            self.census.subtract(shape, *slot);
+            if *hold != Hold::Nominated {
+                self.census.subtract(shape, *slot);
+            }
             if shape.devices.is_some() {
                 self.nodes.boards.release(*slot, pod);
             }
@@ -233,11 +237,6 @@ impl Fleet {
 
     pub(crate) fn count_asked(&mut self, nodes: usize) {
         self.asked += nodes as u64;
-    }
-
-    /// Something is otherwise than before, and gives no hope.
-    pub(crate) fn changed(&mut self) {
-        self.changes += 1;
     }
 
     fn hope(&mut self) {

@@ -2,15 +2,11 @@
 
 use std::sync::Arc;
 
-use setpoint_schemas::PodUid;
-
 use crate::PodId;
 use crate::filters::{self, Stage};
 use crate::fleet::Fleet;
 use crate::nodes::Hold;
-use crate::place::Placing;
 use crate::preempt::{Occupant, Roster, Trial};
-use crate::shape::PodShape;
 use crate::trial::{Bound, FilterTrial};
 use crate::view::View;
 
@@ -26,39 +22,6 @@ pub enum Nominee {
 }
 
 impl Fleet {
-    /// Chooses a node for a pod that was promised room elsewhere, as [`Fleet::place`] does: the
-    /// first room that there is will do. The promise stands.
-    pub fn place_nominee(
-        &mut self,
-        pod: PodId,
-        uid: &PodUid,
-        epoch: u64,
-        samples: usize,
-    ) -> Option<Placing> {
-        let promised = self.pods.get(pod).filter(|reserved| reserved.hold == Hold::Nominated)?;
-        let (slot, shape) = (promised.slot, Arc::clone(&promised.shape));
-        if !shape.looks_at_pods() {
-            return Some(self.place(uid, &shape, epoch, samples));
-        }
-        // What it looks at must not be itself.
-        self.lift(slot, &shape);
-        let placing = self.place(uid, &shape, epoch, samples);
-        self.put_back(slot, &shape);
-        Some(placing)
-    }
-
-    fn lift(&mut self, slot: u32, shape: &Arc<PodShape>) {
-        self.census.subtract(shape, slot);
-        self.nodes.release(slot, shape, Hold::Nominated);
-        self.changed();
-    }
-
-    fn put_back(&mut self, slot: u32, shape: &Arc<PodShape>) {
-        self.nodes.reserve(slot, shape, Hold::Nominated);
-        self.census.add(shape, slot, &self.namespaces);
-        self.changed();
-    }
-
     /// How it stands with a pod that was promised room on its node.
     pub fn nominee(&mut self, pod: PodId, bound: Bound, roster: &dyn Roster) -> Nominee {
         let promised = self.pods.get(pod).filter(|reserved| reserved.hold == Hold::Nominated);

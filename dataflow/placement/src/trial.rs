@@ -101,7 +101,9 @@ impl Trial for FilterTrial<'_> {
         if shape.devices.is_some() {
             self.fleet.nodes.boards.lift(self.slot, *pod);
         }
-        self.fleet.census.subtract(shape, self.slot);
+        if *hold != Hold::Nominated {
+            self.fleet.census.subtract(shape, self.slot);
+        }
         self.fleet.nodes.release(self.slot, shape, *hold);
     }
 
@@ -111,7 +113,9 @@ impl Trial for FilterTrial<'_> {
             self.fleet.nodes.boards.put_back(self.slot, *pod);
         }
         self.fleet.nodes.reserve(self.slot, shape, *hold);
-        self.fleet.census.add(shape, self.slot, &self.fleet.namespaces);
+        if *hold != Hold::Nominated {
+            self.fleet.census.add(shape, self.slot, &self.fleet.namespaces);
+        }
     }
 
     fn fits(&mut self) -> bool {

@@ -59,6 +59,8 @@ impl World {
     /// A pod that stands for promised room and is of no workload.
     fn promised_pod(&self, uid: &PodUid, promise: &Promise) -> Option<PodSeen> {
         let wanted = self.workloads.get(&promise.workload)?;
+        let mut spec: Value = serde_json::from_str(&wanted.spec_text).ok()?;
+        spec.as_object_mut()?.remove("affinity");
         Some(PodSeen::new(Arc::new(Placement {
             uid: uid.clone(),
             node: promise.node.clone(),
@@ -70,10 +72,11 @@ impl World {
             term: 0,
             epoch: 0,
             placed_ms: 0,
-            labels: Arc::new(wanted.spec.template.metadata.labels.clone()),
+            // It takes room, and is nobody's neighbour yet.
+            labels: Arc::default(),
             annotations: Arc::default(),
             devices: Default::default(),
-            spec: Arc::from(wanted.spec_text.as_str()),
+            spec: Arc::from(spec.to_string()),
         })))
     }
 }

@@ -104,15 +104,10 @@ impl<V: Views> Turn<'_, V> {
         }
     }
 
-    fn place_anywhere(&mut self, uid: &PodUid, template: &Template) -> Placing {
-        let (epoch, samples) = self.placing_by();
-        self.fleet.place(uid, &template.shape, epoch, samples)
-    }
-
-    /// The epoch, and how many samples are drawn.
-    pub(super) fn placing_by(&self) -> (u64, usize) {
+    pub(super) fn place_anywhere(&mut self, uid: &PodUid, template: &Template) -> Placing {
         let samples = usize::try_from(self.state.meta.policy.placement_samples).unwrap_or(1).max(1);
-        (u64::try_from(self.out.number).unwrap_or(0), samples)
+        let epoch = u64::try_from(self.out.number).unwrap_or(0);
+        self.fleet.place(uid, &template.shape, epoch, samples)
     }
 
     /// A DaemonSet's pod: on its node, waiting for room there, or not meant for it. Says whether

@@ -132,10 +132,9 @@ impl<V: Views> Turn<'_, V> {
 
     /// Room that is there before the promised one.
     fn room_elsewhere(&mut self, id: u32, counter: u64) -> Option<Room> {
-        let uid = self.state.workload.get(&id)?.pod_uid(counter);
-        let number = self.state.nominees.id_of(id, counter)?;
-        let (epoch, samples) = self.placing_by();
-        match self.fleet.place_nominee(PodId(number), &uid, epoch, samples)? {
+        let workload = self.state.workload.get(&id)?;
+        let (uid, template) = (workload.pod_uid(counter), workload.current_template()?);
+        match self.place_anywhere(&uid, &template) {
             Placing::Placed { node, considered } => {
                 Some(Room { node, alternatives: self.alternatives(&considered) })
             }
