@@ -23,6 +23,7 @@ use setpoint_dataflow::{Epoch, Outcome, PlacementChange};
 use setpoint_schemas::{Action, NodeName, PodUid, Policy, ResourceKey};
 
 use self::fits::{ALL, Asking, Filter, STRICTER_BY_PODS};
+use self::preemption::Preempted;
 use self::world::{PodSeen, Promise, World};
 
 /// Counts anew.
@@ -153,12 +154,16 @@ impl Recount {
             if change.placement.is_none() && filters.len() == ALL.len() {
                 while let Some(at) = preempted.iter().rposition(|p| p.has(&change.uid)) {
                     // Those before it found room that came anyway.
-                    for other in preempted.split_off(at + 1) {
-                        promises.extend(other.promise());
-                    }
+                    let earlier: Vec<_> =
+                        preempted.split_off(at + 1).iter().filter_map(Preempted::promise).collect();
                     let Some(now) = preempted.pop() else { break };
+                    for (uid, promise) in earlier {
+                        let stands = self.world.promised.contains_key(&uid);
+                        let kept = if stands { &mut promises } else { &mut given_up };
+                        kept.insert(uid, promise);
+                    }
                     now.hold(&mut self.world, &promises, &given_up)?;
-                    promises.extend(now.promise());
+                    preempted.push(now.answered());
                 }
             }
             self.world.placed(&change.uid, change.placement.as_ref());

@@ -52,6 +52,12 @@ impl Preempted {
         Some((PodUid::parse(&self.uid).ok()?, Promise { workload, node }))
     }
 
+    /// Held already: only its promise is left.
+    pub(super) fn answered(mut self) -> Preempted {
+        self.victims.clear();
+        self
+    }
+
     /// Whether this pod had to go for it.
     pub(super) fn has(&self, uid: &PodUid) -> bool {
         self.victims.contains(uid)
@@ -106,7 +112,7 @@ impl Preempted {
                 return Err(format!("{victim} goes in vain for {}", self.workload));
             }
         }
-        self.budgets(world, &wanted, promises)
+        self.budgets(world, &wanted, &all)
     }
 
     /// Nobody goes beyond a budget where others could go within all.
