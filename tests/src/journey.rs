@@ -390,9 +390,10 @@ impl Journey {
             self.committed.checkpoint = self.rows.clone();
         }
         self.trace.epochs += 1;
-        let preempted = outcome.decisions.iter().filter(|decision| {
-            decision.rule == "preemption" && decision.action == Action::Stop
-        });
+        let preempted = outcome
+            .decisions
+            .iter()
+            .filter(|decision| decision.rule == "preemption" && decision.action == Action::Stop);
         self.trace.preempted += preempted.count();
         self.trace.hash = self.trace.hash.rotate_left(7) ^ u64::from_ne_bytes(hash.to_ne_bytes());
         self.trace.hash =

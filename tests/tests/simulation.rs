@@ -135,8 +135,12 @@ fn choosy_pods_go_where_they_may_and_none_waits_for_what_is_there() {
 
 #[test]
 fn higher_pods_get_their_room_and_nobody_goes_in_vain() {
-    let ranked =
-        |seed: u64| Plan { ranked: true, choosy: seed.is_multiple_of(3), ticks: CHOOSY_TICKS, ..plan(seed) };
+    let ranked = |seed: u64| Plan {
+        ranked: true,
+        choosy: seed.is_multiple_of(3),
+        ticks: CHOOSY_TICKS,
+        ..plan(seed)
+    };
     if let Some(seed) = number("SETPOINT_SEED") {
         println!("ranked seed {seed}: {:?}", run(ranked(seed)));
         return;

@@ -167,8 +167,11 @@ impl Fleet {
     }
 }
 
+/// What happens, and how.
+type Event = (&'static str, fn(&mut Fleet) -> Outcome);
+
 /// One event each, on a fleet at rest.
-const EVENTS: [(&str, fn(&mut Fleet) -> Outcome); 7] = [
+const EVENTS: [Event; 7] = [
     ("a pod fails and is replaced", |fleet| {
         let pod = fleet.placed[0].clone();
         let said = fleet.said(&pod, PodPhase::Failed);

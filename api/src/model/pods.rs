@@ -36,6 +36,7 @@ enum Few {
     #[default]
     None,
     One(u32),
+    #[expect(clippy::box_collection, reason = "eight bytes less for each name of a million")]
     More(Box<Vec<u32>>),
 }
 

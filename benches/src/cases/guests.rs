@@ -1,8 +1,6 @@
 //! Who is where, for pods that look for others to go: what the engine's state tells the placer.
 
-use setpoint_placement::{
-    Fleet, NodeId, Occupant, Placing, PodId, Roster, SAMPLES_DEFAULT,
-};
+use setpoint_placement::{Fleet, NodeId, Occupant, Placing, PodId, Roster, SAMPLES_DEFAULT};
 use setpoint_schemas::PodUid;
 
 use crate::cases::stage::{Offer, Offers, Places};

@@ -129,10 +129,7 @@ impl Run<'_> {
         let offer: &Offer = &self.offers.nine_cpu[self.ticks % self.offers.nine_cpu.len()];
         self.ticks += 1;
         let placing = self.fleet.place(&offer.uid, &offer.shape, 1, SAMPLES_DEFAULT);
-        anyhow::ensure!(
-            matches!(placing, Placing::Unplaceable(_)),
-            "a pod of nine cpu was placed"
-        );
+        anyhow::ensure!(matches!(placing, Placing::Unplaceable(_)), "a pod of nine cpu was placed");
         let Some(guests) = &self.guests else { return Ok(()) };
         let found = self.fleet.preempt(&offer.uid, &offer.shape, 1, guests);
         anyhow::ensure!(found.is_none(), "others go in vain for a pod of nine cpu");

@@ -2,8 +2,9 @@
 //!
 //! Source: kubernetes/kubernetes, `test/integration/scheduler_perf/`, files and commits as named.
 
-use crate::cases::case::{Case, During, End, Floor, GOAL, GOAL_BETWEEN_PODS, GOAL_PREEMPTING, Pods,
-    Zones};
+use crate::cases::case::{
+    Case, During, End, Floor, GOAL, GOAL_BETWEEN_PODS, GOAL_PREEMPTING, Pods, Zones,
+};
 use crate::cases::templates::{Node, Pod};
 
 /// Every case that needs nothing which we lack.

@@ -11,8 +11,8 @@ use setpoint_schemas::PodUid;
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use crate::NodeId;
-use crate::fleet::Fleet;
 use crate::filters::{self, Stage};
+use crate::fleet::Fleet;
 use crate::ids::digest_of;
 use crate::nodes::Hold;
 use crate::preempt::{Amounts, Below, Cost, Preemption, Ranking, Rated, Roster, select};
@@ -82,12 +82,7 @@ impl Fleet {
     }
 
     /// Of all nodes the cheapest, for a pod that asks for plain amounts only.
-    fn cheapest(
-        &mut self,
-        shape: &PodShape,
-        seed: u64,
-        roster: &dyn Roster,
-    ) -> Option<Preemption> {
+    fn cheapest(&mut self, shape: &PodShape, seed: u64, roster: &dyn Roster) -> Option<Preemption> {
         let kind = digest_of(&(shape.room, shape.priority()));
         let ranking = self.ranked_by_cost(kind, shape, roster);
         let eligible = self.eligible(shape);

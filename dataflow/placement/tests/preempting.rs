@@ -65,7 +65,9 @@ impl Roster for World {
 /// Two amounts, each with several priorities; then one that keeps away from others of its label,
 /// one with a port, and one that asks for an extended resource.
 fn shapes() -> Vec<Arc<PodShape>> {
-    let plain = |cpu: &str, priority: i64| shape(&json!({ "requests": { "cpu": cpu }, "priority": priority }));
+    let plain = |cpu: &str, priority: i64| {
+        shape(&json!({ "requests": { "cpu": cpu }, "priority": priority }))
+    };
     let mut shapes: Vec<Arc<PodShape>> = Vec::new();
     for priority in [-10, 0, 5, 10] {
         shapes.push(plain("1", priority));
@@ -322,7 +324,8 @@ fn room_that_is_promised_is_nobody_elses_and_counts_on_no_node() {
     let before = fleet.allocated(NodeId(0)).clone();
     fleet.nominate(PodId(9), NodeId(0), &high);
     assert_eq!(fleet.allocated(NodeId(0)), &before);
-    let nominee = Guest { uid: uid("high"), shape: 7, hold: Hold::Nominated, ..world.guests[&1].clone() };
+    let nominee =
+        Guest { uid: uid("high"), shape: 7, hold: Hold::Nominated, ..world.guests[&1].clone() };
     world.guests.insert(9, nominee);
     assert_eq!(fleet.nominee(PodId(9), Bound::Free, &world), Nominee::Waits);
     world.guests.remove(&2);

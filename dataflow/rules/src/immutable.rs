@@ -87,8 +87,7 @@ fn priority_class(before: &Value, after: &Value) -> Vec<String> {
     }
     if policy(before) != policy(after) {
         let after = policy(after);
-        refusals
-            .push(format!("preemptionPolicy: Invalid value: {after:?}: field is immutable"));
+        refusals.push(format!("preemptionPolicy: Invalid value: {after:?}: field is immutable"));
     }
     refusals
 }

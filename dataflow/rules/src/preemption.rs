@@ -28,7 +28,9 @@ pub fn awaits(node: &str, victims: &[Victim], violations: usize) -> String {
         0 => String::new(),
         1 => ", 1 of them beyond its disruption budget: no other choice was within all".to_owned(),
         some => {
-            format!(", {some} of them beyond their disruption budgets: no other choice was within all")
+            format!(
+                ", {some} of them beyond their disruption budgets: no other choice was within all"
+            )
         }
     };
     format!("preempts {} on {node} and waits for them to stop{beyond}", named.join(", "))

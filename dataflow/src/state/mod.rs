@@ -25,9 +25,9 @@ mod of_pod;
 
 pub use crate::epoch::Remains;
 pub(crate) use answered::{Answered, AnsweredRow};
-pub(crate) use devices::{Devices, DevicesRow};
 pub(crate) use budgets::Budgets;
 pub(crate) use classes::Classes;
+pub(crate) use devices::{Devices, DevicesRow};
 pub(crate) use early::{Early, EarlyRow, Word};
 pub(crate) use ledger::{About, CAUSES_MAX, Ledger};
 pub(crate) use node::{Node, NodeRow};

@@ -241,7 +241,9 @@ fn the_same_object_twice_and_alike_is_taken_once_and_told() {
 #[test]
 fn a_class_has_a_value_that_a_user_may_give_and_a_name_that_is_not_the_systems() {
     let class = |name: &str, rest: &str| {
-        format!("apiVersion: scheduling.k8s.io/v1\nkind: PriorityClass\nmetadata: {{name: {name}}}\n{rest}")
+        format!(
+            "apiVersion: scheduling.k8s.io/v1\nkind: PriorityClass\nmetadata: {{name: {name}}}\n{rest}"
+        )
     };
     let all = [
         class("high", "value: 1000000000\nglobalDefault: true\npreemptionPolicy: Never\n"),
@@ -266,7 +268,9 @@ fn a_class_has_a_value_that_a_user_may_give_and_a_name_that_is_not_the_systems()
 #[test]
 fn a_budget_says_one_of_two_things() {
     let budget = |spec: &str| {
-        format!("apiVersion: policy/v1\nkind: PodDisruptionBudget\nmetadata: {{name: web}}\nspec:\n{spec}")
+        format!(
+            "apiVersion: policy/v1\nkind: PodDisruptionBudget\nmetadata: {{name: web}}\nspec:\n{spec}"
+        )
     };
     let all = [
         budget("  minAvailable: 50%\n  selector: {matchLabels: {app: web}}\n"),

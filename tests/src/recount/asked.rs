@@ -17,9 +17,9 @@ impl World {
         promises: &BTreeMap<PodUid, Promise>,
         ask: impl FnOnce(&World) -> T,
     ) -> T {
-        let made = promises.iter().filter_map(|(uid, promise)| {
-            Some((uid.clone(), self.promised_pod(uid, promise)?))
-        });
+        let made = promises
+            .iter()
+            .filter_map(|(uid, promise)| Some((uid.clone(), self.promised_pod(uid, promise)?)));
         let made: Vec<(PodUid, PodSeen)> =
             made.filter(|(uid, _)| !self.pods.contains_key(uid)).collect();
         let uids: Vec<PodUid> = made.iter().map(|(uid, _)| uid.clone()).collect();
@@ -44,9 +44,8 @@ impl World {
 
     /// The budgets: namespace, selector, and how many pods are to stay healthy.
     pub(super) fn budgets(&self) -> Vec<(String, LabelSelector, i64)> {
-        let budgets = self.resources.iter().filter(|(key, _)| {
-            &*key.kind.kind == "PodDisruptionBudget"
-        });
+        let budgets =
+            self.resources.iter().filter(|(key, _)| &*key.kind.kind == "PodDisruptionBudget");
         let read = budgets.filter_map(|(key, resource)| {
             let body: Value = serde_json::from_str(&resource.body).ok()?;
             let selector = serde_json::from_value(body["spec"]["selector"].clone()).ok()?;

@@ -64,7 +64,7 @@ impl Recount {
         let is_pending = outcome.due_ms.is_some_and(|due| due <= epoch.time_ms + PENDING_MS);
         if self.tokens_milli >= 1_000 && !is_pending {
             let promised = self.world.promised.clone();
-            self.world.with(&promised, |world| needs::nothing_lacks_that_could_be_had(world))?;
+            self.world.with(&promised, needs::nothing_lacks_that_could_be_had)?;
             preemption::nobody_waits_whom_lower_ones_could_help(&mut self.world)?;
         }
         Ok(())

@@ -80,7 +80,8 @@ impl Preempted {
             }
         }
         let all = promises.iter().chain(given_up);
-        let all: BTreeMap<PodUid, Promise> = all.map(|(uid, promise)| (uid.clone(), promise.clone())).collect();
+        let all: BTreeMap<PodUid, Promise> =
+            all.map(|(uid, promise)| (uid.clone(), promise.clone())).collect();
         let free = world.with(&all, |world| {
             let nodes = world.nodes.values();
             let nodes = nodes.filter(|n| wanted.kind != "DaemonSet" || n.record.node == self.node);
@@ -175,9 +176,10 @@ pub(super) fn nobody_waits_whom_lower_ones_could_help(world: &mut World) -> Resu
             continue;
         }
         let staying = |promise: &Promise| {
-            world.workloads.get(&promise.workload).is_none_or(|other| {
-                priority_of(&other.spec.template.spec) >= priority
-            })
+            world
+                .workloads
+                .get(&promise.workload)
+                .is_none_or(|other| priority_of(&other.spec.template.spec) >= priority)
         };
         let promises = promised.iter().filter(|(_, promise)| staying(promise));
         let promises = promises.map(|(uid, promise)| (uid.clone(), promise.clone())).collect();

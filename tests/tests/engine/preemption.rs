@@ -36,7 +36,8 @@ fn said(outcome: &Outcome, action: Action) -> Vec<String> {
 
 /// The pod that the rule of preemption stopped, with its node and workload.
 fn victim(outcome: &Outcome) -> (PodUid, String, String) {
-    let stopped = |d: &&setpoint_schemas::Decision| d.rule == "preemption" && d.action == Action::Stop;
+    let stopped =
+        |d: &&setpoint_schemas::Decision| d.rule == "preemption" && d.action == Action::Stop;
     let mut all = outcome.decisions.iter().filter(stopped);
     let victim = all.next().expect("somebody was preempted");
     assert!(all.next().is_none(), "one victim is enough");
@@ -65,7 +66,10 @@ fn the_lowest_stops_for_a_higher_one_which_gets_its_room_when_it_is_gone() {
     let wait = &said(&outcome, Action::Wait)[0];
     let why = "0/2 nodes are available: 2 Insufficient cpu. preemption: preempts default/low-";
     assert!(wait.starts_with(why), "{wait}");
-    assert!(wait.ends_with(&format!("(priority 0) on {node} and waits for them to stop")), "{wait}");
+    assert!(
+        wait.ends_with(&format!("(priority 0) on {node} and waits for them to stop")),
+        "{wait}"
+    );
     assert_eq!(nominated(&story, "high"), Some(node.clone()));
     assert_eq!(nominated(&story, "low"), None, "its replacement waits like any other");
     assert_eq!(story.waiting.len(), 2);

@@ -13,8 +13,8 @@ fn apply(story: &mut Story, ms: i64, objects: &[Value]) -> Outcome {
 
 fn body(outcome: &Outcome, kind: &str) -> Value {
     let found = |resource: &&Resource| resource.kind == kind;
-    let resources = outcome.resources.iter().filter_map(|(_, resource)| resource.as_deref());
-    let found = resources.filter(found).next_back().expect("it was put");
+    let mut resources = outcome.resources.iter().filter_map(|(_, resource)| resource.as_deref());
+    let found = resources.rfind(found).expect("it was put");
     serde_json::from_str(&found.body).expect("JSON")
 }
 
@@ -61,7 +61,10 @@ fn the_classes_of_the_system_are_there_and_stay() {
     let delete = item(Verb::Delete, &priority_class("system-node-critical", 0));
     let (code, message) = answers(&story.asks(1, vec![delete])).remove(0);
     assert_eq!(code, 403);
-    assert!(message.ends_with("this is a system priority class and cannot be deleted"), "{message}");
+    assert!(
+        message.ends_with("this is a system priority class and cannot be deleted"),
+        "{message}"
+    );
     let pod = of_class(bare_pod("default", "p", 100, "v1"), "system-cluster-critical");
     let spec = body(&apply(&mut story, 2, &[pod]), "Pod")["spec"].clone();
     assert_eq!(spec["priority"], 2_000_000_000);

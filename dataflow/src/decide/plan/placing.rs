@@ -145,7 +145,8 @@ impl<V: Views> Turn<'_, V> {
     fn place_alike(&mut self, start: &Start, granted: i64) -> i64 {
         let (mut placed, mut promised) = self.take_up(start, granted);
         let mut reason = None;
-        for _ in placed..granted {
+        let left = granted - placed;
+        for _ in 0..left {
             if placed + promised == start.count || reason.is_some() {
                 break;
             }
@@ -175,7 +176,10 @@ impl<V: Views> Turn<'_, V> {
         self.state.workload.get(&start.workload).map_or(0, |workload| workload.memo.next_pod)
     }
 
-    pub(super) fn alternatives(&self, considered: &[setpoint_placement::Considered]) -> Vec<Alternative> {
+    pub(super) fn alternatives(
+        &self,
+        considered: &[setpoint_placement::Considered],
+    ) -> Vec<Alternative> {
         let of = |c: &setpoint_placement::Considered| {
             let name =
                 self.fleet.node(c.node).map_or_else(String::new, |info| info.name.to_string());

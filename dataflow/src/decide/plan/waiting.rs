@@ -58,7 +58,12 @@ impl<V: Views> Turn<'_, V> {
         self.tell_waiting(id, before.map(|before| before.alone()), after);
     }
 
-    pub(super) fn tell_waiting(&mut self, id: u32, before: Option<Waiting>, after: Option<Waiting>) {
+    pub(super) fn tell_waiting(
+        &mut self,
+        id: u32,
+        before: Option<Waiting>,
+        after: Option<Waiting>,
+    ) {
         let Some(workload) = self.state.workload.get(&id) else { return };
         let (key, memo) = (workload.key.clone(), &workload.memo);
         let waits = memo.waits();

@@ -43,9 +43,9 @@ impl Judge<'_> {
             return Ok(());
         };
         let class = match priority::class_named(&spec) {
-            Some(name) => Some(self.class(name, overlay).ok_or_else(|| {
-                forbidden(priority::unknown(name))
-            })?),
+            Some(name) => {
+                Some(self.class(name, overlay).ok_or_else(|| forbidden(priority::unknown(name)))?)
+            }
             None if spec.priority.is_some() => None,
             None => self.default_class(overlay),
         };

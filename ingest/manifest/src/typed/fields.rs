@@ -248,10 +248,7 @@ const POD_SPEC: Fields = &[
     ),
     // No pod speaks to an API as itself, and links between services do not exist: these say nothing
     // about what runs.
-    (
-        "serviceAccount serviceAccountName automountServiceAccountToken enableServiceLinks",
-        Harmless,
-    ),
+    ("serviceAccount serviceAccountName automountServiceAccountToken enableServiceLinks", Harmless),
     ("initContainers", Changes(Filled, "init containers are not supported")),
     ("ephemeralContainers", Changes(Filled, "ephemeral containers are not supported")),
     ("activeDeadlineSeconds", Changes(Filled, "pods are not ended by a deadline")),
