@@ -9,7 +9,7 @@ use std::time::Duration;
 use setpoint_dataflow::views::Differential;
 use setpoint_dataflow::{Outcome, Served};
 use setpoint_schemas::avro::Codec;
-use setpoint_schemas::{Input, NodeName, PodObserved, PodPhase, Topic};
+use setpoint_schemas::{Input, NodeName, PodObserved, PodPhase, PodUid, Topic};
 
 use crate::by_hand::{Action, ByHand, Decision, Effects, number_of};
 use crate::clock::timed;
@@ -27,6 +27,8 @@ pub(crate) struct Duel {
     codec: Codec,
     pods: Vec<Live>,
     next: usize,
+    /// Whether our engine last told its readers that a pod is ready.
+    told: HashMap<PodUid, bool>,
     /// What our engine worked since its last cold step.
     since_cold: Duration,
 }
@@ -52,9 +54,10 @@ impl Duel {
         let pods = plant.pods();
         let sample = plant.ready(&pods[0])?;
         let by_hand = by_hand(&plant, &pods, &codec.encode(&sample)?)?;
+        let told = pods.iter().map(|pod| (pod.0.uid.clone(), true)).collect();
         let live = |ours: Placed| Live { theirs: ours.0.node.clone(), ours, is_ready: true };
         let pods = pods.into_iter().map(live).collect();
-        Ok(Duel { plant, by_hand, codec, pods, next: 0, since_cold: Duration::ZERO })
+        Ok(Duel { plant, by_hand, codec, pods, next: 0, told, since_cold: Duration::ZERO })
     }
 
     /// A batch of statuses that say something else than before: how long ours and theirs took.
@@ -153,7 +156,19 @@ impl Duel {
             ours.len(),
             effects.taken
         );
+        self.hear(&outcome);
         Ok((our_time, their_time, (outcome, effects)))
+    }
+
+    /// Keeps what readers are told of pods: the engine does not keep it for them.
+    fn hear(&mut self, outcome: &Outcome) {
+        for served in &outcome.served {
+            match served {
+                Served::Pod(pod) => self.told.insert(pod.uid.clone(), pod.ready),
+                Served::PodGone(uid) => self.told.remove(uid),
+                _ => None,
+            };
+        }
     }
 
     /// One epoch of these records, with the cold step when it is due.
@@ -214,15 +229,10 @@ impl Duel {
         self.by_hand.check(NODE_ROOM)?;
         let theirs: HashMap<u128, bool> =
             self.by_hand.placed().map(|(uid, ready, _)| (uid, ready)).collect();
-        let observed = everything.served.iter().filter_map(|served| match served {
-            Served::Pod(pod) => Some((pod.uid.clone(), pod.ready)),
-            _ => None,
-        });
-        let ready: HashMap<_, _> = observed.collect();
         let mut count = 0;
         for Placed(pod) in placed(&everything.placements) {
             let uid = number_of(&pod.uid.text());
-            let same = uid.and_then(|uid| theirs.get(&uid)) == ready.get(&pod.uid);
+            let same = uid.and_then(|uid| theirs.get(&uid)) == self.told.get(&pod.uid);
             anyhow::ensure!(same, "{} does not stand the same by hand", pod.uid);
             count += 1;
         }
