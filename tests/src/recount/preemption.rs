@@ -6,8 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use setpoint_dataflow::Outcome;
 use setpoint_schemas::{Action, Decision, LabelSelector, NodeName, PodSpec, PodUid};
 
-use super::fits::{ALL, Asking, refusal};
-use super::world::{NodeSeen, PodSeen, Promise, Wanted, World};
+use super::needs::takes;
+use super::world::{PodSeen, Promise, Wanted, World};
 
 /// Who had to go for one pod, as the ledger says.
 #[derive(Debug, Clone)]
@@ -85,7 +85,7 @@ impl Preempted {
         let free = world.with(&all, |world| {
             let nodes = world.nodes.values();
             let nodes = nodes.filter(|n| wanted.kind != "DaemonSet" || n.record.node == self.node);
-            let mut free = nodes.filter(|node| fits(world, &wanted, node));
+            let mut free = nodes.filter(|node| takes(world, &wanted, node));
             free.next().map(|node| node.record.node.clone())
         });
         if let Some(node) = free {
@@ -95,7 +95,7 @@ impl Preempted {
             let node = self.node.clone();
             world.without(gone, |world| {
                 world.with(taken, |world| {
-                    world.nodes.get(&node).is_some_and(|node| fits(world, &wanted, node))
+                    world.nodes.get(&node).is_some_and(|node| takes(world, &wanted, node))
                 })
             })
         };
@@ -145,7 +145,7 @@ impl Preempted {
             gone.retain(|uid| !kept.contains(uid));
             gone.extend(stopping_on(world, &name));
             let is_within = world.without(&gone, |world| {
-                world.with(promises, |world| fits(world, wanted, &world.nodes[&name]))
+                world.with(promises, |world| takes(world, wanted, &world.nodes[&name]))
             });
             if is_within {
                 let workload = &self.workload;
@@ -195,7 +195,7 @@ pub(super) fn nobody_waits_whom_lower_ones_could_help(world: &mut World) -> Resu
             all.extend(gone.iter().cloned());
             let could = |world: &mut World, gone: &_| {
                 world.without(gone, |world| {
-                    world.with(&promises, |world| fits(world, &wanted, &world.nodes[&name]))
+                    world.with(&promises, |world| takes(world, &wanted, &world.nodes[&name]))
                 })
             };
             if !gone.is_empty() && could(world, &gone) && could(world, &all) {
@@ -204,17 +204,6 @@ pub(super) fn nobody_waits_whom_lower_ones_could_help(world: &mut World) -> Resu
         }
     }
     Ok(())
-}
-
-fn fits(world: &World, wanted: &Wanted, node: &NodeSeen) -> bool {
-    let template = &wanted.spec.template;
-    let pod = Asking {
-        namespace: &wanted.namespace,
-        labels: &template.metadata.labels,
-        spec: &template.spec,
-        only: (wanted.kind == "DaemonSet").then_some(&node.record.node),
-    };
-    refusal(ALL, world, pod, node).is_none()
 }
 
 fn stopping_on(world: &World, node: &NodeName) -> BTreeSet<PodUid> {
