@@ -11,7 +11,9 @@ mod frame;
 mod codec;
 
 pub use codec::Codec;
+pub(crate) use codec::read_datum;
 pub use error::{DecodeError, EncodeError};
 pub use frame::SchemaIds;
+pub(crate) use frame::single_object_header;
 pub use record::{Record, RecordKind};
 pub use table::{InvalidSchema, earlier_schemas, fingerprint_of};

@@ -151,52 +151,86 @@ id!(
     FleetId, "fleet id", label
 );
 
-fn is_inner(byte: u8) -> bool {
-    byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-'
+/// Of a label.
+const INNER: u8 = 1;
+/// Of a subdomain.
+const DOTTED: u8 = 2;
+/// Of a token, and nothing that a path segment could trip over but for a dot alone.
+const TOKEN: u8 = 4;
+/// What each byte may be a part of.
+const PARTS: [u8; 256] = {
+    let mut parts = [0; 256];
+    let mut byte = 0;
+    while byte < parts.len() {
+        let text = byte as u8;
+        let is_inner = text.is_ascii_lowercase() || text.is_ascii_digit() || text == b'-';
+        let is_dotted = is_inner || text == b'.';
+        let is_token = is_dotted || text.is_ascii_uppercase() || text == b'_';
+        parts[byte] =
+            (is_inner as u8 * INNER) | (is_dotted as u8 * DOTTED) | (is_token as u8 * TOKEN);
+        byte += 1;
+    }
+    parts
+};
+
+/// Whether every byte may be of this part.
+fn is_all(part: u8, text: &str) -> bool {
+    text.bytes().fold(part, |all, byte| all & PARTS[usize::from(byte)]) != 0
 }
 
-fn label(text: &str) -> Result<(), &'static str> {
+/// Kubernetes' labels (RFC 1123).
+pub(crate) fn label(text: &str) -> Result<(), &'static str> {
     if text.is_empty() {
         return Err("it is empty");
     }
     if text.len() > LABEL_BYTES_MAX {
         return Err("it is longer than 63 characters");
     }
-    if !text.bytes().all(is_inner) {
+    if !is_all(INNER, text) {
         return Err("only lowercase letters, digits and '-' are allowed");
     }
-    if text.starts_with('-') || text.ends_with('-') {
+    if is_edged(text.as_bytes()) {
         return Err("it must start and end with a letter or digit");
     }
     Ok(())
 }
 
-fn subdomain(text: &str) -> Result<(), &'static str> {
+/// Kubernetes' subdomains (RFC 1123).
+pub(crate) fn subdomain(text: &str) -> Result<(), &'static str> {
     if text.is_empty() {
         return Err("it is empty");
     }
     if text.len() > NAME_BYTES_MAX {
         return Err("it is longer than 253 characters");
     }
-    if !text.bytes().all(|byte| is_inner(byte) || byte == b'.') {
+    if !is_all(DOTTED, text) {
         return Err("only lowercase letters, digits, '-' and '.' are allowed");
     }
-    let edge = |part: &str| part.is_empty() || part.starts_with('-') || part.ends_with('-');
-    if text.split('.').any(edge) {
+    if text.as_bytes().split(|byte| *byte == b'.').any(is_edged) {
         return Err("each part must start and end with a letter or digit");
     }
     Ok(())
 }
 
+/// Whether there is nothing, or a hyphen at an end.
+fn is_edged(text: &[u8]) -> bool {
+    matches!(text, [] | [b'-', ..] | [.., b'-'])
+}
+
 /// RBAC objects and some others are only held to be a path segment.
-fn path_segment(text: &str) -> Result<(), &'static str> {
+pub(crate) fn path_segment(text: &str) -> Result<(), &'static str> {
     if text.is_empty() {
         return Err("it is empty");
     }
     if text.len() > NAME_BYTES_MAX {
         return Err("it is longer than 253 characters");
     }
-    if text == "." || text == ".." || text.contains(['/', '%']) {
+    let is_dots = text == "." || text == "..";
+    if !is_dots && is_all(TOKEN, text) {
+        // Nearly all names: nothing in them needs a closer look.
+        return Ok(());
+    }
+    if is_dots || text.contains(['/', '%']) {
         return Err("it must not be '.' or '..' nor contain '/' or '%'");
     }
     if text.chars().any(|c| c.is_control() || c.is_whitespace()) {
@@ -205,6 +239,7 @@ fn path_segment(text: &str) -> Result<(), &'static str> {
     Ok(())
 }
 
+/// Letters, digits and a few signs.
 pub(crate) fn token(text: &str) -> Result<(), &'static str> {
     if text.is_empty() {
         return Err("it is empty");
@@ -212,8 +247,7 @@ pub(crate) fn token(text: &str) -> Result<(), &'static str> {
     if text.len() > NAME_BYTES_MAX {
         return Err("it is longer than 253 characters");
     }
-    let allowed = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_');
-    if !text.bytes().all(allowed) {
+    if !is_all(TOKEN, text) {
         return Err("only letters, digits, '-', '.' and '_' are allowed");
     }
     Ok(())

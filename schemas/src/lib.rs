@@ -30,6 +30,7 @@ mod epoch;
 mod telemetry;
 mod alert;
 mod dead_letter;
+mod observation;
 mod input;
 mod policy;
 mod wire;
@@ -59,6 +60,7 @@ pub use node::{
     Condition, ConditionStatus, DISK_PRESSURE, InvalidNode, Lease, NodeRecord, RUNTIME_LABEL,
     WATCHED_LABEL,
 };
+pub use observation::{ContainerDetails, Containers, Details, Observation};
 pub use observed::{ContainerObserved, ContainerState, NodeSnapshot, PodObserved, PodPhase};
 pub use placement::{Placement, WorkloadRef};
 pub use pod_spec::{

@@ -17,6 +17,20 @@ use crate::id::{parsed_when_read, token};
 const UUID_CHARS: usize = 36;
 /// Where a UUID's text has its hyphens.
 const HYPHENS: [usize; 4] = [8, 13, 18, 23];
+/// Where the two digits of each byte begin in it.
+const PAIRS: [usize; 16] = [0, 2, 4, 6, 9, 11, 14, 16, 19, 21, 24, 26, 28, 30, 32, 34];
+/// The digits, in lower case.
+const SPELT: &[u8; 16] = b"0123456789abcdef";
+/// What each byte is worth as a digit; no digit: all bits.
+const DIGITS: [u8; 256] = {
+    let mut digits = [u8::MAX; 256];
+    let mut digit = 0;
+    while digit < SPELT.len() {
+        digits[SPELT[digit] as usize] = digit as u8;
+        digit += 1;
+    }
+    digits
+};
 
 /// A pod's unique id. Derived from its workload, its slot and its attempt, so that deciding twice
 /// from the same state names the same pod. A fleet has a million of them, in several maps: as a UUID
@@ -82,37 +96,22 @@ impl PodUid {
 /// The bytes of a UUID in lower case; `None` for any other text.
 fn uuid_of(text: &str) -> Option<[u8; 16]> {
     let text: &[u8; UUID_CHARS] = text.as_bytes().try_into().ok()?;
-    let mut digits = [0; 32];
-    let mut at = 0;
-    for (index, byte) in text.iter().enumerate() {
-        if HYPHENS.contains(&index) {
-            if *byte != b'-' {
-                return None;
-            }
-            continue;
-        }
-        digits[at] = match byte {
-            b'0'..=b'9' => byte - b'0',
-            b'a'..=b'f' => byte - b'a' + 10,
-            _ => return None,
-        };
-        at += 1;
-    }
     let mut bytes = [0; 16];
-    for (byte, pair) in bytes.iter_mut().zip(digits.chunks_exact(2)) {
-        *byte = pair[0] << 4 | pair[1];
+    // What is no digit has bits that no digit has: asked once, at the end.
+    let mut bits = 0;
+    for (byte, at) in bytes.iter_mut().zip(PAIRS) {
+        let (high, low) = (DIGITS[usize::from(text[at])], DIGITS[usize::from(text[at + 1])]);
+        bits |= high | low;
+        *byte = high << 4 | low;
     }
-    Some(bytes)
+    (bits < 16 && HYPHENS.iter().all(|at| text[*at] == b'-')).then_some(bytes)
 }
 
 fn spelt(bytes: &[u8; 16]) -> [u8; UUID_CHARS] {
     let mut text = [b'-'; UUID_CHARS];
-    let mut digits = bytes.iter().flat_map(|byte| [byte >> 4, byte & 0xf]);
-    for (index, char) in text.iter_mut().enumerate() {
-        if !HYPHENS.contains(&index) {
-            let digit = digits.next().unwrap_or_default();
-            *char = if digit < 10 { b'0' + digit } else { b'a' + digit - 10 };
-        }
+    for (byte, at) in bytes.iter().zip(PAIRS) {
+        text[at] = SPELT[usize::from(byte >> 4)];
+        text[at + 1] = SPELT[usize::from(byte & 0xf)];
     }
     text
 }

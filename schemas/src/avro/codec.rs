@@ -1,5 +1,6 @@
 //! Encoding and decoding of records: the hot path.
 
+use std::borrow::Cow;
 use std::cell::RefCell;
 
 use serde_avro_fast::de::{DeserializerConfig, DeserializerState, read::SliceRead};
@@ -75,6 +76,14 @@ impl Codec {
     /// # Errors
     /// [`DecodeError`], which names why.
     pub fn decode<R: Record>(&self, bytes: &[u8]) -> Result<R, DecodeError> {
+        read_datum(&self.datum_of::<R>(bytes)?)
+    }
+
+    /// The datum behind the header, in the current schema.
+    pub(crate) fn datum_of<'a, R: Record>(
+        &self,
+        bytes: &'a [u8],
+    ) -> Result<Cow<'a, [u8]>, DecodeError> {
         let (writer, datum) = frame::split(self.ids.as_ref(), bytes)?;
         if writer.kind() != R::KIND {
             return Err(DecodeError::OtherRecord {
@@ -83,10 +92,9 @@ impl Codec {
             });
         }
         match writer {
-            Writer::Current(_) => read_datum(datum),
+            Writer::Current(_) => Ok(Cow::Borrowed(datum)),
             Writer::Earlier(kind, row) => {
-                let resolved = table::resolve(kind, row, datum).map_err(malformed::<R>)?;
-                read_datum(&resolved)
+                table::resolve(kind, row, datum).map(Cow::Owned).map_err(malformed::<R>)
             }
         }
     }
@@ -107,7 +115,7 @@ fn write_datum<R: Record>(record: &R, out: &mut Vec<u8>) -> Result<(), EncodeErr
     })
 }
 
-fn read_datum<R: Record>(datum: &[u8]) -> Result<R, DecodeError> {
+pub(crate) fn read_datum<R: Record>(datum: &[u8]) -> Result<R, DecodeError> {
     let mut config = DeserializerConfig::new(table::current(R::KIND));
     // Every item of our lists and maps takes a byte at least: a longer list is a lie.
     config.max_seq_size = datum.len();

@@ -83,6 +83,13 @@ pub(super) fn write_single_object(kind: RecordKind, out: &mut Vec<u8>) {
     out.extend_from_slice(table::current(kind).rabin_fingerprint());
 }
 
+/// The single-object header of a record.
+pub(crate) fn single_object_header(kind: RecordKind) -> Vec<u8> {
+    let mut header = Vec::with_capacity(SINGLE_OBJECT_HEADER_BYTES);
+    write_single_object(kind, &mut header);
+    header
+}
+
 /// Writes Confluent's header.
 pub(super) fn write_confluent(id: u32, out: &mut Vec<u8>) {
     out.push(CONFLUENT_MAGIC);
