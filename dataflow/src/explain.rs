@@ -147,7 +147,7 @@ impl<V: Views> Engine<V> {
 
     fn is_dirty(&self, workload: &Workload) -> bool {
         let id = self.state.workloads.get(&workload.key);
-        id.is_some_and(|id| self.state.dirty.contains(id))
+        id.is_some_and(|id| self.state.dirty.contains(*id))
     }
 
     /// What the nodes say to the workload's next pod, when it has no place.

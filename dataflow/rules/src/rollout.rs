@@ -55,6 +55,15 @@ pub struct Counts {
     pub paused: bool,
 }
 
+impl Counts {
+    /// Whether there are as many pods as are wanted, all of the current revision: then nothing is
+    /// to do, by any strategy.
+    #[must_use]
+    pub fn is_settled(&self) -> bool {
+        self.old == 0 && self.current == self.desired
+    }
+}
+
 /// What to do now.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Steps {
@@ -245,6 +254,17 @@ mod tests {
                 let before = state.current_available + state.old_available;
                 let after = before - steps.stop_old_available;
                 prop_assert!(after >= (state.desired - unavailable).min(before));
+            }
+        }
+
+        #[test]
+        fn of_settled_counts_nothing_follows(
+            state in any_counts(), surge in 0i64..10, unavailable in 0i64..10
+        ) {
+            let state = Counts { current: state.desired, old: 0, old_available: 0, ..state };
+            prop_assert!(state.is_settled());
+            for update in [Update::Keep, Update::Recreate, Update::Rolling { surge, unavailable }] {
+                prop_assert_eq!(steps(&state, update), Steps::default());
             }
         }
 

@@ -8,7 +8,7 @@ use setpoint_schemas::{Action, Cause, PodUid, ResourceKey};
 
 use super::kinds::is_namespace;
 use crate::epoch::{Epoch, Outcome, PlacementChange};
-use crate::state::{About, CAUSES_MAX, Deadline, Ledger, State};
+use crate::state::{About, CAUSES_MAX, Deadline, Ledger, State, Why};
 use crate::views::{Fact, PodFact, Standing, Views};
 
 /// Pods of a workload since a leader began anew fit below these bits of the counter.
@@ -115,6 +115,12 @@ impl<V: Views> Turn<'_, V> {
         }
     }
 
+    /// A node is lost, or it returned: its pods stand otherwise for the views.
+    pub(crate) fn refact_pods_of(&mut self, node: u32) {
+        let pods: Vec<u32> = self.state.pods.on_with_ids(node).map(|(id, _)| id).collect();
+        pods.into_iter().for_each(|id| self.refact(id));
+    }
+
     /// Makes the views know that a pod's node has it, once it was observed.
     pub(crate) fn sighted(&mut self, id: u32) {
         let Some(pod) = self.state.pods.get_mut(&id) else { return };
@@ -158,6 +164,9 @@ impl<V: Views> Turn<'_, V> {
     pub(crate) fn forget(&mut self, uid: &PodUid) {
         let Some(id) = self.state.pods.id_of(uid) else { return };
         let fact = self.state.fact_of(id);
+        if let Some(owner) = self.state.pods.get(&id).map(|pod| pod.workload) {
+            self.state.put_down(uid, owner);
+        }
         self.state.unname_pod(id);
         let Some(pod) = self.state.pods.remove(id) else { return };
         self.state.observations.forget(id);
@@ -181,17 +190,17 @@ impl<V: Views> Turn<'_, V> {
     }
 
     /// Remembers why a workload is to be looked at.
-    pub(crate) fn because(&mut self, id: u32, cause: &Cause) {
+    pub(crate) fn because(&mut self, id: u32, why: impl Into<Why>) {
         if let Some(workload) = self.state.workload.get_mut(&id) {
             let memo = &mut workload.memo;
-            if std::mem::take(&mut memo.causes_served) {
-                memo.causes.clear();
+            if std::mem::take(&mut memo.whys_served) {
+                memo.whys.clear();
             }
-            let causes = &mut memo.causes;
-            if !causes.contains(cause) {
-                causes.push(cause.clone());
-                let surplus = causes.len().saturating_sub(CAUSES_MAX);
-                causes.drain(..surplus);
+            let (whys, why) = (&mut memo.whys, why.into());
+            if !whys.contains(&why) {
+                whys.push(why);
+                let surplus = whys.len().saturating_sub(CAUSES_MAX);
+                whys.drain(..surplus);
             }
         }
         self.state.touch_workload(id);

@@ -10,7 +10,7 @@ use setpoint_schemas::{NodeName, PodObserved, Position, Resource, ResourceKey};
 use super::cause;
 use super::observed::Present;
 use crate::decide::{Compiled, compile, history_of, is_managed_group, standing_of, template_of};
-use crate::state::{Pod, Rare, RestoreError, WorkloadKind, WorkloadMemo};
+use crate::state::{Pod, Rare, RestoreError, Why, WorkloadKind, WorkloadMemo};
 use crate::views::Standing;
 
 type Resources = BTreeMap<ResourceKey, (Resource, Position)>;
@@ -91,8 +91,8 @@ impl Made {
         memo.pending = true;
         if let Some((resource, position)) = resource {
             let text = format!("{} {} as it was last accepted", resource.kind, resource.name);
-            memo.causes.push(cause(*position, text));
-            memo.causes_served = true;
+            memo.whys.push(Why::from(&cause(*position, text)));
+            memo.whys_served = true;
         }
         Ok(memo)
     }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use setpoint_rules::budget::{Budget, Covered, Standing};
 use setpoint_schemas::ResourceKey;
 
-use super::{Workload, WorkloadKind};
+use super::{Numbered, Workload, WorkloadKind};
 
 /// All budgets.
 #[derive(Debug, Default)]
@@ -20,7 +20,7 @@ pub(crate) struct Budgets {
     /// The budgets that cover each revision of a workload, in the order of their keys.
     of: HashMap<(u32, u32), Vec<u32>>,
     /// The revisions of each workload that some budget covers.
-    covered: HashMap<u32, Vec<u32>>,
+    covered: Numbered<Vec<u32>>,
     /// Budgets whose status is to be told at the next cold step.
     pub(crate) dirty: BTreeSet<ResourceKey>,
     given: u32,

@@ -20,8 +20,11 @@ mod rows;
 mod touched;
 mod waiting;
 mod workload;
+mod numbered;
+mod marks;
 mod named;
 mod of_pod;
+mod why;
 
 pub use crate::epoch::Remains;
 pub(crate) use answered::{Answered, AnsweredRow};
@@ -30,8 +33,10 @@ pub(crate) use classes::Classes;
 pub(crate) use devices::{Devices, DevicesRow};
 pub(crate) use early::{Early, EarlyRow, Word};
 pub(crate) use ledger::{About, CAUSES_MAX, Ledger};
+pub(crate) use marks::Marks;
 pub(crate) use node::{Node, NodeRow};
 pub(crate) use nominees::{Nominated, Nominees};
+pub(crate) use numbered::Numbered;
 pub(crate) use observations::Observations;
 pub(crate) use orphan::{Orphan, OrphanRow, Orphans};
 pub(crate) use pod::{Heard, Pod, Rare};
@@ -41,6 +46,7 @@ pub(crate) use rows::Rows;
 pub use rows::{CheckpointRow, PodInRows, RestoreError, Table, pods_in};
 pub(crate) use touched::Touched;
 pub(crate) use waiting::{Waiting, WaitingHere};
+pub(crate) use why::Why;
 pub(crate) use workload::{Seen, Template, Workload, WorkloadKind, WorkloadMemo, read_spec};
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -61,9 +67,9 @@ pub(crate) struct State {
     /// What the present epoch has changed of them, as it was before.
     pub(crate) overwritten: BTreeMap<ResourceKey, Option<Arc<Resource>>>,
     pub(crate) workloads: BTreeMap<ResourceKey, u32>,
-    pub(crate) workload: HashMap<u32, Workload>,
+    pub(crate) workload: Numbered<Workload>,
     pub(crate) nodes: BTreeMap<NodeName, u32>,
-    pub(crate) node: HashMap<u32, Node>,
+    pub(crate) node: Numbered<Node>,
     pub(crate) pods: Pods,
     /// What was observed of them, for those who are still to be told.
     pub(crate) observations: Observations,
@@ -76,11 +82,13 @@ pub(crate) struct State {
     /// Tallies that were foreseen since the views were last asked, as the views told them.
     pub(crate) foreseen: BTreeMap<WorkloadRevision, Tally>,
     /// Workloads to look at, by number.
-    pub(crate) dirty: BTreeSet<u32>,
+    pub(crate) dirty: Marks,
     /// Workloads that were still to be looked at when the last epoch ended.
-    pub(crate) pending: BTreeSet<u32>,
+    pub(crate) pending: Vec<u32>,
     /// Workloads whose status is to be told at the next cold step.
-    pub(crate) status_dirty: BTreeSet<u32>,
+    pub(crate) status_dirty: Marks,
+    /// The workloads that want a pod a node.
+    pub(crate) daemons: BTreeSet<u32>,
     /// Whether the cold views have something new to tell beside statuses.
     pub(crate) cold_dirty: bool,
     /// The fleet in numbers as of the last cold step.
@@ -236,8 +244,8 @@ impl State {
         let remains = self.remains.all().map(|remains| (Table::Remains, remains.key()));
         let devices = self.devices.pods().map(|uid| (Table::Devices, uid.to_string()));
         self.touched.others.extend(resources.chain(remains).chain(devices));
-        self.touched.workloads.extend(self.workload.keys());
-        self.touched.nodes.extend(self.node.keys());
+        self.touched.workloads.extend(self.workload.keys().copied());
+        self.touched.nodes.extend(self.node.keys().copied());
         let pods: Vec<u32> = self.pods.all().map(|(id, _)| id).collect();
         pods.into_iter().for_each(|id| self.touch_pod(id));
         self.observations.touch_all();
@@ -280,14 +288,14 @@ impl State {
             return;
         }
         let before = std::mem::take(&mut self.pending);
-        let now = self.dirty.clone();
-        for id in before.symmetric_difference(&now) {
-            if let Some(workload) = self.workload.get_mut(id) {
-                workload.memo.pending = now.contains(id);
-                self.touch_workload(*id);
+        self.pending = self.dirty.iter().collect();
+        for id in before.iter().chain(&self.pending) {
+            let Some(workload) = self.workload.get_mut(id) else { continue };
+            let is_pending = self.dirty.contains(*id);
+            if std::mem::replace(&mut workload.memo.pending, is_pending) != is_pending {
+                self.touched.workloads.insert(*id);
             }
         }
-        self.pending = now;
     }
 
     pub(crate) fn workload_by_key(&mut self, key: &ResourceKey) -> Option<&mut Workload> {

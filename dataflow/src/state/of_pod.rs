@@ -1,10 +1,9 @@
-//! What a pod's numbers stand for: its owner, its node, its name, its fact and its cause.
+//! What a pod's numbers stand for: its owner, its node, its name and its fact.
 
-use setpoint_schemas::{Cause, NodeName};
+use setpoint_schemas::NodeName;
 
 use super::{NameHash, Node, Pod, State, Workload};
-use crate::causes::pod_cause;
-use crate::views::PodFact;
+use crate::views::{PodFact, Standing};
 
 impl State {
     /// The workload that a pod is of.
@@ -30,10 +29,12 @@ impl State {
         self.owner(pod).map_or_else(String::new, |owner| owner.name_of(pod.revision, &pod.uid))
     }
 
-    /// The fact that the views should have of a pod.
+    /// The fact that the views should have of a pod. Nobody knows whether one that is live on a lost
+    /// node is ready.
     pub(crate) fn fact_of(&self, id: u32) -> Option<PodFact> {
         let pod = self.pods.get(&id)?;
         let owner = self.owner(pod)?;
+        let is_lost = self.node.get(&pod.node).is_some_and(|node| node.row.lost);
         let requests = owner.templates.get(&pod.revision)?.shape.requests();
         Some(PodFact {
             node: pod.node,
@@ -41,23 +42,14 @@ impl State {
             workload: pod.workload,
             revision: pod.revision,
             namespace: owner.namespace,
-            standing: pod.standing,
+            standing: if is_lost && pod.standing.is_live() {
+                Standing::Starting
+            } else {
+                pod.standing
+            },
             cpu_milli: requests.cpu_milli,
             memory_bytes: requests.memory_bytes,
         })
-    }
-
-    /// The last observation of a pod, as a cause.
-    pub(crate) fn cause_of(&self, pod: &Pod) -> Option<Cause> {
-        let (last, owner, host) = (pod.last?, self.owner(pod)?, self.host(pod)?);
-        let name = self.pod_name(pod);
-        let (namespace, node) = (&owner.key.namespace, &host.row.record.node);
-        Some(pod_cause(
-            last.position(),
-            (namespace, &name),
-            node,
-            (last.phase, last.ready, pod.reason()),
-        ))
     }
 
     /// The pod that is meant by this name.

@@ -4,13 +4,12 @@
 //! given back is given again, and no answer depends on which number a pod has.
 
 use std::cell::Cell;
-use std::collections::HashMap;
 
 use hashbrown::HashTable;
 use setpoint_schemas::PodUid;
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::Pod;
+use super::{Numbered, Pod};
 
 /// Pods kept in one piece: growing moves none of them.
 const CHUNK: usize = 4_096;
@@ -24,7 +23,7 @@ pub(crate) struct Pods {
     /// Which pod is meant by a namespace and a name.
     by_name: HashTable<Entry>,
     /// A snapshot or a loss costs its own node's pods, not the fleet's.
-    by_node: HashMap<u32, Vec<u32>>,
+    by_node: Numbered<Vec<u32>>,
     /// How often a pod was looked at, in all.
     looked_at: Cell<u64>,
 }

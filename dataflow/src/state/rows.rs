@@ -164,7 +164,7 @@ impl State {
     /// twice the later one holds.
     pub(crate) fn take_rows(&mut self) -> Vec<CheckpointRow> {
         let mut rows = vec![(Table::Meta as u8, Vec::new(), Some(encode(&self.meta)))];
-        let touched = std::mem::take(&mut self.touched);
+        let mut touched = std::mem::take(&mut self.touched);
         let mut put = |table: Table, key: String, value: Option<Vec<u8>>| {
             rows.push((table as u8, key.into_bytes(), value));
         };
@@ -185,14 +185,14 @@ impl State {
             }
         }
         touched.workloads_gone.iter().for_each(|key| put(Table::Workloads, key.to_string(), None));
-        for id in touched.workloads {
+        for id in touched.workloads.take() {
             if let Some(workload) = self.workload.get(&id) {
                 let row = encode(&(id, &workload.key, &workload.memo));
                 put(Table::Workloads, workload.key.to_string(), Some(row));
             }
         }
         touched.nodes_gone.iter().for_each(|name| put(Table::Nodes, name.to_string(), None));
-        for id in touched.nodes {
+        for id in touched.nodes.take() {
             if let Some(node) = self.node.get(&id) {
                 let name = node.row.record.node.to_string();
                 put(Table::Nodes, name, Some(encode(&(id, &node.row))));

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 
 use setpoint_schemas::{NodeName, PodUid, ResourceKey};
 
-use super::Table;
+use super::{Marks, Table};
 
 /// The changed rows.
 #[derive(Debug, Default)]
@@ -17,10 +17,10 @@ pub(crate) struct Touched {
     /// Pods that are forgotten.
     pub(crate) pods_gone: Vec<PodUid>,
     /// By number. Of one that is forgotten there is its key.
-    pub(crate) workloads: BTreeSet<u32>,
+    pub(crate) workloads: Marks,
     pub(crate) workloads_gone: BTreeSet<ResourceKey>,
     /// By number. Of one that was removed there is its name.
-    pub(crate) nodes: BTreeSet<u32>,
+    pub(crate) nodes: Marks,
     pub(crate) nodes_gone: BTreeSet<NodeName>,
     /// Rows of the other tables, by their keys.
     pub(crate) others: BTreeSet<(Table, String)>,

@@ -10,12 +10,13 @@ use setpoint_rules::batches::Batches;
 use setpoint_rules::priority::{self, Class};
 use setpoint_rules::revision::Revision;
 use setpoint_schemas::{
-    Cause, GPU_MODEL, Namespace, NodeName, ObjectMeta, PodSpec, PodTemplate, Resource, ResourceKey,
+    GPU_MODEL, Namespace, NodeName, ObjectMeta, PodSpec, PodTemplate, Resource, ResourceKey,
     TaintEffect, Toleration, TolerationOperator, WorkloadSpec,
 };
 
 use super::nominees::Nominated;
 use super::waiting::{Waiting, WaitingHere};
+use super::why::Why;
 use crate::views::{Status, Tally};
 
 /// What kind of workload.
@@ -97,10 +98,10 @@ pub(crate) struct WorkloadMemo {
     /// The classes that revisions have their priority of, as they were when they were looked up.
     pub(crate) classes: BTreeMap<u32, Class>,
     /// What brought it to be looked at, until something is done about it.
-    pub(crate) causes: Vec<Cause>,
+    pub(crate) whys: Vec<Why>,
     /// Whether something was done about all of them: the next one begins a new list. Until then
     /// they are kept, for what else follows from them.
-    pub(crate) causes_served: bool,
+    pub(crate) whys_served: bool,
     /// Engine time of the last progress of an update.
     pub(crate) progress_ms: i64,
     /// The pods as they were when it was last looked at.

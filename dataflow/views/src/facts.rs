@@ -98,11 +98,18 @@ impl Standing {
         tally
     }
 
-    /// What it adds when its node is lost.
+    /// What it adds when its node is lost: live no more, and stranded. Of a pod that is ready there
+    /// nobody knows it; that is the caller's to tell, by where it stands.
     #[must_use]
     pub fn tally_lost(self) -> Tally {
         let held = self.tally();
-        Tally { stranded: held.live, live: 0, ready: 0, available: 0, ..held }
+        Tally { stranded: held.live, live: 0, ..held }
+    }
+
+    /// Whether a pod that stands so runs or is meant to.
+    #[must_use]
+    pub fn is_live(self) -> bool {
+        matches!(self, Standing::Starting | Standing::Ready | Standing::Available)
     }
 }
 
@@ -122,7 +129,7 @@ impl PodFact {
     /// Whether it runs or is meant to.
     #[must_use]
     pub fn is_live(&self) -> bool {
-        matches!(self.standing, Standing::Starting | Standing::Ready | Standing::Available)
+        self.standing.is_live()
     }
 
     /// Whether it is ready.

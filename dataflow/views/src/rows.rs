@@ -13,9 +13,9 @@ amounts! {
     pub struct Tally {
         /// Starting, ready or available, on a node that is not lost.
         pub live: i64,
-        /// Ready or available, on a node that is not lost.
+        /// Ready or available.
         pub ready: i64,
-        /// Available, on a node that is not lost.
+        /// Available.
         pub available: i64,
         /// On their way out.
         pub stopping: i64,

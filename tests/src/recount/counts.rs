@@ -192,7 +192,9 @@ fn namespaces_are_right(world: &World, outcome: &Outcome) -> Result<(), String> 
     for pod in world.pods.values().filter(|pod: &&PodSeen| pod.is_live()) {
         let row = right.entry(pod.placement.namespace.to_string()).or_default();
         row.0 += 1;
-        row.1 += i64::from(pod.ready_since.is_some());
+        // Of one on a lost node nobody knows it.
+        let is_heard = !world.is_lost(&pod.placement.node);
+        row.1 += i64::from(is_heard && pod.ready_since.is_some());
     }
     let rows = outcome.overview.iter().flat_map(|overview| &overview.namespaces);
     let told: BTreeMap<String, (i64, i64)> =

@@ -12,7 +12,7 @@ use crate::views::{Standing, Views};
 impl<V: Views> Turn<'_, V> {
     /// Tells the statuses that changed since the last cold step.
     pub(crate) fn tell_statuses(&mut self) {
-        let dirty = std::mem::take(&mut self.state.status_dirty);
+        let dirty = self.state.status_dirty.take();
         for id in self.state.by_key(dirty) {
             self.tell_status(id);
         }

@@ -7,7 +7,6 @@ use setpoint_placement::NodeId;
 use setpoint_schemas::ResourceKey;
 
 use crate::decide::Turn;
-use crate::state::WorkloadKind;
 use crate::views::{ColdChanges, NodeRollup, Views};
 
 impl<V: Views> Turn<'_, V> {
@@ -83,9 +82,8 @@ impl<V: Views> Turn<'_, V> {
 
     /// A DaemonSet wants as many pods as the nodes that it is to run on; the views learn it here.
     fn redesire_daemons(&mut self) {
-        let daemon =
-            |id: &&u32| self.state.workload.get(id).is_some_and(|w| w.kind == WorkloadKind::Daemon);
-        let daemons: Vec<u32> = self.state.status_dirty.iter().filter(daemon).copied().collect();
+        let dirty = |id: &&u32| self.state.status_dirty.contains(**id);
+        let daemons: Vec<u32> = self.state.daemons.iter().filter(dirty).copied().collect();
         for id in daemons {
             let Some(workload) = self.state.workload.get(&id) else { continue };
             let wanted = if workload.deleted { 0 } else { self.daemon_desired(workload) };

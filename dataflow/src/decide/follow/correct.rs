@@ -206,6 +206,7 @@ impl<V: Views> Turn<'_, V> {
         }
         self.state.touch_node(id);
         self.views.update(Fact::Lost { node: id }, if lost { 1 } else { -1 });
+        self.refact_pods_of(id);
         self.schedule_lease(id);
         self.node_changed(id);
     }

@@ -62,7 +62,7 @@ impl<V: Views> Turn<'_, V> {
         self.state.cold_dirty = true;
         // Loading is no event: who is to be tried again is as it was.
         self.state.meta = rows.meta;
-        self.state.pending = self.state.dirty.clone();
+        self.state.pending = self.state.dirty.iter().collect();
         self.state.touched = Touched::default();
         Ok(())
     }
@@ -140,6 +140,9 @@ impl<V: Views> Turn<'_, V> {
         }
         self.state.status_dirty.insert(id);
         workload.memo = memo;
+        if kind == WorkloadKind::Daemon {
+            self.state.daemons.insert(id);
+        }
         self.state.workloads.insert(key.clone(), id);
         self.state.workload.insert(id, workload);
         self.redesire(id);

@@ -95,6 +95,7 @@ impl<V: Views> Turn<'_, V> {
         let about = About { node: name.to_string(), causes, ..About::default() };
         self.ledger.write(Action::NodeLost, rule, reason, about);
         self.views.update(Fact::Lost { node: id }, 1);
+        self.refact_pods_of(id);
         self.keep_node_status(id);
         self.node_leaves(id);
         self.node_changed(id);
@@ -112,6 +113,7 @@ impl<V: Views> Turn<'_, V> {
         let about = About { node: name.to_string(), causes, ..About::default() };
         self.ledger.write(Action::NodeReturned, "lease", format!("node {name} is back"), about);
         self.views.update(Fact::Lost { node: id }, -1);
+        self.refact_pods_of(id);
         self.node_settled(&name);
         self.ensure_node_resource(&record);
         self.keep_node_status(id);

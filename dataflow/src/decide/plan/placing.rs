@@ -71,7 +71,7 @@ impl<V: Views> Turn<'_, V> {
     /// What a workload was looked at for has been done.
     fn causes_served(&mut self, id: u32) {
         if let Some(workload) = self.state.workload.get_mut(&id) {
-            workload.memo.causes_served = true;
+            workload.memo.whys_served = true;
             self.state.touch_workload(id);
         }
     }
@@ -202,8 +202,8 @@ impl<V: Views> Turn<'_, V> {
         let Some(info) = self.fleet.node(node) else { return };
         let node_name = info.name.clone();
         let devices = self.choose_devices(node, template);
+        let causes = self.state.causes(start.workload);
         let Some(workload) = self.state.workload.get_mut(&start.workload) else { return };
-        let causes = workload.memo.causes.clone();
         workload.count_in(self.out.number);
         workload.memo.next_pod = workload.memo.next_pod.max(new.counter + 1);
         let pod = Pod {

@@ -29,15 +29,34 @@ impl<V: Views> Turn<'_, V> {
     /// Looks at every workload that is marked; says whether anything was done.
     pub(crate) fn plan(&mut self) -> bool {
         self.retry_waiting();
-        let dirty = std::mem::take(&mut self.state.dirty);
+        let dirty = self.state.dirty.take();
         let before = (self.out.placements.len(), self.ledger.entries.len());
         let mut starts = Vec::new();
-        for id in self.state.by_key(dirty) {
+        let busy = dirty.into_iter().filter(|id| !self.is_quiet(*id)).collect::<Vec<_>>();
+        for id in self.state.by_key(busy) {
             self.plan_workload(id, &mut starts);
         }
         self.place_all(starts);
         let after = (self.out.placements.len(), self.ledger.entries.len());
         before != after || self.state.meta.retry.anyone()
+    }
+
+    /// Whether there is nothing to do about a workload but to take note of how its pods stand; that
+    /// is done. Most workloads that are looked at are so.
+    fn is_quiet(&mut self, id: u32) -> bool {
+        let now = self.now;
+        let Some(workload) = self.state.workload.get_mut(&id) else { return true };
+        let Some(counts) = workload.at_rest() else { return false };
+        let due_ms = workload.proceed(&counts, now);
+        if due_ms.is_some_and(|due_ms| self.complete && due_ms <= now) {
+            return false;
+        }
+        workload.memo.whys_served = true;
+        self.state.touch_workload(id);
+        if let Some(due_ms) = due_ms {
+            self.state.look_again(id, due_ms);
+        }
+        true
     }
 
     fn plan_workload(&mut self, id: u32, starts: &mut Vec<Start>) {
@@ -94,7 +113,7 @@ impl<V: Views> Turn<'_, V> {
         }
         let Some(workload) = self.state.workload.get_mut(&id) else { return };
         if count <= 0 {
-            if !std::mem::replace(&mut workload.memo.causes_served, true) {
+            if !std::mem::replace(&mut workload.memo.whys_served, true) {
                 self.state.touch_workload(id);
             }
             return;
@@ -119,7 +138,6 @@ impl<V: Views> Turn<'_, V> {
     fn stop_victims(&mut self, id: u32, steps: &Steps, update: Update) {
         let Some(workload) = self.state.workload.get(&id) else { return };
         let current = workload.memo.current;
-        let causes = workload.memo.causes.clone();
         let deleted = workload.deleted;
         let any_revision = update == Update::Keep;
         let old = |revision: u32| revision != current;
@@ -135,6 +153,7 @@ impl<V: Views> Turn<'_, V> {
         let reason = |usual| if deleted { "its workload was deleted" } else { usual };
         stops.extend(unavailable.into_iter().chain(available).map(|uid| (uid, reason(old_reason))));
         stops.extend(present.into_iter().map(|uid| (uid, reason("more pods than desired"))));
+        let causes = if stops.is_empty() { Vec::new() } else { self.state.causes(id) };
         for (uid, reason) in stops {
             if let Some(pod) = self.state.pods.id_of(&uid) {
                 self.withdraw(pod, "rollout", reason.to_owned(), causes.clone());
@@ -190,41 +209,17 @@ impl<V: Views> Turn<'_, V> {
     fn track_progress(&mut self, id: u32, counts: &Counts) {
         let now = self.now;
         let Some(workload) = self.state.workload.get_mut(&id) else { return };
-        if workload.kind != WorkloadKind::Rolling {
-            return;
-        }
-        let seen = Seen {
-            updated: counts.current,
-            old: counts.old,
-            ready: workload.total().ready,
-            available: counts.current_available + counts.old_available,
-        };
-        let limit_ms =
-            workload.spec.progress_deadline_seconds.map_or(PROGRESS_DEADLINE_S, i64::from) * 1_000;
-        let memo = &mut workload.memo;
-        let is_complete = counts.current_available >= counts.desired && counts.old == 0;
-        if is_complete && counts.current_available > 0 {
-            memo.ended_in_row = 0;
-        }
-        memo.complete |= is_complete && !counts.paused;
-        // While it is paused the clock stands still.
-        if seen.is_ahead_of(memo.progress) || memo.complete || counts.paused {
-            (memo.progress_ms, memo.stuck) = (now, false);
-        }
-        memo.progress = seen;
-        let due = memo.progress_ms + limit_ms;
-        let is_over = memo.complete || counts.paused || memo.stuck;
+        let due_ms = workload.proceed(counts, now);
+        let limit_ms = workload.progress_limit_ms();
         self.state.touch_workload(id);
-        if is_over {
+        let Some(due_ms) = due_ms else { return };
+        if now < due_ms || !self.complete {
+            self.state.look_again(id, due_ms);
             return;
         }
-        if now < due || !self.complete {
-            self.state.look_again(id, due);
-            return;
-        }
+        let causes = self.state.causes(id);
         let Some(workload) = self.state.workload.get_mut(&id) else { return };
         workload.memo.stuck = true;
-        let causes = workload.memo.causes.clone();
         let resource = workload.key.to_string();
         let about = About { resource, causes, ..About::default() };
         let reason = format!("no progress for {} s: ProgressDeadlineExceeded", limit_ms / 1_000);
@@ -273,6 +268,54 @@ impl Workload {
             stopping: total.stopping,
             paused: self.spec.paused,
         }
+    }
+
+    /// Its counts, when nothing follows from them and nothing is going on: as many pods as are wanted,
+    /// all of the current revision, none ended, none that waits.
+    fn at_rest(&self) -> Option<Counts> {
+        let memo = &self.memo;
+        let is_going_on = self.deleted
+            || self.kind == WorkloadKind::Daemon
+            || !self.ended.is_empty()
+            || memo.waits()
+            || memo.batches != Batches::default();
+        if is_going_on {
+            return None;
+        }
+        let counts = self.counts();
+        counts.is_settled().then_some(counts)
+    }
+
+    /// Takes note of how far its update is. Engine time at which it counts as stuck unless it
+    /// proceeds; `None` when nothing is under way.
+    fn proceed(&mut self, counts: &Counts, now: i64) -> Option<i64> {
+        if self.kind != WorkloadKind::Rolling {
+            return None;
+        }
+        let seen = Seen {
+            updated: counts.current,
+            old: counts.old,
+            ready: self.total().ready,
+            available: counts.current_available + counts.old_available,
+        };
+        let limit_ms = self.progress_limit_ms();
+        let memo = &mut self.memo;
+        let is_complete = counts.current_available >= counts.desired && counts.old == 0;
+        if is_complete && counts.current_available > 0 {
+            memo.ended_in_row = 0;
+        }
+        memo.complete |= is_complete && !counts.paused;
+        // While it is paused the clock stands still.
+        if seen.is_ahead_of(memo.progress) || memo.complete || counts.paused {
+            (memo.progress_ms, memo.stuck) = (now, false);
+        }
+        memo.progress = seen;
+        let is_over = memo.complete || counts.paused || memo.stuck;
+        (!is_over).then_some(memo.progress_ms + limit_ms)
+    }
+
+    fn progress_limit_ms(&self) -> i64 {
+        self.spec.progress_deadline_seconds.map_or(PROGRESS_DEADLINE_S, i64::from) * 1_000
     }
 
     /// Whether a pod that ended for good is done: a bare pod, or a Compose service that is not to

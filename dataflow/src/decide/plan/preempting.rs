@@ -52,7 +52,7 @@ impl<V: Views> Turn<'_, V> {
             name: format!("{}/{name}", workload.key.namespace),
             priority: template.shape.priority(),
             node: node.clone(),
-            causes: workload.memo.causes.clone(),
+            causes: self.state.causes(start.workload),
         };
         let revision = workload.memo.current;
         let victims: Vec<Victim> =

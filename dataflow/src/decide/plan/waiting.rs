@@ -99,7 +99,7 @@ impl<V: Views> Turn<'_, V> {
                 pod: workload.pod_uid(after.from).to_string(),
                 resource: workload.key.to_string(),
                 node: promise.map_or_else(String::new, |promise| promise.node.to_string()),
-                causes: workload.memo.causes.clone(),
+                causes: self.state.causes(id),
                 ..About::default()
             };
             let rule = if promise.is_some() { "preemption" } else { "placement" };

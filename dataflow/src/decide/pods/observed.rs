@@ -68,7 +68,9 @@ impl<V: Views> Turn<'_, V> {
             self.state.schedule(ready_ms + min_ready_ms, Deadline::MinReady(observed.uid.clone()));
         }
         if standing != before {
-            self.because(workload, &cause_of_pod(at, &observed));
+            if let Some(why) = self.state.pods.get(&id).and_then(|pod| self.state.why_of(pod)) {
+                self.because(workload, why);
+            }
             self.refact(id);
         }
         self.out.served.push(Served::Pod(observed));
@@ -108,8 +110,8 @@ impl<V: Views> Turn<'_, V> {
         let workload = pod.workload;
         self.state.touch_pod(id);
         let pod = self.state.pods.get(&id);
-        if let Some(cause) = pod.and_then(|pod| self.state.cause_of(pod)) {
-            self.because(workload, &cause);
+        if let Some(why) = pod.and_then(|pod| self.state.why_of(pod)) {
+            self.because(workload, why);
         }
         self.refact(id);
     }

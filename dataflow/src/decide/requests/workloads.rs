@@ -79,6 +79,9 @@ impl<V: Views> Turn<'_, V> {
     fn new_workload(&mut self, key: &ResourceKey, kind: WorkloadKind, uid: &str) -> u32 {
         let id = self.state.intern();
         let namespace = self.state.namespace(&key.namespace);
+        if kind == WorkloadKind::Daemon {
+            self.state.daemons.insert(id);
+        }
         self.state.workloads.insert(key.clone(), id);
         self.state.workload.insert(id, Workload::new(key.clone(), namespace, kind, uid));
         id
@@ -164,9 +167,7 @@ impl<V: Views> Turn<'_, V> {
 
     /// Every DaemonSet is to be looked at: the nodes changed.
     pub(crate) fn mark_daemons(&mut self, cause: &Cause) {
-        let workloads = self.state.workload.iter();
-        let daemons = workloads.filter(|(_, workload)| workload.kind == WorkloadKind::Daemon);
-        let daemons: Vec<u32> = daemons.map(|(id, _)| *id).collect();
+        let daemons: Vec<u32> = self.state.daemons.iter().copied().collect();
         daemons.into_iter().for_each(|id| self.because(id, cause));
     }
 
@@ -193,7 +194,7 @@ impl<V: Views> Turn<'_, V> {
         self.state.workload.remove(&id);
         self.cover(id);
         self.state.workloads.remove(&key);
-        self.state.status_dirty.remove(&id);
+        self.state.daemons.remove(&id);
         self.end_namespace(&key.namespace);
         true
     }

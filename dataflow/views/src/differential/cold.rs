@@ -3,20 +3,16 @@
 //! The pods wait at the workers that count them, everything else at the first one. A tick that the
 //! first worker sends calls them in, so that the others need no clock.
 
-use std::cell::RefCell;
-use std::rc::Rc;
-
 use differential_dataflow::input::{Input, InputSession};
 use differential_dataflow::operators::{CountTotal, ThresholdTotal};
 use differential_dataflow::{AsCollection, VecCollection};
-use timely::dataflow::channels::pact::Exchange;
-use timely::dataflow::operators::generic::operator::Operator;
 use timely::worker::Worker;
 
 use super::crew::Crew;
 use super::hot::ForCold;
+use super::noted::pods_at;
 use super::outbox::{Outbox, Reached, Waiting, advance, deliver};
-use crate::facts::{Fact, NodeFact, PodFact};
+use crate::facts::{Fact, NodeFact};
 use crate::rows::{
     ColdChanges, Fleet, NodeRollup, Rollup, Sighting, Status, Tally, WorkloadRevision,
 };
@@ -77,16 +73,15 @@ impl Cold {
             let (lost_in, lost) = scope.new_collection::<u32, i64>();
             let (seen_in, seen) = scope.new_collection::<Sighting, i64>();
 
-            let pods = pods_at(ticks, hot.pods);
+            let pods = pods_at(ticks.inner, hot.pods);
+            let places = pods.places.as_collection();
             let updated = tallies.clone().semijoin(current);
             let stale = stale(tallies.clone(), updated.clone());
             let statuses = statuses(tallies, updated, desired);
-            let orphans = orphans(seen, pods.clone());
-            let nodes = node_rollups(pods.clone(), nodes, lost, orphans.clone());
-            let namespaces = pods
-                .filter(PodFact::is_live)
-                .explode(|pod| [(pod.namespace, pod.rollup())])
-                .count_total_core();
+            let orphans = orphans(seen, places);
+            let requested = pods.nodes.as_collection();
+            let nodes = node_rollups(requested, nodes, lost, orphans.clone());
+            let namespaces = pods.namespaces.as_collection().count_total_core();
 
             let of_workloads = statuses.clone().explode(|(_, row)| [((), Fleet::of_workload(row))]);
             let of_nodes = nodes.clone().explode(|(_, row)| [((), Fleet::of_node(row))]);
@@ -169,25 +164,6 @@ impl Cold {
 type Rows<'scope, D> = VecCollection<'scope, u64, D, i64>;
 type Tallies<'scope> = Rows<'scope, (WorkloadRevision, Tally)>;
 
-/// The pods that waited, as the ticks call them in.
-fn pods_at<'scope>(
-    ticks: Rows<'scope, u32>,
-    waiting: Rc<RefCell<Waiting<PodFact>>>,
-) -> Rows<'scope, PodFact> {
-    let to_worker = Exchange::new(|(worker, ..): &(u32, u64, i64)| u64::from(*worker));
-    let pods = ticks.inner.unary(to_worker, "Pods", move |_, _| {
-        move |ticks, output| {
-            ticks.for_each(|time, _| {
-                let mut session = output.session(&time);
-                for (pod, difference) in waiting.borrow_mut().drain() {
-                    session.give((pod, *time.time(), difference));
-                }
-            });
-        }
-    });
-    pods.as_collection()
-}
-
 /// Live pods of what is not the current revision.
 fn stale<'scope>(
     tallies: Tallies<'scope>,
@@ -218,19 +194,18 @@ fn empty() -> Status {
 /// is kept here.
 fn orphans<'scope>(
     seen: Rows<'scope, Sighting>,
-    pods: Rows<'scope, PodFact>,
+    places: Rows<'scope, Sighting>,
 ) -> Rows<'scope, Sighting> {
-    seen.concat(pods.map(|pod| pod.place()).negate()).threshold_total(|_, n| i64::from(*n > 0))
+    seen.concat(places.negate()).threshold_total(|_, n| i64::from(*n > 0))
 }
 
 fn node_rollups<'scope>(
-    pods: Rows<'scope, PodFact>,
+    requested: VecCollection<'scope, u64, u32, NodeRollup>,
     nodes: Rows<'scope, NodeFact>,
     lost: Rows<'scope, u32>,
     orphans: Rows<'scope, Sighting>,
 ) -> Rows<'scope, (u32, NodeRollup)> {
     let row = NodeRollup::default;
-    let requested = pods.explode(|pod| [(pod.node, pod.reservation())]);
     let allocatable = nodes.explode(|node| [(node.node, node.rollup())]);
     let lost = lost.explode(move |node| [(node, NodeRollup { lost: 1, ..row() })]);
     let orphans = orphans.explode(move |(node, _)| [(node, NodeRollup { orphans: 1, ..row() })]);

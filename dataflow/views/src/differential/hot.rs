@@ -3,9 +3,6 @@
 //! Only the first worker puts facts in and holds the clock: the others act on what reaches them. So
 //! an epoch whose workloads are all counted by the first worker waits for no other.
 
-use std::cell::RefCell;
-use std::rc::Rc;
-
 use differential_dataflow::VecCollection;
 use differential_dataflow::difference::Multiply;
 use differential_dataflow::input::{Input, InputSession};
@@ -21,7 +18,8 @@ use timely::dataflow::operators::generic::operator::Operator;
 use timely::worker::Worker;
 
 use super::crew::Crew;
-use super::outbox::{FIRST, Outbox, Reached, Waiting, advance};
+use super::noted::SharedNoted;
+use super::outbox::{FIRST, Outbox, Reached, advance};
 use super::shard::{Held, Keyed, Sent, shard};
 use crate::facts::PodFact;
 use crate::rows::{Changes, Tally, WorkloadRevision};
@@ -32,6 +30,8 @@ pub(super) struct Hot {
     /// Whether a fact changed since it last ran; without one there is nothing to run.
     moved: bool,
     facts: InputSession<u64, Sent, i64>,
+    /// The last pod's fact that ceased to hold: mostly the same pod's next one follows.
+    ceased: Option<PodFact>,
     workers: u32,
     reached: Reached,
     told: Told,
@@ -49,8 +49,8 @@ struct Told {
 pub(super) struct ForCold {
     /// Tallies, gathered at the first worker.
     pub(super) tallies: Outbox<(WorkloadRevision, Tally)>,
-    /// Pods, each at the worker that counts it.
-    pub(super) pods: Rc<RefCell<Waiting<PodFact>>>,
+    /// What was noted of pods, at the workers that count them.
+    pub(super) pods: SharedNoted,
 }
 
 impl Hot {
@@ -94,13 +94,26 @@ impl Hot {
             tell(tallies, stranded, (&told, cold), &reached);
             facts_in
         });
-        Hot { time: 0, moved: false, facts, workers, reached, told }
+        Hot { time: 0, moved: false, facts, ceased: None, workers, reached, told }
     }
 
     /// A pod's fact begins or ceases to hold.
     pub(super) fn pod(&mut self, pod: PodFact, difference: i64) {
         self.moved = true;
-        self.facts.update(Sent::Pod(pod), difference);
+        match self.ceased.take() {
+            Some(former)
+                if difference == 1 && PodFact { standing: pod.standing, ..former } == pod =>
+            {
+                self.facts.update(Sent::Stands(pod, former.standing), 1);
+                return;
+            }
+            Some(former) => self.facts.update(Sent::Pod(former), -1),
+            None => {}
+        }
+        match difference {
+            -1 => self.ceased = Some(pod),
+            _ => self.facts.update(Sent::Pod(pod), difference),
+        }
     }
 
     /// A node is lost, or no more.
@@ -116,6 +129,9 @@ impl Hot {
     pub(super) fn run(&mut self, crew: &mut Crew) {
         if !std::mem::take(&mut self.moved) {
             return;
+        }
+        if let Some(former) = self.ceased.take() {
+            self.facts.update(Sent::Pod(former), -1);
         }
         self.time += 1;
         advance(&mut self.facts, self.time);
@@ -145,7 +161,7 @@ fn with_moved<'scope>(
             stranded.for_each(|time, rows| {
                 let mut session = output.session(&time);
                 for (held, at, difference) in rows.drain(..) {
-                    let moved = held.moved().multiply(&difference);
+                    let moved = Held::moved().multiply(&difference);
                     session.give(((held.key(), ()), at, moved));
                 }
             });

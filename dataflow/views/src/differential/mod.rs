@@ -8,6 +8,7 @@
 mod seat;
 mod crew;
 mod outbox;
+mod noted;
 mod shard;
 mod hot;
 mod cold;

@@ -5,11 +5,11 @@
 //! sending, the sorting into what is made of a fact and the note for the cold dataflow, because
 //! each costs a microsecond whenever it is scheduled.
 
-use std::cell::RefCell;
-use std::rc::Rc;
+use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
 
 use differential_dataflow::VecCollection;
-use differential_dataflow::difference::Multiply;
+use differential_dataflow::difference::IsZero;
 use serde::{Deserialize, Serialize};
 use timely::container::CapacityContainerBuilder;
 use timely::dataflow::Stream;
@@ -18,15 +18,20 @@ use timely::dataflow::operators::generic::OutputBuilder;
 use timely::dataflow::operators::generic::builder_rc::OperatorBuilder;
 use timely::progress::operate::FrontierInterest;
 
-use super::outbox::Waiting;
+use super::noted::SharedNoted;
 use crate::facts::{PodFact, Standing};
 use crate::rows::{Tally, WorkloadRevision};
+
+/// 2^64 divided by the golden ratio, for Fibonacci hashing (Knuth, TAOCP 3, 6.4).
+const GOLDEN: u64 = 0x9e37_79b9_7f4a_7c15;
 
 /// A fact on its way to its worker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub(super) enum Sent {
     /// To the worker that counts its workload.
     Pod(PodFact),
+    /// There too: the pod stands as it says, and not as before; all else of it stays.
+    Stands(PodFact, Standing),
     /// To this worker: each has its own pods on a lost node.
     Lost {
         /// The node.
@@ -43,7 +48,6 @@ pub(super) struct Held {
     pub(super) pod: u32,
     workload: u32,
     revision: u32,
-    standing: Standing,
 }
 
 /// Updates to a collection that is keyed, as an arrangement takes them.
@@ -59,10 +63,11 @@ pub(super) struct Shard<'scope> {
     pub(super) lost: Stream<'scope, u64, Keyed<u32, (), i64>>,
 }
 
-/// Sends facts to their workers; there the pods are noted for the cold dataflow too.
+/// Sends facts to their workers; there the pods are noted for the cold dataflow too. What they add to
+/// the tallies is added up first: a tally that many pods change is one update.
 pub(super) fn shard<'scope>(
     facts: VecCollection<'scope, u64, Sent, i64>,
-    noted: Rc<RefCell<Waiting<PodFact>>>,
+    noted: SharedNoted,
 ) -> Shard<'scope> {
     let mut builder = OperatorBuilder::new("Shard".to_owned(), facts.scope());
     let by_worker = Exchange::new(|(sent, ..): &(Sent, u64, i64)| sent.route());
@@ -75,27 +80,42 @@ pub(super) fn shard<'scope>(
         OutputBuilder::<_, CapacityContainerBuilder<Keyed<_, _, _>>>::from(tallies_out);
     let mut held_out = OutputBuilder::<_, CapacityContainerBuilder<Keyed<_, _, _>>>::from(held_out);
     let mut lost_out = OutputBuilder::<_, CapacityContainerBuilder<Keyed<_, _, _>>>::from(lost_out);
+    let mut counted = Counted::default();
     builder.build(move |_| {
         move |_| {
             let (mut tallies, mut held) = (tallies_out.activate(), held_out.activate());
             let mut lost = lost_out.activate();
             let mut noted = noted.borrow_mut();
-            input.for_each(|time, rows| {
-                let (mut tallies, mut held) = (tallies.session(&time), held.session(&time));
+            input.for_each_time(|time, batches| {
+                let at = *time.time();
+                let mut held = held.session(&time);
                 let mut lost = lost.session(&time);
-                for (sent, at, difference) in rows.drain(..) {
+                for (sent, _, difference) in batches.flat_map(|rows| rows.drain(..)) {
                     match sent {
                         Sent::Pod(pod) => {
-                            noted.push(pod, difference);
-                            let key = (pod.workload, pod.revision);
-                            tallies.give(((key, ()), at, pod.tally().multiply(&difference)));
+                            noted.pod(&pod, difference);
+                            counted.add(&pod, pod.standing, difference);
                             if pod.is_live() {
                                 held.give(((pod.node, Held::of(&pod)), at, difference));
+                            }
+                        }
+                        Sent::Stands(pod, before) => {
+                            let former = PodFact { standing: before, ..pod };
+                            noted.stands(&former, -difference);
+                            noted.stands(&pod, difference);
+                            counted.add(&pod, before, -difference);
+                            counted.add(&pod, pod.standing, difference);
+                            let held_more = i64::from(pod.is_live()) - i64::from(before.is_live());
+                            if held_more != 0 {
+                                let row = (pod.node, Held::of(&pod));
+                                held.give((row, at, held_more * difference));
                             }
                         }
                         Sent::Lost { node, .. } => lost.give(((node, ()), at, difference)),
                     }
                 }
+                let mut tallies = tallies.session(&time);
+                counted.drain(|key, tally| tallies.give(((key, ()), at, tally)));
             });
         }
     });
@@ -106,8 +126,10 @@ impl Sent {
     /// The worker, modulo how many there are.
     fn route(&self) -> u64 {
         match self {
-            // Fibonacci hashing: the upper bits are well mixed, and the remainder is taken of the lower.
-            Sent::Pod(pod) => (u64::from(pod.workload)).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32,
+            // The upper bits are well mixed, and the remainder is taken of the lower.
+            Sent::Pod(pod) | Sent::Stands(pod, _) => {
+                (u64::from(pod.workload)).wrapping_mul(GOLDEN) >> 32
+            }
             Sent::Lost { worker, .. } => u64::from(*worker),
         }
     }
@@ -115,12 +137,7 @@ impl Sent {
 
 impl Held {
     fn of(pod: &PodFact) -> Held {
-        Held {
-            pod: pod.pod,
-            workload: pod.workload,
-            revision: pod.revision,
-            standing: pod.standing,
-        }
+        Held { pod: pod.pod, workload: pod.workload, revision: pod.revision }
     }
 
     /// The tally that it counts in.
@@ -128,10 +145,45 @@ impl Held {
         (self.workload, self.revision)
     }
 
-    /// What the loss of its node changes in that tally.
-    pub(super) fn moved(&self) -> Tally {
-        let mut moved = self.standing.tally_lost();
-        moved.add(&self.standing.tally(), -1);
+    /// What the loss of its node changes in that tally: the same for all that are live.
+    pub(super) fn moved() -> Tally {
+        let mut moved = Standing::Starting.tally_lost();
+        moved.add(&Standing::Starting.tally(), -1);
         moved
+    }
+}
+
+/// What is added to tallies at once.
+#[derive(Default)]
+struct Counted(HashMap<WorkloadRevision, Tally, BuildHasherDefault<Mixed>>);
+
+impl Counted {
+    fn add(&mut self, pod: &PodFact, standing: Standing, difference: i64) {
+        let row = self.0.entry((pod.workload, pod.revision)).or_default();
+        row.add(&standing.tally(), difference);
+    }
+
+    /// Hands out what there is, in no order.
+    fn drain(&mut self, mut give: impl FnMut(WorkloadRevision, Tally)) {
+        let rows = self.0.drain().filter(|(_, tally)| !tally.is_zero());
+        rows.for_each(|(key, tally)| give(key, tally));
+    }
+}
+
+/// Mixes the numbers of workloads and revisions, which are ours: nobody chooses them.
+#[derive(Default)]
+struct Mixed(u64);
+
+impl Hasher for Mixed {
+    fn finish(&self) -> u64 {
+        self.0.rotate_right(u64::BITS / 2)
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        bytes.iter().for_each(|byte| self.write_u32(u32::from(*byte)));
+    }
+
+    fn write_u32(&mut self, number: u32) {
+        self.0 = (self.0.rotate_left(5) ^ u64::from(number)).wrapping_mul(GOLDEN);
     }
 }
