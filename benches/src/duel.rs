@@ -13,10 +13,9 @@ use setpoint_schemas::{Input, NodeName, PodObserved, PodPhase, PodUid, Topic};
 
 use crate::by_hand::{Action, ByHand, Decision, Effects, number_of};
 use crate::clock::timed;
+use crate::cold::Cold;
 use crate::plant::{NODE_ROOM, PODS_PER_NODE, Placed, Plant, REPLICAS, SESSION, placed};
 
-/// Of the time that our engine works: as the policy has it by default.
-const COLD_EVERY: Duration = Duration::from_millis(100);
 /// A prime, so that every pod has its turn and neighbours do not follow each other.
 const STRIDE: usize = 7_919;
 
@@ -29,8 +28,9 @@ pub(crate) struct Duel {
     next: usize,
     /// Whether our engine last told its readers that a pod is ready.
     told: HashMap<PodUid, bool>,
-    /// What our engine worked since its last cold step.
-    since_cold: Duration,
+    /// What our engine worked, by which its cold steps fall due.
+    worked: Duration,
+    cold: Cold,
 }
 
 /// A pod that lives on both.
@@ -57,7 +57,16 @@ impl Duel {
         let told = pods.iter().map(|pod| (pod.0.uid.clone(), true)).collect();
         let live = |ours: Placed| Live { theirs: ours.0.node.clone(), ours, is_ready: true };
         let pods = pods.into_iter().map(live).collect();
-        Ok(Duel { plant, by_hand, codec, pods, next: 0, told, since_cold: Duration::ZERO })
+        Ok(Duel {
+            plant,
+            by_hand,
+            codec,
+            pods,
+            next: 0,
+            told,
+            worked: Duration::ZERO,
+            cold: Cold::default(),
+        })
     }
 
     /// A batch of statuses that say something else than before: how long ours and theirs took.
@@ -140,7 +149,7 @@ impl Duel {
     ) -> anyhow::Result<(Duration, Duration, (Outcome, Effects))> {
         let (outcome, our_time) = timed(|| self.step(ours));
         let outcome = outcome?;
-        self.since_cold += our_time;
+        self.worked += our_time;
         let mut effects = Effects::default();
         let (all_read, their_time) = timed(|| {
             let all = theirs.iter().all(|bytes| self.by_hand.take(bytes, &mut effects));
@@ -180,9 +189,9 @@ impl Duel {
         }
         let epoch = self.plant.epoch(inputs);
         let mut outcome = self.plant.engine.step(epoch);
-        if self.since_cold >= COLD_EVERY {
-            self.since_cold = Duration::ZERO;
-            let cold = self.plant.step_cold();
+        if self.cold.is_due(self.worked) {
+            let (cold, took) = timed(|| self.plant.step_cold());
+            self.cold.ran(self.worked + took, took, cold.is_cold_left);
             outcome.resources.extend(cold.resources);
         }
         Ok(outcome)
@@ -224,7 +233,7 @@ impl Duel {
 
     /// That both hold the same: the same pods with the same status, and the same counts a workload.
     pub(crate) fn check(&mut self) -> anyhow::Result<()> {
-        self.plant.step_cold();
+        while self.plant.step_cold().is_cold_left {}
         let everything = self.plant.engine.everything();
         self.by_hand.check(NODE_ROOM)?;
         let theirs: HashMap<u128, bool> =

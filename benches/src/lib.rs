@@ -21,6 +21,7 @@ mod http;
 mod packing;
 mod cases;
 mod clock;
+mod cold;
 mod plant;
 mod machine;
 mod memory;

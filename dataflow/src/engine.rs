@@ -206,8 +206,10 @@ impl<V: Views> Turn<'_, V> {
         out.decisions = self.ledger.entries;
         out.hash = hash_of(&out);
         out.due_ms = due_ms;
-        out.wants_cold = !self.state.status_dirty.is_empty()
+        out.is_cold_left = !self.state.status_dirty.is_empty();
+        out.wants_cold = out.is_cold_left
             || self.state.cold_dirty
+            || !self.state.daemons_dirty.is_empty()
             || !self.state.budgets.dirty.is_empty();
         out
     }

@@ -5,6 +5,7 @@
 //! Absent: I/O, clocks, randomness, environment.
 
 mod epoch;
+mod cadence;
 mod engine;
 mod everything;
 mod explain;
@@ -18,6 +19,7 @@ mod decide;
 
 pub use setpoint_views as views;
 
+pub use cadence::pause_after_cold;
 pub use engine::{Engine, Work};
 pub use epoch::{
     Epoch, Foreseen, ItemVerdict, NodeServed, Outcome, Overview, PlacementChange, Recorded, Served,

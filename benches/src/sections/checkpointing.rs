@@ -5,14 +5,14 @@ use std::sync::mpsc::{SyncSender, sync_channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use setpoint_dataflow::CheckpointRow;
-use setpoint_dataflow::Epoch;
 use setpoint_dataflow::views::Differential;
+use setpoint_dataflow::{CheckpointRow, Epoch, Outcome};
 use setpoint_schemas::avro::Codec;
 use setpoint_schemas::{Cut, Input, PodObserved, PodPhase, Topic};
 use setpoint_store::Checkpoint;
 
 use crate::clock::{per_second, timed};
+use crate::cold::Cold;
 use crate::measurement::{Aim, Measurement, RATE};
 use crate::plant::{PODS_PER_NODE, Placed, Plant};
 use crate::rounds;
@@ -24,8 +24,6 @@ const SHARE: f64 = 0.95;
 const BATCH: usize = 1_000;
 /// No checkpoint waits: who hands over the next one knows that the last is on the disk.
 const QUEUED_MAX: usize = 0;
-/// As the policy has it by default.
-const COLD_EVERY: Duration = Duration::from_millis(100);
 /// A prime, so that every pod has its turn.
 const STRIDE: usize = 7_919;
 
@@ -69,17 +67,17 @@ struct Lane {
 impl Lane {
     /// Statuses a second over so much work of the engine's thread, with one checkpoint in its middle.
     fn run(&mut self, work: Duration, writer: Option<&mut Writer>) -> anyhow::Result<f64> {
-        let (mut worked, mut cold, mut taken) = (Duration::ZERO, Duration::ZERO, 0);
+        let (mut worked, mut cold, mut taken) = (Duration::ZERO, Cold::default(), 0);
         let mut writer = writer;
         while worked < work {
             let batch = self.batch()?;
-            let is_cold = worked - cold >= COLD_EVERY;
+            let is_cold = cold.is_due(worked);
             let (stepped, took) = timed(|| self.step(&batch, is_cold));
-            stepped?;
+            let is_left = stepped?.is_cold_left;
             worked += took;
             taken += batch.len();
             if is_cold {
-                cold = worked;
+                cold.ran(worked, took, is_left);
                 self.plant.renew();
             }
             if worked >= work / 2
@@ -108,15 +106,14 @@ impl Lane {
         Ok(batch)
     }
 
-    fn step(&mut self, batch: &[Vec<u8>], cold: bool) -> anyhow::Result<()> {
+    fn step(&mut self, batch: &[Vec<u8>], cold: bool) -> anyhow::Result<Outcome> {
         let mut inputs = Vec::with_capacity(batch.len());
         for bytes in batch {
             let observed: PodObserved = self.codec.decode(bytes)?;
             inputs.push(self.plant.sourced(Topic::Pods, Input::Pod(Box::new(observed))));
         }
         let epoch = self.plant.epoch(inputs);
-        self.plant.engine.step(Epoch { cold, ..epoch });
-        Ok(())
+        Ok(self.plant.engine.step(Epoch { cold, ..epoch }))
     }
 }
 

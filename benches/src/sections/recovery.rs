@@ -66,7 +66,7 @@ fn write(folder: &Path, sizes: &Sizes) -> anyhow::Result<Vec<Measurement>> {
     let mut plant = Plant::with_nodes(Differential::new(), pods.div_ceil(PODS_PER_NODE))?;
     let mut one = None;
     plant.load(pods, |outcome, _| one = crate::plant::placed(&outcome.placements).next())?;
-    plant.step_cold();
+    while plant.step_cold().is_cold_left {}
     let one = one.context("no pod was placed")?;
     let failed = plant.in_phase(&one, PodPhase::Failed)?;
     let mut checkpoint = Checkpoint::open(&folder.join("checkpoint"))?;

@@ -19,6 +19,7 @@ use setpoint_schemas::avro::Codec;
 use setpoint_schemas::{Input, PodObserved, PodPhase, Topic};
 
 use crate::clock::Latencies;
+use crate::cold::Cold;
 use crate::measurement::{Aim, Measurement};
 use crate::plant::{Placed, Plant, placed};
 use crate::rounds;
@@ -28,8 +29,6 @@ use crate::sizes::Sizes;
 const OFFERED: usize = 200_000;
 /// As the engine's loop has it.
 const EPOCH_RECORDS_MAX: usize = 10_000;
-/// As the policy has it by default.
-const COLD_EVERY: Duration = Duration::from_millis(100);
 /// One event in so many is the end of a pod.
 const END_EVERY: usize = 100;
 /// Pods that are not ready at once: what some epochs take, so that none takes back what it says.
@@ -117,7 +116,7 @@ impl<V: Views> Load<V> {
         let mut answers: VecDeque<Vec<u8>> = VecDeque::new();
         let (mut served, mut taken) = (0, 0);
         let start = Instant::now();
-        let mut cold = start;
+        let mut cold = Cold::default();
         while taken < offers.len() {
             let due = self.due_by(start.elapsed()).min(offers.len());
             if due == taken {
@@ -126,10 +125,13 @@ impl<V: Views> Load<V> {
             }
             let until = due.min(taken + EPOCH_RECORDS_MAX);
             let batch = &offers[taken..until];
-            let is_cold = cold.elapsed() >= COLD_EVERY;
+            let began = start.elapsed();
+            let is_cold = cold.is_due(began);
             let outcome = self.step(batch, &mut answers, is_cold)?;
-            cold = if is_cold { Instant::now() } else { cold };
             let now = start.elapsed();
+            if is_cold {
+                cold.ran(now, now - began, outcome.is_cold_left);
+            }
             for event in taken..until {
                 round.latencies.record(now.saturating_sub(self.intended(event)));
             }

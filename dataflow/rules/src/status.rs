@@ -1,6 +1,8 @@
 //! The status that the leader maintains for workloads, in Kubernetes' shapes.
 
-use serde_json::{Value, json};
+use std::borrow::Cow;
+
+use serde::{Deserialize, Serialize};
 
 /// What a workload's status is made from.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -43,64 +45,130 @@ pub enum Progress {
     Paused,
 }
 
-/// The status of a Deployment, after the status that it had, as of this time (RFC 3339).
+/// The status of a Deployment in JSON, after the status that it had, as of this time (RFC 3339).
 ///
 /// Source: the conditions of Kubernetes' Deployment controller, where a ReplicaSet stands in for
 /// the revision. Ours beside them: `ReplicaFailure` when a pod has no place.
 #[must_use]
-pub fn deployment(counts: &WorkloadCounts, before: &Value, now: &str) -> Value {
-    let dated = |said: Said| condition(said, before, now);
-    let mut progressing = dated(progress(counts));
+pub fn deployment(counts: &WorkloadCounts, before: &str, now: &str) -> String {
+    let before: Before = serde_json::from_str(before).unwrap_or_default();
+    let mut progressing = condition(progress(counts), &before, now);
     if counts.progress == Progress::Proceeds && !counts.progressed.is_empty() {
-        progressing["lastUpdateTime"] = json!(counts.progressed);
+        progressing.last_update_time = Cow::Borrowed(&counts.progressed);
     }
-    let mut conditions = vec![dated(availability(counts)), progressing];
+    let mut conditions = vec![condition(availability(counts), &before, now), progressing];
     if !counts.waiting.is_empty() {
-        let message = counts.waiting.clone();
-        conditions.push(dated(("ReplicaFailure", "True", "FailedScheduling", message)));
+        let message = Cow::Borrowed(&*counts.waiting);
+        let said = ("ReplicaFailure", "True", "FailedScheduling", message);
+        conditions.push(condition(said, &before, now));
     }
-    json!({
-        "observedGeneration": counts.generation,
-        "replicas": counts.live,
-        "updatedReplicas": counts.updated,
-        "readyReplicas": counts.ready,
-        "availableReplicas": counts.available,
-        "unavailableReplicas": (counts.desired - counts.available).max(0),
-        "conditions": conditions,
+    json_of(&DeploymentStatus {
+        available_replicas: counts.available,
+        conditions,
+        observed_generation: counts.generation,
+        ready_replicas: counts.ready,
+        replicas: counts.live,
+        unavailable_replicas: (counts.desired - counts.available).max(0),
+        updated_replicas: counts.updated,
     })
 }
 
-/// The status of a ReplicaSet or a ReplicationController.
+/// The status of a ReplicaSet or a ReplicationController in JSON.
 #[must_use]
-pub fn replica_set(counts: &WorkloadCounts) -> Value {
-    json!({
-        "observedGeneration": counts.generation,
-        "replicas": counts.live,
-        "fullyLabeledReplicas": counts.live,
-        "readyReplicas": counts.ready,
-        "availableReplicas": counts.available,
+pub fn replica_set(counts: &WorkloadCounts) -> String {
+    json_of(&ReplicaSetStatus {
+        available_replicas: counts.available,
+        fully_labeled_replicas: counts.live,
+        observed_generation: counts.generation,
+        ready_replicas: counts.ready,
+        replicas: counts.live,
     })
 }
 
-/// The status of a DaemonSet.
+/// The status of a DaemonSet in JSON.
 #[must_use]
-pub fn daemon_set(counts: &WorkloadCounts) -> Value {
-    json!({
-        "observedGeneration": counts.generation,
-        "desiredNumberScheduled": counts.desired,
-        "currentNumberScheduled": counts.live.min(counts.desired),
-        "updatedNumberScheduled": counts.updated,
-        "numberReady": counts.ready,
-        "numberAvailable": counts.available,
-        "numberUnavailable": (counts.desired - counts.available).max(0),
-        "numberMisscheduled": (counts.live - counts.desired).max(0),
+pub fn daemon_set(counts: &WorkloadCounts) -> String {
+    json_of(&DaemonSetStatus {
+        current_number_scheduled: counts.live.min(counts.desired),
+        desired_number_scheduled: counts.desired,
+        number_available: counts.available,
+        number_misscheduled: (counts.live - counts.desired).max(0),
+        number_ready: counts.ready,
+        number_unavailable: (counts.desired - counts.available).max(0),
+        observed_generation: counts.generation,
+        updated_number_scheduled: counts.updated,
     })
+}
+
+/// Fields in the order of their names, as all JSON of ours: the same status is the same text.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct DeploymentStatus<'a> {
+    available_replicas: i64,
+    conditions: Vec<Condition<'a>>,
+    observed_generation: i64,
+    ready_replicas: i64,
+    replicas: i64,
+    unavailable_replicas: i64,
+    updated_replicas: i64,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct ReplicaSetStatus {
+    available_replicas: i64,
+    fully_labeled_replicas: i64,
+    observed_generation: i64,
+    ready_replicas: i64,
+    replicas: i64,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct DaemonSetStatus {
+    current_number_scheduled: i64,
+    desired_number_scheduled: i64,
+    number_available: i64,
+    number_misscheduled: i64,
+    number_ready: i64,
+    number_unavailable: i64,
+    observed_generation: i64,
+    updated_number_scheduled: i64,
+}
+
+/// What of an earlier status the next one follows from.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Before<'a> {
+    #[serde(borrow)]
+    conditions: Vec<Condition<'a>>,
+}
+
+#[derive(Default, Serialize, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct Condition<'a> {
+    #[serde(borrow)]
+    last_transition_time: Cow<'a, str>,
+    #[serde(borrow)]
+    last_update_time: Cow<'a, str>,
+    #[serde(borrow)]
+    message: Cow<'a, str>,
+    #[serde(borrow)]
+    reason: Cow<'a, str>,
+    #[serde(borrow)]
+    status: Cow<'a, str>,
+    #[serde(borrow, rename = "type")]
+    kind: Cow<'a, str>,
+}
+
+fn json_of(status: &impl Serialize) -> String {
+    serde_json::to_string(status).expect("a status is numbers and texts")
 }
 
 /// A condition before it has times: its type, status, reason and message.
-type Said = (&'static str, &'static str, &'static str, String);
+type Said<'a> = (&'static str, &'static str, &'static str, Cow<'a, str>);
 
-fn availability(counts: &WorkloadCounts) -> Said {
+fn availability(counts: &WorkloadCounts) -> Said<'static> {
     let (status, reason, message) =
         match counts.available >= counts.desired - counts.unavailable_max {
             true => ("True", "MinimumReplicasAvailable", "Deployment has minimum availability."),
@@ -110,10 +178,10 @@ fn availability(counts: &WorkloadCounts) -> Said {
                 "Deployment does not have minimum availability.",
             ),
         };
-    ("Available", status, reason, message.to_owned())
+    ("Available", status, reason, Cow::Borrowed(message))
 }
 
-fn progress(counts: &WorkloadCounts) -> Said {
+fn progress(counts: &WorkloadCounts) -> Said<'static> {
     let name = &counts.name;
     let (status, reason, message) = match counts.progress {
         Progress::Proceeds => {
@@ -131,25 +199,35 @@ fn progress(counts: &WorkloadCounts) -> Said {
         ),
         Progress::Paused => ("Unknown", "DeploymentPaused", "Deployment is paused".to_owned()),
     };
-    ("Progressing", status, reason, message)
+    ("Progressing", status, reason, Cow::Owned(message))
 }
 
 /// A condition with the times of the one before it: of the transition while the status stays, of the
 /// update while all of it does.
-fn condition((kind, status, reason, message): Said, before: &Value, now: &str) -> Value {
-    let old = before["conditions"].as_array().into_iter().flatten().find(|c| c["type"] == kind);
-    let old = old.filter(|old| old["status"] == status);
-    let same = old.filter(|old| old["reason"] == reason && old["message"] == *message);
-    let time = |old: Option<&Value>, field: &str| old.map_or(json!(now), |o| o[field].clone());
-    json!({
-        "type": kind, "status": status, "reason": reason, "message": message,
-        "lastTransitionTime": time(old, "lastTransitionTime"),
-        "lastUpdateTime": time(same, "lastUpdateTime"),
-    })
+fn condition<'a>(
+    (kind, status, reason, message): Said<'a>,
+    before: &Before<'a>,
+    now: &'a str,
+) -> Condition<'a> {
+    let old = before.conditions.iter().find(|old| old.kind == kind && old.status == status);
+    let same = old.filter(|old| old.reason == reason && old.message == message);
+    let time = |old: Option<&Cow<'a, str>>| {
+        old.filter(|time| !time.is_empty()).cloned().unwrap_or(Cow::Borrowed(now))
+    };
+    Condition {
+        last_transition_time: time(old.map(|old| &old.last_transition_time)),
+        last_update_time: time(same.map(|same| &same.last_update_time)),
+        message,
+        reason: Cow::Borrowed(reason),
+        status: Cow::Borrowed(status),
+        kind: Cow::Borrowed(kind),
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use serde_json::Value;
+
     use super::*;
 
     fn counts(available: i64, progress: Progress) -> WorkloadCounts {
@@ -164,7 +242,8 @@ mod tests {
         }
     }
 
-    fn told(status: &Value) -> Vec<String> {
+    fn told(status: &str) -> Vec<String> {
+        let status: Value = serde_json::from_str(status).expect("json");
         let conditions = status["conditions"].as_array().expect("conditions");
         let text = |c: &Value, field: &str| c[field].as_str().unwrap_or_default().to_owned();
         let fields = ["type", "status", "reason", "lastTransitionTime", "lastUpdateTime"];
@@ -173,7 +252,7 @@ mod tests {
 
     #[test]
     fn conditions_say_what_kubernetes_says_and_keep_the_time_of_their_last_change() {
-        let first = deployment(&counts(0, Progress::Proceeds), &json!({}), "t1");
+        let first = deployment(&counts(0, Progress::Proceeds), "{}", "t1");
         assert_eq!(
             told(&first),
             [
@@ -198,10 +277,16 @@ mod tests {
                 "Progressing False ProgressDeadlineExceeded t3 t3"
             ]
         );
-        assert_eq!(
-            stuck["conditions"][1]["message"],
-            "Deployment \"web\" has timed out progressing."
-        );
+        assert!(stuck.contains(r#""message":"Deployment \"web\" has timed out progressing.""#));
         assert_eq!(deployment(&counts(2, Progress::Stuck), &stuck, "t4"), stuck);
+    }
+
+    #[test]
+    fn a_status_is_written_as_any_json_of_ours_with_its_fields_in_order() {
+        let counts = counts(3, Progress::Complete);
+        for status in [deployment(&counts, "{}", "t"), replica_set(&counts), daemon_set(&counts)] {
+            let value: Value = serde_json::from_str(&status).expect("json");
+            assert_eq!(value.to_string(), status);
+        }
     }
 }

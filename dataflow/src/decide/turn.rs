@@ -59,6 +59,7 @@ impl<V: Views> Turn<'_, V> {
                 self.waits_no_more(id);
             }
             self.state.mark(id);
+            self.state.status_dirty.insert(id);
             self.state.touch_workload(id);
         }
         // Of pods that stop it may know fewer than their workload had.
@@ -110,6 +111,7 @@ impl<V: Views> Turn<'_, V> {
             self.views.update(Fact::Pod(fact), -1);
         }
         self.views.update(Fact::Pod(wanted), 1);
+        self.state.cold_dirty = true;
         if self.is_settled {
             self.foresee(before, wanted);
         }
@@ -177,6 +179,7 @@ impl<V: Views> Turn<'_, V> {
         if pod.is_seen {
             self.views.update(Fact::Seen((pod.node, id)), -1);
         }
+        self.state.cold_dirty = true;
         self.fleet.release(PodId(id));
         self.set_devices(uid, Vec::new());
         self.state.meta.retry.freed = true;

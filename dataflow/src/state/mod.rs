@@ -85,8 +85,11 @@ pub(crate) struct State {
     pub(crate) dirty: Marks,
     /// Workloads that were still to be looked at when the last epoch ended.
     pub(crate) pending: Vec<u32>,
-    /// Workloads whose status is to be told at the next cold step.
-    pub(crate) status_dirty: Marks,
+    /// Workloads whose status may be another than was told, in the order of their turns to be told.
+    pub(crate) status_dirty: BTreeSet<u32>,
+    /// DaemonSets that were looked at since the last cold step: the views are to learn how many pods
+    /// they want.
+    pub(crate) daemons_dirty: BTreeSet<u32>,
     /// The workloads that want a pod a node.
     pub(crate) daemons: BTreeSet<u32>,
     /// Whether the cold views have something new to tell beside statuses.
@@ -137,6 +140,9 @@ pub(crate) struct Meta {
     /// Engine time at which the last hold ended: whoever is still silent then has a whole grace
     /// period from there.
     pub(crate) released_ms: i64,
+    /// The number of the workload whose status was told last: the next step goes on behind it. Kept,
+    /// so that a rebuilt engine tells in a step what the one that ran through does.
+    pub(crate) told_to: u32,
     /// Engine time at which a node was heard last, whichever.
     pub(crate) heard_ms: i64,
     /// Who of those that wait for a place is to be tried again.
@@ -314,6 +320,5 @@ impl State {
     /// Marks a workload to be looked at.
     pub(crate) fn mark(&mut self, id: u32) {
         self.dirty.insert(id);
-        self.status_dirty.insert(id);
     }
 }

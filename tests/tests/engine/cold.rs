@@ -70,3 +70,29 @@ fn the_overview_counts_what_is_missing_stale_and_reserved() {
 fn rolling_web(replicas: i64, image: &str) -> serde_json::Value {
     rolling(deployment("default", "web", replicas, 100, image), 1, 0)
 }
+
+#[test]
+fn a_cold_step_tells_so_many_statuses_and_the_next_ones_the_rest() {
+    const WORKLOADS: usize = 600;
+    let mut story = Story::with_nodes(&["a"]);
+    let items = (0..WORKLOADS).map(|number| {
+        item(Verb::Apply, &deployment("default", &format!("web-{number}"), 0, 100, "app:1"))
+    });
+    story.asks(1_000, items.collect());
+    let mut told = Vec::new();
+    let mut is_left = true;
+    for step in 0.. {
+        if !is_left {
+            break;
+        }
+        let epoch = Epoch { cold: true, ..story.epoch(2_000 + step, Vec::new()) };
+        let outcome = story.decide(epoch);
+        told.push(outcome.resources.iter().map(|(key, _)| key.to_string()).collect::<Vec<_>>());
+        is_left = outcome.is_cold_left;
+    }
+    assert_eq!(told.iter().map(Vec::len).collect::<Vec<_>>(), [512, WORKLOADS - 512]);
+    let mut names = told.concat();
+    names.sort();
+    names.dedup();
+    assert_eq!(names.len(), WORKLOADS, "each once");
+}

@@ -73,6 +73,7 @@ impl Story {
         if let Some(again) = again {
             assert_eq!(again.decisions, outcome.decisions, "an engine rebuilt decides the same");
             assert_eq!(again.verdicts, outcome.verdicts);
+            assert_eq!(again.resources, outcome.resources, "and tells the same statuses");
             assert_eq!(again.hash, outcome.hash);
         }
         self.remember(&outcome);

@@ -2,44 +2,64 @@
 
 use std::sync::Arc;
 
-use serde_json::Value;
 use setpoint_rules::status::{self, Progress, WorkloadCounts};
+use setpoint_schemas::Resource;
 
 use crate::decide::Turn;
 use crate::state::{Workload, WorkloadKind};
 use crate::views::{Standing, Views};
 
+/// Statuses told in one cold step: they take some milliseconds, and whoever waits to be decided waits
+/// no longer than that. Who is left over is told in the next step.
+const STATUSES_MAX: usize = 512;
+
 impl<V: Views> Turn<'_, V> {
-    /// Tells the statuses that changed since the last cold step.
+    /// Tells the statuses that changed since they were told last, as many as one step may. They have
+    /// their turns by their numbers, so that none waits for ever.
     pub(crate) fn tell_statuses(&mut self) {
-        let dirty = self.state.status_dirty.take();
-        for id in self.state.by_key(dirty) {
-            self.tell_status(id);
+        let changed = &self.state.status_dirty;
+        let from = self.state.meta.told_to;
+        let (behind, before) = (changed.range(from + 1..), changed.range(..=from));
+        let in_turn: Vec<u32> = behind.chain(before).copied().collect();
+        let mut told = Vec::new();
+        for id in in_turn {
+            if told.len() == STATUSES_MAX {
+                break;
+            }
+            self.state.status_dirty.remove(&id);
+            if let Some(resource) = self.new_status(id) {
+                self.state.meta.told_to = id;
+                told.push((id, resource));
+            }
+        }
+        let key = |(id, _): &(u32, _)| self.state.workload.get(id).map(|w| w.key.clone());
+        told.sort_by_cached_key(key);
+        for (_, resource) in told {
+            let key = resource.key();
+            self.state.set_resource(&key, Some(resource.clone()));
+            self.out.resources.push((key, Some(resource)));
         }
     }
 
-    fn tell_status(&mut self, id: u32) {
-        let Some(workload) = self.state.workload.get(&id) else { return };
-        let key = &workload.key.clone();
-        let Some(resource) = self.state.resources.get(key) else { return };
-        let before: Value = serde_json::from_str(&resource.status).unwrap_or_default();
+    /// A workload's resource with its status as it is now, when that is another than was told.
+    fn new_status(&self, id: u32) -> Option<Arc<Resource>> {
+        let workload = self.state.workload.get(&id)?;
+        let resource = self.state.resources.get(&workload.key)?;
         let counts = counts_of(workload, resource.generation);
+        let (before, now) = (&resource.status, rfc3339(self.now));
         let status = match workload.kind {
-            WorkloadKind::Rolling => status::deployment(&counts, &before, &rfc3339(self.now)),
+            WorkloadKind::Rolling => status::deployment(&counts, before, &now),
             WorkloadKind::Keep => status::replica_set(&counts),
             WorkloadKind::Daemon => status::daemon_set(&counts),
-            WorkloadKind::Bare => serde_json::json!({"ended": workload.status.pods.ended > 0}),
+            WorkloadKind::Bare => {
+                serde_json::json!({"ended": workload.status.pods.ended > 0}).to_string()
+            }
         };
-        if status == before {
-            return;
+        if *status == **before {
+            return None;
         }
-        let status = status.to_string();
-        let mut resource = setpoint_schemas::Resource::clone(resource);
-        resource.status = Arc::from(status);
-        resource.version = self.out.number;
-        let resource = Arc::new(resource);
-        self.state.set_resource(key, Some(resource.clone()));
-        self.out.resources.push((key.clone(), Some(resource)));
+        let status = Arc::from(status);
+        Some(Arc::new(Resource { status, version: self.out.number, ..Resource::clone(resource) }))
     }
 
     /// A DaemonSet wants a pod on each node that has one or waits for room for one.

@@ -28,6 +28,7 @@ impl<V: Views> Turn<'_, V> {
             self.audit_tallies(*id, &status.unwrap_or_default());
             if let Some(workload) = self.state.workload.get_mut(id) {
                 workload.status = status.unwrap_or_default();
+                self.state.status_dirty.insert(*id);
             }
         }
         for (sighting, is_one) in &changes.orphans {
@@ -82,9 +83,8 @@ impl<V: Views> Turn<'_, V> {
 
     /// A DaemonSet wants as many pods as the nodes that it is to run on; the views learn it here.
     fn redesire_daemons(&mut self) {
-        let dirty = |id: &&u32| self.state.status_dirty.contains(**id);
-        let daemons: Vec<u32> = self.state.daemons.iter().filter(dirty).copied().collect();
-        for id in daemons {
+        for id in std::mem::take(&mut self.state.daemons_dirty) {
+            self.state.status_dirty.insert(id);
             let Some(workload) = self.state.workload.get(&id) else { continue };
             let wanted = if workload.deleted { 0 } else { self.daemon_desired(workload) };
             self.redesire_to(id, wanted);

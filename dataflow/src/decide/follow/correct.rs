@@ -89,6 +89,7 @@ impl<V: Views> Turn<'_, V> {
             hash: recorded.hash,
             due_ms,
             wants_cold: true,
+            is_cold_left: true,
             overview: own.overview,
             ..self.out
         }

@@ -139,6 +139,9 @@ impl<V: Views> Turn<'_, V> {
             self.state.dirty.insert(id);
         }
         self.state.status_dirty.insert(id);
+        if workload.kind == WorkloadKind::Daemon {
+            self.state.daemons_dirty.insert(id);
+        }
         workload.memo = memo;
         if kind == WorkloadKind::Daemon {
             self.state.daemons.insert(id);

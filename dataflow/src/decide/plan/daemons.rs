@@ -27,6 +27,7 @@ struct Held {
 impl<V: Views> Turn<'_, V> {
     /// Starts one pod on every node that has none, and replaces those of earlier revisions.
     pub(crate) fn plan_daemon(&mut self, id: u32, starts: &mut Vec<Start>) {
+        self.state.daemons_dirty.insert(id);
         let Some(workload) = self.state.workload.get(&id) else { return };
         let (key, causes) = (workload.key.clone(), self.state.causes(id));
         let held = self.held(workload);

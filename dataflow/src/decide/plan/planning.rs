@@ -47,7 +47,11 @@ impl<V: Views> Turn<'_, V> {
         let now = self.now;
         let Some(workload) = self.state.workload.get_mut(&id) else { return true };
         let Some(counts) = workload.at_rest() else { return false };
+        let told = workload.progress_told();
         let due_ms = workload.proceed(&counts, now);
+        if workload.progress_told() != told {
+            self.state.status_dirty.insert(id);
+        }
         if due_ms.is_some_and(|due_ms| self.complete && due_ms <= now) {
             return false;
         }
@@ -209,7 +213,11 @@ impl<V: Views> Turn<'_, V> {
     fn track_progress(&mut self, id: u32, counts: &Counts) {
         let now = self.now;
         let Some(workload) = self.state.workload.get_mut(&id) else { return };
+        let told = workload.progress_told();
         let due_ms = workload.proceed(counts, now);
+        if workload.progress_told() != told {
+            self.state.status_dirty.insert(id);
+        }
         let limit_ms = workload.progress_limit_ms();
         self.state.touch_workload(id);
         let Some(due_ms) = due_ms else { return };
@@ -312,6 +320,13 @@ impl Workload {
         memo.progress = seen;
         let is_over = memo.complete || counts.paused || memo.stuck;
         (!is_over).then_some(memo.progress_ms + limit_ms)
+    }
+
+    /// What its status tells of its progress: whether it is complete, whether it is stuck, and unless it
+    /// is complete when it proceeded last.
+    fn progress_told(&self) -> (bool, bool, i64) {
+        let memo = &self.memo;
+        (memo.complete, memo.stuck, if memo.complete { 0 } else { memo.progress_ms })
     }
 
     fn progress_limit_ms(&self) -> i64 {

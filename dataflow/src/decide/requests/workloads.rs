@@ -61,6 +61,7 @@ impl<V: Views> Turn<'_, V> {
         }
         self.redesire(id);
         self.because(id, cause);
+        self.state.status_dirty.insert(id);
         if rolled && revision > 1 {
             let about = About {
                 resource: key.to_string(),
@@ -195,6 +196,8 @@ impl<V: Views> Turn<'_, V> {
         self.cover(id);
         self.state.workloads.remove(&key);
         self.state.daemons.remove(&id);
+        self.state.daemons_dirty.remove(&id);
+        self.state.status_dirty.remove(&id);
         self.end_namespace(&key.namespace);
         true
     }

@@ -3,13 +3,18 @@
 //! The pods wait at the workers that count them, everything else at the first one. A tick that the
 //! first worker sends calls them in, so that the others need no clock.
 
+use std::cell::RefCell;
+use std::rc::Rc;
+
 use differential_dataflow::input::{Input, InputSession};
 use differential_dataflow::operators::{CountTotal, ThresholdTotal};
-use differential_dataflow::{AsCollection, VecCollection};
+use differential_dataflow::{AsCollection, Data, VecCollection};
+use timely::dataflow::operators::core::Map;
 use timely::worker::Worker;
 
 use super::crew::Crew;
 use super::hot::ForCold;
+use super::net::Net;
 use super::noted::pods_at;
 use super::outbox::{Outbox, Reached, Waiting, advance, deliver};
 use crate::facts::{Fact, NodeFact};
@@ -23,14 +28,14 @@ pub(super) struct Cold {
     workers: u32,
     inputs: Inputs,
     waiting: WaitingFacts,
-    /// Tallies that the hot dataflow told.
-    tallies: Outbox<(WorkloadRevision, Tally)>,
+    /// What the tallies of the hot dataflow changed by.
+    tallies: Rc<RefCell<Net<WorkloadRevision, Tally>>>,
     reached: Reached,
     told: Told,
 }
 
 struct Inputs {
-    tallies: InputSession<u64, (WorkloadRevision, Tally), i64>,
+    tallies: InputSession<u64, WorkloadRevision, Tally>,
     desired: InputSession<u64, u32, i64>,
     current: InputSession<u64, WorkloadRevision, i64>,
     /// One tick a worker: its pods are to come in.
@@ -65,7 +70,7 @@ impl Cold {
         let told = Told::default();
         let reached = Reached::default();
         let inputs = worker.dataflow(|scope| {
-            let (tallies_in, tallies) = scope.new_collection::<(WorkloadRevision, Tally), i64>();
+            let (tallies_in, tallies) = scope.new_collection::<WorkloadRevision, Tally>();
             let (desired_in, desired) = scope.new_collection::<u32, i64>();
             let (current_in, current) = scope.new_collection::<WorkloadRevision, i64>();
             let (ticks_in, ticks) = scope.new_collection::<u32, i64>();
@@ -75,7 +80,8 @@ impl Cold {
 
             let pods = pods_at(ticks.inner, hot.pods);
             let places = pods.places.as_collection();
-            let updated = tallies.clone().semijoin(current);
+            let keyed = tallies.clone().map(|revision| (revision, ()));
+            let updated = keyed.semijoin(current).map(|(revision, ())| revision);
             let stale = stale(tallies.clone(), updated.clone());
             let statuses = statuses(tallies, updated, desired);
             let orphans = orphans(seen, places);
@@ -128,7 +134,7 @@ impl Cold {
     /// too.
     pub(super) fn run(&mut self, crew: &mut Crew) {
         let (inputs, waiting) = (&mut self.inputs, &mut self.waiting);
-        self.tallies.pour(&mut inputs.tallies);
+        self.tallies.borrow_mut().pour(&mut inputs.tallies);
         waiting.desired.pour(&mut inputs.desired);
         waiting.current.pour(&mut inputs.current);
         waiting.nodes.pour(&mut inputs.nodes);
@@ -162,15 +168,28 @@ impl Cold {
 }
 
 type Rows<'scope, D> = VecCollection<'scope, u64, D, i64>;
-type Tallies<'scope> = Rows<'scope, (WorkloadRevision, Tally)>;
+type Tallies<'scope> = VecCollection<'scope, u64, WorkloadRevision, Tally>;
+
+/// The same changes, counted otherwise.
+fn recounted<'scope, K: Data, R: Clone + 'static, L: Data, S: Clone + 'static>(
+    counted: VecCollection<'scope, u64, K, R>,
+    count: impl Fn(K, R) -> (L, S) + 'static,
+) -> VecCollection<'scope, u64, L, S> {
+    let recount = move |(key, time, row)| {
+        let (key, row) = count(key, row);
+        (key, time, row)
+    };
+    counted.inner.map(recount).as_collection()
+}
 
 /// Live pods of what is not the current revision.
 fn stale<'scope>(
     tallies: Tallies<'scope>,
     updated: Tallies<'scope>,
 ) -> Rows<'scope, (WorkloadRevision, i64)> {
-    let others = tallies.concat(updated.negate());
-    others.explode(|(revision, tally)| [(revision, tally.live)]).count_total_core()
+    let live = recounted(tallies, |revision, tally| (revision, tally.live));
+    let updated = recounted(updated, |revision, tally| (revision, -tally.live));
+    live.concat(updated).count_total_core()
 }
 
 /// A workload's pods, those of its current revision, and what is desired of it.
@@ -179,10 +198,9 @@ fn statuses<'scope>(
     updated: Tallies<'scope>,
     desired: Rows<'scope, u32>,
 ) -> Rows<'scope, (u32, Status)> {
-    let all = tallies.explode(|((workload, _), pods)| [(workload, Status { pods, ..empty() })]);
-    let new =
-        updated.explode(|((workload, _), updated)| [(workload, Status { updated, ..empty() })]);
-    let wanted = desired.explode(|workload| [(workload, Status { desired: 1, ..empty() })]);
+    let all = recounted(tallies, |(id, _), pods| (id, Status { pods, ..empty() }));
+    let new = recounted(updated, |(id, _), updated| (id, Status { updated, ..empty() }));
+    let wanted = recounted(desired, |id, desired| (id, Status { desired, ..empty() }));
     all.concat(new).concat(wanted).count_total_core()
 }
 

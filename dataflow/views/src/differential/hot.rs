@@ -3,6 +3,9 @@
 //! Only the first worker puts facts in and holds the clock: the others act on what reaches them. So
 //! an epoch whose workloads are all counted by the first worker waits for no other.
 
+use std::cell::RefCell;
+use std::rc::Rc;
+
 use differential_dataflow::VecCollection;
 use differential_dataflow::difference::Multiply;
 use differential_dataflow::input::{Input, InputSession};
@@ -18,6 +21,7 @@ use timely::dataflow::operators::generic::operator::Operator;
 use timely::worker::Worker;
 
 use super::crew::Crew;
+use super::net::Net;
 use super::noted::SharedNoted;
 use super::outbox::{FIRST, Outbox, Reached, advance};
 use super::shard::{Held, Keyed, Sent, shard};
@@ -47,8 +51,8 @@ struct Told {
 /// What the cold dataflow takes in when it runs, and not when it changes.
 #[derive(Default, Clone)]
 pub(super) struct ForCold {
-    /// Tallies, gathered at the first worker.
-    pub(super) tallies: Outbox<(WorkloadRevision, Tally)>,
+    /// The changes of tallies, gathered at the first worker.
+    pub(super) tallies: Rc<RefCell<Net<WorkloadRevision, Tally>>>,
     /// What was noted of pods, at the workers that count them.
     pub(super) pods: SharedNoted,
 }
@@ -186,10 +190,10 @@ fn tell<'scope>(
     builder.build(move |_| {
         move |frontiers| {
             tallies.for_each(|_, rows| {
-                let rows = rows.drain(..).map(|(row, _, difference)| (row, difference));
-                for row in rows {
-                    told.tallies.push(row);
-                    for_cold.push(row);
+                let mut for_cold = for_cold.borrow_mut();
+                for ((revision, tally), _, difference) in rows.drain(..) {
+                    told.tallies.push(((revision, tally), difference));
+                    for_cold.add(revision, tally.multiply(&difference));
                 }
             });
             stranded.for_each(|_, rows| {

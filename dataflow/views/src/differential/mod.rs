@@ -9,6 +9,7 @@ mod seat;
 mod crew;
 mod outbox;
 mod noted;
+mod net;
 mod shard;
 mod hot;
 mod cold;

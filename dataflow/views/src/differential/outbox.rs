@@ -110,15 +110,6 @@ impl<K: Ord + Copy, V: Ord + Copy> Outbox<(K, V)> {
     }
 }
 
-impl<D: Data> Outbox<D> {
-    /// Takes what arrived into the input of another dataflow.
-    pub(super) fn pour(&self, input: &mut InputSession<u64, D, i64>) {
-        let mut rows = self.0.borrow_mut();
-        consolidate(&mut rows);
-        rows.drain(..).for_each(|(row, difference)| input.update(row, difference));
-    }
-}
-
 /// Facts that wait for the cold dataflow. Kept outside of it, so that hot epochs neither move them
 /// through its operators nor keep what is taken back before the cold step.
 #[derive(Debug)]

@@ -4,10 +4,10 @@
 //! commit, and everyone who waits for it (`committer.rs`).
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use setpoint_dataflow::views::Differential;
-use setpoint_dataflow::{CheckpointRow, Engine, Epoch, Outcome, Remains};
+use setpoint_dataflow::{CheckpointRow, Engine, Epoch, Outcome, Remains, pause_after_cold};
 use setpoint_ingest::Decoder;
 use setpoint_ingest::entry::Writer;
 use setpoint_schemas::{Cut, Policy};
@@ -64,8 +64,8 @@ struct Due {
     /// The next deadline.
     hot_ms: Option<i64>,
     wants_cold: bool,
-    /// When the cold step ran last.
-    cold_ms: i64,
+    /// Before this the cold step does not come again.
+    cold_from_ms: i64,
 }
 
 impl Epochs {
@@ -88,7 +88,7 @@ impl Epochs {
             engine,
             is_to_mark,
             is_first: true,
-            due: Due { hot_ms: Some(0), wants_cold: true, cold_ms: 0 },
+            due: Due { hot_ms: Some(0), wants_cold: true, cold_from_ms: 0 },
             looked_ms: now_ms,
             checkpoint_ms: now_ms,
             buried_ms: None,
@@ -111,7 +111,7 @@ impl Epochs {
 
     /// What is ready, at the latest when something is due; questions are answered meanwhile.
     fn cut(&mut self) -> anyhow::Result<Batch> {
-        let due_ms = self.due.at_ms(self.engine.policy().cold_interval_ms);
+        let due_ms = self.due.at_ms();
         let (engine, questions) = (&self.engine, &self.means.questions);
         let answer = |taken: &Cut| questions.answer(engine, taken);
         Ok(self.cutter.next(&*self.means.log, due_ms, answer)?)
@@ -125,7 +125,7 @@ impl Epochs {
             number: self.engine.number() + 1,
             term: self.term,
             time_ms,
-            cold: self.due.is_cold(time_ms, self.engine.policy().cold_interval_ms),
+            cold: self.due.is_cold(time_ms),
             complete: batch.complete,
             renew_leases: self.is_first || is_stalled,
             policy: self.new_policy(),
@@ -149,13 +149,21 @@ impl Epochs {
         let (cold, time_ms) = (epoch.cold, epoch.time_ms);
         let started = Instant::now();
         let outcome = self.engine.step(epoch);
-        self.means.metrics.stepped(&outcome, taken, started.elapsed());
+        let took = started.elapsed();
+        self.means.metrics.stepped(&outcome, taken, took);
         self.is_first = false;
         (self.due.hot_ms, self.due.wants_cold) = (outcome.due_ms, outcome.wants_cold);
         if cold {
-            self.due.cold_ms = time_ms;
+            self.due.cold_from_ms = time_ms + self.pause_after_cold(took, outcome.is_cold_left);
         }
         outcome
+    }
+
+    /// How long decisions have the time for themselves after a cold step, milliseconds.
+    fn pause_after_cold(&self, took: Duration, is_left: bool) -> i64 {
+        let interval = u64::try_from(self.engine.policy().cold_interval_ms).unwrap_or(0);
+        let pause = pause_after_cold(Duration::from_millis(interval), took, is_left);
+        i64::try_from(pause.as_millis()).unwrap_or(i64::MAX)
     }
 
     /// Whether this engine slept: a pause of our own (a stopped process, a stalled log) is not the
@@ -221,13 +229,13 @@ impl Epochs {
 
 impl Due {
     /// When an epoch is due without any record; `None` when nothing waits for one.
-    fn at_ms(&self, cold_interval_ms: i64) -> Option<i64> {
-        let cold_ms = self.wants_cold.then(|| self.cold_ms + cold_interval_ms);
+    fn at_ms(&self) -> Option<i64> {
+        let cold_ms = self.wants_cold.then_some(self.cold_from_ms);
         self.hot_ms.into_iter().chain(cold_ms).min()
     }
 
     /// Whether the cold step runs in an epoch of this time.
-    fn is_cold(&self, time_ms: i64, cold_interval_ms: i64) -> bool {
-        self.wants_cold && time_ms >= self.cold_ms + cold_interval_ms
+    fn is_cold(&self, time_ms: i64) -> bool {
+        self.wants_cold && time_ms >= self.cold_from_ms
     }
 }
