@@ -33,6 +33,10 @@ pub const CASES: &[Case] = &[
     ("a large entry within the bound passes", large_is_accepted),
     ("what is read together is bounded in bytes", reads_are_bounded),
     ("a reader of some partitions reads no others", some_partitions_are_read),
+    (
+        "a record read without its headers is the same else",
+        what_is_read_without_headers_is_the_same_else,
+    ),
     ("a partition that is held is not read on", held_partitions_wait),
 ];
 
@@ -80,6 +84,20 @@ fn appended_is_read_back(log: &dyn Log) {
     assert!(read.iter().all(|record| record.timestamp_ms > 1_600_000_000_000), "log time");
     let offsets: Vec<_> = positions.iter().map(|position| position.offset).collect();
     assert!(offsets.is_sorted_by(|a, b| a < b), "offsets rise: {offsets:?}");
+}
+
+fn what_is_read_without_headers_is_the_same_else(log: &dyn Log) {
+    let mut reader = reader_at_end(log, &[Topic::Nodes]);
+    reader.without_headers();
+    let headers = vec![("ce_id".to_owned(), b"7".to_vec())];
+    let written = Entry { headers, ..entry(Topic::Nodes, "bare", "one") };
+    shared(log).append(vec![written.clone()]).expect("appends");
+    for mut record in read_some(reader.as_mut(), 1) {
+        if record.headers.is_empty() {
+            record.headers.clone_from(&written.headers);
+        }
+        assert_same(&written, &record);
+    }
 }
 
 fn some_partitions_are_read(log: &dyn Log) {

@@ -114,6 +114,10 @@ pub trait Reader: Send {
     /// [`LogError`] when the log does not answer. The reader goes on where it was.
     fn poll(&mut self, max: usize, wait: Duration) -> Result<Vec<LogRecord>, LogError>;
 
+    /// From here on records may come without their headers. Who only decodes them needs none, and to
+    /// take them out of a record is half of the work of reading it.
+    fn without_headers(&mut self) {}
+
     /// Partitions that have come to this cut are not read on, until another one is told; `None`: all
     /// are.
     ///

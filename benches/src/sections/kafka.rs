@@ -94,6 +94,8 @@ fn fill(log: &KafkaLog, count: usize) -> anyhow::Result<usize> {
 fn decode_all(log: &KafkaLog, count: usize) -> anyhow::Result<usize> {
     let decoder = Decoder::new(Codec::single_object());
     let mut reader = log.reader(&Cut::default(), &[Topic::Pods])?;
+    // As the engine reads.
+    reader.without_headers();
     let (mut decoded, start) = (0, Instant::now());
     while decoded < count {
         for record in reader.poll(READ_MAX, Duration::from_secs(1))? {

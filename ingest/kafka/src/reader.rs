@@ -16,6 +16,7 @@ use crate::config::{ANSWER_WAIT, Settings};
 pub(crate) struct KafkaReader {
     consumer: BaseConsumer,
     from: Cut,
+    reads_headers: bool,
 }
 
 impl KafkaReader {
@@ -31,7 +32,7 @@ impl KafkaReader {
                 .map_err(failed)?;
         }
         consumer.assign(&assigned).map_err(failed)?;
-        Ok(KafkaReader { consumer, from })
+        Ok(KafkaReader { consumer, from, reads_headers: true })
     }
 
     /// The offset up to which a partition's transactions have ended.
@@ -49,7 +50,7 @@ impl Reader for KafkaReader {
             match self.consumer.poll(wait) {
                 None => break,
                 Some(Ok(message)) => {
-                    let record = record_of(&message);
+                    let record = record_of(&message, self.reads_headers);
                     bytes += record.as_ref().map_or(0, LogRecord::bytes);
                     records.extend(record);
                 }
@@ -60,6 +61,10 @@ impl Reader for KafkaReader {
             wait = Duration::ZERO;
         }
         Ok(records)
+    }
+
+    fn without_headers(&mut self) {
+        self.reads_headers = false;
     }
 
     fn hold_behind(&mut self, cut: Option<&Cut>) -> Result<(), LogError> {
@@ -89,7 +94,9 @@ impl Reader for KafkaReader {
 }
 
 /// `None` for a topic that is not ours, which is never assigned.
-fn record_of(message: &BorrowedMessage<'_>) -> Option<LogRecord> {
+fn record_of(message: &BorrowedMessage<'_>, with_headers: bool) -> Option<LogRecord> {
+    // librdkafka takes headers apart when it is asked for them.
+    let headers = if with_headers { message.headers() } else { None };
     let position = Position {
         topic: Topic::of_name(message.topic())?,
         partition: message.partition(),
@@ -99,7 +106,7 @@ fn record_of(message: &BorrowedMessage<'_>) -> Option<LogRecord> {
         position,
         key: message.key().unwrap_or_default().to_vec(),
         value: message.payload().map(<[u8]>::to_vec),
-        headers: message.headers().map(headers_of).unwrap_or_default(),
+        headers: headers.map(headers_of).unwrap_or_default(),
         timestamp_ms: message.timestamp().to_millis().unwrap_or(0),
     })
 }

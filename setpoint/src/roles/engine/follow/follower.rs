@@ -75,7 +75,9 @@ impl Follower {
         parts: &Parts<'_>,
     ) -> anyhow::Result<Self> {
         let epochs = log.reader(&cut, &[Topic::Epochs])?;
-        let inputs = Inputs::new(log.reader(&cut, &Topic::INPUTS)?);
+        let mut inputs = log.reader(&cut, &Topic::INPUTS)?;
+        inputs.without_headers();
+        let inputs = Inputs::new(inputs);
         // Below these nothing was there when this engine's state was made.
         let mut taken = inputs.position();
         cut.iter().for_each(|(topic, partition, next)| taken.advance(topic, partition, next));

@@ -69,12 +69,15 @@ impl Intake {
     ) -> Result<Intake, LogError> {
         let readers = workers.saturating_sub(1);
         if readers == 0 {
-            return Ok(Intake::Here { reader: log.reader(from, &Topic::INPUTS)?, door });
+            let mut reader = log.reader(from, &Topic::INPUTS)?;
+            reader.without_headers();
+            return Ok(Intake::Here { reader, door });
         }
         let (send, portions) = mpsc::sync_channel(PORTIONS_QUEUED_MAX);
         let mut read = Cut::default();
         for dealt in deal(log, readers)? {
-            let reader = log.reader_of(from, &dealt)?;
+            let mut reader = log.reader_of(from, &dealt)?;
+            reader.without_headers();
             for (topic, partition, next) in reader.position().iter() {
                 read.advance(topic, partition, next);
             }
