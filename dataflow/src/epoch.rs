@@ -180,6 +180,8 @@ pub struct WaitingPod {
     pub reason: String,
     /// The node whose room is promised to it.
     pub nominated: Option<NodeName>,
+    /// That node's devices which are promised to it, by id.
+    pub devices: Vec<Arc<str>>,
 }
 
 /// What a leader committed of an epoch, read back from the log.

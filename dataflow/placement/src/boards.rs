@@ -8,7 +8,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use setpoint_schemas::{DEVICES_MAX, Device, GPU, GPU_PRODUCT, Resources, TakenDevice};
+use setpoint_schemas::{DEVICES_MAX, Device, GPU, GPU_PRODUCT, Resources};
 
 use crate::PodId;
 use crate::device_demand::DeviceDemand;
@@ -82,12 +82,17 @@ impl Boards {
         }
     }
 
-    /// The pod on this slot has these.
-    pub(crate) fn take(&mut self, slot: u32, pod: PodId, taken: &[TakenDevice]) {
+    /// The pod on this slot has so many thousandths of each of these, by id, or has them promised.
+    pub(crate) fn take(&mut self, slot: u32, pod: PodId, taken: Vec<(Arc<str>, i64)>) {
         if !taken.is_empty() {
             self.boards.entry(slot).or_default().take(pod, taken);
             self.changed.push(slot);
         }
+    }
+
+    /// Who has some of the slot's devices, in no order.
+    pub(crate) fn holders(&self, slot: u32) -> impl Iterator<Item = PodId> {
+        self.boards.get(&slot).into_iter().flat_map(|board| board.holders.keys().copied())
     }
 
     /// What the pod on this slot has counts as left until it is put back.
@@ -182,9 +187,7 @@ impl Board {
         self.refresh();
     }
 
-    fn take(&mut self, pod: PodId, taken: &[TakenDevice]) {
-        let own: Vec<_> =
-            taken.iter().map(|t| (Arc::clone(&t.id), i64::from(t.milli.max(0)))).collect();
+    fn take(&mut self, pod: PodId, own: Vec<(Arc<str>, i64)>) {
         for (id, milli) in &own {
             *self.taken.entry(Arc::clone(id)).or_insert(0) += milli;
         }

@@ -6,6 +6,8 @@ use setpoint_schemas::TakenDevice;
 
 use crate::auction::Auction;
 use crate::fleet::{Fleet, make_room};
+use crate::nodes::Hold;
+use crate::preempt::Amounts;
 use crate::shape::PodShape;
 use crate::{NodeId, PodId};
 
@@ -56,7 +58,44 @@ impl Fleet {
     ) {
         self.reserve(pod, node, shape);
         if let (false, Some(slot)) = (devices.is_empty(), self.nodes.slot(node)) {
-            self.nodes.boards.take(slot, pod, devices);
+            let own = devices.iter().map(|t| (Arc::clone(&t.id), i64::from(t.milli.max(0))));
+            self.nodes.boards.take(slot, pod, own.collect());
+        }
+    }
+
+    /// The devices, by id, that a pod of this shape would take on the node if all who stop there
+    /// were gone. None when it asks for none, or when there are too few even so.
+    pub fn devices_left_by_leaving(&mut self, node: NodeId, shape: &PodShape) -> Vec<Arc<str>> {
+        self.nodes.boards.appraisal.refresh();
+        let (Some(demand), Some(slot)) = (&shape.devices, self.nodes.slot(node)) else {
+            return Vec::new();
+        };
+        let leaves = |pod: &PodId| self.pods.get(*pod).is_some_and(|r| r.hold == Hold::Leaves);
+        let leaving: Vec<PodId> = self.nodes.boards.holders(slot).filter(leaves).collect();
+        let mut free = Amounts::free(self.nodes.hot(slot));
+        free.add(self.levels.leaving(slot), 1);
+        let boards = &mut self.nodes.boards;
+        leaving.iter().for_each(|pod| boards.lift(slot, *pod));
+        let bid = boards.bid(slot, (free.cpu_milli, free.memory_bytes), demand);
+        let named = boards.get(slot).zip(bid).map(|(board, bid)| board.name(bid.devices));
+        leaving.iter().for_each(|pod| boards.put_back(slot, *pod));
+        named.unwrap_or_default().into_iter().map(|(_, id)| id).collect()
+    }
+
+    /// As [`Fleet::nominate`], of a pod that is promised these devices, by id: what it asks of each
+    /// is nobody else's meanwhile, though others may still have them.
+    pub fn nominate_with(
+        &mut self,
+        pod: PodId,
+        node: NodeId,
+        shape: &Arc<PodShape>,
+        devices: &[Arc<str>],
+    ) {
+        self.nominate(pod, node, shape);
+        if let (Some(demand), Some(slot)) = (&shape.devices, self.nodes.slot(node)) {
+            let milli = i64::from(demand.ask.milli);
+            let own = devices.iter().map(|id| (Arc::clone(id), milli));
+            self.nodes.boards.take(slot, pod, own.collect());
         }
     }
 

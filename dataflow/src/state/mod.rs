@@ -35,7 +35,7 @@ pub(crate) use early::{Early, EarlyRow, Word};
 pub(crate) use ledger::{About, CAUSES_MAX, Ledger};
 pub(crate) use marks::Marks;
 pub(crate) use node::{Node, NodeRow};
-pub(crate) use nominees::{Nominated, Nominees};
+pub(crate) use nominees::{Nominated, Nominee, Nominees};
 pub(crate) use numbered::Numbered;
 pub(crate) use observations::Observations;
 pub(crate) use orphan::{Orphan, OrphanRow, Orphans};

@@ -57,12 +57,14 @@ impl Workload {
         let Some(template) = self.templates.get(&group.revision) else { return Vec::new() };
         let pod = |counter| {
             let uid = self.pod_uid(counter);
+            let promise = self.memo.nominated.get(&counter);
             WaitingPod {
                 name: self.pod_name(template, &uid).to_string(),
                 uid,
                 workload: self.key.clone(),
                 reason: group.reason.clone(),
-                nominated: self.memo.nominated.get(&counter).map(|promise| promise.node.clone()),
+                nominated: promise.map(|promise| promise.node.clone()),
+                devices: promise.map(|promise| promise.devices.clone()).unwrap_or_default(),
             }
         };
         group.listed().map(pod).collect()

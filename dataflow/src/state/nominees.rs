@@ -5,6 +5,7 @@
 //! are in the checkpoint with their workloads.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use setpoint_schemas::{NodeName, PodUid};
@@ -25,6 +26,8 @@ pub(crate) struct Nominated {
     pub(crate) reason: String,
     /// Engine time since when it is promised.
     pub(crate) since_ms: i64,
+    /// The node's devices that are promised with it, by id.
+    pub(crate) devices: Vec<Arc<str>>,
 }
 
 /// A pod to which room is promised.

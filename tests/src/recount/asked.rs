@@ -6,7 +6,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use serde_json::Value;
-use setpoint_schemas::{LabelSelector, Namespace, Placement, PodUid, ResourceName};
+use setpoint_schemas::{
+    LabelSelector, Namespace, Placement, PodSpec, PodUid, ResourceName, TakenDevice,
+};
 
 use super::world::{PodSeen, Promise, World};
 
@@ -60,6 +62,13 @@ impl World {
         let wanted = self.workloads.get(&promise.workload)?;
         let mut spec: Value = serde_json::from_str(&wanted.spec_text).ok()?;
         spec.as_object_mut()?.remove("affinity");
+        let asked: PodSpec = serde_json::from_value(spec.clone()).ok()?;
+        let milli = asked.device_ask().ok()?.map_or(0, |ask| ask.milli);
+        let device = |id: &Arc<str>| {
+            let (container, id) = (Arc::from(""), Arc::clone(id));
+            TakenDevice { container, index: 0, id, milli }
+        };
+        let devices = promise.devices.iter().map(device).collect();
         Some(PodSeen::new(Arc::new(Placement {
             uid: uid.clone(),
             node: promise.node.clone(),
@@ -74,7 +83,7 @@ impl World {
             // It takes room, and is nobody's neighbour yet.
             labels: Arc::default(),
             annotations: Arc::default(),
-            devices: Default::default(),
+            devices,
             spec: Arc::from(spec.to_string()),
         })))
     }

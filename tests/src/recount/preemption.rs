@@ -2,8 +2,9 @@
 //! budgets are kept wherever there is a choice.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
-use setpoint_dataflow::Outcome;
+use setpoint_dataflow::{Outcome, Served};
 use setpoint_schemas::{Action, Decision, LabelSelector, NodeName, PodSpec, PodUid};
 
 use super::needs::takes;
@@ -15,6 +16,8 @@ pub(super) struct Preempted {
     uid: String,
     workload: String,
     node: NodeName,
+    /// The devices that it was promised, by id.
+    devices: Vec<Arc<str>>,
     victims: BTreeSet<PodUid>,
     /// Whether some went beyond their budgets, as it says.
     is_beyond: bool,
@@ -32,6 +35,7 @@ pub(super) fn told(outcome: &Outcome) -> Vec<Preempted> {
             all.push(Preempted {
                 uid: decision.pod.clone(),
                 workload: decision.resource.clone(),
+                devices: devices_of(outcome, &decision.pod, &node),
                 node,
                 victims: std::mem::take(&mut victims),
                 is_beyond: decision.reason.contains("beyond"),
@@ -39,6 +43,16 @@ pub(super) fn told(outcome: &Outcome) -> Vec<Preempted> {
         }
     }
     all
+}
+
+/// The devices that readers were told that the pod is promised on this node.
+fn devices_of(outcome: &Outcome, uid: &str, node: &NodeName) -> Vec<Arc<str>> {
+    let told = outcome.served.iter().rev().find_map(|served| match served {
+        Served::Waiting(pod) if pod.uid == *uid => Some(pod),
+        _ => None,
+    });
+    let told = told.filter(|pod| pod.nominated.as_ref() == Some(node));
+    told.map(|pod| pod.devices.clone()).unwrap_or_default()
 }
 
 fn is_promise(decision: &Decision) -> bool {
@@ -49,7 +63,8 @@ impl Preempted {
     /// The promise that it ends in.
     pub(super) fn promise(&self) -> Option<(PodUid, Promise)> {
         let (workload, node) = (self.workload.clone(), self.node.clone());
-        Some((PodUid::parse(&self.uid).ok()?, Promise { workload, node }))
+        let devices = self.devices.clone();
+        Some((PodUid::parse(&self.uid).ok()?, Promise { workload, node, devices }))
     }
 
     /// Held already: only its promise is left.

@@ -58,6 +58,8 @@ pub(super) struct Wanted {
 pub(super) struct Promise {
     pub(super) workload: String,
     pub(super) node: NodeName,
+    /// The devices that are promised with it, by id.
+    pub(super) devices: Vec<Arc<str>>,
 }
 
 /// All that was accepted.
@@ -402,7 +404,8 @@ impl World {
                     let workload = pod.workload.to_string();
                     match pod.nominated.clone() {
                         Some(node) => {
-                            let promise = Promise { workload: workload.clone(), node };
+                            let (workload, devices) = (workload.clone(), pod.devices.clone());
+                            let promise = Promise { workload, node, devices };
                             self.promised.insert(pod.uid.clone(), promise);
                         }
                         None => drop(self.promised.remove(&pod.uid)),

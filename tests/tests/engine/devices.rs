@@ -19,26 +19,26 @@ fn machine(name: &str, devices: &[&str]) -> Input {
     Input::Node(Box::new(NodeRecord { devices, ..record }))
 }
 
-fn fleet(nodes: &[(&str, &[&str])]) -> Story {
+pub(super) fn fleet(nodes: &[(&str, &[&str])]) -> Story {
     let mut story = Story::with_nodes(&[]);
     story.at(1, nodes.iter().map(|(name, devices)| machine(name, devices)).collect());
     story
 }
 
 /// A Deployment whose pods ask for so much of this.
-fn train(replicas: i64, resource: &str, amount: i64) -> Value {
+pub(super) fn train(replicas: i64, resource: &str, amount: i64) -> Value {
     let mut train = deployment("default", "train", replicas, 100, "v1");
     let resources = &mut train["spec"]["template"]["spec"]["containers"][0]["resources"];
     resources["limits"] = json!({ resource: amount.to_string() });
     train
 }
 
-fn apply(object: &Value) -> Vec<RequestItem> {
+pub(super) fn apply(object: &Value) -> Vec<RequestItem> {
     vec![item(Verb::Apply, object)]
 }
 
 /// Node, device and thousandths of each placement, in order.
-fn given(outcome: &Outcome) -> Vec<String> {
+pub(super) fn given(outcome: &Outcome) -> Vec<String> {
     let placements = outcome.placements.iter().filter_map(|change| change.placement.as_ref());
     let given = placements.flat_map(|placement| {
         let node = placement.node.clone();

@@ -4,6 +4,7 @@ mod story;
 
 mod placing;
 mod devices;
+mod devices_preempted;
 mod preemption;
 mod priorities;
 mod pods;

@@ -89,6 +89,11 @@ impl Levels {
         sum
     }
 
+    /// What will be free on the slot once all who stop are gone, beside what is free now.
+    pub(crate) fn leaving(&self, slot: u32) -> Amounts {
+        self.below(slot, LEAVING + 1)
+    }
+
     /// Whether somebody on the slot is below this rank.
     pub(crate) fn is_above_some(&self, slot: u32, rank: i64) -> bool {
         let lowest = self.on.get(slot as usize).and_then(|levels| levels.first());

@@ -11,7 +11,7 @@ use setpoint_schemas::{Action, Cause, NodeName, PodUid};
 
 use super::placing::Start;
 use crate::decide::Turn;
-use crate::state::{About, Nominated, State, WorkloadKind};
+use crate::state::{About, Nominated, Nominee, State, WorkloadKind};
 use crate::views::Views;
 
 /// The rule's name in the ledger.
@@ -52,18 +52,18 @@ impl<V: Views> Turn<'_, V> {
             name: format!("{}/{name}", workload.key.namespace),
             priority: template.shape.priority(),
             node: node.clone(),
-            causes: self.state.causes(start.workload),
+            causes: self.causes_of(start.workload, found.node),
         };
         let revision = workload.memo.current;
-        let victims: Vec<Victim> =
-            found.victims.iter().filter_map(|id| self.victim(found.node, *id)).collect();
-        for victim in &found.victims {
-            self.make_go(found.node, *victim, &pod);
-        }
+        let holders = found.victims.iter().filter_map(|id| self.holder(found.node, *id));
+        let holders: Vec<Holder> = holders.collect();
+        let victims: Vec<Victim> = holders.iter().filter_map(|h| self.victim(h)).collect();
+        holders.into_iter().for_each(|holder| self.make_go(holder, &pod));
         let awaits = preemption::awaits(node.as_str(), &victims, found.violations);
         let reason = format!("{why} preemption: {awaits}");
         let since_ms = self.now;
-        let nominated = Nominated { node, revision, reason: reason.clone(), since_ms };
+        let devices = self.fleet.devices_left_by_leaving(found.node, &template.shape);
+        let nominated = Nominated { node, revision, reason: reason.clone(), since_ms, devices };
         self.promise(start.workload, counter, nominated);
         Some(reason)
     }
@@ -87,54 +87,83 @@ impl<V: Views> Turn<'_, V> {
         }
     }
 
-    fn victim(&self, node: NodeId, PodId(id): PodId) -> Option<Victim> {
-        let (workload, revision, uid) = match self.state.nominees.by_id(node.0, id) {
-            Some(nominee) => {
-                let workload = self.state.workload.get(&nominee.workload)?;
-                (workload, workload.memo.nominated.get(&nominee.counter)?.revision, &nominee.uid)
-            }
-            None => {
-                let pod = self.state.pods.get(&id)?;
-                (self.state.owner(pod)?, pod.revision, &pod.uid)
-            }
-        };
-        let template = workload.templates.get(&revision)?;
-        let name = match self.state.pods.get(&id).filter(|pod| pod.uid == *uid) {
-            Some(pod) => self.state.pod_name(pod),
-            None => workload.pod_name(template, uid).to_string(),
-        };
-        let name = format!("{}/{name}", workload.key.namespace);
-        Some(Victim { name, priority: template.shape.priority() })
+    /// Who holds room under this number in the placer.
+    fn holder(&self, node: NodeId, PodId(id): PodId) -> Option<Holder> {
+        match self.state.nominees.by_id(node.0, id) {
+            Some(nominee) => Some(Holder::Promised(nominee.clone())),
+            None => self.state.pods.get(&id).map(|pod| Holder::Placed(id, pod.workload)),
+        }
     }
 
-    /// A victim stops; one that was only promised its room loses the promise. A bare pod is deleted
-    /// with it, as in Kubernetes: nobody would make it again.
-    fn make_go(&mut self, node: NodeId, PodId(id): PodId, pod: &Preemptor) {
-        let Preemptor { name, priority, node: on, causes } = pod;
-        if let Some(nominee) = self.state.nominees.by_id(node.0, id).cloned() {
-            let workload = self.state.workload.get(&nominee.workload);
-            let about = About {
-                pod: nominee.uid.to_string(),
-                resource: workload.map_or_else(String::new, |w| w.text.to_string()),
-                node: on.to_string(),
-                causes: causes.clone(),
-                ..About::default()
-            };
-            self.unpromise(nominee.workload, nominee.counter);
-            let reason = preemption::outbid(name, *priority, on.as_str());
-            self.ledger.write(Action::Wait, RULE, reason, about);
-            self.state.mark(nominee.workload);
-            return;
+    fn victim(&self, holder: &Holder) -> Option<Victim> {
+        let (workload, revision, name) = match holder {
+            Holder::Promised(nominee) => {
+                let workload = self.state.workload.get(&nominee.workload)?;
+                let revision = workload.memo.nominated.get(&nominee.counter)?.revision;
+                let template = workload.templates.get(&revision)?;
+                (workload, revision, workload.pod_name(template, &nominee.uid).to_string())
+            }
+            Holder::Placed(id, _) => {
+                let pod = self.state.pods.get(id)?;
+                (self.state.owner(pod)?, pod.revision, self.state.pod_name(pod))
+            }
+        };
+        let priority = workload.templates.get(&revision)?.shape.priority();
+        Some(Victim { name: format!("{}/{name}", workload.key.namespace), priority })
+    }
+
+    /// A victim stops, or loses its promise.
+    fn make_go(&mut self, holder: Holder, pod: &Preemptor) {
+        match holder {
+            Holder::Promised(nominee) => self.outbid(&nominee, pod),
+            Holder::Placed(id, workload) => self.evict(id, workload, pod),
         }
-        let Some(workload) = self.state.pods.get(&id).map(|pod| pod.workload) else { return };
-        let reason = preemption::preempted(name, *priority, on.as_str());
-        self.withdraw(id, RULE, reason, causes.clone());
+    }
+
+    fn outbid(&mut self, nominee: &Nominee, pod: &Preemptor) {
+        let workload = self.state.workload.get(&nominee.workload);
+        let about = About {
+            pod: nominee.uid.to_string(),
+            resource: workload.map_or_else(String::new, |w| w.text.to_string()),
+            node: pod.node.to_string(),
+            causes: pod.causes.clone(),
+            ..About::default()
+        };
+        self.unpromise(nominee.workload, nominee.counter);
+        let reason = preemption::outbid(&pod.name, pod.priority, pod.node.as_str());
+        self.ledger.write(Action::Wait, RULE, reason, about);
+        self.state.mark(nominee.workload);
+    }
+
+    /// A bare pod is deleted with it, as in Kubernetes: nobody would make it again.
+    fn evict(&mut self, id: u32, workload: u32, pod: &Preemptor) {
+        let reason = preemption::preempted(&pod.name, pod.priority, pod.node.as_str());
+        self.withdraw(id, RULE, reason, pod.causes.clone());
         let owner = self.state.workload.get(&workload);
         let bare = owner.filter(|owner| owner.kind == WorkloadKind::Bare).map(|o| o.key.clone());
-        if let (Some(key), Some(cause)) = (bare, causes.first()) {
+        if let (Some(key), Some(cause)) = (bare, pod.causes.first()) {
             self.gone(&key, cause);
         }
     }
+
+    /// What brought the workload to be looked at. Of one that nobody remembers a cause of, as a leader
+    /// that was rebuilt does not, what was last said of the node.
+    fn causes_of(&self, workload: u32, node: NodeId) -> Vec<Cause> {
+        let causes = self.state.causes(workload);
+        if !causes.is_empty() {
+            return causes;
+        }
+        let host = self.state.node.get(&node.0);
+        host.map(|host| host.row.cause.clone()).into_iter().collect()
+    }
+}
+
+/// Who holds room on a node.
+enum Holder {
+    /// The pod of this number, of this workload.
+    Placed(u32, u32),
+    /// A pod that has it promised.
+    Promised(Nominee),
 }
 
 /// The pod that others stop for.

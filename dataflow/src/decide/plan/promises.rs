@@ -38,7 +38,8 @@ impl<V: Views> Turn<'_, V> {
         };
         let (uid, shape) = (workload.pod_uid(counter), template.shape.clone());
         let number = self.state.nominees.add(node, (id, counter), uid, nominated.since_ms);
-        self.fleet.nominate(PodId(number), NodeId(node), &shape);
+        let devices = &nominated.devices;
+        self.fleet.nominate_with(PodId(number), NodeId(node), &shape, devices);
     }
 
     /// Keeps the room no longer.
