@@ -9,6 +9,10 @@ use setpoint_benches::rounds;
 use setpoint_benches::sections::{self, Section};
 use setpoint_benches::sizes::Sizes;
 
+/// The same as the server's: what is measured is what runs.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> anyhow::Result<()> {
     let flags: Vec<String> = std::env::args().skip(1).collect();
     let sizes = Sizes::parse(&flags)?;
