@@ -22,7 +22,7 @@ pub(crate) fn entries(writer: &Writer, outcome: &Outcome) -> anyhow::Result<Vec<
         });
     }
     for decision in &outcome.decisions {
-        entries.push(writer.decision(decision)?);
+        entries.push(writer.decision(&decision.record())?);
     }
     Ok(entries)
 }

@@ -142,13 +142,13 @@ impl<V: Views> Engine<V> {
         if epoch.cold {
             turn.cold_step();
         }
-        turn.serve_nodes();
+        turn.serve_nodes(epoch.cold);
         turn.finish()
     }
 
     /// Everyone who is gone for good and of whom no tombstone was read yet.
     pub fn remains(&self) -> Vec<Remains> {
-        self.state.remains.all().cloned().collect()
+        self.state.remains.all().collect()
     }
 
     /// What deciding has cost so far.
@@ -210,6 +210,7 @@ impl<V: Views> Turn<'_, V> {
         out.wants_cold = out.is_cold_left
             || self.state.cold_dirty
             || !self.state.daemons_dirty.is_empty()
+            || !self.state.reservations_dirty.is_empty()
             || !self.state.budgets.dirty.is_empty();
         out
     }

@@ -9,6 +9,7 @@ use setpoint_schemas::{
     RequestId, Resource, ResourceKey, Resources, Sourced,
 };
 
+use crate::decided::Decided;
 use crate::views::{Fleet, Rollup};
 
 /// One epoch: a batch of inputs and the engine time at which it is decided.
@@ -48,7 +49,7 @@ pub struct Outcome {
     /// Placements as they are now.
     pub placements: Vec<PlacementChange>,
     /// The ledger's new entries.
-    pub decisions: Vec<Decision>,
+    pub decisions: Vec<Decided>,
     /// The verdict on each request of the epoch.
     pub verdicts: Vec<Verdict>,
     /// What readers see change beside resources and placements.
@@ -66,6 +67,14 @@ pub struct Outcome {
     pub is_cold_left: bool,
     /// The fleet in numbers; in cold epochs only.
     pub overview: Option<Arc<Overview>>,
+}
+
+impl Outcome {
+    /// The ledger's new entries in words, in order.
+    #[must_use]
+    pub fn ledger(&self) -> Vec<Decision> {
+        self.decisions.iter().map(Decided::record).collect()
+    }
 }
 
 /// The fleet in numbers, as of the last cold epoch.

@@ -36,7 +36,7 @@ impl<V: Views> Engine<V> {
         let own = self.step(epoch);
         let mut differences = resource_differences(&own, recorded);
         if own.hash != recorded.hash {
-            differences.splice(0..0, decision_differences(&own.decisions, &recorded.decisions));
+            differences.splice(0..0, decision_differences(&own.ledger(), &recorded.decisions));
         }
         if differences.is_empty() {
             self.state.meta.inexact = inexact;

@@ -13,6 +13,7 @@ mod followed;
 mod rebuild;
 
 mod causes;
+mod decided;
 mod digest;
 mod state;
 mod decide;
@@ -20,6 +21,7 @@ mod decide;
 pub use setpoint_views as views;
 
 pub use cadence::pause_after_cold;
+pub use decided::Decided;
 pub use engine::{Engine, Work};
 pub use epoch::{
     Epoch, Foreseen, ItemVerdict, NodeServed, Outcome, Overview, PlacementChange, Recorded, Served,

@@ -114,7 +114,7 @@ impl Committed {
             hash: outcome.hash,
             resources: outcome.resources.clone(),
             placements: outcome.placements.clone(),
-            decisions: outcome.decisions.clone(),
+            decisions: outcome.ledger(),
         };
         self.epochs.push(Recorded { epoch, cut, outcome });
     }

@@ -86,13 +86,14 @@ impl Auditor {
         self.capacity(plant)?;
         self.bounds(&before)?;
         self.words.heard(&epoch.inputs, outcome, &self.homes)?;
-        for decision in &outcome.decisions {
+        let ledger = outcome.ledger();
+        for decision in &ledger {
             causes_exist(decision, log, cut)?;
             blameless(decision, plant, now_ms)?;
             self.patient(decision)?;
         }
         if !epoch.complete
-            && outcome.decisions.iter().any(|d| d.action == Action::NodeLost && d.rule == "lease")
+            && ledger.iter().any(|d| d.action == Action::NodeLost && d.rule == "lease")
         {
             return Err("a node was declared lost for silence in an incomplete epoch".to_owned());
         }
@@ -155,9 +156,10 @@ impl Auditor {
         }
         self.asked += asked.len();
         let known: BTreeSet<String> = self.answered.keys().cloned().collect();
+        let ledger = outcome.ledger();
         for verdict in &outcome.verdicts {
             let request = verdict.request.to_string();
-            let entries = outcome.decisions.iter().filter(|d| d.request == request).count();
+            let entries = ledger.iter().filter(|d| d.request == request).count();
             if entries != usize::from(!known.contains(&request)) {
                 return Err(format!("request {request} has {entries} entries in the ledger"));
             }
@@ -177,6 +179,11 @@ impl Auditor {
         self.requested.clear();
         self.words.begin_anew();
         self.served(everything);
+    }
+
+    /// Readers of nodes read what this new leader holds.
+    pub fn reads_from(&mut self, everything: &Outcome) {
+        self.requested = requested(everything);
     }
 
     fn served(&mut self, outcome: &Outcome) {
@@ -322,10 +329,15 @@ impl Auditor {
     ///
     /// # Errors
     /// Both counts.
-    pub fn allocations(&self, views: &BTreeMap<u32, Allocation>) -> Result<(), String> {
+    pub fn allocations(
+        &self,
+        views: &BTreeMap<u32, Allocation>,
+        known: &Outcome,
+    ) -> Result<(), String> {
+        let placer = requested(known);
         let mut counted: Vec<(i64, i64, i64)> =
             views.values().map(|a| (a.cpu_milli, a.memory_bytes, a.pods)).collect();
-        let reserved = self.requested.values().map(|r| (r.cpu_milli, r.memory_bytes, r.pods));
+        let reserved = placer.values().map(|r| (r.cpu_milli, r.memory_bytes, r.pods));
         let mut reserved: Vec<(i64, i64, i64)> = reserved.filter(|r| *r != (0, 0, 0)).collect();
         counted.sort_unstable();
         reserved.sort_unstable();
@@ -334,6 +346,27 @@ impl Auditor {
         }
         Err(format!("the views count {counted:?} as reserved, the placer {reserved:?}"))
     }
+
+    /// What readers were told until a cold step of what is reserved is what the engine knows.
+    ///
+    /// # Errors
+    /// Both, by node.
+    pub fn told(&self, known: &Outcome) -> Result<(), String> {
+        let known = requested(known);
+        if known == self.requested {
+            return Ok(());
+        }
+        Err(format!("readers were told that {:?} is reserved, not {known:?}", self.requested))
+    }
+}
+
+/// What everything that an engine tells says of what is reserved, by node.
+fn requested(known: &Outcome) -> BTreeMap<NodeName, Resources> {
+    let nodes = known.served.iter().filter_map(|served| match served {
+        Served::Node(name, Some(node)) => Some((name.clone(), node.requested.clone())),
+        _ => None,
+    });
+    nodes.collect()
 }
 
 /// Every decision names causes that exist on the log, before the cut of its epoch.

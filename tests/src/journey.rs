@@ -223,6 +223,7 @@ impl Journey {
             "a leader of term {} from the checkpoint of epoch {}, rebuilt {is_rebuilt}",
             leader.term, self.committed.checkpoint.number
         ));
+        self.auditor.reads_from(&leader.engine.everything());
         if leader.is_marked {
             // Of pods that stop, which no placement names any more, it may know others; and what it
             // was told late or not at all it cannot be held to.
@@ -342,7 +343,7 @@ impl Journey {
         self.rows.write(leader.engine.take_rows(), outcome.number, &cut);
         let window = leader.window.clone();
 
-        for decision in &outcome.decisions {
+        for decision in outcome.ledger() {
             self.tell(format!(
                 "{:?} {} {} {} {}: {}",
                 decision.action,
@@ -377,7 +378,11 @@ impl Journey {
         self.auditor.committed(&epoch, &outcome, &cut, &self.log, &self.plant, self.now_ms)?;
         // Looked into or not, the engine goes on the same.
         if self.draw.chance(500) {
-            self.auditor.allocations(&window.allocations())?;
+            let known = self.known();
+            self.auditor.allocations(&window.allocations(), &known)?;
+        }
+        if epoch.cold {
+            self.auditor.told(&self.known())?;
         }
         match self.is_counted {
             true => self.recount.committed(&epoch, &outcome)?,
@@ -390,8 +395,8 @@ impl Journey {
             self.committed.checkpoint = self.rows.clone();
         }
         self.trace.epochs += 1;
-        let preempted = outcome
-            .decisions
+        let ledger = outcome.ledger();
+        let preempted = ledger
             .iter()
             .filter(|decision| decision.rule == "preemption" && decision.action == Action::Stop);
         self.trace.preempted += preempted.count();
@@ -399,6 +404,11 @@ impl Journey {
         self.trace.hash =
             self.trace.hash.wrapping_mul(31).wrapping_add(outcome.time_ms.unsigned_abs());
         Ok(Some(outcome))
+    }
+
+    /// All that the leader would tell a new reader.
+    fn known(&self) -> Outcome {
+        self.leader.as_ref().map(|leader| leader.engine.everything()).unwrap_or_default()
     }
 
     fn tell(&mut self, event: String) {
@@ -423,7 +433,7 @@ impl Journey {
 fn same(who: &str, one: &Outcome, other: &Outcome) -> Result<(), String> {
     let decided = |o: &Outcome| {
         let verdicts = o.verdicts.clone();
-        (o.hash, o.decisions.clone(), o.placements.clone(), verdicts, o.resources.clone())
+        (o.hash, o.ledger(), o.placements.clone(), verdicts, o.resources.clone())
     };
     if decided(one) == decided(other) {
         return Ok(());
@@ -431,10 +441,10 @@ fn same(who: &str, one: &Outcome, other: &Outcome) -> Result<(), String> {
     Err(format!(
         "{who} decides otherwise in epoch {}:\n{:#?}\n{:#?}\ndue {:?}\nnot\n{:#?}\n{:#?}\ndue {:?}\nresources {} and {}",
         one.number,
-        one.decisions,
+        one.ledger(),
         one.placements,
         one.due_ms,
-        other.decisions,
+        other.ledger(),
         other.placements,
         other.due_ms,
         one.resources.len(),

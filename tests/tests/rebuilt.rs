@@ -143,7 +143,7 @@ fn web(replicas: i64, image: &str) -> Vec<RequestItem> {
 
 /// What was decided: action and rule, in order.
 fn told(outcome: &Outcome) -> Vec<String> {
-    outcome.decisions.iter().map(|d| format!("{:?} {}", d.action, d.rule)).collect()
+    outcome.ledger().iter().map(|d| format!("{:?} {}", d.action, d.rule)).collect()
 }
 
 #[test]
@@ -200,7 +200,8 @@ fn an_update_goes_on_within_its_bounds_and_can_be_undone() {
     }
     fleet.rebuilt(ms + 1);
     let outcome = fleet.asks(ms + 2, vec![undo_web()]);
-    let begun = outcome.decisions.iter().find(|d| d.action == Action::Rollout);
+    let ledger = outcome.ledger();
+    let begun = ledger.iter().find(|d| d.action == Action::Rollout);
     assert_eq!(begun.map(|d| d.reason.as_str()), Some("revision 3 begins"));
     let placed = outcome.placements.iter().find_map(|change| change.placement.clone());
     assert!(placed.expect("a pod").spec.contains("v1"));
@@ -301,11 +302,11 @@ fn follow_another(fleet: &mut Fleet, ms: i64, items: Vec<RequestItem>) -> (Outco
         hash: outcome.hash,
         resources: outcome.resources.clone(),
         placements: outcome.placements.clone(),
-        decisions: outcome.decisions.clone(),
+        decisions: outcome.ledger(),
     };
     let followed = fleet.engine.follow(epoch.clone(), &recorded);
     fleet.commit(epoch, &outcome);
-    assert_eq!(followed.outcome.decisions, outcome.decisions);
+    assert_eq!(followed.outcome.ledger(), outcome.ledger());
     (followed.outcome, followed.differences)
 }
 
@@ -337,7 +338,7 @@ fn what_is_decided_alike_leaves_the_engine_exact() {
         hash: outcome.hash,
         resources: outcome.resources.clone(),
         placements: outcome.placements.clone(),
-        decisions: outcome.decisions.clone(),
+        decisions: outcome.ledger(),
     };
     let followed = fleet.engine.follow(epoch, &recorded);
     assert_eq!(followed.differences, [""; 0]);

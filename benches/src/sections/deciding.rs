@@ -259,7 +259,7 @@ impl<V: Views> Deciding<V> {
             }
         }
         for decision in &outcome.decisions {
-            self.codec.encode_into(decision, &mut self.out)?;
+            self.codec.encode_into(&decision.record(), &mut self.out)?;
         }
         self.codec.encode_into(&commit::epoch_record(outcome), &mut self.out)?;
         Ok(())

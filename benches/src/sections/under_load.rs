@@ -174,7 +174,7 @@ impl<V: Views> Load<V> {
             self.codec.encode_into(change.as_ref(), &mut self.out)?;
         }
         for decision in &outcome.decisions {
-            self.codec.encode_into(decision, &mut self.out)?;
+            self.codec.encode_into(&decision.record(), &mut self.out)?;
         }
         Ok(())
     }

@@ -54,13 +54,3 @@ impl<V: Views> Turn<'_, V> {
         }
     }
 }
-
-/// Why a pod was placed, with the devices that it has.
-pub(crate) fn reason_with(reason: String, taken: &[TakenDevice]) -> String {
-    if taken.is_empty() {
-        return reason;
-    }
-    let told = |t: &TakenDevice| format!("{} ({}, {} milli)", t.index, t.id, t.milli);
-    let told: Vec<String> = taken.iter().map(told).collect();
-    format!("{reason}; devices: {}", told.join(", "))
-}

@@ -4,11 +4,13 @@ use std::collections::BTreeSet;
 
 use setpoint_placement::{Fleet, PodId};
 use setpoint_rules::pacing::Bucket;
-use setpoint_schemas::{Action, Cause, PodUid, ResourceKey};
+use setpoint_schemas::{Action, PodUid, ResourceKey};
 
 use super::kinds::is_namespace;
+use crate::causes::{CAUSES_MAX, Causes};
+use crate::decided::{About, Reason};
 use crate::epoch::{Epoch, Outcome, PlacementChange};
-use crate::state::{About, CAUSES_MAX, Deadline, Ledger, State, Why};
+use crate::state::{Deadline, Ledger, State, Why};
 use crate::views::{Fact, PodFact, Standing, Views};
 
 /// Pods of a workload since a leader began anew fit below these bits of the counter.
@@ -46,8 +48,8 @@ impl<V: Views> Turn<'_, V> {
     }
 
     /// The leader's state came otherwise than by exact replay: it is the truth from now on. Pods are
-    /// counted from where none was before, pacing begins with an empty bucket, and every workload is
-    /// looked at.
+    /// counted from where none was before, pacing begins with an empty bucket, every workload is
+    /// looked at, and readers are told of every node.
     fn begin_anew(&mut self) {
         let from = first_counter(self.out.number);
         let ids: Vec<u32> = self.state.workloads.values().copied().collect();
@@ -68,6 +70,7 @@ impl<V: Views> Turn<'_, V> {
         for namespace in namespaces {
             self.end_namespace(&namespace.name);
         }
+        self.state.reservations_dirty.extend(self.state.nodes.values().copied());
         self.state.meta.bucket = Bucket { tokens_milli: 0, filled_ms: self.now };
         self.state.meta.inexact = false;
     }
@@ -133,7 +136,13 @@ impl<V: Views> Turn<'_, V> {
     }
 
     /// Withdraws a pod's placement: a tombstone, and a decision that says why.
-    pub(crate) fn withdraw(&mut self, id: u32, rule: &str, reason: String, causes: Vec<Cause>) {
+    pub(crate) fn withdraw(
+        &mut self,
+        id: u32,
+        rule: &'static str,
+        reason: impl Into<Reason>,
+        causes: impl Into<Causes>,
+    ) {
         let Some(pod) = self.state.pods.get_mut(&id) else { return };
         if pod.standing == Standing::Stopping {
             return;
@@ -151,10 +160,10 @@ impl<V: Views> Turn<'_, V> {
         };
         let node = host.row.record.node.clone();
         let about = About {
-            pod: uid.to_string(),
-            resource: owner.text.to_string(),
-            node: node.to_string(),
-            causes,
+            pod: Some(uid.clone()),
+            resource: Some(owner.text.clone()),
+            node: Some(node.clone()),
+            causes: causes.into(),
             ..About::default()
         };
         self.ledger.write(Action::Stop, rule, reason, about);
@@ -166,10 +175,13 @@ impl<V: Views> Turn<'_, V> {
     pub(crate) fn forget(&mut self, uid: &PodUid) {
         let Some(id) = self.state.pods.id_of(uid) else { return };
         let fact = self.state.fact_of(id);
-        if let Some(owner) = self.state.pods.get(&id).map(|pod| pod.workload) {
+        if let Some(pod) = self.state.pods.get(&id) {
+            let (owner, is_named) = (pod.workload, pod.standing != Standing::Stopping);
             self.state.put_down(uid, owner);
+            if is_named {
+                self.state.unname_pod(id);
+            }
         }
-        self.state.unname_pod(id);
         let Some(pod) = self.state.pods.remove(id) else { return };
         self.state.observations.forget(id);
         self.state.touched.pods_gone.push(uid.clone());

@@ -13,10 +13,11 @@ use std::sync::Arc;
 
 use setpoint_rules::pacing::Bucket;
 use setpoint_schemas::{
-    Cause, NodeName, NodeRecord, Placement, Policy, Position, RequestId, Resource, ResourceKey,
-    Resources, SessionId, Sourced,
+    NodeName, NodeRecord, Placement, Policy, Position, RequestId, Resource, ResourceKey, Resources,
+    SessionId, Sourced,
 };
 
+use crate::causes::Cause;
 use crate::decide::{NodeStatus, node_key};
 use crate::state::{DevicesRow, Meta, NodeRow, RestoreError, Rows};
 
@@ -69,7 +70,8 @@ pub(crate) fn rows(policy: &Policy, compacted: Compacted) -> Result<Rows, Restor
         compacted.resources.into_iter().map(|(r, at)| (r.key(), (r, at))).collect();
     let mut nodes: BTreeMap<NodeName, NodeRow> = BTreeMap::new();
     for (record, position) in compacted.nodes {
-        let cause = cause(position, format!("node {} as it last reported itself", record.node));
+        let cause =
+            Cause::told(position, format!("node {} as it last reported itself", record.node));
         let status = resources.get(&node_key(&record.node)).map(|(r, _)| NodeStatus::of(r));
         let row = node_row(record, status.unwrap_or_default(), time_ms, cause);
         nodes.insert(row.record.node.clone(), row);
@@ -81,7 +83,7 @@ pub(crate) fn rows(policy: &Policy, compacted: Compacted) -> Result<Rows, Restor
         unheard.entry(pod.placement.node.clone()).or_insert(pod.position);
     }
     for (node, position) in unheard {
-        let cause = cause(position, format!("node {node} is named by a placement only"));
+        let cause = Cause::told(position, format!("node {node} is named by a placement only"));
         if let Some(record) = nameless(&node) {
             nodes.insert(node, node_row(record, NodeStatus::default(), time_ms, cause));
         }
@@ -144,13 +146,4 @@ fn nameless(node: &NodeName) -> Option<NodeRecord> {
         conditions: Vec::new(),
         devices: Vec::new(),
     })
-}
-
-fn cause(position: Position, text: String) -> Cause {
-    Cause {
-        topic: position.topic.name().to_owned(),
-        partition: position.partition,
-        offset: position.offset,
-        text,
-    }
 }

@@ -7,8 +7,8 @@ use serde_json::Value;
 use setpoint_rules::priority::Class;
 use setpoint_schemas::{NodeName, PodObserved, Position, Resource, ResourceKey};
 
-use super::cause;
 use super::observed::Present;
+use crate::causes::Cause;
 use crate::decide::{Compiled, compile, history_of, is_managed_group, standing_of, template_of};
 use crate::state::{Pod, Rare, RestoreError, Why, WorkloadKind, WorkloadMemo};
 use crate::views::Standing;
@@ -91,7 +91,7 @@ impl Made {
         memo.pending = true;
         if let Some((resource, position)) = resource {
             let text = format!("{} {} as it was last accepted", resource.kind, resource.name);
-            memo.whys.push(Why::from(&cause(*position, text)));
+            memo.whys.push(Why::from(&Cause::told(*position, text)));
             memo.whys_served = true;
         }
         Ok(memo)

@@ -32,12 +32,13 @@ pub(crate) use budgets::Budgets;
 pub(crate) use classes::Classes;
 pub(crate) use devices::{Devices, DevicesRow};
 pub(crate) use early::{Early, EarlyRow, Word};
-pub(crate) use ledger::{About, CAUSES_MAX, Ledger};
+pub(crate) use ledger::Ledger;
 pub(crate) use marks::Marks;
 pub(crate) use node::{Node, NodeRow};
 pub(crate) use nominees::{Nominated, Nominee, Nominees};
 pub(crate) use numbered::Numbered;
 pub(crate) use observations::Observations;
+pub(crate) use of_pod::PodName;
 pub(crate) use orphan::{Orphan, OrphanRow, Orphans};
 pub(crate) use pod::{Heard, Pod, Rare};
 pub(crate) use pods::{NameHash, Pods};
@@ -94,6 +95,8 @@ pub(crate) struct State {
     pub(crate) daemons: BTreeSet<u32>,
     /// Whether the cold views have something new to tell beside statuses.
     pub(crate) cold_dirty: bool,
+    /// Nodes whose pods reserve otherwise than readers were told.
+    pub(crate) reservations_dirty: Marks,
     /// The fleet in numbers as of the last cold step.
     pub(crate) overview: Arc<Overview>,
     /// Live pods of revisions that are not their workload's current one, as of the last cold step.
@@ -247,9 +250,9 @@ impl State {
     /// Every row counts as changed.
     pub(crate) fn touch_all(&mut self) {
         let resources = self.resources.keys().map(|key| (Table::Resources, key.to_string()));
-        let remains = self.remains.all().map(|remains| (Table::Remains, remains.key()));
         let devices = self.devices.pods().map(|uid| (Table::Devices, uid.to_string()));
-        self.touched.others.extend(resources.chain(remains).chain(devices));
+        self.touched.others.extend(resources.chain(devices));
+        self.touched.remains.extend(self.remains.all());
         self.touched.workloads.extend(self.workload.keys().copied());
         self.touched.nodes.extend(self.node.keys().copied());
         let pods: Vec<u32> = self.pods.all().map(|(id, _)| id).collect();

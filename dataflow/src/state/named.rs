@@ -5,7 +5,8 @@ use std::sync::Arc;
 use setpoint_rules::identity;
 use setpoint_schemas::{PodUid, ResourceName};
 
-use super::{Template, Waiting, WaitingHere, Workload, WorkloadKind};
+use super::{PodName, Template, Waiting, WaitingHere, Workload, WorkloadKind};
+use crate::causes::NameParts;
 use crate::epoch::WaitingPod;
 
 impl Workload {
@@ -26,16 +27,25 @@ impl Workload {
     }
 
     /// The name that follows for its pod of this revision and uid, as text.
-    pub(crate) fn name_of(&self, revision: u32, uid: &PodUid) -> String {
+    pub(crate) fn name_of(&self, revision: u32, uid: &PodUid) -> PodName<'_> {
         match self.templates.get(&revision) {
-            Some(_) if self.kind == WorkloadKind::Bare => self.key.name.to_string(),
-            Some(template) => identity::with_suffix(self.stem(template), uid),
-            None => identity::with_suffix(&self.key.name, uid),
+            Some(_) if self.kind == WorkloadKind::Bare => PodName::Kept(&self.key.name),
+            Some(template) => PodName::Derived(identity::with_suffix(self.stem(template), uid)),
+            None => PodName::Derived(identity::with_suffix(&self.key.name, uid)),
+        }
+    }
+
+    /// What that name follows from.
+    pub(crate) fn name_parts(&self, revision: u32, uid: &PodUid) -> NameParts {
+        match self.templates.get(&revision) {
+            Some(_) if self.kind == WorkloadKind::Bare => NameParts::Whole(self.key.name.clone()),
+            Some(template) => NameParts::Derived(self.stem(template).clone(), uid.clone()),
+            None => NameParts::Derived(self.key.name.clone(), uid.clone()),
         }
     }
 
     /// What the names of its pods of this template begin with.
-    fn stem<'a>(&self, template: &'a Template) -> &'a str {
+    fn stem<'a>(&self, template: &'a Template) -> &'a Arc<str> {
         template.stem.get_or_init(|| {
             let revision = self.revision_name(template);
             Arc::from(identity::name_stem(&self.key.name, revision.as_deref()))

@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
-use setpoint_schemas::{Cause, NodeRecord};
+use setpoint_schemas::NodeRecord;
 
 use super::Meta;
+use crate::causes::Cause;
 use crate::views::NodeFact;
 
 /// A node with its number.

@@ -1,9 +1,18 @@
 //! What a pod's numbers stand for: its owner, its node, its name and its fact.
 
+use std::ops::Deref;
+
+use setpoint_rules::identity;
 use setpoint_schemas::NodeName;
 
 use super::{NameHash, Node, Pod, State, Workload};
 use crate::views::{PodFact, Standing};
+
+/// A pod's name, as it is kept or as it follows.
+pub(crate) enum PodName<'a> {
+    Kept(&'a str),
+    Derived(identity::Derived),
+}
 
 impl State {
     /// The workload that a pod is of.
@@ -22,11 +31,11 @@ impl State {
     }
 
     /// A pod's name.
-    pub(crate) fn pod_name(&self, pod: &Pod) -> String {
-        if let Some(name) = pod.rare.as_ref().and_then(|rare| rare.name.clone()) {
-            return name;
+    pub(crate) fn pod_name<'a>(&'a self, pod: &'a Pod) -> PodName<'a> {
+        if let Some(name) = pod.rare.as_ref().and_then(|rare| rare.name.as_deref()) {
+            return PodName::Kept(name);
         }
-        self.owner(pod).map_or_else(String::new, |owner| owner.name_of(pod.revision, &pod.uid))
+        self.owner(pod).map_or(PodName::Kept(""), |owner| owner.name_of(pod.revision, &pod.uid))
     }
 
     /// The fact that the views should have of a pod. Nobody knows whether one that is live on a lost
@@ -59,9 +68,12 @@ impl State {
 
     /// From now on this pod is meant by its name.
     pub(crate) fn name_pod(&mut self, id: u32) {
-        let Some((namespace, name)) = self.full_name(id) else { return };
-        let hash = NameHash::of(&namespace, &name);
-        if let Some(other) = self.id_named(&namespace, &name) {
+        let Some((hash, other)) = self.with_full_name(id, |namespace, name| {
+            (NameHash::of(namespace, name), self.id_named(namespace, name))
+        }) else {
+            return;
+        };
+        if let Some(other) = other {
             self.pods.unname(other, hash);
         }
         self.pods.name(id, hash);
@@ -69,21 +81,33 @@ impl State {
 
     /// Nobody means this pod by its name any more.
     pub(crate) fn unname_pod(&mut self, id: u32) {
-        if let Some((namespace, name)) = self.full_name(id) {
-            self.pods.unname(id, NameHash::of(&namespace, &name));
+        if let Some(hash) = self.with_full_name(id, NameHash::of) {
+            self.pods.unname(id, hash);
         }
     }
 
     fn id_named(&self, namespace: &str, name: &str) -> Option<u32> {
         let is_it = |pod: &Pod| {
             let owner = self.owner(pod);
-            owner.is_some_and(|o| &*o.key.namespace == namespace) && self.pod_name(pod) == name
+            owner.is_some_and(|o| &*o.key.namespace == namespace) && *self.pod_name(pod) == *name
         };
         self.pods.id_named(NameHash::of(namespace, name), is_it)
     }
 
-    fn full_name(&self, id: u32) -> Option<(std::sync::Arc<str>, String)> {
+    /// What this tells of a pod's namespace and name.
+    fn with_full_name<T>(&self, id: u32, tells: impl Fn(&str, &str) -> T) -> Option<T> {
         let pod = self.pods.get(&id)?;
-        Some((self.owner(pod)?.key.namespace.clone(), self.pod_name(pod)))
+        Some(tells(&self.owner(pod)?.key.namespace, &self.pod_name(pod)))
+    }
+}
+
+impl Deref for PodName<'_> {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        match self {
+            PodName::Kept(name) => name,
+            PodName::Derived(name) => name,
+        }
     }
 }

@@ -3,8 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
-use setpoint_schemas::{Cause, NodeName, PodUid, SessionId};
+use setpoint_schemas::{NodeName, PodUid, SessionId};
 
+use crate::causes::Cause;
 use crate::views::Sighting;
 
 /// A pod without a placement.

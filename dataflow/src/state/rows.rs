@@ -198,6 +198,10 @@ impl State {
                 put(Table::Nodes, name, Some(encode(&(id, &node.row))));
             }
         }
+        for remains in touched.remains {
+            let row = self.remains.contains(&remains).then(|| encode(&remains));
+            put(Table::Remains, remains.key(), row);
+        }
         for (table, key) in touched.others {
             let value = self.row(table, &key);
             put(table, key, value);
@@ -215,9 +219,13 @@ impl State {
             Table::Orphans => self.orphans.by_text(key).map(|orphan| encode(&orphan.row)),
             Table::Answers => self.answered.row(&RequestId::parse(key).ok()?).map(encode),
             Table::Early => self.early.row(key).map(encode),
-            Table::Remains => self.remains.row(key).map(encode),
             Table::Devices => self.devices.row(&PodUid::parse(key).ok()?).map(|row| encode(&row)),
-            Table::Meta | Table::Workloads | Table::Nodes | Table::Pods | Table::Observed => None,
+            Table::Meta
+            | Table::Workloads
+            | Table::Nodes
+            | Table::Pods
+            | Table::Observed
+            | Table::Remains => None,
         }
     }
 }

@@ -1,13 +1,13 @@
 //! Which rows of the checkpoint changed since it was last written.
 //!
-//! Guarantee: each changed row once. A pod bears its own mark, so that marking the same one again
+//! Guarantee: each changed row is named. A pod bears its own mark, so that marking the same one again
 //! costs nothing.
 
 use std::collections::BTreeSet;
 
 use setpoint_schemas::{NodeName, PodUid, ResourceKey};
 
-use super::{Marks, Table};
+use super::{Marks, Remains, Table};
 
 /// The changed rows.
 #[derive(Debug, Default)]
@@ -22,6 +22,8 @@ pub(crate) struct Touched {
     /// By number. Of one that was removed there is its name.
     pub(crate) nodes: Marks,
     pub(crate) nodes_gone: BTreeSet<NodeName>,
+    /// What is gone for good; named again when that is settled.
+    pub(crate) remains: Vec<Remains>,
     /// Rows of the other tables, by their keys.
     pub(crate) others: BTreeSet<(Table, String)>,
 }

@@ -1,19 +1,21 @@
-//! Why a workload is looked at: a cause as it is kept, rendered when something follows from it.
+//! Why a workload is looked at: a cause as it is kept, made whole when something follows from it.
 //!
-//! Guarantee: the same text whenever it is rendered. It is put down before anything that it is made
+//! Guarantee: the same cause whenever it is made whole. It is put down before anything that it is made
 //! of is forgotten. Most causes are of pods that say something of which nothing follows.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
-use setpoint_schemas::{Cause, PodUid};
+use setpoint_schemas::{PodPhase, PodUid, Position};
 
 use super::pod::Last;
 use super::{Pod, State};
-use crate::causes::pod_cause;
+use crate::causes::{Cause, Causes, NameParts, PodSaid, Said};
 
 /// A cause as a workload keeps it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Why {
-    /// What was observed of one of its pods; the text follows from the pod.
+    /// What was observed of one of its pods; all else follows from the pod.
     Pod(PodUid, Last),
     /// Any other, put down.
     Told(Box<Cause>),
@@ -35,10 +37,10 @@ impl State {
         }
     }
 
-    /// Why a workload is looked at, as the ledger tells it.
-    pub(crate) fn causes(&self, workload: u32) -> Vec<Cause> {
+    /// Why a workload is looked at, for the ledger.
+    pub(crate) fn causes(&self, workload: u32) -> Causes {
         let whys = self.workload.get(&workload).map(|workload| workload.memo.whys.iter());
-        whys.into_iter().flatten().filter_map(|why| self.rendered(why)).collect()
+        whys.into_iter().flatten().filter_map(|why| self.whole(why)).collect()
     }
 
     /// What is kept of a pod as a cause is put down, before the pod is forgotten.
@@ -49,7 +51,7 @@ impl State {
             return;
         }
         let down = owner.memo.whys.iter().filter_map(|why| match is_of_it(why) {
-            true => self.rendered(why).map(|cause| Why::Told(Box::new(cause))),
+            true => self.whole(why).map(|cause| Why::Told(Box::new(cause))),
             false => Some(why.clone()),
         });
         let down = down.collect();
@@ -59,7 +61,7 @@ impl State {
         self.touch_workload(workload);
     }
 
-    fn rendered(&self, why: &Why) -> Option<Cause> {
+    fn whole(&self, why: &Why) -> Option<Cause> {
         match why {
             Why::Told(cause) => Some(Cause::clone(cause)),
             Why::Pod(uid, last) => {
@@ -74,10 +76,31 @@ impl State {
     }
 
     fn as_said(&self, pod: &Pod, last: &Last, reason: &str) -> Option<Cause> {
-        let (owner, host) = (self.owner(pod)?, self.host(pod)?);
-        let name = self.pod_name(pod);
-        let name = (&*owner.key.namespace, name.as_str());
         let said = (last.phase, last.ready, reason);
-        Some(pod_cause(last.position(), name, &host.row.record.node, said))
+        self.observed_as(pod, last.position(), said)
+    }
+
+    /// A pod that was observed in this phase, ready or not, for this reason, as a cause.
+    pub(crate) fn observed_as(
+        &self,
+        pod: &Pod,
+        at: Position,
+        (phase, ready, reason): (PodPhase, bool, &str),
+    ) -> Option<Cause> {
+        let (owner, host) = (self.owner(pod)?, self.host(pod)?);
+        let kept = pod.rare.as_ref().and_then(|rare| rare.name.as_deref());
+        let name = match kept {
+            Some(name) => NameParts::Whole(Arc::from(name)),
+            None => owner.name_parts(pod.revision, &pod.uid),
+        };
+        let said = PodSaid {
+            namespace: owner.key.namespace.clone(),
+            name,
+            node: host.row.record.node.clone(),
+            phase,
+            ready,
+            reason: (!reason.is_empty()).then(|| Arc::from(reason)),
+        };
+        Some(Cause { at, said: Said::Pod(said) })
     }
 }

@@ -60,7 +60,7 @@ pub(crate) struct Workload {
     pub(crate) spec: WorkloadSpec,
     pub(crate) annotations: BTreeMap<String, String>,
     pub(crate) memo: WorkloadMemo,
-    pub(crate) templates: BTreeMap<u32, Template>,
+    pub(crate) templates: BTreeMap<u32, Arc<Template>>,
     /// Its pods' numbers; order has no meaning.
     pub(crate) pods: BTreeSet<u32>,
     /// Those of them that ended for good, as the views have it.

@@ -65,9 +65,12 @@ impl Leader {
             }
             let outcome = engine.step(epoch);
             assert_eq!(
-                outcome.hash, recorded.outcome.hash,
+                outcome.hash,
+                recorded.outcome.hash,
                 "epoch {} replayed from the checkpoint of epoch {} decides otherwise: {:#?}",
-                recorded.epoch.number, checkpoint.number, outcome.decisions
+                recorded.epoch.number,
+                checkpoint.number,
+                outcome.ledger()
             );
         }
         let term = committed.as_of().0 + 1;

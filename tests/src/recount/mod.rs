@@ -186,8 +186,9 @@ impl Recount {
 
     /// An update takes no available pod away where fewer are left than it may leave.
     fn rollouts(&self, outcome: &Outcome) -> Result<(), String> {
+        let ledger = outcome.ledger();
         let mut taken: BTreeMap<&str, usize> = BTreeMap::new();
-        for decision in outcome.decisions.iter().filter(|d| d.action == Action::Stop) {
+        for decision in ledger.iter().filter(|d| d.action == Action::Stop) {
             let is_update = decision.reason == "replaced by the current revision";
             let pod = self.world.pods.values().find(|p| p.placement.uid == *decision.pod);
             if is_update && pod.is_some_and(|pod| pod.available) {
@@ -199,7 +200,7 @@ impl Recount {
             let Some(least) = needs::least_available(wanted) else { continue };
             let left = self.world.live(workload).filter(|pod: &&PodSeen| pod.available).count();
             // Who went for a higher one went without asking the update.
-            let preempted = outcome.decisions.iter().filter(|d| {
+            let preempted = ledger.iter().filter(|d| {
                 d.action == Action::Stop && d.rule == "preemption" && d.resource == workload
             });
             if ((left + preempted.count()) as i64) < least {

@@ -27,15 +27,15 @@ pub(super) struct Preempted {
 pub(super) fn told(outcome: &Outcome) -> Vec<Preempted> {
     let mut all = Vec::new();
     let mut victims = BTreeSet::new();
-    for decision in outcome.decisions.iter().filter(|d| d.rule == "preemption") {
+    for decision in outcome.ledger().into_iter().filter(|d| d.rule == "preemption") {
         if decision.action == Action::Stop {
             victims.extend(PodUid::parse(&decision.pod));
-        } else if is_promise(decision) {
+        } else if is_promise(&decision) {
             let Ok(node) = NodeName::parse(&decision.node) else { continue };
             all.push(Preempted {
-                uid: decision.pod.clone(),
-                workload: decision.resource.clone(),
                 devices: devices_of(outcome, &decision.pod, &node),
+                uid: decision.pod,
+                workload: decision.resource,
                 node,
                 victims: std::mem::take(&mut victims),
                 is_beyond: decision.reason.contains("beyond"),

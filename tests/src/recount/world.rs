@@ -340,7 +340,7 @@ impl World {
 
     /// Pods whose deletion was asked for: requests come before what nodes say.
     fn deleted(&mut self, outcome: &Outcome) {
-        for decision in outcome.decisions.iter().filter(|d| d.rule == "delete") {
+        for decision in outcome.ledger().iter().filter(|d| d.rule == "delete") {
             let uid = PodUid::parse(&decision.pod).ok();
             if let Some(pod) = uid.and_then(|uid| self.pods.get_mut(&uid)) {
                 pod.stopping = true;

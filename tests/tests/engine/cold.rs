@@ -29,7 +29,7 @@ fn a_pod_that_a_node_has_without_a_placement_is_told_once_and_marks_its_node() {
     let second = cold(7_000, vec![has("a", 2, &[&stray])]);
     assert_eq!(told(&second), "Stop 1");
     assert_eq!(reason(&second, Action::Stop), "it is on node a without a placement");
-    assert_eq!(second.decisions[0].pod, stray.to_string());
+    assert_eq!(second.ledger()[0].pod, stray.to_string());
     assert!(is_marked(&second));
     assert_eq!(second.overview.unwrap().fleet.nodes.orphans, 1);
     let third = cold(8_000, vec![has("a", 3, &[&stray])]);

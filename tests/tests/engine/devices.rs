@@ -1,7 +1,7 @@
 //! Pods with devices: which ones they are given, when these are free again, and what is told.
 
 use serde_json::{Value, json};
-use setpoint_dataflow::{Outcome, Served};
+use setpoint_dataflow::{Epoch, Outcome, Served};
 use setpoint_schemas::{
     Action, Device, GPU, GPU_MILLI, GPU_MODEL, Input, NodeRecord, PodPhase, RequestItem, Verb,
     add_devices,
@@ -62,7 +62,7 @@ fn a_pod_is_given_a_device_and_the_ledger_says_which() {
     assert_eq!(given(&outcome), ["b GPU-x 300"]);
     let said = reason(&outcome, Action::Place);
     assert!(said.ends_with("devices: 0 (GPU-x, 300 milli)"), "{said}");
-    let place = outcome.decisions.iter().find(|d| d.action == Action::Place).expect("placed");
+    let place = outcome.ledger().into_iter().find(|d| d.action == Action::Place).expect("placed");
     assert!(place.alternatives[0].verdict.contains("DeviceValue="), "{:?}", place.alternatives);
     assert_eq!(standing(&story), ["b GPU-x 300"]);
 }
@@ -148,7 +148,9 @@ fn a_pod_on_another_life_of_the_node_has_its_device_by_id() {
 #[test]
 fn readers_see_what_is_left_of_each_device() {
     let mut story = fleet(&[("a", &["GPU-x=T4", "GPU-y=T4"])]);
-    let outcome = story.asks(2, apply(&train(1, GPU_MILLI, 300)));
+    story.asks(2, apply(&train(1, GPU_MILLI, 300)));
+    let cold = Epoch { cold: true, ..story.epoch(3, vec![]) };
+    let outcome = story.decide(cold);
     let left = |outcome: &Outcome| {
         let nodes = outcome.served.iter().filter_map(|served| match served {
             Served::Node(_, Some(node)) => Some(node.devices.clone()),

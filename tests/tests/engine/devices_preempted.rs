@@ -27,7 +27,7 @@ fn full(devices: &[&str], pods: &[Value]) -> Story {
 
 /// The pods that were preempted, with the names of their workloads, by these names.
 fn victims(outcome: &Outcome) -> Vec<(String, PodUid)> {
-    let stops = outcome.decisions.iter();
+    let stops = outcome.ledger().into_iter();
     let stops = stops.filter(|d| d.rule == "preemption" && d.action == Action::Stop);
     let name = |of: &str| of.rsplit('/').next().unwrap_or_default().to_owned();
     let uid = |text: &str| PodUid::parse(text).expect("a uid");
@@ -101,9 +101,9 @@ fn who_is_promised_a_device_loses_it_to_a_higher_one() {
     let mut story = full(&["0"], &[pod("low", GPU, 1, 0)]);
     let victims = victims(&story.asks(60, apply(&pod("high", GPU, 1, 10))));
     let outcome = story.asks(61, apply(&pod("top", GPU_MILLI, 300, 20)));
-    let lost =
-        outcome.decisions.iter().find(|d| d.reason.starts_with("the room on a that was kept"));
-    assert!(lost.is_some(), "{:?}", outcome.decisions);
+    let ledger = outcome.ledger();
+    let lost = ledger.iter().find(|d| d.reason.starts_with("the room on a that was kept"));
+    assert!(lost.is_some(), "{ledger:?}");
     let outcome = gone(&mut story, 62, &victims[0].1);
     assert_eq!(given(&outcome), ["a 0 300"]);
 }

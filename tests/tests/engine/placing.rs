@@ -23,7 +23,7 @@ fn a_daemon_set_has_a_pod_on_every_node_and_on_one_that_joins() {
     assert_eq!(told(&story.asks(1, apply)), "Accept 1, Place 2");
     let outcome = story.at(2, vec![joins("c", 2_000)]);
     assert_eq!(told(&outcome), "Place 1");
-    assert_eq!(outcome.decisions[0].causes[0].text, "node c reports itself ready");
+    assert_eq!(outcome.ledger()[0].causes[0].text, "node c reports itself ready");
 }
 
 #[test]

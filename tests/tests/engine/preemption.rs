@@ -30,19 +30,20 @@ fn full(nodes: &[&str], apps: &[(&str, i64)]) -> Story {
 
 /// The reasons of the decisions of this action by the rule of preemption.
 fn said(outcome: &Outcome, action: Action) -> Vec<String> {
-    let by_rule = outcome.decisions.iter().filter(|d| d.rule == "preemption" && d.action == action);
-    by_rule.map(|decision| decision.reason.clone()).collect()
+    let ledger = outcome.ledger().into_iter();
+    let by_rule = ledger.filter(|d| d.rule == "preemption" && d.action == action);
+    by_rule.map(|decision| decision.reason).collect()
 }
 
 /// The pod that the rule of preemption stopped, with its node and workload.
 fn victim(outcome: &Outcome) -> (PodUid, String, String) {
     let stopped =
-        |d: &&setpoint_schemas::Decision| d.rule == "preemption" && d.action == Action::Stop;
-    let mut all = outcome.decisions.iter().filter(stopped);
+        |d: &setpoint_schemas::Decision| d.rule == "preemption" && d.action == Action::Stop;
+    let mut all = outcome.ledger().into_iter().filter(stopped);
     let victim = all.next().expect("somebody was preempted");
     assert!(all.next().is_none(), "one victim is enough");
     let uid = PodUid::parse(&victim.pod).expect("a uid");
-    (uid, victim.node.clone(), victim.resource.clone())
+    (uid, victim.node, victim.resource)
 }
 
 fn gone(uid: &PodUid, node: &str) -> Vec<Input> {
@@ -76,9 +77,9 @@ fn the_lowest_stops_for_a_higher_one_which_gets_its_room_when_it_is_gone() {
 
     let outcome = story.at(11, gone(&uid, &node));
     assert_eq!(told(&outcome), "Place 1");
-    let placed = outcome.decisions.iter().find(|d| d.action == Action::Place);
-    let placed = placed.map(|d| (d.resource.as_str(), d.node.clone()));
-    assert_eq!(placed, Some(("apps/Deployment/default/high", node)));
+    let placed = outcome.ledger().into_iter().find(|d| d.action == Action::Place);
+    let placed = placed.map(|d| (d.resource, d.node));
+    assert_eq!(placed, Some(("apps/Deployment/default/high".to_owned(), node)));
     assert_eq!(story.waiting.len(), 1, "the replacement of the victim");
 }
 
@@ -157,9 +158,9 @@ fn a_daemon_of_the_system_gets_its_room_on_every_node() {
     let mut story = full(&["a", "b"], &[("low", 0), ("high", 10)]);
     let logger = of_class(daemon_set("default", "logger", 1_000, "v1"), "system-node-critical");
     let outcome = apply(&mut story, 10, &[logger]);
-    let stops = outcome.decisions.iter().filter(|d| d.action == Action::Stop);
+    let stops = outcome.ledger().into_iter().filter(|d| d.action == Action::Stop);
     let stops: Vec<(PodUid, String)> =
-        stops.map(|d| (PodUid::parse(&d.pod).expect("a uid"), d.node.clone())).collect();
+        stops.map(|d| (PodUid::parse(&d.pod).expect("a uid"), d.node)).collect();
     assert_eq!(stops.len(), 2);
     for (ms, (uid, node)) in (11..).zip(stops) {
         assert_eq!(told(&story.at(ms, gone(&uid, &node))), "Place 1");

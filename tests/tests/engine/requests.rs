@@ -126,7 +126,7 @@ fn fits(outcome: Outcome) -> Vec<u16> {
     let desired = resources.map(|resource| writer.desired(resource));
     let placed = outcome.placements.iter().filter_map(|change| change.placement.as_ref());
     let placed = placed.map(|placement| writer.placement(placement));
-    let decided = outcome.decisions.iter().map(|decision| writer.decision(decision));
+    let decided = outcome.decisions.iter().map(|decision| writer.decision(&decision.record()));
     for entry in desired.chain(placed).chain(decided) {
         let entry = entry.expect("it encodes");
         let headers: usize =

@@ -199,19 +199,15 @@ pub(crate) fn has(on: &str, sequence: i64, uids: &[&PodUid]) -> Input {
 pub(crate) fn told(outcome: &Outcome) -> String {
     let mut counts: BTreeMap<String, usize> = Default::default();
     for decision in &outcome.decisions {
-        *counts.entry(format!("{:?}", decision.action)).or_default() += 1;
+        *counts.entry(format!("{:?}", decision.action())).or_default() += 1;
     }
     let parts: Vec<String> = counts.iter().map(|(action, n)| format!("{action} {n}")).collect();
     parts.join(", ")
 }
 
 pub(crate) fn reason(outcome: &Outcome, action: Action) -> String {
-    outcome
-        .decisions
-        .iter()
-        .find(|d| d.action == action)
-        .map(|d| d.reason.clone())
-        .unwrap_or_default()
+    let decision = outcome.decisions.iter().find(|d| d.action() == action);
+    decision.map(|decision| decision.record().reason).unwrap_or_default()
 }
 
 pub(crate) fn web(replicas: i64, image: &str) -> Vec<RequestItem> {

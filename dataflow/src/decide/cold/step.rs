@@ -38,7 +38,7 @@ impl<V: Views> Turn<'_, V> {
             } else {
                 shown.remove(sighting)
             };
-            self.node_changed_allocation(sighting.0);
+            self.nodes_touched.insert(sighting.0);
         }
         for (node, row) in &changes.nodes {
             self.audit(*node, &row.unwrap_or_default());

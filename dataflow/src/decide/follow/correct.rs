@@ -7,15 +7,17 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use setpoint_schemas::{
-    Action, Cause, Decision, NodeName, Placement, PodUid, Resource, ResourceKey, Topic,
+    Action, Decision, NodeName, Placement, PodUid, Position, Resource, ResourceKey, Topic,
 };
 
 use super::correct_pod::Target;
 use super::inferred::history_of;
+use crate::causes::Cause;
 use crate::decide::kinds::{is_managed_group, is_namespace};
 use crate::decide::plan::placement_of;
 use crate::decide::requests::compile;
 use crate::decide::turn::{Turn, first_counter};
+use crate::decided::Decided;
 use crate::epoch::{ItemVerdict, Outcome, PlacementChange, Recorded, Served, Verdict};
 use crate::state::{Deadline, State, Table, WorkloadKind};
 use crate::views::{Fact, Views};
@@ -41,14 +43,15 @@ impl<V: Views> Turn<'_, V> {
         recorded: &Recorded,
         before: &Before,
     ) -> Vec<String> {
+        let decided = own.ledger();
         let cause = cause_among(&recorded.decisions)
-            .or_else(|| cause_among(&own.decisions))
+            .or_else(|| cause_among(&decided))
             .unwrap_or_else(|| self.nameless_cause());
         let mut unmended = self.correct_resources(own, recorded, before, &cause);
-        self.correct_nodes(&own.decisions, &recorded.decisions);
-        self.correct_hold(&own.decisions, &recorded.decisions, before);
+        self.correct_nodes(&decided, &recorded.decisions);
+        self.correct_hold(&decided, &recorded.decisions, before);
         unmended.extend(self.correct_pods(&own.placements, &recorded.placements));
-        self.correct_waits(&own.decisions, &recorded.decisions);
+        self.correct_waits(&decided, &recorded.decisions);
         // What the views show is taken in and not acted upon.
         self.hear();
         self.state.cold_dirty = true;
@@ -57,7 +60,7 @@ impl<V: Views> Turn<'_, V> {
 
     /// The outcome that readers see: what is recorded, and what was taken back of our own.
     pub(crate) fn corrected(mut self, own: Outcome, recorded: &Recorded) -> Outcome {
-        self.serve_nodes();
+        self.serve_nodes(true);
         self.state.keep_pending();
         let due_ms = self.due_ms();
         let keys = own.resources.iter().chain(&recorded.resources).map(|(key, _)| key.clone());
@@ -83,7 +86,7 @@ impl<V: Views> Turn<'_, V> {
         Outcome {
             resources,
             placements,
-            decisions: recorded.decisions.clone(),
+            decisions: recorded.decisions.iter().cloned().map(Decided::from).collect(),
             verdicts,
             served,
             hash: recorded.hash,
@@ -97,7 +100,7 @@ impl<V: Views> Turn<'_, V> {
 
     fn nameless_cause(&self) -> Cause {
         let text = format!("epoch {} as it is recorded", self.out.number);
-        Cause { topic: Topic::Epochs.name().to_owned(), partition: 0, offset: 0, text }
+        Cause::told(Position { topic: Topic::Epochs, partition: 0, offset: 0 }, text)
     }
 
     fn correct_resources(
@@ -261,9 +264,10 @@ impl<V: Views> Turn<'_, V> {
 
     /// Answers to requests as recorded, kept for when one is repeated.
     fn correct_answers(&mut self, own: &Outcome, recorded: &Recorded) -> Vec<Verdict> {
+        let decided = own.ledger();
         let mut verdicts = Vec::new();
         for ours in &own.verdicts {
-            let verdict = verdict(ours, &own.decisions, &recorded.decisions);
+            let verdict = verdict(ours, &decided, &recorded.decisions);
             if verdict.as_ref() != Some(ours) {
                 self.state.answered.mend(&ours.request, verdict.as_ref());
                 self.state.touch(Table::Answers, &ours.request);
@@ -327,7 +331,7 @@ fn node_verdicts(decisions: &[Decision]) -> BTreeMap<&String, bool> {
 }
 
 fn cause_among(decisions: &[Decision]) -> Option<Cause> {
-    decisions.iter().find_map(|decision| decision.causes.first().cloned())
+    decisions.iter().find_map(|decision| decision.causes.first().and_then(Cause::read))
 }
 
 /// The recorded answer to a request: our own where it is the same. A request that was set aside has

@@ -50,7 +50,7 @@ impl<V: Views> Turn<'_, V> {
 
     fn make_withdrawn(&mut self, uid: &PodUid) {
         if let Some(id) = self.state.pods.id_of(uid) {
-            self.withdraw(id, "recorded", "as recorded".to_owned(), Vec::new());
+            self.withdraw(id, "recorded", "as recorded", None);
         }
     }
 
@@ -173,7 +173,7 @@ impl<V: Views> Turn<'_, V> {
         let json = template_of(placement);
         let hash = placement.revision.to_string();
         let template = Template::compile_as(&key.namespace, &json, workload.kind, hash.clone())?;
-        workload.templates.insert(number, template);
+        workload.templates.insert(number, Arc::new(template));
         workload.memo.templates.insert(number, json.to_string());
         workload.memo.hashes.insert(number, hash);
         Ok(number)

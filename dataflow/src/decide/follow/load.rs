@@ -27,7 +27,7 @@ impl<V: Views> Turn<'_, V> {
             self.state.resources.insert(resource.key(), Arc::new(resource));
         }
         for row in rows.remains {
-            self.state.remains.insert(row);
+            self.state.remains.insert(&row);
         }
         rows.early.into_iter().for_each(|row| self.state.early.load(row));
         rows.answers.into_iter().for_each(|row| self.state.answered.load(row));
@@ -119,7 +119,7 @@ impl<V: Views> Turn<'_, V> {
                 None => Template::compile_as(&key.namespace, &json, kind, hash),
             }
             .map_err(unfit)?;
-            workload.templates.insert(*number, template);
+            workload.templates.insert(*number, Arc::new(template));
         }
         match &resource {
             Some(resource) => {

@@ -3,12 +3,14 @@
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
-use setpoint_schemas::{Action, Cause, NodeName, Resource};
+use setpoint_schemas::{Action, NodeName, Resource};
 
 use crate::Served;
+use crate::causes::Cause;
 use crate::decide::Turn;
 use crate::decide::kinds::node_key;
-use crate::state::{About, Node};
+use crate::decided::About;
+use crate::state::Node;
 use crate::views::{Fact, Views};
 
 /// The status of a Node resource: whether the node is lost. It stands there because the resource is
@@ -71,7 +73,7 @@ impl<V: Views> Turn<'_, V> {
     pub(super) fn release_hold(&mut self) {
         self.state.meta.hold = None;
         self.state.meta.released_ms = self.now;
-        let reason = "the share of overdue nodes is below the bound again".to_owned();
+        let reason = "the share of overdue nodes is below the bound again";
         self.out.served.push(Served::Hold(None));
         self.ledger.write(Action::Release, "mass_loss", reason, About::default());
         self.serve_silent();
@@ -83,16 +85,22 @@ impl<V: Views> Turn<'_, V> {
         self.nodes_touched.extend(silent.map(|(id, _)| *id));
     }
 
-    pub(super) fn node_lost(&mut self, id: u32, rule: &str, reason: String, cause: Option<&Cause>) {
+    pub(super) fn node_lost(
+        &mut self,
+        id: u32,
+        rule: &'static str,
+        reason: String,
+        cause: Option<&Cause>,
+    ) {
         let Some(node) = self.state.node.get_mut(&id) else { return };
         if node.row.lost {
             return;
         }
         (node.row.lost, node.row.silent) = (true, false);
         let name = node.row.record.node.clone();
-        let causes = vec![cause.unwrap_or(&node.row.cause).clone()];
+        let causes = cause.unwrap_or(&node.row.cause).clone().into();
         self.state.touch_node(id);
-        let about = About { node: name.to_string(), causes, ..About::default() };
+        let about = About { node: Some(name.clone()), causes, ..About::default() };
         self.ledger.write(Action::NodeLost, rule, reason, about);
         self.views.update(Fact::Lost { node: id }, 1);
         self.refact_pods_of(id);
@@ -108,9 +116,9 @@ impl<V: Views> Turn<'_, V> {
         node.row.renewed_ms = self.now;
         let record = node.row.record.clone();
         let name = record.node.clone();
-        let causes = vec![node.row.cause.clone()];
+        let causes = node.row.cause.clone().into();
         self.state.touch_node(id);
-        let about = About { node: name.to_string(), causes, ..About::default() };
+        let about = About { node: Some(name.clone()), causes, ..About::default() };
         self.ledger.write(Action::NodeReturned, "lease", format!("node {name} is back"), about);
         self.views.update(Fact::Lost { node: id }, -1);
         self.refact_pods_of(id);

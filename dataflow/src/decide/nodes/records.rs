@@ -6,11 +6,10 @@ use std::sync::Arc;
 use serde::Deserialize;
 use setpoint_placement::{NodeId, NodeInfo};
 use setpoint_rules::lease;
-use setpoint_schemas::{
-    Cause, NodeName, NodeRecord, ObjectMeta, PodUid, Resources, Taint, TaintEffect,
-};
+use setpoint_schemas::{NodeName, NodeRecord, ObjectMeta, PodUid, Resources, Taint, TaintEffect};
 
 use crate::Served;
+use crate::causes::Cause;
 use crate::decide::Turn;
 use crate::decide::kinds::node_key;
 use crate::decide::pods::with_orphans;
@@ -93,7 +92,7 @@ impl<V: Views> Turn<'_, V> {
                     pod,
                     "node_removed",
                     format!("node {name} was removed"),
-                    vec![cause.clone()],
+                    cause.clone(),
                 );
             }
             self.forget(&uid);
@@ -137,7 +136,7 @@ impl<V: Views> Turn<'_, V> {
         };
         let cause = node.row.cause.clone();
         self.refact_node(id);
-        self.node_changed_allocation(id);
+        self.nodes_touched.insert(id);
         // Most records say again what was said before: then nobody need be looked at.
         if self.fleet.upsert_node(NodeId(id), info) {
             self.state.meta.retry.freed = true;
@@ -159,14 +158,20 @@ impl<V: Views> Turn<'_, V> {
         self.views.update(Fact::Node(wanted), 1);
     }
 
-    /// Tells readers what a node's pods reserve now.
+    /// Tells readers what a node's pods reserve now, with the next cold step: in a busy epoch that is
+    /// every other node of the fleet, and nobody decides by it.
     pub(crate) fn node_changed_allocation(&mut self, id: u32) {
-        self.nodes_touched.insert(id);
+        self.state.reservations_dirty.insert(id);
     }
 
-    /// The nodes that changed, as readers see them.
-    pub(crate) fn serve_nodes(&mut self) {
-        for id in std::mem::take(&mut self.nodes_touched) {
+    /// The nodes that changed, as readers see them; in a cold step those too of which only the
+    /// reservations did.
+    pub(crate) fn serve_nodes(&mut self, is_cold: bool) {
+        let mut touched = std::mem::take(&mut self.nodes_touched);
+        if is_cold {
+            touched.extend(self.state.reservations_dirty.take());
+        }
+        for id in touched {
             let Some(node) = self.state.node.get(&id) else { continue };
             let requested: Resources = self.fleet.allocated(NodeId(id)).clone();
             let name = node.row.record.node.clone();

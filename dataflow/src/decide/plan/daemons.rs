@@ -29,11 +29,11 @@ impl<V: Views> Turn<'_, V> {
     pub(crate) fn plan_daemon(&mut self, id: u32, starts: &mut Vec<Start>) {
         self.state.daemons_dirty.insert(id);
         let Some(workload) = self.state.workload.get(&id) else { return };
-        let (key, causes) = (workload.key.clone(), self.state.causes(id));
+        let causes = self.state.causes(id);
         let held = self.held(workload);
         if workload.deleted {
             for pod in held.pods {
-                self.withdraw(pod, "daemon", "its workload was deleted".to_owned(), causes.clone());
+                self.withdraw(pod, "daemon", "its workload was deleted", causes.clone());
             }
             self.waits_no_more(id);
             return;
@@ -50,13 +50,10 @@ impl<V: Views> Turn<'_, V> {
             }
         };
         self.wait(id, None);
-        let start = |node| {
-            let key = key.clone();
-            Start { priority, key, workload: id, count: 1, node: Some(node) }
-        };
+        let start = |node| Start { priority, workload: id, count: 1, node: Some(node) };
         starts.extend(free.into_iter().map(start));
         if let (true, Some(pod)) = (held.is_available, held.outdated) {
-            self.withdraw(pod, "daemon", "replaced by the current revision".to_owned(), causes);
+            self.withdraw(pod, "daemon", "replaced by the current revision", causes);
         }
     }
 

@@ -1,32 +1,24 @@
 //! From steps to placements: paced, in order of priority, each with what else was looked at.
 
-use std::collections::BTreeMap;
+use std::cmp::Reverse;
 use std::sync::Arc;
 
-use setpoint_placement::{NodeId, Placing, PodId, PodShape};
-use setpoint_schemas::{
-    Action, Alternative, NodeName, Placement, PodUid, ResourceKey, ResourceName, TakenDevice,
-};
+use setpoint_placement::{Considered, NodeId, Placing, PodId, PodShape};
+use setpoint_schemas::{Action, NodeName, Placement, PodUid, ResourceName, TakenDevice};
 
 use crate::decide::Turn;
-use crate::decide::devices::reason_with;
+use crate::decided::{About, Compared, Reason};
 use crate::epoch::PlacementChange;
-use crate::state::{About, Pod, State, Template, Waiting, WaitingHere};
+use crate::state::{Pod, State, Template, Waiting, WaitingHere};
 use crate::views::{Standing, Views};
 
 /// Alternatives kept a decision: more tell no more.
 const ALTERNATIVES_MAX: usize = 8;
 
-/// Decimal digits of the largest u64.
-const NUMBER_DIGITS_MAX: usize = 20;
-/// A verdict's text is some bytes less.
-const VERDICT_BYTES: usize = 160;
-
 /// Pods that a workload needs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Start {
     pub(crate) priority: i32,
-    pub(crate) key: ResourceKey,
     pub(crate) workload: u32,
     pub(crate) count: i64,
     /// The one node to go to (a DaemonSet's pod).
@@ -34,19 +26,16 @@ pub(crate) struct Start {
 }
 
 impl<V: Views> Turn<'_, V> {
-    /// Places what is needed: highest priority first, then by key, as far as the pacing allows.
+    /// Places what is needed: highest priority first, then in the order that they come in, which is
+    /// that of their keys and nodes, as far as the pacing allows.
     pub(crate) fn place_all(&mut self, mut starts: Vec<Start>) {
-        starts.sort_by(|a, b| {
-            b.priority
-                .cmp(&a.priority)
-                .then_with(|| a.key.cmp(&b.key))
-                .then_with(|| a.node.cmp(&b.node))
-        });
+        starts.sort_by_key(|start| Reverse(start.priority));
         let (rate, burst) = {
             let policy = &self.state.meta.policy;
             (policy.starts_per_second, policy.starts_burst)
         };
-        let mut served: BTreeMap<u32, bool> = BTreeMap::new();
+        // A workload's starts stand together.
+        let mut served: Vec<(u32, bool)> = Vec::new();
         for start in starts {
             let bucket = self.state.meta.bucket;
             let mut bucket = bucket.filled(self.now, rate, burst);
@@ -60,7 +49,10 @@ impl<V: Views> Turn<'_, V> {
             let placed = i64::try_from(placed.count()).unwrap_or(granted);
             bucket.tokens_milli += (granted - placed) * 1_000;
             self.state.meta.bucket = bucket;
-            *served.entry(start.workload).or_insert(true) &= is_done;
+            match served.last_mut() {
+                Some((last, is_all)) if *last == start.workload => *is_all &= is_done,
+                _ => served.push((start.workload, is_done)),
+            }
             if granted < start.count {
                 self.state.dirty.insert(start.workload);
             }
@@ -176,25 +168,13 @@ impl<V: Views> Turn<'_, V> {
         self.state.workload.get(&start.workload).map_or(0, |workload| workload.memo.next_pod)
     }
 
-    pub(super) fn alternatives(
-        &self,
-        considered: &[setpoint_placement::Considered],
-    ) -> Vec<Alternative> {
-        let of = |c: &setpoint_placement::Considered| {
-            let name =
-                self.fleet.node(c.node).map_or_else(String::new, |info| info.name.to_string());
-            let mut verdict = String::with_capacity(VERDICT_BYTES);
-            for (score, value) in setpoint_placement::SCORES.iter().zip(c.scores.parts) {
-                if !verdict.is_empty() {
-                    verdict.push(' ');
-                }
-                verdict.push_str(score.name);
-                verdict.push('=');
-                push_number(&mut verdict, value);
-            }
-            Alternative { node: name, verdict, score: Some(c.scores.total_hundredths()) }
+    /// The best of the nodes that were compared.
+    pub(super) fn alternatives(&self, considered: &[Considered]) -> Vec<Compared> {
+        let compared = |one: &Considered| {
+            let node = self.fleet.node(one.node)?.name.clone();
+            Some(Compared { node, scores: one.scores })
         };
-        considered.iter().take(ALTERNATIVES_MAX).map(of).collect()
+        considered.iter().take(ALTERNATIVES_MAX).filter_map(compared).collect()
     }
 
     /// One that has a node: reserved there, entered, told.
@@ -204,6 +184,7 @@ impl<V: Views> Turn<'_, V> {
         let devices = self.choose_devices(node, template);
         let causes = self.state.causes(start.workload);
         let Some(workload) = self.state.workload.get_mut(&start.workload) else { return };
+        let resource = workload.text.clone();
         workload.count_in(self.out.number);
         workload.memo.next_pod = workload.memo.next_pod.max(new.counter + 1);
         let pod = Pod {
@@ -226,20 +207,21 @@ impl<V: Views> Turn<'_, V> {
             is_seen: false,
             is_touched: false,
         };
-        self.set_devices(&new.uid, devices.clone());
+        if !devices.is_empty() {
+            self.set_devices(&new.uid, devices.clone());
+        }
         let placement = placement_of(self.state, &pod);
         self.enter(pod, &template.shape, &devices);
         self.state.touch_workload(start.workload);
         let about = About {
-            pod: new.uid.to_string(),
-            resource: start.key.to_string(),
-            node: node_name.to_string(),
+            pod: Some(new.uid.clone()),
+            resource: Some(resource.clone()),
+            node: Some(node_name.clone()),
             causes,
             alternatives: new.alternatives,
             ..About::default()
         };
-        let reason = format!("{} has fewer pods than desired", start.key);
-        let reason = reason_with(reason, &devices);
+        let reason = Reason::TooFew(resource, devices);
         self.ledger.write(Action::Place, "placement", reason, about);
         self.out.placements.push(PlacementChange { uid: new.uid, node: node_name, placement });
         self.state.meta.retry.joined |= !self.state.waiting.is_empty();
@@ -260,24 +242,6 @@ impl<V: Views> Turn<'_, V> {
     }
 }
 
-/// Writes a number in decimal. A decision writes dozens: formatting them would cost as much as all else
-/// that it tells.
-fn push_number(text: &mut String, number: i64) {
-    if number < 0 {
-        text.push('-');
-    }
-    let mut rest = number.unsigned_abs();
-    let (mut digits, mut len) = ([0; NUMBER_DIGITS_MAX], 0);
-    loop {
-        digits[len] = b'0' + (rest % 10) as u8;
-        (rest, len) = (rest / 10, len + 1);
-        if rest == 0 {
-            break;
-        }
-    }
-    digits[..len].iter().rev().for_each(|digit| text.push(char::from(*digit)));
-}
-
 /// What became of placing one pod.
 enum Attempt {
     Placed,
@@ -291,7 +255,7 @@ enum Attempt {
 pub(super) struct NewPod {
     pub(super) uid: PodUid,
     pub(super) counter: u64,
-    pub(super) alternatives: Vec<Alternative>,
+    pub(super) alternatives: Vec<Compared>,
 }
 
 /// The record of a pod's placement; `None` for a name that cannot be on the log, which the door
@@ -315,18 +279,4 @@ pub(crate) fn placement_of(state: &State, pod: &Pod) -> Option<Arc<Placement>> {
         spec: template.spec.clone(),
         devices: state.devices.of(&pod.uid).to_vec(),
     }))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn numbers_are_written_as_they_are_formatted() {
-        for number in [0, 7, 10, -1, 9_999, i64::MAX, i64::MIN] {
-            let mut text = String::new();
-            push_number(&mut text, number);
-            assert_eq!(text, number.to_string());
-        }
-    }
 }

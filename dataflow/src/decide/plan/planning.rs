@@ -5,11 +5,13 @@ use std::collections::BTreeMap;
 use setpoint_rules::batches::{Batches, Pace};
 use setpoint_rules::rollout::{self, Counts, Steps, Update};
 use setpoint_rules::victims::{self, Candidate};
-use setpoint_schemas::{Action, Cause, PodUid, UpdateOrder};
+use setpoint_schemas::{Action, PodUid, UpdateOrder};
 
 use super::placing::Start;
+use crate::causes::{Cause, Causes};
 use crate::decide::Turn;
-use crate::state::{About, Seen, Waiting, Workload, WorkloadKind};
+use crate::decided::About;
+use crate::state::{Seen, Waiting, Workload, WorkloadKind};
 use crate::views::{Standing, Tally, Views};
 
 /// The annotation of a workload whose pods are done when they end.
@@ -97,8 +99,7 @@ impl<V: Views> Turn<'_, V> {
         ended.sort();
         for (_, pod) in &ended {
             let cause = self.state.pods.get(pod).and_then(|pod| self.state.cause_of(pod));
-            let reason = "all its containers ended for good".to_owned();
-            self.withdraw(*pod, "replace_ended", reason, cause.into_iter().collect());
+            self.withdraw(*pod, "replace_ended", "all its containers ended for good", cause);
         }
         let now = self.now;
         if let (false, Some(workload)) = (ended.is_empty(), self.state.workload.get_mut(&id)) {
@@ -126,7 +127,6 @@ impl<V: Views> Turn<'_, V> {
             self.state.look_again(id, not_before_ms);
             return;
         }
-        let key = workload.key.clone();
         let (from, revision) = (workload.memo.next_pod, workload.memo.current);
         let priority = match self.prioritize(id) {
             Ok(priority) => priority,
@@ -136,7 +136,7 @@ impl<V: Views> Turn<'_, V> {
                 return;
             }
         };
-        starts.push(Start { priority, key, workload: id, count, node: None });
+        starts.push(Start { priority, workload: id, count, node: None });
     }
 
     fn stop_victims(&mut self, id: u32, steps: &Steps, update: Update) {
@@ -145,7 +145,7 @@ impl<V: Views> Turn<'_, V> {
         let deleted = workload.deleted;
         let any_revision = update == Update::Keep;
         let old = |revision: u32| revision != current;
-        let mut stops: Vec<(PodUid, &str)> = Vec::new();
+        let mut stops: Vec<(PodUid, &'static str)> = Vec::new();
         let unavailable = self.victims(id, steps.stop_old_unavailable, |r, a| old(r) && !a);
         let available = self.victims(id, steps.stop_old_available, |r, a| old(r) && a);
         let present = self.victims(id, steps.stop_current, |r, _| !old(r));
@@ -157,10 +157,10 @@ impl<V: Views> Turn<'_, V> {
         let reason = |usual| if deleted { "its workload was deleted" } else { usual };
         stops.extend(unavailable.into_iter().chain(available).map(|uid| (uid, reason(old_reason))));
         stops.extend(present.into_iter().map(|uid| (uid, reason("more pods than desired"))));
-        let causes = if stops.is_empty() { Vec::new() } else { self.state.causes(id) };
+        let causes = if stops.is_empty() { Causes::default() } else { self.state.causes(id) };
         for (uid, reason) in stops {
             if let Some(pod) = self.state.pods.id_of(&uid) {
-                self.withdraw(pod, "rollout", reason.to_owned(), causes.clone());
+                self.withdraw(pod, "rollout", reason, causes.clone());
             }
         }
     }
@@ -228,8 +228,7 @@ impl<V: Views> Turn<'_, V> {
         let causes = self.state.causes(id);
         let Some(workload) = self.state.workload.get_mut(&id) else { return };
         workload.memo.stuck = true;
-        let resource = workload.key.to_string();
-        let about = About { resource, causes, ..About::default() };
+        let about = About { resource: Some(workload.text.clone()), causes, ..About::default() };
         let reason = format!("no progress for {} s: ProgressDeadlineExceeded", limit_ms / 1_000);
         self.ledger.write(Action::Rollout, "progress_deadline", reason, about);
         self.state.status_dirty.insert(id);
@@ -252,10 +251,9 @@ impl<V: Views> Turn<'_, V> {
             let (workload, Some(host)) = (pod.workload, self.state.host(pod)) else { continue };
             let node = host.row.record.node.clone();
             let text = format!("node {node} is lost; this was the last that it said");
-            let cause = Cause { text, ..host.row.cause.clone() };
+            let cause = Cause::told(host.row.cause.at, text);
             self.because(workload, &cause);
-            let causes = vec![cause];
-            self.withdraw(*id, "node_loss", format!("its node {node} is lost"), causes);
+            self.withdraw(*id, "node_loss", format!("its node {node} is lost"), cause);
         }
     }
 }

@@ -7,11 +7,13 @@ use std::sync::Arc;
 
 use setpoint_placement::{NodeId, Occupant, PodId, Preemption, Roster};
 use setpoint_rules::preemption::{self, Victim};
-use setpoint_schemas::{Action, Cause, NodeName, PodUid};
+use setpoint_schemas::{Action, NodeName, PodUid};
 
 use super::placing::Start;
+use crate::causes::Causes;
 use crate::decide::Turn;
-use crate::state::{About, Nominated, Nominee, State, WorkloadKind};
+use crate::decided::About;
+use crate::state::{Nominated, Nominee, State, WorkloadKind};
 use crate::views::Views;
 
 /// The rule's name in the ledger.
@@ -105,7 +107,7 @@ impl<V: Views> Turn<'_, V> {
             }
             Holder::Placed(id, _) => {
                 let pod = self.state.pods.get(id)?;
-                (self.state.owner(pod)?, pod.revision, self.state.pod_name(pod))
+                (self.state.owner(pod)?, pod.revision, self.state.pod_name(pod).to_owned())
             }
         };
         let priority = workload.templates.get(&revision)?.shape.priority();
@@ -123,9 +125,9 @@ impl<V: Views> Turn<'_, V> {
     fn outbid(&mut self, nominee: &Nominee, pod: &Preemptor) {
         let workload = self.state.workload.get(&nominee.workload);
         let about = About {
-            pod: nominee.uid.to_string(),
-            resource: workload.map_or_else(String::new, |w| w.text.to_string()),
-            node: pod.node.to_string(),
+            pod: Some(nominee.uid.clone()),
+            resource: workload.map(|workload| workload.text.clone()),
+            node: Some(pod.node.clone()),
             causes: pod.causes.clone(),
             ..About::default()
         };
@@ -148,13 +150,13 @@ impl<V: Views> Turn<'_, V> {
 
     /// What brought the workload to be looked at. Of one that nobody remembers a cause of, as a leader
     /// that was rebuilt does not, what was last said of the node.
-    fn causes_of(&self, workload: u32, node: NodeId) -> Vec<Cause> {
+    fn causes_of(&self, workload: u32, node: NodeId) -> Causes {
         let causes = self.state.causes(workload);
         if !causes.is_empty() {
             return causes;
         }
         let host = self.state.node.get(&node.0);
-        host.map(|host| host.row.cause.clone()).into_iter().collect()
+        host.map(|host| host.row.cause.clone()).into()
     }
 }
 
@@ -172,5 +174,5 @@ struct Preemptor {
     name: String,
     priority: i32,
     node: NodeName,
-    causes: Vec<Cause>,
+    causes: Causes,
 }

@@ -2,6 +2,8 @@
 //!
 //! Guarantee: the pods of a revision all have the same priority, whatever becomes of the class.
 
+use std::sync::Arc;
+
 use serde_json::Value;
 use setpoint_rules::priority;
 
@@ -55,7 +57,7 @@ impl<V: Views> Turn<'_, V> {
         let namespace = workload.key.namespace.clone();
         let template = Template::of_class(&namespace, &json, workload.kind, hash, &class)?;
         let Some(workload) = self.state.workload.get_mut(&id) else { return Ok(()) };
-        workload.templates.insert(current, template);
+        workload.templates.insert(current, Arc::new(template));
         workload.memo.classes.insert(current, class);
         self.state.touch_workload(id);
         Ok(())

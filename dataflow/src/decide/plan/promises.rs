@@ -2,11 +2,12 @@
 //! not be.
 
 use setpoint_placement::{Bound, NodeId, Nominee, Placing, PodId};
-use setpoint_schemas::{Alternative, NodeName};
+use setpoint_schemas::NodeName;
 
 use super::placing::{NewPod, Start};
 use super::preempting::Guests;
 use crate::decide::Turn;
+use crate::decided::Compared;
 use crate::state::{Nominated, WorkloadKind};
 use crate::views::Views;
 
@@ -166,5 +167,5 @@ impl<V: Views> Turn<'_, V> {
 /// Where a pod goes, and what else was looked at.
 struct Room {
     node: NodeId,
-    alternatives: Vec<Alternative>,
+    alternatives: Vec<Compared>,
 }

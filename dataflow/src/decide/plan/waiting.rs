@@ -6,7 +6,8 @@ use setpoint_schemas::{Action, NodeName, ResourceKey};
 
 use crate::Served;
 use crate::decide::Turn;
-use crate::state::{About, Retry, Waiting, WaitingHere};
+use crate::decided::About;
+use crate::state::{Retry, Waiting, WaitingHere};
 use crate::views::Views;
 
 impl<V: Views> Turn<'_, V> {
@@ -96,9 +97,9 @@ impl<V: Views> Turn<'_, V> {
         if !same_reason {
             let promise = workload.memo.nominated.get(&after.from);
             let about = About {
-                pod: workload.pod_uid(after.from).to_string(),
-                resource: workload.key.to_string(),
-                node: promise.map_or_else(String::new, |promise| promise.node.to_string()),
+                pod: Some(workload.pod_uid(after.from)),
+                resource: Some(workload.text.clone()),
+                node: promise.map(|promise| promise.node.clone()),
                 causes: self.state.causes(id),
                 ..About::default()
             };

@@ -3,10 +3,10 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use setpoint_schemas::{Cause, NodeSnapshot, PodObserved, PodPhase, PodUid, Position};
+use setpoint_schemas::{NodeSnapshot, PodObserved, PodPhase, PodUid, Position};
 
 use crate::Served;
-use crate::causes::{cause_of_pod, cause_of_snapshot};
+use crate::causes::{Cause, cause_of_snapshot};
 use crate::decide::Turn;
 use crate::state::{Deadline, Heard, Pod, Word};
 use crate::views::{Fact, Standing, Views};
@@ -32,8 +32,9 @@ impl<V: Views> Turn<'_, V> {
         if let Some(id) = id.filter(|id| self.is_news(*id, heard)) {
             match observed.phase {
                 PodPhase::Gone => {
-                    let cause = cause_of_pod(at, &observed);
-                    self.pod_gone(&observed.uid, Some(heard), &cause);
+                    if let Some(cause) = self.observed_cause(id, at, &observed) {
+                        self.pod_gone(&observed.uid, Some(heard), &cause);
+                    }
                 }
                 _ => self.pod_is(id, observed, heard, at),
             }
@@ -74,6 +75,12 @@ impl<V: Views> Turn<'_, V> {
             self.refact(id);
         }
         self.out.served.push(Served::Pod(observed));
+    }
+
+    /// What is observed of a placed pod, as a cause.
+    fn observed_cause(&self, id: u32, at: Position, observed: &PodObserved) -> Option<Cause> {
+        let said = (observed.phase, observed.ready, observed.reason.as_str());
+        self.state.observed_as(self.state.pods.get(&id)?, at, said)
     }
 
     fn min_ready_ms(&self, id: u32) -> i64 {

@@ -8,11 +8,13 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use setpoint_schemas::{
-    Action, Cause, Condition, ConditionStatus, NodeName, NodeRecord, NodeSnapshot, PodUid,
+    Action, Condition, ConditionStatus, NodeName, NodeRecord, NodeSnapshot, PodUid,
 };
 
+use crate::causes::Cause;
 use crate::decide::Turn;
-use crate::state::{About, Orphan, OrphanRow, Table};
+use crate::decided::About;
+use crate::state::{Orphan, OrphanRow, Table};
 use crate::views::{Fact, Views};
 
 /// The condition of a node that has orphans.
@@ -104,9 +106,9 @@ impl<V: Views> Turn<'_, V> {
         for row in told {
             self.state.touch(Table::Orphans, row.key());
             let about = About {
-                pod: row.uid.to_string(),
-                node: row.node.to_string(),
-                causes: vec![row.cause],
+                pod: Some(row.uid),
+                node: Some(row.node.clone()),
+                causes: row.cause.into(),
                 ..About::default()
             };
             let reason = format!("it is on node {} without a placement", row.node);

@@ -46,8 +46,8 @@ impl<V: Views> Turn<'_, V> {
     }
 
     fn leave(&mut self, remains: Remains) {
-        if self.state.remains.insert(remains.clone()) {
-            self.state.touch(Table::Remains, remains.key());
+        if self.state.remains.insert(&remains) {
+            self.state.touched.remains.push(remains.clone());
             self.out.remains.push(remains);
         }
     }
@@ -55,15 +55,13 @@ impl<V: Views> Turn<'_, V> {
     /// The tombstone of a pod's observation was read. It says nothing of the pod itself: it has no
     /// session and no sequence by which it could be told from a late one.
     pub(crate) fn pod_removed(&mut self, uid: &PodUid) {
-        for key in self.state.remains.pod_settled(uid) {
-            self.state.touch(Table::Remains, key);
-        }
+        let settled = self.state.remains.pod_settled(uid);
+        self.state.touched.remains.extend(settled);
     }
 
     /// A node's tombstone was read, or the node is there again.
     pub(crate) fn node_settled(&mut self, name: &NodeName) {
-        if let Some(key) = self.state.remains.node_settled(name) {
-            self.state.touch(Table::Remains, key);
-        }
+        let settled = self.state.remains.node_settled(name);
+        self.state.touched.remains.extend(settled);
     }
 }

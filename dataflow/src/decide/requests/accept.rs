@@ -4,16 +4,18 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 use setpoint_schemas::{
-    Action, Cause, NodeName, NodeRecord, PodUid, Request, RequestItem, Resource, ResourceKey, Verb,
+    Action, NodeName, NodeRecord, PodUid, Request, RequestItem, Resource, ResourceKey, Verb,
 };
 
 use super::judge::{Change, Judge, Judged};
 use super::workloads::Compiled;
+use crate::causes::Cause;
 use crate::decide::Turn;
 use crate::decide::kinds::{is_budget, is_priority_class, node_key};
 use crate::decide::plan::placement_of;
+use crate::decided::About;
 use crate::epoch::{ItemVerdict, PlacementChange, Verdict};
-use crate::state::{About, Table};
+use crate::state::Table;
 use crate::views::Views;
 
 impl<V: Views> Turn<'_, V> {
@@ -26,8 +28,8 @@ impl<V: Views> Turn<'_, V> {
         let Judged { changes, items, refused } = self.judge().judge(request);
         let is_accepted = refused.is_empty();
         let about = About {
-            request: request.id.to_string(),
-            causes: vec![cause.clone()],
+            request: Some(request.id.clone()),
+            causes: cause.clone().into(),
             ..about(request)
         };
         if is_accepted {
@@ -65,12 +67,7 @@ impl<V: Views> Turn<'_, V> {
             Change::Terminate(namespace) => self.terminate(namespace, cause),
             Change::StopPod(uid) => {
                 if let Some(pod) = self.state.pods.id_of(&uid) {
-                    self.withdraw(
-                        pod,
-                        "delete",
-                        "its deletion was asked for".to_owned(),
-                        vec![cause.clone()],
-                    );
+                    self.withdraw(pod, "delete", "its deletion was asked for", cause.clone());
                 }
             }
             Change::RestartPod(uid) => self.restart(&uid, cause),
@@ -144,18 +141,13 @@ impl<V: Views> Turn<'_, V> {
         };
         let (placement, node) = (placement_of(self.state, pod), host.row.record.node.clone());
         let about = About {
-            pod: uid.to_string(),
-            resource: owner.key.to_string(),
-            node: node.to_string(),
-            causes: vec![cause.clone()],
+            pod: Some(uid.clone()),
+            resource: Some(owner.text.clone()),
+            node: Some(node.clone()),
+            causes: cause.clone().into(),
             ..About::default()
         };
-        self.ledger.write(
-            Action::Restart,
-            "restart",
-            "its restart was asked for".to_owned(),
-            about,
-        );
+        self.ledger.write(Action::Restart, "restart", "its restart was asked for", about);
         self.out.placements.push(PlacementChange { uid: uid.clone(), node, placement });
     }
 
@@ -191,7 +183,7 @@ impl<V: Views> Turn<'_, V> {
 
 fn about(request: &Request) -> About {
     match request.items.as_slice() {
-        [item] => About { resource: item.key().to_string(), ..About::default() },
+        [item] => About { resource: Some(item.key().to_string().into()), ..About::default() },
         _ => About::default(),
     }
 }

@@ -6,9 +6,10 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 use setpoint_rules::admission::Refusal;
-use setpoint_schemas::{Cause, RequestItem, Resource, ResourceKey, Verb};
+use setpoint_schemas::{RequestItem, Resource, ResourceKey, Verb};
 
 use super::judge::{Judge, Overlay};
+use crate::causes::Cause;
 use crate::decide::Turn;
 use crate::decide::cold::rfc3339;
 use crate::decide::kinds::namespace_key;

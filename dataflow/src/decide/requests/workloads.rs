@@ -6,10 +6,12 @@ use std::sync::Arc;
 use serde_json::Value;
 use setpoint_rules::batches::Batches;
 use setpoint_rules::revision::{self, Revision};
-use setpoint_schemas::{Action, Cause, PodUid, Resource, ResourceKey, WorkloadSpec};
+use setpoint_schemas::{Action, PodUid, Resource, ResourceKey, WorkloadSpec};
 
+use crate::causes::Cause;
 use crate::decide::Turn;
-use crate::state::{About, Seen, Template, Workload, WorkloadKind, WorkloadMemo, read_spec};
+use crate::decided::About;
+use crate::state::{Seen, Template, Workload, WorkloadKind, WorkloadMemo, read_spec};
 use crate::views::{Fact, Views};
 
 /// Kubernetes' default of `revisionHistoryLimit`.
@@ -64,8 +66,8 @@ impl<V: Views> Turn<'_, V> {
         self.state.status_dirty.insert(id);
         if rolled && revision > 1 {
             let about = About {
-                resource: key.to_string(),
-                causes: vec![cause.clone()],
+                resource: Some(key.to_string().into()),
+                causes: cause.clone().into(),
                 ..About::default()
             };
             self.ledger.write(
@@ -98,12 +100,7 @@ impl<V: Views> Turn<'_, V> {
         let with_uid = |id: &u32| self.state.pods.get(id).map(|pod| (pod.uid.clone(), *id));
         let pods: BTreeMap<PodUid, u32> = workload.pods.iter().filter_map(with_uid).collect();
         for pod in pods.into_values() {
-            self.withdraw(
-                pod,
-                "delete",
-                "its workload was deleted".to_owned(),
-                vec![cause.clone()],
-            );
+            self.withdraw(pod, "delete", "its workload was deleted", cause.clone());
         }
     }
 
@@ -267,7 +264,7 @@ impl Workload {
         let rolled = number != self.memo.current;
         self.memo.current = number;
         self.memo.templates.insert(number, json.to_string());
-        self.templates.insert(number, template);
+        self.templates.insert(number, Arc::new(template));
         self.drop_unused_templates();
         rolled
     }
@@ -288,7 +285,7 @@ impl Workload {
     }
 
     /// The template of new pods.
-    pub(crate) fn current_template(&self) -> Option<Template> {
+    pub(crate) fn current_template(&self) -> Option<Arc<Template>> {
         self.templates.get(&self.memo.current).cloned()
     }
 

@@ -130,7 +130,7 @@ impl Committer {
             });
         }
         for decision in &commit.outcome.decisions {
-            entries.push(writer.decision(decision)?);
+            entries.push(writer.decision(&decision.record())?);
         }
         entries.extend_from_slice(&commit.dead_letters);
         Ok(())

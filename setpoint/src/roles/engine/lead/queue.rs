@@ -177,7 +177,7 @@ mod tests {
     fn what_is_decided_weighs_as_letters_do() {
         let light = heavy().bytes() - BYTES_QUEUED_MAX * 2;
         let mut decided = heavy();
-        decided.outcome.decisions = vec![samples::decision(); 3];
+        decided.outcome.decisions = vec![samples::decision().into(); 3];
         assert_eq!(decided.bytes() - 2 * BYTES_QUEUED_MAX, light + 3 * DECIDED_BYTES);
     }
 

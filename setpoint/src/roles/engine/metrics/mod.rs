@@ -281,7 +281,7 @@ impl Metrics {
             self.placements.with_label_values(&[change]).inc();
         }
         for decision in &outcome.decisions {
-            self.decisions.with_label_values(&[&format!("{:?}", decision.action)]).inc();
+            self.decisions.with_label_values(&[&format!("{:?}", decision.action())]).inc();
         }
     }
 

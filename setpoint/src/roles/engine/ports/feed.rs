@@ -58,7 +58,7 @@ pub fn changes(model: &ReadModel, outcome: &Outcome) -> Vec<Change> {
             served => changes.extend(change_of(served, outcome)),
         }
     }
-    let decisions = outcome.decisions.iter().map(|d| Change::Decision(Arc::new(d.clone())));
+    let decisions = outcome.decisions.iter().map(|d| Change::Decision(Arc::new(d.record())));
     changes.extend(decisions);
     changes
 }
