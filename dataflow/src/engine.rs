@@ -121,6 +121,7 @@ impl<V: Views> Engine<V> {
         self.state.overwritten.clear();
         self.state.meta.number = epoch.number;
         self.state.meta.term = epoch.term;
+        self.state.meta.reigns.go_on(epoch.number, epoch.term);
         self.state.meta.time_ms = epoch.time_ms;
         if let Some(policy) = &epoch.policy {
             self.state.meta.policy = policy.clone();

@@ -8,10 +8,10 @@
 
 use setpoint_api::ReadModel;
 use setpoint_dataflow::views::Differential;
-use setpoint_dataflow::{Epoch, Outcome};
+use setpoint_dataflow::{Epoch, Outcome, Remains};
 use setpoint_rules::identity;
 use setpoint_schemas::avro::Codec;
-use setpoint_schemas::{Input, PodObserved, Topic};
+use setpoint_schemas::{Input, PodObserved, PodUid, Topic};
 
 use crate::by_hand::{Action, ByHand, Effects, number_of};
 use crate::churn::{Churn, Side, Spot};
@@ -92,12 +92,15 @@ struct Ours {
     model: Option<ReadModel>,
     codec: Codec,
     batches: usize,
+    /// Pods that are gone for good: the leader buries them, and reads the tombstones back.
+    buried: Vec<PodUid>,
 }
 
 impl Ours {
     fn new(pods: usize, model: Option<ReadModel>) -> anyhow::Result<Ours> {
         let plant = Plant::with_nodes(Differential::new(), pods.div_ceil(PODS_PER_NODE))?;
-        Ok(Ours { plant, model, codec: Codec::single_object(), batches: 0 })
+        let (codec, buried) = (Codec::single_object(), Vec::new());
+        Ok(Ours { plant, model, codec, batches: 0, buried })
     }
 
     fn fill(&mut self, pods: usize, churn: &mut Churn) -> anyhow::Result<()> {
@@ -123,11 +126,19 @@ impl Side for Ours {
             let observed: PodObserved = self.codec.decode(bytes)?;
             inputs.push(self.plant.sourced(Topic::Pods, Input::Pod(Box::new(observed))));
         }
+        for uid in self.buried.drain(..) {
+            inputs.push(self.plant.sourced(Topic::Pods, Input::PodRemoved(uid)));
+        }
         self.batches += 1;
         let cold = self.batches.is_multiple_of(COLD_EVERY);
         let epoch = self.plant.epoch(inputs);
         let outcome = self.plant.engine.step(Epoch { cold, ..epoch });
         show(self.model.as_ref(), &outcome);
+        let gone = outcome.remains.iter().filter_map(|remains| match remains {
+            Remains::Pod { uid, .. } => Some(uid.clone()),
+            Remains::Node(_) => None,
+        });
+        self.buried.extend(gone);
         if cold {
             self.plant.renew();
             self.plant.engine.take_rows();

@@ -15,7 +15,7 @@ mod pods;
 mod requests;
 mod turn;
 
-pub(crate) use follow::{Before, history_of, standing_of, template_of};
+pub(crate) use follow::{Before, generation_of, history_of, standing_of, template_of};
 pub(crate) use kinds::{is_managed_group, node_key};
 pub(crate) use nodes::NodeStatus;
 pub(crate) use plan::placement_of;

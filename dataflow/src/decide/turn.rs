@@ -78,11 +78,15 @@ impl<V: Views> Turn<'_, V> {
     /// Fires what has fallen due. An entry whose time has moved on is put back.
     pub(crate) fn fire_deadlines(&mut self) {
         self.forget_early();
-        let later = self.state.deadlines.split_off(&(self.now + 1));
-        let due = std::mem::replace(&mut self.state.deadlines, later);
+        let mut due = Vec::new();
+        while let Some(entry) = self.state.deadlines.first_entry()
+            && *entry.key() <= self.now
+        {
+            due.extend(entry.remove());
+        }
         let held_until = self.state.meta.judge_ms;
         let mut leases = held_until.is_some_and(|at| at <= self.now);
-        for deadline in due.into_values().flatten() {
+        for deadline in due {
             match deadline {
                 Deadline::Lease(node) => leases |= self.lease_ended(&node),
                 Deadline::MinReady(uid) => self.min_ready_elapsed(&uid),
@@ -148,7 +152,7 @@ impl<V: Views> Turn<'_, V> {
             return;
         }
         pod.standing = Standing::Stopping;
-        pod.ready_ms = 0;
+        pod.ready_ms = 0.into();
         let uid = pod.uid.clone();
         // Nobody means a stopping pod by its name: a restart must not place it again.
         self.state.unname_pod(id);

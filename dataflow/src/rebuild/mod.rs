@@ -56,12 +56,15 @@ pub struct Placed {
 /// The rows of a checkpoint that say the same.
 pub(crate) fn rows(policy: &Policy, compacted: Compacted) -> Result<Rows, RestoreError> {
     let time_ms = compacted.time_ms;
+    let placed = compacted.placements.iter().map(|placed| &placed.placement);
+    let last = (compacted.number, compacted.term);
     let meta = Meta {
         policy: policy.clone(),
         bucket: Bucket { tokens_milli: 0, filled_ms: time_ms },
         time_ms,
         number: compacted.number,
         term: compacted.term,
+        reigns: placed.map(|p| (p.epoch, p.term)).chain([last]).collect(),
         heard_ms: time_ms,
         inexact: true,
         ..Meta::default()

@@ -9,8 +9,10 @@ use setpoint_schemas::{NodeName, PodObserved, Position, Resource, ResourceKey};
 
 use super::observed::Present;
 use crate::causes::Cause;
-use crate::decide::{Compiled, compile, history_of, is_managed_group, standing_of, template_of};
-use crate::state::{Pod, Rare, RestoreError, Why, WorkloadKind, WorkloadMemo};
+use crate::decide::{
+    Compiled, compile, generation_of, history_of, is_managed_group, standing_of, template_of,
+};
+use crate::state::{Pod, Rare, RestoreError, Why, WorkloadKind, WorkloadMemo, min_ready_ms};
 use crate::views::Standing;
 
 type Resources = BTreeMap<ResourceKey, (Resource, Position)>;
@@ -71,8 +73,7 @@ impl Made {
         let mut memo = WorkloadMemo { history: history.unwrap_or_default(), ..Default::default() };
         let numbers = number_templates(&mut memo, compiled.as_ref(), &pods);
         memo.classes = classes_of(&numbers, &pods);
-        let min_ready_ms =
-            compiled.as_ref().map_or(0, |c| i64::from(c.spec.min_ready_seconds.max(0)) * 1_000);
+        let min_ready_ms = compiled.as_ref().map_or(0, |compiled| min_ready_ms(&compiled.spec));
         for mut pod in pods {
             let revision = numbers.get(&*pod.placement.revision).copied().unwrap_or(memo.current);
             let Some(node) = nodes.get(&pod.placement.node).copied() else { continue };
@@ -174,7 +175,7 @@ fn row(
     (standing, ready_ms): (Standing, i64),
 ) -> Pod {
     let Present { placement, heard, .. } = pod;
-    let name = Some(placement.name.to_string());
+    let (name, generation) = (Some(placement.name.to_string()), generation_of(&placement));
     Pod {
         uid: placement.uid,
         rare: Rare { name, ..Rare::default() }.boxed(),
@@ -182,12 +183,11 @@ fn row(
         node,
         revision,
         counter,
-        generation: placement.generation,
-        epoch: placement.epoch,
-        term: placement.term,
-        placed_ms: placement.placed_ms,
+        generation,
+        epoch: placement.epoch.into(),
+        placed_ms: placement.placed_ms.into(),
         standing,
-        ready_ms,
+        ready_ms: ready_ms.into(),
         heard,
         last: None,
         is_there: false,

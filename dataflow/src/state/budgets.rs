@@ -111,7 +111,7 @@ impl Budgets {
                 here.push((&self.rows[number].key, *number));
             }
             here.sort();
-            for (revision, template) in &workload.templates {
+            for (revision, template) in workload.templates.iter() {
                 let covers = |number: &u32| {
                     let selector = self.rows[number].budget.selector.as_ref();
                     selector.is_some_and(|selector| selector.matches(&template.labels))

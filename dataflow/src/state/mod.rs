@@ -13,6 +13,9 @@ mod node;
 mod nominees;
 mod observations;
 mod orphan;
+mod packed;
+mod few;
+mod reigns;
 mod pod;
 mod pods;
 mod remains;
@@ -25,6 +28,7 @@ mod marks;
 mod named;
 mod of_pod;
 mod why;
+mod wants;
 
 pub use crate::epoch::Remains;
 pub(crate) use answered::{Answered, AnsweredRow};
@@ -42,11 +46,13 @@ pub(crate) use of_pod::PodName;
 pub(crate) use orphan::{Orphan, OrphanRow, Orphans};
 pub(crate) use pod::{Heard, Pod, Rare};
 pub(crate) use pods::{NameHash, Pods};
+pub(crate) use reigns::Reigns;
 pub(crate) use remains::AllRemains;
 pub(crate) use rows::Rows;
 pub use rows::{CheckpointRow, PodInRows, RestoreError, Table, pods_in};
 pub(crate) use touched::Touched;
 pub(crate) use waiting::{Waiting, WaitingHere};
+pub(crate) use wants::{Wants, min_ready_ms};
 pub(crate) use why::Why;
 pub(crate) use workload::{Seen, Template, Workload, WorkloadKind, WorkloadMemo, read_spec};
 
@@ -68,7 +74,7 @@ pub(crate) struct State {
     /// What the present epoch has changed of them, as it was before.
     pub(crate) overwritten: BTreeMap<ResourceKey, Option<Arc<Resource>>>,
     pub(crate) workloads: BTreeMap<ResourceKey, u32>,
-    pub(crate) workload: Numbered<Workload>,
+    pub(crate) workload: Numbered<Box<Workload>>,
     pub(crate) nodes: BTreeMap<NodeName, u32>,
     pub(crate) node: Numbered<Node>,
     pub(crate) pods: Pods,
@@ -137,6 +143,8 @@ pub(crate) struct Meta {
     pub(crate) time_ms: i64,
     pub(crate) number: i64,
     pub(crate) term: i64,
+    /// The terms of the epochs before.
+    pub(crate) reigns: Reigns,
     /// Engine time at which all leases are judged: from time to time while a hold lasts. Kept, so that a rebuilt
     /// engine judges when the one that ran through does.
     pub(crate) judge_ms: Option<i64>,
@@ -170,6 +178,10 @@ impl Retry {
         self.freed || self.joined
     }
 }
+
+/// Of so many workloads one must be asked for that all are walked past: a comparison of two keys costs
+/// as much as some steps of a walk, and sorting a thousand takes ten of each.
+const WALKED: usize = 16;
 
 /// What falls due.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -308,11 +320,18 @@ impl State {
     }
 
     pub(crate) fn workload_by_key(&mut self, key: &ResourceKey) -> Option<&mut Workload> {
-        self.workloads.get(key).and_then(|id| self.workload.get_mut(id))
+        let id = self.workloads.get(key)?;
+        self.workload.get_mut(id).map(Box::as_mut)
     }
 
-    /// Those of these workloads that are there, in the order of their keys.
-    pub(crate) fn by_key(&self, ids: impl IntoIterator<Item = u32>) -> Vec<u32> {
+    /// Those of these workloads that are there, in the order of their keys. Where they are many of all,
+    /// walking past all is cheaper than comparing keys.
+    pub(crate) fn by_key(&self, ids: Vec<u32>) -> Vec<u32> {
+        if ids.len() > self.workloads.len() / WALKED {
+            let mut marks = Marks::default();
+            marks.extend(ids);
+            return self.workloads.values().copied().filter(|id| marks.contains(*id)).collect();
+        }
         let with_key = |id| Some((&self.workload.get(&id)?.key, id));
         let mut workloads: Vec<(&ResourceKey, u32)> =
             ids.into_iter().filter_map(with_key).collect();

@@ -17,7 +17,7 @@ pub(crate) enum PodName<'a> {
 impl State {
     /// The workload that a pod is of.
     pub(crate) fn owner(&self, pod: &Pod) -> Option<&Workload> {
-        self.workload.get(&pod.workload)
+        self.workload.get(&pod.workload).map(Box::as_ref)
     }
 
     /// The node that a pod is placed on.

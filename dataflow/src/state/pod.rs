@@ -4,12 +4,11 @@
 //! Absent: what was observed of it in full. Readers and the checkpoint are told that, and the engine
 //! keeps what it decides by.
 
-use std::num::NonZeroU64;
-
 use serde::{Deserialize, Serialize};
 use setpoint_schemas::{PodObserved, PodPhase, PodUid, Position, SessionId, Topic};
 use xxhash_rust::xxh3::xxh3_64;
 
+use super::packed::Packed;
 use crate::views::Standing;
 
 /// A placed pod. Its names follow from its workload, its template and its node.
@@ -17,12 +16,12 @@ use crate::views::Standing;
 pub(crate) struct Pod {
     pub(crate) uid: PodUid,
     pub(crate) counter: u64,
-    pub(crate) generation: i64,
-    pub(crate) epoch: i64,
-    pub(crate) term: i64,
-    pub(crate) placed_ms: i64,
+    pub(crate) generation: u32,
+    /// The epoch in which it was placed or restarted last; its term follows.
+    pub(crate) epoch: Packed,
+    pub(crate) placed_ms: Packed,
     /// Engine time since when it is ready; 0 while it is not.
-    pub(crate) ready_ms: i64,
+    pub(crate) ready_ms: Packed,
     /// How far its node's word of it is known, its absence included.
     pub(crate) heard: Option<Heard>,
     /// The observation that brought it where it stands.
@@ -46,21 +45,21 @@ pub(crate) struct Pod {
     pub(crate) is_touched: bool,
 }
 
-/// A place in what a session of a node's agent says. A session is known by its digest: it is only
-/// ever asked whether two are the same.
+/// A place in what a session of a node's agent says. A session is known by its digest, of 48 bits: it
+/// is only ever asked whether two of one node are the same.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Heard {
-    session: NonZeroU64,
-    sequence: i64,
+    session: Packed,
+    sequence: Packed,
 }
 
 /// The last observation, as far as it decides or is a cause.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Last {
     /// By its node's clock.
-    pub(crate) time_ms: i64,
-    offset: i64,
-    partition: i32,
+    time_ms: Packed,
+    offset: Packed,
+    partition: [u8; 4],
     topic: Topic,
     pub(crate) phase: PodPhase,
     pub(crate) ready: bool,
@@ -78,8 +77,9 @@ pub(crate) struct Rare {
 impl Pod {
     /// Whether what the node's present session says at this sequence is news of this pod.
     pub(crate) fn is_news(&self, said: Heard) -> bool {
-        self.heard
-            .is_none_or(|heard| heard.session != said.session || heard.sequence < said.sequence)
+        self.heard.is_none_or(|heard| {
+            heard.session != said.session || heard.sequence.get() < said.sequence.get()
+        })
     }
 
     /// Takes in what is kept of an observation.
@@ -109,8 +109,8 @@ impl Pod {
 impl Heard {
     /// What this session says at this sequence.
     pub(crate) fn of(session: &SessionId, sequence: i64) -> Heard {
-        let digest = NonZeroU64::new(xxh3_64(session.as_str().as_bytes()));
-        Heard { session: digest.unwrap_or(NonZeroU64::MIN), sequence }
+        let digest = xxh3_64(session.as_str().as_bytes());
+        Heard { session: Packed::lowest_of(digest), sequence: sequence.into() }
     }
 }
 
@@ -118,12 +118,19 @@ impl Last {
     fn of(observed: &PodObserved, at: Position) -> Last {
         let Position { topic, partition, offset } = at;
         let PodObserved { time_ms, phase, ready, .. } = *observed;
-        Last { time_ms, offset, partition, topic, phase, ready }
+        let (time_ms, offset) = (time_ms.into(), offset.into());
+        Last { time_ms, offset, partition: partition.to_le_bytes(), topic, phase, ready }
     }
 
     /// Where it stands on the log.
     pub(crate) fn position(&self) -> Position {
-        Position { topic: self.topic, partition: self.partition, offset: self.offset }
+        let partition = i32::from_le_bytes(self.partition);
+        Position { topic: self.topic, partition, offset: self.offset.get() }
+    }
+
+    /// When it was observed, by its node's clock.
+    pub(crate) fn time_ms(&self) -> i64 {
+        self.time_ms.get()
     }
 }
 
@@ -139,7 +146,7 @@ mod tests {
     use super::*;
 
     /// A million pods are held in a process: each field more is eight megabytes.
-    const POD_BYTES_MAX: usize = 144;
+    const POD_BYTES_MAX: usize = 112;
 
     #[test]
     fn a_pod_is_small() {

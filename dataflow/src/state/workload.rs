@@ -14,8 +14,10 @@ use setpoint_schemas::{
     TaintEffect, Toleration, TolerationOperator, WorkloadSpec,
 };
 
+use super::few::Few;
 use super::nominees::Nominated;
 use super::waiting::{Waiting, WaitingHere};
+use super::wants::Wants;
 use super::why::Why;
 use crate::views::{Status, Tally};
 
@@ -57,15 +59,14 @@ pub(crate) struct Workload {
     pub(crate) namespace: u32,
     pub(crate) kind: WorkloadKind,
     pub(crate) uid: String,
-    pub(crate) spec: WorkloadSpec,
-    pub(crate) annotations: BTreeMap<String, String>,
+    pub(crate) wants: Wants,
     pub(crate) memo: WorkloadMemo,
-    pub(crate) templates: BTreeMap<u32, Arc<Template>>,
+    pub(crate) templates: Few<Arc<Template>>,
     /// Its pods' numbers; order has no meaning.
     pub(crate) pods: BTreeSet<u32>,
     /// Those of them that ended for good, as the views have it.
     pub(crate) ended: BTreeSet<u32>,
-    pub(crate) tallies: BTreeMap<u32, Tally>,
+    pub(crate) tallies: Few<Tally>,
     /// What the views have as desired.
     pub(crate) desired_fact: Option<i64>,
     /// What the views have as the current revision.
@@ -85,7 +86,7 @@ pub(crate) struct WorkloadMemo {
     /// The revision that new pods have.
     pub(crate) current: u32,
     /// Templates with pods or in the history, in JSON, by revision number.
-    pub(crate) templates: BTreeMap<u32, String>,
+    pub(crate) templates: Few<String>,
     /// Hashes of templates whose own text is lost, by revision number: what their placements say.
     pub(crate) hashes: BTreeMap<u32, String>,
     pub(crate) history: Vec<Revision>,
@@ -282,13 +283,12 @@ impl Workload {
             namespace,
             kind,
             uid: uid.to_owned(),
-            spec: WorkloadSpec::default(),
-            annotations: BTreeMap::new(),
+            wants: Wants::default(),
             memo: WorkloadMemo::default(),
-            templates: BTreeMap::new(),
+            templates: Few::default(),
             pods: BTreeSet::new(),
             ended: BTreeSet::new(),
-            tallies: BTreeMap::new(),
+            tallies: Few::default(),
             desired_fact: None,
             current_fact: None,
             status: Status::default(),
@@ -327,6 +327,6 @@ impl Workload {
 
     /// How many pods it wants; 0 once it is deleted.
     pub(crate) fn desired(&self) -> i64 {
-        if self.deleted { 0 } else { self.spec.desired() }
+        if self.deleted { 0 } else { self.wants.desired }
     }
 }

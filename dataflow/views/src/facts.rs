@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::rows::{Allocation, NodeRollup, Rollup, Sighting, Tally};
+use super::rows::{Allocation, NodeRollup, Rollup, Sighting, Tally, WorkloadRevision};
 
 /// A fact that holds or does not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -114,6 +114,12 @@ impl Standing {
 }
 
 impl PodFact {
+    /// The tally that it counts in.
+    #[must_use]
+    pub fn key(&self) -> WorkloadRevision {
+        (self.workload, self.revision)
+    }
+
     /// What this pod adds to its revision's tally, its node not being lost.
     #[must_use]
     pub fn tally(&self) -> Tally {

@@ -75,7 +75,7 @@ impl<V: Views> Turn<'_, V> {
 /// What the cold views count of a workload, and what is remembered of it.
 fn counts_of(workload: &Workload, generation: i64) -> WorkloadCounts {
     let (status, memo) = (&workload.status, &workload.memo);
-    let progress = match workload.spec.paused {
+    let progress = match workload.wants.paused {
         true => Progress::Paused,
         false if memo.complete => Progress::Complete,
         false if memo.stuck => Progress::Stuck,

@@ -6,7 +6,7 @@ use setpoint_placement::PodId;
 use setpoint_rules::identity;
 use setpoint_schemas::{Placement, PodUid, ResourceKey};
 
-use super::inferred::{standing_of, template_of};
+use super::inferred::{generation_of, standing_of, template_of};
 use crate::decide::turn::{Turn, first_counter};
 use crate::state::{Pod, Rare, Template};
 use crate::views::{Standing, Views};
@@ -58,7 +58,7 @@ impl<V: Views> Turn<'_, V> {
     fn take_back(&mut self, uid: &PodUid, placement: &Placement) {
         let Some(id) = self.state.pods.id_of(uid) else { return };
         let Some(pod) = self.state.pods.get_mut(&id) else { return };
-        if pod.epoch == self.out.number && placement.generation == 1 {
+        if pod.epoch.get() == self.out.number && placement.generation == 1 {
             let workload = pod.workload;
             self.forget(uid);
             let Some(workload) = self.state.workload.get_mut(&workload) else { return };
@@ -79,17 +79,16 @@ impl<V: Views> Turn<'_, V> {
             return Ok(());
         }
         let workload = self.state.workload.get(&pod.workload);
-        let min_ready_ms =
-            workload.map_or(0, |w| i64::from(w.spec.min_ready_seconds.max(0)) * 1_000);
+        let min_ready_ms = workload.map_or(0, |workload| workload.wants.min_ready_ms);
         let (standing, ready_ms) = match pod.last.filter(|_| pod.is_there) {
             Some(last) => {
-                let said = (last.phase, last.ready, last.time_ms);
-                standing_of(said, pod.placed_ms, min_ready_ms, self.now)
+                let said = (last.phase, last.ready, last.time_ms());
+                standing_of(said, pod.placed_ms.get(), min_ready_ms, self.now)
             }
             None => (Standing::Starting, 0),
         };
         if let Some(pod) = self.state.pods.get_mut(&id) {
-            (pod.standing, pod.ready_ms) = (standing, ready_ms);
+            (pod.standing, pod.ready_ms) = (standing, ready_ms.into());
         }
         self.fleet.stay(PodId(id));
         if standing == Standing::Ready {
@@ -114,9 +113,9 @@ impl<V: Views> Turn<'_, V> {
         self.mend_devices(&placement.uid, &placement.devices);
         let Some(id) = self.state.pods.id_of(&placement.uid) else { return Ok(()) };
         if let Some(pod) = self.state.pods.get_mut(&id) {
-            pod.generation = placement.generation;
-            (pod.epoch, pod.term) = (placement.epoch, placement.term);
-            pod.placed_ms = placement.placed_ms;
+            pod.generation = generation_of(placement);
+            pod.epoch = placement.epoch.into();
+            pod.placed_ms = placement.placed_ms.into();
         }
         self.state.touch_pod(id);
         Ok(())
@@ -138,12 +137,11 @@ impl<V: Views> Turn<'_, V> {
             node,
             revision,
             counter,
-            generation: placement.generation,
-            epoch: placement.epoch,
-            term: placement.term,
-            placed_ms: placement.placed_ms,
+            generation: generation_of(placement),
+            epoch: placement.epoch.into(),
+            placed_ms: placement.placed_ms.into(),
             standing: Standing::Starting,
-            ready_ms: 0,
+            ready_ms: 0.into(),
             is_there: false,
             heard: None,
             last: None,

@@ -22,6 +22,11 @@ pub(crate) fn history_of(compiled: &Compiled, resource: &Resource) -> Vec<Revisi
     advanced(history, &compiled.spec, &compiled.json)
 }
 
+/// The restart generation of a placement. It counts restarts that people ask for.
+pub(crate) fn generation_of(placement: &Placement) -> u32 {
+    u32::try_from(placement.generation).unwrap_or(u32::MAX)
+}
+
 /// A template that asks for the same pods as a placement was made from.
 pub(crate) fn template_of(placement: &Placement) -> Value {
     let mut labels = (*placement.labels).clone();

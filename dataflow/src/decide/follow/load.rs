@@ -12,7 +12,7 @@ use crate::decide::Turn;
 use crate::decide::kinds::{is_budget, is_priority_class};
 use crate::decide::requests::class_of;
 use crate::state::{
-    Deadline, Node, NodeRow, Orphan, OrphanRow, Pod, RestoreError, Rows, Template, Touched,
+    Deadline, Node, NodeRow, Orphan, OrphanRow, Pod, RestoreError, Rows, Template, Touched, Wants,
     Workload, WorkloadKind, WorkloadMemo, read_spec,
 };
 use crate::views::{Fact, Standing, Views};
@@ -110,7 +110,7 @@ impl<V: Views> Turn<'_, V> {
         let resource = self.state.resources.get(key).cloned();
         let uid = resource.as_ref().map_or("", |r| r.uid.as_str());
         let mut workload = Workload::new(key.clone(), namespace, kind, uid);
-        for (number, json) in &memo.templates {
+        for (number, json) in memo.templates.iter() {
             let json: Value = serde_json::from_str(json).map_err(|e| unfit(e.to_string()))?;
             let hash = memo.hashes.get(number).cloned();
             let hash = hash.unwrap_or_else(|| revision::template_hash(&json));
@@ -124,7 +124,7 @@ impl<V: Views> Turn<'_, V> {
         match &resource {
             Some(resource) => {
                 let (spec, _, annotations) = read_spec(kind, resource).map_err(unfit)?;
-                (workload.spec, workload.annotations) = (spec, annotations);
+                workload.wants = Wants::of(&spec, &annotations);
             }
             None => workload.deleted = true,
         }
@@ -147,7 +147,7 @@ impl<V: Views> Turn<'_, V> {
             self.state.daemons.insert(id);
         }
         self.state.workloads.insert(key.clone(), id);
-        self.state.workload.insert(id, workload);
+        self.state.workload.insert(id, Box::new(workload));
         self.redesire(id);
         promised.into_iter().for_each(|counter| self.hold_promise(id, counter));
         Ok(())
@@ -179,10 +179,10 @@ impl<V: Views> Turn<'_, V> {
         let owner = self.state.owner(&pod).ok_or_else(|| unfit("its workload is missing"))?;
         let template = owner.templates.get(&pod.revision);
         let shape = template.ok_or_else(|| unfit("its template is missing"))?.shape.clone();
-        let min_ready_ms = i64::from(owner.spec.min_ready_seconds.max(0)) * 1_000;
+        let min_ready_ms = owner.wants.min_ready_ms;
         self.state.host(&pod).ok_or_else(|| unfit("its node is missing"))?;
         if pod.standing == Standing::Ready {
-            let at = pod.ready_ms + min_ready_ms;
+            let at = pod.ready_ms.get() + min_ready_ms;
             self.state.schedule(at, Deadline::MinReady(pod.uid.clone()));
         }
         let (workload, node, standing) = (pod.workload, pod.node, pod.standing);

@@ -194,10 +194,9 @@ impl<V: Views> Turn<'_, V> {
             rare: None,
             counter: new.counter,
             generation: 1,
-            epoch: self.out.number,
-            term: self.out.term,
-            placed_ms: self.now,
-            ready_ms: 0,
+            epoch: self.out.number.into(),
+            placed_ms: self.now.into(),
+            ready_ms: 0.into(),
             workload: start.workload,
             node: node.0,
             revision: workload.memo.current,
@@ -263,6 +262,7 @@ pub(super) struct NewPod {
 pub(crate) fn placement_of(state: &State, pod: &Pod) -> Option<Arc<Placement>> {
     let (owner, host) = (state.owner(pod)?, state.host(pod)?);
     let template = owner.templates.get(&pod.revision)?;
+    let epoch = pod.epoch.get();
     Some(Arc::new(Placement {
         uid: pod.uid.clone(),
         node: host.row.record.node.clone(),
@@ -270,10 +270,10 @@ pub(crate) fn placement_of(state: &State, pod: &Pod) -> Option<Arc<Placement>> {
         name: ResourceName::parse(&state.pod_name(pod)).ok()?,
         workload: owner.text.clone(),
         revision: template.hash.clone(),
-        generation: pod.generation,
-        term: pod.term,
-        epoch: pod.epoch,
-        placed_ms: pod.placed_ms,
+        generation: i64::from(pod.generation),
+        term: state.meta.reigns.term_of(epoch),
+        epoch,
+        placed_ms: pod.placed_ms.get(),
         labels: template.labels.clone(),
         annotations: template.annotations.clone(),
         spec: template.spec.clone(),

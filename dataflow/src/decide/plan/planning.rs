@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use setpoint_rules::batches::{Batches, Pace};
+use setpoint_rules::batches::Batches;
 use setpoint_rules::rollout::{self, Counts, Steps, Update};
 use setpoint_rules::victims::{self, Candidate};
-use setpoint_schemas::{Action, PodUid, UpdateOrder};
+use setpoint_schemas::{Action, PodUid};
 
 use super::placing::Start;
 use crate::causes::{Cause, Causes};
@@ -14,14 +14,6 @@ use crate::decided::About;
 use crate::state::{Seen, Waiting, Workload, WorkloadKind};
 use crate::views::{Standing, Tally, Views};
 
-/// The annotation of a workload whose pods are done when they end.
-const RUNS_ONCE: &str = "setpoint.dev/runs-once";
-/// The annotation of a workload that says which comes first in an update.
-const UPDATE_ORDER: &str = "setpoint.dev/update-order";
-/// The annotation of a workload with the pause between batches of an update, in milliseconds.
-const UPDATE_DELAY: &str = "setpoint.dev/update-delay-ms";
-/// Kubernetes' default of `progressDeadlineSeconds`.
-const PROGRESS_DEADLINE_S: i64 = 600;
 /// The backoff of replacing pods that end: as the kubelet's of restarting containers.
 const ENDED_BACKOFF_MS: i64 = 10_000;
 /// The longest backoff of replacing pods that end.
@@ -191,7 +183,7 @@ impl<V: Views> Turn<'_, V> {
     fn in_batches(&mut self, id: u32, steps: Steps, counts: &Counts, update: Update) -> Steps {
         let now = self.now;
         let Some(workload) = self.state.workload.get_mut(&id) else { return steps };
-        let Some(pace) = workload.pace(update) else { return steps };
+        let Some(pace) = workload.wants.pace(update) else { return steps };
         let is_update = counts.old > 0 && counts.desired > 0 && !counts.paused;
         let before = workload.memo.batches;
         let batches = if is_update { before.at(counts, pace, now) } else { Batches::default() };
@@ -218,7 +210,7 @@ impl<V: Views> Turn<'_, V> {
         if workload.progress_told() != told {
             self.state.status_dirty.insert(id);
         }
-        let limit_ms = workload.progress_limit_ms();
+        let limit_ms = workload.wants.progress_limit_ms;
         self.state.touch_workload(id);
         let Some(due_ms) = due_ms else { return };
         if now < due_ms || !self.complete {
@@ -272,7 +264,7 @@ impl Workload {
             old: old(|t| t.live),
             old_available: old(|t| t.available),
             stopping: total.stopping,
-            paused: self.spec.paused,
+            paused: self.wants.paused,
         }
     }
 
@@ -304,7 +296,7 @@ impl Workload {
             ready: self.total().ready,
             available: counts.current_available + counts.old_available,
         };
-        let limit_ms = self.progress_limit_ms();
+        let limit_ms = self.wants.progress_limit_ms;
         let memo = &mut self.memo;
         let is_complete = counts.current_available >= counts.desired && counts.old == 0;
         if is_complete && counts.current_available > 0 {
@@ -327,33 +319,17 @@ impl Workload {
         (memo.complete, memo.stuck, if memo.complete { 0 } else { memo.progress_ms })
     }
 
-    fn progress_limit_ms(&self) -> i64 {
-        self.spec.progress_deadline_seconds.map_or(PROGRESS_DEADLINE_S, i64::from) * 1_000
-    }
-
     /// Whether a pod that ended for good is done: a bare pod, or a Compose service that is not to
     /// be started again.
     fn runs_once(&self) -> bool {
-        let annotated = self.annotations.get(RUNS_ONCE).is_some_and(|value| value == "true");
-        self.kind == WorkloadKind::Bare || annotated
+        self.kind == WorkloadKind::Bare || self.wants.runs_once
     }
 
     /// How its pods of different revisions relate.
     pub(crate) fn update(&self) -> Update {
-        if self.kind != WorkloadKind::Rolling {
-            return Update::Keep;
+        match self.kind {
+            WorkloadKind::Rolling => self.wants.update(self.desired()),
+            _ => Update::Keep,
         }
-        let order = match self.annotations.get(UPDATE_ORDER).map(String::as_str) {
-            Some("start-first") => UpdateOrder::StartFirst,
-            _ => UpdateOrder::StopFirst,
-        };
-        rollout::strategy(self.spec.strategy.as_ref(), self.desired(), order)
-    }
-
-    /// How an update pauses between batches, when it does.
-    fn pace(&self, update: Update) -> Option<Pace> {
-        let Update::Rolling { surge, unavailable } = update else { return None };
-        let delay_ms = self.annotations.get(UPDATE_DELAY)?.parse().ok().filter(|ms| *ms > 0)?;
-        Some(Pace { size: surge.max(unavailable), delay_ms })
     }
 }

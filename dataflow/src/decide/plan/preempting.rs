@@ -26,7 +26,12 @@ impl Roster for Guests<'_> {
     fn occupants<'a>(&'a self, node: NodeId, into: &mut Vec<Occupant<'a>>) {
         for (id, pod) in self.0.pods.on_with_ids(node.0) {
             let budgets = self.0.budgets.of(pod.workload, pod.revision);
-            into.push(Occupant { pod: PodId(id), uid: &pod.uid, since_ms: pod.placed_ms, budgets });
+            into.push(Occupant {
+                pod: PodId(id),
+                uid: &pod.uid,
+                since_ms: pod.placed_ms.get(),
+                budgets,
+            });
         }
         for nominee in self.0.nominees.on(node.0) {
             let (pod, since_ms) = (PodId(nominee.id), nominee.since_ms);
@@ -100,7 +105,7 @@ impl<V: Views> Turn<'_, V> {
     fn victim(&self, holder: &Holder) -> Option<Victim> {
         let (workload, revision, name) = match holder {
             Holder::Promised(nominee) => {
-                let workload = self.state.workload.get(&nominee.workload)?;
+                let workload = self.state.workload.get(&nominee.workload)?.as_ref();
                 let revision = workload.memo.nominated.get(&nominee.counter)?.revision;
                 let template = workload.templates.get(&revision)?;
                 (workload, revision, workload.pod_name(template, &nominee.uid).to_string())

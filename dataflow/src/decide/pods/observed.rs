@@ -59,7 +59,7 @@ impl<V: Views> Turn<'_, V> {
         let Some(pod) = self.state.pods.get_mut(&id) else { return };
         let (before, workload) = (pod.standing, pod.workload);
         let (standing, ready_ms) = standing(pod, &observed, self.now, min_ready_ms);
-        (pod.standing, pod.ready_ms) = (standing, ready_ms);
+        (pod.standing, pod.ready_ms) = (standing, ready_ms.into());
         pod.heard = Some(heard);
         pod.observe(&observed, at);
         self.state.touch_pod(id);
@@ -86,17 +86,17 @@ impl<V: Views> Turn<'_, V> {
     fn min_ready_ms(&self, id: u32) -> i64 {
         let workload =
             self.state.pods.get(&id).and_then(|pod| self.state.workload.get(&pod.workload));
-        workload.map_or(0, |w| i64::from(w.spec.min_ready_seconds.max(0)) * 1_000)
+        workload.map_or(0, |workload| workload.wants.min_ready_ms)
     }
 
     /// The time to be ready for changed: each ready pod is looked at when it is over by the new one.
     pub(crate) fn reschedule_ready(&mut self, workload: u32) {
         let Some(owner) = self.state.workload.get(&workload) else { return };
-        let min_ready_ms = i64::from(owner.spec.min_ready_seconds.max(0)) * 1_000;
+        let min_ready_ms = owner.wants.min_ready_ms;
         let pods = owner.pods.iter().filter_map(|pod| self.state.pods.get(pod));
         let ready = pods.filter(|pod| pod.standing == Standing::Ready);
         let due: Vec<(i64, PodUid)> =
-            ready.map(|pod| (pod.ready_ms + min_ready_ms, pod.uid.clone())).collect();
+            ready.map(|pod| (pod.ready_ms.get() + min_ready_ms, pod.uid.clone())).collect();
         due.into_iter().for_each(|(at, uid)| self.state.schedule(at, Deadline::MinReady(uid)));
     }
 
@@ -108,8 +108,8 @@ impl<V: Views> Turn<'_, V> {
         if pod.standing != Standing::Ready {
             return;
         }
-        if self.now < pod.ready_ms + min_ready_ms {
-            let at = pod.ready_ms + min_ready_ms;
+        let at = pod.ready_ms.get() + min_ready_ms;
+        if self.now < at {
             self.state.schedule(at, Deadline::MinReady(uid.clone()));
             return;
         }
@@ -142,7 +142,7 @@ impl<V: Views> Turn<'_, V> {
         let was_there = std::mem::take(&mut pod.is_there);
         let was_seen = std::mem::take(&mut pod.is_seen).then_some((pod.node, id));
         let stood = std::mem::replace(&mut pod.standing, Standing::Starting);
-        pod.ready_ms = 0;
+        pod.ready_ms = 0.into();
         self.state.touch_pod(id);
         self.state.observations.clear(id);
         if let Some(sighting) = was_seen {
@@ -191,9 +191,9 @@ fn standing(pod: &Pod, observed: &PodObserved, now: i64, min_ready_ms: i64) -> (
     }
     if observed.phase == PodPhase::Running && observed.ready && pod.standing == Standing::Available
     {
-        return (Standing::Available, pod.ready_ms);
+        return (Standing::Available, pod.ready_ms.get());
     }
-    let since = if pod.ready_ms > 0 { pod.ready_ms } else { now };
+    let since = if pod.ready_ms.get() > 0 { pod.ready_ms.get() } else { now };
     standing_since((observed.phase, observed.ready), since, now, min_ready_ms)
 }
 

@@ -133,7 +133,7 @@ impl<V: Views> Turn<'_, V> {
         let Some(id) = self.state.pods.id_of(uid) else { return };
         let Some(pod) = self.state.pods.get_mut(&id) else { return };
         pod.generation += 1;
-        (pod.epoch, pod.term) = (self.out.number, self.out.term);
+        pod.epoch = self.out.number.into();
         self.state.touch_pod(id);
         let Some(pod) = self.state.pods.get(&id) else { return };
         let (Some(owner), Some(host)) = (self.state.owner(pod), self.state.host(pod)) else {

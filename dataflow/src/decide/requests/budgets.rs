@@ -21,7 +21,7 @@ impl<V: Views> Turn<'_, V> {
     pub(crate) fn cover(&mut self, id: u32) {
         let workload = self.state.workload.get(&id);
         if workload.is_none_or(|w| self.state.budgets.is_about(&w.key.namespace)) {
-            self.state.budgets.look_at(id, workload);
+            self.state.budgets.look_at(id, workload.map(Box::as_ref));
         }
     }
 

@@ -11,7 +11,7 @@ use setpoint_schemas::{Action, PodUid, Resource, ResourceKey, WorkloadSpec};
 use crate::causes::Cause;
 use crate::decide::Turn;
 use crate::decided::About;
-use crate::state::{Seen, Template, Workload, WorkloadKind, WorkloadMemo, read_spec};
+use crate::state::{Seen, Template, Wants, Workload, WorkloadKind, WorkloadMemo, read_spec};
 use crate::views::{Fact, Views};
 
 /// Kubernetes' default of `revisionHistoryLimit`.
@@ -47,9 +47,10 @@ impl<V: Views> Turn<'_, V> {
         }
         let now = self.now;
         let Some(workload) = self.state.workload.get_mut(&id) else { return };
-        let is_new_wait = compiled.spec.min_ready_seconds != workload.spec.min_ready_seconds;
+        let min_ready_ms = workload.wants.min_ready_ms;
         workload.uid = resource.uid.clone();
         let rolled = workload.take_on(compiled, now);
+        let is_new_wait = workload.wants.min_ready_ms != min_ready_ms;
         workload.reclass();
         // What its class forbids is said when its pods are to start.
         let _ = self.classify(id);
@@ -86,7 +87,8 @@ impl<V: Views> Turn<'_, V> {
             self.state.daemons.insert(id);
         }
         self.state.workloads.insert(key.clone(), id);
-        self.state.workload.insert(id, Workload::new(key.clone(), namespace, kind, uid));
+        let workload = Box::new(Workload::new(key.clone(), namespace, kind, uid));
+        self.state.workload.insert(id, workload);
         id
     }
 
@@ -236,10 +238,9 @@ impl Workload {
     fn take_on(&mut self, compiled: Compiled, now_ms: i64) -> bool {
         let Compiled { spec, json, annotations, template, .. } = compiled;
         self.deleted = false;
-        self.annotations = annotations;
         let rolled = self.adopt(&spec, &json, template);
-        let resumed = self.spec.paused && !spec.paused;
-        self.spec = spec;
+        let resumed = self.wants.paused && !spec.paused;
+        self.wants = Wants::of(&spec, &annotations);
         if rolled || resumed {
             self.memo.progress_ms = now_ms;
         }
@@ -278,8 +279,8 @@ impl Workload {
 
     fn drop_unused_templates(&mut self) {
         let used: BTreeSet<u32> = self.tallies.keys().copied().chain([self.memo.current]).collect();
-        self.templates.retain(|number, _| used.contains(number));
-        self.memo.templates.retain(|number, _| used.contains(number));
+        self.templates.retain(|number| used.contains(number));
+        self.memo.templates.retain(|number| used.contains(number));
         self.memo.hashes.retain(|number, _| used.contains(number));
         self.memo.classes.retain(|number, _| used.contains(number));
     }

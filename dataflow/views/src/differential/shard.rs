@@ -5,11 +5,8 @@
 //! sending, the sorting into what is made of a fact and the note for the cold dataflow, because
 //! each costs a microsecond whenever it is scheduled.
 
-use std::collections::HashMap;
-use std::hash::{BuildHasherDefault, Hasher};
-
 use differential_dataflow::VecCollection;
-use differential_dataflow::difference::IsZero;
+use differential_dataflow::difference::Multiply;
 use serde::{Deserialize, Serialize};
 use timely::container::CapacityContainerBuilder;
 use timely::dataflow::Stream;
@@ -18,6 +15,7 @@ use timely::dataflow::operators::generic::OutputBuilder;
 use timely::dataflow::operators::generic::builder_rc::OperatorBuilder;
 use timely::progress::operate::FrontierInterest;
 
+use super::net::Net;
 use super::noted::SharedNoted;
 use crate::facts::{PodFact, Standing};
 use crate::rows::{Tally, WorkloadRevision};
@@ -80,7 +78,7 @@ pub(super) fn shard<'scope>(
         OutputBuilder::<_, CapacityContainerBuilder<Keyed<_, _, _>>>::from(tallies_out);
     let mut held_out = OutputBuilder::<_, CapacityContainerBuilder<Keyed<_, _, _>>>::from(held_out);
     let mut lost_out = OutputBuilder::<_, CapacityContainerBuilder<Keyed<_, _, _>>>::from(lost_out);
-    let mut counted = Counted::default();
+    let mut counted = Net::default();
     builder.build(move |_| {
         move |_| {
             let (mut tallies, mut held) = (tallies_out.activate(), held_out.activate());
@@ -94,7 +92,7 @@ pub(super) fn shard<'scope>(
                     match sent {
                         Sent::Pod(pod) => {
                             noted.pod(&pod, difference);
-                            counted.add(&pod, pod.standing, difference);
+                            counted.add(pod.key(), pod.tally().multiply(&difference));
                             if pod.is_live() {
                                 held.give(((pod.node, Held::of(&pod)), at, difference));
                             }
@@ -103,8 +101,8 @@ pub(super) fn shard<'scope>(
                             let former = PodFact { standing: before, ..pod };
                             noted.stands(&former, -difference);
                             noted.stands(&pod, difference);
-                            counted.add(&pod, before, -difference);
-                            counted.add(&pod, pod.standing, difference);
+                            counted.add(pod.key(), before.tally().multiply(&-difference));
+                            counted.add(pod.key(), pod.tally().multiply(&difference));
                             let held_more = i64::from(pod.is_live()) - i64::from(before.is_live());
                             if held_more != 0 {
                                 let row = (pod.node, Held::of(&pod));
@@ -115,7 +113,9 @@ pub(super) fn shard<'scope>(
                     }
                 }
                 let mut tallies = tallies.session(&time);
-                counted.drain(|key, tally| tallies.give(((key, ()), at, tally)));
+                for (key, tally) in counted.take() {
+                    tallies.give(((key, ()), at, tally));
+                }
             });
         }
     });
@@ -150,40 +150,5 @@ impl Held {
         let mut moved = Standing::Starting.tally_lost();
         moved.add(&Standing::Starting.tally(), -1);
         moved
-    }
-}
-
-/// What is added to tallies at once.
-#[derive(Default)]
-struct Counted(HashMap<WorkloadRevision, Tally, BuildHasherDefault<Mixed>>);
-
-impl Counted {
-    fn add(&mut self, pod: &PodFact, standing: Standing, difference: i64) {
-        let row = self.0.entry((pod.workload, pod.revision)).or_default();
-        row.add(&standing.tally(), difference);
-    }
-
-    /// Hands out what there is, in no order.
-    fn drain(&mut self, mut give: impl FnMut(WorkloadRevision, Tally)) {
-        let rows = self.0.drain().filter(|(_, tally)| !tally.is_zero());
-        rows.for_each(|(key, tally)| give(key, tally));
-    }
-}
-
-/// Mixes the numbers of workloads and revisions, which are ours: nobody chooses them.
-#[derive(Default)]
-struct Mixed(u64);
-
-impl Hasher for Mixed {
-    fn finish(&self) -> u64 {
-        self.0.rotate_right(u64::BITS / 2)
-    }
-
-    fn write(&mut self, bytes: &[u8]) {
-        bytes.iter().for_each(|byte| self.write_u32(u32::from(*byte)));
-    }
-
-    fn write_u32(&mut self, number: u32) {
-        self.0 = (self.0.rotate_left(5) ^ u64::from(number)).wrapping_mul(GOLDEN);
     }
 }
