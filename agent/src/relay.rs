@@ -140,11 +140,11 @@ impl Seen {
                 record.labels.extend(options.labels.clone());
                 self.node.send_replace(Some(*record));
             }
-            Input::Pod(pod) if pod.phase == PodPhase::Gone => {
-                self.pods.remove(&pod.uid);
+            Input::Pod(pod) if pod.phase() == PodPhase::Gone => {
+                self.pods.remove(pod.uid());
             }
             Input::Pod(pod) => {
-                self.pods.insert(pod.uid.clone(), status(*pod));
+                self.pods.insert(pod.uid().clone(), status(pod.whole()));
             }
             Input::Snapshot(snapshot) => {
                 self.has_listed = true;

@@ -173,7 +173,7 @@ impl Duel {
     fn hear(&mut self, outcome: &Outcome) {
         for served in &outcome.served {
             match served {
-                Served::Pod(pod) => self.told.insert(pod.uid.clone(), pod.ready),
+                Served::Pod(pod) => self.told.insert(pod.uid().clone(), pod.is_ready()),
                 Served::PodGone(uid) => self.told.remove(uid),
                 _ => None,
             };
@@ -184,8 +184,8 @@ impl Duel {
     fn step(&mut self, records: &[Vec<u8>]) -> anyhow::Result<Outcome> {
         let mut inputs = Vec::with_capacity(records.len());
         for bytes in records {
-            let observed: PodObserved = self.codec.decode(bytes)?;
-            inputs.push(self.plant.sourced(Topic::Pods, Input::Pod(Box::new(observed))));
+            let observed = self.codec.observation(bytes)?;
+            inputs.push(self.plant.sourced(Topic::Pods, Input::Pod(observed)));
         }
         let epoch = self.plant.epoch(inputs);
         let mut outcome = self.plant.engine.step(epoch);

@@ -110,7 +110,7 @@ impl<V: Views> Plant<V> {
         );
         each(&outcome, took);
         let ready: anyhow::Result<Vec<Input>> =
-            placed.iter().map(|pod| Ok(Input::Pod(Box::new(self.ready(pod)?)))).collect();
+            placed.iter().map(|pod| Ok(Input::Pod(self.ready(pod)?.into()))).collect();
         self.step(Topic::Pods, ready?);
         self.renew();
         Ok(())

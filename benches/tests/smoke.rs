@@ -55,6 +55,7 @@ const GPU: &str = "gpu allocation at 130 %, multigpu20/setpoint";
 const EXPECTED: &[&str] = &[
     "machine/loopback tcp round trip/p50",
     "machine/fdatasync of 4 KiB/p50",
+    "avro decode of an observed pod/setpoint, as the engine takes it",
     "avro decode to a struct/setpoint codec",
     "views, status in batches of 100/differential",
     "views, move in batches of 1/hand-written",

@@ -194,7 +194,7 @@ impl<V: Views> Turn<'_, V> {
             }
             Input::NodeRemoved(node) => self.node_removed(&node, &cause_of_removal(at, &node)),
             Input::Lease(lease) => self.lease_renewed(&lease, at),
-            Input::Pod(observed) => self.pod_observed(Arc::from(observed), at),
+            Input::Pod(observed) => self.pod_observed(observed, at),
             Input::PodRemoved(uid) => self.pod_removed(&uid),
             Input::Snapshot(snapshot) => self.snapshot(Arc::from(snapshot), at),
         }

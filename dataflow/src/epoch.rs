@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use setpoint_placement::DeviceLeft;
 use setpoint_schemas::{
-    Decision, NodeName, NodeRecord, NodeSnapshot, Placement, PodObserved, PodUid, Policy,
+    Decision, NodeName, NodeRecord, NodeSnapshot, Observation, Placement, PodUid, Policy,
     RequestId, Resource, ResourceKey, Resources, Sourced,
 };
 
@@ -139,11 +139,11 @@ pub struct ItemVerdict {
 #[derive(Debug, Clone, PartialEq)]
 pub enum Served {
     /// A pod as observed.
-    Pod(Arc<PodObserved>),
+    Pod(Observation),
     /// Nothing is left of a pod.
     PodGone(PodUid),
     /// A pod of a node that is only watched.
-    Watched(Arc<PodObserved>),
+    Watched(Observation),
     /// Nothing is left of a pod of a node that is only watched.
     WatchedGone(PodUid),
     /// All pods of a node that is only watched: those that it does not list are gone.

@@ -23,7 +23,7 @@ impl<V: Views> Engine<V> {
             ..Outcome::default()
         };
         out.resources = state.resources.iter().map(|(k, r)| (k.clone(), Some(r.clone()))).collect();
-        out.served.extend(state.observations.all().map(|o| Served::Pod(o.clone())));
+        out.served.extend(state.observations.all().map(Served::Pod));
         for (_, pod) in state.pods.all() {
             let Some(host) = state.host(pod).filter(|_| pod.standing != Standing::Stopping) else {
                 continue;

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use setpoint_schemas::avro::{Codec, DecodeError, Record, RecordKind};
 use setpoint_schemas::{
-    DeadLetter, Input, Lease, NodeName, NodeRecord, NodeSnapshot, PodObserved, PodUid,
+    DeadLetter, Input, Lease, NodeName, NodeRecord, NodeSnapshot, Observation, PodUid,
     REQUEST_BYTES_MAX, Request, Sourced, Topic, cut,
 };
 
@@ -122,13 +122,15 @@ impl Decoder {
 
     /// Two records share this topic; their fingerprints tell them apart.
     fn pods(&self, record: &LogRecord, value: &[u8]) -> Result<Input, Refusal> {
-        match self.codec.kind_of(value).map_err(|e| Refusal::keep(e.to_string()))? {
+        if let Some(pod) = Observation::read(value) {
+            return observed(record, pod);
+        }
+        let refused = |error: DecodeError| Refusal::keep(error.to_string());
+        match self.codec.kind_of(value).map_err(refused)? {
             RecordKind::NodeSnapshot => self
                 .keyed(record, value, |s: &NodeSnapshot| snapshot_key(&s.node))
                 .map(|snapshot| Input::Snapshot(Box::new(snapshot))),
-            _ => self
-                .keyed(record, value, |p: &PodObserved| p.uid.to_string())
-                .map(|pod| Input::Pod(Box::new(pod))),
+            _ => observed(record, self.codec.observation(value).map_err(refused)?),
         }
     }
 
@@ -145,9 +147,16 @@ impl Decoder {
         if record.key == key.as_bytes() {
             return Ok(decoded);
         }
-        let found = shown(&record.key);
-        Err(Refusal::keep(format!("its key is {found:?} and its value is of {key:?}")))
+        Err(Refusal::keyed(record, &key))
     }
+}
+
+/// Holds an observation to its key.
+fn observed(record: &LogRecord, pod: Observation) -> Result<Input, Refusal> {
+    if record.key == pod.uid_text().as_bytes() {
+        return Ok(Input::Pod(pod));
+    }
+    Err(Refusal::keyed(record, pod.uid_text()))
 }
 
 /// Why a record cannot be used, and whether its bytes must not be kept.
@@ -159,6 +168,12 @@ struct Refusal {
 impl Refusal {
     fn keep(reason: String) -> Self {
         Refusal { reason, withhold: false }
+    }
+
+    /// Its value is of another key.
+    fn keyed(record: &LogRecord, key: &str) -> Self {
+        let found = shown(&record.key);
+        Refusal::keep(format!("its key is {found:?} and its value is of {key:?}"))
     }
 
     /// Without the bytes where they may hold a Secret.
@@ -250,7 +265,7 @@ mod tests {
             (w.request(&samples::request()), Input::Request(Box::new(samples::request()))),
             (w.node(&samples::node()), Input::Node(Box::new(samples::node()))),
             (w.lease(&samples::lease()), Input::Lease(samples::lease())),
-            (w.pod(&samples::pod_observed()), Input::Pod(Box::new(samples::pod_observed()))),
+            (w.pod(&samples::pod_observed()), Input::Pod(samples::pod_observed().into())),
             (
                 w.snapshot(&samples::node_snapshot()),
                 Input::Snapshot(Box::new(samples::node_snapshot())),

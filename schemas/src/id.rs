@@ -3,6 +3,7 @@
 //! The grammars are Kubernetes' own (RFC 1123 labels and subdomains), so that a name that
 //! Kubernetes accepts is accepted here and no other.
 
+use std::borrow::Borrow;
 use std::fmt;
 use std::sync::Arc;
 
@@ -115,6 +116,13 @@ macro_rules! id {
         impl fmt::Debug for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 fmt::Debug::fmt(&self.0, f)
+            }
+        }
+
+        /// It is compared and hashed as its text is.
+        impl Borrow<str> for $name {
+            fn borrow(&self) -> &str {
+                &self.0
             }
         }
 

@@ -1,6 +1,6 @@
 //! What the engine is told: one closed door.
 
-use crate::{Lease, NodeName, NodeRecord, NodeSnapshot, PodObserved, PodUid, Position, Request};
+use crate::{Lease, NodeName, NodeRecord, NodeSnapshot, Observation, PodUid, Position, Request};
 
 /// One decoded record of an input topic.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -14,7 +14,7 @@ pub enum Input {
     /// A lease is renewed.
     Lease(Lease),
     /// A pod was observed.
-    Pod(Box<PodObserved>),
+    Pod(Observation),
     /// A pod's observation was removed (a tombstone).
     PodRemoved(PodUid),
     /// All that a node has.

@@ -105,7 +105,7 @@ impl MemoryLog {
             let mut latest: BTreeMap<String, &Input> = BTreeMap::new();
             latest.extend(records.iter().map(|input| (key_of(input), input)));
             left.extend(latest.into_values().filter_map(|input| match input {
-                Input::Pod(pod) => Some((pod.uid.clone(), pod.node.clone())),
+                Input::Pod(pod) => Some((pod.uid().clone(), pod.node_name())),
                 _ => None,
             }));
         }
@@ -139,7 +139,7 @@ impl MemoryLog {
 /// The key under which a record is kept.
 fn key_of(input: &Input) -> String {
     match input {
-        Input::Pod(pod) => pod.uid.to_string(),
+        Input::Pod(pod) => pod.uid().to_string(),
         Input::Snapshot(snapshot) => format!("node/{}", snapshot.node),
         other => address_of(other).1,
     }
@@ -151,7 +151,7 @@ fn address_of(input: &Input) -> (Topic, String) {
         Input::Node(record) => (Topic::Nodes, record.node.to_string()),
         Input::NodeRemoved(node) => (Topic::Nodes, node.to_string()),
         Input::Lease(lease) => (Topic::Leases, lease.node.to_string()),
-        Input::Pod(pod) => (Topic::Pods, pod.node.to_string()),
+        Input::Pod(pod) => (Topic::Pods, pod.node().to_owned()),
         Input::Snapshot(snapshot) => (Topic::Pods, snapshot.node.to_string()),
         Input::PodRemoved(uid) => (Topic::Pods, uid.to_string()),
     }

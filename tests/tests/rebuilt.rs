@@ -8,7 +8,8 @@ use std::collections::BTreeSet;
 use setpoint_dataflow::views::HandWritten;
 use setpoint_dataflow::{Engine, Epoch, Outcome, Recorded, Served};
 use setpoint_schemas::{
-    Action, Input, NodeName, PodObserved, PodPhase, PodUid, Policy, RequestItem, SessionId, Verb,
+    Action, Input, NodeName, Observation, PodObserved, PodPhase, PodUid, Policy, RequestItem,
+    SessionId, Verb,
 };
 use setpoint_tests::committed::Committed;
 use setpoint_tests::manifests::{self, daemon_set, deployment, item, rolling, undo_web};
@@ -92,7 +93,7 @@ impl Fleet {
 
     fn sees(&mut self, uid: &PodUid, on: &NodeName, ms: i64, phase: PodPhase) -> Input {
         self.sequence += 1;
-        Input::Pod(Box::new(PodObserved {
+        Input::Pod(Observation::of(&PodObserved {
             uid: uid.clone(),
             node: on.clone(),
             session: session(on.as_str()),

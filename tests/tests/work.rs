@@ -8,8 +8,8 @@ use std::rc::Rc;
 use setpoint_dataflow::views::{Changes, ColdChanges, Fact, HandWritten, Views};
 use setpoint_dataflow::{Engine, Epoch, Outcome};
 use setpoint_schemas::{
-    Input, Lease, NodeName, NodeSnapshot, Placement, PodObserved, PodPhase, Policy, Position,
-    RequestItem, SessionId, Sourced, Topic, Verb, samples,
+    Input, Lease, NodeName, NodeSnapshot, Observation, Placement, PodObserved, PodPhase, Policy,
+    Position, RequestItem, SessionId, Sourced, Topic, Verb, samples,
 };
 use setpoint_tests::manifests::{self, deployment, item};
 
@@ -106,7 +106,7 @@ impl Fleet {
 
     fn said(&mut self, pod: &Placement, phase: PodPhase) -> Input {
         self.offset += 1;
-        Input::Pod(Box::new(PodObserved {
+        Input::Pod(Observation::of(&PodObserved {
             uid: pod.uid.clone(),
             node: pod.node.clone(),
             name: pod.name.clone(),

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use setpoint_schemas::{
-    Decision, NodeName, NodeRecord, Placement, PodObserved, PodUid, Resource, ResourceKey,
+    Decision, NodeName, NodeRecord, Observation, Placement, PodUid, Resource, ResourceKey,
     Resources, WorkloadRef,
 };
 
@@ -15,11 +15,11 @@ pub enum Change {
     /// A pod was placed, or its placement withdrawn. A placed pod no longer waits.
     Placement(PodUid, Option<Arc<Placement>>),
     /// A pod was observed.
-    Pod(Arc<PodObserved>),
+    Pod(Observation),
     /// Nothing is left of a pod on its node.
     PodGone(PodUid),
     /// A pod of a node that is only watched was observed.
-    Watched(Arc<PodObserved>),
+    Watched(Observation),
     /// A node changed, or was removed.
     Node(NodeName, Option<Arc<NodeServed>>),
     /// A pod waits for a place, or no longer does.

@@ -7,7 +7,7 @@ use setpoint_schemas::{Decision, GroupKind, NodeName, Placement, PodUid, Resourc
 use tokio::sync::watch;
 
 use super::names::Name;
-use super::pods::{Pods, pod_kind};
+use super::pods::{Pods, name_seen, pod_kind};
 use super::ring::{DECISIONS_KEPT_MAX, Event, Ring};
 use super::{Change, Entry, NodeServed, NodeView, PodView};
 
@@ -197,10 +197,10 @@ impl Inner {
                 pod((placed.namespace.shared(), placed.name.shared()))
             }
             Change::Pod(seen) => {
-                let known = self.pods.name(&seen.uid);
-                pod(known.unwrap_or_else(|| (seen.namespace.shared(), seen.name.shared())))
+                let known = self.pods.name(seen.uid());
+                pod(known.unwrap_or_else(|| name_seen(seen)))
             }
-            Change::Watched(seen) => pod((seen.namespace.shared(), seen.name.shared())),
+            Change::Watched(seen) => pod(name_seen(seen)),
             Change::Waiting(_, Some(waiting)) => {
                 pod((Arc::from(&*waiting.namespace), Arc::from(&*waiting.name)))
             }
@@ -229,8 +229,8 @@ impl Inner {
             Change::Placement(uid, placement) => self.place(&uid, placement),
             Change::Pod(observed) => self.pods.observe(&observed),
             Change::Watched(observed) => {
-                let of_node = self.watched.entry(observed.node.clone()).or_default();
-                of_node.insert(observed.uid.clone());
+                let of_node = self.watched.entry(observed.node_name()).or_default();
+                of_node.insert(observed.uid().clone());
                 self.pods.watch(&observed);
             }
             Change::PodGone(uid) => {

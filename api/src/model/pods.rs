@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::ops::Bound;
 use std::sync::Arc;
 
-use setpoint_schemas::{GroupKind, Placement, PodObserved, PodPhase, PodUid};
+use setpoint_schemas::{GroupKind, Observation, Placement, PodPhase, PodUid};
 
 use super::WaitingPod;
 use super::names::{Name, Names};
@@ -48,7 +48,7 @@ impl Pods {
             Some(placement) => {
                 let name = (placement.namespace.shared(), placement.name.shared());
                 self.rename(uid, &name);
-                let parts = self.entry(uid, name);
+                let parts = self.entry(uid, || name);
                 parts.placement = Some(placement);
                 parts.leaving_ms = None;
                 parts.waiting = None;
@@ -63,22 +63,22 @@ impl Pods {
     }
 
     /// A pod was observed.
-    pub(crate) fn observe(&mut self, observed: &PodObserved) {
-        if observed.phase == PodPhase::Gone {
-            return self.forget_observation(&observed.uid);
+    pub(crate) fn observe(&mut self, observed: &Observation) {
+        if observed.phase() == PodPhase::Gone {
+            return self.forget_observation(observed.uid());
         }
-        let name = (observed.namespace.shared(), observed.name.shared());
-        self.entry(&observed.uid, name).observed = Some(Seen::of(observed));
+        let name = || name_seen(observed);
+        self.entry(observed.uid(), name).observed = Some(Seen::of(observed));
     }
 
     /// A pod of a node that is only watched was observed.
-    pub(crate) fn watch(&mut self, observed: &PodObserved) {
-        let name = (observed.namespace.shared(), observed.name.shared());
-        if self.parts(&observed.uid).is_some_and(|parts| parts.name != name) {
+    pub(crate) fn watch(&mut self, observed: &Observation) {
+        let name = name_seen(observed);
+        if self.parts(observed.uid()).is_some_and(|parts| parts.name != name) {
             // Its container was renamed.
-            self.forget_observation(&observed.uid);
+            self.forget_observation(observed.uid());
         }
-        let parts = self.entry(&observed.uid, name);
+        let parts = self.entry(observed.uid(), || name);
         (parts.observed, parts.is_watched) = (Some(Seen::of(observed)), true);
     }
 
@@ -94,7 +94,8 @@ impl Pods {
     pub(crate) fn wait(&mut self, uid: &PodUid, waiting: Option<Arc<WaitingPod>>) {
         match waiting {
             Some(waiting) => {
-                let name = name_of(&waiting.namespace, &waiting.name);
+                let of = waiting.clone();
+                let name = || name_of(&of.namespace, &of.name);
                 self.entry(uid, name).waiting = Some(waiting);
             }
             None => {
@@ -217,8 +218,10 @@ impl Pods {
         names.entry(name.clone()).or_default()
     }
 
-    fn entry(&mut self, uid: &PodUid, name: Name) -> &mut PodParts {
+    /// The parts of a uid, which has this name if nothing is known of it yet.
+    fn entry(&mut self, uid: &PodUid, name: impl FnOnce() -> Name) -> &mut PodParts {
         let id = self.all.id_of(uid).unwrap_or_else(|| {
+            let name = name();
             let id = self.all.insert(PodParts::new(uid.clone(), name.clone()));
             self.named_mut(&name).pods.insert(id);
             id
@@ -301,6 +304,11 @@ impl Few {
 /// The kind of pods.
 pub(crate) fn pod_kind() -> GroupKind {
     GroupKind::new("", "Pod")
+}
+
+/// The name of an observed pod.
+pub(super) fn name_seen(observed: &Observation) -> Name {
+    name_of(observed.namespace(), observed.name())
 }
 
 fn name_of(namespace: &str, name: &str) -> Name {

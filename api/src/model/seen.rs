@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use setpoint_schemas::{
-    ContainerObserved, ContainerState, NodeName, PodObserved, PodPhase, PodUid, SessionId,
+    ContainerDetails, ContainerObserved, ContainerState, Observation, PodObserved, PodPhase, PodUid,
 };
 
 /// An observation. Cheap to clone.
@@ -22,8 +22,8 @@ pub(crate) struct Seen {
 /// The parts of an observation that its pod does not say.
 #[derive(Serialize, Deserialize)]
 struct Parts<'a> {
-    node: NodeName,
-    session: SessionId,
+    node: Cow<'a, str>,
+    session: Cow<'a, str>,
     sequence: i64,
     time_ms: i64,
     generation: i64,
@@ -58,21 +58,22 @@ enum Id<'a> {
 
 impl Seen {
     /// Keeps an observation.
-    pub(crate) fn of(observed: &PodObserved) -> Seen {
+    pub(crate) fn of(observed: &Observation) -> Seen {
+        let details = observed.details();
         let parts = Parts {
-            node: observed.node.clone(),
-            session: observed.session.clone(),
-            sequence: observed.sequence,
-            time_ms: observed.time_ms,
-            generation: observed.generation,
-            reason: Cow::Borrowed(&observed.reason),
-            message: Cow::Borrowed(&observed.message),
-            address: Cow::Borrowed(&observed.address),
-            started_ms: observed.started_ms,
-            containers: observed.containers.iter().map(Container::of).collect(),
+            node: Cow::Borrowed(observed.node()),
+            session: Cow::Borrowed(observed.session()),
+            sequence: observed.sequence(),
+            time_ms: observed.time_ms(),
+            generation: details.generation,
+            reason: Cow::Borrowed(observed.reason()),
+            message: Cow::Borrowed(details.message),
+            address: Cow::Borrowed(details.address),
+            started_ms: details.started_ms,
+            containers: details.containers.map(Container::of).collect(),
         };
         let bytes = postcard::to_stdvec(&parts).expect("texts and numbers are always written");
-        Seen { bytes: Arc::from(bytes), phase: observed.phase, ready: observed.ready }
+        Seen { bytes: Arc::from(bytes), phase: observed.phase(), ready: observed.is_ready() }
     }
 
     /// The observation of the pod with this uid and this name. `None` never: the bytes are our own.
@@ -84,8 +85,8 @@ impl Seen {
         let parts: Parts<'_> = postcard::from_bytes(&self.bytes).ok()?;
         Some(PodObserved {
             uid: uid.clone(),
-            node: parts.node,
-            session: parts.session,
+            node: parts.node.parse().ok()?,
+            session: parts.session.parse().ok()?,
             sequence: parts.sequence,
             time_ms: parts.time_ms,
             namespace: namespace.parse().ok()?,
@@ -103,17 +104,17 @@ impl Seen {
 }
 
 impl<'a> Container<'a> {
-    fn of(observed: &'a ContainerObserved) -> Container<'a> {
+    fn of(observed: ContainerDetails<'a>) -> Container<'a> {
         Container {
-            name: Cow::Borrowed(&observed.name),
-            id: Id::of(&observed.id),
-            image: Cow::Borrowed(&observed.image),
+            name: Cow::Borrowed(observed.name),
+            id: Id::of(observed.id),
+            image: Cow::Borrowed(observed.image),
             state: observed.state,
             ready: observed.ready,
             restarts: observed.restarts,
             exit_code: observed.exit_code,
-            reason: Cow::Borrowed(&observed.reason),
-            message: Cow::Borrowed(&observed.message),
+            reason: Cow::Borrowed(observed.reason),
+            message: Cow::Borrowed(observed.message),
             started_ms: observed.started_ms,
             finished_ms: observed.finished_ms,
         }
@@ -177,7 +178,7 @@ mod tests {
         let ids = ["", "4f1c2d3e5a6b", "4f1c2d3e5a6", "4F1C", "web.1"];
         for id in ids {
             observed.containers.iter_mut().for_each(|container| container.id = id.to_owned());
-            let opened = Seen::of(&observed).open(&observed.uid, name);
+            let opened = Seen::of(&Observation::of(&observed)).open(&observed.uid, name);
             assert_eq!(opened.as_ref(), Some(&observed), "{id:?}");
         }
     }

@@ -14,8 +14,7 @@ const PLACEMENTS: &str = "/setpoint/v1/nodes/n1/placements";
 async fn a_node_registers_reports_and_is_refused_what_is_not_its_own() {
     let server = server().await;
     let node = serde_json::to_string(&record("n1")).unwrap();
-    let report =
-        NodeReport { observed: vec![(*observed("p", "n1", true)).clone()], snapshot: None };
+    let report = NodeReport { observed: vec![observed("p", "n1", true)], snapshot: None };
     let report = serde_json::to_string(&report).unwrap();
     let lease = json!({"node": "n1", "session": "s1", "sequence": 1, "time_ms": 5}).to_string();
     for (method, path, body, code) in [
@@ -47,7 +46,7 @@ async fn a_node_says_nothing_of_a_pod_that_is_placed_on_another() {
     let server = server().await;
     furnish(&server).await;
     let report = |pods: &[&str]| {
-        let observed = pods.iter().map(|pod| (*observed(pod, "n2", false)).clone()).collect();
+        let observed = pods.iter().map(|pod| observed(pod, "n2", false)).collect();
         serde_json::to_string(&NodeReport { observed, snapshot: None }).unwrap()
     };
     // `web-1` is placed on n1 and ready there; nobody knows where the others are placed.
@@ -77,7 +76,7 @@ async fn numbers_that_no_session_reaches_are_refused() {
     for (sequence, time_ms, code) in
         [(0, 0, 204), (-1, 5, 422), (i64::MAX, 5, 422), (1, -1, 422), (1, i64::MAX, 422)]
     {
-        let mut pod = (*observed("p", "n1", true)).clone();
+        let mut pod = observed("p", "n1", true);
         (pod.sequence, pod.time_ms) = (sequence, time_ms);
         let report = NodeReport { observed: vec![pod], snapshot: None };
         let snapshot = json!({"observed": [], "snapshot": {"node": "n1", "session": "s1",

@@ -193,7 +193,7 @@ impl Observations for Leader {
         Box::pin(async { Ok(()) })
     }
     fn pods(&self, _: NodeName, report: NodeReport) -> PortFuture<'_, Result<(), PortError>> {
-        let observed = report.observed.into_iter().map(|pod| Change::Pod(Arc::new(pod)));
+        let observed = report.observed.into_iter().map(|pod| Change::Pod(pod.into()));
         self.commit(|_| observed.collect());
         Box::pin(async { Ok(()) })
     }
@@ -459,8 +459,8 @@ pub(crate) fn placement(uid: &str, node: &str, epoch: i64) -> Arc<Placement> {
     })
 }
 
-pub(crate) fn observed(uid: &str, node: &str, ready: bool) -> Arc<PodObserved> {
-    Arc::new(PodObserved {
+pub(crate) fn observed(uid: &str, node: &str, ready: bool) -> PodObserved {
+    PodObserved {
         uid: PodUid::parse(uid).unwrap(),
         node: NodeName::parse(node).unwrap(),
         session: SessionId::parse("s1").unwrap(),
@@ -488,7 +488,7 @@ pub(crate) fn observed(uid: &str, node: &str, ready: bool) -> Arc<PodObserved> {
             started_ms: T0,
             finished_ms: 0,
         }],
-    })
+    }
 }
 
 /// One node, the Deployment `web`, and its pod `web-1` that runs.
@@ -501,7 +501,7 @@ pub(crate) async fn furnish(server: &Server) {
         vec![
             Change::Node(NodeName::parse("n1").unwrap(), Some(served(record("n1"), false, epoch))),
             Change::Placement(placed.uid.clone(), Some(placed)),
-            Change::Pod(observed("web-1", "n1", true)),
+            Change::Pod(observed("web-1", "n1", true).into()),
         ]
     });
 }

@@ -461,7 +461,7 @@ async fn a_pod_shows_where_it_stands_from_waiting_to_stopping() {
         "ContainerCreating"
     );
 
-    server.leader.commit(|_| vec![Change::Pod(observed("web-2", "n1", true))]);
+    server.leader.commit(|_| vec![Change::Pod(observed("web-2", "n1", true).into())]);
     assert_eq!(server.get(pod).await.1["status"]["phase"], "Running");
 
     server.leader.commit(|_| vec![Change::Placement(uid.clone(), None)]);

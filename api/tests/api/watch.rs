@@ -155,7 +155,7 @@ async fn a_watch_of_pods_follows_placement_and_observation() {
         server.leader.commit(|epoch| {
             vec![Change::Placement(uid.clone(), Some(placement("web-9", "n2", epoch)))]
         });
-        server.leader.commit(|_| vec![Change::Pod(observed("web-9", "n2", true))]);
+        server.leader.commit(|_| vec![Change::Pod(observed("web-9", "n2", true).into())]);
         server.leader.commit(|_| vec![Change::Placement(uid.clone(), None)]);
         server.leader.commit(|_| vec![Change::PodGone(uid.clone())]);
     })

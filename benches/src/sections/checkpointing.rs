@@ -8,7 +8,7 @@ use std::time::Duration;
 use setpoint_dataflow::views::Differential;
 use setpoint_dataflow::{CheckpointRow, Epoch, Outcome};
 use setpoint_schemas::avro::Codec;
-use setpoint_schemas::{Cut, Input, PodObserved, PodPhase, Topic};
+use setpoint_schemas::{Cut, Input, PodPhase, Topic};
 use setpoint_store::Checkpoint;
 
 use crate::clock::{per_second, timed};
@@ -109,8 +109,8 @@ impl Lane {
     fn step(&mut self, batch: &[Vec<u8>], cold: bool) -> anyhow::Result<Outcome> {
         let mut inputs = Vec::with_capacity(batch.len());
         for bytes in batch {
-            let observed: PodObserved = self.codec.decode(bytes)?;
-            inputs.push(self.plant.sourced(Topic::Pods, Input::Pod(Box::new(observed))));
+            let observed = self.codec.observation(bytes)?;
+            inputs.push(self.plant.sourced(Topic::Pods, Input::Pod(observed)));
         }
         let epoch = self.plant.epoch(inputs);
         Ok(self.plant.engine.step(Epoch { cold, ..epoch }))

@@ -11,7 +11,7 @@ use setpoint_dataflow::views::Differential;
 use setpoint_dataflow::{Epoch, Outcome, Remains};
 use setpoint_rules::identity;
 use setpoint_schemas::avro::Codec;
-use setpoint_schemas::{Input, PodObserved, PodUid, Topic};
+use setpoint_schemas::{Input, PodUid, Topic};
 
 use crate::by_hand::{Action, ByHand, Effects, number_of};
 use crate::churn::{Churn, Side, Spot};
@@ -123,8 +123,8 @@ impl Side for Ours {
     fn take(&mut self, batch: &[Vec<u8>]) -> anyhow::Result<Vec<Spot>> {
         let mut inputs = Vec::with_capacity(batch.len());
         for bytes in batch {
-            let observed: PodObserved = self.codec.decode(bytes)?;
-            inputs.push(self.plant.sourced(Topic::Pods, Input::Pod(Box::new(observed))));
+            let observed = self.codec.observation(bytes)?;
+            inputs.push(self.plant.sourced(Topic::Pods, Input::Pod(observed)));
         }
         for uid in self.buried.drain(..) {
             inputs.push(self.plant.sourced(Topic::Pods, Input::PodRemoved(uid)));

@@ -9,7 +9,7 @@ use rand::{RngExt, SeedableRng};
 use setpoint_dataflow::views::{Differential, HandWritten, Views};
 use setpoint_dataflow::{Epoch, Outcome};
 use setpoint_schemas::avro::Codec;
-use setpoint_schemas::{Input, PodObserved, PodPhase, Topic};
+use setpoint_schemas::{Input, PodPhase, Topic};
 
 use super::under_load;
 use super::yardsticks::{FDATASYNC, Loopback};
@@ -230,7 +230,7 @@ impl<V: Views> Deciding<V> {
         anyhow::ensure!(outcome.placements.len() == 2, "one pod stops and one starts");
 
         let gone = self.plant.in_phase(&pod, PodPhase::Gone)?;
-        self.plant.step(Topic::Pods, vec![Input::Pod(Box::new(gone))]);
+        self.plant.step(Topic::Pods, vec![Input::Pod(gone.into())]);
         let ready = self.plant.ready(&next)?;
         let bytes = self.codec.encode(&ready)?;
         let start = Instant::now();
@@ -244,8 +244,8 @@ impl<V: Views> Deciding<V> {
 
     /// From the bytes of one status to the outcome: the way of a lightly loaded engine.
     fn take(&mut self, bytes: &[u8]) -> anyhow::Result<Outcome> {
-        let observed: PodObserved = self.codec.decode(bytes)?;
-        let sourced = self.plant.sourced(Topic::Pods, Input::Pod(Box::new(observed)));
+        let observed = self.codec.observation(bytes)?;
+        let sourced = self.plant.sourced(Topic::Pods, Input::Pod(observed));
         let epoch: Epoch = self.plant.epoch(vec![sourced]);
         Ok(self.plant.engine.step(epoch))
     }

@@ -14,7 +14,7 @@ use nix::sys::signal::{Signal, kill};
 use setpoint_dataflow::views::Differential;
 use setpoint_dataflow::{Engine, Epoch, pods_in};
 use setpoint_schemas::avro::Codec;
-use setpoint_schemas::{Cut, Input, PodObserved, PodPhase, Position, Sourced, Topic};
+use setpoint_schemas::{Cut, Input, PodPhase, Position, Sourced, Topic};
 use setpoint_store::{Checkpoint, Row};
 
 use crate::by_hand::{ByHand, Effects};
@@ -98,10 +98,10 @@ fn ours(folder: &Path, first: &[u8]) -> anyhow::Result<Instant> {
     let rows: Vec<Row> = loaded.rows.collect::<Result<_, _>>()?;
     let mut engine = Engine::restore(Differential::new(), rows)?;
     anyhow::ensure!(engine.number() == epoch, "another engine was restored");
-    let observed: PodObserved = Codec::single_object().decode(first)?;
-    let uid = observed.uid.clone();
+    let observed = Codec::single_object().observation(first)?;
+    let uid = observed.uid().clone();
     let position = Position { topic: Topic::Pods, partition: 0, offset: 1 };
-    let input = Sourced { position, input: Input::Pod(Box::new(observed)) };
+    let input = Sourced { position, input: Input::Pod(observed) };
     let outcome = engine.step(Epoch {
         number: engine.number() + 1,
         term: engine.term(),

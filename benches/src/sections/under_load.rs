@@ -156,8 +156,8 @@ impl<V: Views> Load<V> {
         for offer in batch {
             let answer = if offer.yields { answers.pop_front() } else { None };
             let bytes = answer.as_deref().unwrap_or(&offer.bytes);
-            let observed: PodObserved = self.codec.decode(bytes)?;
-            inputs.push(self.plant.sourced(Topic::Pods, Input::Pod(Box::new(observed))));
+            let observed = self.codec.observation(bytes)?;
+            inputs.push(self.plant.sourced(Topic::Pods, Input::Pod(observed)));
         }
         let epoch = self.plant.epoch(inputs);
         let outcome = self.plant.engine.step(Epoch { cold, ..epoch });
@@ -231,7 +231,7 @@ impl<V: Views> Load<V> {
     fn finish(&mut self, answers: VecDeque<Vec<u8>>) -> anyhow::Result<()> {
         let rest: Result<Vec<Input>, _> = answers
             .iter()
-            .map(|bytes| Ok(Input::Pod(Box::new(self.codec.decode(bytes)?))))
+            .map(|bytes| Ok(Input::Pod(self.codec.observation(bytes)?)))
             .collect::<anyhow::Result<_>>();
         self.plant.step(Topic::Pods, rest?);
         self.plant.renew();

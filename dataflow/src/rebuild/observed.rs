@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use setpoint_schemas::{
-    Input, NodeName, NodeSnapshot, Placement, PodObserved, PodPhase, PodUid, Position, Sourced,
+    Input, NodeName, NodeSnapshot, Observation, Placement, PodPhase, PodUid, Position, Sourced,
 };
 
 use super::Placed;
@@ -14,7 +14,7 @@ pub(super) struct Present {
     pub(super) placement: Placement,
     pub(super) position: Position,
     pub(super) withdrawn: bool,
-    pub(super) observed: Option<(PodObserved, Position)>,
+    pub(super) observed: Option<(Observation, Position)>,
     /// How far its node's word of it is known.
     pub(super) heard: Option<Heard>,
 }
@@ -34,18 +34,18 @@ pub(super) fn join(
         .into_iter()
         .filter_map(|placed| {
             let Placed { placement, position, withdrawn } = placed;
-            let said = latest.get(&placement.uid).filter(|(pod, _)| pod.node == placement.node);
+            let said = latest.get(&placement.uid).filter(|(pod, _)| pod.is_by(&placement.node));
             let snapshot = snapshots.get(&placement.node);
             let is_there = has.get(&placement.node).is_some_and(|h| h.contains(&placement.uid));
             let absent = snapshot.is_some_and(|s| !is_there && is_newest(s, said));
-            let gone = absent || said.is_some_and(|(pod, _)| pod.phase == PodPhase::Gone);
+            let gone = absent || said.is_some_and(|(pod, _)| pod.phase() == PodPhase::Gone);
             // With a node that was removed its pods are gone as well.
             if withdrawn && (gone || !nodes.contains_key(&placement.node)) {
                 return None;
             }
-            let last = said.map(|(pod, _)| (&pod.session, pod.sequence));
+            let last = said.map(|(pod, _)| (pod.session(), pod.sequence()));
             let last = match snapshot.filter(|_| absent) {
-                Some(snapshot) => Some((&snapshot.session, snapshot.sequence)),
+                Some(snapshot) => Some((snapshot.session.as_str(), snapshot.sequence)),
                 None => last,
             };
             let heard = last.map(|(session, sequence)| Heard::of(session, sequence));
@@ -69,20 +69,21 @@ pub(super) fn remains(
 ) -> Vec<Remains> {
     let present: BTreeSet<(&PodUid, &NodeName)> =
         present.iter().map(|pod| (&pod.placement.uid, &pod.placement.node)).collect();
-    let shown = |pod: &PodObserved| {
-        let is_watched = nodes.get(&pod.node).is_some_and(|node| node.record.is_watched());
-        is_watched && pod.phase != PodPhase::Gone
+    let shown = |pod: &Observation| {
+        let is_watched = nodes.get(pod.node()).is_some_and(|node| node.record.is_watched());
+        is_watched && pod.phase() != PodPhase::Gone
     };
+    let is_there = |pod: &Observation| present.contains(&(pod.uid(), &pod.node_name()));
     let left = observed.iter().filter_map(|sourced| match &sourced.input {
-        Input::Pod(pod) if !present.contains(&(&pod.uid, &pod.node)) && !shown(pod) => {
-            Some(Remains::Pod { uid: pod.uid.clone(), node: pod.node.clone() })
+        Input::Pod(pod) if !is_there(pod) && !shown(pod) => {
+            Some(Remains::Pod { uid: pod.uid().clone(), node: pod.node_name() })
         }
         _ => None,
     });
     left.collect()
 }
 
-type Observations = HashMap<PodUid, (PodObserved, Position)>;
+type Observations = HashMap<PodUid, (Observation, Position)>;
 
 /// The newest observation of each pod and the newest snapshot of each node's present session.
 fn sorted_out<'a>(
@@ -94,17 +95,17 @@ fn sorted_out<'a>(
     for sourced in observed {
         match &sourced.input {
             Input::Pod(pod) => {
-                let session = nodes.get(&pod.node).map(|node| &node.record.session);
-                let is_newer = latest.get(&pod.uid).is_none_or(|(last, _)| {
-                    let is_present = |session_of| session == Some(session_of);
-                    match (is_present(&pod.session), is_present(&last.session)) {
+                let session = nodes.get(pod.node()).map(|node| &node.record.session);
+                let is_newer = latest.get(pod.uid()).is_none_or(|(last, _)| {
+                    let is_present = |word: &Observation| session.is_some_and(|s| word.is_in(s));
+                    match (is_present(pod), is_present(last)) {
                         (true, false) => true,
                         (false, true) => false,
                         _ => newer(pod, last),
                     }
                 });
                 if is_newer {
-                    latest.insert(pod.uid.clone(), ((**pod).clone(), sourced.position));
+                    latest.insert(pod.uid().clone(), (pod.clone(), sourced.position));
                 }
             }
             Input::PodRemoved(uid) => {
@@ -123,11 +124,11 @@ fn sorted_out<'a>(
     (latest, snapshots)
 }
 
-fn newer(pod: &PodObserved, last: &PodObserved) -> bool {
-    last.session != pod.session || last.sequence < pod.sequence
+fn newer(pod: &Observation, last: &Observation) -> bool {
+    last.session() != pod.session() || last.sequence() < pod.sequence()
 }
 
 /// Whether nothing newer than a snapshot was said of a pod.
-fn is_newest(snapshot: &NodeSnapshot, said: Option<&(PodObserved, Position)>) -> bool {
-    said.is_none_or(|(pod, _)| pod.session != snapshot.session || pod.sequence < snapshot.sequence)
+fn is_newest(snapshot: &NodeSnapshot, said: Option<&(Observation, Position)>) -> bool {
+    said.is_none_or(|(pod, _)| !pod.is_in(&snapshot.session) || pod.sequence() < snapshot.sequence)
 }

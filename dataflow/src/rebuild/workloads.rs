@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 use setpoint_rules::priority::Class;
-use setpoint_schemas::{NodeName, PodObserved, Position, Resource, ResourceKey};
+use setpoint_schemas::{NodeName, Observation, Position, Resource, ResourceKey};
 
 use super::observed::Present;
 use crate::causes::Cause;
@@ -22,7 +22,7 @@ type Resources = BTreeMap<ResourceKey, (Resource, Position)>;
 pub(super) struct Made {
     pub(super) workloads: Vec<(u32, ResourceKey, WorkloadMemo)>,
     pub(super) pods: Vec<Pod>,
-    pub(super) observed: Vec<PodObserved>,
+    pub(super) observed: Vec<Observation>,
 }
 
 /// The rows that follow, their numbers behind those of the nodes.
@@ -154,14 +154,14 @@ fn classes_of(numbers: &BTreeMap<String, u32>, pods: &[Present]) -> BTreeMap<u32
 /// Where a pod stands, and since when it is ready.
 fn standing(
     pod: &Present,
-    observed: Option<&(PodObserved, Position)>,
+    observed: Option<&(Observation, Position)>,
     min_ready_ms: i64,
     time_ms: i64,
 ) -> (Standing, i64) {
     match observed {
         _ if pod.withdrawn => (Standing::Stopping, 0),
         Some((observed, _)) => {
-            let said = (observed.phase, observed.ready, observed.time_ms);
+            let said = (observed.phase(), observed.is_ready(), observed.time_ms());
             standing_of(said, pod.placement.placed_ms, min_ready_ms, time_ms)
         }
         None => (Standing::Starting, 0),

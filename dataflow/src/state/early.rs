@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
-use setpoint_schemas::{NodeName, NodeSnapshot, PodObserved, Position, SessionId};
+use setpoint_schemas::{NodeName, NodeSnapshot, Observation, Position, SessionId};
 
 /// Pods that are spoken of in the words kept: as many as a hundred nodes have that start together,
 /// in some megabytes. Beyond this the oldest are forgotten; agents tell all again after they
@@ -20,7 +20,7 @@ const PODS_KEPT_MAX: usize = 16_384;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Word {
     /// Of one pod.
-    Pod(Arc<PodObserved>),
+    Pod(Observation),
     /// Of all of them.
     All(Arc<NodeSnapshot>),
 }
@@ -44,16 +44,16 @@ pub(crate) struct Early {
 }
 
 impl Word {
-    fn session(&self) -> (&NodeName, &SessionId) {
+    fn session(&self) -> (&str, &str) {
         match self {
-            Word::Pod(pod) => (&pod.node, &pod.session),
-            Word::All(snapshot) => (&snapshot.node, &snapshot.session),
+            Word::Pod(pod) => (pod.node(), pod.session()),
+            Word::All(snapshot) => (snapshot.node.as_str(), snapshot.session.as_str()),
         }
     }
 
     fn sequence(&self) -> i64 {
         match self {
-            Word::Pod(pod) => pod.sequence,
+            Word::Pod(pod) => pod.sequence(),
             Word::All(snapshot) => snapshot.sequence,
         }
     }
@@ -62,8 +62,8 @@ impl Word {
     pub(crate) fn key(&self) -> String {
         let (node, session) = self.session();
         let uid = match self {
-            Word::Pod(pod) => pod.uid.to_string(),
-            Word::All(_) => String::new(),
+            Word::Pod(pod) => pod.uid_text(),
+            Word::All(_) => "",
         };
         format!("{}{uid}", prefix(node, session))
     }
@@ -108,7 +108,7 @@ impl Early {
 
     /// Takes the words of a session, as they were said one after another.
     pub(crate) fn take(&mut self, node: &NodeName, session: &SessionId) -> Vec<EarlyRow> {
-        let from = prefix(node, session);
+        let from = prefix(node.as_str(), session.as_str());
         let keys = self.by_key.range(from.clone()..).take_while(|(key, _)| key.starts_with(&from));
         let keys: Vec<String> = keys.map(|(key, _)| key.clone()).collect();
         let mut words: Vec<EarlyRow> = keys.iter().filter_map(|key| self.remove(key)).collect();
@@ -137,19 +137,19 @@ impl Early {
     }
 }
 
-fn prefix(node: &NodeName, session: &SessionId) -> String {
+fn prefix(node: &str, session: &str) -> String {
     format!("{node}/{session}/")
 }
 
 #[cfg(test)]
 mod tests {
-    use setpoint_schemas::{PodUid, Topic, samples};
+    use setpoint_schemas::{PodObserved, PodUid, Topic, samples};
 
     use super::*;
 
     fn pod(number: usize, sequence: i64) -> Word {
         let uid = PodUid::parse(&format!("u{number}")).expect("a uid");
-        Word::Pod(Arc::new(PodObserved { uid, sequence, ..samples::pod_observed() }))
+        Word::Pod(PodObserved { uid, sequence, ..samples::pod_observed() }.into())
     }
 
     fn all(node: &str, uids: usize, sequence: i64) -> Word {

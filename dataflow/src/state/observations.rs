@@ -1,4 +1,5 @@
-//! What was observed of pods, in full: for the checkpoint, and for readers who were not shown it yet.
+//! What was observed of pods, as the bytes that it came in: for the checkpoint, and for readers who
+//! were not shown it yet.
 //!
 //! Guarantee: the checkpoint holds the last observation of every pod that its node has. Absent:
 //! anything that decides. Once readers were shown everything they keep it themselves.
@@ -6,15 +7,18 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use setpoint_schemas::PodObserved;
+use setpoint_schemas::Observation;
+
+/// The record of an observation.
+pub(crate) type Record = Arc<[u8]>;
 
 /// Observations by the numbers of their pods.
 #[derive(Debug)]
 pub(crate) struct Observations {
     /// Those that the checkpoint is to be told; `None`: there is none any more.
-    unwritten: HashMap<u32, Option<Arc<PodObserved>>>,
+    unwritten: HashMap<u32, Option<Record>>,
     /// All of them, until readers were shown them.
-    all: Option<HashMap<u32, Arc<PodObserved>>>,
+    all: Option<HashMap<u32, Record>>,
 }
 
 impl Default for Observations {
@@ -25,11 +29,11 @@ impl Default for Observations {
 
 impl Observations {
     /// A pod was observed.
-    pub(crate) fn keep(&mut self, id: u32, observed: Arc<PodObserved>) {
+    pub(crate) fn keep(&mut self, id: u32, observed: &Observation) {
         if let Some(all) = &mut self.all {
-            all.insert(id, observed.clone());
+            all.insert(id, observed.record().clone());
         }
-        self.unwritten.insert(id, Some(observed));
+        self.unwritten.insert(id, Some(observed.record().clone()));
     }
 
     /// Nothing is left of a pod that stays placed.
@@ -49,15 +53,16 @@ impl Observations {
     }
 
     /// An observation that the checkpoint has.
-    pub(crate) fn load(&mut self, id: u32, observed: PodObserved) {
+    pub(crate) fn load(&mut self, id: u32, observed: &Observation) {
         if let Some(all) = &mut self.all {
-            all.insert(id, Arc::new(observed));
+            all.insert(id, observed.record().clone());
         }
     }
 
     /// All that readers were not shown yet, in no order.
-    pub(crate) fn all(&self) -> impl Iterator<Item = &Arc<PodObserved>> {
-        self.all.iter().flat_map(HashMap::values)
+    pub(crate) fn all(&self) -> impl Iterator<Item = Observation> {
+        let records = self.all.iter().flat_map(HashMap::values);
+        records.filter_map(|record| Observation::of_record(record.clone()))
     }
 
     /// Readers were shown all.
@@ -68,11 +73,11 @@ impl Observations {
     /// The checkpoint is to be told all.
     pub(crate) fn touch_all(&mut self) {
         let all = self.all.iter().flatten();
-        self.unwritten.extend(all.map(|(id, observed)| (*id, Some(observed.clone()))));
+        self.unwritten.extend(all.map(|(id, record)| (*id, Some(record.clone()))));
     }
 
     /// What the checkpoint is to be told, in no order.
-    pub(crate) fn take_unwritten(&mut self) -> HashMap<u32, Option<Arc<PodObserved>>> {
+    pub(crate) fn take_unwritten(&mut self) -> HashMap<u32, Option<Record>> {
         std::mem::take(&mut self.unwritten)
     }
 }

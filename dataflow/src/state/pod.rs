@@ -5,7 +5,7 @@
 //! keeps what it decides by.
 
 use serde::{Deserialize, Serialize};
-use setpoint_schemas::{PodObserved, PodPhase, PodUid, Position, SessionId, Topic};
+use setpoint_schemas::{Observation, PodPhase, PodUid, Position, Topic};
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::packed::Packed;
@@ -83,12 +83,12 @@ impl Pod {
     }
 
     /// Takes in what is kept of an observation.
-    pub(crate) fn observe(&mut self, observed: &PodObserved, at: Position) {
+    pub(crate) fn observe(&mut self, observed: &Observation, at: Position) {
         self.is_there = true;
         self.last = Some(Last::of(observed, at));
-        if self.rare.is_some() || !observed.reason.is_empty() {
+        if self.rare.is_some() || !observed.reason().is_empty() {
             let name = self.rare.take().and_then(|rare| rare.name);
-            self.rare = Rare { name, reason: observed.reason.clone() }.boxed();
+            self.rare = Rare { name, reason: observed.reason().to_owned() }.boxed();
         }
     }
 
@@ -108,17 +108,17 @@ impl Pod {
 
 impl Heard {
     /// What this session says at this sequence.
-    pub(crate) fn of(session: &SessionId, sequence: i64) -> Heard {
-        let digest = xxh3_64(session.as_str().as_bytes());
+    pub(crate) fn of(session: &str, sequence: i64) -> Heard {
+        let digest = xxh3_64(session.as_bytes());
         Heard { session: Packed::lowest_of(digest), sequence: sequence.into() }
     }
 }
 
 impl Last {
-    fn of(observed: &PodObserved, at: Position) -> Last {
+    fn of(observed: &Observation, at: Position) -> Last {
         let Position { topic, partition, offset } = at;
-        let PodObserved { time_ms, phase, ready, .. } = *observed;
-        let (time_ms, offset) = (time_ms.into(), offset.into());
+        let (time_ms, offset) = (observed.time_ms().into(), offset.into());
+        let (phase, ready) = (observed.phase(), observed.is_ready());
         Last { time_ms, offset, partition: partition.to_le_bytes(), topic, phase, ready }
     }
 

@@ -8,7 +8,8 @@ use serde::de::DeserializeOwned;
 use super::{
     AnsweredRow, DevicesRow, EarlyRow, Meta, NodeRow, OrphanRow, Pod, Remains, State, WorkloadMemo,
 };
-use setpoint_schemas::{NodeName, PodObserved, PodUid, RequestId, Resource, ResourceKey};
+use setpoint_schemas::avro::{Codec, DecodeError};
+use setpoint_schemas::{NodeName, Observation, PodUid, RequestId, Resource, ResourceKey};
 
 /// The tables of the checkpoint.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -33,7 +34,7 @@ pub enum Table {
     Remains = 8,
     /// The devices that pods have, by uid.
     Devices = 9,
-    /// What was observed last of placed pods, by uid.
+    /// What was observed last of placed pods, by uid: the record itself.
     Observed = 10,
 }
 
@@ -56,6 +57,14 @@ pub enum RestoreError {
         /// Why.
         source: postcard::Error,
     },
+    /// An observation that is none.
+    #[error("failed to read what was observed of pod {uid}")]
+    Observed {
+        /// The uid as text.
+        uid: String,
+        /// Why.
+        source: DecodeError,
+    },
     /// A row that does not fit the others.
     #[error("checkpoint row {key:?} does not fit: {why}")]
     Unfit {
@@ -76,7 +85,7 @@ pub(crate) struct Rows {
     /// With their numbers, by which pods name them.
     pub(crate) nodes: Vec<(u32, NodeRow)>,
     pub(crate) pods: Vec<Pod>,
-    pub(crate) observed: Vec<PodObserved>,
+    pub(crate) observed: Vec<Observation>,
     pub(crate) orphans: Vec<OrphanRow>,
     pub(crate) answers: Vec<AnsweredRow>,
     pub(crate) early: Vec<EarlyRow>,
@@ -98,7 +107,7 @@ impl Rows {
             7 => self.early.push(decode(table, key, value)?),
             8 => self.remains.push(decode(table, key, value)?),
             9 => self.devices.push(decode(table, key, value)?),
-            10 => self.observed.push(decode(table, key, value)?),
+            10 => self.observed.push(observation(key, value)?),
             other => return Err(RestoreError::Table(other)),
         }
         Ok(())
@@ -155,6 +164,13 @@ fn decode<T: DeserializeOwned>(table: u8, key: &[u8], value: &[u8]) -> Result<T,
     postcard::from_bytes(value).map_err(|source| RestoreError::Row { table, key, source })
 }
 
+fn observation(key: &[u8], value: &[u8]) -> Result<Observation, RestoreError> {
+    Codec::single_object().observation(value).map_err(|source| {
+        let uid = String::from_utf8_lossy(key).into_owned();
+        RestoreError::Observed { uid, source }
+    })
+}
+
 fn encode<T: Serialize>(value: &T) -> Vec<u8> {
     postcard::to_stdvec(value).expect("rows hold nothing that postcard cannot write")
 }
@@ -181,7 +197,7 @@ impl State {
         }
         for (id, observed) in self.observations.take_unwritten() {
             if let Some(pod) = self.pods.get(&id) {
-                put(Table::Observed, pod.uid.to_string(), observed.as_deref().map(encode));
+                put(Table::Observed, pod.uid.to_string(), observed.as_deref().map(<[u8]>::to_vec));
             }
         }
         touched.workloads_gone.iter().for_each(|key| put(Table::Workloads, key.to_string(), None));

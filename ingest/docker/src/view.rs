@@ -97,7 +97,7 @@ impl View {
             None => gone(self.told.remove(uid)?),
         };
         self.sequence += 1;
-        Some(Input::Pod(Box::new(self.observation(uid, said, self.sequence, now_ms))))
+        Some(Input::Pod(self.observation(uid, said, self.sequence, now_ms).into()))
     }
 
     fn snapshot(&mut self, now_ms: i64) -> Input {

@@ -35,6 +35,7 @@ fn lines(inputs: &[Input]) -> Vec<String> {
 fn line(input: &Input) -> String {
     match input {
         Input::Pod(pod) => {
+            let pod = pod.whole();
             let codes: Vec<i32> = pod.containers.iter().filter_map(|c| c.exit_code).collect();
             format!(
                 "{}/{} {:?} ready={} codes={codes:?}",
@@ -110,7 +111,7 @@ fn health_pause_and_memory_are_seen() {
     for event in &events {
         for input in view.event(event, 1) {
             let Input::Pod(pod) = input else { panic!("{input:?}") };
-            words.push((pod.ready, pod.containers[0].reason.clone()));
+            words.push((pod.is_ready(), pod.whole().containers[0].reason.clone()));
         }
     }
     let expected = [
@@ -189,7 +190,7 @@ fn a_list_tells_what_events_did_not() {
 
 fn sequence(input: &Input) -> i64 {
     match input {
-        Input::Pod(pod) => pod.sequence,
+        Input::Pod(pod) => pod.sequence(),
         Input::Snapshot(snapshot) => snapshot.sequence,
         other => panic!("{other:?}"),
     }
@@ -290,7 +291,8 @@ proptest! {
         let mut follower: BTreeMap<PodUid, PodObserved> = BTreeMap::new();
         for input in &inputs {
             if let Input::Pod(pod) = input {
-                let last = follower.insert(pod.uid.clone(), PodObserved { sequence: 0, ..(**pod).clone() });
+                let pod = pod.whole();
+                let last = follower.insert(pod.uid.clone(), PodObserved { sequence: 0, ..pod.clone() });
                 prop_assert!(last.is_none_or(|last| last.containers != pod.containers || last.phase != pod.phase || last.name != pod.name));
             }
         }

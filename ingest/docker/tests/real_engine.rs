@@ -94,9 +94,9 @@ struct Inputs {
 }
 
 async fn until_pod(inputs: &mut Inputs, name: &str, phase: PodPhase) -> PodObserved {
-    let is = |input: &Input| matches!(input, Input::Pod(pod) if pod.name.as_str() == name && pod.phase == phase);
+    let is = |input: &Input| matches!(input, Input::Pod(pod) if pod.name() == name && pod.phase() == phase);
     match until(inputs, is).await {
-        Input::Pod(pod) => *pod,
+        Input::Pod(pod) => pod.whole(),
         other => panic!("{other:?}"),
     }
 }

@@ -13,12 +13,17 @@ pub(super) struct Cursor<'a>(pub(super) &'a [u8]);
 
 impl<'a> Cursor<'a> {
     /// Seven bits a byte, the lowest first, zigzag.
+    #[inline]
     pub(super) fn long(&mut self) -> Option<i64> {
         let (first, rest) = self.0.split_first()?;
         if *first < 0x80 {
             self.0 = rest;
             return Some(unfolded(u64::from(*first)));
         }
+        self.long_of_many()
+    }
+
+    fn long_of_many(&mut self) -> Option<i64> {
         let mut value = 0;
         for (index, byte) in self.0.iter().take(LONG_BYTES_MAX).enumerate() {
             if index + 1 == LONG_BYTES_MAX && *byte > LONG_LAST_MAX {
@@ -52,11 +57,22 @@ impl<'a> Cursor<'a> {
         all.get(usize::try_from(self.long()?).ok()?).copied()
     }
 
+    #[inline]
     pub(super) fn text(&mut self) -> Option<&'a str> {
+        match self.bytes()? {
+            // Most of what may be said is not.
+            [] => Some(""),
+            text => std::str::from_utf8(text).ok(),
+        }
+    }
+
+    /// So many bytes as stand before them.
+    #[inline]
+    pub(super) fn bytes(&mut self) -> Option<&'a [u8]> {
         let bytes = usize::try_from(self.long()?).ok()?;
-        let (text, rest) = self.0.split_at_checked(bytes)?;
+        let (found, rest) = self.0.split_at_checked(bytes)?;
         self.0 = rest;
-        std::str::from_utf8(text).ok()
+        Some(found)
     }
 
     /// How many items the next block of a list has; 0 behind the last one. A block may say how many

@@ -36,9 +36,13 @@ impl Observation {
     /// single-object encoding. [`Codec::observation`] reads all that there is.
     #[must_use]
     pub fn read(record: &[u8]) -> Option<Self> {
-        let datum = record.strip_prefix(HEADER.as_slice())?;
-        let fields = reader::fields(datum, record.len() - datum.len())?;
-        Some(Observation { record: Arc::from(record), fields })
+        Some(Observation { fields: fields(record)?, record: Arc::from(record) })
+    }
+
+    /// The same of bytes that are shared already.
+    #[must_use]
+    pub fn of_record(record: Arc<[u8]>) -> Option<Self> {
+        Some(Observation { fields: fields(&record)?, record })
     }
 
     /// As a node with this to say would write it.
@@ -216,6 +220,12 @@ impl Codec {
 
 /// What stands before the datum.
 static HEADER: LazyLock<Vec<u8>> = LazyLock::new(|| single_object_header(PodObserved::KIND));
+
+/// What decides in the bytes of a record.
+fn fields(record: &[u8]) -> Option<Fields> {
+    let datum = record.strip_prefix(HEADER.as_slice())?;
+    reader::fields(datum, record.len() - datum.len())
+}
 
 /// Why a text that stands in an observation follows its grammar.
 const CHECKED: &str = "an observation was checked when it was read";

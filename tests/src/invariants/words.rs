@@ -33,9 +33,12 @@ impl Words {
         for served in &outcome.served {
             match served {
                 Served::Pod(pod) => {
-                    let gone = self.gone.get(&pod.uid).filter(|gone| gone.0 == pod.session);
-                    if gone.is_some_and(|gone| pod.sequence <= gone.1) {
-                        return Err(format!("pod {} was gone at {gone:?} and is {pod:?}", pod.uid));
+                    let gone = self.gone.get(pod.uid()).filter(|gone| pod.is_in(&gone.0));
+                    if gone.is_some_and(|gone| pod.sequence() <= gone.1) {
+                        return Err(format!(
+                            "pod {} was gone at {gone:?} and is {pod:?}",
+                            pod.uid()
+                        ));
                     }
                 }
                 Served::Node(name, Some(node)) => {
@@ -57,23 +60,23 @@ impl Words {
     /// Counts only for what follows: within an epoch an earlier word is served as well.
     fn note_gone(&mut self, input: &Input, homes: &HashMap<PodUid, NodeName>) {
         let (node, session, sequence, uids): (_, _, _, Vec<&PodUid>) = match input {
-            Input::Pod(pod) if pod.phase == PodPhase::Gone => {
-                (&pod.node, &pod.session, pod.sequence, vec![&pod.uid])
+            Input::Pod(pod) if pod.phase() == PodPhase::Gone => {
+                (pod.node_name(), pod.session_id(), pod.sequence(), vec![pod.uid()])
             }
             Input::Snapshot(all) => {
                 let has: BTreeSet<&PodUid> = all.uids.iter().collect();
                 let homes = homes.iter().filter(|(_, home)| **home == all.node);
                 let absent = homes.map(|(uid, _)| uid).filter(|uid| !has.contains(uid));
-                (&all.node, &all.session, all.sequence, absent.collect())
+                (all.node.clone(), all.session.clone(), all.sequence, absent.collect())
             }
             _ => return,
         };
-        if self.sessions.get(node).is_none_or(|present| present.0 != *session) {
+        if self.sessions.get(&node).is_none_or(|present| present.0 != session) {
             return;
         }
         for uid in uids {
             let last = self.gone.entry(uid.clone()).or_insert((session.clone(), 0));
-            let is_later = last.0 != *session || last.1 < sequence;
+            let is_later = last.0 != session || last.1 < sequence;
             if is_later {
                 *last = (session.clone(), sequence);
             }

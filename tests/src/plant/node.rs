@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use setpoint_schemas::{
-    DEVICE_MILLI, Device, GPU_PRODUCT, Input, NodeName, NodeRecord, NodeSnapshot, Placement,
-    PodObserved, PodPhase, PodUid, SessionId, add_devices,
+    DEVICE_MILLI, Device, GPU_PRODUCT, Input, NodeName, NodeRecord, NodeSnapshot, Observation,
+    Placement, PodObserved, PodPhase, PodUid, SessionId, add_devices,
 };
 
 use super::pod::SimPod;
@@ -333,7 +333,7 @@ impl SimNode {
 
     fn observed(&mut self, placement: &Placement, told: Told, now_ms: i64) -> Input {
         self.sequence += 1;
-        Input::Pod(Box::new(PodObserved {
+        Input::Pod(Observation::of(&PodObserved {
             uid: placement.uid.clone(),
             node: self.name.clone(),
             session: self.session(),

@@ -137,7 +137,7 @@ impl World {
                     self.nodes.remove(name);
                     self.pods.retain(|_, pod| pod.placement.node != *name);
                 }
-                Input::Pod(observed) => self.observed(observed),
+                Input::Pod(observed) => self.observed(&observed.whole()),
                 Input::Snapshot(snapshot) => self.snapshot(snapshot),
                 Input::PodRemoved(_) | Input::Request(_) | Input::Lease(_) => {}
             }
@@ -282,7 +282,7 @@ impl World {
         now.sort_by_key(|(_, (sequence, _))| *sequence);
         for (_, (_, word)) in now {
             match word {
-                Input::Pod(observed) => self.observed(&observed),
+                Input::Pod(observed) => self.observed(&observed.whole()),
                 Input::Snapshot(snapshot) => self.snapshot(&snapshot),
                 _ => {}
             }
@@ -295,7 +295,7 @@ impl World {
         let node = self.nodes.get(&observed.node);
         if node.is_none_or(|node| node.record.session != observed.session) {
             let of = (&observed.node, &observed.session, Some(&observed.uid));
-            let word = Input::Pod(Box::new(observed.clone()));
+            let word = Input::Pod(observed.clone().into());
             return self.too_early(of, observed.sequence, word);
         }
         let Some(pod) = self.pods.get(&observed.uid) else { return };

@@ -32,7 +32,8 @@ fn a_snapshot_tells_what_is_gone() {
 fn later_life(uid: &PodUid, phase: PodPhase) -> (Input, Input) {
     let life = SessionId::parse("a-s2").expect("a session");
     let Input::Pod(word) = observed(uid, "a", 1, phase) else { unreachable!("it is of a pod") };
-    let word = Input::Pod(Box::new(PodObserved { session: life.clone(), ..*word }));
+    let word = PodObserved { session: life.clone(), ..word.whole() };
+    let word = Input::Pod(word.into());
     (Input::Node(Box::new(manifests::node(&node("a"), &life, 2_000))), word)
 }
 

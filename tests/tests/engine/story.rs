@@ -6,8 +6,8 @@ use serde_json::Value;
 use setpoint_dataflow::views::HandWritten;
 use setpoint_dataflow::{Engine, Epoch, Outcome, Served, WaitingPod};
 use setpoint_schemas::{
-    Action, Input, NodeName, NodeSnapshot, PodObserved, PodPhase, PodUid, Policy, Position,
-    RequestItem, ResourceKey, SessionId, Sourced, Topic, Verb,
+    Action, Input, NodeName, NodeSnapshot, Observation, PodObserved, PodPhase, PodUid, Policy,
+    Position, RequestItem, ResourceKey, SessionId, Sourced, Topic, Verb,
 };
 use setpoint_tests::manifests::{self, deployment, item};
 
@@ -173,7 +173,7 @@ pub(crate) fn observed(uid: &PodUid, on: &str, sequence: i64, phase: PodPhase) -
     let sample = setpoint_schemas::samples::pod_observed();
     let (node, session) = (node(on), session(on));
     let ready = phase == PodPhase::Running;
-    Input::Pod(Box::new(PodObserved {
+    Input::Pod(Observation::of(&PodObserved {
         uid: uid.clone(),
         node,
         session,

@@ -45,8 +45,8 @@ impl<V: Views> Turn<'_, V> {
             self.load_pod(pod)?;
         }
         for observed in rows.observed {
-            if let Some(id) = self.state.pods.id_of(&observed.uid) {
-                self.state.observations.load(id, observed);
+            if let Some(id) = self.state.pods.id_of(observed.uid()) {
+                self.state.observations.load(id, &observed);
             }
         }
         let changes = self.views.settle();

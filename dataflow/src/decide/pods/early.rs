@@ -12,9 +12,9 @@ pub(crate) const LOOK_MS: i64 = 100;
 
 impl<V: Views> Turn<'_, V> {
     /// Whether this is the node's present session.
-    pub(crate) fn is_present(&self, node: &NodeName, session: &SessionId) -> bool {
+    pub(crate) fn is_present(&self, node: &str, session: &str) -> bool {
         let node = self.state.nodes.get(node).and_then(|id| self.state.node.get(id));
-        node.is_some_and(|node| node.row.record.session == *session)
+        node.is_some_and(|node| node.row.record.session.as_str() == session)
     }
 
     /// A session that is not the node's present one has spoken: its record may be still to be read.

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use setpoint_schemas::{NodeSnapshot, PodObserved, PodPhase, PodUid, Position};
+use setpoint_schemas::{NodeSnapshot, Observation, PodPhase, PodUid, Position};
 
 use crate::Served;
 use crate::causes::{Cause, cause_of_snapshot};
@@ -14,26 +14,26 @@ use crate::views::{Fact, Standing, Views};
 impl<V: Views> Turn<'_, V> {
     /// A node observed a pod. Stale observations and pods that we did not place change nothing: a
     /// pod without a placement is an orphan, and its agent stops it by its placement list.
-    pub(crate) fn pod_observed(&mut self, observed: Arc<PodObserved>, at: Position) {
-        if observed.phase == PodPhase::Gone {
-            self.orphan_gone(&observed.node, &observed.uid);
+    pub(crate) fn pod_observed(&mut self, observed: Observation, at: Position) {
+        if observed.phase() == PodPhase::Gone {
+            self.orphan_gone(&observed.node_name(), observed.uid());
         }
-        let id = self.state.pods.id_of(&observed.uid);
+        let id = self.state.pods.id_of(observed.uid());
         match id.and_then(|id| self.said_by_its_node(id, &observed)) {
             Some(true) => {}
             Some(false) => return self.keep_early(Word::Pod(observed), at),
-            None if !self.is_present(&observed.node, &observed.session) => {
+            None if !self.is_present(observed.node(), observed.session()) => {
                 return self.keep_early(Word::Pod(observed), at);
             }
             None if id.is_none() => return self.watched_pod(observed),
             None => return self.set_aside(&observed),
         }
-        let heard = Heard::of(&observed.session, observed.sequence);
+        let heard = Heard::of(observed.session(), observed.sequence());
         if let Some(id) = id.filter(|id| self.is_news(*id, heard)) {
-            match observed.phase {
+            match observed.phase() {
                 PodPhase::Gone => {
                     if let Some(cause) = self.observed_cause(id, at, &observed) {
-                        self.pod_gone(&observed.uid, Some(heard), &cause);
+                        self.pod_gone(observed.uid(), Some(heard), &cause);
                     }
                 }
                 _ => self.pod_is(id, observed, heard, at),
@@ -43,9 +43,9 @@ impl<V: Views> Turn<'_, V> {
 
     /// Whether the present session of the node that holds the pod says this; `None`: it is said by
     /// another node.
-    fn said_by_its_node(&self, id: u32, observed: &PodObserved) -> Option<bool> {
+    fn said_by_its_node(&self, id: u32, observed: &Observation) -> Option<bool> {
         let record = &self.state.host(self.state.pods.get(&id)?)?.row.record;
-        (record.node == observed.node).then(|| record.session == observed.session)
+        observed.is_by(&record.node).then(|| observed.is_in(&record.session))
     }
 
     /// Newer by sequence within its node's present session.
@@ -54,7 +54,7 @@ impl<V: Views> Turn<'_, V> {
     }
 
     /// A pod is as it is observed.
-    fn pod_is(&mut self, id: u32, observed: Arc<PodObserved>, heard: Heard, at: Position) {
+    fn pod_is(&mut self, id: u32, observed: Observation, heard: Heard, at: Position) {
         let min_ready_ms = self.min_ready_ms(id);
         let Some(pod) = self.state.pods.get_mut(&id) else { return };
         let (before, workload) = (pod.standing, pod.workload);
@@ -63,10 +63,11 @@ impl<V: Views> Turn<'_, V> {
         pod.heard = Some(heard);
         pod.observe(&observed, at);
         self.state.touch_pod(id);
-        self.state.observations.keep(id, observed.clone());
+        self.state.observations.keep(id, &observed);
         self.sighted(id);
         if standing == Standing::Ready && before != Standing::Ready {
-            self.state.schedule(ready_ms + min_ready_ms, Deadline::MinReady(observed.uid.clone()));
+            self.state
+                .schedule(ready_ms + min_ready_ms, Deadline::MinReady(observed.uid().clone()));
         }
         if standing != before {
             if let Some(why) = self.state.pods.get(&id).and_then(|pod| self.state.why_of(pod)) {
@@ -78,8 +79,8 @@ impl<V: Views> Turn<'_, V> {
     }
 
     /// What is observed of a placed pod, as a cause.
-    fn observed_cause(&self, id: u32, at: Position, observed: &PodObserved) -> Option<Cause> {
-        let said = (observed.phase, observed.ready, observed.reason.as_str());
+    fn observed_cause(&self, id: u32, at: Position, observed: &Observation) -> Option<Cause> {
+        let said = (observed.phase(), observed.is_ready(), observed.reason());
         self.state.observed_as(self.state.pods.get(&id)?, at, said)
     }
 
@@ -159,12 +160,14 @@ impl<V: Views> Turn<'_, V> {
 
     /// All that a node has: what it had before and is absent is gone.
     pub(crate) fn snapshot(&mut self, snapshot: Arc<NodeSnapshot>, at: Position) {
-        if !self.is_present(&snapshot.node, &snapshot.session) {
+        if !self.is_present(snapshot.node.as_str(), snapshot.session.as_str()) {
             return self.keep_early(Word::All(snapshot), at);
         }
         let Some(id) = self.state.nodes.get(&snapshot.node).copied() else { return };
-        let (cause, heard) =
-            (cause_of_snapshot(at, &snapshot), Heard::of(&snapshot.session, snapshot.sequence));
+        let (cause, heard) = (
+            cause_of_snapshot(at, &snapshot),
+            Heard::of(snapshot.session.as_str(), snapshot.sequence),
+        );
         let older = |pod: &Pod| pod.is_news(heard);
         let present: BTreeSet<&PodUid> = snapshot.uids.iter().collect();
         let mut absent: Vec<PodUid> = self
@@ -185,16 +188,16 @@ impl<V: Views> Turn<'_, V> {
 }
 
 /// Where a pod stands by this observation, and since when it is ready.
-fn standing(pod: &Pod, observed: &PodObserved, now: i64, min_ready_ms: i64) -> (Standing, i64) {
+fn standing(pod: &Pod, observed: &Observation, now: i64, min_ready_ms: i64) -> (Standing, i64) {
     if pod.standing == Standing::Stopping {
         return (Standing::Stopping, 0);
     }
-    if observed.phase == PodPhase::Running && observed.ready && pod.standing == Standing::Available
-    {
+    let is_ready = observed.phase() == PodPhase::Running && observed.is_ready();
+    if is_ready && pod.standing == Standing::Available {
         return (Standing::Available, pod.ready_ms.get());
     }
     let since = if pod.ready_ms.get() > 0 { pod.ready_ms.get() } else { now };
-    standing_since((observed.phase, observed.ready), since, now, min_ready_ms)
+    standing_since((observed.phase(), observed.is_ready()), since, now, min_ready_ms)
 }
 
 /// Where a pod of this phase stands, ready or not, if it is ready since then.

@@ -4,7 +4,7 @@
 //! Nobody else knows: an agent that dies with its pods says nothing of them any more. The leader
 //! writes the tombstones once the epoch is committed; they are read back as any record.
 
-use setpoint_schemas::{NodeName, PodObserved, PodUid};
+use setpoint_schemas::{NodeName, Observation, PodUid};
 
 use crate::decide::Turn;
 use crate::decide::kinds::node_key;
@@ -19,10 +19,11 @@ impl<V: Views> Turn<'_, V> {
     }
 
     /// An observation that is not taken in: if the pod is not placed there, it only takes up room.
-    pub(crate) fn set_aside(&mut self, observed: &PodObserved) {
-        let placed = self.state.pods.by_uid(&observed.uid);
-        if placed.is_none_or(|pod| !self.state.is_on(pod, &observed.node)) {
-            self.pod_leaves(&observed.uid, &observed.node);
+    pub(crate) fn set_aside(&mut self, observed: &Observation) {
+        let node = observed.node_name();
+        let placed = self.state.pods.by_uid(observed.uid());
+        if placed.is_none_or(|pod| !self.state.is_on(pod, &node)) {
+            self.pod_leaves(observed.uid(), &node);
         }
     }
 

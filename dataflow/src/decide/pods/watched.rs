@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use setpoint_schemas::{NodeName, NodeSnapshot, PodObserved, PodPhase, SessionId};
+use setpoint_schemas::{NodeSnapshot, Observation, PodPhase};
 
 use crate::Served;
 use crate::decide::Turn;
@@ -15,12 +15,12 @@ use crate::views::Views;
 impl<V: Views> Turn<'_, V> {
     /// A pod that we did not place was observed. One of a node that is not only watched is an
     /// orphan, which its agent stops by its placement list.
-    pub(crate) fn watched_pod(&mut self, observed: Arc<PodObserved>) {
-        if !self.is_watched_by(&observed.node, &observed.session) {
+    pub(crate) fn watched_pod(&mut self, observed: Observation) {
+        if !self.is_watched_by(observed.node(), observed.session()) {
             return self.set_aside(&observed);
         }
-        if observed.phase == PodPhase::Gone {
-            self.out.served.push(Served::WatchedGone(observed.uid.clone()));
+        if observed.phase() == PodPhase::Gone {
+            self.out.served.push(Served::WatchedGone(observed.uid().clone()));
             return self.set_aside(&observed);
         }
         self.out.served.push(Served::Watched(observed));
@@ -28,15 +28,16 @@ impl<V: Views> Turn<'_, V> {
 
     /// All that a watched node has. Returns whether the node is one.
     pub(crate) fn watched_snapshot(&mut self, snapshot: &Arc<NodeSnapshot>) -> bool {
-        let is_watched = self.is_watched_by(&snapshot.node, &snapshot.session);
+        let is_watched = self.is_watched_by(snapshot.node.as_str(), snapshot.session.as_str());
         if is_watched {
             self.out.served.push(Served::WatchedAll(snapshot.clone()));
         }
         is_watched
     }
 
-    fn is_watched_by(&self, node: &NodeName, session: &SessionId) -> bool {
+    fn is_watched_by(&self, node: &str, session: &str) -> bool {
         let node = self.state.nodes.get(node).and_then(|id| self.state.node.get(id));
-        node.is_some_and(|node| node.row.record.is_watched() && node.row.record.session == *session)
+        let record = node.map(|node| &node.row.record);
+        record.is_some_and(|record| record.is_watched() && record.session.as_str() == session)
     }
 }

@@ -11,7 +11,7 @@ use prometheus::{
 };
 use setpoint_dataflow::{Outcome, Overview};
 use setpoint_ingest::Entry;
-use setpoint_schemas::{Action, Cut, PodObserved, Topic};
+use setpoint_schemas::{Action, Cut, Observation, PodObserved, Topic};
 
 mod actions;
 
@@ -316,8 +316,8 @@ impl Metrics {
     }
 
     /// A pod was observed.
-    pub(crate) fn observed(&self, before: Option<&PodObserved>, now: &PodObserved) {
-        for (kind, outcome, times) in actions::between(before, now) {
+    pub(crate) fn observed(&self, before: Option<&PodObserved>, now: &Observation) {
+        for (kind, outcome, times) in actions::between(before, &now.whole()) {
             self.actions.with_label_values(&[kind, outcome]).inc_by(times);
         }
     }

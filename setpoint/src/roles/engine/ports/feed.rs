@@ -66,7 +66,7 @@ pub fn changes(model: &ReadModel, outcome: &Outcome) -> Vec<Change> {
 fn count(audience: &Audience, served: &Served) {
     match served {
         Served::Pod(now) => {
-            audience.metrics.observed(audience.model.observed(&now.uid).as_ref(), now);
+            audience.metrics.observed(audience.model.observed(now.uid()).as_ref(), now);
         }
         Served::PodGone(_) => audience.metrics.pod_gone(),
         _ => {}

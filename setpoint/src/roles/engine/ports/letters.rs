@@ -119,7 +119,7 @@ fn again(writer: &Writer, source: Position, letter: DeadLetter) -> Result<Entry,
     let entry = match input.map(|sourced| sourced.input) {
         Some(Input::Request(request)) => writer.request(&request),
         Some(Input::Node(node)) => writer.node(&node),
-        Some(Input::Pod(pod)) => writer.pod(&pod),
+        Some(Input::Pod(pod)) => writer.pod(&pod.whole()),
         Some(Input::Snapshot(snapshot)) => writer.snapshot(&snapshot),
         Some(Input::Lease(_)) => {
             return Err("a lease speaks of its moment: appended now it would say that the node \
