@@ -78,6 +78,11 @@ impl Camps {
         camps
     }
 
+    /// Whether nodes stay where they are, whatever pods come and go.
+    pub(crate) fn are_fixed(&self) -> bool {
+        self.sides.iter().all(|side| side.positions.is_none())
+    }
+
     /// The members of each camp that has any.
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Bits> {
         self.camps.iter().map(|camp| &camp.members).filter(|members| members.len() > 0)

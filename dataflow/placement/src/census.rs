@@ -4,6 +4,7 @@
 //! question was first asked. Absent: which pods; only how many on which slot.
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::finder::Finder;
@@ -19,6 +20,8 @@ pub(crate) type Counts = IdMap<u32, u32>;
 pub(crate) struct Census {
     /// The shapes of which there are pods.
     shapes: IdMap<u128, Live>,
+    /// Those that have each label.
+    labelled: IdMap<u64, BTreeSet<u128>>,
     /// The questions asked so far.
     tallies: IdMap<u128, Asked>,
     queries: Finder,
@@ -72,11 +75,17 @@ impl Census {
     /// Counts a pod of this shape on the slot.
     pub(crate) fn add(&mut self, shape: &Arc<PodShape>, slot: u32, namespaces: &NamespaceLabels) {
         let (queries, tallies) = (&self.queries, &self.tallies);
-        let live = self.shapes.entry(shape.digest).or_insert_with(|| Live {
-            shape: Arc::clone(shape),
-            pods: 0,
-            slots: Counts::default(),
-            answers: answers(shape, queries, tallies, namespaces),
+        let labelled = &mut self.labelled;
+        let live = self.shapes.entry(shape.digest).or_insert_with(|| {
+            for label in &shape.label_hashes {
+                labelled.entry(*label).or_default().insert(shape.digest);
+            }
+            Live {
+                shape: Arc::clone(shape),
+                pods: 0,
+                slots: Counts::default(),
+                answers: answers(shape, queries, tallies, namespaces),
+            }
         });
         live.pods += 1;
         *live.slots.entry(slot).or_insert(0) += 1;
@@ -106,6 +115,13 @@ impl Census {
         }
         if live.pods == 0 {
             self.shapes.remove(&shape.digest);
+            for label in &shape.label_hashes {
+                let Some(others) = self.labelled.get_mut(label) else { continue };
+                others.remove(&shape.digest);
+                if others.is_empty() {
+                    self.labelled.remove(label);
+                }
+            }
         }
         for term in &shape.held {
             let held = self.held.get_mut(&term.digest).expect("a counted term is held");
@@ -126,7 +142,12 @@ impl Census {
             self.forget();
         }
         let mut slots = Counts::default();
-        for live in self.shapes.values_mut() {
+        let maybe: Vec<u128> = match query.anchors() {
+            Some(anchors) => self.with_any_of(&anchors).collect(),
+            None => self.shapes.keys().copied().collect(),
+        };
+        for digest in maybe {
+            let Some(live) = self.shapes.get_mut(&digest) else { continue };
             if query.matches(&live.shape.namespace, &live.shape.labels, namespaces) {
                 live.answers.push(query.digest);
                 sum(&mut slots, &live.slots);
@@ -136,6 +157,11 @@ impl Census {
         self.begun += 1;
         let tally = Tally::begun(self.begun, slots);
         self.tallies.insert(query.digest, Asked { query: Arc::clone(query), tally });
+    }
+
+    /// The shapes that have one of these labels, of which none has two: they are values of one key.
+    fn with_any_of(&self, labels: &[u64]) -> impl Iterator<Item = u128> {
+        labels.iter().filter_map(|label| self.labelled.get(label)).flatten().copied()
     }
 
     /// How many pods answer the question on each slot.

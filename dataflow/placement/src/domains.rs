@@ -17,10 +17,16 @@ pub(crate) struct DomainCounts {
 #[derive(Debug)]
 pub(crate) struct SpreadCounts {
     pub(crate) domains: DomainCounts,
-    /// The nodes that count, by slot.
-    included: Vec<bool>,
+    included: Arc<Included>,
     /// How many domains of nodes that count have each number of pods.
     levels: BTreeMap<i64, usize>,
+}
+
+/// The nodes that count for a spread constraint: they all have a domain.
+#[derive(Debug)]
+pub(crate) struct Included {
+    by_slot: Vec<bool>,
+    domains: usize,
 }
 
 impl DomainCounts {
@@ -39,6 +45,11 @@ impl DomainCounts {
         self.total
     }
 
+    /// How many domains there are.
+    pub(crate) fn len(&self) -> usize {
+        self.counts.len()
+    }
+
     /// How many domains the nodes are in.
     pub(crate) fn distinct(&self, slots: impl Iterator<Item = u32>) -> usize {
         let mut seen = vec![false; self.counts.len()];
@@ -55,17 +66,33 @@ impl DomainCounts {
     }
 }
 
+impl Included {
+    pub(crate) fn new(domains: &DomainCounts, by_slot: Vec<bool>) -> Arc<Included> {
+        let slots = (0..).zip(&by_slot).filter(|(_, included)| **included).map(|(slot, _)| slot);
+        let domains = domains.distinct(slots);
+        Arc::new(Included { by_slot, domains })
+    }
+
+    pub(crate) fn has(&self, slot: u32) -> bool {
+        self.by_slot.get(slot as usize).is_some_and(|included| *included)
+    }
+
+    /// How many domains the nodes that count are in.
+    pub(crate) fn domains(&self) -> usize {
+        self.domains
+    }
+}
+
 impl SpreadCounts {
-    /// No pods yet; the nodes that count, by slot, all have a domain.
-    pub(crate) fn none(domains: DomainCounts, included: Vec<bool>) -> SpreadCounts {
-        let slots = (0..).zip(&included).filter(|(_, included)| **included).map(|(slot, _)| slot);
-        let number = domains.distinct(slots);
+    /// No pods yet.
+    pub(crate) fn none(domains: DomainCounts, included: Arc<Included>) -> SpreadCounts {
+        let number = included.domains();
         let levels = (number > 0).then_some((0, number)).into_iter().collect();
         SpreadCounts { domains, included, levels }
     }
 
     pub(crate) fn add(&mut self, slot: u32, amount: i64) {
-        if !self.included.get(slot as usize).is_some_and(|included| *included) {
+        if !self.included.has(slot) {
             return;
         }
         let before = self.domains.of(slot).expect("a node that counts has a domain");

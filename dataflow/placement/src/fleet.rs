@@ -12,6 +12,7 @@ use setpoint_schemas::Resources;
 use crate::auction::Auction;
 use crate::census::Census;
 use crate::eligible::Eligible;
+use crate::ground::Ground;
 use crate::ids::{IdMap, digest_of};
 use crate::nodes::{Hold, NodeInfo, Nodes};
 use crate::outlook::{Interest, NOBODY, Outlook, Sources};
@@ -41,6 +42,9 @@ pub struct Fleet {
     pub(crate) eligible: IdMap<u128, Eligible>,
     pub(crate) auctions: IdMap<u128, Auction>,
     outlooks: IdMap<u128, Outlook>,
+    /// What all outlooks keep, in numbers.
+    outlooks_weigh: usize,
+    grounds: IdMap<u128, Ground>,
     rooms: IdMap<u128, Room>,
     refusals: IdMap<u128, Refused>,
     /// Rises with every change.
@@ -72,9 +76,14 @@ struct Refused {
 /// Different demands on nodes whose answers are kept; beyond this all are forgotten. A row takes
 /// six bytes a node: 300 MB at 50k nodes.
 const ELIGIBLE_MAX: usize = 1024;
-/// Different interests in other pods whose outlooks are kept; beyond this all are forgotten. One
-/// takes some thirty bytes a node: 400 MB at 50k nodes.
-const OUTLOOKS_MAX: usize = 256;
+/// What the outlooks of different interests in other pods keep of domains and nodes; beyond this all are
+/// forgotten. As much as 256 that tell every single node apart at 50k nodes: 400 MB.
+const OUTLOOKS_WEIGH_MAX: usize = 256 * 50_000;
+/// Different interests whose outlooks are kept, however little each of them keeps: 65,536 workloads that
+/// are spread over zones take some 30 MB.
+const OUTLOOKS_MAX: usize = 1 << 16;
+/// Grounds kept; beyond this all are forgotten. One takes some eight bytes a node.
+const GROUNDS_MAX: usize = 256;
 /// Different requests whose rooms are kept; beyond this all are forgotten. One takes a bit a node.
 const ROOMS_MAX: usize = 1024;
 /// Refused kinds kept; beyond this all are forgotten.
@@ -288,7 +297,6 @@ impl Fleet {
         if known.is_some_and(|outlook| outlook.catch_up(from)) {
             return;
         }
-        make_room(&mut self.outlooks, interest.digest, OUTLOOKS_MAX);
         for key in shape.topology_keys() {
             self.nodes.keep_topology(key);
         }
@@ -296,8 +304,26 @@ impl Fleet {
         let eligible = self.eligible.get(&shape.demand.digest).unwrap_or(&unasked);
         let from =
             Sources { nodes: &self.nodes, census: &self.census, namespaces: &self.namespaces };
-        let outlook = Outlook::new(from, shape, interest, eligible);
-        self.outlooks.insert(interest.digest, outlook);
+        let known = self.grounds.get(&shape.ground).filter(|g| g.version == from.nodes.version);
+        let ground = known.cloned().unwrap_or_else(|| from.ground(shape, eligible));
+        let outlook = Outlook::new(from, shape, interest, &ground);
+        make_room(&mut self.grounds, shape.ground, GROUNDS_MAX);
+        self.grounds.insert(shape.ground, ground);
+        self.keep_outlook(interest.digest, outlook);
+    }
+
+    fn keep_outlook(&mut self, digest: u128, mut outlook: Outlook) {
+        let weight = outlook.weight(self.nodes.slots_len());
+        outlook.weighed = weight;
+        let before = self.outlooks.remove(&digest);
+        self.outlooks_weigh -= before.map_or(0, |before| before.weighed);
+        let is_much = self.outlooks_weigh + weight > OUTLOOKS_WEIGH_MAX;
+        if is_much || self.outlooks.len() >= OUTLOOKS_MAX {
+            self.outlooks.clear();
+            self.outlooks_weigh = 0;
+        }
+        self.outlooks_weigh += weight;
+        self.outlooks.insert(digest, outlook);
     }
 
     /// An outlook as of now, kept nowhere.
@@ -309,7 +335,7 @@ impl Fleet {
     ) -> Outlook {
         let from =
             Sources { nodes: &self.nodes, census: &self.census, namespaces: &self.namespaces };
-        Outlook::new(from, shape, interest, eligible)
+        Outlook::new(from, shape, interest, &from.ground(shape, eligible))
     }
 
     /// The view of a pod whose outlook was prepared, or that needs none.
@@ -336,7 +362,7 @@ impl Fleet {
         let outlook = self.outlooks.get_mut(&interest.digest).filter(|_| interest.is_prepared);
         let outlook = match outlook {
             Some(outlook) => {
-                outlook.pitch(&self.nodes, shape, eligible);
+                outlook.pitch(&self.nodes, shape, eligible, &mut self.grounds);
                 &*outlook
             }
             None => &NOBODY,

@@ -37,6 +37,7 @@ mod bits;
 mod eligible;
 mod room;
 mod domains;
+mod ground;
 mod parts;
 mod inclination;
 mod camps;

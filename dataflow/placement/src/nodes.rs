@@ -232,6 +232,9 @@ impl Nodes {
             None => {
                 self.all.push(node);
                 self.hot.push(Hot::default());
+                // Whoever follows asks all nodes when he begins anew: he may as well follow as many
+                // changes.
+                self.freed.keep(self.all.len());
                 u32::try_from(self.all.len() - 1).expect("fewer nodes than u32 can number")
             }
         };

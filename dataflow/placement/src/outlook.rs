@@ -9,8 +9,10 @@ use std::sync::Arc;
 
 use crate::camps::Camps;
 use crate::census::{Census, Counts, Source};
-use crate::domains::{DomainCounts, SpreadCounts};
+use crate::domains::{DomainCounts, Included, SpreadCounts};
 use crate::eligible::Eligible;
+use crate::ground::Ground;
+use crate::ids::IdMap;
 use crate::nodes::Nodes;
 use crate::parts::{Part, Parts};
 use crate::query::{Force, NamespaceLabels, PodQuery};
@@ -24,7 +26,11 @@ pub(crate) struct Outlook {
     version: u64,
     pub(crate) parts: Parts,
     followed: Vec<Followed>,
-    camps: Option<Camps>,
+    camps: Option<Arc<Camps>>,
+    /// What it stands on.
+    ground: Option<u128>,
+    /// What was counted for it when it was kept.
+    pub(crate) weighed: usize,
 }
 
 /// Whose changes reach which part, and how far they did.
@@ -62,19 +68,31 @@ pub(crate) static NOBODY: Outlook = Outlook::empty(0);
 
 impl Outlook {
     const fn empty(version: u64) -> Outlook {
-        Outlook { version, parts: Parts::none(), followed: Vec::new(), camps: None }
+        Outlook {
+            version,
+            parts: Parts::none(),
+            followed: Vec::new(),
+            camps: None,
+            ground: None,
+            weighed: 0,
+        }
     }
 
-    /// Built anew.
+    /// Built anew, on this ground.
     pub(crate) fn new(
         from: Sources<'_>,
         shape: &PodShape,
         interest: &Interest,
-        eligible: &Eligible,
+        ground: &Ground,
     ) -> Outlook {
         let mut outlook = Outlook::empty(from.nodes.version);
-        outlook.parts.spread_hard = from.spreads(&shape.spread_hard, eligible);
-        outlook.parts.spread_soft = from.spreads(&shape.spread_soft, eligible);
+        // Whoever is spoken of by others is told apart by more than what he asks himself.
+        if interest.held.is_empty() {
+            (outlook.ground, outlook.camps) = (Some(shape.ground), ground.camps.clone());
+        }
+        let (hard, soft) = ground.included.split_at(shape.spread_hard.len());
+        outlook.parts.spread_hard = from.spreads(&shape.spread_hard, hard);
+        outlook.parts.spread_soft = from.spreads(&shape.spread_soft, soft);
         for (index, spread) in shape.spread_hard.iter().enumerate() {
             outlook.ask(from, &spread.query, Part::SpreadHard(index), 1);
         }
@@ -119,14 +137,34 @@ impl Outlook {
 
     /// The nodes sorted by what this outlook and the pod's preferences about nodes tell of them.
     pub(crate) fn camps(&self) -> Option<&Camps> {
-        self.camps.as_ref()
+        self.camps.as_deref()
     }
 
-    /// Sorts the nodes, unless they are.
-    pub(crate) fn pitch(&mut self, nodes: &Nodes, shape: &PodShape, eligible: &Eligible) {
-        if self.camps.is_none() {
-            self.camps = Some(Camps::new(&self.parts, nodes, shape, eligible));
+    /// Sorts the nodes, unless they are; on a ground that others share for them too, where it can be.
+    pub(crate) fn pitch(
+        &mut self,
+        nodes: &Nodes,
+        shape: &PodShape,
+        eligible: &Eligible,
+        grounds: &mut IdMap<u128, Ground>,
+    ) {
+        if self.camps.is_some() {
+            return;
         }
+        let camps = Arc::new(Camps::new(&self.parts, nodes, shape, eligible));
+        let ground = self.ground.and_then(|ground| grounds.get_mut(&ground));
+        if let Some(ground) = ground.filter(|g| g.version == self.version && camps.are_fixed()) {
+            ground.camps = Some(Arc::clone(&camps));
+        }
+        self.camps = Some(camps);
+    }
+
+    /// How much is kept of it beside what others share: numbers of domains and nodes.
+    pub(crate) fn weight(&self, nodes: usize) -> usize {
+        let all = self.parts.all();
+        let numbers: usize = all.iter().map(|part| self.parts.domains(*part).len()).sum();
+        let own = self.camps.as_ref().is_none_or(|camps| !camps.are_fixed());
+        numbers + if own { nodes } else { 0 }
     }
 
     /// Follows a question of the pod's own.
@@ -169,7 +207,8 @@ impl Outlook {
 
     fn add(&mut self, part: Part, slot: u32, amount: i64) {
         self.parts.add(part, slot, amount);
-        if let Some(camps) = &mut self.camps {
+        // Those that others share are fixed.
+        if let Some(camps) = self.camps.as_mut().and_then(Arc::get_mut) {
             camps.changed(&self.parts, part, slot);
         }
     }
@@ -184,12 +223,23 @@ impl Sources<'_> {
         DomainCounts::none(topology.into_owned())
     }
 
-    fn spreads(&self, spreads: &[Spread], eligible: &Eligible) -> Vec<SpreadCounts> {
-        let all: Vec<_> = spreads.iter().map(|s| self.domains(&s.topology_key)).collect();
-        let included: Vec<Vec<bool>> =
-            spreads.iter().map(|spread| self.included(spread, &all, eligible)).collect();
-        let counts = all.into_iter().zip(included);
-        counts.map(|(domains, included)| SpreadCounts::none(domains, included)).collect()
+    fn spreads(&self, spreads: &[Spread], included: &[Arc<Included>]) -> Vec<SpreadCounts> {
+        let counts = spreads.iter().zip(included).map(|(spread, included)| {
+            SpreadCounts::none(self.domains(&spread.topology_key), Arc::clone(included))
+        });
+        counts.collect()
+    }
+
+    /// The ground of pods of this shape.
+    pub(crate) fn ground(&self, shape: &PodShape, eligible: &Eligible) -> Ground {
+        let included = [&shape.spread_hard, &shape.spread_soft].into_iter().flat_map(|spreads| {
+            let all: Vec<_> = spreads.iter().map(|s| self.domains(&s.topology_key)).collect();
+            let included = |(spread, domains): (&Spread, &DomainCounts)| {
+                Included::new(domains, self.included(spread, &all, eligible))
+            };
+            spreads.iter().zip(&all).map(included).collect::<Vec<_>>()
+        });
+        Ground { version: self.nodes.version, included: included.collect(), camps: None }
     }
 
     /// The nodes that count for a constraint, by slot: they have every constraint's label and are

@@ -14,6 +14,9 @@ use crate::view::View;
 const CONSIDERED_MAX: usize = 8;
 /// Draws for each sample wanted: some draws end at the same node.
 const DRAWS_PER_SAMPLE: usize = 2;
+/// Samples for each one wanted where the nodes drawn are nearly full: the more of them are seen, the
+/// likelier one is filled without a rest. From 4 to 8 it still helps, beyond that hardly.
+const SAMPLES_WHERE_FULL: usize = 8;
 /// Fleets of this many nodes for each sample wanted are looked at node by node.
 const SMALL_PER_SAMPLE: usize = 4;
 /// Camps that are drawn from, the best by preference: of one preference the whole range weighs as
@@ -112,18 +115,33 @@ impl Draw<'_, '_> {
     fn draw(&mut self, members: Option<&Bits>) -> bool {
         let before = self.drawn.len();
         let mut hash = self.seed;
-        for _ in 0..self.samples * DRAWS_PER_SAMPLE {
-            hash = hash.wrapping_add(STEP);
-            let from = below(mixed(hash), self.slots.len());
+        self.draw_up_to(self.samples, before, members, &mut hash);
+        if self.drawn.len() - before == self.samples && self.is_crowded(before) {
+            self.draw_up_to(self.samples * SAMPLES_WHERE_FULL, before, members, &mut hash);
+        }
+        self.drawn.len() > before
+    }
+
+    /// Draws until there are so many from this one on, or none is left that was not drawn soon.
+    fn draw_up_to(&mut self, len: usize, before: usize, members: Option<&Bits>, hash: &mut u64) {
+        let wanted = len - (self.drawn.len() - before);
+        for _ in 0..wanted * DRAWS_PER_SAMPLE {
+            *hash = hash.wrapping_add(STEP);
+            let from = below(mixed(*hash), self.slots.len());
             let Some(at) = self.next_fitting(members, from) else { break };
             if !self.drawn[before..].contains(&at) {
                 self.drawn.push(at);
-                if self.drawn.len() - before == self.samples {
+                if self.drawn.len() - before == len {
                     break;
                 }
             }
         }
-        self.drawn.len() > before
+    }
+
+    /// Whether those drawn from this one on are nearly full.
+    fn is_crowded(&self, before: usize) -> bool {
+        let slots = self.drawn[before..].iter().map(|at| self.slots[*at]);
+        scores::Crowding::of(self.view, slots) == scores::Crowding::Full
     }
 
     /// The first position from there on, and round again, whose node has room.

@@ -26,6 +26,8 @@ pub struct PodShape {
     pub(crate) digest: u128,
     /// Equal for pods that look at the same of nodes and other pods, whatever their own labels.
     pub(crate) interest: u128,
+    /// Equal for pods whose interests differ only in which pods they are in.
+    pub(crate) ground: u128,
     /// Equal for pods that find room on the same nodes.
     pub(crate) room: u128,
     pub(crate) namespace: String,
@@ -125,6 +127,13 @@ impl PodShape {
                 (demand.digest, &node_preferences),
                 (&affinity, &anti_affinity, &pod_preferences),
                 (&spread_hard, &spread_soft),
+            )),
+            ground: digest_of(&(
+                (demand.digest, &node_preferences, devices.is_some()),
+                (spread::grounds(&spread_hard), spread::grounds(&spread_soft)),
+                affinity.as_ref().map(|affinity| &affinity.topology_keys),
+                anti_affinity.iter().map(|term| &term.topology_key).collect::<Vec<_>>(),
+                pod_preferences.iter().map(|(_, term)| &term.topology_key).collect::<Vec<_>>(),
             )),
             room: room(demand.digest, &requests, &ports),
             digest: digest_of(&(namespace, labels, text_of(spec), &demand.models)),

@@ -44,6 +44,12 @@ pub(crate) fn compile(
     Ok((hard, soft))
 }
 
+/// What of the constraints says which nodes count.
+pub(crate) fn grounds(spreads: &[Spread]) -> Vec<(&str, bool, bool)> {
+    let of = spreads.iter();
+    of.map(|s| (s.topology_key.as_str(), s.honors_affinity, s.honors_taints)).collect()
+}
+
 impl Spread {
     fn compile(
         namespace: &str,

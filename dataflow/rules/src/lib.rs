@@ -32,7 +32,7 @@ pub mod status;
 /// speaks of a placement by its revision instead of its spec;
 /// pods of lower priority stop for higher ones, within disruption budgets where there is a choice; who
 /// is promised room is promised the devices in it; the hash of an epoch is taken over what decisions
-/// are made of instead of their words.
+/// are made of instead of their words; nodes that are nearly full are filled to the end.
 /// 10: a workload's selector, a Pod's spec, a Secret's type and what calls itself immutable are not
 /// changed, and no Pod is made under the name of another workload's; what is deleted and made again
 /// between two looks is another object; an update by batches goes on from the pods that are there;

@@ -4,10 +4,10 @@ use serde_json::Value;
 use setpoint_dataflow::Outcome;
 use setpoint_schemas::{Action, Input, PodPhase, PodUid, Verb};
 use setpoint_tests::manifests::{
-    bare_pod, budget, daemon_set, deployment, item, of_class, of_priority,
+    bare_pod, budget, daemon_set, deployment, item, of_class, of_priority, priority_class,
 };
 
-use crate::story::{Story, observed, told};
+use crate::story::{Story, joins, observed, told};
 
 /// A Deployment of this many pods of three quarters of a node each.
 fn app(name: &str, replicas: i64, priority: i64) -> Value {
@@ -44,6 +44,12 @@ fn victim(outcome: &Outcome) -> (PodUid, String, String) {
     assert!(all.next().is_none(), "one victim is enough");
     let uid = PodUid::parse(&victim.pod).expect("a uid");
     (uid, victim.node, victim.resource)
+}
+
+/// The workloads of the pods that were placed.
+fn placed_of(outcome: &Outcome) -> Vec<String> {
+    let placed = outcome.ledger().into_iter().filter(|d| d.action == Action::Place);
+    placed.map(|decision| decision.resource).collect()
 }
 
 fn gone(uid: &PodUid, node: &str) -> Vec<Input> {
@@ -179,6 +185,42 @@ fn a_promise_that_cannot_be_kept_is_given_up_for_another() {
     let (uid, other, of) = victim(&outcome);
     assert_eq!((of.as_str(), node == other), ("apps/Deployment/default/mid", false));
     assert_eq!(told(&story.at(12, gone(&uid, &other))), "Place 1");
+}
+
+#[test]
+fn a_promise_stands_though_the_class_behind_it_is_deleted() {
+    let mut story = full(&["a"], &[("low", 0)]);
+    let urgent = of_class(deployment("default", "urgent", 1, 1_500, "v1"), "urgent");
+    let class = priority_class("urgent", 10);
+    let (uid, node, _) = victim(&apply(&mut story, 10, &[class.clone(), urgent]));
+    let outcome = story.asks(11, vec![item(Verb::Delete, &class)]);
+    assert_eq!(told(&outcome), "Accept 1");
+    assert_eq!(nominated(&story, "urgent"), Some("a".into()));
+    apply(&mut story, 12, &[app("other", 1, 5)]);
+    let outcome = story.at(13, gone(&uid, &node));
+    assert_eq!(told(&outcome), "Place 1");
+    assert_eq!(placed_of(&outcome), ["apps/Deployment/default/urgent"]);
+}
+
+#[test]
+fn promises_on_nodes_that_are_lost_are_given_up_and_who_had_them_waits_for_others() {
+    let mut story = full(&["a", "b", "c"], &[("low", 0), ("mid", 0), ("top", 50)]);
+    let on = |story: &Story, node: &str| story.placed.values().any(|on| on == node);
+    let outcome = apply(&mut story, 10, &[app("high", 2, 10)]);
+    assert_eq!(said(&outcome, Action::Stop).len(), 2);
+    let stays: Vec<&str> = ["a", "b", "c"].into_iter().filter(|node| on(&story, node)).collect();
+    assert_eq!(stays.len(), 1, "the others were promised to the higher one");
+    story.renew(5_000, &stays);
+    story.renew(10_000, &stays);
+    let lost = told(&story.at(15_000, vec![]));
+    assert!(lost.starts_with("NodeLost 2"), "{lost}");
+    assert_eq!(nominated(&story, "high"), None);
+    let high =
+        |story: &Story| story.waiting.values().filter(|pod| &*pod.workload.name == "high").count();
+    assert_eq!(high(&story), 2);
+    let outcome = story.at(15_001, vec![joins("d", 2_000)]);
+    assert_eq!(placed_of(&outcome), ["apps/Deployment/default/high"]);
+    assert_eq!(high(&story), 1);
 }
 
 #[test]

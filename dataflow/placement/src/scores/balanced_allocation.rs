@@ -5,12 +5,12 @@
 //! shares), which for two shares is half of their difference.
 
 use super::least_allocated::used;
-use super::{BEST, Scale, Score};
+use super::{BEST, Crowding, Scale, Score};
 
 pub(super) const SCORE: Score = Score {
     name: "BalancedAllocation",
     weight: 16,
-    applies: |view| view.shape.devices.is_none(),
+    applies: |view, crowding| crowding == Crowding::Roomy && view.shape.devices.is_none(),
     raw: |view, slots, _| {
         let balance = |slot: &u32| {
             let (cpu, memory) = used(view, *slot);

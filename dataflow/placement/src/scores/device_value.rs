@@ -10,7 +10,7 @@ use super::{Scale, Score};
 pub(super) const SCORE: Score = Score {
     name: "DeviceValue",
     weight: 20,
-    applies: |view| !view.nodes.boards.is_empty(),
+    applies: |view, _| !view.nodes.boards.is_empty(),
     raw: |view, slots, _| slots.iter().map(|slot| -view.loss(*slot)).collect(),
     scale: Scale::Range,
 };

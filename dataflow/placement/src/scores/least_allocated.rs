@@ -3,13 +3,13 @@
 //! Kubernetes: plugin NodeResourcesFit with strategy LeastAllocated: the mean over cpu and memory
 //! of what is left as a share of what there is.
 
-use super::{BEST, Scale, Score};
+use super::{BEST, Crowding, Scale, Score};
 use crate::view::View;
 
 pub(super) const SCORE: Score = Score {
     name: "LeastAllocated",
     weight: 4,
-    applies: |view| view.shape.devices.is_none(),
+    applies: |view, crowding| crowding == Crowding::Roomy && view.shape.devices.is_none(),
     raw: |view, slots, _| slots.iter().map(|slot| raw(view, *slot)).collect(),
     scale: Scale::Kept,
 };

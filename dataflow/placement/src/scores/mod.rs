@@ -5,8 +5,9 @@
 //!
 //! Weights are kube-scheduler's times ten: taints 3, the other preferences 2. The two resource
 //! scores share kube-scheduler's 1 + 1 as 4 to 16, since keeping cpu and memory in balance was
-//! measured to matter most: what is left over in one alone is lost. Where there are devices, what a
-//! pod costs them weighs as much as both.
+//! measured to matter most: what is left over in one alone is lost. Where nodes are nearly full, what
+//! a pod leaves of them weighs as much as both, in their place; and where there are devices, what a pod
+//! costs them.
 
 mod taints;
 mod node_affinity;
@@ -14,6 +15,7 @@ mod spread;
 mod pod_affinity;
 mod least_allocated;
 mod balanced_allocation;
+mod remainder;
 mod device_value;
 
 use crate::NodeId;
@@ -26,8 +28,8 @@ pub struct Score {
     pub name: &'static str,
     /// How much it weighs.
     pub weight: i64,
-    /// Whether it can tell nodes apart for this pod.
-    pub(crate) applies: fn(&View<'_>) -> bool,
+    /// Whether it can tell nodes apart for this pod, where those compared are as full as this.
+    pub(crate) applies: fn(&View<'_>, Crowding) -> bool,
     /// Of each of the first slots, before it is brought to scale; the second are all that are
     /// compared.
     pub(crate) raw: fn(&View<'_>, &[u32], &[u32]) -> Vec<i64>,
@@ -50,8 +52,36 @@ pub(crate) enum Scale {
     Lowest,
 }
 
+/// How full the nodes compared are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Crowding {
+    /// There is room: pods are spread.
+    Roomy,
+    /// What is left must not be wasted.
+    Full,
+}
+
+/// The mean share left of cpu and memory below which the nodes compared count as full. Of a tenth it is
+/// too late to mend what is lopsided, and with four tenths less is spread for no gain.
+const FULL_BELOW: f64 = 0.3;
+
+impl Crowding {
+    /// Of these nodes.
+    pub(crate) fn of(view: &View<'_>, slots: impl Iterator<Item = u32>) -> Crowding {
+        let (mut left, mut nodes) = (0.0, 0);
+        for slot in slots {
+            left += remainder::mean_left(view, slot);
+            nodes += 1;
+        }
+        match left < FULL_BELOW * f64::from(nodes) {
+            true => Crowding::Full,
+            false => Crowding::Roomy,
+        }
+    }
+}
+
 /// How many scores there are.
-pub const SCORES_LEN: usize = 7;
+pub const SCORES_LEN: usize = 8;
 
 /// All scores.
 pub const SCORES: [Score; SCORES_LEN] = [
@@ -61,6 +91,7 @@ pub const SCORES: [Score; SCORES_LEN] = [
     pod_affinity::SCORE,
     least_allocated::SCORE,
     balanced_allocation::SCORE,
+    remainder::SCORE,
     device_value::SCORE,
 ];
 
@@ -77,11 +108,11 @@ pub struct Scores {
 }
 
 impl Scores {
-    /// The weighted mean, in hundredths: 0 to 10,000. The worth of devices has no weight of its own
-    /// in it: it stands for the scores of resources.
+    /// The weighted mean, in hundredths: 0 to 10,000. What stands in for the scores of resources has no
+    /// weight of its own in it.
     #[must_use]
     pub fn total_hundredths(&self) -> i64 {
-        let [most @ .., _] = &SCORES;
+        let [most @ .., _, _] = &SCORES;
         (self.sum / most.iter().map(|score| score.weight).sum::<i64>()).min(BEST)
     }
 }
@@ -101,7 +132,9 @@ impl std::fmt::Display for Scores {
 /// The scores of the nodes, where those of `basis` are compared.
 pub(crate) fn score(view: &View<'_>, slots: &[u32], basis: &[u32]) -> Vec<Scores> {
     let mut all = vec![Scores::default(); slots.len()];
-    for (column, score) in SCORES.iter().enumerate().filter(|(_, score)| (score.applies)(view)) {
+    let crowding = Crowding::of(view, basis.iter().copied());
+    let applies = |(_, score): &(usize, &Score)| (score.applies)(view, crowding);
+    for (column, score) in SCORES.iter().enumerate().filter(applies) {
         let raw = (score.raw)(view, slots, basis);
         let bounds = match score.scale {
             Scale::Kept => (0, 0),

@@ -8,7 +8,7 @@ use crate::inclination::preference;
 pub(super) const SCORE: Score = Score {
     name: "NodeAffinity",
     weight: 20,
-    applies: |view| !view.shape.node_preferences.is_empty(),
+    applies: |view, _| !view.shape.node_preferences.is_empty(),
     raw: |view, slots, _| {
         slots.iter().map(|slot| preference(view.nodes, view.shape, *slot)).collect()
     },

@@ -8,7 +8,7 @@ use super::{Scale, Score};
 pub(super) const SCORE: Score = Score {
     name: "InterPodAffinity",
     weight: 20,
-    applies: |view| !view.weights().is_empty(),
+    applies: |view, _| !view.weights().is_empty(),
     raw: |view, slots, _| {
         let sum = |slot: &u32| view.weights().iter().filter_map(|domains| domains.of(*slot)).sum();
         slots.iter().map(sum).collect()

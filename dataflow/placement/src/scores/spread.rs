@@ -10,7 +10,7 @@ use crate::view::{SpreadView, View};
 pub(super) const SCORE: Score = Score {
     name: "PodTopologySpread",
     weight: 20,
-    applies: |view| !view.spread_soft.is_empty(),
+    applies: |view, _| !view.spread_soft.is_empty(),
     raw: |view, slots, basis| {
         let weights: Vec<f64> = view.spread_soft.iter().map(|s| weight(s, view, basis)).collect();
         slots.iter().map(|slot| raw(view, &weights, *slot)).collect()

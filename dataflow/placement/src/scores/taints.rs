@@ -8,7 +8,7 @@ use crate::inclination::aversion;
 pub(super) const SCORE: Score = Score {
     name: "TaintToleration",
     weight: 30,
-    applies: |view| view.soft_taints,
+    applies: |view, _| view.soft_taints,
     raw: |view, slots, _| {
         slots.iter().map(|slot| aversion(view.nodes, view.shape, *slot)).collect()
     },

@@ -12,8 +12,7 @@ impl<V: Views> Turn<'_, V> {
     pub(crate) fn budget_put(&mut self, resource: &Resource) {
         let key = resource.key();
         self.state.budgets.put(&key, budget_of(resource));
-        let here = self.state.workload.iter().filter(|(_, w)| w.key.namespace == key.namespace);
-        let here: Vec<u32> = here.map(|(id, _)| *id).collect();
+        let here = self.state.workloads_in(&key.namespace);
         here.into_iter().for_each(|id| self.cover(id));
     }
 
