@@ -100,8 +100,13 @@ fn pod_of(command: &str, folder: &Path) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use std::process::Command;
+    use std::time::{Duration, Instant};
+
+    use super::*;
+
+    /// For what comes in moments.
+    const PATIENCE: Duration = Duration::from_secs(10);
 
     #[test]
     fn a_process_is_found_by_the_folder_that_it_works_in() {
@@ -111,6 +116,11 @@ mod tests {
             Command::new("sleep").arg("60").current_dir(&path).spawn().expect("sleep runs");
         let pid = i32::try_from(child.id()).expect("a pid");
         assert_eq!(all(&path), BTreeSet::from([pid]));
+        // A process is there for a moment before the kernel has its arguments in place.
+        let deadline = Instant::now() + PATIENCE;
+        while command(pid).is_empty() && Instant::now() < deadline {
+            std::thread::yield_now();
+        }
         assert_eq!(command(pid), "sleep 60");
         signal(pid, Signal::SIGKILL);
         child.wait().expect("it ended");
