@@ -4,10 +4,9 @@
 //! that a million of them between two cold steps leave a row.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use differential_dataflow::difference::IsZero;
+use differential_dataflow::difference::Multiply;
 use timely::container::CapacityContainerBuilder;
 use timely::dataflow::Stream;
 use timely::dataflow::channels::pact::Exchange;
@@ -15,6 +14,7 @@ use timely::dataflow::operators::generic::OutputBuilder;
 use timely::dataflow::operators::generic::builder_rc::OperatorBuilder;
 use timely::progress::operate::FrontierInterest;
 
+use super::net::Net;
 use super::outbox::Waiting;
 use crate::facts::PodFact;
 use crate::rows::{NodeRollup, Rollup, Sighting};
@@ -23,8 +23,8 @@ use crate::rows::{NodeRollup, Rollup, Sighting};
 #[derive(Debug, Default)]
 pub(super) struct Noted {
     places: Waiting<Sighting>,
-    nodes: BTreeMap<u32, NodeRollup>,
-    namespaces: BTreeMap<u32, Rollup>,
+    nodes: Net<u32, NodeRollup>,
+    namespaces: Net<u32, Rollup>,
 }
 
 /// The same at each worker, as its operators share it.
@@ -34,15 +34,14 @@ impl Noted {
     /// A pod's fact begins or ceases to hold.
     pub(super) fn pod(&mut self, pod: &PodFact, difference: i64) {
         self.places.push(pod.place(), difference);
-        let node = self.nodes.entry(pod.node).or_default();
-        node.add(&pod.reservation(), difference);
+        self.nodes.add(pod.node, pod.reservation().multiply(&difference));
         self.stands(pod, difference);
     }
 
     /// What a pod adds to its namespace by where it stands begins or ceases to hold.
     pub(super) fn stands(&mut self, pod: &PodFact, difference: i64) {
         if pod.is_live() {
-            self.namespaces.entry(pod.namespace).or_default().add(&pod.rollup(), difference);
+            self.namespaces.add(pod.namespace, pod.rollup().multiply(&difference));
         }
     }
 }
@@ -88,13 +87,11 @@ pub(super) fn pods_at<'scope>(
                 let mut session = places.session(&time);
                 noted.places.drain().for_each(|(place, n)| session.give((place, at, n)));
                 let mut session = nodes.session(&time);
-                let rows = std::mem::take(&mut noted.nodes).into_iter();
-                rows.filter(|(_, row)| !row.is_zero())
-                    .for_each(|(node, row)| session.give((node, at, row)));
+                let rows = noted.nodes.take().into_iter();
+                rows.for_each(|(node, row)| session.give((node, at, row)));
                 let mut session = namespaces.session(&time);
-                let rows = std::mem::take(&mut noted.namespaces).into_iter();
-                rows.filter(|(_, row)| !row.is_zero())
-                    .for_each(|(name, row)| session.give((name, at, row)));
+                let rows = noted.namespaces.take().into_iter();
+                rows.for_each(|(name, row)| session.give((name, at, row)));
             });
         }
     });
