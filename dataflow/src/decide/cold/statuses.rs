@@ -9,8 +9,10 @@ use crate::decide::Turn;
 use crate::state::{Workload, WorkloadKind};
 use crate::views::{Standing, Views};
 
-/// Statuses told in one cold step: they take some milliseconds, and whoever waits to be decided waits
-/// no longer than that. Who is left over is told in the next step.
+/// Statuses told in one cold step: they take some milliseconds, for which whoever waits to be decided
+/// waits. Who is left over is told in the next step. Those that turn out to be as they were told do not
+/// count: an engine that was restored looks at all of them once, and tells in a step what the one that
+/// ran through does.
 const STATUSES_MAX: usize = 512;
 
 impl<V: Views> Turn<'_, V> {
