@@ -38,7 +38,12 @@ fn run_all(flags: &[String], sizes: &Sizes) -> anyhow::Result<()> {
     let (mut rows, mut failed) = (Vec::new(), Vec::new());
     for section in sections::wanted(sizes) {
         match repeated(flags, section, sizes) {
-            Ok(measured) => rows.extend(measured),
+            Ok(measured) => {
+                // Who does not wait for the end has what there is; ratios and goals come with the end.
+                eprint!("{}", table(&measured));
+                rows.extend(measured);
+                write(sizes, &machine, &rows)?;
+            }
             Err(error) => failed.push(format!("{error:#}")),
         }
     }

@@ -216,9 +216,19 @@ impl<V: Views> Plant<V> {
         counts
     }
 
+    /// Now.
+    pub(crate) fn time_ms(&self) -> i64 {
+        self.time_ms
+    }
+
     /// The next epoch, a millisecond later.
     pub(crate) fn epoch(&mut self, inputs: Vec<Sourced>) -> Epoch {
-        self.time_ms += 1;
+        self.epoch_at(self.time_ms + 1, inputs)
+    }
+
+    /// The next epoch, at this time.
+    pub(crate) fn epoch_at(&mut self, time_ms: i64, inputs: Vec<Sourced>) -> Epoch {
+        self.time_ms = time_ms;
         Epoch {
             number: self.engine.number() + 1,
             term: 1,
@@ -244,15 +254,24 @@ impl<V: Views> Plant<V> {
 
     /// The leases that are renewed within the engine time since they were renewed last.
     pub(crate) fn renew(&mut self) {
+        let renewals = self.renewals();
+        if !renewals.is_empty() {
+            let epoch = self.epoch(renewals);
+            self.engine.step(epoch);
+        }
+    }
+
+    /// The renewals that are due by now and were not handed out before.
+    pub(crate) fn renewals(&mut self) -> Vec<Sourced> {
         let elapsed = usize::try_from(self.time_ms - TIME_MS).unwrap_or(0);
         let due = elapsed * self.nodes / LEASE_RENEW_MS;
-        let renewals: Vec<Input> = (self.leases..due)
-            .filter_map(|number| Some(Input::Lease(lease(number % self.nodes, number).ok()?)))
-            .collect();
-        if !renewals.is_empty() {
-            self.leases = due;
-            self.step(Topic::Leases, renewals);
-        }
+        let numbers = self.leases..due;
+        self.leases = due.max(self.leases);
+        let nodes = self.nodes;
+        numbers
+            .filter_map(|number| lease(number % nodes, number).ok())
+            .map(|lease| self.sourced(Topic::Leases, Input::Lease(lease)))
+            .collect()
     }
 
     /// An input at the next position of its topic.

@@ -7,7 +7,6 @@ use std::time::{Duration, Instant};
 use setpoint_dataflow::views::Differential;
 
 use super::under_load::{Load, Round};
-use crate::clock::Latencies;
 use crate::measurement::{Aim, Measurement};
 use crate::memory::resident_bytes;
 use crate::plant::{PODS_PER_NODE, Plant};
@@ -68,12 +67,10 @@ pub(crate) fn measure(which: &str, sizes: &Sizes) -> anyhow::Result<Vec<Measurem
 /// Windows until the time is over.
 fn soak(load: &mut Load<Differential>, time: Duration) -> anyhow::Result<Round> {
     let start = Instant::now();
-    let mut all = Round { latencies: Latencies::new()?, largest: 0, unserved: 0 };
+    let mut all = Round::new()?;
     while start.elapsed() < time {
         let window = load.round(OFFERED * WINDOW_SECONDS)?;
-        all.latencies.add(&window.latencies);
-        all.largest = all.largest.max(window.largest);
-        all.unserved += window.unserved;
+        all.add(&window);
         eprintln!(
             "soak: {:.0} s, p99 {:.0} µs, resident {:.0} MiB",
             start.elapsed().as_secs_f64(),

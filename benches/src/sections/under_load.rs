@@ -3,7 +3,8 @@
 //! An open loop: each event has the time at which it was meant to be sent, and its latency counts
 //! from there, so that an engine that pauses pays for all that had to wait. Whatever is due when the
 //! engine is free is its next epoch, up to the bound that its loop has
-//! (`setpoint/src/roles/engine/lead/cutting.rs`); the cold step and the renewals run as they fall due.
+//! (`setpoint/src/roles/engine/lead/cutting.rs`); the cold step runs when it falls due, and the leases
+//! of all nodes are renewed among the events, as often as in the real world.
 //! Decoding, deciding and the encoding of all that the commit would append are in it; the append is
 //! not.
 //!
@@ -57,6 +58,12 @@ pub(crate) fn measure<V: Views>(
             row("p99", 99.0).aiming(Aim::ValueAtMost, GOALS.0),
             row("p99.9", 99.9).aiming(Aim::ValueAtMost, GOALS.1),
             Measurement::new(name("longest"), round.longest(), "µs"),
+            Measurement::new(name("longest step"), round.longest_step.as_micros() as f64, "µs"),
+            Measurement::new(
+                name("longest cold step"),
+                round.longest_cold.as_micros() as f64,
+                "µs",
+            ),
             Measurement::new(name("events in the largest epoch"), round.largest as f64, "count"),
             Measurement::new(name("events unserved"), round.unserved as f64, "count")
                 .aiming(Aim::ValueAtMost, 0.0),
@@ -82,6 +89,10 @@ pub(crate) struct Load<V: Views> {
 /// What came of the events of some time.
 pub(crate) struct Round {
     pub(crate) latencies: Latencies,
+    /// The longest step of one epoch that had no cold step.
+    pub(crate) longest_step: Duration,
+    /// The longest with one.
+    pub(crate) longest_cold: Duration,
     /// Events of the largest epoch.
     pub(crate) largest: usize,
     /// Events without the effect that they should have.
@@ -89,6 +100,31 @@ pub(crate) struct Round {
 }
 
 impl Round {
+    /// Nothing came yet.
+    pub(crate) fn new() -> anyhow::Result<Round> {
+        Ok(Round {
+            latencies: Latencies::new()?,
+            longest_step: Duration::ZERO,
+            longest_cold: Duration::ZERO,
+            largest: 0,
+            unserved: 0,
+        })
+    }
+
+    /// Adds what came of the events of another time.
+    pub(crate) fn add(&mut self, other: &Round) {
+        self.latencies.add(&other.latencies);
+        self.longest_step = self.longest_step.max(other.longest_step);
+        self.longest_cold = self.longest_cold.max(other.longest_cold);
+        self.largest = self.largest.max(other.largest);
+        self.unserved += other.unserved;
+    }
+
+    fn took(&mut self, took: Duration, is_cold: bool) {
+        let longest = if is_cold { &mut self.longest_cold } else { &mut self.longest_step };
+        *longest = took.max(*longest);
+    }
+
     /// The longest that an event took, µs.
     pub(crate) fn longest(&self) -> f64 {
         self.latencies.micros_at(100.0)
@@ -111,12 +147,12 @@ impl<V: Views> Load<V> {
     /// Offers so many events.
     pub(crate) fn round(&mut self, events: usize) -> anyhow::Result<Round> {
         let offers = self.offers(events)?;
-        let mut round = Round { latencies: Latencies::new()?, largest: 0, unserved: 0 };
+        let mut round = Round::new()?;
         // What agents answer to decisions; it takes the places of events that come then.
         let mut answers: VecDeque<Vec<u8>> = VecDeque::new();
         let (mut served, mut taken) = (0, 0);
         let start = Instant::now();
-        let mut cold = Cold::default();
+        let (mut cold, began_ms) = (Cold::default(), self.plant.time_ms());
         while taken < offers.len() {
             let due = self.due_by(start.elapsed()).min(offers.len());
             if due == taken {
@@ -127,8 +163,10 @@ impl<V: Views> Load<V> {
             let batch = &offers[taken..until];
             let began = start.elapsed();
             let is_cold = cold.is_due(began);
-            let outcome = self.step(batch, &mut answers, is_cold)?;
+            let at_ms = began_ms + i64::try_from(began.as_millis())?;
+            let outcome = self.step(batch, &mut answers, at_ms, is_cold)?;
             let now = start.elapsed();
+            round.took(now - began, is_cold);
             if is_cold {
                 cold.ran(now, now - began, outcome.is_cold_left);
             }
@@ -150,6 +188,7 @@ impl<V: Views> Load<V> {
         &mut self,
         batch: &[Offer],
         answers: &mut VecDeque<Vec<u8>>,
+        at_ms: i64,
         cold: bool,
     ) -> anyhow::Result<Outcome> {
         let mut inputs = Vec::with_capacity(batch.len());
@@ -159,12 +198,10 @@ impl<V: Views> Load<V> {
             let observed = self.codec.observation(bytes)?;
             inputs.push(self.plant.sourced(Topic::Pods, Input::Pod(observed)));
         }
-        let epoch = self.plant.epoch(inputs);
+        inputs.extend(self.plant.renewals());
+        let epoch = self.plant.epoch_at(at_ms, inputs);
         let outcome = self.plant.engine.step(Epoch { cold, ..epoch });
         self.encode(&outcome)?;
-        if cold {
-            self.plant.renew();
-        }
         Ok(outcome)
     }
 
