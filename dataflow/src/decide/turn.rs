@@ -61,7 +61,7 @@ impl<V: Views> Turn<'_, V> {
                 self.waits_no_more(id);
             }
             self.state.mark(id);
-            self.state.status_dirty.insert(id);
+            self.state.status_changed(id);
             self.state.touch_workload(id);
         }
         // Of pods that stop it may know fewer than their workload had.

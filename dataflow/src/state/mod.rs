@@ -15,6 +15,7 @@ mod observations;
 mod orphan;
 mod packed;
 mod few;
+mod in_turn;
 mod reigns;
 mod pod;
 mod pods;
@@ -36,6 +37,7 @@ pub(crate) use budgets::Budgets;
 pub(crate) use classes::Classes;
 pub(crate) use devices::{Devices, DevicesRow};
 pub(crate) use early::{Early, EarlyRow, Word};
+pub(crate) use in_turn::InTurn;
 pub(crate) use ledger::Ledger;
 pub(crate) use marks::Marks;
 pub(crate) use node::{Node, NodeRow};
@@ -93,7 +95,7 @@ pub(crate) struct State {
     /// Workloads that were still to be looked at when the last epoch ended.
     pub(crate) pending: Vec<u32>,
     /// Workloads whose status may be another than was told, in the order of their turns to be told.
-    pub(crate) status_dirty: BTreeSet<u32>,
+    pub(crate) status_dirty: InTurn,
     /// DaemonSets that were looked at since the last cold step: the views are to learn how many pods
     /// they want.
     pub(crate) daemons_dirty: BTreeSet<u32>,
@@ -361,5 +363,14 @@ impl State {
     /// Marks a workload to be looked at.
     pub(crate) fn mark(&mut self, id: u32) {
         self.dirty.insert(id);
+    }
+
+    /// A workload's status is to be looked at: something that it tells changed, beside how its pods
+    /// stand.
+    pub(crate) fn status_changed(&mut self, id: u32) {
+        if let Some(workload) = self.workload.get_mut(&id) {
+            workload.shown = None;
+        }
+        self.status_dirty.insert(id);
     }
 }

@@ -19,7 +19,7 @@ use super::nominees::Nominated;
 use super::waiting::{Waiting, WaitingHere};
 use super::wants::Wants;
 use super::why::Why;
-use crate::views::{Status, Tally};
+use crate::views::Tally;
 
 /// What kind of workload.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -71,8 +71,8 @@ pub(crate) struct Workload {
     pub(crate) desired_fact: Option<i64>,
     /// What the views have as the current revision.
     pub(crate) current_fact: Option<u32>,
-    /// Its counts as of the last cold step: what its status tells.
-    pub(crate) status: Status,
+    /// What its status tells of its pods, where nothing else that it tells changed since.
+    pub(crate) shown: Option<Shown>,
     pub(crate) deleted: bool,
     /// The last epoch that gave new pods their numbers, and the first that it gave.
     counting: (i64, u64),
@@ -121,6 +121,19 @@ pub(crate) struct WorkloadMemo {
     pub(crate) look_ms: i64,
     /// Whether it is still to be looked at: pacing, or more rounds than an epoch has.
     pub(crate) pending: bool,
+}
+
+/// What a status tells of pods.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Shown {
+    /// Live pods of all revisions.
+    pub(crate) live: i64,
+    /// Live pods of the current revision.
+    pub(crate) updated: i64,
+    pub(crate) ready: i64,
+    pub(crate) available: i64,
+    /// Pods that ended for good.
+    pub(crate) ended: i64,
 }
 
 /// What is looked at to tell whether an update proceeds.
@@ -291,7 +304,7 @@ impl Workload {
             tallies: Few::default(),
             desired_fact: None,
             current_fact: None,
-            status: Status::default(),
+            shown: None,
             deleted: false,
             counting: (0, 0),
         }
@@ -323,6 +336,17 @@ impl Workload {
             total.add(tally, 1);
         }
         total
+    }
+
+    /// The tally of the revision that new pods have.
+    pub(crate) fn updated(&self) -> Tally {
+        self.tallies.get(&self.memo.current).copied().unwrap_or_default()
+    }
+
+    /// What its status is to tell of its pods.
+    pub(crate) fn to_show(&self) -> Shown {
+        let Tally { live, ready, available, ended, .. } = self.total();
+        Shown { live, updated: self.updated().live, ready, available, ended }
     }
 
     /// How many pods it wants; 0 once it is deleted.

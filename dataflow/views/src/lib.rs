@@ -35,4 +35,11 @@ pub trait Views {
     /// What changed in the cold views since the last cold settle. They stand for all facts told,
     /// whether or not the hot views were asked since.
     fn settle_cold(&mut self) -> ColdChanges;
+
+    /// The same of at most so many workloads, each with all that changed of it, and of everything
+    /// else; whether workloads are left over. Who costs little takes all of them.
+    fn settle_cold_some(&mut self, workloads_max: usize) -> (ColdChanges, bool) {
+        let _ = workloads_max;
+        (self.settle_cold(), false)
+    }
 }

@@ -243,6 +243,47 @@ fn all_three_agree_when_cold_steps_are_rare() {
     }
 }
 
+/// Cold steps that take in a few workloads each come to the same, and say of no workload what is not
+/// so: of each that they tell they tell what the hot views do.
+#[test]
+fn a_few_workloads_at_a_time_come_to_the_same() {
+    let epochs = if is_long() { 30_000 } else { 600 };
+    let mut facts = Facts::new(13, 300, 10, 20);
+    let (mut some, mut all) = (Differential::new(), HandWritten::new());
+    let (mut told_some, mut told_all) = (Rows::default(), Rows::default());
+    let (mut left, mut tallies) = (0, BTreeMap::<u32, Tally>::new());
+    for epoch in 1..=epochs {
+        for (fact, difference) in (0..5).flat_map(|_| facts.next()).collect::<Vec<_>>() {
+            some.update(fact, difference);
+            all.update(fact, difference);
+        }
+        let mut hot = some.settle();
+        assert_eq!(all.settle(), hot, "epoch {epoch}");
+        told_all.take(&hot, &all.settle_cold());
+        let rounds = if epoch % 50 == 0 { usize::MAX } else { 1 };
+        for _ in 0..rounds {
+            let (cold, is_left) = some.settle_cold_some(2);
+            told_some.take(&std::mem::take(&mut hot), &cold);
+            tallies.clear();
+            for ((workload, _), tally) in &told_some.tallies {
+                tallies.entry(*workload).or_default().add(tally, 1);
+            }
+            for (workload, status) in &cold.statuses {
+                let counted = tallies.get(workload).copied().unwrap_or_default();
+                assert_eq!(status.unwrap_or_default().pods, counted, "epoch {epoch}");
+            }
+            left += usize::from(is_left);
+            if !is_left {
+                break;
+            }
+        }
+        if rounds > 1 {
+            assert_eq!(told_some, told_all, "epoch {epoch}");
+        }
+    }
+    assert!(left > epochs / 2, "only {left} steps left some over");
+}
+
 /// Two and three workers tell what one tells, hot and cold, change by change.
 #[test]
 fn how_many_workers_count_changes_no_answer() {

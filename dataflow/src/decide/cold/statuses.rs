@@ -13,23 +13,21 @@ use crate::views::{Standing, Views};
 /// waits. Who is left over is told in the next step. Those that turn out to be as they were told do not
 /// count: an engine that was restored looks at all of them once, and tells in a step what the one that
 /// ran through does.
-const STATUSES_MAX: usize = 512;
+const STATUSES_MAX: usize = 128;
 
 impl<V: Views> Turn<'_, V> {
     /// Tells the statuses that changed since they were told last, as many as one step may. They have
     /// their turns by their numbers, so that none waits for ever.
     pub(crate) fn tell_statuses(&mut self) {
-        let changed = &self.state.status_dirty;
-        let from = self.state.meta.told_to;
-        let (behind, before) = (changed.range(from + 1..), changed.range(..=from));
-        let in_turn: Vec<u32> = behind.chain(before).copied().collect();
-        let mut told = Vec::new();
-        for id in in_turn {
-            if told.len() == STATUSES_MAX {
-                break;
-            }
-            self.state.status_dirty.remove(&id);
-            if let Some(resource) = self.new_status(id) {
+        let (mut told, mut last) = (Vec::new(), self.state.meta.told_to);
+        while told.len() < STATUSES_MAX
+            && let Some(id) = self.state.status_dirty.next(last)
+        {
+            last = id;
+            self.state.status_dirty.remove(id);
+            if self.shows_otherwise(id)
+                && let Some(resource) = self.new_status(id)
+            {
                 self.state.meta.told_to = id;
                 told.push((id, resource));
             }
@@ -43,6 +41,14 @@ impl<V: Views> Turn<'_, V> {
         }
     }
 
+    /// Whether a workload's status may have to tell something else than it does; what it is about to
+    /// tell of its pods is taken note of.
+    fn shows_otherwise(&mut self, id: u32) -> bool {
+        let Some(workload) = self.state.workload.get_mut(&id) else { return false };
+        let shown = Some(workload.to_show());
+        std::mem::replace(&mut workload.shown, shown) != shown
+    }
+
     /// A workload's resource with its status as it is now, when that is another than was told.
     fn new_status(&self, id: u32) -> Option<Arc<Resource>> {
         let workload = self.state.workload.get(&id)?;
@@ -54,7 +60,7 @@ impl<V: Views> Turn<'_, V> {
             WorkloadKind::Keep => status::replica_set(&counts),
             WorkloadKind::Daemon => status::daemon_set(&counts),
             WorkloadKind::Bare => {
-                serde_json::json!({"ended": workload.status.pods.ended > 0}).to_string()
+                serde_json::json!({"ended": workload.to_show().ended > 0}).to_string()
             }
         };
         if *status == **before {
@@ -74,9 +80,9 @@ impl<V: Views> Turn<'_, V> {
     }
 }
 
-/// What the cold views count of a workload, and what is remembered of it.
+/// What the views count of a workload, and what is remembered of it.
 fn counts_of(workload: &Workload, generation: i64) -> WorkloadCounts {
-    let (status, memo) = (&workload.status, &workload.memo);
+    let (shown, memo) = (workload.to_show(), &workload.memo);
     let progress = match workload.wants.paused {
         true => Progress::Paused,
         false if memo.complete => Progress::Complete,
@@ -86,12 +92,12 @@ fn counts_of(workload: &Workload, generation: i64) -> WorkloadCounts {
     WorkloadCounts {
         name: workload.key.name.to_string(),
         generation,
-        desired: status.desired,
+        desired: workload.desired_fact.unwrap_or(0),
         unavailable_max: workload.update().unavailable(),
-        live: status.pods.live,
-        updated: status.updated.live,
-        ready: status.pods.ready,
-        available: status.pods.available,
+        live: shown.live,
+        updated: shown.updated,
+        ready: shown.ready,
+        available: shown.available,
         waiting: memo.waiting.as_ref().map_or_else(String::new, |w| w.reason.clone()),
         progress,
         progressed: rfc3339(memo.progress_ms),

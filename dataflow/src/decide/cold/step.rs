@@ -9,12 +9,17 @@ use setpoint_schemas::ResourceKey;
 use crate::decide::Turn;
 use crate::views::{ColdChanges, NodeRollup, Views};
 
+/// Workloads that the cold views take in at one step: below a millisecond of it. Nothing that is
+/// decided or told of one of them waits for that: they are in the sums of the overview by then, and
+/// are audited.
+const WORKLOADS_MAX: usize = 512;
+
 impl<V: Views> Turn<'_, V> {
     /// Brings the cold views up to date, and tells statuses, orphans and the overview.
     pub(crate) fn cold_step(&mut self) {
         self.redesire_daemons();
-        let changes = self.views.settle_cold();
-        self.state.cold_dirty = false;
+        let (changes, is_left) = self.views.settle_cold_some(WORKLOADS_MAX);
+        self.state.cold_dirty = is_left;
         self.take_cold(&changes);
         self.tell_statuses();
         self.tell_budgets();
@@ -26,10 +31,6 @@ impl<V: Views> Turn<'_, V> {
     pub(crate) fn take_cold(&mut self, changes: &ColdChanges) {
         for (id, status) in &changes.statuses {
             self.audit_tallies(*id, &status.unwrap_or_default());
-            if let Some(workload) = self.state.workload.get_mut(id) {
-                workload.status = status.unwrap_or_default();
-                self.state.status_dirty.insert(*id);
-            }
         }
         for (sighting, is_one) in &changes.orphans {
             let shown = &mut self.state.orphans.shown;
@@ -84,7 +85,7 @@ impl<V: Views> Turn<'_, V> {
     /// A DaemonSet wants as many pods as the nodes that it is to run on; the views learn it here.
     fn redesire_daemons(&mut self) {
         for id in std::mem::take(&mut self.state.daemons_dirty) {
-            self.state.status_dirty.insert(id);
+            self.state.status_changed(id);
             let Some(workload) = self.state.workload.get(&id) else { continue };
             let wanted = if workload.deleted { 0 } else { self.daemon_desired(workload) };
             self.redesire_to(id, wanted);

@@ -137,7 +137,7 @@ impl<V: Views> Turn<'_, V> {
             self.node_resource_changed(key);
             if let Some(id) = self.state.workloads.get(key) {
                 // What is recorded of its status may not be what these rules would say.
-                self.state.status_dirty.insert(*id);
+                self.state.status_changed(*id);
             }
         }
         unmended

@@ -138,7 +138,7 @@ impl<V: Views> Turn<'_, V> {
         if memo.pending {
             self.state.dirty.insert(id);
         }
-        self.state.status_dirty.insert(id);
+        self.state.status_changed(id);
         if workload.kind == WorkloadKind::Daemon {
             self.state.daemons_dirty.insert(id);
         }

@@ -44,6 +44,7 @@ impl<V: Views> Turn<'_, V> {
         let told = workload.progress_told();
         let due_ms = workload.proceed(&counts, now);
         if workload.progress_told() != told {
+            workload.shown = None;
             self.state.status_dirty.insert(id);
         }
         if due_ms.is_some_and(|due_ms| self.complete && due_ms <= now) {
@@ -208,6 +209,7 @@ impl<V: Views> Turn<'_, V> {
         let told = workload.progress_told();
         let due_ms = workload.proceed(counts, now);
         if workload.progress_told() != told {
+            workload.shown = None;
             self.state.status_dirty.insert(id);
         }
         let limit_ms = workload.wants.progress_limit_ms;
@@ -223,7 +225,7 @@ impl<V: Views> Turn<'_, V> {
         let about = About { resource: Some(workload.text.clone()), causes, ..About::default() };
         let reason = format!("no progress for {} s: ProgressDeadlineExceeded", limit_ms / 1_000);
         self.ledger.write(Action::Rollout, "progress_deadline", reason, about);
-        self.state.status_dirty.insert(id);
+        self.state.status_changed(id);
     }
 
     /// Pods on lost nodes: their placements are withdrawn, so that others take their place. A

@@ -46,6 +46,7 @@ impl<V: Views> Turn<'_, V> {
             false => workload.tallies.insert(revision, tally),
         };
         self.state.budgets.count(id, workload);
+        self.state.status_dirty.insert(id);
         self.state.mark(id);
     }
 
@@ -68,13 +69,12 @@ impl<V: Views> Turn<'_, V> {
 
     /// Whether a workload's tallies are what the cold views count: what was foreseen came true. A
     /// difference is a mistake of ours.
-    pub(crate) fn audit_tallies(&self, id: u32, status: &Status) {
+    pub(crate) fn audit_tallies(&self, id: u32, counted: &Status) {
         let Some(workload) = self.state.workload.get(&id) else { return };
-        let updated = workload.tallies.get(&workload.memo.current).copied().unwrap_or_default();
-        let planned_by = (workload.total(), updated);
-        let counted = (status.pods, status.updated);
-        debug_assert_eq!(planned_by, counted, "{} was planned by other tallies", workload.key);
-        if planned_by != counted {
+        let desired = workload.desired_fact.unwrap_or(0);
+        let planned_by = Status { desired, pods: workload.total(), updated: workload.updated() };
+        debug_assert_eq!(planned_by, *counted, "{} was planned by other tallies", workload.key);
+        if planned_by != *counted {
             let workload = workload.key.to_string();
             tracing::error!(workload, ?planned_by, ?counted, "tallies were foreseen wrongly");
         }

@@ -69,7 +69,7 @@ impl<V: Views> Turn<'_, V> {
         let (key, memo) = (workload.key.clone(), &workload.memo);
         let waits = memo.waits();
         self.state.touch_workload(id);
-        self.state.status_dirty.insert(id);
+        self.state.status_changed(id);
         if waits {
             self.state.waiting.insert(key);
         } else {

@@ -64,7 +64,7 @@ impl<V: Views> Turn<'_, V> {
         }
         self.redesire(id);
         self.because(id, cause);
-        self.state.status_dirty.insert(id);
+        self.state.status_changed(id);
         if rolled && revision > 1 {
             let about = About {
                 resource: Some(key.to_string().into()),
@@ -146,6 +146,7 @@ impl<V: Views> Turn<'_, V> {
                 self.views.update(Fact::Current { workload: id, revision: before }, -1);
             }
             self.views.update(Fact::Current { workload: id, revision }, 1);
+            self.state.status_dirty.insert(id);
         }
         if workload.kind != WorkloadKind::Daemon {
             let wanted = workload.desired();
@@ -163,6 +164,7 @@ impl<V: Views> Turn<'_, V> {
             self.views.update(Fact::Desired { workload: id, replicas }, -1);
         }
         self.views.update(Fact::Desired { workload: id, replicas: wanted }, 1);
+        self.state.status_changed(id);
     }
 
     /// Every DaemonSet is to be looked at: the nodes changed.
@@ -196,7 +198,7 @@ impl<V: Views> Turn<'_, V> {
         self.state.workloads.remove(&key);
         self.state.daemons.remove(&id);
         self.state.daemons_dirty.remove(&id);
-        self.state.status_dirty.remove(&id);
+        self.state.status_dirty.remove(id);
         self.end_namespace(&key.namespace);
         true
     }

@@ -6,6 +6,7 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
+use differential_dataflow::difference::IsZero;
 use differential_dataflow::input::{Input, InputSession};
 use differential_dataflow::operators::{CountTotal, ThresholdTotal};
 use differential_dataflow::{AsCollection, Data, VecCollection};
@@ -14,9 +15,9 @@ use timely::worker::Worker;
 
 use super::crew::Crew;
 use super::hot::ForCold;
-use super::net::Net;
 use super::noted::pods_at;
 use super::outbox::{Outbox, Reached, Waiting, advance, deliver};
+use super::turns::{OfRevision, OfWorkload, Turns};
 use crate::facts::{Fact, NodeFact};
 use crate::rows::{
     ColdChanges, Fleet, NodeRollup, Rollup, Sighting, Status, Tally, WorkloadRevision,
@@ -28,8 +29,8 @@ pub(super) struct Cold {
     workers: u32,
     inputs: Inputs,
     waiting: WaitingFacts,
-    /// What the tallies of the hot dataflow changed by.
-    tallies: Rc<RefCell<Net<WorkloadRevision, Tally>>>,
+    /// What changed of workloads, the tallies of the hot dataflow among it.
+    workloads: Rc<RefCell<Turns>>,
     reached: Reached,
     told: Told,
 }
@@ -45,10 +46,25 @@ struct Inputs {
     seen: InputSession<u64, Sighting, i64>,
 }
 
+impl Inputs {
+    /// Gives what changed of a workload.
+    fn workload(&mut self, id: u32, row: OfWorkload) {
+        if row.desired != 0 {
+            self.desired.update(id, row.desired);
+        }
+        for (revision, OfRevision { tally, current }) in row.revisions {
+            if !tally.is_zero() {
+                self.tallies.update((id, revision), tally);
+            }
+            if current != 0 {
+                self.current.update((id, revision), current);
+            }
+        }
+    }
+}
+
 #[derive(Default)]
 struct WaitingFacts {
-    desired: Waiting<u32>,
-    current: Waiting<WorkloadRevision>,
     nodes: Waiting<NodeFact>,
     lost: Waiting<u32>,
     seen: Waiting<Sighting>,
@@ -108,8 +124,8 @@ impl Cold {
             }
         });
         let workers = u32::try_from(worker.peers()).unwrap_or(u32::MAX);
-        let (waiting, tallies) = (WaitingFacts::default(), hot.tallies);
-        Cold { time: 0, workers, inputs, waiting, tallies, reached, told }
+        let (waiting, workloads) = (WaitingFacts::default(), hot.workloads);
+        Cold { time: 0, workers, inputs, waiting, workloads, reached, told }
     }
 
     /// Takes note of a fact; nothing runs before the cold step. Pods are noted where they are
@@ -118,10 +134,10 @@ impl Cold {
         let waiting = &mut self.waiting;
         match *fact {
             Fact::Desired { workload, replicas } => {
-                waiting.desired.push(workload, difference * replicas);
+                self.workloads.borrow_mut().desired(workload, difference * replicas);
             }
             Fact::Current { workload, revision } => {
-                waiting.current.push((workload, revision), difference);
+                self.workloads.borrow_mut().current((workload, revision), difference);
             }
             Fact::Pod(_) => {}
             Fact::Node(node) => waiting.nodes.push(node, difference),
@@ -130,13 +146,14 @@ impl Cold {
         }
     }
 
-    /// Brings the views up to date, the hot ones being so. The invariant of the clock holds here
-    /// too.
-    pub(super) fn run(&mut self, crew: &mut Crew) {
+    /// Brings the views up to date, the hot ones being so, with at most so many workloads; whether
+    /// some are left over. The invariant of the clock holds here too.
+    pub(super) fn run(&mut self, crew: &mut Crew, workloads_max: usize) -> bool {
         let (inputs, waiting) = (&mut self.inputs, &mut self.waiting);
-        self.tallies.borrow_mut().pour(&mut inputs.tallies);
-        waiting.desired.pour(&mut inputs.desired);
-        waiting.current.pour(&mut inputs.current);
+        let mut workloads = self.workloads.borrow_mut();
+        workloads.take(workloads_max).for_each(|(id, row)| inputs.workload(id, row));
+        let is_left = !workloads.is_empty();
+        drop(workloads);
         waiting.nodes.pour(&mut inputs.nodes);
         waiting.lost.pour(&mut inputs.lost);
         waiting.seen.pour(&mut inputs.seen);
@@ -150,6 +167,7 @@ impl Cold {
         advance(&mut inputs.lost, self.time);
         advance(&mut inputs.seen, self.time);
         crew.work_until(|| self.reached.all(self.time));
+        is_left
     }
 
     /// What changed since this was last asked.

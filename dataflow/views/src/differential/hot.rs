@@ -21,10 +21,10 @@ use timely::dataflow::operators::generic::operator::Operator;
 use timely::worker::Worker;
 
 use super::crew::Crew;
-use super::net::Net;
 use super::noted::SharedNoted;
 use super::outbox::{FIRST, Outbox, Reached, advance};
 use super::shard::{Held, Keyed, Sent, shard};
+use super::turns::Turns;
 use crate::facts::PodFact;
 use crate::rows::{Changes, Tally, WorkloadRevision};
 
@@ -51,8 +51,8 @@ struct Told {
 /// What the cold dataflow takes in when it runs, and not when it changes.
 #[derive(Default, Clone)]
 pub(super) struct ForCold {
-    /// The changes of tallies, gathered at the first worker.
-    pub(super) tallies: Rc<RefCell<Net<WorkloadRevision, Tally>>>,
+    /// The changes of tallies, gathered at the first worker, and of what else workloads have.
+    pub(super) workloads: Rc<RefCell<Turns>>,
     /// What was noted of pods, at the workers that count them.
     pub(super) pods: SharedNoted,
 }
@@ -186,14 +186,14 @@ fn tell<'scope>(
     let mut tallies = builder.new_input(tallies.inner, to_first);
     let to_first = Exchange::new(|_: &(Held, u64, i64)| FIRST);
     let mut stranded = builder.new_input(stranded.inner, to_first);
-    let (told, for_cold, end) = (told.clone(), cold.tallies.clone(), reached.new_end());
+    let (told, for_cold, end) = (told.clone(), cold.workloads.clone(), reached.new_end());
     builder.build(move |_| {
         move |frontiers| {
             tallies.for_each(|_, rows| {
                 let mut for_cold = for_cold.borrow_mut();
                 for ((revision, tally), _, difference) in rows.drain(..) {
                     told.tallies.push(((revision, tally), difference));
-                    for_cold.add(revision, tally.multiply(&difference));
+                    for_cold.tally(revision, &tally.multiply(&difference));
                 }
             });
             stranded.for_each(|_, rows| {

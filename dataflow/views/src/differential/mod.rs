@@ -10,6 +10,7 @@ mod crew;
 mod outbox;
 mod noted;
 mod net;
+mod turns;
 mod shard;
 mod hot;
 mod cold;
@@ -130,9 +131,13 @@ impl Views for Differential {
     }
 
     fn settle_cold(&mut self) -> ColdChanges {
+        self.settle_cold_some(usize::MAX).0
+    }
+
+    fn settle_cold_some(&mut self, workloads_max: usize) -> (ColdChanges, bool) {
         let (dataflows, crew) = self.parts();
         dataflows.hot.run(crew);
-        dataflows.cold.run(crew);
-        dataflows.cold.changes()
+        let is_left = dataflows.cold.run(crew, workloads_max);
+        (dataflows.cold.changes(), is_left)
     }
 }

@@ -8,7 +8,6 @@ use std::hash::Hash;
 
 use differential_dataflow::Data;
 use differential_dataflow::difference::Semigroup;
-use differential_dataflow::input::InputSession;
 use rustc_hash::FxHashMap;
 
 /// The sum of what came for each key, where it is not nothing.
@@ -44,11 +43,6 @@ impl<K: Data + Hash + Copy, R: Semigroup + 'static> Net<K, R> {
         let mut rows: Vec<(K, R)> = self.0.drain().collect();
         rows.sort_unstable_by_key(|(key, _)| *key);
         rows
-    }
-
-    /// Gives all sums to an input.
-    pub(super) fn pour(&mut self, input: &mut InputSession<u64, K, R>) {
-        self.take().into_iter().for_each(|(key, row)| input.update(key, row));
     }
 }
 
