@@ -9,11 +9,11 @@ use setpoint_placement::Fleet;
 use setpoint_schemas::{Input, Policy, Sourced};
 
 use crate::causes::{cause_of_node, cause_of_removal, cause_of_request};
-use crate::decide::{LOOK_MS, Turn};
+use crate::decide::{AHEAD, LOOK_MS, Turn};
 use crate::digest::hash_of;
 use crate::epoch::{Epoch, Outcome, Verdict};
 use crate::rebuild::{self, Compacted};
-use crate::state::{CheckpointRow, Ledger, Remains, RestoreError, Rows, State, Table};
+use crate::state::{ChangedRows, CheckpointRow, Ledger, Remains, RestoreError, Rows, State, Table};
 use crate::views::{Differential, Views};
 
 /// Rounds of planning within one epoch. A plan that is carried out changes the counts that it was
@@ -127,10 +127,14 @@ impl<V: Views> Engine<V> {
             self.state.meta.policy = policy.clone();
         }
 
-        let inputs = std::mem::take(&mut epoch.inputs);
+        let mut inputs = std::mem::take(&mut epoch.inputs).into_iter();
         let mut turn = self.turn(&epoch);
         turn.begin(&epoch);
-        inputs.into_iter().for_each(|sourced| turn.take(sourced));
+        while !inputs.as_slice().is_empty() {
+            let next = inputs.as_slice();
+            turn.look_ahead(&next[..next.len().min(AHEAD)]);
+            inputs.by_ref().take(AHEAD).for_each(|sourced| turn.take(sourced));
+        }
         if epoch.complete {
             turn.fire_deadlines();
         }
@@ -159,6 +163,11 @@ impl<V: Views> Engine<V> {
 
     /// The rows of the checkpoint that changed since this was last asked.
     pub fn take_rows(&mut self) -> Vec<CheckpointRow> {
+        self.take_changed().encoded()
+    }
+
+    /// The same, yet to be encoded, by whichever thread writes them.
+    pub fn take_changed(&mut self) -> ChangedRows {
         self.state.take_rows()
     }
 

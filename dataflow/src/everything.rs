@@ -22,7 +22,8 @@ impl<V: Views> Engine<V> {
             time_ms: state.meta.time_ms,
             ..Outcome::default()
         };
-        out.resources = state.resources.iter().map(|(k, r)| (k.clone(), Some(r.clone()))).collect();
+        let resources = state.resources.in_order().into_iter();
+        out.resources = resources.map(|(key, r)| (key.clone(), Some(r.clone()))).collect();
         out.served.extend(state.observations.all().map(Served::Pod));
         for (_, pod) in state.pods.all() {
             let Some(host) = state.host(pod).filter(|_| pod.standing != Standing::Stopping) else {

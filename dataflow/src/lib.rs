@@ -31,4 +31,4 @@ pub use explain::{Explanation, NodeSays};
 pub use followed::Followed;
 pub use rebuild::{Compacted, Placed};
 pub use setpoint_placement::DeviceLeft;
-pub use state::{CheckpointRow, PodInRows, Remains, RestoreError, Table, pods_in};
+pub use state::{ChangedRows, CheckpointRow, PodInRows, Remains, RestoreError, Table, pods_in};

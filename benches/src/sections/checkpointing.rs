@@ -6,7 +6,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use setpoint_dataflow::views::Differential;
-use setpoint_dataflow::{CheckpointRow, Epoch, Outcome};
+use setpoint_dataflow::{ChangedRows, Epoch, Outcome};
 use setpoint_schemas::avro::Codec;
 use setpoint_schemas::{Cut, Input, PodPhase, Topic};
 use setpoint_store::Checkpoint;
@@ -118,7 +118,7 @@ impl Lane {
 }
 
 /// An epoch's number with its rows.
-type Rows = (i64, Vec<CheckpointRow>);
+type Rows = (i64, ChangedRows);
 
 /// A thread that writes checkpoints.
 struct Writer {
@@ -132,7 +132,7 @@ impl Writer {
         let (send, receive) = sync_channel::<Rows>(QUEUED_MAX);
         let thread = std::thread::spawn(move || {
             for (epoch, rows) in receive {
-                checkpoint.write(epoch, 1, &Cut::default(), &rows)?;
+                checkpoint.write(epoch, 1, &Cut::default(), &rows.encoded())?;
             }
             Ok(())
         });
@@ -141,13 +141,13 @@ impl Writer {
 
     /// Gathers what changed and hands it over.
     fn write(&mut self, plant: &mut Plant<Differential>) -> anyhow::Result<()> {
-        let rows = plant.engine.take_rows();
+        let rows = plant.engine.take_changed();
         self.send.send((plant.engine.number(), rows)).map_err(|_| anyhow::anyhow!("it ended"))
     }
 
     /// Waits until what was handed over is written.
     fn finish(&mut self, plant: &Plant<Differential>) -> anyhow::Result<()> {
-        let nothing = (plant.engine.number(), Vec::new());
+        let nothing = (plant.engine.number(), ChangedRows::default());
         self.send.send(nothing).map_err(|_| anyhow::anyhow!("it ended"))
     }
 

@@ -5,6 +5,7 @@
 //! `cold/` tells people how things stand; `follow/` makes the state what another leader recorded, or
 //! what a checkpoint holds. All of them are turns at the state: `turn.rs` has what they share.
 
+mod ahead;
 mod cold;
 mod devices;
 mod follow;
@@ -15,6 +16,7 @@ mod pods;
 mod requests;
 mod turn;
 
+pub(crate) use ahead::AHEAD;
 pub(crate) use follow::{Before, generation_of, history_of, standing_of, template_of};
 pub(crate) use kinds::{is_managed_group, node_key};
 pub(crate) use nodes::NodeStatus;

@@ -66,7 +66,8 @@ impl<V: Views> Turn<'_, V> {
         }
         // Of pods that stop it may know fewer than their workload had.
         let namespaces = self.state.resources.keys().filter(|key| is_namespace(key));
-        let namespaces: Vec<ResourceKey> = namespaces.cloned().collect();
+        let mut namespaces: Vec<ResourceKey> = namespaces.cloned().collect();
+        namespaces.sort_unstable();
         for namespace in namespaces {
             self.end_namespace(&namespace.name);
         }

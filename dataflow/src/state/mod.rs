@@ -6,6 +6,7 @@
 mod answered;
 mod devices;
 mod budgets;
+mod changed;
 mod classes;
 mod early;
 mod ledger;
@@ -20,6 +21,7 @@ mod reigns;
 mod pod;
 mod pods;
 mod remains;
+mod resources;
 mod rows;
 mod touched;
 mod waiting;
@@ -34,6 +36,7 @@ mod wants;
 pub use crate::epoch::Remains;
 pub(crate) use answered::{Answered, AnsweredRow};
 pub(crate) use budgets::Budgets;
+pub use changed::ChangedRows;
 pub(crate) use classes::Classes;
 pub(crate) use devices::{Devices, DevicesRow};
 pub(crate) use early::{Early, EarlyRow, Word};
@@ -50,6 +53,7 @@ pub(crate) use pod::{Heard, Pod, Rare};
 pub(crate) use pods::{NameHash, Pods};
 pub(crate) use reigns::Reigns;
 pub(crate) use remains::AllRemains;
+pub(crate) use resources::{Keyed, Resources};
 pub(crate) use rows::Rows;
 pub use rows::{CheckpointRow, PodInRows, RestoreError, Table, pods_in};
 pub(crate) use touched::Touched;
@@ -72,9 +76,9 @@ use crate::views::{Tally, WorkloadRevision};
 #[derive(Debug, Default)]
 pub(crate) struct State {
     pub(crate) meta: Meta,
-    pub(crate) resources: BTreeMap<ResourceKey, Arc<Resource>>,
+    pub(crate) resources: Resources,
     /// What the present epoch has changed of them, as it was before.
-    pub(crate) overwritten: BTreeMap<ResourceKey, Option<Arc<Resource>>>,
+    pub(crate) overwritten: Keyed<Option<Arc<Resource>>>,
     pub(crate) workloads: BTreeMap<ResourceKey, u32>,
     pub(crate) workload: Numbered<Box<Workload>>,
     pub(crate) nodes: BTreeMap<NodeName, u32>,
@@ -257,11 +261,18 @@ impl State {
     ) -> Option<Arc<Resource>> {
         self.touch(Table::Resources, key);
         let before = match resource {
-            Some(resource) => self.resources.insert(key.clone(), resource),
+            Some(resource) => self.resources.replace(key, resource),
             None => self.resources.remove(key),
         };
         self.overwritten.entry(key.clone()).or_insert_with(|| before.clone());
         before
+    }
+
+    /// A workload's resource is this now, with another status.
+    pub(crate) fn set_status(&mut self, id: u32, key: &ResourceKey, resource: Arc<Resource>) {
+        self.touched.statuses.insert(id);
+        let before = self.resources.replace(key, resource);
+        self.overwritten.entry(key.clone()).or_insert(before);
     }
 
     /// Every row counts as changed.

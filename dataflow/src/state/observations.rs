@@ -9,21 +9,27 @@ use std::sync::Arc;
 
 use setpoint_schemas::Observation;
 
+use super::Numbered;
+
 /// The record of an observation.
 pub(crate) type Record = Arc<[u8]>;
+
+/// Pods whose observations share a map: one that grows moves these at most, while whoever waits to be
+/// decided waits.
+const PODS_TOGETHER: u32 = 4_096;
 
 /// Observations by the numbers of their pods.
 #[derive(Debug)]
 pub(crate) struct Observations {
     /// Those that the checkpoint is to be told; `None`: there is none any more.
-    unwritten: HashMap<u32, Option<Record>>,
+    unwritten: Vec<Numbered<Option<Record>>>,
     /// All of them, until readers were shown them.
     all: Option<HashMap<u32, Record>>,
 }
 
 impl Default for Observations {
     fn default() -> Self {
-        Observations { unwritten: HashMap::new(), all: Some(HashMap::new()) }
+        Observations { unwritten: Vec::new(), all: Some(HashMap::new()) }
     }
 }
 
@@ -33,7 +39,7 @@ impl Observations {
         if let Some(all) = &mut self.all {
             all.insert(id, observed.record().clone());
         }
-        self.unwritten.insert(id, Some(observed.record().clone()));
+        self.write(id, Some(observed.record().clone()));
     }
 
     /// Nothing is left of a pod that stays placed.
@@ -41,7 +47,7 @@ impl Observations {
         if let Some(all) = &mut self.all {
             all.remove(&id);
         }
-        self.unwritten.insert(id, None);
+        self.write(id, None);
     }
 
     /// A pod is forgotten, and its number given back.
@@ -49,7 +55,9 @@ impl Observations {
         if let Some(all) = &mut self.all {
             all.remove(&id);
         }
-        self.unwritten.remove(&id);
+        if let Some(together) = self.unwritten.get_mut(group(id)) {
+            together.remove(&id);
+        }
     }
 
     /// An observation that the checkpoint has.
@@ -73,11 +81,29 @@ impl Observations {
     /// The checkpoint is to be told all.
     pub(crate) fn touch_all(&mut self) {
         let all = self.all.iter().flatten();
-        self.unwritten.extend(all.map(|(id, record)| (*id, Some(record.clone()))));
+        let all: Vec<_> = all.map(|(id, record)| (*id, record.clone())).collect();
+        all.into_iter().for_each(|(id, record)| self.write(id, Some(record)));
+    }
+
+    /// What the checkpoint is to be told of one pod.
+    pub(crate) fn take_unwritten_of(&mut self, id: u32) -> Option<Option<Record>> {
+        self.unwritten.get_mut(group(id))?.remove(&id)
     }
 
     /// What the checkpoint is to be told, in no order.
-    pub(crate) fn take_unwritten(&mut self) -> HashMap<u32, Option<Record>> {
-        std::mem::take(&mut self.unwritten)
+    pub(crate) fn take_unwritten(&mut self) -> impl Iterator<Item = (u32, Option<Record>)> {
+        std::mem::take(&mut self.unwritten).into_iter().flatten()
     }
+
+    fn write(&mut self, id: u32, record: Option<Record>) {
+        let group = group(id);
+        if group >= self.unwritten.len() {
+            self.unwritten.resize_with(group + 1, Numbered::default);
+        }
+        self.unwritten[group].insert(id, record);
+    }
+}
+
+fn group(id: u32) -> usize {
+    (id / PODS_TOGETHER) as usize
 }

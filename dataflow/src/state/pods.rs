@@ -42,8 +42,7 @@ pub(crate) struct NameHash(u32);
 impl Pods {
     pub(crate) fn get(&self, id: &u32) -> Option<&Pod> {
         self.looked_at.set(self.looked_at.get() + 1);
-        let id = *id as usize;
-        self.chunks.get(id / CHUNK)?.get(id % CHUNK)?.as_ref()
+        self.slot(*id)
     }
 
     pub(crate) fn get_mut(&mut self, id: &u32) -> Option<&mut Pod> {
@@ -58,6 +57,13 @@ impl Pods {
         let is_it =
             |e: &Entry| e.hash == hash && self.get(&e.id).is_some_and(|pod| pod.uid == *uid);
         self.by_uid.find(spread(hash), is_it).map(|entry| entry.id)
+    }
+
+    /// The pod with this uid, for one who is going to look at it, which is counted then.
+    pub(crate) fn ahead(&self, uid: &PodUid) -> Option<&Pod> {
+        let hash = hash_of_uid(uid);
+        let is_it = |e: &Entry| e.hash == hash && self.slot(e.id).is_some_and(|p| p.uid == *uid);
+        self.by_uid.find(spread(hash), is_it).and_then(|entry| self.slot(entry.id))
     }
 
     /// The pod with this uid.
@@ -138,6 +144,11 @@ impl Pods {
     /// How often a pod was looked at, in all.
     pub(crate) fn looked_at(&self) -> u64 {
         self.looked_at.get()
+    }
+
+    fn slot(&self, id: u32) -> Option<&Pod> {
+        let id = id as usize;
+        self.chunks.get(id / CHUNK)?.get(id % CHUNK)?.as_ref()
     }
 
     fn put(&mut self, pod: Pod) -> u32 {

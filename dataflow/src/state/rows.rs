@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use super::changed::{ChangedRow, ChangedRows};
 use super::{
     AnsweredRow, DevicesRow, EarlyRow, Meta, NodeRow, OrphanRow, Pod, Remains, State, WorkloadMemo,
 };
@@ -171,40 +172,55 @@ fn observation(key: &[u8], value: &[u8]) -> Result<Observation, RestoreError> {
     })
 }
 
-fn encode<T: Serialize>(value: &T) -> Vec<u8> {
+pub(super) fn encode<T: Serialize>(value: &T) -> Vec<u8> {
     postcard::to_stdvec(value).expect("rows hold nothing that postcard cannot write")
 }
 
 impl State {
     /// The rows that changed since this was last asked, and the engine's own. Where a row is named
     /// twice the later one holds.
-    pub(crate) fn take_rows(&mut self) -> Vec<CheckpointRow> {
-        let mut rows = vec![(Table::Meta as u8, Vec::new(), Some(encode(&self.meta)))];
+    pub(crate) fn take_rows(&mut self) -> ChangedRows {
         let mut touched = std::mem::take(&mut self.touched);
-        let mut put = |table: Table, key: String, value: Option<Vec<u8>>| {
-            rows.push((table as u8, key.into_bytes(), value));
+        let mut rows = Vec::with_capacity(touched.pods.len());
+        let meta = (Table::Meta as u8, Vec::new(), Some(encode(&self.meta)));
+        rows.push(ChangedRow::Encoded(meta));
+        let put_in = |rows: &mut Vec<ChangedRow>, table: Table, key: String, value| {
+            rows.push(ChangedRow::Encoded((table as u8, key.into_bytes(), value)));
         };
         for uid in touched.pods_gone {
-            put(Table::Pods, uid.to_string(), None);
-            put(Table::Observed, uid.to_string(), None);
+            put_in(&mut rows, Table::Pods, uid.to_string(), None);
+            put_in(&mut rows, Table::Observed, uid.to_string(), None);
         }
+        // In the order in which they lie in memory.
+        touched.pods.sort_unstable();
         for id in touched.pods {
             if let Some(pod) = self.pods.get_mut(&id)
                 && std::mem::take(&mut pod.is_touched)
             {
-                put(Table::Pods, pod.uid.to_string(), Some(encode(pod)));
+                rows.push(ChangedRow::Pod(pod.clone(), self.observations.take_unwritten_of(id)));
             }
         }
         for (id, observed) in self.observations.take_unwritten() {
             if let Some(pod) = self.pods.get(&id) {
-                put(Table::Observed, pod.uid.to_string(), observed.as_deref().map(<[u8]>::to_vec));
+                rows.push(ChangedRow::Observed(pod.uid.clone(), observed));
             }
         }
+        let mut put = |table: Table, key: String, value: Option<Vec<u8>>| {
+            put_in(&mut rows, table, key, value);
+        };
         touched.workloads_gone.iter().for_each(|key| put(Table::Workloads, key.to_string(), None));
         for id in touched.workloads.take() {
             if let Some(workload) = self.workload.get(&id) {
                 let row = encode(&(id, &workload.key, &workload.memo));
                 put(Table::Workloads, workload.key.to_string(), Some(row));
+            }
+        }
+        for id in touched.statuses.take() {
+            if let Some(workload) = self.workload.get(&id)
+                && let Some(resource) = self.resources.get(&workload.key)
+            {
+                let row = encode(resource.as_ref());
+                put(Table::Resources, workload.key.to_string(), Some(row));
             }
         }
         touched.nodes_gone.iter().for_each(|name| put(Table::Nodes, name.to_string(), None));
@@ -222,7 +238,7 @@ impl State {
             let value = self.row(table, &key);
             put(table, key, value);
         }
-        rows
+        ChangedRows(rows)
     }
 
     /// A row of a table whose rows have no numbers.

@@ -19,6 +19,8 @@ pub(crate) struct Touched {
     /// By number. Of one that is forgotten there is its key.
     pub(crate) workloads: Marks,
     pub(crate) workloads_gone: BTreeSet<ResourceKey>,
+    /// The resources of workloads, by number.
+    pub(crate) statuses: Marks,
     /// By number. Of one that was removed there is its name.
     pub(crate) nodes: Marks,
     pub(crate) nodes_gone: BTreeSet<NodeName>,

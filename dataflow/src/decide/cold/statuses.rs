@@ -19,8 +19,8 @@ impl<V: Views> Turn<'_, V> {
     /// Tells the statuses that changed since they were told last, as many as one step may. They have
     /// their turns by their numbers, so that none waits for ever.
     pub(crate) fn tell_statuses(&mut self) {
-        let (mut told, mut last) = (Vec::new(), self.state.meta.told_to);
-        while told.len() < STATUSES_MAX
+        let (mut told, mut last) = (0, self.state.meta.told_to);
+        while told < STATUSES_MAX
             && let Some(id) = self.state.status_dirty.next(last)
         {
             last = id;
@@ -29,15 +29,12 @@ impl<V: Views> Turn<'_, V> {
                 && let Some(resource) = self.new_status(id)
             {
                 self.state.meta.told_to = id;
-                told.push((id, resource));
+                told += 1;
+                let Some(workload) = self.state.workload.get(&id) else { continue };
+                let key = workload.key.clone();
+                self.state.set_status(id, &key, resource.clone());
+                self.out.resources.push((key, Some(resource)));
             }
-        }
-        let key = |(id, _): &(u32, _)| self.state.workload.get(id).map(|w| w.key.clone());
-        told.sort_by_cached_key(key);
-        for (_, resource) in told {
-            let key = resource.key();
-            self.state.set_resource(&key, Some(resource.clone()));
-            self.out.resources.push((key, Some(resource)));
         }
     }
 

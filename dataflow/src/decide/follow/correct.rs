@@ -19,12 +19,12 @@ use crate::decide::requests::compile;
 use crate::decide::turn::{Turn, first_counter};
 use crate::decided::Decided;
 use crate::epoch::{ItemVerdict, Outcome, PlacementChange, Recorded, Served, Verdict};
-use crate::state::{Deadline, State, Table, WorkloadKind};
+use crate::state::{Deadline, Keyed, State, Table, WorkloadKind};
 use crate::views::{Fact, Views};
 
 /// What an epoch may overwrite, as it was before.
 pub(crate) struct Before {
-    resources: BTreeMap<ResourceKey, Option<Arc<Resource>>>,
+    resources: Keyed<Option<Arc<Resource>>>,
     hold: Option<String>,
 }
 

@@ -24,7 +24,7 @@ impl<V: Views> Turn<'_, V> {
         self.state.meta = rows.meta.clone();
         self.now = self.state.meta.time_ms;
         for resource in rows.resources {
-            self.state.resources.insert(resource.key(), Arc::new(resource));
+            self.state.resources.insert(Arc::new(resource));
         }
         for row in rows.remains {
             self.state.remains.insert(&row);
@@ -68,8 +68,8 @@ impl<V: Views> Turn<'_, V> {
     }
 
     fn load_namespaces(&mut self) {
-        let namespaces: Vec<_> =
-            self.state.resources.values().filter(|r| r.kind == "Namespace").cloned().collect();
+        let all = self.state.resources.in_order().into_iter().map(|(_, resource)| resource);
+        let namespaces: Vec<_> = all.filter(|r| r.kind == "Namespace").cloned().collect();
         for namespace in namespaces {
             let body: Value = serde_json::from_str(&namespace.body).unwrap_or_default();
             let labels =
@@ -154,14 +154,14 @@ impl<V: Views> Turn<'_, V> {
     }
 
     fn load_classes(&mut self) {
-        let resources = self.state.resources.iter();
+        let resources = self.state.resources.in_order().into_iter();
         let classes = resources.filter(|(key, _)| is_priority_class(key));
         let classes: Vec<Class> = classes.map(|(_, resource)| class_of(resource)).collect();
         classes.into_iter().for_each(|class| self.state.classes.put(class));
     }
 
     fn load_budgets(&mut self) {
-        let resources = self.state.resources.iter();
+        let resources = self.state.resources.in_order().into_iter();
         let budgets = resources.filter(|(key, _)| is_budget(key)).map(|(_, budget)| budget.clone());
         let budgets: Vec<Arc<Resource>> = budgets.collect();
         budgets.iter().for_each(|budget| self.budget_put(budget));

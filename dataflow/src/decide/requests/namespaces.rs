@@ -83,8 +83,9 @@ impl<V: Views> Turn<'_, V> {
         let key = namespace.key();
         self.state.set_resource(&key, Some(namespace.clone()));
         let inside = |k: &&ResourceKey| k.namespace == key.name;
-        let contents: Vec<ResourceKey> =
+        let mut contents: Vec<ResourceKey> =
             self.state.resources.keys().filter(inside).cloned().collect();
+        contents.sort_unstable();
         contents.iter().for_each(|inner| self.gone(inner, cause));
         if !self.end_namespace(&key.name) {
             self.out.resources.push((key, Some(namespace)));

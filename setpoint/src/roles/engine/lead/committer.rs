@@ -68,18 +68,20 @@ impl Committer {
         }
         commits.iter().for_each(|commit| self.metrics.set_aside(&commit.dead_letters));
         let together = commits.len();
-        for (index, commit) in commits.iter().enumerate() {
+        for (index, mut commit) in commits.into_iter().enumerate() {
             feed::show(&self.audience, &commit.outcome);
             self.waiters.decided(commit.outcome.number, &commit.outcome.verdicts);
-            self.undertaker.bury(commit.remains.clone());
+            self.undertaker.bury(commit.remains);
             // A checkpoint stands for its epoch: the epoch records behind it in the same append
             // would be skipped, so it is written only for the last of an append.
-            if let (true, Some((cut, rows))) = (index + 1 == together, &commit.rows) {
+            let Some((cut, rows)) = commit.rows.take() else { continue };
+            let rows = rows.encoded();
+            if index + 1 == together {
                 let epochs = self.cut.iter().filter(|(topic, ..)| *topic == Topic::Epochs);
                 let cut: Cut = cut.iter().chain(epochs).collect();
-                self.checkpoints.write(commit.record.number, commit.record.term, &cut, rows)?;
-            } else if let Some((_, rows)) = &commit.rows {
-                self.checkpoints.keep(rows);
+                self.checkpoints.write(commit.record.number, commit.record.term, &cut, &rows)?;
+            } else {
+                self.checkpoints.keep(&rows);
             }
         }
         self.audience.model.set_ready(true);

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use setpoint_dataflow::views::Differential;
-use setpoint_dataflow::{CheckpointRow, Engine, Epoch, Outcome, Remains, pause_after_cold};
+use setpoint_dataflow::{ChangedRows, Engine, Epoch, Outcome, Remains, pause_after_cold};
 use setpoint_ingest::Decoder;
 use setpoint_ingest::entry::Writer;
 use setpoint_schemas::{Cut, Policy};
@@ -188,11 +188,11 @@ impl Epochs {
     }
 
     /// The checkpoint's rows, when it is time for one.
-    fn rows_when_due(&mut self, time_ms: i64) -> Option<(Cut, Vec<CheckpointRow>)> {
+    fn rows_when_due(&mut self, time_ms: i64) -> Option<(Cut, ChangedRows)> {
         let interval = i64::try_from(self.means.checkpoint_interval_ms).unwrap_or(i64::MAX);
         (time_ms - self.checkpoint_ms >= interval).then(|| {
             self.checkpoint_ms = time_ms;
-            (self.cutter.taken().clone(), self.engine.take_rows())
+            (self.cutter.taken().clone(), self.engine.take_changed())
         })
     }
 
@@ -221,7 +221,7 @@ impl Epochs {
             record: record::finished(record, &outcome),
             dead_letters: Vec::new(),
             remains: outcome.remains.clone(),
-            rows: Some((self.cutter.taken().clone(), self.engine.take_rows())),
+            rows: Some((self.cutter.taken().clone(), self.engine.take_changed())),
             outcome,
         }
     }

@@ -3,7 +3,7 @@
 use std::sync::mpsc::{self, RecvError, SyncSender, TryRecvError};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
-use setpoint_dataflow::{CheckpointRow, Outcome, Remains};
+use setpoint_dataflow::{ChangedRows, Outcome, Remains};
 use setpoint_ingest::{Entry, READ_BYTES_MAX};
 use setpoint_schemas::{Cut, EpochRecord};
 
@@ -29,7 +29,7 @@ pub(crate) struct Commit {
     /// Who is to be buried once this is committed.
     pub(crate) remains: Vec<Remains>,
     /// The input cut and the checkpoint's rows, when it is time for one.
-    pub(crate) rows: Option<(Cut, Vec<CheckpointRow>)>,
+    pub(crate) rows: Option<(Cut, ChangedRows)>,
 }
 
 impl Commit {
@@ -41,8 +41,7 @@ impl Commit {
         let decided = out.decisions.len() + out.placements.len() + out.served.len();
         let bodies = out.resources.iter().filter_map(|(_, resource)| resource.as_ref());
         let resources: usize = bodies.map(|resource| DECIDED_BYTES + resource.body.len()).sum();
-        let row = |(_, key, value): &CheckpointRow| key.len() + value.as_ref().map_or(0, Vec::len);
-        let rows = self.rows.iter().flat_map(|(_, rows)| rows).map(row).sum::<usize>();
+        let rows = self.rows.as_ref().map_or(0, |(_, rows)| rows.bytes());
         letters + decided * DECIDED_BYTES + resources + rows
     }
 }
