@@ -216,9 +216,8 @@ impl<V: Views> Turn<'_, V> {
         out.decisions = self.ledger.entries;
         out.hash = hash_of(&out);
         out.due_ms = due_ms;
-        out.is_cold_left = !self.state.status_dirty.is_empty();
+        out.is_cold_left = !self.state.status_dirty.is_empty() || self.state.cold_dirty;
         out.wants_cold = out.is_cold_left
-            || self.state.cold_dirty
             || !self.state.daemons_dirty.is_empty()
             || !self.state.reservations_dirty.is_empty()
             || !self.state.budgets.dirty.is_empty();

@@ -63,7 +63,8 @@ pub struct Outcome {
     pub due_ms: Option<i64>,
     /// Whether a cold step has something to do.
     pub wants_cold: bool,
-    /// Whether statuses are known to wait for it: after a cold step those that were too many for it.
+    /// Whether statuses or workloads are known to wait for it: after a cold step those that were too many
+    /// for it.
     pub is_cold_left: bool,
     /// The fleet in numbers; in cold epochs only.
     pub overview: Option<Arc<Overview>>,

@@ -98,7 +98,7 @@ impl Fleet {
             fleet.engine.take_rows();
             fleet.placed.extend(placed);
         }
-        fleet.step_cold();
+        while fleet.step_cold().is_cold_left {}
         fleet.engine.take_rows();
         assert_eq!(fleet.placed.len(), pods);
         fleet

@@ -3,22 +3,22 @@
 //!
 //! Guarantee: the rows are as of when they were taken, whatever the engine does meanwhile.
 
-use setpoint_schemas::PodUid;
+use setpoint_schemas::{PodUid, RequestId, ResourceKey};
 
 use super::observations::Record;
 use super::rows::encode;
-use super::{CheckpointRow, Pod, Table};
+use super::{CheckpointRow, Pod, State, Table};
 
 /// What a pod's two rows take in memory, roughly: keys and values as they are encoded.
 const POD_BYTES: usize = 256;
 
 /// Rows that changed. Where a row is named twice the later one holds.
 #[derive(Debug, Default)]
-pub struct ChangedRows(pub(super) Vec<ChangedRow>);
+pub struct ChangedRows(Vec<ChangedRow>);
 
 /// A row, or a pod's two.
 #[derive(Debug)]
-pub(super) enum ChangedRow {
+enum ChangedRow {
     /// A pod, with what was observed of it if that changed too; `None` inside: nothing of it is left.
     Pod(Pod, Option<Option<Record>>),
     /// What was observed of one that did not change.
@@ -53,6 +53,92 @@ impl ChangedRows {
             }
         }
         rows
+    }
+}
+
+impl State {
+    /// The rows that changed since this was last asked, and the engine's own. Where a row is named
+    /// twice the later one holds.
+    pub(crate) fn take_rows(&mut self) -> ChangedRows {
+        let mut touched = std::mem::take(&mut self.touched);
+        let mut rows = Vec::with_capacity(touched.pods.len());
+        let meta = (Table::Meta as u8, Vec::new(), Some(encode(&self.meta)));
+        rows.push(ChangedRow::Encoded(meta));
+        let put_in = |rows: &mut Vec<ChangedRow>, table: Table, key: String, value| {
+            rows.push(ChangedRow::Encoded((table as u8, key.into_bytes(), value)));
+        };
+        for uid in touched.pods_gone {
+            put_in(&mut rows, Table::Pods, uid.to_string(), None);
+            put_in(&mut rows, Table::Observed, uid.to_string(), None);
+        }
+        // In the order in which they lie in memory.
+        touched.pods.sort_unstable();
+        for id in touched.pods {
+            if let Some(pod) = self.pods.get_mut(&id)
+                && std::mem::take(&mut pod.is_touched)
+            {
+                rows.push(ChangedRow::Pod(pod.clone(), self.observations.take_unwritten_of(id)));
+            }
+        }
+        for (id, observed) in self.observations.take_unwritten() {
+            if let Some(pod) = self.pods.get(&id) {
+                rows.push(ChangedRow::Observed(pod.uid.clone(), observed));
+            }
+        }
+        let mut put = |table: Table, key: String, value: Option<Vec<u8>>| {
+            put_in(&mut rows, table, key, value);
+        };
+        touched.workloads_gone.iter().for_each(|key| put(Table::Workloads, key.to_string(), None));
+        for id in touched.workloads.take() {
+            if let Some(workload) = self.workload.get(&id) {
+                let row = encode(&(id, &workload.key, &workload.memo));
+                put(Table::Workloads, workload.key.to_string(), Some(row));
+            }
+        }
+        for id in touched.statuses.take() {
+            if let Some(workload) = self.workload.get(&id)
+                && let Some(resource) = self.resources.get(&workload.key)
+            {
+                let row = encode(resource.as_ref());
+                put(Table::Resources, workload.key.to_string(), Some(row));
+            }
+        }
+        touched.nodes_gone.iter().for_each(|name| put(Table::Nodes, name.to_string(), None));
+        for id in touched.nodes.take() {
+            if let Some(node) = self.node.get(&id) {
+                let name = node.row.record.node.to_string();
+                put(Table::Nodes, name, Some(encode(&(id, &node.row))));
+            }
+        }
+        for remains in touched.remains {
+            let row = self.remains.contains(&remains).then(|| encode(&remains));
+            put(Table::Remains, remains.key(), row);
+        }
+        for (table, key) in touched.others {
+            let value = self.row(table, &key);
+            put(table, key, value);
+        }
+        ChangedRows(rows)
+    }
+
+    /// A row of a table whose rows have no numbers.
+    fn row(&self, table: Table, key: &str) -> Option<Vec<u8>> {
+        match table {
+            Table::Resources => {
+                let key = ResourceKey::parse(key).ok()?;
+                self.resources.get(&key).map(|resource| encode(resource.as_ref()))
+            }
+            Table::Orphans => self.orphans.by_text(key).map(|orphan| encode(&orphan.row)),
+            Table::Answers => self.answered.row(&RequestId::parse(key).ok()?).map(encode),
+            Table::Early => self.early.row(key).map(encode),
+            Table::Devices => self.devices.row(&PodUid::parse(key).ok()?).map(|row| encode(&row)),
+            Table::Meta
+            | Table::Workloads
+            | Table::Nodes
+            | Table::Pods
+            | Table::Observed
+            | Table::Remains => None,
+        }
     }
 }
 

@@ -5,12 +5,11 @@ use std::collections::{BTreeMap, HashMap};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::changed::{ChangedRow, ChangedRows};
 use super::{
-    AnsweredRow, DevicesRow, EarlyRow, Meta, NodeRow, OrphanRow, Pod, Remains, State, WorkloadMemo,
+    AnsweredRow, DevicesRow, EarlyRow, Meta, NodeRow, OrphanRow, Pod, Remains, WorkloadMemo,
 };
 use setpoint_schemas::avro::{Codec, DecodeError};
-use setpoint_schemas::{NodeName, Observation, PodUid, RequestId, Resource, ResourceKey};
+use setpoint_schemas::{NodeName, Observation, PodUid, Resource, ResourceKey};
 
 /// The tables of the checkpoint.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -174,90 +173,4 @@ fn observation(key: &[u8], value: &[u8]) -> Result<Observation, RestoreError> {
 
 pub(super) fn encode<T: Serialize>(value: &T) -> Vec<u8> {
     postcard::to_stdvec(value).expect("rows hold nothing that postcard cannot write")
-}
-
-impl State {
-    /// The rows that changed since this was last asked, and the engine's own. Where a row is named
-    /// twice the later one holds.
-    pub(crate) fn take_rows(&mut self) -> ChangedRows {
-        let mut touched = std::mem::take(&mut self.touched);
-        let mut rows = Vec::with_capacity(touched.pods.len());
-        let meta = (Table::Meta as u8, Vec::new(), Some(encode(&self.meta)));
-        rows.push(ChangedRow::Encoded(meta));
-        let put_in = |rows: &mut Vec<ChangedRow>, table: Table, key: String, value| {
-            rows.push(ChangedRow::Encoded((table as u8, key.into_bytes(), value)));
-        };
-        for uid in touched.pods_gone {
-            put_in(&mut rows, Table::Pods, uid.to_string(), None);
-            put_in(&mut rows, Table::Observed, uid.to_string(), None);
-        }
-        // In the order in which they lie in memory.
-        touched.pods.sort_unstable();
-        for id in touched.pods {
-            if let Some(pod) = self.pods.get_mut(&id)
-                && std::mem::take(&mut pod.is_touched)
-            {
-                rows.push(ChangedRow::Pod(pod.clone(), self.observations.take_unwritten_of(id)));
-            }
-        }
-        for (id, observed) in self.observations.take_unwritten() {
-            if let Some(pod) = self.pods.get(&id) {
-                rows.push(ChangedRow::Observed(pod.uid.clone(), observed));
-            }
-        }
-        let mut put = |table: Table, key: String, value: Option<Vec<u8>>| {
-            put_in(&mut rows, table, key, value);
-        };
-        touched.workloads_gone.iter().for_each(|key| put(Table::Workloads, key.to_string(), None));
-        for id in touched.workloads.take() {
-            if let Some(workload) = self.workload.get(&id) {
-                let row = encode(&(id, &workload.key, &workload.memo));
-                put(Table::Workloads, workload.key.to_string(), Some(row));
-            }
-        }
-        for id in touched.statuses.take() {
-            if let Some(workload) = self.workload.get(&id)
-                && let Some(resource) = self.resources.get(&workload.key)
-            {
-                let row = encode(resource.as_ref());
-                put(Table::Resources, workload.key.to_string(), Some(row));
-            }
-        }
-        touched.nodes_gone.iter().for_each(|name| put(Table::Nodes, name.to_string(), None));
-        for id in touched.nodes.take() {
-            if let Some(node) = self.node.get(&id) {
-                let name = node.row.record.node.to_string();
-                put(Table::Nodes, name, Some(encode(&(id, &node.row))));
-            }
-        }
-        for remains in touched.remains {
-            let row = self.remains.contains(&remains).then(|| encode(&remains));
-            put(Table::Remains, remains.key(), row);
-        }
-        for (table, key) in touched.others {
-            let value = self.row(table, &key);
-            put(table, key, value);
-        }
-        ChangedRows(rows)
-    }
-
-    /// A row of a table whose rows have no numbers.
-    fn row(&self, table: Table, key: &str) -> Option<Vec<u8>> {
-        match table {
-            Table::Resources => {
-                let key = ResourceKey::parse(key).ok()?;
-                self.resources.get(&key).map(|resource| encode(resource.as_ref()))
-            }
-            Table::Orphans => self.orphans.by_text(key).map(|orphan| encode(&orphan.row)),
-            Table::Answers => self.answered.row(&RequestId::parse(key).ok()?).map(encode),
-            Table::Early => self.early.row(key).map(encode),
-            Table::Devices => self.devices.row(&PodUid::parse(key).ok()?).map(|row| encode(&row)),
-            Table::Meta
-            | Table::Workloads
-            | Table::Nodes
-            | Table::Pods
-            | Table::Observed
-            | Table::Remains => None,
-        }
-    }
 }
