@@ -99,3 +99,24 @@ fn pods_that_ask_for_all_there_is_nearly_all_find_room() {
     println!("{rejected} of {} find no room", pods.len());
     assert!(rejected * 1_000 <= pods.len() * REJECTED_MAX, "{rejected} of {}", pods.len());
 }
+
+/// A pod that asks for nothing leaves as much as there was: a hundred of them make no node full, and go
+/// on being spread.
+#[test]
+fn pods_that_ask_for_nothing_fill_no_node() {
+    let mut fleet = Fleet::new();
+    for number in 0..2 {
+        let info = node_info(&json!({"name": format!("n{number}"),
+            "allocatable": {"cpu": "4", "memory": "32Gi", "pods": "600"}}));
+        fleet.upsert_node(NodeId(number), info);
+    }
+    let pod = shape(&json!({"labels": {"app": "idle"}}));
+    let mut counts = [0_i64; 2];
+    for number in 0..400 {
+        let placing = fleet.place(&uid(&format!("p{number}")), &pod, 1, SAMPLES_DEFAULT);
+        let Placing::Placed { node, .. } = placing else { panic!("no room for {number}") };
+        fleet.reserve(PodId(number), node, &pod);
+        counts[node.0 as usize] += 1;
+    }
+    assert!((counts[0] - counts[1]).abs() < 100, "{counts:?}");
+}

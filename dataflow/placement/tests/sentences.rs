@@ -388,8 +388,8 @@ fn explain_speaks_of_every_filter_on_every_node() {
         })
         .collect();
     expect![[r#"
-        n1 true [] LeastAllocated=74.69 BalancedAllocation=75.30
-        n2 false ["node(s) were unschedulable", "Insufficient cpu"] LeastAllocated=49.69 BalancedAllocation=50.30"#]]
+        n1 true [] LeastAllocated=74.69 BalancedAllocation=75.00
+        n2 false ["node(s) were unschedulable", "Insufficient cpu"] LeastAllocated=49.69 BalancedAllocation=50.00"#]]
     .assert_eq(&told.join("\n"));
 }
 

@@ -27,7 +27,17 @@ impl<V: Views> Turn<'_, V> {
         if inputs.len() < AHEAD_MIN {
             return;
         }
-        let pods: Vec<&Pod> = inputs.iter().filter_map(|sourced| self.pod_ahead(sourced)).collect();
+        self.look_at(inputs.iter().filter_map(|sourced| self.pod_ahead(sourced)).collect());
+    }
+
+    /// Looks at what these pods name.
+    pub(crate) fn look_ahead_at(&self, pods: &[u32]) {
+        if pods.len() >= AHEAD_MIN {
+            self.look_at(pods.iter().filter_map(|id| self.state.pods.at(*id)).collect());
+        }
+    }
+
+    fn look_at(&self, pods: Vec<&Pod>) {
         let nodes: Vec<&Node> = pods.iter().filter_map(|pod| self.state.host(pod)).collect();
         let owners: Vec<&Workload> = pods.iter().filter_map(|pod| self.state.owner(pod)).collect();
         let of_nodes = nodes.iter().map(|node| touched(node.row.record.node.as_str()));

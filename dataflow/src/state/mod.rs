@@ -9,6 +9,7 @@ mod budgets;
 mod changed;
 mod classes;
 mod early;
+mod leases;
 mod ledger;
 mod node;
 mod nominees;
@@ -41,6 +42,7 @@ pub(crate) use classes::Classes;
 pub(crate) use devices::{Devices, DevicesRow};
 pub(crate) use early::{Early, EarlyRow, Word};
 pub(crate) use in_turn::InTurn;
+pub(crate) use leases::Leases;
 pub(crate) use ledger::Ledger;
 pub(crate) use marks::Marks;
 pub(crate) use node::{Node, NodeRow};
@@ -83,6 +85,8 @@ pub(crate) struct State {
     pub(crate) workload: Numbered<Box<Workload>>,
     pub(crate) nodes: BTreeMap<NodeName, u32>,
     pub(crate) node: Numbered<Node>,
+    /// How old the nodes' leases are.
+    pub(crate) leases: Leases,
     pub(crate) pods: Pods,
     /// What was observed of them, for those who are still to be told.
     pub(crate) observations: Observations,
@@ -248,9 +252,12 @@ impl State {
         self.touched.workloads.insert(id);
     }
 
-    /// A node's row is to be written.
+    /// A node's row changed: it is to be written, and its lease is as it says.
     pub(crate) fn touch_node(&mut self, id: u32) {
         self.touched.nodes.insert(id);
+        if let Some(node) = self.node.get(&id) {
+            self.leases.node_is(id, &node.row);
+        }
     }
 
     /// A resource is this now, or gone; what it was.

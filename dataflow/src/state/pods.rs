@@ -42,7 +42,7 @@ pub(crate) struct NameHash(u32);
 impl Pods {
     pub(crate) fn get(&self, id: &u32) -> Option<&Pod> {
         self.looked_at.set(self.looked_at.get() + 1);
-        self.slot(*id)
+        self.at(*id)
     }
 
     pub(crate) fn get_mut(&mut self, id: &u32) -> Option<&mut Pod> {
@@ -59,11 +59,11 @@ impl Pods {
         self.by_uid.find(spread(hash), is_it).map(|entry| entry.id)
     }
 
-    /// The pod with this uid, for one who is going to look at it, which is counted then.
+    /// The same by its uid.
     pub(crate) fn ahead(&self, uid: &PodUid) -> Option<&Pod> {
         let hash = hash_of_uid(uid);
-        let is_it = |e: &Entry| e.hash == hash && self.slot(e.id).is_some_and(|p| p.uid == *uid);
-        self.by_uid.find(spread(hash), is_it).and_then(|entry| self.slot(entry.id))
+        let is_it = |e: &Entry| e.hash == hash && self.at(e.id).is_some_and(|p| p.uid == *uid);
+        self.by_uid.find(spread(hash), is_it).and_then(|entry| self.at(entry.id))
     }
 
     /// The pod with this uid.
@@ -146,7 +146,8 @@ impl Pods {
         self.looked_at.get()
     }
 
-    fn slot(&self, id: u32) -> Option<&Pod> {
+    /// The pod with this number, for one who is going to look at it, which is counted then.
+    pub(crate) fn at(&self, id: u32) -> Option<&Pod> {
         let id = id as usize;
         self.chunks.get(id / CHUNK)?.get(id % CHUNK)?.as_ref()
     }

@@ -198,22 +198,22 @@ pub struct Considered {
     pub scores: Scores,
 }
 
-/// The slots with their scores, the best first; of equals the one that stands first, so the slots
-/// come in order of names.
+/// The slots with their scores, the best first; of equals the one with room for the most pods, and of
+/// these the one that stands first, so the slots come in order of names. Where pods ask for nothing,
+/// resources soon tell no nodes apart: such pods would all be put on the first.
 pub(crate) fn best_first(
     nodes: &Nodes,
     slots: &[u32],
     scores: &[Scores],
     keep: usize,
 ) -> Vec<Considered> {
-    let mut order: Vec<(i64, usize)> =
-        scores.iter().enumerate().map(|(at, scores)| (-scores.sum, at)).collect();
+    let key = |(at, scores): (usize, &Scores)| (-scores.sum, -nodes.hot(slots[at]).pods_free, at);
+    let mut order: Vec<(i64, i64, usize)> = scores.iter().enumerate().map(key).collect();
     if order.len() > keep {
         order.select_nth_unstable(keep);
         order.truncate(keep);
     }
     order.sort_unstable();
-    let considered =
-        |(_, at): (i64, usize)| Considered { node: nodes.node(slots[at]).id, scores: scores[at] };
-    order.into_iter().map(considered).collect()
+    let considered = |at: usize| Considered { node: nodes.node(slots[at]).id, scores: scores[at] };
+    order.into_iter().map(|(_, _, at)| considered(at)).collect()
 }

@@ -48,8 +48,12 @@ fn used_before(view: &View<'_>, slot: u32) -> (f64, f64) {
     (share(hot.cpu_load, hot.cpu_inverse), share(hot.memory_load, hot.memory_inverse))
 }
 
-/// The mean share of cpu and memory that is left on a node.
+/// The mean share of cpu and memory that nobody on a node has asked for. What scores take a pod that asks
+/// for nothing to need is left here: such pods fill no node, and many of them stay spread.
 pub(super) fn mean_left(view: &View<'_>, slot: u32) -> f64 {
-    let (cpu, memory) = left(used_before(view, slot));
+    let hot = view.nodes.hot(slot);
+    let share = |free: i64, inverse: f64| (free as f64 * inverse).clamp(0.0, 1.0);
+    let (cpu, memory) =
+        (share(hot.cpu_free, hot.cpu_inverse), share(hot.memory_free, hot.memory_inverse));
     (cpu + memory) / 2.0
 }

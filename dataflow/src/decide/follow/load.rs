@@ -81,6 +81,7 @@ impl<V: Views> Turn<'_, V> {
     fn load_node(&mut self, id: u32, row: NodeRow) {
         let name: NodeName = row.record.node.clone();
         let lost = row.lost;
+        self.state.leases.node_is(id, &row);
         self.state.nodes.insert(name, id);
         self.state.node.insert(id, Node { row, fact: None });
         if lost {

@@ -95,22 +95,9 @@ impl<V: Views> Turn<'_, V> {
     /// nobody is lost at once: who is still silent has a whole grace period from there, because all
     /// that was silent under the hold was doubted.
     pub(crate) fn judge_leases(&mut self) {
-        let meta = &self.state.meta;
-        let mut ended = Vec::new();
-        let (mut overdue, mut fleet) = (0, 0);
-        for id in self.state.nodes.values() {
-            let Some(node) = self.state.node.get(id) else { continue };
-            if node.row.confirmed_lost || node.row.lost {
-                continue;
-            }
-            fleet += 1;
-            let from_ms = node.row.counts_from_ms(meta);
-            overdue += i64::from(lease::is_overdue(from_ms, self.now, &meta.policy));
-            if self.now >= node.due_ms(meta) {
-                ended.push(*id);
-            }
-        }
-        match self.doubt(overdue, fleet).filter(|_| !ended.is_empty()) {
+        let was_held = self.state.meta.hold.is_some();
+        let (overdue, ended) = self.overdue();
+        match self.doubt(overdue, self.state.leases.running()).filter(|_| !ended.is_empty()) {
             Some(reason) => self.hold(reason, &ended),
             None if self.state.meta.hold.is_some() => self.release_hold(),
             None => {
@@ -120,10 +107,36 @@ impl<V: Views> Turn<'_, V> {
                 }
             }
         }
-        let ids: Vec<u32> = self.state.nodes.values().copied().collect();
-        ids.into_iter().for_each(|id| self.schedule_lease(id));
+        let is_held = self.state.meta.hold.is_some();
+        // While a hold lasts deadlines fire and are not put back.
+        if was_held || is_held {
+            let ids: Vec<u32> = self.state.nodes.values().copied().collect();
+            ids.into_iter().for_each(|id| self.schedule_lease(id));
+        }
         let again = self.now + self.state.meta.policy.lease_renew_ms;
-        self.state.meta.judge_ms = self.state.meta.hold.is_some().then_some(again);
+        self.state.meta.judge_ms = is_held.then_some(again);
+    }
+
+    /// How many leases that run are overdue, and those of them that ended, in order of their nodes'
+    /// names. Looks at no other.
+    fn overdue(&self) -> (i64, Vec<u32>) {
+        let meta = &self.state.meta;
+        let (mut overdue, mut ended) = (0, Vec::new());
+        for (renewed_ms, id) in self.state.leases.oldest_first() {
+            let from_ms = renewed_ms.max(meta.released_ms);
+            let is_overdue = lease::is_overdue(from_ms, self.now, &meta.policy);
+            let Some(node) = self.state.node.get(&id) else { continue };
+            let is_ended = self.now >= node.due_ms(meta);
+            if !is_overdue && !is_ended {
+                break;
+            }
+            overdue += i64::from(is_overdue);
+            if is_ended {
+                ended.push((&node.row.record.node, id));
+            }
+        }
+        ended.sort_unstable();
+        (overdue, ended.into_iter().map(|(_, id)| id).collect())
     }
 
     /// Why the silence is rather our own side's than the nodes', when it is: nobody at all is
@@ -137,7 +150,7 @@ impl<V: Views> Turn<'_, V> {
                 "none of {fleet} nodes was heard for {silent_s} s: {suspicion} one returns or they are confirmed lost"
             ));
         }
-        let lost_now = self.lost_unconfirmed();
+        let lost_now = self.state.leases.unconfirmed();
         let (overdue, fleet) = (overdue + lost_now, fleet + lost_now);
         lease::is_mass_loss(overdue, fleet, &meta.policy).then(|| {
             format!(

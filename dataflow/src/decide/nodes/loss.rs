@@ -10,7 +10,6 @@ use crate::causes::Cause;
 use crate::decide::Turn;
 use crate::decide::kinds::node_key;
 use crate::decided::About;
-use crate::state::Node;
 use crate::views::{Fact, Views};
 
 /// The status of a Node resource: whether the node is lost. It stands there because the resource is
@@ -46,11 +45,6 @@ impl<V: Views> Turn<'_, V> {
         self.keep_node_status(id);
         self.judge_when_complete();
         true
-    }
-
-    pub(super) fn lost_unconfirmed(&self) -> i64 {
-        let lost = |node: &&Node| node.row.lost && !node.row.confirmed_lost;
-        self.state.node.values().filter(lost).count() as i64
     }
 
     /// Holds replacements, and doubts the nodes whose leases ended.

@@ -110,6 +110,7 @@ impl<V: Views> Turn<'_, V> {
         self.state.touched.nodes_gone.insert(name.clone());
         self.state.nodes.remove(name);
         self.state.node.remove(&id);
+        self.state.leases.forget(id);
         self.out.served.push(Served::Node(name.clone(), None));
         // Who spreads over nodes had to count it as long as it was there.
         self.state.meta.retry.freed = true;

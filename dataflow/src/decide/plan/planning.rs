@@ -9,9 +9,9 @@ use setpoint_schemas::{Action, PodUid};
 
 use super::placing::Start;
 use crate::causes::{Cause, Causes};
-use crate::decide::Turn;
-use crate::decided::About;
-use crate::state::{Seen, Waiting, Workload, WorkloadKind};
+use crate::decide::{AHEAD, Turn};
+use crate::decided::{About, Reason};
+use crate::state::{Numbered, Seen, Waiting, Workload, WorkloadKind};
 use crate::views::{Standing, Tally, Views};
 
 /// The backoff of replacing pods that end: as the kubelet's of restarting containers.
@@ -232,23 +232,38 @@ impl<V: Views> Turn<'_, V> {
     /// DaemonSet's pods stay: their place is their node.
     pub(crate) fn withdraw_stranded(&mut self, pods: &[u32]) {
         let mut stranded: Vec<(PodUid, u32)> = Vec::new();
-        for id in pods {
-            let Some(pod) = self.state.pods.get(id) else { continue };
-            let kind = self.state.workload.get(&pod.workload).map(|w| w.kind);
-            if kind != Some(WorkloadKind::Daemon) && pod.standing != Standing::Stopping {
-                stranded.push((pod.uid.clone(), *id));
+        for some in pods.chunks(AHEAD) {
+            self.look_ahead_at(some);
+            for id in some {
+                let Some(pod) = self.state.pods.get(id) else { continue };
+                let kind = self.state.workload.get(&pod.workload).map(|w| w.kind);
+                if kind != Some(WorkloadKind::Daemon) && pod.standing != Standing::Stopping {
+                    stranded.push((pod.uid.clone(), *id));
+                }
             }
         }
         stranded.sort();
-        for (_, id) in &stranded {
-            let Some(pod) = self.state.pods.get(id) else { continue };
-            let (workload, Some(host)) = (pod.workload, self.state.host(pod)) else { continue };
-            let node = host.row.record.node.clone();
-            let text = format!("node {node} is lost; this was the last that it said");
-            let cause = Cause::told(host.row.cause.at, text);
-            self.because(workload, &cause);
-            self.withdraw(*id, "node_loss", format!("its node {node} is lost"), cause);
+        let stranded: Vec<u32> = stranded.into_iter().map(|(_, id)| id).collect();
+        let mut losses = Numbered::default();
+        for some in stranded.chunks(AHEAD) {
+            self.look_ahead_at(some);
+            some.iter().for_each(|id| self.withdraw_of_lost(*id, &mut losses));
         }
+    }
+
+    /// Withdraws a pod whose node is lost. What is said of the node is said once.
+    fn withdraw_of_lost(&mut self, id: u32, losses: &mut Numbered<(Cause, Reason)>) {
+        let Some(pod) = self.state.pods.get(&id) else { return };
+        let (workload, Some(host)) = (pod.workload, self.state.host(pod)) else { return };
+        let (cause, reason) = losses.entry(pod.node).or_insert_with(|| {
+            let node = &host.row.record.node;
+            let text = format!("node {node} is lost; this was the last that it said");
+            let reason = Reason::from(format!("its node {node} is lost"));
+            (Cause::told(host.row.cause.at, text), reason)
+        });
+        let (cause, reason) = (cause.clone(), reason.clone());
+        self.because(workload, &cause);
+        self.withdraw(id, "node_loss", reason, cause);
     }
 }
 
