@@ -67,7 +67,7 @@ pub(crate) fn choose(
 /// The slots come in order of names.
 pub(crate) fn ranked(view: &View<'_>, slots: &[u32]) -> Vec<Considered> {
     let scores = scores::score(view, slots, slots);
-    scores::best_first(view.nodes, slots, &scores, CONSIDERED_MAX)
+    scores::best_first(view, slots, &scores, CONSIDERED_MAX)
 }
 
 /// A draw among the eligible nodes.

@@ -38,7 +38,8 @@ impl Settings {
     /// A client that asks and reads. It joins no group; librdkafka wants the id all the same.
     pub(crate) fn consumer(&self, isolation: &str) -> ClientConfig {
         let mut config = self.client();
-        for (property, ours) in [("group.id", "setpoint"), (AHEAD, AHEAD_KBYTES_MAX)] {
+        let own = [("group.id", "setpoint"), (AHEAD, AHEAD_KBYTES_MAX), (FULL_WAIT, FULL_WAIT_MS)];
+        for (property, ours) in own {
             if config.get(property).is_none() {
                 config.set(property, ours);
             }
@@ -81,6 +82,11 @@ const AHEAD: &str = "queued.max.messages.kbytes";
 /// Two reads; librdkafka's own 64 MiB for each of several readers is a fleet's
 /// whole memory.
 const AHEAD_KBYTES_MAX: &str = "16384";
+/// How long a reader that has fetched as far ahead as it may waits before it looks again.
+const FULL_WAIT: &str = "fetch.queue.backoff.ms";
+/// A hundredth of what is ahead is read in that time; librdkafka's own second is the time in which an
+/// engine reads twenty times what may be ahead.
+const FULL_WAIT_MS: &str = "2";
 /// How long a question to the brokers may take: a few elections of a partition's leader.
 pub(crate) const ANSWER_WAIT: Duration = Duration::from_secs(10);
 /// How long a record may take until it is acknowledged. Below the transaction's own timeout, so

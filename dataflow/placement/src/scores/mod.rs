@@ -19,7 +19,6 @@ mod remainder;
 mod device_value;
 
 use crate::NodeId;
-use crate::nodes::Nodes;
 use crate::view::View;
 
 /// A score.
@@ -200,14 +199,19 @@ pub struct Considered {
 
 /// The slots with their scores, the best first; of equals the one with room for the most pods, and of
 /// these the one that stands first, so the slots come in order of names. Where pods ask for nothing,
-/// resources soon tell no nodes apart: such pods would all be put on the first.
+/// resources soon tell no nodes apart: such pods would all be put on the first. What devices are worth
+/// says enough of their nodes.
 pub(crate) fn best_first(
-    nodes: &Nodes,
+    view: &View<'_>,
     slots: &[u32],
     scores: &[Scores],
     keep: usize,
 ) -> Vec<Considered> {
-    let key = |(at, scores): (usize, &Scores)| (-scores.sum, -nodes.hot(slots[at]).pods_free, at);
+    let (nodes, by_room) = (view.nodes, view.shape.devices.is_none());
+    let key = |(at, scores): (usize, &Scores)| {
+        let room = if by_room { nodes.hot(slots[at]).pods_free } else { 0 };
+        (-scores.sum, -room, at)
+    };
     let mut order: Vec<(i64, i64, usize)> = scores.iter().enumerate().map(key).collect();
     if order.len() > keep {
         order.select_nth_unstable(keep);
