@@ -15,8 +15,8 @@ use crate::decide::Turn;
 use crate::state::{Node, Pod, Workload};
 use crate::views::Views;
 
-/// Inputs that are looked at together: what they are about fits the innermost large cache with room to
-/// spare, at some four kilobytes each.
+/// Inputs that are looked at together: what they are about, by estimate some kilobytes each, must not push
+/// each other out of a cache of a megabyte or two before it is used.
 pub(crate) const AHEAD: usize = 128;
 /// Fewer are not worth it: looking takes longer than waiting.
 const AHEAD_MIN: usize = 8;
@@ -39,17 +39,15 @@ impl<V: Views> Turn<'_, V> {
 
     fn look_at(&self, pods: Vec<&Pod>) {
         let nodes: Vec<&Node> = pods.iter().filter_map(|pod| self.state.host(pod)).collect();
-        let owners: Vec<&Workload> = pods.iter().filter_map(|pod| self.state.owner(pod)).collect();
+        let owned = |pod| Some((self.state.owner(pod)?, pod.revision));
+        let owners: Vec<(&Workload, u32)> = pods.into_iter().filter_map(owned).collect();
         let of_nodes = nodes.iter().map(|node| touched(node.row.record.node.as_str()));
-        let of_owners = owners.iter().zip(&pods).map(|(owner, pod)| {
-            let memo = &owner.memo;
-            let requests = owner.templates.get(&pod.revision).map(|t| t.shape.requests().pods);
-            memo.whys.len() as u64
-                + owner.tallies.get(&pod.revision).map_or(0, |tally| tally.live as u64)
-                + requests.unwrap_or(0) as u64
-                + memo.look_ms as u64
+        let of_owners = owners.iter().flat_map(|(owner, revision)| {
+            let requests = owner.templates.get(revision).map_or(0, |t| t.shape.requests().pods);
+            let live = owner.tallies.get(revision).map_or(0, |tally| tally.live);
+            [owner.memo.whys.len() as i64, live, requests, owner.memo.look_ms]
         });
-        black_box(of_nodes.chain(of_owners).fold(0, u64::wrapping_add));
+        black_box(of_nodes.chain(of_owners).fold(0, i64::wrapping_add));
     }
 
     fn pod_ahead(&self, sourced: &Sourced) -> Option<&Pod> {
@@ -61,6 +59,6 @@ impl<V: Views> Turn<'_, V> {
 }
 
 /// The first byte of a text, wherever it is.
-fn touched(text: &str) -> u64 {
-    text.bytes().next().map_or(0, u64::from)
+fn touched(text: &str) -> i64 {
+    text.bytes().next().map_or(0, i64::from)
 }
