@@ -9,12 +9,16 @@ use super::observations::Record;
 use super::rows::encode;
 use super::{CheckpointRow, Pod, State, Table};
 
-/// What a pod's two rows take in memory, roughly: keys and values as they are encoded.
-const POD_BYTES: usize = 256;
+/// What a row takes in memory, roughly, beside what it points at: a pod, or the vectors of one that is
+/// encoded.
+const ROW_BYTES: usize = size_of::<ChangedRow>();
 
 /// Rows that changed. Where a row is named twice the later one holds.
 #[derive(Debug, Default)]
-pub struct ChangedRows(Vec<ChangedRow>);
+pub struct ChangedRows {
+    rows: Vec<ChangedRow>,
+    bytes: usize,
+}
 
 /// A row, or a pod's two.
 #[derive(Debug)]
@@ -31,18 +35,23 @@ impl ChangedRows {
     /// What they take in memory, roughly.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        let row = |row: &ChangedRow| match row {
-            ChangedRow::Pod(..) | ChangedRow::Observed(..) => POD_BYTES,
-            ChangedRow::Encoded((_, key, value)) => key.len() + value.as_ref().map_or(0, Vec::len),
-        };
-        self.0.iter().map(row).sum()
+        self.bytes
+    }
+
+    fn push(&mut self, row: ChangedRow) {
+        self.bytes += ROW_BYTES + row.pointed_at();
+        self.rows.push(row);
+    }
+
+    fn encode(&mut self, table: Table, key: String, value: Option<Vec<u8>>) {
+        self.push(ChangedRow::Encoded((table as u8, key.into_bytes(), value)));
     }
 
     /// The rows as they are written.
     #[must_use]
     pub fn encoded(self) -> Vec<CheckpointRow> {
-        let mut rows = Vec::with_capacity(2 * self.0.len());
-        for row in self.0 {
+        let mut rows = Vec::with_capacity(2 * self.rows.len());
+        for row in self.rows {
             match row {
                 ChangedRow::Pod(pod, observed) => {
                     rows.push(of_pod(Table::Pods, &pod.uid, Some(encode(&pod))));
@@ -56,20 +65,29 @@ impl ChangedRows {
     }
 }
 
+impl ChangedRow {
+    /// Bytes that it points at, without a look at them.
+    fn pointed_at(&self) -> usize {
+        let record = |record: &Option<Record>| record.as_ref().map_or(0, |record| record.len());
+        match self {
+            ChangedRow::Pod(_, observed) => observed.as_ref().map_or(0, record),
+            ChangedRow::Observed(_, observed) => record(observed),
+            ChangedRow::Encoded((_, key, value)) => key.len() + value.as_ref().map_or(0, Vec::len),
+        }
+    }
+}
+
 impl State {
     /// The rows that changed since this was last asked, and the engine's own. Where a row is named
     /// twice the later one holds.
     pub(crate) fn take_rows(&mut self) -> ChangedRows {
         let mut touched = std::mem::take(&mut self.touched);
-        let mut rows = Vec::with_capacity(touched.pods.len());
-        let meta = (Table::Meta as u8, Vec::new(), Some(encode(&self.meta)));
-        rows.push(ChangedRow::Encoded(meta));
-        let put_in = |rows: &mut Vec<ChangedRow>, table: Table, key: String, value| {
-            rows.push(ChangedRow::Encoded((table as u8, key.into_bytes(), value)));
-        };
+        let mut rows = ChangedRows::default();
+        rows.rows.reserve(touched.pods.len());
+        rows.encode(Table::Meta, String::new(), Some(encode(&self.meta)));
         for uid in touched.pods_gone {
-            put_in(&mut rows, Table::Pods, uid.to_string(), None);
-            put_in(&mut rows, Table::Observed, uid.to_string(), None);
+            rows.encode(Table::Pods, uid.to_string(), None);
+            rows.encode(Table::Observed, uid.to_string(), None);
         }
         // In the order in which they lie in memory.
         touched.pods.sort_unstable();
@@ -86,7 +104,7 @@ impl State {
             }
         }
         let mut put = |table: Table, key: String, value: Option<Vec<u8>>| {
-            put_in(&mut rows, table, key, value);
+            rows.encode(table, key, value);
         };
         touched.workloads_gone.iter().for_each(|key| put(Table::Workloads, key.to_string(), None));
         for id in touched.workloads.take() {
@@ -118,7 +136,7 @@ impl State {
             let value = self.row(table, &key);
             put(table, key, value);
         }
-        ChangedRows(rows)
+        rows
     }
 
     /// A row of a table whose rows have no numbers.
