@@ -1,33 +1,23 @@
 //! Numbers that wait for their turn, in order from any of them on: a bit each.
 //!
-//! Guarantee: each number once; [`InTurn::next`] goes round. Numbers are given from 1 upward, so that
-//! looking through the bits of a hundred thousand costs less than a search in a tree of them.
+//! Guarantee: each number once; [`InTurn::next`] goes round.
 
-/// Bits of a word.
-const WORD: usize = u64::BITS as usize;
+use super::bits::Bits;
 
 /// Numbers that wait.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct InTurn {
-    bits: Vec<u64>,
+    bits: Bits,
     len: usize,
 }
 
 impl InTurn {
     pub(crate) fn insert(&mut self, number: u32) {
-        let (word, bit) = place(number);
-        if word >= self.bits.len() {
-            self.bits.resize(word + 1, 0);
-        }
-        self.len += usize::from(self.bits[word] & bit == 0);
-        self.bits[word] |= bit;
+        self.len += usize::from(self.bits.insert(number));
     }
 
     pub(crate) fn remove(&mut self, number: u32) {
-        let (word, bit) = place(number);
-        let Some(bits) = self.bits.get_mut(word) else { return };
-        self.len -= usize::from(*bits & bit != 0);
-        *bits &= !bit;
+        self.len -= usize::from(self.bits.remove(number));
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -39,25 +29,8 @@ impl InTurn {
         if self.is_empty() {
             return None;
         }
-        self.from(behind.saturating_add(1)).or_else(|| self.from(0))
+        self.bits.first_from(behind.saturating_add(1)).or_else(|| self.bits.first_from(0))
     }
-
-    fn from(&self, number: u32) -> Option<u32> {
-        let (first, bit) = place(number);
-        let not_before = !(bit - 1);
-        let words = self.bits.iter().enumerate().skip(first);
-        words.map(|(at, bits)| (at, if at == first { bits & not_before } else { *bits })).find_map(
-            |(at, bits)| {
-                let number = at * WORD + bits.trailing_zeros() as usize;
-                (bits != 0).then_some(number as u32)
-            },
-        )
-    }
-}
-
-fn place(number: u32) -> (usize, u64) {
-    let number = number as usize;
-    (number / WORD, 1 << (number % WORD))
 }
 
 #[cfg(test)]

@@ -3,33 +3,25 @@
 //! Guarantee: each number once, in no order that may decide anything. Absent: taking one mark back;
 //! all are taken together.
 
-/// Bits of a word.
-const WORD: usize = u64::BITS as usize;
+use super::bits::Bits;
 
-/// Marked numbers. Numbers of workloads and nodes are given from 1 upward, so that a bit for each
-/// is little.
+/// Marked numbers.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Marks {
-    bits: Vec<u64>,
+    bits: Bits,
     list: Vec<u32>,
 }
 
 impl Marks {
     /// Marks a number.
     pub(crate) fn insert(&mut self, number: u32) {
-        let (word, bit) = place(number);
-        if word >= self.bits.len() {
-            self.bits.resize(word + 1, 0);
-        }
-        if self.bits[word] & bit == 0 {
-            self.bits[word] |= bit;
+        if self.bits.insert(number) {
             self.list.push(number);
         }
     }
 
     pub(crate) fn contains(&self, number: u32) -> bool {
-        let (word, bit) = place(number);
-        self.bits.get(word).is_some_and(|bits| bits & bit != 0)
+        self.bits.contains(number)
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -45,7 +37,7 @@ impl Marks {
     pub(crate) fn take(&mut self) -> Vec<u32> {
         let list = std::mem::take(&mut self.list);
         for number in &list {
-            self.bits[place(*number).0] = 0;
+            self.bits.remove(*number);
         }
         list
     }
@@ -55,11 +47,6 @@ impl Extend<u32> for Marks {
     fn extend<T: IntoIterator<Item = u32>>(&mut self, numbers: T) {
         numbers.into_iter().for_each(|number| self.insert(number));
     }
-}
-
-fn place(number: u32) -> (usize, u64) {
-    let number = number as usize;
-    (number / WORD, 1 << (number % WORD))
 }
 
 #[cfg(test)]

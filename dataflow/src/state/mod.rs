@@ -5,6 +5,7 @@
 
 mod answered;
 mod devices;
+mod bits;
 mod budgets;
 mod changed;
 mod classes;
