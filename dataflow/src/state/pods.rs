@@ -53,17 +53,26 @@ impl Pods {
 
     /// The number of the pod with this uid.
     pub(crate) fn id_of(&self, uid: &PodUid) -> Option<u32> {
-        let hash = hash_of_uid(uid);
-        let is_it =
-            |e: &Entry| e.hash == hash && self.get(&e.id).is_some_and(|pod| pod.uid == *uid);
-        self.by_uid.find(spread(hash), is_it).map(|entry| entry.id)
+        let id = self.found(uid)?;
+        self.looked_at.set(self.looked_at.get() + 1);
+        Some(id)
     }
 
-    /// The same by its uid.
+    /// The pod with this uid, for one who is going to look at it, which is counted then.
     pub(crate) fn ahead(&self, uid: &PodUid) -> Option<&Pod> {
+        self.at(self.found(uid)?)
+    }
+
+    /// The same by its number.
+    pub(crate) fn at(&self, id: u32) -> Option<&Pod> {
+        let id = id as usize;
+        self.chunks.get(id / CHUNK)?.get(id % CHUNK)?.as_ref()
+    }
+
+    fn found(&self, uid: &PodUid) -> Option<u32> {
         let hash = hash_of_uid(uid);
         let is_it = |e: &Entry| e.hash == hash && self.at(e.id).is_some_and(|p| p.uid == *uid);
-        self.by_uid.find(spread(hash), is_it).and_then(|entry| self.at(entry.id))
+        self.by_uid.find(spread(hash), is_it).map(|entry| entry.id)
     }
 
     /// The pod with this uid.
@@ -144,12 +153,6 @@ impl Pods {
     /// How often a pod was looked at, in all.
     pub(crate) fn looked_at(&self) -> u64 {
         self.looked_at.get()
-    }
-
-    /// The pod with this number, for one who is going to look at it, which is counted then.
-    pub(crate) fn at(&self, id: u32) -> Option<&Pod> {
-        let id = id as usize;
-        self.chunks.get(id / CHUNK)?.get(id % CHUNK)?.as_ref()
     }
 
     fn put(&mut self, pod: Pod) -> u32 {
