@@ -84,8 +84,8 @@ const AHEAD: &str = "queued.max.messages.kbytes";
 const AHEAD_KBYTES_MAX: &str = "16384";
 /// How long a reader that has fetched as far ahead as it may waits before it looks again.
 const FULL_WAIT: &str = "fetch.queue.backoff.ms";
-/// A hundredth of what is ahead is read in that time; librdkafka's own second is the time in which an
-/// engine reads twenty times what may be ahead.
+/// Little of what is ahead is read in that time; in librdkafka's own second an engine reads all of it
+/// many times over, and waits for the rest.
 const FULL_WAIT_MS: &str = "2";
 /// How long a question to the brokers may take: a few elections of a partition's leader.
 pub(crate) const ANSWER_WAIT: Duration = Duration::from_secs(10);
