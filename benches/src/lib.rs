@@ -15,6 +15,7 @@ mod commit;
 mod house;
 mod by_hand;
 mod duel;
+mod flips;
 mod churn;
 mod kafka;
 mod http;

@@ -8,13 +8,14 @@ use std::time::Duration;
 use setpoint_dataflow::views::Differential;
 use setpoint_dataflow::{ChangedRows, Epoch, Outcome};
 use setpoint_schemas::avro::Codec;
-use setpoint_schemas::{Cut, Input, PodPhase, Topic};
+use setpoint_schemas::{Cut, Input, Topic};
 use setpoint_store::Checkpoint;
 
 use crate::clock::{per_second, timed};
 use crate::cold::Cold;
+use crate::flips::Flips;
 use crate::measurement::{Aim, Measurement, RATE};
-use crate::plant::{PODS_PER_NODE, Placed, Plant};
+use crate::plant::{PODS_PER_NODE, Plant};
 use crate::rounds;
 use crate::sizes::Sizes;
 
@@ -24,16 +25,14 @@ const SHARE: f64 = 0.95;
 const BATCH: usize = 1_000;
 /// No checkpoint waits: who hands over the next one knows that the last is on the disk.
 const QUEUED_MAX: usize = 0;
-/// A prime, so that every pod has its turn.
-const STRIDE: usize = 7_919;
 
 /// With and without, in turns of one checkpoint's interval.
 pub(crate) fn measure(sizes: &Sizes) -> anyhow::Result<Vec<Measurement>> {
     let pods = sizes.pods_max();
     let mut plant = Plant::with_nodes(Differential::new(), pods.div_ceil(PODS_PER_NODE))?;
     plant.load(pods, |_, _| ())?;
-    let pods_ready = plant.pods().into_iter().map(|pod| (pod, true)).collect();
-    let mut lane = Lane { plant, pods: pods_ready, next: 0, codec: Codec::single_object() };
+    let flips = Flips::of(&plant);
+    let mut lane = Lane { plant, flips, codec: Codec::single_object() };
     let folder = sizes.folder()?;
     let mut writer = Writer::start(&folder.path().join("checkpoint"))?;
     writer.write(&mut lane.plant)?;
@@ -59,8 +58,7 @@ pub(crate) fn measure(sizes: &Sizes) -> anyhow::Result<Vec<Measurement>> {
 
 struct Lane {
     plant: Plant<Differential>,
-    pods: Vec<(Placed, bool)>,
-    next: usize,
+    flips: Flips,
     codec: Codec,
 }
 
@@ -70,7 +68,7 @@ impl Lane {
         let (mut worked, mut cold, mut taken) = (Duration::ZERO, Cold::default(), 0);
         let mut writer = writer;
         while worked < work {
-            let batch = self.batch()?;
+            let batch = self.flips.batch(&mut self.plant, BATCH)?;
             let is_cold = cold.is_due(worked);
             let (stepped, took) = timed(|| self.step(&batch, is_cold));
             let is_left = stepped?.is_cold_left;
@@ -89,21 +87,6 @@ impl Lane {
             }
         }
         Ok(per_second(taken, worked))
-    }
-
-    fn batch(&mut self) -> anyhow::Result<Vec<Vec<u8>>> {
-        let mut batch = Vec::with_capacity(BATCH);
-        for _ in 0..BATCH {
-            self.next = (self.next + STRIDE) % self.pods.len();
-            let (pod, is_ready) = &mut self.pods[self.next];
-            *is_ready = !*is_ready;
-            let status = match is_ready {
-                true => self.plant.ready(pod)?,
-                false => self.plant.in_phase(pod, PodPhase::Running)?,
-            };
-            batch.push(self.codec.encode(&status)?);
-        }
-        Ok(batch)
     }
 
     fn step(&mut self, batch: &[Vec<u8>], cold: bool) -> anyhow::Result<Outcome> {

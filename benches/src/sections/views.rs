@@ -175,7 +175,7 @@ impl Pair {
     }
 }
 
-pub(super) fn settle(views: &mut impl Views, facts: &[(Fact, isize)]) -> Changes {
+pub(crate) fn settle(views: &mut impl Views, facts: &[(Fact, isize)]) -> Changes {
     for (fact, difference) in facts {
         views.update(*fact, *difference);
     }
@@ -187,7 +187,7 @@ fn nodes_of(pods: usize) -> usize {
 }
 
 /// Pods spread over nodes, workloads and namespaces, all available.
-pub(super) fn facts(count: usize) -> Vec<PodFact> {
+pub(crate) fn facts(count: usize) -> Vec<PodFact> {
     let number = |n: usize| u32::try_from(n).expect("fewer pods than u32 counts");
     let fact = |pod: usize| PodFact {
         node: number(pod % nodes_of(count)),
