@@ -63,11 +63,11 @@ impl DesiredPod {
     /// becomes a status and not a silence.
     #[must_use]
     pub fn of(placement: &Placement) -> Self {
-        let (spec, invalid) = match serde_json::from_str::<PodSpec>(&placement.spec) {
+        let (spec, invalid) = match serde_json::from_str::<PodSpec>(&placement.pattern.spec) {
             Ok(spec) => (spec, String::new()),
             Err(error) => (PodSpec::default(), format!("failed to read the pod spec: {error}")),
         };
-        let rule = Rule::of(spec.restart_policy.as_deref(), &placement.annotations);
+        let rule = Rule::of(spec.restart_policy.as_deref(), &placement.pattern.annotations);
         let placement = Arc::new(placement.clone());
         DesiredPod { placement, spec: Arc::new(spec), invalid, rule }
     }

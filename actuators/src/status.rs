@@ -66,7 +66,7 @@ pub fn status(
         None => Default::default(),
     };
     PodStatus {
-        namespace: pod.placement.namespace.clone(),
+        namespace: pod.placement.pattern.namespace.clone(),
         name: pod.placement.name.clone(),
         generation: runs.map_or(pod.placement.generation, |runs| runs.generation),
         phase: phase(&containers, ends_for_good),

@@ -37,7 +37,8 @@ impl Resolver {
         seen: &mut Seen,
     ) -> Result<PodToRun, ActuatorError> {
         let wanted = sources::mounted_in(&pod.spec);
-        let sources = Sources::load(&self.api, &pod.placement.namespace, wanted, seen).await?;
+        let sources =
+            Sources::load(&self.api, &pod.placement.pattern.namespace, wanted, seen).await?;
         let (spec, volumes) = (PodSpec::clone(&pod.spec), volumes(&pod.spec, &sources)?);
         let placement = (*pod.placement).clone();
         Ok(PodToRun { placement, spec, env: BTreeMap::new(), volumes })
@@ -51,7 +52,7 @@ impl Prepare for Resolver {
     ) -> BoxFuture<'a, Result<PodToRun, ActuatorError>> {
         Box::pin(async move {
             let wanted = sources::named_in(&pod.spec);
-            let (namespace, mut seen) = (&pod.placement.namespace, Seen::default());
+            let (namespace, mut seen) = (&pod.placement.pattern.namespace, Seen::default());
             let sources = Sources::load(&self.api, namespace, wanted, &mut seen).await?;
             resolve(pod, &sources)
         })

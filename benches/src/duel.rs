@@ -280,10 +280,10 @@ fn by_hand(plant: &Plant<Differential>, pods: &[Placed], header: &[u8]) -> anyho
         by_hand.add_workload(uid, REPLICAS as i64, REPLICAS as u64);
     }
     for Placed(pod) in pods {
-        let workload = pod.workload.rsplit('/').next().and_then(workload_of);
+        let workload = pod.pattern.workload.rsplit('/').next().and_then(workload_of);
         let node = pod.node.as_str().strip_prefix("node-").and_then(|node| node.parse().ok());
         let (Some(workload), Some(node)) = (workload, node) else {
-            anyhow::bail!("{} is of {} on {}", pod.uid, pod.workload, pod.node)
+            anyhow::bail!("{} is of {} on {}", pod.uid, pod.pattern.workload, pod.node)
         };
         by_hand.add_pod(&pod.uid.text(), workload, node)?;
     }

@@ -140,7 +140,7 @@ impl Compared {
             }
             verdict.push_str(score.name);
             verdict.push('=');
-            push_number(&mut verdict, value);
+            push_number(&mut verdict, i64::from(value));
         }
         Alternative {
             node: self.node.to_string(),

@@ -67,8 +67,8 @@ impl Digest {
         causes.iter().for_each(|cause| self.cause(cause));
         for Compared { node, scores } in alternatives {
             self.text(node.as_str());
-            self.numbers(scores.parts);
-            self.numbers([scores.sum]);
+            self.numbers(scores.parts.map(i64::from));
+            self.numbers([i64::from(scores.sum)]);
         }
     }
 
@@ -121,10 +121,10 @@ impl Digest {
         self.text(change.node.as_str());
         self.numbers([i64::from(change.placement.is_some())]);
         if let Some(placement) = &change.placement {
-            self.text(placement.namespace.as_str());
+            self.text(placement.pattern.namespace.as_str());
             self.text(placement.name.as_str());
-            self.text(&placement.workload);
-            self.text(&placement.revision);
+            self.text(&placement.pattern.workload);
+            self.text(&placement.pattern.revision);
             let (epoch, term) = (placement.epoch, placement.term);
             self.numbers([placement.generation, term, epoch, placement.placed_ms]);
             self.devices(&placement.devices);

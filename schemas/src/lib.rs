@@ -62,7 +62,7 @@ pub use node::{
 };
 pub use observation::{ContainerDetails, Containers, Details, Observation};
 pub use observed::{ContainerObserved, ContainerState, NodeSnapshot, PodObserved, PodPhase};
-pub use placement::{Placement, WorkloadRef};
+pub use placement::{Pattern, Placement, WorkloadRef};
 pub use pod_spec::{
     ConfigMapSource, Container, ContainerPort, EnvFromSource, EnvVar, EnvVarSource, KeyRef,
     KeyToPath, ObjectRef, PodSpec, ResourceRequirements, SecretSource, Volume, VolumeMount,

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
 use crate::{Namespace, NodeName, PodUid, ResourceKey, ResourceName, TakenDevice};
 
@@ -12,20 +12,20 @@ pub type WorkloadRef = ResourceKey;
 
 /// What a node should run, level-triggered. On the log under its pod uid, partitioned by node; a
 /// tombstone means stop. A pod never changes its node: its replacement has another uid.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+///
+/// In memory what all pods of a revision have in common is there once; on the log and on the wire each
+/// placement says all of it, in one row.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(from = "Row")]
 pub struct Placement {
     /// The pod.
     pub uid: PodUid,
     /// The node.
     pub node: NodeName,
-    /// The pod's namespace.
-    pub namespace: Namespace,
     /// The pod's name.
     pub name: ResourceName,
-    /// The key of its workload, as text.
-    pub workload: Arc<str>,
-    /// The hash of the pod template that it was made from.
-    pub revision: Arc<str>,
+    /// What it has in common with the other pods of its revision.
+    pub pattern: Arc<Pattern>,
     /// The restart generation: the agent restarts a pod that runs a lower one.
     pub generation: i64,
     /// The reign that placed it.
@@ -34,13 +34,96 @@ pub struct Placement {
     pub epoch: i64,
     /// Engine time of the placement, milliseconds since 1970.
     pub placed_ms: i64,
-    /// The pod's labels.
-    pub labels: Arc<BTreeMap<String, String>>,
-    /// The pod's annotations.
-    pub annotations: Arc<BTreeMap<String, String>>,
-    /// The pod spec ([`crate::PodSpec`]), in JSON.
-    pub spec: Arc<str>,
     /// The node's devices, or shares of one, that its containers have.
+    pub devices: Box<[TakenDevice]>,
+}
+
+/// What the pods of one revision of a workload have in common.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pattern {
+    /// The pods' namespace.
+    pub namespace: Namespace,
+    /// The key of the workload, as text.
+    pub workload: Arc<str>,
+    /// The hash of the pod template that they were made from.
+    pub revision: Arc<str>,
+    /// The pods' labels.
+    pub labels: Arc<BTreeMap<String, String>>,
+    /// The pods' annotations.
+    pub annotations: BTreeMap<String, String>,
+    /// The pods' spec ([`crate::PodSpec`]), in JSON.
+    pub spec: Box<str>,
+}
+
+/// A placement as it is read.
+#[derive(Deserialize)]
+struct Row {
+    uid: PodUid,
+    node: NodeName,
+    namespace: Namespace,
+    name: ResourceName,
+    workload: Arc<str>,
+    revision: Arc<str>,
+    generation: i64,
+    term: i64,
+    epoch: i64,
+    placed_ms: i64,
+    labels: Arc<BTreeMap<String, String>>,
+    annotations: BTreeMap<String, String>,
+    spec: Box<str>,
     #[serde(default)]
-    pub devices: Vec<TakenDevice>,
+    devices: Box<[TakenDevice]>,
+}
+
+/// A placement as it is written.
+#[derive(Serialize)]
+#[serde(rename = "Placement")]
+struct RowRef<'a> {
+    uid: &'a PodUid,
+    node: &'a NodeName,
+    namespace: &'a Namespace,
+    name: &'a ResourceName,
+    workload: &'a str,
+    revision: &'a str,
+    generation: i64,
+    term: i64,
+    epoch: i64,
+    placed_ms: i64,
+    labels: &'a BTreeMap<String, String>,
+    annotations: &'a BTreeMap<String, String>,
+    spec: &'a str,
+    devices: &'a [TakenDevice],
+}
+
+impl From<Row> for Placement {
+    fn from(row: Row) -> Placement {
+        let Row { uid, node, name, generation, term, epoch, placed_ms, devices, .. } = row;
+        let Row { namespace, workload, revision, labels, annotations, spec, .. } = row;
+        let pattern = Pattern { namespace, workload, revision, labels, annotations, spec };
+        let pattern = Arc::new(pattern);
+        Placement { uid, node, name, pattern, generation, term, epoch, placed_ms, devices }
+    }
+}
+
+impl Serialize for Placement {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Pattern { namespace, workload, revision, labels, annotations, spec } = &*self.pattern;
+        let row = RowRef {
+            uid: &self.uid,
+            node: &self.node,
+            namespace,
+            name: &self.name,
+            workload,
+            revision,
+            generation: self.generation,
+            term: self.term,
+            epoch: self.epoch,
+            placed_ms: self.placed_ms,
+            labels,
+            annotations,
+            spec,
+            devices: &self.devices,
+        };
+        row.serialize(serializer)
+    }
 }

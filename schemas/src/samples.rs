@@ -9,8 +9,8 @@ use std::sync::Arc;
 use crate::{
     Action, Alert, AlertState, Alternative, Cause, Condition, ConditionStatus, ContainerObserved,
     ContainerState, CutEntry, DEVICE_MILLI, DeadLetter, Decision, Device, EpochRecord, InvalidId,
-    Lease, NodeRecord, NodeSnapshot, Placement, PodObserved, PodPhase, RefusedEntry, Request,
-    RequestItem, Resource, Resources, TakenDevice, UsageSample, Verb,
+    Lease, NodeRecord, NodeSnapshot, Pattern, Placement, PodObserved, PodPhase, RefusedEntry,
+    Request, RequestItem, Resource, Resources, TakenDevice, UsageSample, Verb,
 };
 
 /// Saturday, 21 November 2026, 09:30 UTC.
@@ -163,44 +163,55 @@ pub fn placement() -> Placement {
     Placement {
         uid: id(POD),
         node: id(NODE),
-        namespace: id("default"),
         name: id("web-0"),
-        workload: Arc::from("apps/Deployment/default/web"),
-        revision: Arc::from("7d9f"),
+        pattern: Arc::new(pattern()),
         generation: 1,
         term: 3,
         epoch: 42,
         placed_ms: TIME_MS,
-        labels: Arc::new(map("app", "web")),
-        annotations: Arc::new(map("note", "kept")),
-        spec: Arc::from(r#"{"containers":[{"name":"web"}]}"#),
-        devices: vec![TakenDevice {
+        devices: Box::new([TakenDevice {
             container: Arc::from("web"),
             index: 0,
             id: Arc::from("GPU-5f0c"),
             milli: 500,
-        }],
+        }]),
+    }
+}
+
+/// What that pod has in common with others.
+#[must_use]
+pub fn pattern() -> Pattern {
+    Pattern {
+        namespace: id("default"),
+        workload: Arc::from("apps/Deployment/default/web"),
+        revision: Arc::from("7d9f"),
+        labels: Arc::new(map("app", "web")),
+        annotations: map("note", "kept"),
+        spec: r#"{"containers":[{"name":"web"}]}"#.into(),
     }
 }
 
 /// The first placement of a bare pod with this uid, which is its name too, and this spec in JSON.
 #[must_use]
 pub fn placement_of(uid: &str, spec: &str) -> Placement {
+    let pattern = Pattern {
+        namespace: id("default"),
+        workload: Arc::from(format!("core/Pod/default/{uid}")),
+        revision: Arc::from("r1"),
+        labels: Arc::default(),
+        annotations: BTreeMap::new(),
+        spec: spec.into(),
+    };
     Placement {
         uid: id(uid),
         node: id(NODE),
-        namespace: id("default"),
         name: id(uid),
-        workload: Arc::from(format!("core/Pod/default/{uid}")),
-        revision: Arc::from("r1"),
+        pattern: Arc::new(pattern),
         generation: 1,
         term: 1,
         epoch: 1,
         placed_ms: 1,
-        labels: Arc::default(),
-        annotations: Arc::default(),
-        spec: Arc::from(spec),
-        devices: Vec::new(),
+        devices: Box::default(),
     }
 }
 

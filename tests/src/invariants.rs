@@ -237,9 +237,9 @@ impl Auditor {
             }
             let live = Live {
                 node: placement.node.clone(),
-                workload: placement.workload.to_string(),
-                cpu_milli: manifests::cpu_of(&placement.spec),
-                devices: placement.devices.clone(),
+                workload: placement.pattern.workload.to_string(),
+                cpu_milli: manifests::cpu_of(&placement.pattern.spec),
+                devices: placement.devices.to_vec(),
                 generation: placement.generation,
                 term: placement.term,
             };

@@ -193,7 +193,7 @@ fn an_update_goes_on_within_its_bounds_and_can_be_undone() {
     let outcome = fleet.rebuilt(4);
     assert!(outcome.placements.is_empty(), "the new pods are not ready: {:?}", told(&outcome));
     let mut ms = 5;
-    while fleet.committed.placements.values().any(|p| p.spec.contains("v1")) {
+    while fleet.committed.placements.values().any(|p| p.pattern.spec.contains("v1")) {
         assert!(fleet.placed().len() <= 5, "desired and surge");
         fleet.all_are(ms, PodPhase::Running);
         ms += 1;
@@ -205,7 +205,7 @@ fn an_update_goes_on_within_its_bounds_and_can_be_undone() {
     let begun = ledger.iter().find(|d| d.action == Action::Rollout);
     assert_eq!(begun.map(|d| d.reason.as_str()), Some("revision 3 begins"));
     let placed = outcome.placements.iter().find_map(|change| change.placement.clone());
-    assert!(placed.expect("a pod").spec.contains("v1"));
+    assert!(placed.expect("a pod").pattern.spec.contains("v1"));
 }
 
 #[test]

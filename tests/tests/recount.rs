@@ -8,7 +8,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 use setpoint_dataflow::{Epoch, NodeServed, Outcome, PlacementChange, Served};
 use setpoint_schemas::{
-    GroupKind, Input, Namespace, NodeName, Placement, PodUid, Policy, Position, Resource,
+    GroupKind, Input, NodeName, Pattern, Placement, PodUid, Policy, Position, Resource,
     ResourceKey, ResourceName, SessionId, Sourced, Topic, samples,
 };
 use setpoint_tests::manifests;
@@ -89,14 +89,17 @@ fn joins(name: &str, zone: &str) -> Sourced {
 /// A pod of this application is placed.
 fn placement(number: usize, on: &str, app: &str, spec: &Value) -> Outcome {
     let uid = PodUid::parse(&format!("00000000-0000-8000-8000-{number:012}")).unwrap();
+    let pattern = Pattern {
+        labels: Arc::new(BTreeMap::from([("app".to_owned(), app.to_owned())])),
+        spec: spec.to_string().into(),
+        ..samples::pattern()
+    };
     let placement = Placement {
         uid: uid.clone(),
         node: node(on),
-        namespace: Namespace::parse("default").unwrap(),
         name: ResourceName::parse(app).unwrap(),
-        labels: Arc::new(BTreeMap::from([("app".to_owned(), app.to_owned())])),
-        spec: Arc::from(spec.to_string()),
-        devices: Vec::new(),
+        pattern: Arc::new(pattern),
+        devices: Box::default(),
         ..samples::placement()
     };
     let placement = Some(Arc::new(placement));

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use setpoint_schemas::{FleetId, Namespace, Placement, ResourceName, TakenDevice, samples};
+use setpoint_schemas::{
+    FleetId, Namespace, Pattern, Placement, ResourceName, TakenDevice, samples,
+};
 
 use super::*;
 use crate::Network;
@@ -21,13 +23,18 @@ fn config(network: Network) -> DockerConfig {
 
 fn pod(spec: &str) -> PodToRun {
     let spec: PodSpec = serde_json::from_str(spec).expect("a pod spec");
-    let placement = Placement {
+    let pattern = Pattern {
         namespace: Namespace::parse("shop").expect("a namespace"),
-        name: ResourceName::parse("web-0").expect("a name"),
         workload: Arc::from("apps/Deployment/shop/web"),
+        labels: Arc::new(BTreeMap::from([("app".to_owned(), "web".to_owned())])),
+        spec: "".into(),
+        ..samples::pattern()
+    };
+    let placement = Placement {
+        name: ResourceName::parse("web-0").expect("a name"),
+        pattern: Arc::new(pattern),
         generation: 3,
         term: 7,
-        labels: Arc::new(BTreeMap::from([("app".to_owned(), "web".to_owned())])),
         ..samples::placement_of("web-0-abc", "")
     };
     PodToRun { placement, spec, env: BTreeMap::new(), volumes: BTreeMap::new() }
@@ -93,7 +100,7 @@ fn labels_name_the_pod_and_a_pod_cannot_forge_them() {
     let mut pod = pod(r#"{"containers": [{"name": "c"}]}"#);
     let forged = [("app", "web"), ("setpoint.dev/fleet", "other")];
     let forged = forged.map(|(key, value)| (key.to_owned(), value.to_owned()));
-    pod.placement.labels = Arc::new(BTreeMap::from(forged));
+    Arc::make_mut(&mut pod.placement.pattern).labels = Arc::new(BTreeMap::from(forged));
     let body = body_of(&config(Network::None), &pod, 0, NetworkOf::Own, CPUS).expect("a body");
     let labels: BTreeMap<String, String> = body.labels.expect("labels").into_iter().collect();
     let lines: Vec<String> = labels.iter().map(|(key, value)| format!("{key}={value}")).collect();
@@ -191,12 +198,12 @@ fn the_devices_of_a_container_are_asked_for_by_id_and_named_in_its_environment()
     let mut pod = pod(spec);
     let own = [("NVIDIA_VISIBLE_DEVICES".to_owned(), "all".to_owned())];
     pod.env = BTreeMap::from([("c".to_owned(), own.to_vec())]);
-    pod.placement.devices = vec![TakenDevice {
+    pod.placement.devices = Box::new([TakenDevice {
         container: Arc::from("c"),
         index: 1,
         id: Arc::from("GPU-5f0c"),
         milli: 300,
-    }];
+    }]);
     let made = |index| {
         let mut body =
             body_of(&config(Network::None), &pod, index, NetworkOf::Own, CPUS).expect("made");

@@ -19,7 +19,8 @@ const PART_CHARS_MAX: usize = 63;
 pub(crate) fn container_name(fleet: &FleetId, pod: &PodToRun, container: &str) -> String {
     let placement = &pod.placement;
     let short = xxh3_64(format!("{fleet}/{}", placement.uid).as_bytes()) & 0xffff_ffff;
-    let (name, namespace) = (part(placement.name.as_str()), part(placement.namespace.as_str()));
+    let (name, namespace) =
+        (part(placement.name.as_str()), part(placement.pattern.namespace.as_str()));
     format!("setpoint_{}_{name}_{namespace}_{short:08x}", part(container))
 }
 
@@ -31,10 +32,10 @@ pub(crate) fn pod_labels(fleet: &FleetId, pod: &PodToRun) -> HashMap<String, Str
         (labels::POD_UID, placement.uid.to_string()),
         (labels::GENERATION, placement.generation.to_string()),
         (labels::TERM, placement.term.to_string()),
-        (labels::NAMESPACE, placement.namespace.to_string()),
+        (labels::NAMESPACE, placement.pattern.namespace.to_string()),
         (labels::NAME, placement.name.to_string()),
     ];
-    let theirs = placement.labels.iter().map(|(key, value)| (key.clone(), value.clone()));
+    let theirs = placement.pattern.labels.iter().map(|(key, value)| (key.clone(), value.clone()));
     theirs.chain(own.map(|(key, value)| (key.to_owned(), value))).collect()
 }
 

@@ -200,7 +200,7 @@ impl ProcessActuator {
             uid: placement.uid.clone(),
             generation: placement.generation,
             term: placement.term,
-            namespace: placement.namespace.clone(),
+            namespace: placement.pattern.namespace.clone(),
             name: placement.name.clone(),
             grace_ms: u64::try_from(grace_of(&pod.spec).as_millis()).unwrap_or(u64::MAX),
             containers: pod.spec.containers.iter().map(container).collect(),
@@ -237,7 +237,7 @@ impl ProcessActuator {
         let placement = &pod.placement;
         let mut env = self.env.clone();
         let named = |name: &str, value: &dyn ToString| (name.to_owned(), value.to_string());
-        env.push(named("SETPOINT_NAMESPACE", &placement.namespace));
+        env.push(named("SETPOINT_NAMESPACE", &placement.pattern.namespace));
         env.push(named("SETPOINT_POD_NAME", &placement.name));
         env.push(named("SETPOINT_POD_UID", &placement.uid));
         env.extend(volumes::variables(&self.layout.pod(&placement.uid), container)?);

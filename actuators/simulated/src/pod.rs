@@ -84,7 +84,7 @@ impl SimPod {
             uid: uid.clone(),
             generation: self.placement.generation,
             term: self.placement.term,
-            namespace: self.placement.namespace.clone(),
+            namespace: self.placement.pattern.namespace.clone(),
             name: self.placement.name.clone(),
             containers,
             address: "127.0.0.1".into(),

@@ -20,7 +20,7 @@ pub(super) async fn a_started_pod_is_observed(rig: &dyn Rig) {
     reaches(rig, &*actuator, "c-observed", "main", Running).await;
     let seen = find(&*actuator, "c-observed").await.expect("it is told of");
     assert_eq!((seen.generation, seen.term), (1, 1));
-    assert_eq!(seen.namespace, pod.placement.namespace);
+    assert_eq!(seen.namespace, pod.placement.pattern.namespace);
     assert_eq!(seen.name, pod.placement.name);
     assert_eq!(seen.containers.len(), 1);
     assert!(seen.started_ms > 0 && !seen.containers[0].id.is_empty(), "{seen:?}");

@@ -12,12 +12,12 @@ use super::tools::{find, pod, reaches, stop};
 pub(super) async fn devices_are_given_or_refused_to_their_container_alone(rig: &dyn Rig) {
     let actuator = rig.open().await;
     let mut pod = pod("c-devices", vec![rig.lasting("train"), rig.lasting("main")]);
-    pod.placement.devices = vec![TakenDevice {
+    pod.placement.devices = Box::new([TakenDevice {
         container: Arc::from("train"),
         index: 0,
         id: Arc::from("GPU-of-nobody"),
         milli: 500,
-    }];
+    }]);
     // What is refused is refused again, until the device is there.
     for _ in 0..2 {
         match actuator.start(&pod, &CancellationToken::new()).await {

@@ -148,7 +148,8 @@ pub(crate) fn placement(uid: &str, spec: Value) -> Placement {
 
 /// Sets an annotation of the pod.
 pub(crate) fn annotate(placement: &mut Placement, name: &str, value: &str) {
-    Arc::make_mut(&mut placement.annotations).insert(name.into(), value.into());
+    let pattern = Arc::make_mut(&mut placement.pattern);
+    pattern.annotations.insert(name.into(), value.into());
 }
 
 /// A spec of one container that runs a script.

@@ -137,7 +137,7 @@ impl PodView {
 
     fn labels(&self) -> BTreeMap<String, String> {
         match (&self.placement, &self.owner) {
-            (Some(placement), _) => (*placement.labels).clone(),
+            (Some(placement), _) => (*placement.pattern.labels).clone(),
             (None, Some(owner)) if owner.kind == "Pod" => labels_of(owner, "/metadata/labels"),
             (None, Some(owner)) => labels_of(owner, "/spec/template/metadata/labels"),
             (None, None) if self.is_watched => {

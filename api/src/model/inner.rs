@@ -194,7 +194,7 @@ impl Inner {
                 Some((key.kind.clone(), (key.namespace.clone(), key.name.clone())))
             }
             Change::Placement(_, Some(placed)) => {
-                pod((placed.namespace.shared(), placed.name.shared()))
+                pod((placed.pattern.namespace.shared(), placed.name.shared()))
             }
             Change::Pod(seen) => {
                 let known = self.pods.name(seen.uid());

@@ -23,7 +23,8 @@ pub(crate) struct PodParts {
 impl PodParts {
     /// The key of the pod's workload, as far as it is known.
     pub(crate) fn workload(&self) -> Option<ResourceKey> {
-        let placed = self.placement.as_ref().and_then(|p| ResourceKey::parse(&p.workload).ok());
+        let placed =
+            self.placement.as_ref().and_then(|p| ResourceKey::parse(&p.pattern.workload).ok());
         placed.or_else(|| self.waiting.as_ref().map(|waiting| waiting.workload.clone()))
     }
 

@@ -46,7 +46,7 @@ impl Pods {
     pub(crate) fn place(&mut self, uid: &PodUid, placement: Option<Arc<Placement>>, now_ms: i64) {
         match placement {
             Some(placement) => {
-                let name = (placement.namespace.shared(), placement.name.shared());
+                let name = (placement.pattern.namespace.shared(), placement.name.shared());
                 self.rename(uid, &name);
                 let parts = self.entry(uid, || name);
                 parts.placement = Some(placement);

@@ -42,10 +42,11 @@ fn base_of(pod: &PodView) -> Value {
     object["apiVersion"] = json!("v1");
     object["kind"] = json!("Pod");
     if let Some(placement) = &pod.placement {
-        object["spec"] = serde_json::from_str(&placement.spec).unwrap_or_else(|_| json!({}));
+        object["spec"] =
+            serde_json::from_str(&placement.pattern.spec).unwrap_or_else(|_| json!({}));
         let metadata = &mut object["metadata"];
-        metadata["labels"] = json!(*placement.labels);
-        metadata["annotations"] = json!(*placement.annotations);
+        metadata["labels"] = json!(*placement.pattern.labels);
+        metadata["annotations"] = json!(placement.pattern.annotations);
         metadata["creationTimestamp"] = rfc3339(placement.placed_ms);
     } else if let Some(waiting) = &pod.waiting {
         object["metadata"]["creationTimestamp"] = rfc3339(waiting.since_ms);

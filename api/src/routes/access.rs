@@ -98,7 +98,8 @@ fn node_may_read(
         ("", "Pod") => true,
         ("", "ConfigMap" | "Secret") => {
             let mounts = |placement: &Arc<Placement>| {
-                placement.namespace.as_str() == namespace && mounts(placement, &kind.kind, name)
+                placement.pattern.namespace.as_str() == namespace
+                    && mounts(placement, &kind.kind, name)
             };
             !name.is_empty() && model.placed_on(node).iter().any(mounts)
         }
@@ -108,7 +109,7 @@ fn node_may_read(
 
 /// Whether a pod's spec names this ConfigMap or Secret: as a volume, as one variable or as many.
 fn mounts(placement: &Placement, kind: &str, name: &str) -> bool {
-    let spec: Value = serde_json::from_str(&placement.spec).unwrap_or_default();
+    let spec: Value = serde_json::from_str(&placement.pattern.spec).unwrap_or_default();
     let (volume, volume_name, key_ref, all_ref) = match kind {
         "Secret" => ("secret", "secretName", "secretKeyRef", "secretRef"),
         _ => ("configMap", "name", "configMapKeyRef", "configMapRef"),

@@ -15,7 +15,7 @@ use setpoint_api::{
 };
 use setpoint_schemas::{
     Condition, ConditionStatus, ContainerObserved, ContainerState, FleetId, Lease, Namespace,
-    NodeName, NodeRecord, NodeReport, Placement, PodObserved, PodPhase, PodUid, Request,
+    NodeName, NodeRecord, NodeReport, Pattern, Placement, PodObserved, PodPhase, PodUid, Request,
     RequestItem, Resource, ResourceName, Resources, SessionId, Standing, UsageSample, Verb,
 };
 use tokio_util::sync::CancellationToken;
@@ -441,21 +441,24 @@ pub(crate) fn served(record: NodeRecord, lost: bool, epoch: i64) -> Arc<NodeServ
 pub(crate) fn placement(uid: &str, node: &str, epoch: i64) -> Arc<Placement> {
     let spec = json!({"containers": [{"name": "main", "image": "busybox:1",
         "envFrom": [{"secretRef": {"name": "mounted"}}]}]});
+    let pattern = Pattern {
+        namespace: Namespace::parse("default").unwrap(),
+        workload: "apps/Deployment/default/web".into(),
+        revision: "r1".into(),
+        labels: Arc::new(BTreeMap::from([("app".to_owned(), "web".to_owned())])),
+        annotations: BTreeMap::new(),
+        spec: spec.to_string().into(),
+    };
     Arc::new(Placement {
         uid: PodUid::parse(uid).unwrap(),
         node: NodeName::parse(node).unwrap(),
-        namespace: Namespace::parse("default").unwrap(),
         name: ResourceName::parse(uid).unwrap(),
-        workload: "apps/Deployment/default/web".into(),
-        revision: "r1".into(),
+        pattern: Arc::new(pattern),
         generation: 1,
         term: 1,
         epoch,
         placed_ms: T0,
-        labels: Arc::new(BTreeMap::from([("app".to_owned(), "web".to_owned())])),
-        annotations: Arc::default(),
-        spec: spec.to_string().into(),
-        devices: Vec::new(),
+        devices: Box::default(),
     })
 }
 

@@ -97,7 +97,7 @@ fn shapes_of(trace: &Trace, fleet: &mut Fleet) -> anyhow::Result<BTreeMap<Pod, A
     for (number, (pod, count)) in (0..).zip(counts) {
         let models = trace.specs[pod.spec].as_str();
         let models = Some(models).filter(|models| !models.is_empty() && pod.ask.devices > 0);
-        let labels = BTreeMap::new();
+        let labels = Arc::default();
         let shape = PodShape::compile_on_models("default", &labels, &spec_of(&pod)?, models)
             .context("a pod of the trace")?;
         fleet.want(number, &shape, count);

@@ -174,7 +174,7 @@ async fn agents(fleet: &Fleet, sizes: &Sizes) -> anyhow::Result<Vec<Measurement>
                 let at = Instant::now();
                 seen = (list.term, list.epoch);
                 for placement in list.placements {
-                    let told = (placement.workload, at);
+                    let told = (placement.pattern.workload.clone(), at);
                     if send.send(told).is_err() {
                         return anyhow::Ok(());
                     }

@@ -170,7 +170,10 @@ impl Pods {
         house.append(vec![entry])?;
         let next = self.next_placed()?;
         let took = start.elapsed();
-        anyhow::ensure!(next.0.workload == pod.0.workload, "another pod was placed");
+        anyhow::ensure!(
+            next.0.pattern.workload == pod.0.pattern.workload,
+            "another pod was placed"
+        );
         Ok(took)
     }
 

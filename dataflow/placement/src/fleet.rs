@@ -24,6 +24,7 @@ use crate::room::Room;
 use crate::scores::Considered;
 use crate::search;
 use crate::shape::PodShape;
+use crate::shortages::Shortages;
 use crate::sift::sift;
 use crate::view::View;
 use crate::{NodeId, PodId};
@@ -47,6 +48,7 @@ pub struct Fleet {
     grounds: IdMap<u128, Ground>,
     rooms: IdMap<u128, Room>,
     refusals: IdMap<u128, Refused>,
+    pub(crate) shortages: IdMap<u128, Shortages>,
     /// Rises with every change.
     changes: u64,
     /// Nodes that were asked whether they have room, in all.
@@ -124,6 +126,12 @@ impl Fleet {
         if self.nodes.remove(id) {
             self.hope();
         }
+    }
+
+    /// Looks at where pods like this one are counted, and tells nothing: for one who looks ahead.
+    #[must_use]
+    pub fn look_at(&self, shape: &PodShape) -> usize {
+        self.census.look_at(shape)
     }
 
     /// Reserves what a pod of this shape asks for on the node, without asking whether it fits: the

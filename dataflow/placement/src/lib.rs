@@ -56,6 +56,7 @@ mod trial;
 mod preempting;
 mod nominees;
 mod reasons;
+mod shortages;
 mod explain;
 mod fleet_devices;
 mod auctioning;

@@ -11,7 +11,7 @@ use xxhash_rust::xxh3::xxh3_64_with_seed;
 use crate::NodeId;
 use crate::eligible::Eligible;
 use crate::filters::{self, Refusal, Stage};
-use crate::fleet::Fleet;
+use crate::fleet::{Fleet, make_room};
 use crate::ids::digest_of;
 use crate::inclination;
 use crate::outlook::Interest;
@@ -19,6 +19,7 @@ use crate::reasons::Reasons;
 use crate::scores::Considered;
 use crate::search::ranked;
 use crate::shape::PodShape;
+use crate::shortages::Shortages;
 use crate::view::View;
 
 /// What became of a pod.
@@ -40,6 +41,8 @@ pub const SAMPLES_DEFAULT: usize = 8;
 /// Nodes that have some of what a pod asks for and are then asked one by one: as many as a search
 /// would look at.
 const NAMED_MAX: usize = 32;
+/// Kinds of refused pods whose shortages are kept; beyond this all are forgotten. One takes a byte a node.
+const SHORTAGES_MAX: usize = 256;
 
 impl Fleet {
     /// Chooses a node for the pod, reserving nothing. Nodes that other pods and the pod's own
@@ -73,10 +76,44 @@ impl Fleet {
                 return placed(considered);
             }
         }
-        let view = self.view(shape, &interest, soft_taints);
-        let reasons = Arc::new(reasons(&view, &self.eligible(shape)));
+        let reasons = match self.asks_for_amounts(shape, &interest) {
+            true => self.short(shape, kind),
+            false => reasons(&self.view(shape, &interest, soft_taints), &self.eligible(shape)),
+        };
+        let reasons = Arc::new(reasons);
         self.remember_refusal(kind, &reasons);
         Placing::Unplaceable(reasons)
+    }
+
+    /// Whether eligible nodes can refuse the pod for lack of plain resources only.
+    fn asks_for_amounts(&self, shape: &PodShape, interest: &Interest) -> bool {
+        !shape.looks_at_pods()
+            && interest.held.is_empty()
+            && shape.ports.is_empty()
+            && shape.requests.extended.is_empty()
+            && self.eligible(shape).scarce.is_empty()
+    }
+
+    /// Why no node takes a pod that asks for plain resources.
+    fn short(&mut self, shape: &PodShape, kind: u128) -> Reasons {
+        let known = self.shortages.remove(&kind);
+        let (version, eligible) = (self.nodes.version, self.eligible(shape));
+        let view = View::bare(&self.nodes, shape);
+        let lacks = |slot| filters::lacks(&view, slot);
+        let caught_up = known.and_then(|mut known| {
+            known.catch_up(version, &self.levels, &eligible, lacks).then_some(known)
+        });
+        let shortages =
+            caught_up.unwrap_or_else(|| Shortages::new(version, &self.levels, &eligible, lacks));
+        let nodes = self.nodes.order().len();
+        let mut reasons = Reasons { nodes, counts: eligible.refused.clone() };
+        for (set, nodes) in shortages.sets() {
+            filters::lacking(set).into_iter().for_each(|reason| reasons.count(reason, nodes));
+        }
+        drop(eligible);
+        make_room(&mut self.shortages, kind, SHORTAGES_MAX);
+        self.shortages.insert(kind, shortages);
+        reasons
     }
 
     /// Keeps all that a search for the pod reads. Whether eligible nodes have taints that the pod

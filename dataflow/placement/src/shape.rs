@@ -31,7 +31,7 @@ pub struct PodShape {
     /// Equal for pods that find room on the same nodes.
     pub(crate) room: u128,
     pub(crate) namespace: String,
-    pub(crate) labels: BTreeMap<String, String>,
+    pub(crate) labels: Arc<BTreeMap<String, String>>,
     pub(crate) label_hashes: Vec<u64>,
     pub(crate) requests: Resources,
     pub(crate) load: Load,
@@ -90,16 +90,17 @@ impl PodShape {
         labels: &BTreeMap<String, String>,
         spec: &PodSpec,
     ) -> Result<Arc<PodShape>, CompileError> {
-        PodShape::compile_on_models(namespace, labels, spec, None)
+        PodShape::compile_on_models(namespace, &Arc::new(labels.clone()), spec, None)
     }
 
-    /// As [`PodShape::compile`], of pods that ask for devices of these models, named in one text.
+    /// As [`PodShape::compile`], of pods that ask for devices of these models, named in one text. The
+    /// shape keeps these labels, and not others like them.
     ///
     /// # Errors
     /// As there.
     pub fn compile_on_models(
         namespace: &str,
-        labels: &BTreeMap<String, String>,
+        labels: &Arc<BTreeMap<String, String>>,
         spec: &PodSpec,
         models: Option<&str>,
     ) -> Result<Arc<PodShape>, CompileError> {
@@ -138,7 +139,7 @@ impl PodShape {
             room: room(demand.digest, &requests, &ports),
             digest: digest_of(&(namespace, labels, text_of(spec), &demand.models)),
             namespace: namespace.to_owned(),
-            labels: labels.clone(),
+            labels: Arc::clone(labels),
             label_hashes: labels.iter().map(|(k, v)| label_hash(k, v)).collect(),
             load: load(&requests),
             ports,

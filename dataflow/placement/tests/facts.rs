@@ -82,7 +82,7 @@ fn ranks(
     let column = SCORES.iter().position(|score| score.name == name).unwrap();
     let mut groups: BTreeMap<i64, BTreeSet<String>> = BTreeMap::new();
     for verdict in verdicts.iter().filter(|v| v.fits()) {
-        let score = verdict.scores.parts[column];
+        let score = i64::from(verdict.scores.parts[column]);
         groups.entry(-score).or_default().insert(verdict.name.to_string());
         let mut expected = scores.as_object().unwrap().iter();
         let expected = expected.find(|(name, _)| name.to_lowercase() == verdict.name.as_str());

@@ -249,6 +249,28 @@ proptest! {
     }
 }
 
+/// Cases of nodes that are full most of the time: each asks every shape after every change.
+const FULL_CASES: u32 = 100;
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: FULL_CASES, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn what_full_nodes_lack_is_told_as_by_who_asks_anew(
+        changes in prop::collection::vec(change(3), 40..80),
+    ) {
+        let shapes = shapes();
+        let mut world = World::default();
+        for change in &changes {
+            world.apply(change, &shapes);
+            let mut rebuilt = world.rebuilt(&shapes, 3);
+            for shape in &shapes {
+                prop_assert_eq!(told(&mut world.fleet, shape, "next"), told(&mut rebuilt, shape, "next"));
+            }
+        }
+    }
+}
+
 #[test]
 fn another_epoch_may_draw_another_node() {
     let mut fleet = Fleet::new();

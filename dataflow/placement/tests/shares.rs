@@ -16,7 +16,7 @@ use support::{node_info, uid};
 
 /// A pod of one container that asks for these, on these models.
 fn shape_on(requests: &Value, models: Option<&str>) -> Arc<PodShape> {
-    PodShape::compile_on_models("default", &BTreeMap::new(), &spec(requests), models).unwrap()
+    PodShape::compile_on_models("default", &Arc::default(), &spec(requests), models).unwrap()
 }
 
 fn spec(requests: &Value) -> PodSpec {
@@ -124,7 +124,7 @@ fn a_pod_is_placed_on_the_models_that_it_names() {
     assert_eq!(left(&fleet, 3), [1000, 0], "the T4 beside it was not taken");
     let unnamed = PodShape::compile_on_models(
         "default",
-        &BTreeMap::new(),
+        &Arc::default(),
         &spec(&json!({ "nvidia.com/gpu": "1" })),
         Some(" ,"),
     );
@@ -155,7 +155,7 @@ fn a_pod_bound_to_a_node_has_its_devices_or_no_place() {
     let mut fleet = fleet(&[("a", &["T4"]), ("b", &[])]);
     let mut bound = spec(&json!({ "nvidia.com/gpu": "1" }));
     bound.node_name = Some("a".to_owned());
-    let bound = PodShape::compile("default", &BTreeMap::new(), &bound).unwrap();
+    let bound = PodShape::compile("default", &Arc::default(), &bound).unwrap();
     assert_eq!(place(&mut fleet, 1, &bound), Ok("a 0".to_owned()));
     let none = "0/2 nodes are available: 1 Insufficient nvidia.com/gpu, 1 node(s) didn't match the \
                 requested node name.";

@@ -28,7 +28,7 @@ impl<V: Views> Turn<'_, V> {
         if devices.is_empty() {
             return Vec::new();
         }
-        let spec: PodSpec = serde_json::from_str(&template.spec).unwrap_or_default();
+        let spec: PodSpec = serde_json::from_str(&template.pattern.spec).unwrap_or_default();
         spec.hand_out(&devices)
     }
 

@@ -95,7 +95,7 @@ pub(crate) fn rows(policy: &Policy, compacted: Compacted) -> Result<Rows, Restor
     let devices = pods.iter().filter(|pod| !pod.placement.devices.is_empty());
     let devices = devices.map(|pod| DevicesRow {
         uid: pod.placement.uid.clone(),
-        taken: pod.placement.devices.clone(),
+        taken: pod.placement.devices.to_vec(),
     });
     let devices = devices.collect();
     // Numbers as an engine would give them: from one on, nodes first.

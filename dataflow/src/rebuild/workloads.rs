@@ -37,7 +37,7 @@ pub(super) fn rows(
         owned.entry(key.clone()).or_default();
     }
     for pod in pods {
-        let key = ResourceKey::parse(&pod.placement.workload).map_err(|error| {
+        let key = ResourceKey::parse(&pod.placement.pattern.workload).map_err(|error| {
             let key = pod.placement.uid.to_string();
             RestoreError::Unfit { key, why: error.to_string() }
         })?;
@@ -75,7 +75,8 @@ impl Made {
         memo.classes = classes_of(&numbers, &pods);
         let min_ready_ms = compiled.as_ref().map_or(0, |compiled| min_ready_ms(&compiled.spec));
         for mut pod in pods {
-            let revision = numbers.get(&*pod.placement.revision).copied().unwrap_or(memo.current);
+            let revision =
+                numbers.get(&*pod.placement.pattern.revision).copied().unwrap_or(memo.current);
             let Some(node) = nodes.get(&pod.placement.node).copied() else { continue };
             memo.next_pod += 1;
             let observed = pod.observed.take();
@@ -106,10 +107,10 @@ fn number_templates(
     compiled: Option<&Compiled>,
     pods: &[Present],
 ) -> BTreeMap<String, u32> {
-    let current = compiled.map(|c| c.template.hash.to_string());
+    let current = compiled.map(|c| c.template.pattern.revision.to_string());
     let mut numbers: BTreeMap<String, u32> = BTreeMap::new();
     for pod in pods {
-        let hash = pod.placement.revision.to_string();
+        let hash = pod.placement.pattern.revision.to_string();
         if Some(&hash) == current.as_ref() || numbers.contains_key(&hash) {
             continue;
         }
@@ -135,11 +136,11 @@ fn number_templates(
 fn classes_of(numbers: &BTreeMap<String, u32>, pods: &[Present]) -> BTreeMap<u32, Class> {
     let mut classes = BTreeMap::new();
     for pod in pods {
-        let Some(number) = numbers.get(&*pod.placement.revision) else { continue };
+        let Some(number) = numbers.get(&*pod.placement.pattern.revision) else { continue };
         if classes.contains_key(number) {
             continue;
         }
-        let spec: Value = serde_json::from_str(&pod.placement.spec).unwrap_or_default();
+        let spec: Value = serde_json::from_str(&pod.placement.pattern.spec).unwrap_or_default();
         if let (Some(name), Some(value)) =
             (spec["priorityClassName"].as_str(), spec["priority"].as_i64())
         {

@@ -114,7 +114,7 @@ impl Budgets {
             for (revision, template) in workload.templates.iter() {
                 let covers = |number: &u32| {
                     let selector = self.rows[number].budget.selector.as_ref();
-                    selector.is_some_and(|selector| selector.matches(&template.labels))
+                    selector.is_some_and(|selector| selector.matches(&template.pattern.labels))
                 };
                 let of: Vec<u32> = here.iter().map(|(_, n)| *n).filter(covers).collect();
                 if !of.is_empty() {

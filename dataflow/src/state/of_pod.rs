@@ -3,7 +3,7 @@
 use std::ops::Deref;
 
 use setpoint_rules::identity;
-use setpoint_schemas::NodeName;
+use setpoint_schemas::{NodeName, PodUid};
 
 use super::{NameHash, Node, Pod, State, Workload};
 use crate::views::{PodFact, Standing};
@@ -64,6 +64,12 @@ impl State {
     /// The pod that is meant by this name.
     pub(crate) fn pod_named(&self, namespace: &str, name: &str) -> Option<&Pod> {
         self.pods.get(&self.id_named(namespace, name)?)
+    }
+
+    /// Whether the name that the workload's next pod would have with this uid means a pod already.
+    pub(crate) fn is_named(&self, workload: &Workload, uid: &PodUid) -> bool {
+        let name = workload.name_of(workload.memo.current, uid);
+        self.id_named(&workload.key.namespace, &name).is_some()
     }
 
     /// From now on this pod is meant by its name.

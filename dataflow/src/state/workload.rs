@@ -10,8 +10,8 @@ use setpoint_rules::batches::Batches;
 use setpoint_rules::priority::{self, Class};
 use setpoint_rules::revision::Revision;
 use setpoint_schemas::{
-    GPU_MODEL, Namespace, NodeName, ObjectMeta, PodSpec, PodTemplate, Resource, ResourceKey,
-    TaintEffect, Toleration, TolerationOperator, WorkloadSpec,
+    GPU_MODEL, Namespace, NodeName, ObjectMeta, Pattern, PodSpec, PodTemplate, Resource,
+    ResourceKey, TaintEffect, Toleration, TolerationOperator, WorkloadSpec,
 };
 
 use super::few::Few;
@@ -53,8 +53,6 @@ pub(crate) struct Workload {
     pub(crate) key: ResourceKey,
     /// The key as text, as its pods' placements share it.
     pub(crate) text: Arc<str>,
-    /// Its namespace, as they share it.
-    pub(crate) in_namespace: Option<Namespace>,
     /// The number of its namespace.
     pub(crate) namespace: u32,
     pub(crate) kind: WorkloadKind,
@@ -160,13 +158,11 @@ impl Seen {
 /// A pod template, compiled.
 #[derive(Debug, Clone)]
 pub(crate) struct Template {
-    pub(crate) hash: Arc<str>,
+    /// What its pods have in common, their revision's hash among it.
+    pub(crate) pattern: Arc<Pattern>,
     /// What the names of its pods begin with, once one was named.
     pub(crate) stem: OnceLock<Arc<str>>,
     pub(crate) shape: Arc<PodShape>,
-    pub(crate) spec: Arc<str>,
-    pub(crate) labels: Arc<BTreeMap<String, String>>,
-    pub(crate) annotations: Arc<BTreeMap<String, String>>,
     /// The class that it names.
     pub(crate) class: Option<Arc<str>>,
     /// Whether it states a priority itself.
@@ -174,17 +170,17 @@ pub(crate) struct Template {
 }
 
 impl Template {
-    /// Compiles a template's JSON for a workload of this namespace.
+    /// Compiles a template's JSON for this workload.
     ///
     /// # Errors
     /// A sentence that names what cannot be compiled.
     pub(crate) fn compile(
-        namespace: &str,
+        workload: &ResourceKey,
         json: &Value,
         kind: WorkloadKind,
     ) -> Result<Template, String> {
         let hash = setpoint_rules::revision::template_hash(json);
-        Template::compile_as(namespace, json, kind, hash)
+        Template::compile_as(workload, json, kind, hash)
     }
 
     /// As [`Template::compile`], with a hash that is known otherwise.
@@ -192,7 +188,7 @@ impl Template {
     /// # Errors
     /// As there.
     pub(crate) fn compile_as(
-        namespace: &str,
+        workload: &ResourceKey,
         json: &Value,
         kind: WorkloadKind,
         hash: String,
@@ -208,16 +204,23 @@ impl Template {
             WorkloadKind::Daemon => spec.tolerations.extend(DAEMONS_BEAR.map(bears)),
             WorkloadKind::Keep | WorkloadKind::Bare => {}
         }
-        let models = annotations.get(GPU_MODEL).map(String::as_str);
-        let shape = PodShape::compile_on_models(namespace, &labels, &spec, models)
+        let (models, labels) = (annotations.get(GPU_MODEL), Arc::new(labels));
+        let models = models.map(String::as_str);
+        let shape = PodShape::compile_on_models(&workload.namespace, &labels, &spec, models)
             .map_err(|e| e.to_string())?;
+        let namespace = Namespace::parse(&workload.namespace).map_err(|e| e.to_string())?;
+        let pattern = Pattern {
+            namespace,
+            workload: Arc::from(workload.to_string()),
+            revision: Arc::from(hash),
+            labels,
+            annotations,
+            spec: json["spec"].to_string().into(),
+        };
         Ok(Template {
-            hash: Arc::from(hash),
+            pattern: Arc::new(pattern),
             stem: OnceLock::new(),
             shape,
-            spec: Arc::from(json["spec"].to_string()),
-            labels: Arc::new(labels),
-            annotations: Arc::new(annotations),
             class: priority::class_named(&spec).map(Arc::from),
             states_priority: spec.priority.is_some(),
         })
@@ -228,7 +231,7 @@ impl Template {
     /// # Errors
     /// As there, and where the template states otherwise than its class does.
     pub(crate) fn of_class(
-        namespace: &str,
+        workload: &ResourceKey,
         json: &Value,
         kind: WorkloadKind,
         hash: String,
@@ -239,7 +242,7 @@ impl Template {
         priority::by_class(&spec, class)?;
         let mut filled = json.clone();
         priority::fill(&mut filled["spec"], class);
-        Template::compile_as(namespace, &filled, kind, hash)
+        Template::compile_as(workload, &filled, kind, hash)
     }
 }
 
@@ -291,7 +294,6 @@ impl Workload {
     pub(crate) fn new(key: ResourceKey, namespace: u32, kind: WorkloadKind, uid: &str) -> Self {
         Workload {
             text: Arc::from(key.to_string()),
-            in_namespace: Namespace::parse(&key.namespace).ok(),
             key,
             namespace,
             kind,

@@ -127,7 +127,9 @@ impl Auditor {
                 PodState::Ended(_) => kind == "Pod",
                 _ => false,
             };
-            state && &*pod.placement.workload == workload && *pod.placement.spec == *current
+            state
+                && &*pod.placement.pattern.workload == workload
+                && *pod.placement.pattern.spec == *current
         };
         node.pods.values().filter(is_so).count() as i64
     }

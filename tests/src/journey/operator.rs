@@ -185,7 +185,7 @@ impl Operator {
             true => ("default".to_owned(), "nobody".to_owned()),
             false => {
                 let chosen = self.draw.pick(&placed);
-                (chosen.namespace.to_string(), chosen.name.to_string())
+                (chosen.pattern.namespace.to_string(), chosen.name.to_string())
             }
         };
         patch(verb, ("v1", "Pod"), &place, &name, &json!({}))

@@ -339,7 +339,7 @@ impl SimNode {
             session: self.session(),
             sequence: self.sequence,
             time_ms: now_ms,
-            namespace: placement.namespace.clone(),
+            namespace: placement.pattern.namespace.clone(),
             name: placement.name.clone(),
             generation: told.3,
             phase: told.0,

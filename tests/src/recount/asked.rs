@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 use setpoint_schemas::{
-    LabelSelector, Namespace, Placement, PodSpec, PodUid, ResourceName, TakenDevice,
+    LabelSelector, Namespace, Pattern, Placement, PodSpec, PodUid, ResourceName, TakenDevice,
 };
 
 use super::world::{PodSeen, Promise, World};
@@ -69,22 +69,25 @@ impl World {
             TakenDevice { container, index: 0, id, milli }
         };
         let devices = promise.devices.iter().map(device).collect();
+        let pattern = Pattern {
+            namespace: Namespace::parse(&wanted.namespace).ok()?,
+            workload: Arc::from("promised"),
+            revision: Arc::from(""),
+            // It takes room, and is nobody's neighbour yet.
+            labels: Arc::default(),
+            annotations: BTreeMap::new(),
+            spec: spec.to_string().into(),
+        };
         Some(PodSeen::new(Arc::new(Placement {
             uid: uid.clone(),
             node: promise.node.clone(),
-            namespace: Namespace::parse(&wanted.namespace).ok()?,
             name: ResourceName::parse("promised").ok()?,
-            workload: Arc::from("promised"),
-            revision: Arc::from(""),
+            pattern: Arc::new(pattern),
             generation: 1,
             term: 0,
             epoch: 0,
             placed_ms: 0,
-            // It takes room, and is nobody's neighbour yet.
-            labels: Arc::default(),
-            annotations: Arc::default(),
             devices,
-            spec: Arc::from(spec.to_string()),
         })))
     }
 }

@@ -124,7 +124,7 @@ fn sums_of(world: &World) -> BTreeMap<&'static str, i64> {
     let mut sums: BTreeMap<&str, i64> = BTreeMap::new();
     let mut add = |name, amount| *sums.entry(name).or_default() += amount;
     let mut names: Vec<&str> = world.workloads.keys().map(String::as_str).collect();
-    names.extend(world.pods.values().map(|pod| &*pod.placement.workload));
+    names.extend(world.pods.values().map(|pod| &*pod.placement.pattern.workload));
     names.sort_unstable();
     names.dedup();
     for workload in names {
@@ -190,7 +190,7 @@ fn outdated_is_right(world: &World, outcome: &Outcome) -> Result<(), String> {
 fn namespaces_are_right(world: &World, outcome: &Outcome) -> Result<(), String> {
     let mut right: BTreeMap<String, (i64, i64)> = BTreeMap::new();
     for pod in world.pods.values().filter(|pod: &&PodSeen| pod.is_live()) {
-        let row = right.entry(pod.placement.namespace.to_string()).or_default();
+        let row = right.entry(pod.placement.pattern.namespace.to_string()).or_default();
         row.0 += 1;
         // Of one on a lost node nobody knows it.
         let is_heard = !world.is_lost(&pod.placement.node);

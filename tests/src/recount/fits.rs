@@ -200,8 +200,8 @@ fn domains(
     for node in world.nodes.values().filter(counts) {
         let matching = world.pods.values().filter(|other| {
             other.placement.node == node.record.node
-                && other.placement.namespace.as_str() == pod.namespace
-                && selects(selector, &other.placement.labels)
+                && other.placement.pattern.namespace.as_str() == pod.namespace
+                && selects(selector, &other.placement.pattern.labels)
         });
         *found.entry(node.labels[&constraint.topology_key].clone()).or_default() +=
             matching.count() as i64;
@@ -222,7 +222,9 @@ fn affinity(world: &World, pod: Asking<'_>, node: &NodeSeen) -> Answer {
     let friends: Vec<&NodeSeen> = world
         .pods
         .values()
-        .filter(|p| matches_all(p.placement.namespace.as_str(), &p.placement.labels))
+        .filter(|p| {
+            matches_all(p.placement.pattern.namespace.as_str(), &p.placement.pattern.labels)
+        })
         .filter_map(|p| world.nodes.get(&p.placement.node))
         .collect();
     let has_domain = |friend: &&&NodeSeen| {
@@ -247,8 +249,8 @@ fn anti_affinity(world: &World, pod: Asking<'_>, node: &NodeSeen) -> Answer {
             node.labels.contains_key(key) && node.labels.get(key) == home.labels.get(key)
         };
         let theirs = Asking {
-            namespace: other.placement.namespace.as_str(),
-            labels: &other.placement.labels,
+            namespace: other.placement.pattern.namespace.as_str(),
+            labels: &other.placement.pattern.labels,
             spec: &other.spec,
             only: None,
         };

@@ -135,12 +135,13 @@ impl Recount {
             {
                 started += 1;
                 self.asked += 1;
-                let spec = serde_json::from_str(&placement.spec).unwrap_or_default();
-                let namespace = placement.namespace.as_str();
-                let workload = self.world.workloads.get(&*placement.workload);
+                let spec = serde_json::from_str(&placement.pattern.spec).unwrap_or_default();
+                let namespace = placement.pattern.namespace.as_str();
+                let workload = self.world.workloads.get(&*placement.pattern.workload);
                 let is_daemon = workload.is_some_and(|wanted| wanted.kind == "DaemonSet");
                 let only = is_daemon.then_some(&placement.node);
-                let pod = Asking { namespace, labels: &placement.labels, spec: &spec, only };
+                let pod =
+                    Asking { namespace, labels: &placement.pattern.labels, spec: &spec, only };
                 let Some(node) = self.world.nodes.get(&placement.node) else {
                     return Err(format!("{} is placed on no node", placement.name));
                 };

@@ -69,8 +69,8 @@ fn paused_for_ended(world: &World, workload: &str) -> bool {
 /// Whether a pod was made from the present template.
 pub(super) fn is_current(pod: &PodSeen, wanted: &Wanted) -> bool {
     let labels = &wanted.spec.template.metadata.labels;
-    let same_labels = labels.iter().all(|(k, v)| pod.placement.labels.get(k) == Some(v));
-    same_labels && *pod.placement.spec == *wanted.spec_text
+    let same_labels = labels.iter().all(|(k, v)| pod.placement.pattern.labels.get(k) == Some(v));
+    same_labels && *pod.placement.pattern.spec == *wanted.spec_text
 }
 
 /// How many pods are to be started now.

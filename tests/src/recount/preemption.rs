@@ -235,8 +235,8 @@ fn beyond_budgets(world: &World, pods: &[&PodSeen]) -> BTreeSet<PodUid> {
     let mut beyond = BTreeSet::new();
     for (namespace, selector, least) in world.budgets() {
         let covers = |pod: &PodSeen| {
-            pod.placement.namespace.as_str() == namespace
-                && LabelSelector::matches(&selector, &pod.placement.labels)
+            pod.placement.pattern.namespace.as_str() == namespace
+                && LabelSelector::matches(&selector, &pod.placement.pattern.labels)
         };
         let healthy = |pod: &&PodSeen| {
             let node = world.nodes.get(&pod.placement.node);

@@ -99,7 +99,7 @@ impl NodeSeen {
 
 impl PodSeen {
     pub(super) fn new(placement: Arc<Placement>) -> PodSeen {
-        let spec = serde_json::from_str(&placement.spec).unwrap_or_default();
+        let spec = serde_json::from_str(&placement.pattern.spec).unwrap_or_default();
         PodSeen {
             placement,
             spec: Arc::new(spec),
@@ -202,7 +202,7 @@ impl World {
     }
 
     pub(super) fn pods_of<'a>(&'a self, workload: &'a str) -> impl Iterator<Item = &'a PodSeen> {
-        self.pods.values().filter(move |pod| &*pod.placement.workload == workload)
+        self.pods.values().filter(move |pod| &*pod.placement.pattern.workload == workload)
     }
 
     pub(super) fn is_lost(&self, node: &NodeName) -> bool {
@@ -307,7 +307,7 @@ impl World {
         if observed.phase == PodPhase::Gone {
             return self.gone(&observed.uid, Some(heard));
         }
-        let workload = pod.placement.workload.to_string();
+        let workload = pod.placement.pattern.workload.to_string();
         let min_ready_ms = self.min_ready_ms(&workload);
         let now_ms = self.now_ms;
         let ended = matches!(observed.phase, PodPhase::Succeeded | PodPhase::Failed);
@@ -375,7 +375,7 @@ impl World {
             .pods
             .iter()
             .filter(|(_, pod)| {
-                let min_ready_ms = self.min_ready_ms(&pod.placement.workload);
+                let min_ready_ms = self.min_ready_ms(&pod.placement.pattern.workload);
                 pod.ready_since.is_some_and(|since| now_ms >= since + min_ready_ms)
             })
             .map(|(uid, _)| uid.clone())

@@ -1,5 +1,7 @@
 //! Where pods go, and what those that have no place are told.
 
+use std::collections::BTreeSet;
+
 use serde_json::json;
 use setpoint_schemas::{Action, Policy, Verb};
 use setpoint_tests::manifests::{apart, daemon_set, deployment, even, item, near, patch};
@@ -45,6 +47,24 @@ fn a_pod_that_fits_nowhere_says_why_once_and_is_placed_when_a_node_joins() {
     assert_eq!(reason(&outcome, Action::Wait), "0/2 nodes are available: 2 Insufficient cpu.");
     assert_eq!(told(&story.at(2, vec![])), "");
     assert_eq!(told(&story.at(3, vec![joins("c", 4_000)])), "Place 1");
+}
+
+/// Of so many pods whose names end in one of fourteen million ways some would share theirs.
+const MANY_PODS: i64 = 10_000;
+
+#[test]
+fn no_two_pods_have_one_name_however_many_there_are() {
+    let names: Vec<String> = (0..100).map(|number| format!("n{number}")).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let (starts_per_second, starts_burst) = (1 << 30, 1 << 30);
+    let policy = Policy { starts_per_second, starts_burst, ..Policy::default() };
+    let mut story = Story::with_policy(&names, policy);
+    let many = vec![item(Verb::Apply, &deployment("default", "many", MANY_PODS, 1, "v1"))];
+    let outcome = story.asks(1, many);
+    let placed = outcome.placements.iter().filter_map(|change| change.placement.as_ref());
+    let names: Vec<&str> = placed.map(|placement| placement.name.as_str()).collect();
+    assert_eq!(i64::try_from(names.len()), Ok(MANY_PODS));
+    assert_eq!(names.iter().collect::<BTreeSet<_>>().len(), names.len());
 }
 
 #[test]

@@ -80,7 +80,7 @@ fn a_workload_of_an_unknown_class_waits_for_it_and_keeps_what_it_was_given() {
     let outcome = apply(&mut story, 2, &[priority_class("high", 70)]);
     assert_eq!(told(&outcome), "Accept 1, Place 1");
     let placement = outcome.placements[0].placement.clone().expect("it was placed");
-    let spec: Value = serde_json::from_str(&placement.spec).expect("JSON");
+    let spec: Value = serde_json::from_str(&placement.pattern.spec).expect("JSON");
     assert_eq!((&spec["priority"], &spec["priorityClassName"]), (&json!(70), &json!("high")));
     story.asks(3, vec![item(Verb::Delete, &priority_class("high", 70))]);
     let scale = json!({"spec": {"replicas": 2}});

@@ -29,7 +29,7 @@ fn a_rolling_update_keeps_its_bounds_and_undo_brings_the_old_template_back() {
     let outcome = story.asks(ms + 1, vec![undo_web()]);
     assert_eq!(reason(&outcome, Action::Rollout), "revision 3 begins");
     let placed = outcome.placements.iter().find_map(|change| change.placement.clone()).unwrap();
-    assert!(placed.spec.contains("v1"));
+    assert!(placed.pattern.spec.contains("v1"));
 }
 
 #[test]

@@ -88,7 +88,7 @@ impl Stopped {
             time_ms: last.time_ms,
             action: Action::Stop,
             pod: placed.uid.to_string(),
-            resource: placed.workload.to_string(),
+            resource: placed.pattern.workload.to_string(),
             node: placed.node.to_string(),
             request: String::new(),
             rule: "whim".to_owned(),

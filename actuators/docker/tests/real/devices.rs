@@ -18,12 +18,12 @@ async fn a_device_is_asked_for_by_id_and_a_missing_driver_is_told() {
     let node = Node::start(folder.path()).await;
     let containers = format!("{}, {}", shell("train", LASTING), shell("main", LASTING));
     let mut pod = pod("gpu", &format!(r#"{{"containers": [{containers}]}}"#));
-    pod.placement.devices = vec![TakenDevice {
+    pod.placement.devices = Box::new([TakenDevice {
         container: Arc::from("train"),
         index: 0,
         id: Arc::from("GPU-5f0c"),
         milli: 1000,
-    }];
+    }]);
     let error = node.run(&pod).await.expect_err("no driver answers");
     assert_eq!((error.reason(), error.container()), ("RunContainerError", Some("train")));
     assert!(error.is_transient() && error.to_string().contains("device driver"), "{error}");

@@ -113,6 +113,16 @@ pub(crate) fn has_room(view: &View<'_>, slot: u32) -> bool {
         && (view.shape.ports.is_empty() || first_refusal(view, slot, Stage::Local).is_none())
 }
 
+/// What plain resources the node lacks, a bit each.
+pub(crate) fn lacks(view: &View<'_>, slot: u32) -> u8 {
+    resources::lacks(view, slot)
+}
+
+/// kube-scheduler's phrases for them.
+pub(crate) fn lacking(short: u8) -> Vec<String> {
+    resources::phrases(short)
+}
+
 /// What a pod that is bound to the node lacks there of devices, in kube-scheduler's words.
 pub(crate) fn short_of_devices(view: &View<'_>, slot: u32) -> Option<String> {
     resources::short_devices(view, slot).map(|name| format!("Insufficient {name}"))

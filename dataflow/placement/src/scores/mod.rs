@@ -97,13 +97,14 @@ pub const SCORES: [Score; SCORES_LEN] = [
 /// The best that a score can be.
 pub(crate) const BEST: i64 = 10_000;
 
-/// The scores of a node, each from 0 to 10,000, in the order of [`SCORES`].
+/// The scores of a node, each from 0 to 10,000, in the order of [`SCORES`]. A decision keeps those of
+/// several nodes, so they are as small as they can be.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Scores {
     /// 0 where a score cannot tell the nodes apart.
-    pub parts: [i64; SCORES_LEN],
+    pub parts: [u16; SCORES_LEN],
     /// The weighted sum, by which nodes are compared.
-    pub sum: i64,
+    pub sum: i32,
 }
 
 impl Scores {
@@ -112,7 +113,7 @@ impl Scores {
     #[must_use]
     pub fn total_hundredths(&self) -> i64 {
         let [most @ .., _, _] = &SCORES;
-        (self.sum / most.iter().map(|score| score.weight).sum::<i64>()).min(BEST)
+        (i64::from(self.sum) / most.iter().map(|score| score.weight).sum::<i64>()).min(BEST)
     }
 }
 
@@ -142,8 +143,9 @@ pub(crate) fn score(view: &View<'_>, slots: &[u32], basis: &[u32]) -> Vec<Scores
         };
         for (scores, raw) in all.iter_mut().zip(raw) {
             let part = score.scale.apply(raw, bounds).clamp(0, BEST);
-            scores.parts[column] = part;
-            scores.sum += part * score.weight;
+            // Both are small by the bounds of scores and weights.
+            scores.parts[column] = part as u16;
+            scores.sum += (part * score.weight) as i32;
         }
     }
     all
@@ -154,9 +156,12 @@ pub(crate) fn preferences(view: &View<'_>, slots: &[u32]) -> Vec<i64> {
     let of_resources = |scores: &Scores| {
         let parts = SCORES.iter().zip(scores.parts);
         let resources = parts.filter(|(score, _)| matches!(score.scale, Scale::Kept));
-        resources.map(|(score, part)| score.weight * part).sum::<i64>()
+        resources.map(|(score, part)| score.weight * i64::from(part)).sum::<i64>()
     };
-    score(view, slots, slots).iter().map(|scores| scores.sum - of_resources(scores)).collect()
+    score(view, slots, slots)
+        .iter()
+        .map(|scores| i64::from(scores.sum) - of_resources(scores))
+        .collect()
 }
 
 /// The lowest and the highest, those below 0 by a [`Scale::Lowest`] left out by their value.
@@ -210,7 +215,7 @@ pub(crate) fn best_first(
     let (nodes, by_room) = (view.nodes, view.shape.devices.is_none());
     let key = |(at, scores): (usize, &Scores)| {
         let room = if by_room { nodes.hot(slots[at]).pods_free } else { 0 };
-        (-scores.sum, -room, at)
+        (-i64::from(scores.sum), -room, at)
     };
     let mut order: Vec<(i64, i64, usize)> = scores.iter().enumerate().map(key).collect();
     if order.len() > keep {

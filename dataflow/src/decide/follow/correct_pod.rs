@@ -122,11 +122,12 @@ impl<V: Views> Turn<'_, V> {
     }
 
     fn insert(&mut self, placement: &Placement) -> Result<(), String> {
-        let key = ResourceKey::parse(&placement.workload).map_err(|error| error.to_string())?;
+        let key =
+            ResourceKey::parse(&placement.pattern.workload).map_err(|error| error.to_string())?;
         let node = self.state.nodes.get(&placement.node).copied();
         let node = node.ok_or_else(|| format!("its node {} is not known", placement.node))?;
         let revision = self.revision_of(&key, placement)?;
-        self.set_devices(&placement.uid, placement.devices.clone());
+        self.set_devices(&placement.uid, placement.devices.to_vec());
         let id = self.state.workloads.get(&key).copied().ok_or("its workload is not known")?;
         let counter = self.counter_of(&key, &placement.uid);
         let name = Some(placement.name.to_string());
@@ -163,14 +164,17 @@ impl<V: Views> Turn<'_, V> {
     /// made from the placement.
     fn revision_of(&mut self, key: &ResourceKey, placement: &Placement) -> Result<u32, String> {
         let workload = self.state.workload_by_key(key).ok_or("its workload is not known")?;
-        let known = workload.templates.iter().find(|(_, t)| t.hash == placement.revision);
+        let known = workload
+            .templates
+            .iter()
+            .find(|(_, t)| t.pattern.revision == placement.pattern.revision);
         if let Some((number, _)) = known {
             return Ok(*number);
         }
         let number = workload.templates.keys().last().copied().unwrap_or(0) + 1;
         let json = template_of(placement);
-        let hash = placement.revision.to_string();
-        let template = Template::compile_as(&key.namespace, &json, workload.kind, hash.clone())?;
+        let hash = placement.pattern.revision.to_string();
+        let template = Template::compile_as(&key, &json, workload.kind, hash.clone())?;
         workload.templates.insert(number, Arc::new(template));
         workload.memo.templates.insert(number, json.to_string());
         workload.memo.hashes.insert(number, hash);

@@ -13,7 +13,7 @@ use crate::views::Standing;
 pub(crate) fn history_of(compiled: &Compiled, resource: &Resource) -> Vec<Revision> {
     let mut history: Vec<Revision> = serde_json::from_str(&resource.history).unwrap_or_default();
     match history.last_mut() {
-        Some(last) if *last.hash == *compiled.template.hash => {
+        Some(last) if *last.hash == *compiled.template.pattern.revision => {
             last.template = compiled.json.to_string();
         }
         Some(last) if last.template.is_empty() => drop(history.pop()),
@@ -29,10 +29,10 @@ pub(crate) fn generation_of(placement: &Placement) -> u32 {
 
 /// A template that asks for the same pods as a placement was made from.
 pub(crate) fn template_of(placement: &Placement) -> Value {
-    let mut labels = (*placement.labels).clone();
+    let mut labels = (*placement.pattern.labels).clone();
     labels.remove("pod-template-hash");
-    let spec: Value = serde_json::from_str(&placement.spec).unwrap_or_default();
-    json!({"metadata": {"labels": labels, "annotations": *placement.annotations}, "spec": spec})
+    let spec: Value = serde_json::from_str(&placement.pattern.spec).unwrap_or_default();
+    json!({"metadata": {"labels": labels, "annotations": placement.pattern.annotations}, "spec": spec})
 }
 
 /// Where a pod stands by what was last observed of it: its phase, whether it is ready, and when. It is ready since it was observed, by its

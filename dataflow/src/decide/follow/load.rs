@@ -116,8 +116,8 @@ impl<V: Views> Turn<'_, V> {
             let hash = memo.hashes.get(number).cloned();
             let hash = hash.unwrap_or_else(|| revision::template_hash(&json));
             let template = match memo.classes.get(number) {
-                Some(class) => Template::of_class(&key.namespace, &json, kind, hash, class),
-                None => Template::compile_as(&key.namespace, &json, kind, hash),
+                Some(class) => Template::of_class(key, &json, kind, hash, class),
+                None => Template::compile_as(key, &json, kind, hash),
             }
             .map_err(unfit)?;
             workload.templates.insert(*number, Arc::new(template));

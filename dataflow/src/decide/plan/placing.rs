@@ -9,7 +9,7 @@ use setpoint_schemas::{Action, NodeName, Placement, PodUid, ResourceName, TakenD
 use crate::decide::Turn;
 use crate::decided::{About, Compared, Reason};
 use crate::epoch::PlacementChange;
-use crate::state::{Pod, State, Template, Waiting, WaitingHere};
+use crate::state::{Pod, State, Template, Waiting, WaitingHere, WorkloadKind};
 use crate::views::{Standing, Views};
 
 /// Alternatives kept a decision: more tell no more.
@@ -75,7 +75,7 @@ impl<V: Views> Turn<'_, V> {
         };
         let Some(template) = workload.current_template() else { return Attempt::NotMeant };
         let here = start.node.as_ref().and_then(|node| workload.memo.waiting_here.get(node));
-        let counter = here.map_or(workload.memo.next_pod, |here| here.counter);
+        let counter = here.map_or_else(|| self.next_of(start), |here| here.counter);
         let uid = workload.pod_uid(counter);
         let placing = match &start.node {
             Some(node) => match self.state.nodes.get(node) {
@@ -117,14 +117,13 @@ impl<V: Views> Turn<'_, V> {
                 return true;
             }
         };
+        let next = self.next_of(start);
         let Some(workload) = self.state.workload.get_mut(&start.workload) else { return true };
         workload.count_in(self.out.number);
         let memo = &mut workload.memo;
         let known = memo.waiting_here.get(node).map(|here| here.counter);
-        let counter = known.unwrap_or_else(|| {
-            memo.next_pod += 1;
-            memo.next_pod - 1
-        });
+        let counter = known.unwrap_or(next);
+        memo.next_pod = memo.next_pod.max(counter + 1);
         let revision = memo.current;
         let reason = self.preempt(start, counter, &reason).unwrap_or(reason);
         let here = WaitingHere { reason, counter, revision };
@@ -163,9 +162,17 @@ impl<V: Views> Turn<'_, V> {
         placed
     }
 
-    /// The number that the workload's next pod will have.
+    /// The number that the workload's next pod will have: the next one whose name nobody has. Of some
+    /// thousands of pods two would share a name, which has fourteen million endings.
     fn next_of(&self, start: &Start) -> u64 {
-        self.state.workload.get(&start.workload).map_or(0, |workload| workload.memo.next_pod)
+        let Some(workload) = self.state.workload.get(&start.workload) else { return 0 };
+        let mut numbers = workload.memo.next_pod..;
+        // A bare pod is the only one of its name.
+        if workload.kind == WorkloadKind::Bare {
+            return numbers.start;
+        }
+        let is_free = |counter: &u64| !self.state.is_named(workload, &workload.pod_uid(*counter));
+        numbers.find(is_free).unwrap_or(workload.memo.next_pod)
     }
 
     /// The best of the nodes that were compared.
@@ -266,17 +273,12 @@ pub(crate) fn placement_of(state: &State, pod: &Pod) -> Option<Arc<Placement>> {
     Some(Arc::new(Placement {
         uid: pod.uid.clone(),
         node: host.row.record.node.clone(),
-        namespace: owner.in_namespace.clone()?,
         name: ResourceName::parse(&state.pod_name(pod)).ok()?,
-        workload: owner.text.clone(),
-        revision: template.hash.clone(),
+        pattern: template.pattern.clone(),
         generation: i64::from(pod.generation),
         term: state.meta.reigns.term_of(epoch),
         epoch,
         placed_ms: pod.placed_ms.get(),
-        labels: template.labels.clone(),
-        annotations: template.annotations.clone(),
-        spec: template.spec.clone(),
-        devices: state.devices.of(&pod.uid).to_vec(),
+        devices: state.devices.of(&pod.uid).into(),
     }))
 }

@@ -53,9 +53,9 @@ impl<V: Views> Turn<'_, V> {
         let Some(class) = class.cloned() else { return Ok(()) };
         let Some(text) = workload.memo.templates.get(&current) else { return Ok(()) };
         let json: Value = serde_json::from_str(text).map_err(|error| error.to_string())?;
-        let hash = template.hash.to_string();
-        let namespace = workload.key.namespace.clone();
-        let template = Template::of_class(&namespace, &json, workload.kind, hash, &class)?;
+        let hash = template.pattern.revision.to_string();
+        let key = workload.key.clone();
+        let template = Template::of_class(&key, &json, workload.kind, hash, &class)?;
         let Some(workload) = self.state.workload.get_mut(&id) else { return Ok(()) };
         workload.templates.insert(current, Arc::new(template));
         workload.memo.classes.insert(current, class);

@@ -32,7 +32,7 @@ pub(crate) struct Compiled {
 /// A sentence that names what cannot be compiled; the request is refused with it.
 pub(crate) fn compile(kind: WorkloadKind, resource: &Resource) -> Result<Compiled, String> {
     let (spec, json, annotations) = read_spec(kind, resource)?;
-    let template = Template::compile(&resource.namespace, &json, kind)?;
+    let template = Template::compile(&resource.key(), &json, kind)?;
     Ok(Compiled { kind, spec, json, annotations, template })
 }
 
@@ -259,7 +259,10 @@ impl Workload {
     /// template that still has pods keeps its number.
     fn adopt(&mut self, spec: &WorkloadSpec, json: &Value, template: Template) -> bool {
         self.memo.history = advanced(std::mem::take(&mut self.memo.history), spec, json);
-        let same = |t: &Template| t.hash == template.hash && t.labels == template.labels;
+        let same = |t: &Template| {
+            let (known, new) = (&t.pattern, &template.pattern);
+            known.revision == new.revision && known.labels == new.labels
+        };
         let known = self.templates.iter().find(|(_, t)| same(t)).map(|(n, _)| *n);
         let number = known.unwrap_or_else(|| {
             self.templates.keys().last().copied().unwrap_or(0).max(self.memo.current) + 1
@@ -294,6 +297,6 @@ impl Workload {
 
     /// The name of the revision in pod names: only a Deployment's pods have one.
     pub(crate) fn revision_name(&self, template: &Template) -> Option<Arc<str>> {
-        (self.kind == WorkloadKind::Rolling).then(|| template.hash.clone())
+        (self.kind == WorkloadKind::Rolling).then(|| template.pattern.revision.clone())
     }
 }

@@ -45,7 +45,9 @@ fn names(model: &ReadModel, log: &dyn Log, codec: &Codec) -> anyhow::Result<()> 
         read_on(log, (topic, partition), from, end, |records| {
             let placements = records.iter().filter_map(|r| codec.decode(r.value.as_deref()?).ok());
             model.remember_pods(
-                placements.map(|p: Placement| (p.uid, p.namespace.to_string(), p.name.to_string())),
+                placements.map(|p: Placement| {
+                    (p.uid, p.pattern.namespace.to_string(), p.name.to_string())
+                }),
             );
         })?;
     }
