@@ -3,11 +3,12 @@
 //! A status that follows a placement names the node that its engine chose; all else is the same,
 //! byte for byte.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::time::Duration;
 
 use setpoint_dataflow::views::Differential;
 use setpoint_dataflow::{Outcome, Served};
+use setpoint_rules::identity;
 use setpoint_schemas::avro::Codec;
 use setpoint_schemas::{Input, NodeName, PodObserved, PodPhase, PodUid, Topic};
 
@@ -261,6 +262,15 @@ impl Duel {
     }
 }
 
+/// The number of the next pod of a workload that has placed so many: those whose name another one has are
+/// passed over.
+fn next_after(workload: &str, placed: usize) -> u64 {
+    let mut endings = HashSet::new();
+    let is_named =
+        |counter: &u64| endings.insert(identity::ending(&identity::pod_uid(workload, *counter)));
+    (0..).filter(is_named).nth(placed - 1).map_or(0, |last| last + 1)
+}
+
 /// The engine by hand with the fleet of ours.
 fn by_hand(plant: &Plant<Differential>, pods: &[Placed], header: &[u8]) -> anyhow::Result<ByHand> {
     let mut by_hand = ByHand::new(header)?;
@@ -277,7 +287,7 @@ fn by_hand(plant: &Plant<Differential>, pods: &[Placed], header: &[u8]) -> anyho
         .collect();
     for (at, (number, uid)) in uids.iter().enumerate() {
         anyhow::ensure!(at == *number as usize, "workload {at} is missing");
-        by_hand.add_workload(uid, REPLICAS as i64, REPLICAS as u64);
+        by_hand.add_workload(uid, REPLICAS as i64, next_after(uid, REPLICAS));
     }
     for Placed(pod) in pods {
         let workload = pod.pattern.workload.rsplit('/').next().and_then(workload_of);

@@ -1,6 +1,7 @@
 //! The engine by hand: statuses in, decisions out.
 
 use setpoint_rules::identity;
+use setpoint_schemas::PodUid;
 
 use super::decode::{HEADER_BYTES, Observed, Phase, observed};
 use super::hash::{Ids, number};
@@ -64,14 +65,16 @@ impl ByHand {
 
     /// A workload without pods whose next pod has this number; workloads are numbered as they come.
     pub(crate) fn add_workload(&mut self, uid: &str, desired: i64, next: u64) {
-        let (uid, ended, tally) = (uid.to_owned(), Vec::new(), [0; STANDINGS]);
-        self.workloads.push(Workload { uid, desired, next, tally, ended, is_dirty: false });
+        let (uid, ended, endings) = (uid.to_owned(), Vec::new(), Vec::new());
+        let (tally, is_dirty) = ([0; STANDINGS], false);
+        self.workloads.push(Workload { uid, desired, next, endings, tally, ended, is_dirty });
     }
 
     /// A pod that is available, of this workload on this node.
     pub(crate) fn add_pod(&mut self, uid: &str, workload: u32, node: u32) -> anyhow::Result<()> {
         let uid = number(uid.as_bytes()).ok_or_else(|| anyhow::anyhow!("{uid} is no UUID"))?;
         let pod = Pod { phase: Phase::Running, ready: true, ..blank(uid, workload, node) };
+        self.workloads[workload as usize].endings.push(ending(uid));
         self.insert(Pod { standing: Standing::Available, ..pod });
         Ok(())
     }
@@ -136,6 +139,7 @@ impl ByHand {
                 }
                 pod.standing = Standing::Stopping;
                 let (uid, node) = (pod.uid, pod.node);
+                self.workloads[workload as usize].unname(ending(uid));
                 self.stands(id, workload, Standing::Ended, Standing::Stopping);
                 effects.decisions.push(Decision { action: Action::Stop, uid, workload, node });
             }
@@ -147,10 +151,11 @@ impl ByHand {
         let row = &self.workloads[workload as usize];
         for _ in 0..row.desired - row.live() {
             let row = &mut self.workloads[workload as usize];
-            let uid = identity::pod_uid(&row.uid, row.next);
-            row.next += 1;
+            let uid = row.next_uid();
+            let ending = identity::ending(&uid);
             let Some(uid) = number(uid.text().as_bytes()) else { continue };
             let Some(node) = self.choose(uid) else { continue };
+            self.workloads[workload as usize].endings.push(ending);
             self.insert(blank(uid, workload, node));
             effects.decisions.push(Decision { action: Action::Start, uid, workload, node });
         }
@@ -232,6 +237,10 @@ impl ByHand {
 /// The number of a uid.
 pub(crate) fn number_of(uid: &str) -> Option<u128> {
     number(uid.as_bytes())
+}
+
+fn ending(uid: u128) -> u32 {
+    identity::ending(&PodUid::of_uuid(uid.to_be_bytes()))
 }
 
 /// A pod that was just placed.

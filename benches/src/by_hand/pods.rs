@@ -1,5 +1,8 @@
 //! What the engine by hand keeps: rows by index, nothing twice.
 
+use setpoint_rules::identity;
+use setpoint_schemas::PodUid;
+
 use crate::by_hand::decode::Phase;
 
 /// Where a pod stands.
@@ -44,6 +47,8 @@ pub(super) struct Workload {
     pub(super) uid: String,
     pub(super) desired: i64,
     pub(super) next: u64,
+    /// The endings of its pods' names, those that stop left out.
+    pub(super) endings: Vec<u32>,
     pub(super) tally: [i64; STANDINGS],
     /// Pods that ended since it was looked at.
     pub(super) ended: Vec<u32>,
@@ -51,6 +56,24 @@ pub(super) struct Workload {
 }
 
 impl Workload {
+    /// The uid of its next pod: the next one whose name nobody has.
+    pub(super) fn next_uid(&mut self) -> PodUid {
+        loop {
+            let uid = identity::pod_uid(&self.uid, self.next);
+            self.next += 1;
+            if !self.endings.contains(&identity::ending(&uid)) {
+                return uid;
+            }
+        }
+    }
+
+    /// A pod's name is free again.
+    pub(super) fn unname(&mut self, ending: u32) {
+        if let Some(at) = self.endings.iter().position(|other| *other == ending) {
+            self.endings.swap_remove(at);
+        }
+    }
+
     pub(super) fn live(&self) -> i64 {
         self.tally[Standing::Starting as usize] + self.tally[Standing::Available as usize]
     }

@@ -63,7 +63,7 @@ pub fn with_suffix(stem: &str, uid: &PodUid) -> Derived {
     let len = stem.len() + 1 + SUFFIX_CHARS;
     let mut bytes = [b'-'; NAME_BYTES_MAX];
     bytes[..stem.len()].copy_from_slice(stem.as_bytes());
-    bytes[stem.len() + 1..len].copy_from_slice(&suffix(&uid.text()));
+    bytes[stem.len() + 1..len].copy_from_slice(&suffix(uid));
     Derived { bytes, len }
 }
 
@@ -84,9 +84,16 @@ fn floor_boundary(text: &str) -> usize {
     end
 }
 
+/// The number that stands for the ending of the pod's name: of pods with one stem, those with the same
+/// number have the same name.
+#[must_use]
+pub fn ending(uid: &PodUid) -> u32 {
+    (xxh3_128(uid.text().as_bytes()) % SUFFIXES) as u32
+}
+
 /// As [`encode`] has it.
-fn suffix(uid: &str) -> [u8; SUFFIX_CHARS] {
-    let mut rest = (xxh3_128(uid.as_bytes()) % SUFFIXES) as usize;
+fn suffix(uid: &PodUid) -> [u8; SUFFIX_CHARS] {
+    let mut rest = ending(uid) as usize;
     let mut chars = [0; SUFFIX_CHARS];
     for char in &mut chars {
         *char = ALPHABET[rest % ALPHABET.len()];
