@@ -1,5 +1,7 @@
 //! What is planned, case by case.
 
+use std::sync::Arc;
+
 use super::*;
 use crate::ActuatorError;
 use crate::samples::{container, observed, placement, uid};
@@ -124,6 +126,6 @@ fn a_second_crash_waits_its_backoff_from_the_end() {
 #[test]
 fn a_spec_that_cannot_be_read_is_left_alone() {
     let mut broken = placement("a", 1, "Always", &["main"]);
-    broken.spec = "{".into();
+    Arc::make_mut(&mut broken.pattern).spec = "{".into();
     assert_eq!(words(&full(&[broken]), &[], &Books::in_memory(), 0), "nothing");
 }

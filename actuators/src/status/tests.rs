@@ -1,5 +1,7 @@
 //! What is said of a pod, case by case.
 
+use std::sync::Arc;
+
 use super::*;
 use crate::ActuatorError;
 use crate::restart::{History, Rule};
@@ -94,7 +96,7 @@ fn a_failure_of_an_older_generation_is_not_told() {
 #[test]
 fn a_spec_that_cannot_be_read_is_told() {
     let mut broken = placement("a", 1, "Always", &["main"]);
-    broken.spec = "{".into();
+    Arc::make_mut(&mut broken.pattern).spec = "{".into();
     let said = status(&DesiredPod::of(&broken), None, None, None, 0);
     assert_eq!((said.phase, said.reason.as_str()), (PodPhase::Pending, "InvalidSpec"));
     assert!(said.message.contains("failed to read the pod spec"), "{}", said.message);

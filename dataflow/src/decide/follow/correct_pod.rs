@@ -174,7 +174,7 @@ impl<V: Views> Turn<'_, V> {
         let number = workload.templates.keys().last().copied().unwrap_or(0) + 1;
         let json = template_of(placement);
         let hash = placement.pattern.revision.to_string();
-        let template = Template::compile_as(&key, &json, workload.kind, hash.clone())?;
+        let template = Template::compile_as(key, &json, workload.kind, hash.clone())?;
         workload.templates.insert(number, Arc::new(template));
         workload.memo.templates.insert(number, json.to_string());
         workload.memo.hashes.insert(number, hash);
