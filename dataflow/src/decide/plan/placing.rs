@@ -6,6 +6,7 @@ use std::sync::Arc;
 use setpoint_placement::{Considered, NodeId, Placing, PodId, PodShape};
 use setpoint_schemas::{Action, NodeName, Placement, PodUid, ResourceName, TakenDevice};
 
+use crate::causes::Causes;
 use crate::decide::Turn;
 use crate::decided::{About, Compared, Reason};
 use crate::epoch::PlacementChange;
@@ -16,13 +17,22 @@ use crate::views::{Standing, Views};
 const ALTERNATIVES_MAX: usize = 8;
 
 /// Pods that a workload needs.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub(crate) struct Start {
     pub(crate) priority: i32,
     pub(crate) workload: u32,
     pub(crate) count: i64,
     /// The one node to go to (a DaemonSet's pod).
     pub(crate) node: Option<NodeName>,
+    /// Why they are needed, once they are about to be placed: of all the same.
+    pub(super) causes: Causes,
+}
+
+impl Start {
+    /// So many pods of a workload, wherever there is room.
+    pub(super) fn of(workload: u32, priority: i32, count: i64) -> Start {
+        Start { priority, workload, count, node: None, causes: Causes::default() }
+    }
 }
 
 impl<V: Views> Turn<'_, V> {
@@ -36,7 +46,9 @@ impl<V: Views> Turn<'_, V> {
         };
         // A workload's starts stand together.
         let mut served: Vec<(u32, bool)> = Vec::new();
-        for start in starts {
+        self.make_room_for(&starts);
+        for mut start in starts {
+            start.causes = self.state.causes(start.workload);
             let bucket = self.state.meta.bucket;
             let mut bucket = bucket.filled(self.now, rate, burst);
             let granted = bucket.take(start.count);
@@ -58,6 +70,14 @@ impl<V: Views> Turn<'_, V> {
             }
         }
         served.into_iter().filter(|(_, all)| *all).for_each(|(id, _)| self.causes_served(id));
+    }
+
+    /// Who is told of many pods has room for them: grown step by step it would be copied again and again.
+    fn make_room_for(&mut self, starts: &[Start]) {
+        let pods: i64 = starts.iter().map(|start| start.count).sum();
+        let pods = usize::try_from(pods.min(self.state.meta.policy.starts_burst)).unwrap_or(0);
+        self.ledger.entries.reserve(pods);
+        self.out.placements.reserve(pods);
     }
 
     /// What a workload was looked at for has been done.
@@ -181,7 +201,9 @@ impl<V: Views> Turn<'_, V> {
             let node = self.fleet.node(one.node)?.name.clone();
             Some(Compared { node, scores: one.scores })
         };
-        considered.iter().take(ALTERNATIVES_MAX).filter_map(compared).collect()
+        let mut best = Vec::with_capacity(considered.len().min(ALTERNATIVES_MAX));
+        best.extend(considered.iter().take(ALTERNATIVES_MAX).filter_map(compared));
+        best
     }
 
     /// One that has a node: reserved there, entered, told.
@@ -189,7 +211,7 @@ impl<V: Views> Turn<'_, V> {
         let Some(info) = self.fleet.node(node) else { return };
         let node_name = info.name.clone();
         let devices = self.choose_devices(node, template);
-        let causes = self.state.causes(start.workload);
+        let causes = start.causes.clone();
         let Some(workload) = self.state.workload.get_mut(&start.workload) else { return };
         let resource = workload.text.clone();
         workload.count_in(self.out.number);

@@ -130,7 +130,7 @@ impl<V: Views> Turn<'_, V> {
                 return;
             }
         };
-        starts.push(Start { priority, workload: id, count, node: None });
+        starts.push(Start::of(id, priority, count));
     }
 
     fn stop_victims(&mut self, id: u32, steps: &Steps, update: Update) {
@@ -245,6 +245,8 @@ impl<V: Views> Turn<'_, V> {
         }
         stranded.sort();
         let stranded: Vec<u32> = stranded.into_iter().map(|(_, id)| id).collect();
+        self.ledger.entries.reserve(stranded.len());
+        self.out.placements.reserve(stranded.len());
         let mut losses = Numbered::default();
         for some in stranded.chunks(AHEAD) {
             self.look_ahead_at(some);
