@@ -50,7 +50,7 @@ impl<V: Views> Turn<'_, V> {
             }
         };
         self.wait(id, None);
-        let start = |node| Start { node: Some(node), ..Start::of(id, priority, 1) };
+        let start = |node| Start::on(node, id, priority);
         starts.extend(free.into_iter().map(start));
         if let (true, Some(pod)) = (held.is_available, held.outdated) {
             self.withdraw(pod, "daemon", "replaced by the current revision", causes);

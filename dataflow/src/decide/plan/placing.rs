@@ -1,5 +1,6 @@
 //! From steps to placements: paced, in order of priority, each with what else was looked at.
 
+use std::cell::OnceCell;
 use std::cmp::Reverse;
 use std::sync::Arc;
 
@@ -24,14 +25,19 @@ pub(crate) struct Start {
     pub(crate) count: i64,
     /// The one node to go to (a DaemonSet's pod).
     pub(crate) node: Option<NodeName>,
-    /// Why they are needed, once they are about to be placed: of all the same.
-    pub(super) causes: Causes,
+    /// Why they are needed, once one is placed: of all the same.
+    causes: OnceCell<Causes>,
 }
 
 impl Start {
     /// So many pods of a workload, wherever there is room.
     pub(super) fn of(workload: u32, priority: i32, count: i64) -> Start {
-        Start { priority, workload, count, node: None, causes: Causes::default() }
+        Start { priority, workload, count, node: None, causes: OnceCell::new() }
+    }
+
+    /// One pod, on this node or nowhere.
+    pub(super) fn on(node: NodeName, workload: u32, priority: i32) -> Start {
+        Start { node: Some(node), ..Start::of(workload, priority, 1) }
     }
 }
 
@@ -46,9 +52,7 @@ impl<V: Views> Turn<'_, V> {
         };
         // A workload's starts stand together.
         let mut served: Vec<(u32, bool)> = Vec::new();
-        self.make_room_for(&starts);
-        for mut start in starts {
-            start.causes = self.state.causes(start.workload);
+        for start in starts {
             let bucket = self.state.meta.bucket;
             let mut bucket = bucket.filled(self.now, rate, burst);
             let granted = bucket.take(start.count);
@@ -70,14 +74,6 @@ impl<V: Views> Turn<'_, V> {
             }
         }
         served.into_iter().filter(|(_, all)| *all).for_each(|(id, _)| self.causes_served(id));
-    }
-
-    /// Who is told of many pods has room for them: grown step by step it would be copied again and again.
-    fn make_room_for(&mut self, starts: &[Start]) {
-        let pods: i64 = starts.iter().map(|start| start.count).sum();
-        let pods = usize::try_from(pods.min(self.state.meta.policy.starts_burst)).unwrap_or(0);
-        self.ledger.entries.reserve(pods);
-        self.out.placements.reserve(pods);
     }
 
     /// What a workload was looked at for has been done.
@@ -211,7 +207,7 @@ impl<V: Views> Turn<'_, V> {
         let Some(info) = self.fleet.node(node) else { return };
         let node_name = info.name.clone();
         let devices = self.choose_devices(node, template);
-        let causes = start.causes.clone();
+        let causes = start.causes.get_or_init(|| self.state.causes(start.workload)).clone();
         let Some(workload) = self.state.workload.get_mut(&start.workload) else { return };
         let resource = workload.text.clone();
         workload.count_in(self.out.number);

@@ -245,8 +245,10 @@ impl<V: Views> Turn<'_, V> {
         }
         stranded.sort();
         let stranded: Vec<u32> = stranded.into_iter().map(|(_, id)| id).collect();
-        self.ledger.entries.reserve(stranded.len());
-        self.out.placements.reserve(stranded.len());
+        // Each stops and has another placed: grown step by step, what tells of a third of a large fleet
+        // would be copied again and again.
+        self.ledger.entries.reserve(2 * stranded.len());
+        self.out.placements.reserve(2 * stranded.len());
         let mut losses = Numbered::default();
         for some in stranded.chunks(AHEAD) {
             self.look_ahead_at(some);
