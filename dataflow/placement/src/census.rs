@@ -104,11 +104,6 @@ impl Census {
         }
     }
 
-    /// Looks at where pods of this shape are counted.
-    pub(crate) fn look_at(&self, shape: &PodShape) -> usize {
-        self.shapes.get(&shape.digest).map_or(0, |live| usize::from(live.slots.contains_key(&0)))
-    }
-
     /// Counts a pod of this shape off the slot.
     pub(crate) fn subtract(&mut self, shape: &PodShape, slot: u32) {
         let live = self.shapes.get_mut(&shape.digest).expect("a counted shape is live");

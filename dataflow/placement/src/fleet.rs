@@ -128,12 +128,6 @@ impl Fleet {
         }
     }
 
-    /// Looks at where pods like this one are counted, and tells nothing: for one who looks ahead.
-    #[must_use]
-    pub fn look_at(&self, shape: &PodShape) -> usize {
-        self.census.look_at(shape)
-    }
-
     /// Reserves what a pod of this shape asks for on the node, without asking whether it fits: the
     /// log says that it is there. A pod that has a place already moves. The node may be one that
     /// is not known yet.

@@ -9,7 +9,6 @@
 
 use std::hint::black_box;
 
-use setpoint_placement::PodShape;
 use setpoint_schemas::{Input, Sourced};
 
 use crate::decide::Turn;
@@ -36,21 +35,6 @@ impl<V: Views> Turn<'_, V> {
         if pods.len() >= AHEAD_MIN {
             self.look_at(pods.iter().filter_map(|id| self.state.pods.at(*id)).collect());
         }
-    }
-
-    /// Looks at what planning these workloads looks at: their templates, their pods' numbers, and where
-    /// the placer counts pods like theirs.
-    pub(crate) fn look_ahead_at_plans(&self, workloads: &[u32]) {
-        if workloads.len() < AHEAD_MIN {
-            return;
-        }
-        let known = workloads.iter().filter_map(|id| self.state.workload.get(id));
-        let known: Vec<&Workload> = known.map(Box::as_ref).collect();
-        let templates = known.iter().filter_map(|owner| owner.templates.get(&owner.memo.current));
-        let shapes: Vec<&PodShape> = templates.map(|template| &*template.shape).collect();
-        let pods = known.iter().map(|workload| workload.pods.last().map_or(0, |id| i64::from(*id)));
-        let like = shapes.iter().map(|shape| self.fleet.look_at(shape) as i64);
-        black_box(pods.chain(like).fold(0, i64::wrapping_add));
     }
 
     fn look_at(&self, pods: Vec<&Pod>) {

@@ -27,9 +27,8 @@ impl<V: Views> Turn<'_, V> {
         let before = (self.out.placements.len(), self.ledger.entries.len());
         let mut starts = Vec::new();
         let busy = dirty.into_iter().filter(|id| !self.is_quiet(*id)).collect::<Vec<_>>();
-        for some in self.state.by_key(busy).chunks(AHEAD) {
-            self.look_ahead_at_plans(some);
-            some.iter().for_each(|id| self.plan_workload(*id, &mut starts));
+        for id in self.state.by_key(busy) {
+            self.plan_workload(id, &mut starts);
         }
         self.place_all(starts);
         let after = (self.out.placements.len(), self.ledger.entries.len());
