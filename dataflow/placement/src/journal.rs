@@ -61,6 +61,31 @@ impl<T: Copy> Journal<T> {
     }
 }
 
+/// How far someone has followed a journal whose entries mean something for one version of the nodes only.
+#[derive(Debug)]
+pub(crate) struct Followed {
+    version: u64,
+    next: u64,
+}
+
+impl Followed {
+    /// Up to now.
+    pub(crate) fn now<T: Copy>(version: u64, journal: &Journal<T>) -> Followed {
+        Followed { version, next: journal.next() }
+    }
+
+    /// What came since, which counts as followed; `None` when he must begin anew.
+    pub(crate) fn news<'j, T: Copy>(
+        &mut self,
+        version: u64,
+        journal: &'j Journal<T>,
+    ) -> Option<&'j [T]> {
+        let news = journal.since(self.next).filter(|_| self.version == version)?;
+        self.next = journal.next();
+        Some(news)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::{CHANGES_MAX, Journal};

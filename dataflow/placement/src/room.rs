@@ -6,14 +6,13 @@
 
 use crate::bits::Bits;
 use crate::eligible::Eligible;
+use crate::journal::Followed;
 use crate::nodes::Nodes;
 
 #[derive(Debug)]
 pub(crate) struct Room {
-    /// The version of the nodes that this was built from.
-    version: u64,
     /// How far the nodes' journal of what was freed was followed.
-    next: u64,
+    followed: Followed,
     /// By position among the eligible nodes.
     open: Bits,
 }
@@ -22,13 +21,12 @@ impl Room {
     /// All are open.
     pub(crate) fn new(nodes: &Nodes, eligible: &Eligible) -> Room {
         let open = Bits::all(eligible.slots.len());
-        Room { version: nodes.version, next: nodes.freed().next(), open }
+        Room { followed: Followed::now(nodes.version, nodes.freed()), open }
     }
 
     /// Opens what was freed since.
     pub(crate) fn catch_up(&mut self, nodes: &Nodes, eligible: &Eligible) {
-        let freed = nodes.freed().since(self.next).filter(|_| self.version == nodes.version);
-        let Some(freed) = freed else {
+        let Some(freed) = self.followed.news(nodes.version, nodes.freed()) else {
             *self = Room::new(nodes, eligible);
             return;
         };
@@ -37,7 +35,6 @@ impl Room {
                 self.open.set(at);
             }
         }
-        self.next = nodes.freed().next();
     }
 
     pub(crate) fn open(&self) -> &Bits {

@@ -5,6 +5,7 @@
 //! one, not the number of nodes. Absent: pods that ask for anything else, of a node or of other pods.
 
 use crate::eligible::Eligible;
+use crate::journal::Followed;
 use crate::preempt::Levels;
 
 /// Different sets of plain resources: a bit each.
@@ -12,10 +13,8 @@ const SETS: usize = 1 << 4;
 
 #[derive(Debug)]
 pub(crate) struct Shortages {
-    /// The version of the nodes that this was built from.
-    version: u64,
     /// How far the journal of the levels was followed.
-    next: u64,
+    followed: Followed,
     /// What each eligible node lacks, by its position.
     lacks: Vec<u8>,
     /// How many lack each set.
@@ -33,7 +32,7 @@ impl Shortages {
         let lacks: Vec<u8> = eligible.slots.iter().map(|slot| lacks(*slot)).collect();
         let mut nodes = [0; SETS];
         lacks.iter().for_each(|set| nodes[usize::from(*set)] += 1);
-        Shortages { version, next: levels.changed().next(), lacks, nodes }
+        Shortages { followed: Followed::now(version, levels.changed()), lacks, nodes }
     }
 
     /// Asks those on which something changed; `false` when all must be asked.
@@ -44,8 +43,7 @@ impl Shortages {
         eligible: &Eligible,
         lacks: impl Fn(u32) -> u8,
     ) -> bool {
-        let changed = levels.changed().since(self.next).filter(|_| self.version == version);
-        let Some(changed) = changed else { return false };
+        let Some(changed) = self.followed.news(version, levels.changed()) else { return false };
         for slot in changed {
             let Some(at) = eligible.position(*slot) else { continue };
             let now = lacks(*slot);
@@ -53,7 +51,6 @@ impl Shortages {
             self.nodes[usize::from(before)] -= 1;
             self.nodes[usize::from(now)] += 1;
         }
-        self.next = levels.changed().next();
         true
     }
 

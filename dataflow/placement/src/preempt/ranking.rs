@@ -9,16 +9,15 @@ use std::collections::BTreeSet;
 
 use crate::bits::Bits;
 use crate::eligible::Eligible;
+use crate::journal::Followed;
 
 use super::cost::Cost;
 use super::levels::Levels;
 
 #[derive(Debug)]
 pub(crate) struct Ranking {
-    /// The version of the nodes that this was built from.
-    version: u64,
     /// How far the journal of the levels was followed.
-    next: u64,
+    followed: Followed,
     /// By position among the eligible nodes.
     rated: Vec<Rated>,
     /// Those that have a cost, the cheapest first, the first by name among equals.
@@ -48,8 +47,7 @@ impl Ranking {
     ) -> Ranking {
         let all = eligible.slots.len();
         let mut ranking = Ranking {
-            version,
-            next: levels.changed().next(),
+            followed: Followed::now(version, levels.changed()),
             rated: vec![Rated::Hopeless; all],
             order: BTreeSet::new(),
             guarded: Bits::none(all),
@@ -66,13 +64,11 @@ impl Ranking {
         eligible: &Eligible,
         rate: impl FnMut(u32) -> Rated,
     ) -> bool {
-        let changed = levels.changed().since(self.next).filter(|_| self.version == version);
-        let Some(changed) = changed else { return false };
+        let Some(changed) = self.followed.news(version, levels.changed()) else { return false };
         let mut positions: Vec<usize> =
             changed.iter().filter_map(|slot| eligible.position(*slot)).collect();
         positions.sort_unstable();
         positions.dedup();
-        self.next = levels.changed().next();
         self.rate(positions.into_iter(), eligible, rate);
         true
     }
