@@ -11,7 +11,7 @@ use crate::causes::Causes;
 use crate::decide::Turn;
 use crate::decided::{About, Compared, Reason};
 use crate::epoch::PlacementChange;
-use crate::state::{Pod, State, Template, Waiting, WaitingHere, WorkloadKind};
+use crate::state::{Pod, State, Template, Waiting, WaitingHere, Workload, WorkloadKind};
 use crate::views::{Standing, Views};
 
 /// Alternatives kept a decision: more tell no more.
@@ -91,8 +91,10 @@ impl<V: Views> Turn<'_, V> {
         };
         let Some(template) = workload.current_template() else { return Attempt::NotMeant };
         let here = start.node.as_ref().and_then(|node| workload.memo.waiting_here.get(node));
-        let counter = here.map_or_else(|| self.next_of(start), |here| here.counter);
-        let uid = workload.pod_uid(counter);
+        let (counter, uid) = match here {
+            Some(here) => (here.counter, workload.pod_uid(here.counter)),
+            None => self.next_named(workload),
+        };
         let placing = match &start.node {
             Some(node) => match self.state.nodes.get(node) {
                 Some(node) => self.fleet.place_on(NodeId(*node), &template.shape),
@@ -178,17 +180,23 @@ impl<V: Views> Turn<'_, V> {
         placed
     }
 
-    /// The number that the workload's next pod will have: the next one whose name nobody has. Of some
-    /// thousands of pods two would share a name, which has fourteen million endings.
+    /// The number that the workload's next pod will have.
     fn next_of(&self, start: &Start) -> u64 {
-        let Some(workload) = self.state.workload.get(&start.workload) else { return 0 };
-        let mut numbers = workload.memo.next_pod..;
+        let workload = self.state.workload.get(&start.workload);
+        workload.map_or(0, |workload| self.next_named(workload).0)
+    }
+
+    /// Number and uid of the workload's next pod: the next one whose name nobody has. Of some thousands of
+    /// pods two would share a name, which has fourteen million endings.
+    fn next_named(&self, workload: &Workload) -> (u64, PodUid) {
+        let next = workload.memo.next_pod;
         // A bare pod is the only one of its name.
-        if workload.kind == WorkloadKind::Bare {
-            return numbers.start;
-        }
-        let is_free = |counter: &u64| !self.state.is_named(workload, &workload.pod_uid(*counter));
-        numbers.find(is_free).unwrap_or(workload.memo.next_pod)
+        let is_free = |uid: &PodUid| {
+            workload.kind == WorkloadKind::Bare || !self.state.is_named(workload, uid)
+        };
+        let mut pods = (next..).map(|counter| (counter, workload.pod_uid(counter)));
+        let first = pods.find(|(_, uid)| is_free(uid));
+        first.unwrap_or_else(|| (next, workload.pod_uid(next)))
     }
 
     /// The best of the nodes that were compared.
