@@ -83,6 +83,42 @@ impl Decided {
         }
     }
 
+    /// The epoch that made it.
+    #[must_use]
+    pub fn epoch(&self) -> i64 {
+        match &self.0 {
+            Entry::Taken(taken) => taken.epoch,
+            Entry::Read(decision) => decision.epoch,
+        }
+    }
+
+    /// The pod that it is about.
+    #[must_use]
+    pub fn pod(&self) -> Option<PodUid> {
+        match &self.0 {
+            Entry::Taken(taken) => taken.about.pod.clone(),
+            Entry::Read(decision) => PodUid::parse(&decision.pod).ok(),
+        }
+    }
+
+    /// The key of the workload or resource that it is about; empty when of none.
+    #[must_use]
+    pub fn resource(&self) -> &str {
+        match &self.0 {
+            Entry::Taken(taken) => taken.about.resource.as_deref().unwrap_or_default(),
+            Entry::Read(decision) => &decision.resource,
+        }
+    }
+
+    /// The node that it is about; empty when of none.
+    #[must_use]
+    pub fn node(&self) -> &str {
+        match &self.0 {
+            Entry::Taken(taken) => taken.about.node.as_ref().map_or("", NodeName::as_str),
+            Entry::Read(decision) => &decision.node,
+        }
+    }
+
     /// In words, as it stands on the log.
     #[must_use]
     pub fn record(&self) -> Decision {

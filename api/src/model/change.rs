@@ -3,9 +3,11 @@
 use std::sync::Arc;
 
 use setpoint_schemas::{
-    Decision, NodeName, NodeRecord, Observation, Placement, PodUid, Resource, ResourceKey,
-    Resources, WorkloadRef,
+    NodeName, NodeRecord, Observation, Placement, PodUid, Resource, ResourceKey, Resources,
+    WorkloadRef,
 };
+
+use super::Kept;
 
 /// One committed change. `None` means that it is gone.
 #[derive(Debug, Clone)]
@@ -25,7 +27,7 @@ pub enum Change {
     /// A pod waits for a place, or no longer does.
     Waiting(PodUid, Option<Arc<WaitingPod>>),
     /// A decision was made; the latest are kept.
-    Decision(Arc<Decision>),
+    Decision(Arc<dyn Kept>),
     /// What holds replacements at present, one sentence each; empty when nothing does.
     Holds(Vec<String>),
 }

@@ -3,13 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 
-use setpoint_schemas::{Decision, GroupKind, NodeName, Placement, PodUid, Resource, ResourceKey};
+use setpoint_schemas::{GroupKind, NodeName, Placement, PodUid, Resource, ResourceKey};
 use tokio::sync::watch;
 
 use super::names::Name;
+use super::parts::PodParts;
 use super::pods::{Pods, name_seen, pod_kind};
 use super::ring::{DECISIONS_KEPT_MAX, Event, Ring};
-use super::{Change, Entry, NodeServed, NodeView, PodView};
+use super::{Change, Entry, Kept, NodeServed, NodeView, PodView};
 
 /// Everything that is served.
 #[derive(Default)]
@@ -26,7 +27,7 @@ pub(crate) struct Inner {
     pub(crate) slots: HashMap<NodeName, Slot>,
     /// The pods of nodes that are only watched.
     pub(crate) watched: HashMap<NodeName, BTreeSet<PodUid>>,
-    pub(crate) decisions: VecDeque<Arc<Decision>>,
+    pub(crate) decisions: VecDeque<Arc<dyn Kept>>,
     /// The epoch of the last change of a node, which has no version of its own.
     versions: HashMap<Arc<str>, i64>,
     rings: HashMap<GroupKind, Ring>,
@@ -151,18 +152,18 @@ impl Inner {
         let owner = workload.and_then(|key| self.resource(&key).cloned()).or(bare);
         let accepted = owner.as_ref().filter(|o| o.kind == "Pod").map_or(0, |o| o.version);
         let mut view = PodView {
-            is_watched: parts.is_some_and(|parts| parts.is_watched),
-            uid: parts.map(|parts| parts.uid.clone()),
+            is_watched: parts.is_some_and(PodParts::is_watched),
+            uid: parts.map(|parts| parts.uid().clone()),
             namespace: name.0.clone(),
             name: name.1.clone(),
-            placement: parts.and_then(|parts| parts.placement.clone()),
-            leaving_ms: parts.and_then(|parts| parts.leaving_ms),
+            placement: parts.and_then(|parts| parts.placement().cloned()),
+            leaving_ms: parts.and_then(PodParts::leaving_ms),
             observed: parts.and_then(|parts| parts.observed.clone()),
             seen_on: parts
-                .filter(|parts| parts.placement.is_none())
+                .filter(|parts| parts.placement().is_none())
                 .and_then(|parts| parts.opened())
                 .map(|observed| observed.node),
-            waiting: parts.and_then(|parts| parts.waiting.clone()),
+            waiting: parts.and_then(|parts| parts.waiting().cloned()),
             owner,
             host: None,
             version: self.pods.version(name).max(accepted),
@@ -245,7 +246,7 @@ impl Inner {
     }
 
     fn place(&mut self, uid: &PodUid, placement: Option<Arc<Placement>>) {
-        let earlier = self.pods.parts(uid).and_then(|parts| parts.placement.clone());
+        let earlier = self.pods.parts(uid).and_then(|parts| parts.placement().cloned());
         let epoch = self.epoch;
         if let Some(earlier) = earlier {
             let id = self.pods.id_of(uid);
@@ -267,7 +268,7 @@ impl Inner {
     /// The placements on a node, in the order of their uids.
     pub(crate) fn placements_on(&self, node: &NodeName) -> Vec<&Arc<Placement>> {
         let pods = self.slots.get(node).into_iter().flat_map(|slot| &slot.pods);
-        let placed = pods.filter_map(|id| self.pods.by_id(*id)?.placement.as_ref());
+        let placed = pods.filter_map(|id| self.pods.by_id(*id)?.placement());
         let mut placed: Vec<&Arc<Placement>> = placed.collect();
         placed.sort_unstable_by(|a, b| a.uid.cmp(&b.uid));
         placed
@@ -290,7 +291,7 @@ impl Inner {
         }
     }
 
-    fn decide(&mut self, decision: Arc<Decision>) {
+    fn decide(&mut self, decision: Arc<dyn Kept>) {
         if self.decisions.len() >= DECISIONS_KEPT_MAX {
             self.decisions.pop_front();
         }

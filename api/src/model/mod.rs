@@ -4,15 +4,18 @@
 //! placement list each speak of one epoch. Memory is bounded by what exists and two named rings.
 //! Absent: anything that was not committed.
 
+mod by_name;
 mod change;
 mod entry;
 mod ring;
 mod names;
+mod shared;
 mod seen;
 mod parts;
 mod slab;
 mod pods;
 mod inner;
+mod kept;
 mod query;
 mod poll;
 mod fresh;
@@ -22,6 +25,7 @@ use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use tokio::sync::watch;
 
 pub use change::{Change, DeviceServed, NodeServed, WaitingPod};
+pub use kept::{About, Kept};
 pub use query::Summary;
 pub use ring::{DECISIONS_KEPT_MAX, EVENTS_KEPT_MAX};
 

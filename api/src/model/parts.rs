@@ -8,39 +8,95 @@ use super::WaitingPod;
 use super::names::Name;
 use super::seen::Seen;
 
-/// Everything known of one uid.
+/// Everything known of one uid: small, as there are a million of them.
 pub(crate) struct PodParts {
-    pub(crate) uid: PodUid,
-    pub(super) name: Name,
-    pub(crate) placement: Option<Arc<Placement>>,
-    pub(crate) leaving_ms: Option<i64>,
+    known: Known,
     pub(crate) observed: Option<Seen>,
-    pub(crate) waiting: Option<Arc<WaitingPod>>,
-    /// Whether its node is only watched.
-    pub(crate) is_watched: bool,
+    rare: Option<Box<Rare>>,
+    /// The epoch of the last change of what is served under its name.
+    pub(super) version: i64,
+}
+
+/// Which pod it is.
+enum Known {
+    /// As its placement says, also while it stops.
+    Placed(Arc<Placement>),
+    /// No placement was told of it.
+    Named(Box<(PodUid, Name)>),
+}
+
+/// What few pods have.
+#[derive(Default, PartialEq, Eq)]
+struct Rare {
+    leaving_ms: Option<i64>,
+    waiting: Option<Arc<WaitingPod>>,
+    is_watched: bool,
 }
 
 impl PodParts {
+    /// The pod.
+    pub(crate) fn uid(&self) -> &PodUid {
+        match &self.known {
+            Known::Placed(placement) => &placement.uid,
+            Known::Named(named) => &named.0,
+        }
+    }
+
+    /// Its namespace and name.
+    pub(super) fn name(&self) -> Name {
+        match &self.known {
+            Known::Placed(placement) => named_by(placement),
+            Known::Named(named) => named.1.clone(),
+        }
+    }
+
+    /// Its placement, also while it stops.
+    pub(crate) fn placement(&self) -> Option<&Arc<Placement>> {
+        match &self.known {
+            Known::Placed(placement) => Some(placement),
+            Known::Named(_) => None,
+        }
+    }
+
+    /// Engine time since when it stops.
+    pub(crate) fn leaving_ms(&self) -> Option<i64> {
+        self.rare.as_ref()?.leaving_ms
+    }
+
+    /// Why it waits for a place.
+    pub(crate) fn waiting(&self) -> Option<&Arc<WaitingPod>> {
+        self.rare.as_ref()?.waiting.as_ref()
+    }
+
+    /// Whether its node is only watched.
+    pub(crate) fn is_watched(&self) -> bool {
+        self.rare.as_ref().is_some_and(|rare| rare.is_watched)
+    }
+
+    /// Whether it has a place that it keeps.
+    pub(crate) fn is_placed(&self) -> bool {
+        self.placement().is_some() && self.leaving_ms().is_none()
+    }
+
     /// The key of the pod's workload, as far as it is known.
     pub(crate) fn workload(&self) -> Option<ResourceKey> {
-        let placed =
-            self.placement.as_ref().and_then(|p| ResourceKey::parse(&p.pattern.workload).ok());
-        placed.or_else(|| self.waiting.as_ref().map(|waiting| waiting.workload.clone()))
+        let placed = self.placement().and_then(|p| ResourceKey::parse(&p.pattern.workload).ok());
+        placed.or_else(|| self.waiting().map(|waiting| waiting.workload.clone()))
     }
 
     /// How it stands, in a sentence.
     pub(crate) fn reason(&self) -> String {
-        if let (Some(waiting), true) = (&self.waiting, self.placement.is_none()) {
+        if let (Some(waiting), None) = (self.waiting(), self.placement()) {
             return waiting.message.clone();
         }
-        let node = self.placement.as_ref().map_or("", |placement| placement.node.as_str());
+        let node = self.placement().map_or("", |placement| placement.node.as_str());
         let Some(observed) = self.opened() else {
             return format!("placed on {node}, which has not reported it yet");
         };
         let said = [observed.reason.as_str(), observed.message.as_str()];
         let said: Vec<&str> = said.into_iter().filter(|text| !text.is_empty()).collect();
         let said = if said.is_empty() { String::new() } else { format!(": {}", said.join(": ")) };
-        match (self.leaving_ms, observed.phase, observed.ready) {
+        match (self.leaving_ms(), observed.phase, observed.ready) {
             (Some(_), ..) => format!("its placement was withdrawn; it stops on {node}{said}"),
             (None, PodPhase::Running, true) => format!("runs on {node} and is ready{said}"),
             (None, PodPhase::Running, false) => format!("runs on {node} and is not ready{said}"),
@@ -55,19 +111,46 @@ impl PodParts {
 
     /// What was observed of it.
     pub(crate) fn opened(&self) -> Option<PodObserved> {
-        let (namespace, name) = &self.name;
-        self.observed.as_ref()?.open(&self.uid, (namespace, name))
+        let (namespace, name) = &self.name();
+        self.observed.as_ref()?.open(self.uid(), (namespace, name))
     }
 
     /// Nothing is known of it yet.
     pub(super) fn new(uid: PodUid, name: Name) -> Self {
-        let (placement, leaving_ms, observed, waiting) = (None, None, None, None);
-        PodParts { uid, name, placement, leaving_ms, observed, waiting, is_watched: false }
+        let known = Known::Named(Box::new((uid, name)));
+        PodParts { known, observed: None, rare: None, version: 0 }
+    }
+
+    /// It has a place, and waits no more.
+    pub(super) fn place(&mut self, placement: Arc<Placement>) {
+        self.known = Known::Placed(placement);
+        self.with_rare(|rare| (rare.leaving_ms, rare.waiting) = (None, None));
+    }
+
+    /// Its placement was withdrawn, if it had one.
+    pub(super) fn leave(&mut self, now_ms: i64) {
+        let since = self.placement().map(|_| now_ms);
+        self.with_rare(|rare| rare.leaving_ms = since);
+    }
+
+    /// It waits, or no longer does.
+    pub(super) fn wait(&mut self, waiting: Option<Arc<WaitingPod>>) {
+        self.with_rare(|rare| rare.waiting = waiting);
+    }
+
+    /// Its node is only watched.
+    pub(super) fn watch(&mut self) {
+        self.with_rare(|rare| rare.is_watched = true);
+    }
+
+    /// Whether nothing is left of it.
+    pub(super) fn is_nothing(&self) -> bool {
+        !self.is_placed() && self.observed.is_none() && self.waiting().is_none()
     }
 
     /// What is placed comes before what waits, and that before what stops.
     pub(super) fn rank(&self) -> u8 {
-        match (&self.placement, self.leaving_ms, &self.waiting) {
+        match (self.placement(), self.leaving_ms(), self.waiting()) {
             (Some(_), None, _) => 3,
             (_, _, Some(_)) => 2,
             (Some(_), Some(_), None) => 1,
@@ -77,6 +160,32 @@ impl PodParts {
 
     /// The epoch of its placement; 0 without one.
     pub(super) fn placed_epoch(&self) -> i64 {
-        self.placement.as_ref().map_or(0, |placement| placement.epoch)
+        self.placement().map_or(0, |placement| placement.epoch)
+    }
+
+    /// Changes what few pods have, which is kept only when it says something.
+    fn with_rare(&mut self, change: impl FnOnce(&mut Rare)) {
+        let mut rare = self.rare.take().map(|rare| *rare).unwrap_or_default();
+        change(&mut rare);
+        self.rare = (rare != Rare::default()).then(|| Box::new(rare));
+    }
+}
+
+/// The namespace and name that a placement gives its pod.
+pub(super) fn named_by(placement: &Placement) -> Name {
+    (placement.pattern.namespace.shared(), placement.name.shared())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A million pods are served by a process: each field more is eight megabytes.
+    const PARTS_BYTES_MAX: usize = 72;
+
+    #[test]
+    fn what_is_known_of_a_pod_is_small() {
+        let bytes = size_of::<Option<PodParts>>();
+        assert!(bytes <= PARTS_BYTES_MAX, "the parts of a pod take {bytes} bytes");
     }
 }

@@ -2,42 +2,28 @@
 //!
 //! Invariant: one object a name. While an old pod of the same name stops, the new one is served.
 
-use std::collections::BTreeMap;
-use std::ops::Bound;
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use setpoint_schemas::{GroupKind, Observation, Placement, PodPhase, PodUid};
 
 use super::WaitingPod;
+use super::by_name::ByName;
 use super::names::{Name, Names};
-use super::parts::PodParts;
-use super::seen::Seen;
+use super::parts::{PodParts, named_by};
+use super::seen::{Common, Seen};
 use super::slab::Slab;
 
 /// All pods, by uid and by name.
 #[derive(Default)]
 pub(crate) struct Pods {
     all: Slab,
-    by_name: BTreeMap<Arc<str>, BTreeMap<Arc<str>, Named>>,
+    by_name: ByName,
+    /// The epoch of the last change under names that no pod has: of accepted Pods, and of pods that are
+    /// about to be told.
+    versions: HashMap<Name, i64>,
     gone: Names,
-}
-
-/// What there is under a name.
-#[derive(Default)]
-struct Named {
-    pods: Few,
-    /// The epoch of the last change.
-    version: i64,
-}
-
-/// The numbers of the pods of one name: one, but for a moment.
-#[derive(Default)]
-enum Few {
-    #[default]
-    None,
-    One(u32),
-    #[expect(clippy::box_collection, reason = "eight bytes less for each name of a million")]
-    More(Box<Vec<u32>>),
+    common: Common,
 }
 
 impl Pods {
@@ -46,16 +32,13 @@ impl Pods {
     pub(crate) fn place(&mut self, uid: &PodUid, placement: Option<Arc<Placement>>, now_ms: i64) {
         match placement {
             Some(placement) => {
-                let name = (placement.pattern.namespace.shared(), placement.name.shared());
+                let name = named_by(&placement);
                 self.rename(uid, &name);
-                let parts = self.entry(uid, || name);
-                parts.placement = Some(placement);
-                parts.leaving_ms = None;
-                parts.waiting = None;
+                self.entry(uid, || name).place(placement);
             }
             None => {
                 if let Some(parts) = self.parts_mut(uid) {
-                    parts.leaving_ms = parts.placement.is_some().then_some(now_ms);
+                    parts.leave(now_ms);
                 }
                 self.tidy(uid);
             }
@@ -68,18 +51,21 @@ impl Pods {
             return self.forget_observation(observed.uid());
         }
         let name = || name_seen(observed);
-        self.entry(observed.uid(), name).observed = Some(Seen::of(observed));
+        let seen = Seen::of(observed, &mut self.common);
+        self.entry(observed.uid(), name).observed = Some(seen);
     }
 
     /// A pod of a node that is only watched was observed.
     pub(crate) fn watch(&mut self, observed: &Observation) {
         let name = name_seen(observed);
-        if self.parts(observed.uid()).is_some_and(|parts| parts.name != name) {
+        if self.parts(observed.uid()).is_some_and(|parts| parts.name() != name) {
             // Its container was renamed.
             self.forget_observation(observed.uid());
         }
+        let seen = Seen::of(observed, &mut self.common);
         let parts = self.entry(observed.uid(), || name);
-        (parts.observed, parts.is_watched) = (Some(Seen::of(observed)), true);
+        parts.observed = Some(seen);
+        parts.watch();
     }
 
     /// Nothing is left of a pod on its node.
@@ -96,11 +82,11 @@ impl Pods {
             Some(waiting) => {
                 let of = waiting.clone();
                 let name = || name_of(&of.namespace, &of.name);
-                self.entry(uid, name).waiting = Some(waiting);
+                self.entry(uid, name).wait(Some(waiting));
             }
             None => {
                 if let Some(parts) = self.parts_mut(uid) {
-                    parts.waiting = None;
+                    parts.wait(None);
                 }
                 self.tidy(uid);
             }
@@ -109,7 +95,7 @@ impl Pods {
 
     /// The name of a known uid.
     pub(crate) fn name(&self, uid: &PodUid) -> Option<Name> {
-        self.parts(uid).map(|parts| parts.name.clone())
+        self.parts(uid).map(PodParts::name)
     }
 
     /// The name that a uid has or had.
@@ -127,8 +113,8 @@ impl Pods {
     /// What is served under a name: what is placed before what waits before what stops, and the
     /// later placement before the earlier.
     pub(crate) fn served(&self, name: &Name) -> Option<&PodParts> {
-        let parts = self.named(name)?.pods.iter().filter_map(|id| self.all.get(*id));
-        parts.max_by_key(|parts| (parts.rank(), parts.placed_epoch(), &parts.uid))
+        let parts = self.by_name.of(name).filter_map(|id| self.all.get(id));
+        parts.max_by_key(|parts| (parts.rank(), parts.placed_epoch(), parts.uid()))
     }
 
     /// The uids of every pod that has or had this name, in one namespace or in all.
@@ -136,53 +122,46 @@ impl Pods {
         let meant = |found: &Name| {
             &*found.1 == name && namespace.is_none_or(|namespace| &*found.0 == namespace)
         };
-        let namespaces = self.by_name.iter();
-        let namespaces = namespaces.filter(|(found, _)| namespace.is_none_or(|n| n == &***found));
-        let named = namespaces.filter_map(|(_, names)| names.get(name));
-        let present = named.flat_map(|named| named.pods.iter());
-        let mut present: Vec<PodUid> =
-            present.filter_map(|id| self.all.get(*id)).map(|parts| parts.uid.clone()).collect();
+        let present = self.by_name.named(namespace, name).filter_map(|id| self.all.get(id));
+        let mut present: Vec<PodUid> = present.map(|parts| parts.uid().clone()).collect();
         present.sort();
         let gone = self.gone.iter().filter(|(_, found)| meant(found)).map(|(uid, _)| uid.clone());
         present.into_iter().chain(gone).collect()
     }
 
     /// All names of pods in order, from one on.
-    pub(crate) fn names_from(&self, (namespace, name): &Name) -> impl Iterator<Item = Name> {
-        let (from, first) = (namespace.clone(), name.clone());
-        self.by_name.range(namespace.clone()..).flat_map(move |(namespace, names)| {
-            let least =
-                if *namespace == from { Bound::Included(first.clone()) } else { Bound::Unbounded };
-            let names = names.range((least, Bound::Unbounded));
-            let there = names.filter(|(_, named)| !named.pods.is_empty());
-            there.map(|(name, _)| (namespace.clone(), name.clone()))
-        })
+    pub(crate) fn names_from(&self, name: &Name) -> impl Iterator<Item = Name> {
+        self.by_name.names_from(name)
     }
 
     /// The epoch of the last change of what is served under a name; 0 when it is not known.
     pub(crate) fn version(&self, name: &Name) -> i64 {
-        self.named(name).map_or(0, |named| named.version)
+        let one = self.by_name.of(name).next().and_then(|id| self.all.get(id));
+        one.map_or_else(|| self.versions.get(name).copied().unwrap_or(0), |parts| parts.version)
     }
 
     /// What is served under a name changed in this epoch.
     pub(crate) fn stamp(&mut self, name: &Name, epoch: i64) {
-        self.named_mut(name).version = epoch;
+        let mut ids = self.by_name.of(name).peekable();
+        if ids.peek().is_none() {
+            self.versions.insert(name.clone(), epoch);
+        }
+        for id in ids {
+            if let Some(parts) = self.all.get_mut(id) {
+                parts.version = epoch;
+            }
+        }
     }
 
     /// Nothing is served under a name any more.
     pub(crate) fn unstamp(&mut self, name: &Name) {
-        if self.named(name).is_some() {
-            self.named_mut(name).version = 0;
-            self.sweep(name);
-        }
+        self.stamp(name, 0);
+        self.versions.remove(name);
     }
 
     /// Forgets when that changed under which no pod is served.
     pub(crate) fn forget_unserved(&mut self) {
-        for names in self.by_name.values_mut() {
-            names.retain(|_, named| !named.pods.is_empty());
-        }
-        self.by_name.retain(|_, names| !names.is_empty());
+        self.versions.clear();
     }
 
     /// The parts of a uid.
@@ -209,95 +188,54 @@ impl Pods {
         self.all.get_mut(self.all.id_of(uid)?)
     }
 
-    fn named(&self, (namespace, name): &Name) -> Option<&Named> {
-        self.by_name.get(namespace)?.get(name)
-    }
-
-    fn named_mut(&mut self, (namespace, name): &Name) -> &mut Named {
-        let names = self.by_name.entry(namespace.clone()).or_default();
-        names.entry(name.clone()).or_default()
-    }
-
     /// The parts of a uid, which has this name if nothing is known of it yet.
     fn entry(&mut self, uid: &PodUid, name: impl FnOnce() -> Name) -> &mut PodParts {
         let id = self.all.id_of(uid).unwrap_or_else(|| {
             let name = name();
             let id = self.all.insert(PodParts::new(uid.clone(), name.clone()));
-            self.named_mut(&name).pods.insert(id);
+            self.join(&name, id);
             id
         });
         self.all.get_mut(id).expect("it was there or was inserted")
     }
 
-    /// A pod that was known by another name has this one.
+    /// A pod that was known by another name is about to have this one.
     fn rename(&mut self, uid: &PodUid, name: &Name) {
         let Some(id) = self.all.id_of(uid) else { return };
-        let Some(parts) = self.all.get_mut(id).filter(|parts| parts.name != *name) else { return };
-        let former = std::mem::replace(&mut parts.name, name.clone());
-        self.named_mut(&former).pods.remove(id);
-        self.sweep(&former);
-        self.named_mut(name).pods.insert(id);
+        let Some(former) = self.all.get(id).map(PodParts::name).filter(|n| n != name) else {
+            return;
+        };
+        self.part(&former, id);
+        self.join(name, id);
     }
 
     /// Forgets a uid of which nothing is left.
     fn tidy(&mut self, uid: &PodUid) {
         let Some(id) = self.all.id_of(uid) else { return };
-        let Some(parts) = self.all.get(id) else { return };
-        let placed = parts.placement.is_some() && parts.leaving_ms.is_none();
-        if placed || parts.observed.is_some() || parts.waiting.is_some() {
-            return;
-        }
-        let name = parts.name.clone();
+        let Some(parts) = self.all.get(id).filter(|parts| parts.is_nothing()) else { return };
+        let name = parts.name();
+        self.part(&name, id);
         self.all.remove(id);
-        self.gone.remember(uid.clone(), name.clone());
-        self.named_mut(&name).pods.remove(id);
-        self.sweep(&name);
+        self.gone.remember(uid.clone(), name);
     }
 
-    /// Forgets a name under which there is nothing.
-    fn sweep(&mut self, (namespace, name): &Name) {
-        let Some(names) = self.by_name.get_mut(namespace) else { return };
-        let is_empty = |named: &Named| named.version == 0 && named.pods.is_empty();
-        if names.get(name).is_some_and(is_empty) {
-            names.remove(name);
-        }
-        if names.is_empty() {
-            self.by_name.remove(namespace);
-        }
-    }
-}
-
-impl Few {
-    fn is_empty(&self) -> bool {
-        self.iter().as_slice().is_empty()
-    }
-
-    fn iter(&self) -> std::slice::Iter<'_, u32> {
-        match self {
-            Few::None => [].iter(),
-            Few::One(id) => std::slice::from_ref(id).iter(),
-            Few::More(ids) => ids.iter(),
+    /// A pod has this name from now on, and with it the name's version.
+    fn join(&mut self, name: &Name, id: u32) {
+        let version = self.version(name);
+        self.versions.remove(name);
+        self.by_name.insert(name, id);
+        if let Some(parts) = self.all.get_mut(id) {
+            parts.version = version;
         }
     }
 
-    fn insert(&mut self, id: u32) {
-        match self {
-            Few::None => *self = Few::One(id),
-            Few::One(first) => *self = Few::More(Box::new(vec![*first, id])),
-            Few::More(ids) => ids.push(id),
+    /// A pod has this name no longer. The name keeps its version.
+    fn part(&mut self, name: &Name, id: u32) {
+        let version = self.version(name);
+        self.by_name.remove(name, id);
+        if version != 0 && self.by_name.of(name).next().is_none() {
+            self.versions.insert(name.clone(), version);
         }
-    }
-
-    fn remove(&mut self, id: u32) {
-        let mut left: Vec<u32> = self.iter().copied().filter(|known| *known != id).collect();
-        *self = match (left.pop(), left.is_empty()) {
-            (None, _) => Few::None,
-            (Some(last), true) => Few::One(last),
-            (Some(last), false) => {
-                left.push(last);
-                Few::More(Box::new(left))
-            }
-        };
     }
 }
 

@@ -11,7 +11,7 @@ use setpoint_schemas::{
 use tokio::sync::watch;
 
 use super::names::Name;
-use super::{Cursor, Entry, Event, Expired, ReadModel};
+use super::{Cursor, Entry, Event, Expired, Kept, ReadModel};
 
 /// A list as of one epoch.
 pub(crate) struct Page {
@@ -125,7 +125,7 @@ impl ReadModel {
 
     /// The node that a pod is placed on, or stops on after its placement was withdrawn.
     pub(crate) fn node_of(&self, uid: &PodUid) -> Option<NodeName> {
-        Some(self.read().pods.parts(uid)?.placement.as_ref()?.node.clone())
+        Some(self.read().pods.parts(uid)?.placement()?.node.clone())
     }
 
     /// How a pod stands, in a sentence; `None` when it is not there.
@@ -197,15 +197,15 @@ impl ReadModel {
     }
 
     /// The latest decisions that `keep` holds on to, newest first.
-    pub fn decisions(&self, limit: usize, keep: impl Fn(&Decision) -> bool) -> Vec<Arc<Decision>> {
+    pub fn decisions(&self, limit: usize, keep: impl Fn(&dyn Kept) -> bool) -> Vec<Arc<dyn Kept>> {
         let inner = self.read();
-        inner.decisions.iter().rev().filter(|d| keep(d)).take(limit).cloned().collect()
+        inner.decisions.iter().rev().filter(|d| keep(&***d)).take(limit).cloned().collect()
     }
 
     /// The kept decisions of later epochs than this, newest first.
-    pub(crate) fn decisions_since(&self, epoch: i64) -> Vec<Arc<Decision>> {
+    pub(crate) fn decisions_since(&self, epoch: i64) -> Vec<Arc<dyn Kept>> {
         let inner = self.read();
-        inner.decisions.iter().rev().take_while(|d| d.epoch > epoch).cloned().collect()
+        inner.decisions.iter().rev().take_while(|d| d.epoch() > epoch).cloned().collect()
     }
 
     /// The fleet in numbers.
@@ -229,12 +229,12 @@ impl ReadModel {
             behind_records: inner.behind_records,
         };
         for parts in inner.pods.iter() {
-            let placed = parts.placement.is_some() && parts.leaving_ms.is_none();
+            let placed = parts.is_placed();
             let ready = parts.observed.as_ref().is_some_and(|observed| observed.ready);
             summary.placed += usize::from(placed);
             summary.pods_ready += usize::from(placed && ready);
-            summary.waiting += usize::from(!placed && parts.waiting.is_some());
-            let stopping = !placed && parts.waiting.is_none() && !parts.is_watched;
+            summary.waiting += usize::from(!placed && parts.waiting().is_some());
+            let stopping = !placed && parts.waiting().is_none() && !parts.is_watched();
             summary.stopping += usize::from(stopping);
         }
         summary

@@ -1,29 +1,50 @@
 //! What was observed of a pod, in few bytes.
 //!
-//! Guarantee: opened again it is what was observed. Absent: what its pod says already; whoever opens
-//! it has that.
+//! Guarantee: opened again it is what was observed; what many observations say alike is kept once. Absent:
+//! what its pod says already; whoever opens it has that.
 
 use std::borrow::Cow;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use setpoint_schemas::{
-    ContainerDetails, ContainerObserved, ContainerState, Observation, PodObserved, PodPhase, PodUid,
+    ContainerDetails, ContainerObserved, ContainerState, Containers, NodeName, Observation,
+    PodObserved, PodPhase, PodUid, SessionId,
 };
+
+use super::shared::Shared;
 
 /// An observation. Cheap to clone.
 #[derive(Debug, Clone)]
 pub(crate) struct Seen {
+    by: Arc<By>,
+    images: Arc<Images>,
     bytes: Arc<[u8]>,
     pub(crate) phase: PodPhase,
     pub(crate) ready: bool,
 }
 
-/// The parts of an observation that its pod does not say.
+/// What many observations have in common, each kept once.
+#[derive(Debug, Default)]
+pub(crate) struct Common {
+    by: Shared<By>,
+    images: Shared<Images>,
+}
+
+/// The session of a node that observed.
+#[derive(Debug, PartialEq, Eq, Hash)]
+struct By {
+    node: NodeName,
+    session: SessionId,
+}
+
+/// The names and images of a pod's containers.
+#[derive(Debug, PartialEq, Eq, Hash)]
+struct Images(Vec<(String, String)>);
+
+/// The parts of an observation that neither its pod says nor others have in common with it.
 #[derive(Serialize, Deserialize)]
 struct Parts<'a> {
-    node: Cow<'a, str>,
-    session: Cow<'a, str>,
     sequence: i64,
     time_ms: i64,
     generation: i64,
@@ -36,9 +57,7 @@ struct Parts<'a> {
 
 #[derive(Serialize, Deserialize)]
 struct Container<'a> {
-    name: Cow<'a, str>,
     id: Id<'a>,
-    image: Cow<'a, str>,
     state: ContainerState,
     ready: bool,
     restarts: i32,
@@ -58,11 +77,9 @@ enum Id<'a> {
 
 impl Seen {
     /// Keeps an observation.
-    pub(crate) fn of(observed: &Observation) -> Seen {
+    pub(crate) fn of(observed: &Observation, common: &mut Common) -> Seen {
         let details = observed.details();
         let parts = Parts {
-            node: Cow::Borrowed(observed.node()),
-            session: Cow::Borrowed(observed.session()),
             sequence: observed.sequence(),
             time_ms: observed.time_ms(),
             generation: details.generation,
@@ -73,7 +90,13 @@ impl Seen {
             containers: details.containers.map(Container::of).collect(),
         };
         let bytes = postcard::to_stdvec(&parts).expect("texts and numbers are always written");
-        Seen { bytes: Arc::from(bytes), phase: observed.phase(), ready: observed.is_ready() }
+        Seen {
+            by: common.by(observed),
+            images: common.images(details.containers),
+            bytes: Arc::from(bytes),
+            phase: observed.phase(),
+            ready: observed.is_ready(),
+        }
     }
 
     /// The observation of the pod with this uid and this name. `None` never: the bytes are our own.
@@ -83,10 +106,11 @@ impl Seen {
         (namespace, name): (&str, &str),
     ) -> Option<PodObserved> {
         let parts: Parts<'_> = postcard::from_bytes(&self.bytes).ok()?;
+        let containers = parts.containers.into_iter().zip(&self.images.0);
         Some(PodObserved {
             uid: uid.clone(),
-            node: parts.node.parse().ok()?,
-            session: parts.session.parse().ok()?,
+            node: self.by.node.clone(),
+            session: self.by.session.clone(),
             sequence: parts.sequence,
             time_ms: parts.time_ms,
             namespace: namespace.parse().ok()?,
@@ -98,17 +122,36 @@ impl Seen {
             message: parts.message.into_owned(),
             address: parts.address.into_owned(),
             started_ms: parts.started_ms,
-            containers: parts.containers.into_iter().map(Container::opened).collect(),
+            containers: containers.map(|(kept, image)| kept.opened(image)).collect(),
         })
+    }
+}
+
+impl Common {
+    fn by(&mut self, observed: &Observation) -> Arc<By> {
+        let (node, session) = (observed.node(), observed.session());
+        let is_it = |by: &By| by.node.as_str() == node && by.session.as_str() == session;
+        let by = || By { node: observed.node_name(), session: observed.session_id() };
+        self.by.find_or_add([node, session].into_iter(), is_it, by)
+    }
+
+    fn images(&mut self, containers: Containers<'_>) -> Arc<Images> {
+        let named = || containers.map(|one| (one.name, one.image));
+        let is_it = |images: &Images| {
+            let mut said = named();
+            images.0.iter().all(|(name, image)| said.next() == Some((name, image)))
+                && said.next().is_none()
+        };
+        let owned = |(name, image): (&str, &str)| (name.to_owned(), image.to_owned());
+        let images = || Images(named().map(owned).collect());
+        self.images.find_or_add(named().flat_map(|(name, image)| [name, image]), is_it, images)
     }
 }
 
 impl<'a> Container<'a> {
     fn of(observed: ContainerDetails<'a>) -> Container<'a> {
         Container {
-            name: Cow::Borrowed(observed.name),
             id: Id::of(observed.id),
-            image: Cow::Borrowed(observed.image),
             state: observed.state,
             ready: observed.ready,
             restarts: observed.restarts,
@@ -120,11 +163,11 @@ impl<'a> Container<'a> {
         }
     }
 
-    fn opened(self) -> ContainerObserved {
+    fn opened(self, (name, image): &(String, String)) -> ContainerObserved {
         ContainerObserved {
-            name: self.name.into_owned(),
+            name: name.clone(),
             id: self.id.text(),
-            image: self.image.into_owned(),
+            image: image.clone(),
             state: self.state,
             ready: self.ready,
             restarts: self.restarts,
@@ -178,7 +221,8 @@ mod tests {
         let ids = ["", "4f1c2d3e5a6b", "4f1c2d3e5a6", "4F1C", "web.1"];
         for id in ids {
             observed.containers.iter_mut().for_each(|container| container.id = id.to_owned());
-            let opened = Seen::of(&Observation::of(&observed)).open(&observed.uid, name);
+            let opened = Seen::of(&Observation::of(&observed), &mut Common::default())
+                .open(&observed.uid, name);
             assert_eq!(opened.as_ref(), Some(&observed), "{id:?}");
         }
     }

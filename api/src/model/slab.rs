@@ -39,13 +39,13 @@ impl Slab {
     /// The number of a uid.
     pub(crate) fn id_of(&self, uid: &PodUid) -> Option<u32> {
         let hash = hash_of(uid);
-        let is_it = |e: &Entry| e.hash == hash && self.get(e.id).is_some_and(|p| p.uid == *uid);
+        let is_it = |e: &Entry| e.hash == hash && self.get(e.id).is_some_and(|p| p.uid() == uid);
         self.by_uid.find(spread(hash), is_it).map(|entry| entry.id)
     }
 
     /// A new pod; its number.
     pub(crate) fn insert(&mut self, parts: PodParts) -> u32 {
-        let hash = hash_of(&parts.uid);
+        let hash = hash_of(parts.uid());
         let id = self.put(parts);
         self.by_uid.insert_unique(spread(hash), Entry { hash, id }, |entry| spread(entry.hash));
         id
@@ -56,7 +56,7 @@ impl Slab {
         let slot = self.chunks.get_mut(id as usize / CHUNK)?.get_mut(id as usize % CHUNK)?;
         let parts = slot.take()?;
         self.free.push(id);
-        if let Ok(entry) = self.by_uid.find_entry(spread(hash_of(&parts.uid)), |e| e.id == id) {
+        if let Ok(entry) = self.by_uid.find_entry(spread(hash_of(parts.uid())), |e| e.id == id) {
             entry.remove();
         }
         Some(parts)

@@ -9,13 +9,13 @@ use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use futures::stream;
 use serde_json::{Value, json};
-use setpoint_schemas::{Decision, PodUid};
 use tokio::time::Instant;
 
 use super::access::people_only;
 use super::object::wants_table;
 use super::watch::{WATCH_SECONDS, WATCH_SECONDS_MAX};
 use super::{Call, answer, version};
+use crate::model::Kept;
 use crate::render;
 use crate::state::now_ms;
 use crate::status::ApiError;
@@ -39,7 +39,7 @@ pub(crate) async fn list(call: Call) -> Result<Response, ApiError> {
     let model = &call.app.state.parts.model;
     let mut events: Vec<Value> = Vec::new();
     for decision in model.decisions(usize::MAX, |_| true) {
-        events.extend(event_of(&decision, &call, &wanted));
+        events.extend(event_of(&*decision, &call, &wanted));
         if events.len() >= EVENTS_LISTED_MAX {
             break;
         }
@@ -103,9 +103,10 @@ impl Follow {
     fn chunk(&mut self) -> String {
         let epoch = *self.epochs.borrow_and_update();
         let decisions = self.call.app.state.parts.model.decisions_since(self.told);
-        let newest = decisions.first().map_or(0, |decision| decision.epoch);
+        let newest = decisions.first().map_or(0, |decision| decision.epoch());
         self.told = self.told.max(epoch).max(newest);
-        let events = decisions.iter().rev().filter_map(|d| event_of(d, &self.call, &self.wanted));
+        let events =
+            decisions.iter().rev().filter_map(|d| event_of(&**d, &self.call, &self.wanted));
         events.map(|event| self.line(event)).collect()
     }
 
@@ -121,11 +122,11 @@ impl Follow {
 }
 
 /// The event of a decision, when the caller wants it.
-fn event_of(decision: &Decision, call: &Call, wanted: &[(String, String)]) -> Option<Value> {
-    let uid = PodUid::parse(&decision.pod).ok();
+fn event_of(decision: &dyn Kept, call: &Call, wanted: &[(String, String)]) -> Option<Value> {
+    let uid = decision.about().pod;
     let pod = uid.and_then(|uid| call.app.state.parts.model.pod_name(&uid));
     let pod = pod.as_ref().map(|(namespace, name)| (&**namespace, &**name));
-    render::event(decision, pod).filter(|event| matches(event, call, wanted))
+    render::event(&decision.record(), pod).filter(|event| matches(event, call, wanted))
 }
 
 /// Field terms as JSON pointers and values. A uid is left out: ours are not kubectl's.

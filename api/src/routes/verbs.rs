@@ -8,13 +8,14 @@ use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use serde_json::{Value, json};
-use setpoint_schemas::{Decision, RequestItem, Verb};
+use setpoint_schemas::{PodUid, RequestItem, Verb};
 
 use super::access::{admin_only, people_only};
 use super::prepare::parse;
 use super::submit::submit;
 use super::{Params, Shared, answer};
 use crate::auth::Actor;
+use crate::model::Kept;
 use crate::room::REQUEST_BODY_BYTES_MAX;
 use crate::status::ApiError;
 
@@ -63,15 +64,16 @@ pub(crate) async fn decisions(
     let namespace = Some(params.get("namespace")).filter(|namespace| !namespace.is_empty());
     let since = params.number("since")?.unwrap_or(0);
     let limit = limit_of(&params, "limit", DECISIONS_LISTED_MAX)?;
-    let named = if pod.is_empty() { Vec::new() } else { model.pod_uids(namespace, pod) };
-    let keep = |decision: &Decision| {
-        let of_pod =
-            pod.is_empty() || decision.pod == pod || named.iter().any(|uid| *uid == *decision.pod);
-        let of_resource = resource.is_empty() || decision.resource.contains(resource);
-        of_pod && of_resource && decision.epoch >= since
+    let mut meant = if pod.is_empty() { Vec::new() } else { model.pod_uids(namespace, pod) };
+    meant.extend(PodUid::parse(pod));
+    let keep = |decision: &dyn Kept| {
+        let about = decision.about();
+        let of_pod = pod.is_empty() || about.pod.is_some_and(|uid| meant.contains(&uid));
+        let of_resource = resource.is_empty() || about.resource.contains(resource);
+        of_pod && of_resource && decision.epoch() >= since
     };
     let decisions = model.decisions(limit, keep);
-    let decisions: Vec<Value> = decisions.iter().map(|decision| model.told(decision)).collect();
+    let decisions: Vec<Value> = decisions.iter().map(|kept| model.told(&kept.record())).collect();
     Ok(answer(json!({"decisions": decisions})))
 }
 

@@ -2,11 +2,33 @@
 
 use std::sync::Arc;
 
-use setpoint_api::{Change, DeviceServed, NodeServed, ReadModel, WaitingPod};
-use setpoint_dataflow::{DeviceLeft, Outcome, Served};
+use setpoint_api::{
+    About, Change, DECISIONS_KEPT_MAX, DeviceServed, Kept, NodeServed, ReadModel, WaitingPod,
+};
+use setpoint_dataflow::{Decided, DeviceLeft, Outcome, Served};
+use setpoint_schemas::Decision;
 
 use super::reader::Revisions;
 use crate::roles::engine::metrics::Metrics;
+
+/// A decision whose words are written when a reader asks for them.
+#[derive(Debug)]
+struct InParts(Decided);
+
+impl Kept for InParts {
+    fn epoch(&self) -> i64 {
+        self.0.epoch()
+    }
+
+    fn about(&self) -> About<'_> {
+        let InParts(decided) = self;
+        About { pod: decided.pod(), resource: decided.resource(), node: decided.node() }
+    }
+
+    fn record(&self) -> Decision {
+        self.0.record()
+    }
+}
 
 /// Who sees what was committed.
 #[derive(Clone)]
@@ -58,8 +80,9 @@ pub fn changes(model: &ReadModel, outcome: &Outcome) -> Vec<Change> {
             served => changes.extend(change_of(served, outcome)),
         }
     }
-    let decisions = outcome.decisions.iter().map(|d| Change::Decision(Arc::new(d.record())));
-    changes.extend(decisions);
+    let latest = outcome.decisions.len().saturating_sub(DECISIONS_KEPT_MAX);
+    let decisions = outcome.decisions[latest..].iter().cloned();
+    changes.extend(decisions.map(|decided| Change::Decision(Arc::new(InParts(decided)))));
     changes
 }
 

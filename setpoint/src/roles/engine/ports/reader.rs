@@ -4,12 +4,12 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use serde_json::{Value, json};
-use setpoint_api::ReadModel;
 use setpoint_api::ports::{Explain, LogReads, PortError, PortFuture};
+use setpoint_api::{Kept, ReadModel};
 use setpoint_dataflow::{Explanation, NodeSays};
 use setpoint_ingest::{LogError, LogRecord};
 use setpoint_schemas::avro::Codec;
-use setpoint_schemas::{Decision, GroupKind, PodUid, ResourceKey, Topic};
+use setpoint_schemas::{GroupKind, PodUid, ResourceKey, Topic};
 
 use super::inbox::Inbox;
 use super::questions::Questions;
@@ -80,12 +80,12 @@ impl Reader {
             )));
         }
         let of_workload = workload.as_ref().filter(|_| !is_pod || own.is_none());
-        let latest = decisions.first().map(|decision| decision.reason.clone());
+        let latest = decisions.first().map(|decision| decision.record().reason);
         let reason = own.or_else(|| of_workload.map(|w| w.reason.clone())).or(latest);
         let mut told = json!({
             "kind": kind, "namespace": namespace, "name": name,
             "reason": reason.unwrap_or_default(),
-            "decisions": decisions.iter().map(|d| self.model.told(d)).collect::<Vec<_>>(),
+            "decisions": decisions.iter().map(|kept| self.model.told(&kept.record())).collect::<Vec<_>>(),
         });
         if let Some(workload) = &workload {
             add_workload(&mut told, workload, is_pod);
@@ -115,13 +115,14 @@ impl Reader {
         answer.map_err(|error| PortError::Unavailable(error.to_string()))
     }
 
-    fn decisions_about(&self, subject: &Subject, name: &str) -> Vec<Arc<Decision>> {
+    fn decisions_about(&self, subject: &Subject, name: &str) -> Vec<Arc<dyn Kept>> {
         let key = subject.key.to_string();
         let is_node = &*subject.key.kind.kind == "Node";
         self.model.decisions(EXPLAINED_MAX, |decision| {
-            subject.uids.iter().any(|uid| *uid == *decision.pod)
-                || decision.resource == key
-                || (is_node && decision.node == name)
+            let about = decision.about();
+            about.pod.is_some_and(|uid| subject.uids.contains(&uid))
+                || about.resource == key
+                || (is_node && about.node == name)
         })
     }
 
