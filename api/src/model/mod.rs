@@ -12,7 +12,6 @@ mod names;
 mod shared;
 mod seen;
 mod parts;
-mod slab;
 mod pods;
 mod inner;
 mod kept;

@@ -6,18 +6,20 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use setpoint_schemas::{GroupKind, Observation, Placement, PodPhase, PodUid};
+use setpoint_slab::{Index, Slab};
+use xxhash_rust::xxh3::xxh3_64;
 
 use super::WaitingPod;
 use super::by_name::ByName;
 use super::names::{Name, Names};
 use super::parts::{PodParts, named_by};
 use super::seen::{Common, Seen};
-use super::slab::Slab;
 
 /// All pods, by uid and by name.
 #[derive(Default)]
 pub(crate) struct Pods {
-    all: Slab,
+    all: Slab<PodParts>,
+    by_uid: Index,
     by_name: ByName,
     /// The epoch of the last change under names that no pod has: of accepted Pods, and of pods that are
     /// about to be told.
@@ -105,7 +107,7 @@ impl Pods {
 
     /// A pod of this name is or was there.
     pub(crate) fn remember(&mut self, uid: PodUid, name: Name) {
-        if self.all.id_of(&uid).is_none() {
+        if self.id_of(&uid).is_none() {
             self.gone.remember(uid, name);
         }
     }
@@ -166,12 +168,13 @@ impl Pods {
 
     /// The parts of a uid.
     pub(crate) fn parts(&self, uid: &PodUid) -> Option<&PodParts> {
-        self.all.get(self.all.id_of(uid)?)
+        self.all.get(self.id_of(uid)?)
     }
 
     /// The number of a uid, until it is forgotten.
     pub(crate) fn id_of(&self, uid: &PodUid) -> Option<u32> {
-        self.all.id_of(uid)
+        let is_it = |id| self.all.get(id).is_some_and(|parts| parts.uid() == uid);
+        self.by_uid.find(hash_of(uid), is_it)
     }
 
     /// The parts of a number.
@@ -181,18 +184,21 @@ impl Pods {
 
     /// All pods, in no order.
     pub(crate) fn iter(&self) -> impl Iterator<Item = &PodParts> {
-        self.all.iter()
+        self.all.iter().map(|(_, parts)| parts)
     }
 
     fn parts_mut(&mut self, uid: &PodUid) -> Option<&mut PodParts> {
-        self.all.get_mut(self.all.id_of(uid)?)
+        self.all.get_mut(self.id_of(uid)?)
     }
 
     /// The parts of a uid, which has this name if nothing is known of it yet.
     fn entry(&mut self, uid: &PodUid, name: impl FnOnce() -> Name) -> &mut PodParts {
-        let id = self.all.id_of(uid).unwrap_or_else(|| {
+        let id = self.id_of(uid).unwrap_or_else(|| {
             let name = name();
             let id = self.all.insert(PodParts::new(uid.clone(), name.clone()));
+            let all = &self.all;
+            self.by_uid
+                .insert(hash_of(uid), id, |id| all.get(id).map_or(0, |parts| hash_of(parts.uid())));
             self.join(&name, id);
             id
         });
@@ -201,7 +207,7 @@ impl Pods {
 
     /// A pod that was known by another name is about to have this one.
     fn rename(&mut self, uid: &PodUid, name: &Name) {
-        let Some(id) = self.all.id_of(uid) else { return };
+        let Some(id) = self.id_of(uid) else { return };
         let Some(former) = self.all.get(id).map(PodParts::name).filter(|n| n != name) else {
             return;
         };
@@ -211,10 +217,11 @@ impl Pods {
 
     /// Forgets a uid of which nothing is left.
     fn tidy(&mut self, uid: &PodUid) {
-        let Some(id) = self.all.id_of(uid) else { return };
+        let Some(id) = self.id_of(uid) else { return };
         let Some(parts) = self.all.get(id).filter(|parts| parts.is_nothing()) else { return };
         let name = parts.name();
         self.part(&name, id);
+        self.by_uid.remove(hash_of(uid), id);
         self.all.remove(id);
         self.gone.remember(uid.clone(), name);
     }
@@ -237,6 +244,10 @@ impl Pods {
             self.versions.insert(name.clone(), version);
         }
     }
+}
+
+fn hash_of(uid: &PodUid) -> u64 {
+    xxh3_64(uid.bytes())
 }
 
 /// The kind of pods.

@@ -26,11 +26,12 @@ const ALL: &[&str] = &["*"];
 const ARROWS: &[Room] = &[
     room("schemas", &[]),
     room("settings", &["schemas"]),
+    room("slab", &[]),
     room("patch", &[]),
     room("rules", &["patch", "schemas"]),
     room("placement", &["schemas"]),
     room("views", &[]),
-    room("dataflow", &["rules", "placement", "views", "schemas"]),
+    room("dataflow", &["rules", "placement", "views", "slab", "schemas"]),
     room("store", &["schemas"]),
     room("ingest", &["schemas"]),
     room("ingest-kafka", &["ingest", "schemas"]),
@@ -38,7 +39,7 @@ const ARROWS: &[Room] = &[
     room("ingest-registry", &["ingest", "schemas"]),
     room("ingest-docker", &["ingest", "schemas"]),
     room("ingest-manifest", &["ingest", "schemas"]),
-    room("api", &["patch", "schemas"]),
+    room("api", &["patch", "slab", "schemas"]),
     room("actuators", &["schemas"]),
     room("actuator-docker", &["actuators", "schemas"]),
     room("actuator-process", &["actuators", "schemas"]),
@@ -61,7 +62,7 @@ const LIBRARIES: &[Room] = &[
 ];
 
 /// The crates that decide, and what must not be under them at any depth: no runtime, no network.
-const PURE: &[&str] = &["schemas", "patch", "rules", "placement", "views", "dataflow"];
+const PURE: &[&str] = &["schemas", "patch", "slab", "rules", "placement", "views", "dataflow"];
 const IMPURE: &[&str] = &["tokio", "mio", "reqwest", "hyper", "rocksdb", "rdkafka"];
 
 /// One normal dependency: who, on what.
