@@ -218,9 +218,10 @@ impl<V: Views> Turn<'_, V> {
             }
             let (whys, why) = (&mut memo.whys, why.into());
             if !whys.contains(&why) {
-                whys.push(why);
-                let surplus = whys.len().saturating_sub(CAUSES_MAX);
+                // Before it is put in, so that there is room for as many and not for the double.
+                let surplus = (whys.len() + 1).saturating_sub(CAUSES_MAX);
                 whys.drain(..surplus);
+                whys.push(why);
             }
         }
         self.state.touch_workload(id);

@@ -85,7 +85,7 @@ pub(super) fn pods_at<'scope>(
             input.for_each(|time, _| {
                 let at = *time.time();
                 let mut session = places.session(&time);
-                noted.places.drain().for_each(|(place, n)| session.give((place, at, n)));
+                noted.places.take().for_each(|(place, n)| session.give((place, at, n)));
                 let mut session = nodes.session(&time);
                 let rows = noted.nodes.take().into_iter();
                 rows.for_each(|(node, row)| session.give((node, at, row)));

@@ -22,6 +22,10 @@ pub(super) const FIRST: u64 = 0;
 /// below this: sorting fewer costs more than they take.
 const NETTED_MIN: usize = 4_096;
 
+/// Changes for which an outbox keeps room: a large epoch brings as many, and what a loss of a third of a
+/// million pods took is given back.
+const ROWS_KEPT: usize = 1 << 17;
+
 impl<D> Clone for Outbox<D> {
     fn clone(&self) -> Self {
         Outbox(Rc::clone(&self.0))
@@ -106,6 +110,7 @@ impl<K: Ord + Copy, V: Ord + Copy> Outbox<(K, V)> {
                 change.1 = Some(value);
             }
         }
+        rows.shrink_to(ROWS_KEPT);
         changes
     }
 }
@@ -133,15 +138,15 @@ impl<D: Data> Waiting<D> {
         }
     }
 
-    /// Gives what is left of them after netting.
-    pub(super) fn drain(&mut self) -> impl Iterator<Item = (D, i64)> + '_ {
-        consolidate(&mut self.facts);
-        self.netted_at = NETTED_MIN;
-        self.facts.drain(..)
+    /// Gives what is left of them after netting, and their room: a fleet that was loaded took it once.
+    pub(super) fn take(&mut self) -> impl Iterator<Item = (D, i64)> + use<D> {
+        let Waiting { mut facts, .. } = std::mem::take(self);
+        consolidate(&mut facts);
+        facts.into_iter()
     }
 
     pub(super) fn pour(&mut self, input: &mut InputSession<u64, D, i64>) {
-        self.drain().for_each(|(fact, difference)| input.update(fact, difference));
+        self.take().for_each(|(fact, difference)| input.update(fact, difference));
     }
 }
 
