@@ -115,6 +115,10 @@ impl Ours {
             }
         })?;
         anyhow::ensure!(all_known, "a pod without a UUID was placed");
+        // From here on changes are kept for watchers, as they are where an engine leads.
+        if let Some(model) = model {
+            model.set_ready(true);
+        }
         Ok(())
     }
 }
