@@ -54,6 +54,19 @@ impl<T> Slab<T> {
         Some(row)
     }
 
+    /// How many rows there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        let whole = self.chunks.len().saturating_sub(1) * CHUNK;
+        whole + self.chunks.last().map_or(0, Vec::len) - self.free.len()
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
     /// All rows with their numbers, in the order in which they lie in memory: it may decide nothing.
     pub fn iter(&self) -> impl Iterator<Item = (u32, &T)> {
         let slots = (0..).zip(self.chunks.iter().flatten());
@@ -79,7 +92,7 @@ mod tests {
         assert_eq!(slab.remove(ids[CHUNK]), Some(CHUNK));
         assert_eq!(slab.remove(ids[CHUNK]), None);
         assert_eq!(slab.get(ids[CHUNK]), None);
-        assert_eq!(slab.iter().count(), rows - 1);
+        assert_eq!((slab.iter().count(), slab.len()), (rows - 1, rows - 1));
         assert!(slab.iter().all(|(id, row)| ids[*row] == id));
         assert_eq!(slab.insert(7), ids[CHUNK], "its number is given again");
         assert_eq!(slab.get_mut(ids[CHUNK]), Some(&mut 7));

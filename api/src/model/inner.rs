@@ -118,6 +118,15 @@ impl Inner {
         self.rings.entry(kind.clone()).or_insert_with(|| Ring::since(base))
     }
 
+    /// How many objects of a kind there are.
+    fn objects(&self, kind: &GroupKind) -> usize {
+        match stamped(kind) {
+            Some(Stamped::Pod) => self.pods.len(),
+            Some(Stamped::Node) => self.nodes.len(),
+            None => self.resources.get(kind).map_or(0, BTreeMap::len),
+        }
+    }
+
     /// The slot of a node, made when it is first asked for.
     pub(crate) fn slot(&mut self, node: &NodeName) -> &mut Slot {
         self.slots.entry(node.clone()).or_insert_with(|| Slot {
@@ -338,7 +347,8 @@ impl Inner {
                 continue;
             }
             let epoch = self.epoch;
-            self.ring(&served.0).push(Event { epoch, before, after });
+            let objects = self.objects(&served.0);
+            self.ring(&served.0).push(Event { epoch, before, after }, objects);
             kinds.insert(served.0);
         }
         for kind in kinds {

@@ -182,6 +182,11 @@ impl Pods {
         self.all.get(id)
     }
 
+    /// How many pods there are.
+    pub(crate) fn len(&self) -> usize {
+        self.all.len()
+    }
+
     /// All pods, in no order.
     pub(crate) fn iter(&self) -> impl Iterator<Item = &PodParts> {
         self.all.iter().map(|(_, parts)| parts)

@@ -7,8 +7,12 @@ use tokio::sync::watch;
 use super::Entry;
 
 /// Changes kept per kind. A wave of this many pods in flight is what a watcher may sleep through;
-/// beyond it listing again is cheaper than catching up. About 20 MB a kind at the most.
+/// beyond it listing again is cheaper than catching up. About 40 MB at the most, of pods.
 pub const EVENTS_KEPT_MAX: usize = 65_536;
+
+/// Changes kept of a kind with fewer objects than this: a watcher may sleep through some seconds of them.
+/// Of others as many as there are objects: beyond that, too, listing again is cheaper.
+const EVENTS_KEPT_MIN: usize = 4_096;
 
 /// Decisions kept for `decisions` and events; older ones are on the log. About 20 MB.
 pub const DECISIONS_KEPT_MAX: usize = 20_000;
@@ -45,9 +49,10 @@ impl Ring {
         Ring { events: VecDeque::new(), first: 0, forgotten: epoch, news: watch::Sender::new(0) }
     }
 
-    /// Adds a change; the oldest goes when the ring is full.
-    pub(crate) fn push(&mut self, event: Event) {
-        if self.events.len() >= EVENTS_KEPT_MAX
+    /// Adds a change of a kind that has so many objects; the oldest go when the ring is full.
+    pub(crate) fn push(&mut self, event: Event, objects: usize) {
+        let kept = objects.clamp(EVENTS_KEPT_MIN, EVENTS_KEPT_MAX);
+        while self.events.len() >= kept
             && let Some(oldest) = self.events.pop_front()
         {
             self.first += 1;
@@ -111,12 +116,25 @@ mod tests {
         let mut ring = Ring::since(0);
         let early = ring.after(0).unwrap();
         for epoch in 1..=EVENTS_KEPT_MAX as i64 + 1 {
-            ring.push(event(epoch));
+            ring.push(event(epoch), EVENTS_KEPT_MAX);
         }
         assert_eq!(ring.read(early, 1).unwrap_err(), Expired);
         assert_eq!(ring.after(0).unwrap_err(), Expired);
         let (events, _) = ring.read(ring.after(2).unwrap(), 1).unwrap();
         assert_eq!(events[0].epoch, 3);
+    }
+
+    #[test]
+    fn of_few_objects_few_changes_are_kept() {
+        let mut ring = Ring::since(0);
+        for epoch in 1..=3 * EVENTS_KEPT_MIN as i64 {
+            ring.push(event(epoch), 2 * EVENTS_KEPT_MIN);
+        }
+        assert_eq!(ring.events.len(), 2 * EVENTS_KEPT_MIN);
+        ring.push(event(i64::MAX), 0);
+        assert_eq!(ring.events.len(), EVENTS_KEPT_MIN);
+        assert_eq!(ring.after(2 * EVENTS_KEPT_MIN as i64 - 1).unwrap_err(), Expired);
+        assert!(ring.after(3 * EVENTS_KEPT_MIN as i64).is_ok());
     }
 
     #[test]
