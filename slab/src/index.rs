@@ -1,4 +1,4 @@
-//! Numbers of rows by a hash of what the rows say.
+//! Entries by hash: numbers of rows, or what else finds them.
 //!
 //! A table of hashes doubles when it is full, and is half empty then: twice the memory from one row to
 //! the next, and a pause while all rows are hashed again. This is many tables, whose shares of the hashes
@@ -22,38 +22,39 @@ const GROWTH: u128 = 4_306_612_134;
 /// Which table each value of the share bits belongs to.
 static TABLE_OF: [u8; 1 << SHARE_BITS] = table_of();
 
-/// Rows' numbers by hash. Who asks says whether a number is the one: an index knows no rows.
-pub struct Index {
-    tables: Box<[HashTable<u32>]>,
+/// Entries by hash. Who asks says whether an entry is the one, and what its hash is: an index knows neither.
+/// A number alone is the least; who has to go far for its hash keeps that beside it.
+pub struct Index<E> {
+    tables: Box<[HashTable<E>]>,
 }
 
-impl Default for Index {
+impl<E> Default for Index<E> {
     fn default() -> Self {
         Index { tables: (0..TABLES).map(|_| HashTable::new()).collect() }
     }
 }
 
-impl fmt::Debug for Index {
+impl<E> fmt::Debug for Index<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let rows: usize = self.tables.iter().map(HashTable::len).sum();
-        f.debug_struct("Index").field("rows", &rows).finish()
+        let entries: usize = self.tables.iter().map(HashTable::len).sum();
+        f.debug_struct("Index").field("entries", &entries).finish()
     }
 }
 
-impl Index {
-    /// The number under this hash of which `is_it` is true.
-    pub fn find(&self, hash: u64, is_it: impl Fn(u32) -> bool) -> Option<u32> {
-        self.tables[place(hash)].find(hash, |id| is_it(*id)).copied()
+impl<E: Copy> Index<E> {
+    /// The entry under this hash of which `is_it` is true.
+    pub fn find(&self, hash: u64, is_it: impl Fn(E) -> bool) -> Option<E> {
+        self.tables[place(hash)].find(hash, |entry| is_it(*entry)).copied()
     }
 
-    /// Puts in a number that is not there yet; `hash_of` says the hash of any that is.
-    pub fn insert(&mut self, hash: u64, id: u32, hash_of: impl Fn(u32) -> u64) {
-        self.tables[place(hash)].insert_unique(hash, id, |id| hash_of(*id));
+    /// Puts in an entry that is not there yet; `hash_of` says the hash of any that is.
+    pub fn insert(&mut self, hash: u64, entry: E, hash_of: impl Fn(E) -> u64) {
+        self.tables[place(hash)].insert_unique(hash, entry, |entry| hash_of(*entry));
     }
 
-    /// Takes a number out; whether it was there.
-    pub fn remove(&mut self, hash: u64, id: u32) -> bool {
-        let entry = self.tables[place(hash)].find_entry(hash, |other| *other == id);
+    /// Takes out the entry under this hash of which `is_it` is true; whether there was one.
+    pub fn remove(&mut self, hash: u64, is_it: impl Fn(E) -> bool) -> bool {
+        let entry = self.tables[place(hash)].find_entry(hash, |entry| is_it(*entry));
         entry.map(|entry| entry.remove()).is_ok()
     }
 }
@@ -90,7 +91,7 @@ mod tests {
         hash ^ (hash >> 31)
     }
 
-    fn filled(rows: u32) -> Index {
+    fn filled(rows: u32) -> Index<u32> {
         let mut index = Index::default();
         (0..rows).for_each(|id| index.insert(hash_of(id), id, hash_of));
         index
@@ -102,8 +103,8 @@ mod tests {
         for id in 0..50_000 {
             assert_eq!(index.find(hash_of(id), |found| found == id), Some(id));
         }
-        assert!(index.remove(hash_of(7), 7));
-        assert!(!index.remove(hash_of(7), 7));
+        assert!(index.remove(hash_of(7), |id| id == 7));
+        assert!(!index.remove(hash_of(7), |id| id == 7));
         assert_eq!(index.find(hash_of(7), |found| found == 7), None);
         assert_eq!(index.find(hash_of(8), |_| false), None);
     }

@@ -19,7 +19,7 @@ use super::seen::{Common, Seen};
 #[derive(Default)]
 pub(crate) struct Pods {
     all: Slab<PodParts>,
-    by_uid: Index,
+    by_uid: Index<u32>,
     by_name: ByName,
     /// The epoch of the last change under names that no pod has: of accepted Pods, and of pods that are
     /// about to be told.
@@ -226,7 +226,7 @@ impl Pods {
         let Some(parts) = self.all.get(id).filter(|parts| parts.is_nothing()) else { return };
         let name = parts.name();
         self.part(&name, id);
-        self.by_uid.remove(hash_of(uid), id);
+        self.by_uid.remove(hash_of(uid), |other| other == id);
         self.all.remove(id);
         self.gone.remember(uid.clone(), name);
     }

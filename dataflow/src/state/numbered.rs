@@ -3,7 +3,7 @@
 //! Nobody from outside chooses a number, so that a multiplication mixes it well enough.
 
 use std::collections::HashMap;
-use std::hash::{BuildHasherDefault, Hasher};
+use std::hash::{BuildHasher, BuildHasherDefault, Hasher};
 
 /// 2^64 divided by the golden ratio, as in Fibonacci hashing (Knuth, TAOCP 3, 6.4).
 const GOLDEN: u64 = 0x9e37_79b9_7f4a_7c15;
@@ -14,6 +14,11 @@ pub(crate) type Numbered<T> = HashMap<u32, T, BuildHasherDefault<Mixed>>;
 /// Mixes a number. Both ends are good: maps look at the lowest bits and at the highest.
 #[derive(Debug, Default, Clone, Copy)]
 pub(crate) struct Mixed(u64);
+
+/// A number, mixed.
+pub(super) fn mixed(number: u32) -> u64 {
+    BuildHasherDefault::<Mixed>::default().hash_one(number)
+}
 
 impl Hasher for Mixed {
     fn finish(&self) -> u64 {

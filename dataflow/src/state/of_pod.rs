@@ -32,7 +32,10 @@ impl State {
 
     /// A pod's name.
     pub(crate) fn pod_name<'a>(&'a self, pod: &'a Pod) -> PodName<'a> {
-        name_by(self.owner(pod), pod)
+        if let Some(name) = pod.rare.as_ref().and_then(|rare| rare.name.as_deref()) {
+            return PodName::Kept(name);
+        }
+        self.owner(pod).map_or(PodName::Kept(""), |owner| owner.name_of(pod.revision, &pod.uid))
     }
 
     /// The fact that the views should have of a pod. Nobody knows whether one that is live on a lost
@@ -79,12 +82,7 @@ impl State {
         if let Some(other) = other {
             self.pods.unname(other, hash);
         }
-        let (workloads, pods) = (&self.workload, &mut self.pods);
-        pods.name(id, hash, |pod| {
-            let owner = workloads.get(&pod.workload);
-            let namespace = owner.map_or("", |owner| &owner.key.namespace);
-            NameHash::of(namespace, &name_by(owner.map(Box::as_ref), pod))
-        });
+        self.pods.name(id, hash);
     }
 
     /// Nobody means this pod by its name any more.
@@ -106,15 +104,6 @@ impl State {
     fn with_full_name<T>(&self, id: u32, tells: impl Fn(&str, &str) -> T) -> Option<T> {
         let pod = self.pods.get(&id)?;
         Some(tells(&self.owner(pod)?.key.namespace, &self.pod_name(pod)))
-    }
-}
-
-/// The name of a pod of this owner.
-fn name_by<'a>(owner: Option<&'a Workload>, pod: &'a Pod) -> PodName<'a> {
-    let kept = pod.rare.as_ref().and_then(|rare| rare.name.as_deref());
-    match (kept, owner) {
-        (None, Some(owner)) => owner.name_of(pod.revision, &pod.uid),
-        (kept, _) => PodName::Kept(kept.unwrap_or("")),
     }
 }
 

@@ -9,24 +9,32 @@ use setpoint_schemas::PodUid;
 use setpoint_slab::{Index, Slab};
 use xxhash_rust::xxh3::xxh3_64;
 
+use super::numbered::mixed;
 use super::{Numbered, Pod};
 
 /// All placed pods.
 #[derive(Debug, Default)]
 pub(crate) struct Pods {
     all: Slab<Pod>,
-    by_uid: Index,
+    by_uid: Index<u32>,
     /// Which pod is meant by a namespace and a name.
-    by_name: Index,
+    by_name: Index<Named>,
     /// A snapshot or a loss costs its own node's pods, not the fleet's.
     by_node: Numbered<Vec<u32>>,
     /// How often a pod was looked at, in all.
     looked_at: Cell<u64>,
 }
 
+/// A pod by its name, with the hash of it: to spell the name again, its workload is looked at.
+#[derive(Debug, Clone, Copy)]
+struct Named {
+    hash: NameHash,
+    id: u32,
+}
+
 /// The hash of a pod's namespace and name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct NameHash(u64);
+pub(crate) struct NameHash(u32);
 
 impl Pods {
     pub(crate) fn get(&self, id: &u32) -> Option<&Pod> {
@@ -66,12 +74,9 @@ impl Pods {
     }
 
     /// The number of the pod that is meant by a name of this hash, and that is it.
-    pub(crate) fn id_named(
-        &self,
-        NameHash(hash): NameHash,
-        is_it: impl Fn(&Pod) -> bool,
-    ) -> Option<u32> {
-        self.by_name.find(hash, |id| self.get(&id).is_some_and(&is_it))
+    pub(crate) fn id_named(&self, hash: NameHash, is_it: impl Fn(&Pod) -> bool) -> Option<u32> {
+        let is_it = |one: Named| one.hash == hash && self.get(&one.id).is_some_and(&is_it);
+        self.by_name.find(hash.spread(), is_it).map(|one| one.id)
     }
 
     /// A new pod; its number.
@@ -84,26 +89,20 @@ impl Pods {
         id
     }
 
-    /// From now on this pod is meant by a name of this hash; those that are meant by one have these.
-    pub(crate) fn name(
-        &mut self,
-        id: u32,
-        NameHash(hash): NameHash,
-        hash_of: impl Fn(&Pod) -> NameHash,
-    ) {
-        let all = &self.all;
-        self.by_name.insert(hash, id, |id| all.get(id).map_or(0, |pod| hash_of(pod).0));
+    /// From now on this pod is meant by a name of this hash.
+    pub(crate) fn name(&mut self, id: u32, hash: NameHash) {
+        self.by_name.insert(hash.spread(), Named { hash, id }, |one| one.hash.spread());
     }
 
     /// Nobody means this pod by its name any more.
-    pub(crate) fn unname(&mut self, id: u32, NameHash(hash): NameHash) {
-        self.by_name.remove(hash, id);
+    pub(crate) fn unname(&mut self, id: u32, hash: NameHash) {
+        self.by_name.remove(hash.spread(), |one| one.id == id);
     }
 
     /// Forgets a pod that nobody means by its name any more; what it was.
     pub(crate) fn remove(&mut self, id: u32) -> Option<Pod> {
         let pod = self.all.remove(id)?;
-        self.by_uid.remove(hash_of_uid(&pod.uid), id);
+        self.by_uid.remove(hash_of_uid(&pod.uid), |other| other == id);
         if let Some(on) = self.by_node.get_mut(&pod.node) {
             if let Some(place) = on.iter().position(|other| *other == id) {
                 on.swap_remove(place);
@@ -141,7 +140,12 @@ impl NameHash {
     /// Of this name in this namespace.
     pub(crate) fn of(namespace: &str, name: &str) -> NameHash {
         let hash = xxh3_64(namespace.as_bytes()).rotate_left(1) ^ xxh3_64(name.as_bytes());
-        NameHash(hash)
+        NameHash(hash as u32)
+    }
+
+    /// Over all bits of a hash, of which an index takes some here and some there.
+    fn spread(self) -> u64 {
+        mixed(self.0)
     }
 }
 
