@@ -37,6 +37,7 @@ pub const CASES: &[Case] = &[
         "a record read without its headers is the same else",
         what_is_read_without_headers_is_the_same_else,
     ),
+    ("what is shown is what is read", what_is_shown_is_what_is_read),
     ("a partition that is held is not read on", held_partitions_wait),
 ];
 
@@ -98,6 +99,36 @@ fn what_is_read_without_headers_is_the_same_else(log: &dyn Log) {
         }
         assert_same(&written, &record);
     }
+}
+
+fn what_is_shown_is_what_is_read(log: &dyn Log) {
+    let mut reader = reader_at_end(log, &[Topic::Nodes]);
+    let headers = vec![("ce_id".to_owned(), b"7".to_vec())];
+    let written = vec![
+        Entry { headers, ..entry(Topic::Nodes, "shown", "one") },
+        Entry { value: None, ..entry(Topic::Nodes, "shown", "") },
+        entry(Topic::Nodes, "shown", "two"),
+    ];
+    let positions = shared(log).append(written.clone()).expect("appends");
+    let (mut shown, start) = (Vec::new(), Instant::now());
+    while shown.len() < written.len() && start.elapsed() < PATIENCE {
+        let before = shown.len();
+        // Two at a time: the rest comes with the next call.
+        let count = reader.show(2, POLL_WAIT, &mut |view| {
+            let value = view.value.map(<[u8]>::to_vec);
+            shown.push((view.position, view.key.to_vec(), value, view.timestamp_ms));
+        });
+        assert_eq!(count.expect("shows"), shown.len() - before);
+        assert!(shown.len() - before <= 2);
+    }
+    for ((entry, position), (at, key, value, time_ms)) in written.iter().zip(positions).zip(&shown)
+    {
+        assert_eq!((*at, key, value), (position, &entry.key, &entry.value));
+        assert!(*time_ms > 1_600_000_000_000, "log time");
+    }
+    assert_eq!(shown.len(), written.len());
+    let nothing = reader.show(10, Duration::ZERO, &mut |_| panic!("nothing is left"));
+    assert_eq!(nothing.expect("shows"), 0);
 }
 
 fn some_partitions_are_read(log: &dyn Log) {

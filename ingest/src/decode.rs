@@ -15,7 +15,7 @@ use setpoint_schemas::{
 
 use crate::bounds::{LETTER_KEPT_BYTES_MAX, LETTER_REASON_BYTES_MAX};
 use crate::entry::{SNAPSHOT_PREFIX, snapshot_key};
-use crate::{LogRecord, SchemaSource, Unanswered, secret};
+use crate::{RecordView, SchemaSource, Unanswered, secret};
 
 /// Decodes the records of the input topics.
 #[derive(Clone, Default)]
@@ -42,9 +42,13 @@ impl Decoder {
     ///
     /// # Errors
     /// [`Unanswered`] when the source that could know it does not answer.
-    pub fn prepare(&self, record: &LogRecord) -> Result<(), Unanswered> {
+    pub fn prepare<'r>(&self, record: impl Into<RecordView<'r>>) -> Result<(), Unanswered> {
+        self.learn(record.into())
+    }
+
+    fn learn(&self, record: RecordView<'_>) -> Result<(), Unanswered> {
         let (Some(ids), Some(source)) = (self.codec.ids(), &self.source) else { return Ok(()) };
-        let value = record.value.as_deref().unwrap_or_default();
+        let value = record.value.unwrap_or_default();
         if !Topic::INPUTS.contains(&record.position.topic) {
             return Ok(());
         }
@@ -62,8 +66,12 @@ impl Decoder {
     ///
     /// # Errors
     /// The [`DeadLetter`] to append when the record cannot be used. Its time is the record's own.
-    pub fn decode(&self, record: &LogRecord) -> Result<Option<Sourced>, Box<DeadLetter>> {
-        let prepared = self.prepare(record).map_err(|unanswered| {
+    pub fn decode<'r>(
+        &self,
+        record: impl Into<RecordView<'r>>,
+    ) -> Result<Option<Sourced>, Box<DeadLetter>> {
+        let record = record.into();
+        let prepared = self.learn(record).map_err(|unanswered| {
             Refusal::withheld(record, format!("its schema is not known: {unanswered}"))
         });
         match prepared.and_then(|()| self.input_of(record)) {
@@ -72,9 +80,9 @@ impl Decoder {
         }
     }
 
-    fn input_of(&self, record: &LogRecord) -> Result<Option<Input>, Refusal> {
+    fn input_of(&self, record: RecordView<'_>) -> Result<Option<Input>, Refusal> {
         let topic = record.position.topic;
-        match (topic, record.value.as_deref()) {
+        match (topic, record.value) {
             (Topic::Requests, Some(value)) => self.request(record, value).map(Some),
             (Topic::Nodes, Some(value)) => {
                 let node: NodeRecord =
@@ -88,10 +96,10 @@ impl Decoder {
                 .map(Some),
             (Topic::Pods, Some(value)) => self.pods(record, value).map(Some),
             (Topic::Nodes, None) => {
-                Ok(Some(Input::NodeRemoved(parsed(&record.key, NodeName::parse)?)))
+                Ok(Some(Input::NodeRemoved(parsed(record.key, NodeName::parse)?)))
             }
             (Topic::Pods, None) if record.key.starts_with(SNAPSHOT_PREFIX.as_bytes()) => Ok(None),
-            (Topic::Pods, None) => Ok(Some(Input::PodRemoved(parsed(&record.key, PodUid::parse)?))),
+            (Topic::Pods, None) => Ok(Some(Input::PodRemoved(parsed(record.key, PodUid::parse)?))),
             (Topic::Requests | Topic::Leases, None) => {
                 Err(Refusal::keep(format!("a tombstone means nothing in {topic}")))
             }
@@ -99,7 +107,7 @@ impl Decoder {
         }
     }
 
-    fn request(&self, record: &LogRecord, value: &[u8]) -> Result<Input, Refusal> {
+    fn request(&self, record: RecordView<'_>, value: &[u8]) -> Result<Input, Refusal> {
         let withheld = |mut refusal: Refusal| {
             refusal.withhold |= secret::may_hold_secret(value);
             refusal
@@ -121,7 +129,7 @@ impl Decoder {
     }
 
     /// Two records share this topic; their fingerprints tell them apart.
-    fn pods(&self, record: &LogRecord, value: &[u8]) -> Result<Input, Refusal> {
+    fn pods(&self, record: RecordView<'_>, value: &[u8]) -> Result<Input, Refusal> {
         if let Some(pod) = Observation::read(value) {
             return observed(record, pod);
         }
@@ -137,7 +145,7 @@ impl Decoder {
     /// Decodes a value and holds it to its key.
     fn keyed<R: Record>(
         &self,
-        record: &LogRecord,
+        record: RecordView<'_>,
         value: &[u8],
         key_of: impl Fn(&R) -> String,
     ) -> Result<R, Refusal> {
@@ -152,7 +160,7 @@ impl Decoder {
 }
 
 /// Holds an observation to its key.
-fn observed(record: &LogRecord, pod: Observation) -> Result<Input, Refusal> {
+fn observed(record: RecordView<'_>, pod: Observation) -> Result<Input, Refusal> {
     if record.key == pod.uid_text().as_bytes() {
         return Ok(Input::Pod(pod));
     }
@@ -171,31 +179,31 @@ impl Refusal {
     }
 
     /// Its value is of another key.
-    fn keyed(record: &LogRecord, key: &str) -> Self {
-        let found = shown(&record.key);
+    fn keyed(record: RecordView<'_>, key: &str) -> Self {
+        let found = shown(record.key);
         Refusal::keep(format!("its key is {found:?} and its value is of {key:?}"))
     }
 
     /// Without the bytes where they may hold a Secret.
-    fn withheld(record: &LogRecord, reason: String) -> Self {
-        let value = record.value.as_deref().unwrap_or_default();
+    fn withheld(record: RecordView<'_>, reason: String) -> Self {
+        let value = record.value.unwrap_or_default();
         let requests = record.position.topic == Topic::Requests;
         Refusal { reason, withhold: requests && secret::may_hold_secret(value) }
     }
 }
 
 /// Within the bound of its record, whatever the refused one is: some writers are not ours.
-fn dead_letter(record: &LogRecord, mut refusal: Refusal) -> DeadLetter {
-    let bytes = record.key.len() + record.value.as_ref().map_or(0, Vec::len);
+fn dead_letter(record: RecordView<'_>, mut refusal: Refusal) -> DeadLetter {
+    let bytes = record.bytes();
     let fits = bytes <= LETTER_KEPT_BYTES_MAX;
     if !fits {
         refusal.reason = format!("{bytes} bytes, which are not kept; {}", refusal.reason);
     }
-    let value = match &record.value {
-        Some(value) if fits && !refusal.withhold => value.clone(),
+    let value = match record.value {
+        Some(value) if fits && !refusal.withhold => value.to_vec(),
         _ => Vec::new(),
     };
-    let key = if fits { record.key.clone() } else { Vec::new() };
+    let key = if fits { record.key.to_vec() } else { Vec::new() };
     DeadLetter {
         topic: record.position.topic.name().to_owned(),
         partition: record.position.partition,
@@ -229,8 +237,8 @@ mod tests {
     use setpoint_schemas::{Position, samples};
 
     use super::*;
-    use crate::Entry;
     use crate::entry::{self, Writer};
+    use crate::{Entry, LogRecord};
 
     fn writer() -> Writer {
         Writer::new(Codec::single_object(), "/setpoint/test")

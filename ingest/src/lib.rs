@@ -24,7 +24,7 @@ pub use entry::Entry;
 pub use error::{AppendError, LogError};
 pub use log::{Appender, AppenderKind, Log, Reader};
 pub use partitioner::partition_of;
-pub use record::LogRecord;
+pub use record::{LogRecord, RecordView};
 pub use schema_source::{SchemaSource, Unanswered};
 pub use secret::SEALED_PREFIX;
 pub use tail::{covers, read_all};

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use setpoint_schemas::{Cut, FleetId, Position, Topic};
 
-use crate::{AppendError, Entry, LogError, LogRecord};
+use crate::{AppendError, Entry, LogError, LogRecord, RecordView};
 
 /// Who appends.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -113,6 +113,22 @@ pub trait Reader: Send {
     /// # Errors
     /// [`LogError`] when the log does not answer. The reader goes on where it was.
     fn poll(&mut self, max: usize, wait: Duration) -> Result<Vec<LogRecord>, LogError>;
+
+    /// The same, but each record is shown where it stands instead of copied: for who makes something
+    /// of its own of it anyway. How many were shown.
+    ///
+    /// # Errors
+    /// As [`Reader::poll`].
+    fn show(
+        &mut self,
+        max: usize,
+        wait: Duration,
+        to: &mut dyn FnMut(RecordView<'_>),
+    ) -> Result<usize, LogError> {
+        let records = self.poll(max, wait)?;
+        records.iter().for_each(|record| to(record.into()));
+        Ok(records.len())
+    }
 
     /// From here on records may come without their headers. Who only decodes them needs none, and to
     /// take them out of a record is half of the work of reading it.

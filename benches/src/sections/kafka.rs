@@ -94,14 +94,18 @@ fn fill(log: &KafkaLog, count: usize) -> anyhow::Result<usize> {
 fn decode_all(log: &KafkaLog, count: usize) -> anyhow::Result<usize> {
     let decoder = Decoder::new(Codec::single_object());
     let mut reader = log.reader(&Cut::default(), &[Topic::Pods])?;
-    // As the engine reads.
-    reader.without_headers();
-    let (mut decoded, start) = (0, Instant::now());
+    let (mut decoded, mut refused, start) = (0, None, Instant::now());
     while decoded < count {
-        for record in reader.poll(READ_MAX, Duration::from_secs(1))? {
-            let input = decoder.decode(&record).map_err(|letter| anyhow::anyhow!(letter.reason))?;
-            decoded += usize::from(std::hint::black_box(input).is_some());
-        }
+        // As the engine reads.
+        reader.show(
+            READ_MAX,
+            Duration::from_secs(1),
+            &mut |record| match decoder.decode(record) {
+                Ok(input) => decoded += usize::from(std::hint::black_box(input).is_some()),
+                Err(letter) => refused = Some(letter.reason),
+            },
+        )?;
+        anyhow::ensure!(refused.is_none(), "refused: {refused:?}");
         anyhow::ensure!(start.elapsed() < PATIENCE, "{decoded} of {count} records came");
     }
     Ok(decoded)

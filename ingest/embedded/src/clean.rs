@@ -10,7 +10,7 @@ use setpoint_ingest::{LogError, LogRecord};
 use setpoint_schemas::{Cleanup, Position, Topic};
 
 use crate::keys;
-use crate::reader::{Page, scan};
+use crate::reader::{Kept, scan};
 use crate::shared::Shared;
 
 /// What a cleanup forgot.
@@ -116,7 +116,7 @@ fn each(
 ) -> Result<(), LogError> {
     let mut next = from;
     while next < end {
-        let mut page = Page::new(SCAN_RECORDS_MAX);
+        let mut page = Kept::new(SCAN_RECORDS_MAX);
         next = scan(shared, partition, next, end, &mut page)?;
         if !go_on(&page.records)? {
             break;

@@ -160,7 +160,7 @@ impl Log for EmbeddedLog {
         max: usize,
     ) -> Result<Vec<LogRecord>, LogError> {
         let end = self.shared.end(topic, partition)?;
-        let mut page = reader::Page::new(max);
+        let mut page = reader::Kept::new(max);
         reader::scan(&self.shared, (topic, partition), offset.max(0), end, &mut page)?;
         Ok(page.records)
     }

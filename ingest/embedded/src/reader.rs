@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
-use rocksdb::{Direction, IteratorMode, ReadOptions};
-use setpoint_ingest::{LogError, LogRecord, READ_BYTES_MAX, Reader};
+use rocksdb::ReadOptions;
+use setpoint_ingest::{LogError, LogRecord, READ_BYTES_MAX, Reader, RecordView};
 use setpoint_schemas::{Cut, Position, Topic};
 
 use crate::shared::Shared;
+use crate::value::Stored;
 use crate::{keys, value};
 
 pub(crate) struct EmbeddedReader {
@@ -55,26 +56,41 @@ impl EmbeddedReader {
             ends = woken.unwrap_or_else(PoisonError::into_inner).0;
         }
     }
-}
 
-impl Reader for EmbeddedReader {
-    fn poll(&mut self, max: usize, wait: Duration) -> Result<Vec<LogRecord>, LogError> {
+    /// Fills a page with what is there, waiting for the first record.
+    fn fill(&mut self, page: &mut impl Page, wait: Duration) -> Result<(), LogError> {
         let until = Instant::now() + wait;
-        let mut records = Vec::new();
-        while records.is_empty() {
+        while page.filled().records == 0 {
             let ready = self.ready(until);
             if ready.is_empty() {
                 break;
             }
-            let mut page = Page::new(max);
             for (partition, end) in ready {
                 let from = self.next[&partition];
-                let next = scan(&self.shared, partition, from, end, &mut page)?;
+                let next = scan(&self.shared, partition, from, end, page)?;
                 self.next.insert(partition, next);
             }
-            records = page.records;
         }
-        Ok(records)
+        Ok(())
+    }
+}
+
+impl Reader for EmbeddedReader {
+    fn poll(&mut self, max: usize, wait: Duration) -> Result<Vec<LogRecord>, LogError> {
+        let mut page = Kept::new(max);
+        self.fill(&mut page, wait)?;
+        Ok(page.records)
+    }
+
+    fn show(
+        &mut self,
+        max: usize,
+        wait: Duration,
+        to: &mut dyn FnMut(RecordView<'_>),
+    ) -> Result<usize, LogError> {
+        let mut page = Shown { to, filled: Filled::default(), records_max: max };
+        self.fill(&mut page, wait)?;
+        Ok(page.filled.records)
     }
 
     fn hold_behind(&mut self, cut: Option<&Cut>) -> Result<(), LogError> {
@@ -87,25 +103,79 @@ impl Reader for EmbeddedReader {
     }
 }
 
-/// Records that are read together, until they are as many or as large as they may be.
-pub(crate) struct Page {
+/// Where records go that are read together, until they are as many or as large as they may be.
+pub(crate) trait Page {
+    /// Takes a record; `None` when it is damaged.
+    fn take(&mut self, stored: &Stored<'_>) -> Option<()>;
+    /// How much was taken.
+    fn filled(&self) -> Filled;
+    /// How many records it takes.
+    fn records_max(&self) -> usize;
+
+    fn is_full(&self) -> bool {
+        let filled = self.filled();
+        filled.records >= self.records_max() || filled.bytes >= READ_BYTES_MAX
+    }
+}
+
+/// How much a page holds.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Filled {
+    records: usize,
+    bytes: usize,
+}
+
+/// A page of records that are kept.
+pub(crate) struct Kept {
     pub(crate) records: Vec<LogRecord>,
     bytes: usize,
     records_max: usize,
 }
 
-impl Page {
+impl Kept {
     pub(crate) fn new(records_max: usize) -> Self {
-        Page { records: Vec::new(), bytes: 0, records_max }
+        Kept { records: Vec::new(), bytes: 0, records_max }
     }
+}
 
-    fn is_full(&self) -> bool {
-        self.records.len() >= self.records_max || self.bytes >= READ_BYTES_MAX
-    }
-
-    fn push(&mut self, record: LogRecord) {
+impl Page for Kept {
+    fn take(&mut self, stored: &Stored<'_>) -> Option<()> {
+        let record = stored.kept()?;
         self.bytes += record.bytes();
         self.records.push(record);
+        Some(())
+    }
+
+    fn filled(&self) -> Filled {
+        Filled { records: self.records.len(), bytes: self.bytes }
+    }
+
+    fn records_max(&self) -> usize {
+        self.records_max
+    }
+}
+
+/// A page of records that are shown and gone.
+struct Shown<'a> {
+    to: &'a mut dyn FnMut(RecordView<'_>),
+    filled: Filled,
+    records_max: usize,
+}
+
+impl Page for Shown<'_> {
+    fn take(&mut self, stored: &Stored<'_>) -> Option<()> {
+        (self.to)(stored.view);
+        self.filled.records += 1;
+        self.filled.bytes += stored.view.bytes();
+        Some(())
+    }
+
+    fn filled(&self) -> Filled {
+        self.filled
+    }
+
+    fn records_max(&self) -> usize {
+        self.records_max
     }
 }
 
@@ -116,25 +186,26 @@ pub(crate) fn scan(
     (topic, partition): (Topic, i32),
     from: i64,
     end: i64,
-    page: &mut Page,
+    page: &mut impl Page,
 ) -> Result<i64, LogError> {
     let at = |offset| keys::record(Position { topic, partition, offset });
     let mut bounded = ReadOptions::default();
     bounded.set_iterate_upper_bound(at(end));
     let attempt = || format!("read {topic}/{partition}");
     let mut next = from;
-    let from = at(from);
-    let mode = IteratorMode::From(&from, Direction::Forward);
-    for row in shared.db.iterator_opt(mode, bounded) {
+    let mut rows = shared.db.raw_iterator_opt(bounded);
+    rows.seek(at(from));
+    while let Some((key, bytes)) = rows.item() {
         if page.is_full() {
             return Ok(next);
         }
-        let (key, bytes) = row.map_err(|error| LogError::permanent(attempt(), error))?;
-        let record = keys::offset_of(&key)
-            .and_then(|offset| value::decode(Position { topic, partition, offset }, &bytes))
+        next = keys::offset_of(key)
+            .and_then(|offset| value::decode(Position { topic, partition, offset }, bytes))
+            .and_then(|stored| page.take(&stored).map(|()| stored.view.position.offset + 1))
             .ok_or_else(|| LogError::permanent(attempt(), "a stored record is damaged"))?;
-        next = record.position.offset + 1;
-        page.push(record);
+        rows.next();
     }
+    // It ends where there is nothing more, or where it cannot be read.
+    rows.status().map_err(|error| LogError::permanent(attempt(), error))?;
     Ok(next.max(end))
 }

@@ -1,6 +1,6 @@
 //! A record's bytes in RocksDB: log time, key, headers, value. Lengths are 32 bits, little endian.
 
-use setpoint_ingest::{Entry, LogRecord};
+use setpoint_ingest::{Entry, LogRecord, RecordView};
 use setpoint_schemas::Position;
 
 /// Marks a record with a value; a tombstone has none.
@@ -26,22 +26,46 @@ pub(crate) fn encode(entry: &Entry, now_ms: i64) -> Vec<u8> {
     out
 }
 
+/// A record where its bytes lie.
+pub(crate) struct Stored<'a> {
+    pub(crate) view: RecordView<'a>,
+    /// How many headers there are, and all of them.
+    headers: (usize, &'a [u8]),
+}
+
+impl Stored<'_> {
+    /// A copy that may be kept; `None` when a header is damaged.
+    pub(crate) fn kept(&self) -> Option<LogRecord> {
+        let RecordView { position, key, value, timestamp_ms } = self.view;
+        let (count, mut bytes) = self.headers;
+        let mut headers = Vec::with_capacity(count);
+        for _ in 0..count {
+            let name = std::str::from_utf8(take(&mut bytes)?).ok()?.to_owned();
+            headers.push((name, take(&mut bytes)?.to_vec()));
+        }
+        let (key, value) = (key.to_vec(), value.map(<[u8]>::to_vec));
+        Some(LogRecord { position, key, value, headers, timestamp_ms })
+    }
+}
+
 /// The record; `None` when the bytes are damaged.
-pub(crate) fn decode(position: Position, mut bytes: &[u8]) -> Option<LogRecord> {
+pub(crate) fn decode(position: Position, mut bytes: &[u8]) -> Option<Stored<'_>> {
     let (time, rest) = bytes.split_first_chunk::<8>()?;
     bytes = rest;
-    let key = take(&mut bytes)?.to_vec();
-    let mut headers = Vec::new();
-    for _ in 0..take_length(&mut bytes)? {
-        let name = std::str::from_utf8(take(&mut bytes)?).ok()?.to_owned();
-        headers.push((name, take(&mut bytes)?.to_vec()));
+    let key = take(&mut bytes)?;
+    let count = take_length(&mut bytes)?;
+    let behind = bytes;
+    for _ in 0..count {
+        let (_name, _value) = (take(&mut bytes)?, take(&mut bytes)?);
     }
+    let headers = (count, &behind[..behind.len() - bytes.len()]);
     let value = match bytes.split_first()? {
         (&TOMBSTONE, []) => None,
-        (&HAS_VALUE, value) => Some(value.to_vec()),
+        (&HAS_VALUE, value) => Some(value),
         _ => return None,
     };
-    Some(LogRecord { position, key, value, headers, timestamp_ms: i64::from_le_bytes(*time) })
+    let timestamp_ms = i64::from_le_bytes(*time);
+    Some(Stored { view: RecordView { position, key, value, timestamp_ms }, headers })
 }
 
 fn put(out: &mut Vec<u8>, bytes: &[u8]) {

@@ -7,7 +7,7 @@ use rdkafka::error::KafkaError;
 use rdkafka::message::{BorrowedMessage, Headers, Message};
 use rdkafka::types::RDKafkaErrorCode;
 use rdkafka::{Offset, TopicPartitionList};
-use setpoint_ingest::{LogError, LogRecord, READ_BYTES_MAX, Reader};
+use setpoint_ingest::{LogError, LogRecord, READ_BYTES_MAX, Reader, RecordView};
 use setpoint_schemas::cloudevents::Header;
 use setpoint_schemas::{Cut, Position, Topic};
 
@@ -40,27 +40,58 @@ impl KafkaReader {
         let ends = self.consumer.fetch_watermarks(topic.name(), partition, ANSWER_WAIT);
         ends.map(|(_, end)| end).map_err(failure)
     }
-}
 
-impl Reader for KafkaReader {
-    fn poll(&mut self, max: usize, wait: Duration) -> Result<Vec<LogRecord>, LogError> {
-        let mut records = Vec::new();
-        let (mut wait, mut bytes) = (wait, 0);
-        while records.len() < max && bytes < READ_BYTES_MAX {
+    /// Hands out what is there; `each` answers how many bytes it took.
+    fn read(
+        &self,
+        max: usize,
+        mut wait: Duration,
+        mut each: impl FnMut(&BorrowedMessage<'_>, RecordView<'_>) -> usize,
+    ) -> Result<usize, LogError> {
+        let (mut records, mut bytes) = (0, 0);
+        while records < max && bytes < READ_BYTES_MAX {
             match self.consumer.poll(wait) {
                 None => break,
                 Some(Ok(message)) => {
-                    let record = record_of(&message, self.reads_headers);
-                    bytes += record.as_ref().map_or(0, LogRecord::bytes);
-                    records.extend(record);
+                    if let Some(view) = view_of(&message) {
+                        bytes += each(&message, view);
+                        records += 1;
+                    }
                 }
                 // What was read before the error is handed out first; the error comes again.
-                Some(Err(_)) if !records.is_empty() => break,
+                Some(Err(_)) if records > 0 => break,
                 Some(Err(error)) => return Err(failure(error)),
             }
             wait = Duration::ZERO;
         }
         Ok(records)
+    }
+}
+
+impl Reader for KafkaReader {
+    fn poll(&mut self, max: usize, wait: Duration) -> Result<Vec<LogRecord>, LogError> {
+        let mut records = Vec::new();
+        self.read(max, wait, |message, view| {
+            // librdkafka takes headers apart when it is asked for them.
+            let headers = if self.reads_headers { message.headers() } else { None };
+            let record = record_of(view, headers);
+            let bytes = record.bytes();
+            records.push(record);
+            bytes
+        })?;
+        Ok(records)
+    }
+
+    fn show(
+        &mut self,
+        max: usize,
+        wait: Duration,
+        to: &mut dyn FnMut(RecordView<'_>),
+    ) -> Result<usize, LogError> {
+        self.read(max, wait, |_, view| {
+            to(view);
+            view.bytes()
+        })
     }
 
     fn without_headers(&mut self) {
@@ -94,21 +125,28 @@ impl Reader for KafkaReader {
 }
 
 /// `None` for a topic that is not ours, which is never assigned.
-fn record_of(message: &BorrowedMessage<'_>, with_headers: bool) -> Option<LogRecord> {
-    // librdkafka takes headers apart when it is asked for them.
-    let headers = if with_headers { message.headers() } else { None };
+fn view_of<'a>(message: &'a BorrowedMessage<'_>) -> Option<RecordView<'a>> {
     let position = Position {
         topic: Topic::of_name(message.topic())?,
         partition: message.partition(),
         offset: message.offset(),
     };
-    Some(LogRecord {
+    Some(RecordView {
         position,
-        key: message.key().unwrap_or_default().to_vec(),
-        value: message.payload().map(<[u8]>::to_vec),
-        headers: headers.map(headers_of).unwrap_or_default(),
+        key: message.key().unwrap_or_default(),
+        value: message.payload(),
         timestamp_ms: message.timestamp().to_millis().unwrap_or(0),
     })
+}
+
+fn record_of(view: RecordView<'_>, headers: Option<&impl Headers>) -> LogRecord {
+    LogRecord {
+        position: view.position,
+        key: view.key.to_vec(),
+        value: view.value.map(<[u8]>::to_vec),
+        headers: headers.map(headers_of).unwrap_or_default(),
+        timestamp_ms: view.timestamp_ms,
+    }
 }
 
 fn headers_of(headers: &impl Headers) -> Vec<Header> {

@@ -9,7 +9,7 @@ use std::sync::mpsc::{self, Receiver, RecvTimeoutError, SyncSender};
 use std::time::Duration;
 
 use setpoint_ingest::entry::Writer;
-use setpoint_ingest::{Decoder, Entry, Log, LogError, LogRecord, READ_BYTES_MAX, Reader};
+use setpoint_ingest::{Decoder, Entry, Log, LogError, READ_BYTES_MAX, Reader, RecordView};
 use setpoint_schemas::{Cut, Position, Sourced, Topic};
 use tracing::warn;
 
@@ -69,15 +69,12 @@ impl Intake {
     ) -> Result<Intake, LogError> {
         let readers = workers.saturating_sub(1);
         if readers == 0 {
-            let mut reader = log.reader(from, &Topic::INPUTS)?;
-            reader.without_headers();
-            return Ok(Intake::Here { reader, door });
+            return Ok(Intake::Here { reader: log.reader(from, &Topic::INPUTS)?, door });
         }
         let (send, portions) = mpsc::sync_channel(PORTIONS_QUEUED_MAX);
         let mut read = Cut::default();
         for dealt in deal(log, readers)? {
-            let mut reader = log.reader_of(from, &dealt)?;
-            reader.without_headers();
+            let reader = log.reader_of(from, &dealt)?;
             for (topic, partition, next) in reader.position().iter() {
                 read.advance(topic, partition, next);
             }
@@ -178,15 +175,17 @@ fn portion(
     records_max: usize,
     wait: Duration,
 ) -> Result<Portion, LogError> {
-    let records = reader.poll(records_max, wait)?;
-    let bytes = records.iter().map(LogRecord::bytes).sum();
-    let records = records.iter().map(|record| (record.position, door.decoded(record))).collect();
+    let (mut records, mut bytes) = (Vec::new(), 0);
+    reader.show(records_max, wait, &mut |record| {
+        records.push((record.position, door.decoded(record)));
+        bytes += record.bytes();
+    })?;
     Ok(Portion { records, bytes, read: reader.position() })
 }
 
 impl Door {
     /// A record becomes an input, or a dead letter.
-    fn decoded(&self, record: &LogRecord) -> Decoded {
+    fn decoded(&self, record: RecordView<'_>) -> Decoded {
         match self.decoder.decode(record) {
             Ok(Some(sourced)) => Decoded::Input(sourced),
             Ok(None) => Decoded::Nothing,
