@@ -30,8 +30,8 @@ mod serve;
 pub use auth::{Actor, Role, TokenFileError, Tokens};
 pub use kinds::KindInfo;
 pub use model::{
-    About, Change, DECISIONS_KEPT_MAX, DeviceServed, EVENTS_KEPT_MAX, Kept, NodeServed, ReadModel,
-    Summary, WaitingPod,
+    About, Change, DECISIONS_KEPT_MAX, DeviceServed, EVENTS_KEPT_MAX, Kept, NodeServed, Progress,
+    ReadModel, Summary, WaitingPod,
 };
 pub use seal::{KEY_BYTES, OpenError, SEALED_PREFIX, Sealer};
 pub use serve::{ServeError, ServeOptions, TlsFiles, serve};

@@ -27,6 +27,7 @@ pub use change::{Change, DeviceServed, NodeServed, WaitingPod};
 pub use kept::{About, Kept};
 pub use query::Summary;
 pub use ring::{DECISIONS_KEPT_MAX, EVENTS_KEPT_MAX};
+pub use seen::Progress;
 
 pub(crate) use entry::{Entry, NodeView, PodView};
 pub(crate) use ring::{Cursor, Event, Expired};

@@ -11,7 +11,7 @@ use setpoint_schemas::{
 use tokio::sync::watch;
 
 use super::names::Name;
-use super::{Cursor, Entry, Event, Expired, Kept, ReadModel};
+use super::{Cursor, Entry, Event, Expired, Kept, Progress, ReadModel};
 
 /// A list as of one epoch.
 pub(crate) struct Page {
@@ -121,6 +121,11 @@ impl ReadModel {
     /// A pod as it was observed last.
     pub fn observed(&self, uid: &PodUid) -> Option<PodObserved> {
         self.read().pods.parts(uid)?.opened()
+    }
+
+    /// How far a pod had come when it was observed last.
+    pub fn progress(&self, uid: &PodUid) -> Option<Progress> {
+        Some(self.read().pods.parts(uid)?.observed.as_ref()?.progress())
     }
 
     /// The node that a pod is placed on, or stops on after its placement was withdrawn.

@@ -22,6 +22,16 @@ pub(crate) struct Seen {
     bytes: Arc<[u8]>,
     pub(crate) phase: PodPhase,
     pub(crate) ready: bool,
+    restarts: i32,
+}
+
+/// How far a pod had come when it was observed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Progress {
+    /// Its phase.
+    pub phase: PodPhase,
+    /// How often its containers were restarted, all together.
+    pub restarts: i32,
 }
 
 /// What many observations have in common, each kept once.
@@ -96,7 +106,13 @@ impl Seen {
             bytes: Arc::from(bytes),
             phase: observed.phase(),
             ready: observed.is_ready(),
+            restarts: details.containers.restarts(),
         }
+    }
+
+    /// How far it had come; what else was observed stays closed.
+    pub(crate) fn progress(&self) -> Progress {
+        Progress { phase: self.phase, restarts: self.restarts }
     }
 
     /// The observation of the pod with this uid and this name. `None` never: the bytes are our own.
@@ -182,18 +198,14 @@ impl<'a> Container<'a> {
 
 impl<'a> Id<'a> {
     fn of(text: &'a str) -> Id<'a> {
-        let digit = |byte: &u8| match byte {
-            b'0'..=b'9' => Some(byte - b'0'),
-            b'a'..=b'f' => Some(byte - b'a' + 10),
-            _ => None,
-        };
-        let digits: Option<Vec<u8>> = text.as_bytes().iter().map(digit).collect();
-        match digits.filter(|digits| digits.len().is_multiple_of(2)) {
-            Some(digits) => {
-                Id::Hexadecimal(digits.chunks_exact(2).map(|pair| pair[0] << 4 | pair[1]).collect())
-            }
-            None => Id::Text(Cow::Borrowed(text)),
+        let is_digit = |byte: &u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
+        let digit = |byte: u8| if byte <= b'9' { byte - b'0' } else { byte - b'a' + 10 };
+        let bytes = text.as_bytes();
+        if !bytes.len().is_multiple_of(2) || !bytes.iter().all(is_digit) {
+            return Id::Text(Cow::Borrowed(text));
         }
+        let pairs = bytes.chunks_exact(2);
+        Id::Hexadecimal(pairs.map(|pair| digit(pair[0]) << 4 | digit(pair[1])).collect())
     }
 
     fn text(self) -> String {

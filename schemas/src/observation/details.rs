@@ -41,6 +41,14 @@ pub struct Containers<'a> {
     left: u64,
 }
 
+impl Containers<'_> {
+    /// How often they were restarted, all together.
+    #[must_use]
+    pub fn restarts(self) -> i32 {
+        self.fold(0, |all, container| all.saturating_add(container.restarts))
+    }
+}
+
 /// What [`ContainerObserved`] says, borrowed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[expect(missing_docs, reason = "each field is that of `ContainerObserved`")]

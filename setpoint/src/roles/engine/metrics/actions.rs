@@ -2,7 +2,8 @@
 //!
 //! Absent: what nobody observed; an action that was tried and undone between two reports.
 
-use setpoint_schemas::{ContainerObserved, ContainerState, PodObserved, PodPhase};
+use setpoint_api::Progress;
+use setpoint_schemas::{ContainerDetails, ContainerState, Observation, PodObserved, PodPhase};
 
 /// An action, how it ended, and how often.
 pub(crate) type Done = (&'static str, &'static str, u64);
@@ -19,23 +20,23 @@ pub(crate) const ALL: &[(&str, &str)] = &[
     ("stop", "ok"),
 ];
 
-/// What was done between two observations.
-pub(crate) fn between(before: Option<&PodObserved>, now: &PodObserved) -> Vec<Done> {
+/// What was done between two observations. Most say nothing of an action: only where a container has
+/// failed the former one is looked at whole.
+pub(crate) fn between(
+    before: Option<Progress>,
+    now: &Observation,
+    whole: impl FnOnce() -> Option<PodObserved>,
+) -> Vec<Done> {
     let mut done = Vec::new();
     let had_started = before.is_some_and(|before| has_started(before.phase));
-    if has_started(now.phase) && !had_started {
+    if has_started(now.phase()) && !had_started {
         done.push(("start", "ok", 1));
     }
-    let restarts = |pod: &PodObserved| pod.containers.iter().map(|c| c.restarts).sum::<i32>();
-    let more = restarts(now) - before.map_or(0, restarts);
+    let containers = now.details().containers;
+    let more = containers.restarts().saturating_sub(before.map_or(0, |before| before.restarts));
     done.extend(u64::try_from(more).ok().filter(|more| *more > 0).map(|n| ("restart", "ok", n)));
-    let known = |failed: &&ContainerObserved| {
-        let same = |c: &ContainerObserved| {
-            (&c.name, &c.reason, &c.message) == (&failed.name, &failed.reason, &failed.message)
-        };
-        before.is_some_and(|before| before.containers.iter().any(same))
-    };
-    let failed = now.containers.iter().filter(has_failed).filter(|c| !known(c)).count() as u64;
+    let failed: Vec<ContainerDetails<'_>> = containers.filter(has_failed).collect();
+    let failed = if failed.is_empty() { 0 } else { unknown(&failed, whole()) };
     if failed > 0 {
         done.push((if had_started { "restart" } else { "start" }, "failed", failed));
     }
@@ -46,8 +47,20 @@ fn has_started(phase: PodPhase) -> bool {
     matches!(phase, PodPhase::Running | PodPhase::Succeeded | PodPhase::Failed)
 }
 
-fn has_failed(container: &&ContainerObserved) -> bool {
-    container.state == ContainerState::Waiting && !WAITS.contains(&container.reason.as_str())
+fn has_failed(container: &ContainerDetails<'_>) -> bool {
+    container.state == ContainerState::Waiting && !WAITS.contains(&container.reason)
+}
+
+/// How many of these had not failed in the same words before.
+fn unknown(failed: &[ContainerDetails<'_>], before: Option<PodObserved>) -> u64 {
+    let before = before.map_or_else(Vec::new, |before| before.containers);
+    let is_known = |failed: &&ContainerDetails<'_>| {
+        before.iter().any(|container| {
+            let said = (&*container.name, &*container.reason, &*container.message);
+            said == (failed.name, failed.reason, failed.message)
+        })
+    };
+    failed.iter().filter(|failed| !is_known(failed)).count() as u64
 }
 
 #[cfg(test)]
@@ -66,6 +79,14 @@ mod tests {
         container.reason = waits.unwrap_or_default().to_owned();
         (pod.phase, pod.containers) = (phase, vec![container]);
         pod
+    }
+
+    fn between(before: Option<&PodObserved>, now: &PodObserved) -> Vec<Done> {
+        let progress = |before: &PodObserved| Progress {
+            phase: before.phase,
+            restarts: Observation::of(before).details().containers.restarts(),
+        };
+        super::between(before.map(progress), &Observation::of(now), || before.cloned())
     }
 
     #[test]

@@ -9,6 +9,7 @@ use prometheus::{
     Gauge, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge,
     IntGaugeVec, Opts, Registry,
 };
+use setpoint_api::Progress;
 use setpoint_dataflow::{Outcome, Overview};
 use setpoint_ingest::Entry;
 use setpoint_schemas::{Action, Cut, Observation, PodObserved, Topic};
@@ -315,9 +316,14 @@ impl Metrics {
         self.request_seconds.with_label_values(&[outcome]).observe(took.as_secs_f64());
     }
 
-    /// A pod was observed.
-    pub(crate) fn observed(&self, before: Option<&PodObserved>, now: &Observation) {
-        for (kind, outcome, times) in actions::between(before, &now.whole()) {
+    /// A pod was observed, which had come so far; `whole` is all that was observed of it then.
+    pub(crate) fn observed(
+        &self,
+        before: Option<Progress>,
+        now: &Observation,
+        whole: impl FnOnce() -> Option<PodObserved>,
+    ) {
+        for (kind, outcome, times) in actions::between(before, now, whole) {
             self.actions.with_label_values(&[kind, outcome]).inc_by(times);
         }
     }

@@ -89,7 +89,8 @@ pub fn changes(model: &ReadModel, outcome: &Outcome) -> Vec<Change> {
 fn count(audience: &Audience, served: &Served) {
     match served {
         Served::Pod(now) => {
-            audience.metrics.observed(audience.model.observed(now.uid()).as_ref(), now);
+            let (model, uid) = (&audience.model, now.uid());
+            audience.metrics.observed(model.progress(uid), now, || model.observed(uid));
         }
         Served::PodGone(_) => audience.metrics.pod_gone(),
         _ => {}
