@@ -103,6 +103,14 @@ pub trait Appender: Send {
     /// # Errors
     /// [`AppendError`] says whether the appender may be used again.
     fn append(&mut self, entries: Vec<Entry>) -> Result<Vec<Position>, AppendError>;
+
+    /// The same of entries that whoever appends goes on holding, to try some of them again.
+    ///
+    /// # Errors
+    /// As [`Appender::append`].
+    fn append_held(&mut self, entries: &[Entry]) -> Result<Vec<Position>, AppendError> {
+        self.append(entries.to_vec())
+    }
 }
 
 /// Reads committed records in the order of each partition. One thread uses it at a time.

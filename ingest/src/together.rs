@@ -108,26 +108,36 @@ fn append(appender: &mut dyn Appender, jobs: Vec<Job>) {
     if sound.len() <= 1 {
         return sound.into_iter().for_each(|job| append_alone(appender, job));
     }
-    let all = sound.iter().flat_map(|job| job.entries.iter().cloned()).collect();
-    match appender.append(all) {
+    let (mut all, mut callers) = (Vec::new(), Vec::with_capacity(sound.len()));
+    for Job { entries, caller } in sound {
+        callers.push((entries.len(), caller));
+        all.extend(entries);
+    }
+    match appender.append_held(&all) {
         Ok(positions) => {
             let mut positions = positions.into_iter();
-            for Job { entries, caller } in sound {
-                caller.tell(Ok(positions.by_ref().take(entries.len()).collect()));
+            for (count, caller) in callers {
+                caller.tell(Ok(positions.by_ref().take(count).collect()));
             }
         }
         Err(error) if error.is_passing() => {
             let why = chain(&error);
-            for job in sound {
+            for (_, caller) in callers {
                 let with: fn(&'static str, String) -> LogError =
                     if error.is_full() { LogError::full } else { LogError::transient };
                 let shared = with("append together with others", why.clone());
-                job.caller.tell(Err(shared.into()));
+                caller.tell(Err(shared.into()));
             }
         }
         // Somebody's entries are refused for good. What of the others stands on the log already is
         // there twice then, as when its caller had tried again.
-        Err(_) => sound.into_iter().for_each(|job| append_alone(appender, job)),
+        Err(_) => {
+            let mut all = all.into_iter();
+            for (count, caller) in callers {
+                let entries = all.by_ref().take(count).collect();
+                append_alone(appender, Job { entries, caller });
+            }
+        }
     }
 }
 

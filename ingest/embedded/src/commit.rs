@@ -8,7 +8,7 @@ use rocksdb::{ErrorKind, WriteBatch, WriteOptions};
 use setpoint_ingest::{AppendError, Appender, AppenderKind, Entry, LogError, partition_of};
 use setpoint_schemas::{FleetId, Position, Topic};
 
-use crate::shared::{Failed, Job, Queue, Shared};
+use crate::shared::{Failed, Job, Queue, Row, Shared};
 use crate::{keys, value};
 
 pub(crate) struct EmbeddedAppender {
@@ -39,11 +39,17 @@ fn reign(shared: &Shared, fleet: FleetId) -> (FleetId, u64) {
 
 impl Appender for EmbeddedAppender {
     fn append(&mut self, entries: Vec<Entry>) -> Result<Vec<Position>, AppendError> {
+        self.append_held(&entries)
+    }
+
+    fn append_held(&mut self, entries: &[Entry]) -> Result<Vec<Position>, AppendError> {
         entries.iter().try_for_each(Entry::check)?;
+        // Before its turn comes: others write meanwhile.
+        let rows = entries.iter().map(|entry| row(&self.shared, entry)).collect();
         let mut queue = self.shared.queue();
         let ticket = queue.ticket_next;
         queue.ticket_next += 1;
-        queue.waiting.push(Job { ticket, entries, leader: self.leader.clone() });
+        queue.waiting.push(Job { ticket, rows, leader: self.leader.clone() });
         loop {
             if let Some(answer) = queue.answers.remove(&ticket) {
                 return answer;
@@ -92,14 +98,13 @@ enum Unwritten {
 }
 
 /// One batch of all jobs, synced, in files that will be found again; then readers see it.
-fn write(shared: &Shared, jobs: Vec<Job>) -> Written {
+fn write(shared: &Shared, mut jobs: Vec<Job>) -> Written {
     let mut ends = shared.ends().next.clone();
     let now_ms = (shared.clock_ms)();
     let mut batch = WriteBatch::default();
     let mut positions = Vec::with_capacity(jobs.len());
-    for job in &jobs {
-        let placed =
-            job.entries.iter().map(|entry| put(shared, entry, now_ms, &mut ends, &mut batch));
+    for job in &mut jobs {
+        let placed = job.rows.iter_mut().map(|row| put(row, now_ms, &mut ends, &mut batch));
         positions.push((job.ticket, placed.collect()));
     }
     if batch.is_empty() {
@@ -134,20 +139,25 @@ pub(crate) fn is_full(error: &rocksdb::Error) -> bool {
     error.kind() == ErrorKind::IOError && error.to_string().contains("No space left on device")
 }
 
+fn row(shared: &Shared, entry: &Entry) -> Row {
+    let topic = entry.topic;
+    let partitions = if topic.is_single() { 1 } else { shared.partitions };
+    let partition = partition_of(&entry.partition_key, partitions);
+    Row { topic, partition, value: value::encode(entry) }
+}
+
 fn put(
-    shared: &Shared,
-    entry: &Entry,
+    row: &mut Row,
     now_ms: i64,
     ends: &mut BTreeMap<(Topic, i32), i64>,
     batch: &mut WriteBatch,
 ) -> Position {
-    let topic = entry.topic;
-    let partitions = if topic.is_single() { 1 } else { shared.partitions };
-    let partition = partition_of(&entry.partition_key, partitions);
+    let Row { topic, partition, ref mut value } = *row;
     let next = ends.entry((topic, partition)).or_insert(0);
     let position = Position { topic, partition, offset: *next };
     *next += 1;
-    batch.put(keys::record(position), value::encode(entry, now_ms));
+    value::stamp(value, now_ms);
+    batch.put(keys::record(position), value);
     position
 }
 

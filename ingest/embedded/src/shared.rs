@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 use rocksdb::DB;
-use setpoint_ingest::{AppendError, Entry, LogError};
+use setpoint_ingest::{AppendError, LogError};
 use setpoint_schemas::{Cut, FleetId, Position, Topic};
 
 use crate::ground::Ground;
@@ -53,8 +53,15 @@ pub(crate) enum Failed {
 
 pub(crate) struct Job {
     pub(crate) ticket: u64,
-    pub(crate) entries: Vec<Entry>,
+    pub(crate) rows: Vec<Row>,
     pub(crate) leader: Option<(FleetId, u64)>,
+}
+
+/// An entry as it will lie on the disk, but for its offset and its time.
+pub(crate) struct Row {
+    pub(crate) topic: Topic,
+    pub(crate) partition: i32,
+    pub(crate) value: Vec<u8>,
 }
 
 impl Shared {

@@ -6,10 +6,14 @@ use setpoint_schemas::Position;
 /// Marks a record with a value; a tombstone has none.
 const HAS_VALUE: u8 = 1;
 const TOMBSTONE: u8 = 0;
+/// The log time at the beginning.
+const TIME_BYTES: usize = 8;
 
-pub(crate) fn encode(entry: &Entry, now_ms: i64) -> Vec<u8> {
-    let mut out = Vec::with_capacity(64 + entry.value.as_ref().map_or(0, Vec::len));
-    out.extend_from_slice(&now_ms.to_le_bytes());
+/// Without its time, which [`stamp`] writes into it.
+pub(crate) fn encode(entry: &Entry) -> Vec<u8> {
+    let lengths = 4 * (2 + 2 * entry.headers.len());
+    let mut out = Vec::with_capacity(TIME_BYTES + entry.bytes() + lengths + 1);
+    out.extend_from_slice(&[0; TIME_BYTES]);
     put(&mut out, &entry.key);
     out.extend_from_slice(&length(entry.headers.len()));
     for (name, value) in &entry.headers {
@@ -24,6 +28,11 @@ pub(crate) fn encode(entry: &Entry, now_ms: i64) -> Vec<u8> {
         }
     }
     out
+}
+
+/// Writes when a record was appended.
+pub(crate) fn stamp(record: &mut [u8], now_ms: i64) {
+    record[..TIME_BYTES].copy_from_slice(&now_ms.to_le_bytes());
 }
 
 /// A record where its bytes lie.
@@ -50,7 +59,7 @@ impl Stored<'_> {
 
 /// The record; `None` when the bytes are damaged.
 pub(crate) fn decode(position: Position, mut bytes: &[u8]) -> Option<Stored<'_>> {
-    let (time, rest) = bytes.split_first_chunk::<8>()?;
+    let (time, rest) = bytes.split_first_chunk::<TIME_BYTES>()?;
     bytes = rest;
     let key = take(&mut bytes)?;
     let count = take_length(&mut bytes)?;

@@ -77,6 +77,10 @@ impl LeaderAppender {
 
 impl Appender for LeaderAppender {
     fn append(&mut self, entries: Vec<Entry>) -> Result<Vec<Position>, AppendError> {
+        self.append_held(&entries)
+    }
+
+    fn append_held(&mut self, entries: &[Entry]) -> Result<Vec<Position>, AppendError> {
         match self.state {
             State::Fenced => return Err(AppendError::Fenced),
             State::Spent => {
@@ -85,11 +89,11 @@ impl Appender for LeaderAppender {
             }
             State::Good => {}
         }
-        let partitions = prepare(&self.brokers, &entries)?;
+        let partitions = prepare(&self.brokers, entries)?;
         if entries.is_empty() {
             return Ok(Vec::new());
         }
-        self.transact(&entries, &partitions).map_err(|error| self.refused(error))
+        self.transact(entries, &partitions).map_err(|error| self.refused(error))
     }
 }
 

@@ -23,8 +23,12 @@ impl SharedAppender {
 
 impl Appender for SharedAppender {
     fn append(&mut self, entries: Vec<Entry>) -> Result<Vec<Position>, AppendError> {
-        let partitions = prepare(&self.brokers, &entries)?;
-        let delivered = deliver(&self.producer, &entries, &partitions);
+        self.append_held(&entries)
+    }
+
+    fn append_held(&mut self, entries: &[Entry]) -> Result<Vec<Position>, AppendError> {
+        let partitions = prepare(&self.brokers, entries)?;
+        let delivered = deliver(&self.producer, entries, &partitions);
         if delivered.is_err() {
             // What is unanswered must not be answered into the next append, and an idempotent
             // producer that gave up on a record does not go on: begin anew.
