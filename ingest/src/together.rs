@@ -88,6 +88,9 @@ impl Together {
 /// All that wait now, up to the bounds, once one does; `None` when nobody can come any more.
 fn waiting(receive: &Receiver<Job>) -> Option<Vec<Job>> {
     let mut jobs = vec![receive.recv().ok()?];
+    // Where the core is busy, others are about to ask: they come along, and share what a sync costs.
+    // Where it is not, this returns at once.
+    std::thread::yield_now();
     let mut bytes = jobs.iter().map(Job::bytes).sum::<usize>();
     while jobs.len() < CALLERS_TOGETHER_MAX && bytes < BYTES_TOGETHER_MAX {
         let Ok(job) = receive.try_recv() else { break };
