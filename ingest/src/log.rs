@@ -126,7 +126,8 @@ pub trait Reader: Send {
     /// of its own of it anyway. How many were shown.
     ///
     /// # Errors
-    /// As [`Reader::poll`].
+    /// [`LogError`] when the log does not answer. What was shown until then counts for nothing: whoever
+    /// goes on does so with another reader.
     fn show(
         &mut self,
         max: usize,

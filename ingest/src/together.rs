@@ -55,7 +55,9 @@ impl Together {
         let bytes = Arc::new(AtomicUsize::new(0));
         let waiting_bytes = bytes.clone();
         let run = move || {
-            while let Some(jobs) = waiting(&receive) {
+            let mut are_many = false;
+            while let Some(jobs) = waiting(&receive, are_many) {
+                are_many = jobs.len() > 1;
                 let taken = jobs.iter().map(Job::bytes).sum();
                 append(&mut *appender, jobs);
                 waiting_bytes.fetch_sub(taken, Ordering::Relaxed);
@@ -86,11 +88,13 @@ impl Together {
 }
 
 /// All that wait now, up to the bounds, once one does; `None` when nobody can come any more.
-fn waiting(receive: &Receiver<Job>) -> Option<Vec<Job>> {
+fn waiting(receive: &Receiver<Job>, are_many: bool) -> Option<Vec<Job>> {
     let mut jobs = vec![receive.recv().ok()?];
-    // Where the core is busy, others are about to ask: they come along, and share what a sync costs.
-    // Where it is not, this returns at once.
-    std::thread::yield_now();
+    // Where many ask and the core is busy, others are about to: they come along, and share what a sync
+    // costs. One who asks alone would only wait for whatever else the core does.
+    if are_many {
+        std::thread::yield_now();
+    }
     let mut bytes = jobs.iter().map(Job::bytes).sum::<usize>();
     while jobs.len() < CALLERS_TOGETHER_MAX && bytes < BYTES_TOGETHER_MAX {
         let Ok(job) = receive.try_recv() else { break };

@@ -337,6 +337,8 @@ impl Inner {
     /// Turns what was touched into events, one an object, and wakes the watchers.
     fn record(&mut self, before: BTreeMap<Served, Option<Entry>>) {
         let mut kinds = BTreeSet::new();
+        // Who has seen all before this epoch hears all of it, also when few objects are left after it.
+        let touched = before.len();
         for (served, before) in before {
             self.stamp(&served);
             let after = self.entry(&served);
@@ -347,7 +349,7 @@ impl Inner {
                 continue;
             }
             let epoch = self.epoch;
-            let objects = self.objects(&served.0);
+            let objects = self.objects(&served.0).max(touched);
             self.ring(&served.0).push(Event { epoch, before, after }, objects);
             kinds.insert(served.0);
         }
@@ -368,5 +370,51 @@ fn stamped(kind: &GroupKind) -> Option<Stamped> {
         ("", "Pod") => Some(Stamped::Pod),
         ("", "Node") => Some(Stamped::Node),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// More than are kept of a kind with few objects.
+    const OBJECTS: usize = 5_000;
+
+    #[test]
+    fn a_watcher_hears_all_of_an_epoch_that_leaves_nothing() {
+        let kind = GroupKind::new("", "ConfigMap");
+        let mut inner = Inner::default();
+        let changes = |is: Option<Arc<Resource>>| {
+            let key = |number: usize| ResourceKey {
+                kind: kind.clone(),
+                namespace: Arc::from("default"),
+                name: Arc::from(number.to_string()),
+            };
+            (0..OBJECTS).map(|number| Change::Resource(key(number), is.clone())).collect()
+        };
+        inner.set_ready(true);
+        inner.apply(changes(Some(Arc::new(some_resource()))), 1, 1, 1);
+        let seen = inner.ring(&kind).after(1).expect("nothing is missing");
+        inner.apply(changes(None), 2, 1, 2);
+        let (events, _) = inner.ring(&kind).read(seen, usize::MAX).expect("it was not asleep");
+        assert_eq!(events.len(), OBJECTS);
+    }
+
+    fn some_resource() -> Resource {
+        let empty = || Arc::from("{}");
+        Resource {
+            api_version: "v1".to_owned(),
+            kind: "ConfigMap".to_owned(),
+            namespace: "default".to_owned(),
+            name: "some".to_owned(),
+            uid: String::new(),
+            generation: 1,
+            version: 1,
+            created_ms: 1,
+            body: empty(),
+            status: empty(),
+            managers: empty(),
+            history: Arc::from("[]"),
+        }
     }
 }

@@ -1,7 +1,7 @@
 //! What many have in common: each kept once, as long as somebody has it.
 //!
-//! Guarantee: what nobody has any more takes as much room as what somebody has, at the most. Absent:
-//! giving it back at once.
+//! Guarantee: of what nobody has any more there is at most as much as there once was at a time, and a
+//! thousand. Absent: giving it back at once.
 
 use std::sync::Arc;
 

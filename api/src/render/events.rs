@@ -4,23 +4,33 @@ use serde_json::{Value, json};
 use setpoint_schemas::{Action, Decision, ResourceKey};
 
 use super::rfc3339;
+use crate::model::About;
 
-/// The event of a decision that is about a pod, a workload or a node; `None` for one about
-/// nothing that can be described. `pod` is the namespace and name of the decision's pod.
-pub(crate) fn event(decision: &Decision, pod: Option<(&str, &str)>) -> Option<Value> {
-    let resource = ResourceKey::parse(&decision.resource).ok();
-    let involved = match (pod, &resource) {
+/// The object that a decision is about, as events name it; `None` for one about nothing that can be
+/// described. `pod` is the namespace and name of the decision's pod.
+pub(crate) fn involved(about: &About<'_>, pod: Option<(&str, &str)>) -> Option<Value> {
+    let resource = ResourceKey::parse(about.resource).ok();
+    let uid = about.pod.as_ref().map(ToString::to_string).unwrap_or_default();
+    Some(match (pod, &resource) {
         (Some((namespace, name)), _) => json!({
-            "apiVersion": "v1", "kind": "Pod", "namespace": namespace, "name": name,
-            "uid": decision.pod}),
+            "apiVersion": "v1", "kind": "Pod", "namespace": namespace, "name": name, "uid": uid}),
         (None, Some(key)) => json!({
             "apiVersion": api_version(key), "kind": &*key.kind.kind,
             "namespace": &*key.namespace, "name": &*key.name}),
-        (None, None) if !decision.node.is_empty() => json!({
-            "apiVersion": "v1", "kind": "Node", "name": decision.node, "uid": decision.node}),
+        (None, None) if !about.node.is_empty() => json!({
+            "apiVersion": "v1", "kind": "Node", "name": about.node, "uid": about.node}),
         (None, None) => return None,
-    };
-    let namespace = involved["namespace"].as_str().filter(|ns| !ns.is_empty()).unwrap_or("default");
+    })
+}
+
+/// The namespace of an event about this object.
+pub(crate) fn namespace_of(involved: &Value) -> &str {
+    involved["namespace"].as_str().filter(|namespace| !namespace.is_empty()).unwrap_or("default")
+}
+
+/// The event of a decision about this object.
+pub(crate) fn event(decision: &Decision, involved: &Value) -> Option<Value> {
+    let namespace = namespace_of(involved);
     let name = format!("{}.{}.{}", involved["name"].as_str()?, decision.epoch, decision.sequence);
     let time = rfc3339(decision.time_ms);
     let (reason, warning) = words(decision.action);

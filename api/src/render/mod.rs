@@ -16,7 +16,7 @@ use serde_json::Value;
 use crate::model::Entry;
 
 pub(crate) use age::rfc3339;
-pub(crate) use events::event;
+pub(crate) use events::{event, involved, namespace_of};
 pub(crate) use table::table;
 
 /// The object as Kubernetes shapes it. Secret values are as sealed as they came.

@@ -123,10 +123,21 @@ impl Follow {
 
 /// The event of a decision, when the caller wants it.
 fn event_of(decision: &dyn Kept, call: &Call, wanted: &[(String, String)]) -> Option<Value> {
-    let uid = decision.about().pod;
-    let pod = uid.and_then(|uid| call.app.state.parts.model.pod_name(&uid));
+    let about = decision.about();
+    let pod = about.pod.as_ref().and_then(|uid| call.app.state.parts.model.pod_name(uid));
     let pod = pod.as_ref().map(|(namespace, name)| (&**namespace, &**name));
-    render::event(&decision.record(), pod).filter(|event| matches(event, call, wanted))
+    let involved = render::involved(&about, pod)?;
+    // A decision has many words, and most are about something else than the caller asks for.
+    let namespace = &call.target.namespace;
+    let inside = namespace.is_empty() || render::namespace_of(&involved) == namespace;
+    let of_object = wanted
+        .iter()
+        .filter_map(|(pointer, value)| Some((pointer.strip_prefix("/involvedObject")?, value)));
+    if !inside || !of_object.into_iter().all(|term| holds(&involved, term)) {
+        return None;
+    }
+    let event = render::event(&decision.record(), &involved)?;
+    wanted.iter().all(|(pointer, value)| holds(&event, (pointer, value))).then_some(event)
 }
 
 /// Field terms as JSON pointers and values. A uid is left out: ours are not kubectl's.
@@ -139,12 +150,7 @@ fn terms(selector: &str) -> Vec<(String, String)> {
     selector.split(',').filter_map(term).collect()
 }
 
-fn matches(event: &Value, call: &Call, wanted: &[(String, String)]) -> bool {
-    let namespace = &call.target.namespace;
-    let inside = namespace.is_empty() || event["metadata"]["namespace"] == namespace.as_str();
-    let holds = |(pointer, value): &(String, String)| {
-        let found = event.pointer(pointer).and_then(Value::as_str);
-        found.unwrap_or_default() == value
-    };
-    inside && wanted.iter().all(holds)
+/// Whether what is at this place in an object is this.
+fn holds(object: &Value, (pointer, value): (&str, &String)) -> bool {
+    object.pointer(pointer).and_then(Value::as_str).unwrap_or_default() == value
 }

@@ -39,13 +39,22 @@ fn reign(shared: &Shared, fleet: FleetId) -> (FleetId, u64) {
 
 impl Appender for EmbeddedAppender {
     fn append(&mut self, entries: Vec<Entry>) -> Result<Vec<Position>, AppendError> {
-        self.append_held(&entries)
+        entries.iter().try_for_each(Entry::check)?;
+        // Each is gone when it is a row: a large epoch is not held twice.
+        let rows = entries.into_iter().map(|entry| row(&self.shared, &entry)).collect();
+        self.write_in_turn(rows)
     }
 
     fn append_held(&mut self, entries: &[Entry]) -> Result<Vec<Position>, AppendError> {
         entries.iter().try_for_each(Entry::check)?;
-        // Before its turn comes: others write meanwhile.
         let rows = entries.iter().map(|entry| row(&self.shared, entry)).collect();
+        self.write_in_turn(rows)
+    }
+}
+
+impl EmbeddedAppender {
+    /// Rows are made before: others write meanwhile.
+    fn write_in_turn(&mut self, rows: Vec<Row>) -> Result<Vec<Position>, AppendError> {
         let mut queue = self.shared.queue();
         let ticket = queue.ticket_next;
         queue.ticket_next += 1;
@@ -152,11 +161,13 @@ fn put(
     ends: &mut BTreeMap<(Topic, i32), i64>,
     batch: &mut WriteBatch,
 ) -> Position {
-    let Row { topic, partition, ref mut value } = *row;
+    let Row { topic, partition, .. } = *row;
+    // The batch has it from here on.
+    let mut value = std::mem::take(&mut row.value);
     let next = ends.entry((topic, partition)).or_insert(0);
     let position = Position { topic, partition, offset: *next };
     *next += 1;
-    value::stamp(value, now_ms);
+    value::stamp(&mut value, now_ms);
     batch.put(keys::record(position), value);
     position
 }

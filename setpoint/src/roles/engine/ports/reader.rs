@@ -80,8 +80,8 @@ impl Reader {
             )));
         }
         let of_workload = workload.as_ref().filter(|_| !is_pod || own.is_none());
-        let latest = decisions.first().map(|decision| decision.record().reason);
-        let reason = own.or_else(|| of_workload.map(|w| w.reason.clone())).or(latest);
+        let latest = || decisions.first().map(|decision| decision.record().reason);
+        let reason = own.or_else(|| of_workload.map(|w| w.reason.clone())).or_else(latest);
         let mut told = json!({
             "kind": kind, "namespace": namespace, "name": name,
             "reason": reason.unwrap_or_default(),
