@@ -55,10 +55,7 @@ impl Cutter {
         let mut complete = false;
         if due_ms.is_some_and(|due| due <= time_ms) {
             let ends = log.ends(&Topic::INPUTS)?;
-            while !covers(&self.intake.position(), &ends) && !portion.is_full() {
-                self.more(&mut portion, Duration::from_millis(1))?;
-            }
-            complete = covers(&self.intake.position(), &ends);
+            complete = self.read_to(&ends, &mut portion, TICK)?;
         }
         portion.records.sort_by_key(|(position, _)| *position);
         let cut = self.moved();
@@ -97,6 +94,25 @@ impl Cutter {
                 return Ok(None);
             }
         }
+    }
+
+    /// Adds what lies before these ends, as far as it comes in this time; whether all did. A log
+    /// that fell silent in between may not hold the engine up: it would neither notice that nobody
+    /// commits any more nor that it is to close.
+    fn read_to(
+        &mut self,
+        ends: &Cut,
+        portion: &mut Portion,
+        within: Duration,
+    ) -> Result<bool, LogError> {
+        let until = Instant::now() + within;
+        while !covers(&self.intake.position(), ends) && !portion.is_full() {
+            if Instant::now() > until {
+                return Ok(false);
+            }
+            self.more(portion, Duration::from_millis(1))?;
+        }
+        Ok(covers(&self.intake.position(), ends))
     }
 
     /// Adds what else comes; whether something did.
@@ -155,4 +171,45 @@ impl Batch {
 
 fn millis(ms: i64) -> Duration {
     Duration::from_millis(u64::try_from(ms).unwrap_or(0))
+}
+
+#[cfg(test)]
+mod tests {
+    use setpoint_ingest::entry::Writer;
+    use setpoint_ingest::{AppenderKind, Decoder};
+    use setpoint_ingest_embedded::{EmbeddedLog, Settings};
+    use setpoint_schemas::avro::Codec;
+    use setpoint_schemas::samples;
+
+    use super::super::intake::Door;
+    use super::*;
+
+    /// As long as a test should wait for what never comes.
+    const SOON: Duration = Duration::from_millis(50);
+
+    #[test]
+    fn a_log_that_falls_silent_before_its_end_holds_nobody_up() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let log = EmbeddedLog::open(&Settings::new(folder.path())).expect("it opens");
+        let writer = Writer::new(Codec::single_object(), "/setpoint/test");
+        let mut api = log.appender(AppenderKind::Shared).expect("an appender");
+        api.append(vec![writer.pod(&samples::pod_observed()).expect("encodes")]).expect("appends");
+        let mut cutter = cutter(&log, writer);
+
+        let mut ends = log.ends(&Topic::INPUTS).expect("ends");
+        let mut portion = Portion::default();
+        assert!(cutter.read_to(&ends, &mut portion, SOON).expect("reads"), "all was there");
+        ends.advance(Topic::Pods, 0, ends.next(Topic::Pods, 0) + 1);
+        let began = Instant::now();
+        assert!(!cutter.read_to(&ends, &mut portion, SOON).expect("reads"), "one never came");
+        assert!(began.elapsed() >= SOON, "it may still have come");
+        assert_eq!(portion.records.len(), 1);
+    }
+
+    fn cutter(log: &EmbeddedLog, writer: Writer) -> Cutter {
+        let door = Door { decoder: Decoder::new(Codec::single_object()), writer };
+        let from = Cut::default();
+        let intake = Intake::open(log, &from, door, 1).expect("it opens");
+        Cutter::new(intake, from, Steady::at(0))
+    }
 }
