@@ -104,7 +104,25 @@ impl Entry {
     }
 }
 
+impl Entry {
+    /// Whether all that decides who sees an object (its place, labels and fields, and for agents its node)
+    /// is the same in both. `false` also where a glance does not tell.
+    pub(crate) fn is_seen_like(&self, other: &Entry) -> bool {
+        match (self, other) {
+            (Entry::Pod(one), Entry::Pod(other)) => one.is_seen_like(other),
+            _ => false,
+        }
+    }
+}
+
 impl PodView {
+    /// Of the same name, with the same placement and phase: labels and node are the placement's.
+    fn is_seen_like(&self, other: &PodView) -> bool {
+        let places = self.placement.as_ref().zip(other.placement.as_ref());
+        let is_placed_alike = places.is_some_and(|(one, other)| Arc::ptr_eq(one, other));
+        is_placed_alike && self.phase() == other.phase()
+    }
+
     /// The Pod resource, when the pod is its own workload.
     pub(crate) fn bare(&self) -> Option<&Arc<Resource>> {
         self.owner.as_ref().filter(|owner| owner.kind == "Pod")

@@ -9,7 +9,7 @@ use tokio::sync::watch;
 use super::names::Name;
 use super::parts::PodParts;
 use super::pods::{Pods, name_seen, pod_kind};
-use super::ring::{DECISIONS_KEPT_MAX, Event, Ring};
+use super::ring::{Before, DECISIONS_KEPT_MAX, Event, Ring};
 use super::{Change, Entry, Kept, NodeServed, NodeView, PodView};
 
 /// Everything that is served.
@@ -350,6 +350,7 @@ impl Inner {
             }
             let epoch = self.epoch;
             let objects = self.objects(&served.0).max(touched);
+            let before = Before::of(before, after.as_ref());
             self.ring(&served.0).push(Event { epoch, before, after }, objects);
             kinds.insert(served.0);
         }
@@ -375,6 +376,8 @@ fn stamped(kind: &GroupKind) -> Option<Stamped> {
 
 #[cfg(test)]
 mod tests {
+    use setpoint_schemas::{Observation, PodPhase, samples};
+
     use super::*;
 
     /// More than are kept of a kind with few objects.
@@ -398,6 +401,40 @@ mod tests {
         inner.apply(changes(None), 2, 1, 2);
         let (events, _) = inner.ring(&kind).read(seen, usize::MAX).expect("it was not asleep");
         assert_eq!(events.len(), OBJECTS);
+    }
+
+    #[test]
+    fn of_a_pod_that_only_got_ready_it_is_not_kept_how_it_was() {
+        let mut inner = Inner::default();
+        inner.set_ready(true);
+        let mut placement = samples::placement();
+        placement.uid = samples::pod_observed().uid;
+        let uid = placement.uid.clone();
+        let mut observed = samples::pod_observed();
+        let mut epoch = 0;
+        let mut befores = |changes| {
+            epoch += 1;
+            inner.apply(changes, epoch, 1, epoch);
+            let events = &inner.ring(&pod_kind()).events;
+            events.iter().map(|event| event.before.clone()).collect::<Vec<_>>()
+        };
+        let place = |placement| Change::Placement(uid.clone(), placement);
+        befores(vec![place(Some(Arc::new(placement.clone())))]);
+        for (phase, ready) in
+            [(PodPhase::Running, false), (PodPhase::Running, true), (PodPhase::Failed, false)]
+        {
+            (observed.phase, observed.ready) = (phase, ready);
+            befores(vec![Change::Pod(Observation::of(&observed))]);
+        }
+        let all = befores(vec![place(None)]);
+        let is: [fn(&Before) -> bool; 4] = [
+            |before| matches!(before, Before::Nothing),
+            // Who selects by the phase may not have seen it.
+            |before| matches!(before, Before::Was(_)),
+            |before| matches!(before, Before::SeenAlike),
+            |before| matches!(before, Before::Was(_)),
+        ];
+        assert!(all.iter().zip(is).all(|(before, is)| is(before)), "{all:?}");
     }
 
     fn some_resource() -> Resource {

@@ -30,7 +30,7 @@ pub use ring::{DECISIONS_KEPT_MAX, EVENTS_KEPT_MAX};
 pub use seen::Progress;
 
 pub(crate) use entry::{Entry, NodeView, PodView};
-pub(crate) use ring::{Cursor, Event, Expired};
+pub(crate) use ring::{Before, Cursor, Event, Expired};
 
 use fresh::Freshness;
 use inner::Inner;

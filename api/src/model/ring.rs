@@ -21,8 +21,19 @@ pub const DECISIONS_KEPT_MAX: usize = 20_000;
 #[derive(Debug, Clone)]
 pub(crate) struct Event {
     pub(crate) epoch: i64,
-    pub(crate) before: Option<Entry>,
+    pub(crate) before: Before,
     pub(crate) after: Option<Entry>,
+}
+
+/// How an object was before it changed, as far as a watcher needs to know it.
+#[derive(Debug, Clone)]
+pub(crate) enum Before {
+    /// It was not there.
+    Nothing,
+    /// Who sees it now saw it before, and who does not did not: most changes are of its status.
+    SeenAlike,
+    /// It was this.
+    Was(Entry),
 }
 
 /// Where a watcher stands in a ring.
@@ -35,12 +46,23 @@ pub(crate) struct Expired;
 
 /// The latest changes of one kind.
 pub(crate) struct Ring {
-    events: VecDeque<Event>,
+    pub(super) events: VecDeque<Event>,
     /// The number of the oldest event kept.
     first: u64,
     /// Changes up to and with this epoch may be missing.
     forgotten: i64,
     news: watch::Sender<u64>,
+}
+
+impl Before {
+    /// What is worth keeping of how an object was that now is so.
+    pub(crate) fn of(before: Option<Entry>, after: Option<&Entry>) -> Before {
+        match (before, after) {
+            (None, _) => Before::Nothing,
+            (Some(before), Some(after)) if before.is_seen_like(after) => Before::SeenAlike,
+            (Some(before), _) => Before::Was(before),
+        }
+    }
 }
 
 impl Ring {
@@ -108,7 +130,7 @@ mod tests {
     use super::*;
 
     fn event(epoch: i64) -> Event {
-        Event { epoch, before: None, after: None }
+        Event { epoch, before: Before::Nothing, after: None }
     }
 
     #[test]

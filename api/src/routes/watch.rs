@@ -18,7 +18,7 @@ use tokio::time::Instant;
 use super::Call;
 use super::object::{chosen, shown, wants_table};
 use crate::KindInfo;
-use crate::model::{Cursor, Entry, Event};
+use crate::model::{Before, Cursor, Entry, Event};
 use crate::render;
 use crate::select::Selection;
 use crate::state::now_ms;
@@ -171,8 +171,12 @@ impl Watch {
     /// One change as seen through the selectors; `None` when it is not seen.
     fn rendered(&self, event: &Event) -> Option<String> {
         let seen = |entry: &&Entry| chosen(&self.call, &self.selection, entry);
-        let before = event.before.as_ref().filter(seen);
         let after = event.after.as_ref().filter(seen);
+        let before = match &event.before {
+            Before::Nothing => None,
+            Before::SeenAlike => after,
+            Before::Was(before) => Some(before).filter(seen),
+        };
         match (before, after) {
             (None, Some(after)) => Some(self.line("ADDED", shown(&self.call, after))),
             (Some(_), Some(after)) => Some(self.line("MODIFIED", shown(&self.call, after))),
