@@ -102,9 +102,7 @@ impl Entry {
             Entry::Node(node) => node.labels(),
         }
     }
-}
 
-impl Entry {
     /// Whether all that decides who sees an object (its place, labels and fields, and for agents its node)
     /// is the same in both. `false` also where a glance does not tell.
     pub(crate) fn is_seen_like(&self, other: &Entry) -> bool {

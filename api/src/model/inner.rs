@@ -407,34 +407,34 @@ mod tests {
     fn of_a_pod_that_only_got_ready_it_is_not_kept_how_it_was() {
         let mut inner = Inner::default();
         inner.set_ready(true);
-        let mut placement = samples::placement();
-        placement.uid = samples::pod_observed().uid;
-        let uid = placement.uid.clone();
+        let from = inner.ring(&pod_kind()).after(0).expect("nothing is missing");
         let mut observed = samples::pod_observed();
-        let mut epoch = 0;
-        let mut befores = |changes| {
-            epoch += 1;
-            inner.apply(changes, epoch, 1, epoch);
-            let events = &inner.ring(&pod_kind()).events;
-            events.iter().map(|event| event.before.clone()).collect::<Vec<_>>()
-        };
+        let uid = observed.uid.clone();
+        let placement = Arc::new(Placement { uid: uid.clone(), ..samples::placement() });
         let place = |placement| Change::Placement(uid.clone(), placement);
-        befores(vec![place(Some(Arc::new(placement.clone())))]);
+        let mut changes = vec![place(Some(placement))];
         for (phase, ready) in
             [(PodPhase::Running, false), (PodPhase::Running, true), (PodPhase::Failed, false)]
         {
             (observed.phase, observed.ready) = (phase, ready);
-            befores(vec![Change::Pod(Observation::of(&observed))]);
+            changes.push(Change::Pod(Observation::of(&observed)));
         }
-        let all = befores(vec![place(None)]);
-        let is: [fn(&Before) -> bool; 4] = [
+        changes.push(place(None));
+        for (epoch, change) in (1..).zip(changes) {
+            inner.apply(vec![change], epoch, 1, epoch);
+        }
+        let (events, _) = inner.ring(&pod_kind()).read(from, usize::MAX).expect("nothing is lost");
+        let is: [fn(&Before) -> bool; 5] = [
             |before| matches!(before, Before::Nothing),
             // Who selects by the phase may not have seen it.
             |before| matches!(before, Before::Was(_)),
             |before| matches!(before, Before::SeenAlike),
             |before| matches!(before, Before::Was(_)),
+            // It stops where it was placed, and failed it had before.
+            |before| matches!(before, Before::SeenAlike),
         ];
-        assert!(all.iter().zip(is).all(|(before, is)| is(before)), "{all:?}");
+        assert_eq!(events.len(), is.len());
+        assert!(events.iter().zip(is).all(|(event, is)| is(&event.before)), "{events:?}");
     }
 
     fn some_resource() -> Resource {

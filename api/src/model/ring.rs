@@ -46,7 +46,7 @@ pub(crate) struct Expired;
 
 /// The latest changes of one kind.
 pub(crate) struct Ring {
-    pub(super) events: VecDeque<Event>,
+    events: VecDeque<Event>,
     /// The number of the oldest event kept.
     first: u64,
     /// Changes up to and with this epoch may be missing.

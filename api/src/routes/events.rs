@@ -130,10 +130,10 @@ fn event_of(decision: &dyn Kept, call: &Call, wanted: &[(String, String)]) -> Op
     // A decision has many words, and most are about something else than the caller asks for.
     let namespace = &call.target.namespace;
     let inside = namespace.is_empty() || render::namespace_of(&involved) == namespace;
-    let of_object = wanted
+    let mut of_object = wanted
         .iter()
         .filter_map(|(pointer, value)| Some((pointer.strip_prefix("/involvedObject")?, value)));
-    if !inside || !of_object.into_iter().all(|term| holds(&involved, term)) {
+    if !inside || !of_object.all(|term| holds(&involved, term)) {
         return None;
     }
     let event = render::event(&decision.record(), &involved)?;
