@@ -11,6 +11,10 @@ use crate::clock::Steady;
 /// Without inputs an epoch is made this often, so that a standby sees that the leader lives.
 pub(crate) const TICK: Duration = Duration::from_millis(1_000);
 
+/// How long the records before the log's end may take to come. Where a broker takes longer for good, no
+/// deadline ever fires; and a standby takes over from a leader that makes no epoch for five seconds.
+const END_WAIT: Duration = Duration::from_secs(3);
+
 /// How often questions are looked for while nothing comes: as long as nobody notices a wait.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 
@@ -55,7 +59,7 @@ impl Cutter {
         let mut complete = false;
         if due_ms.is_some_and(|due| due <= time_ms) {
             let ends = log.ends(&Topic::INPUTS)?;
-            complete = self.read_to(&ends, &mut portion, TICK)?;
+            complete = self.read_to(&ends, &mut portion, END_WAIT)?;
         }
         portion.records.sort_by_key(|(position, _)| *position);
         let cut = self.moved();
