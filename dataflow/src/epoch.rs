@@ -221,3 +221,14 @@ pub enum Remains {
     /// A node: its record and its last snapshot.
     Node(NodeName),
 }
+
+impl Remains {
+    /// The pod that they are of.
+    #[must_use]
+    pub fn pod(&self) -> Option<&PodUid> {
+        match self {
+            Remains::Pod { uid, .. } => Some(uid),
+            Remains::Node(_) => None,
+        }
+    }
+}

@@ -138,11 +138,7 @@ impl Side for Ours {
         let epoch = self.plant.epoch(inputs);
         let outcome = self.plant.engine.step(Epoch { cold, ..epoch });
         show(self.model.as_ref(), &outcome);
-        let gone = outcome.remains.iter().filter_map(|remains| match remains {
-            Remains::Pod { uid, .. } => Some(uid.clone()),
-            Remains::Node(_) => None,
-        });
-        self.buried.extend(gone);
+        self.buried.extend(outcome.remains.iter().filter_map(Remains::pod).cloned());
         if cold {
             self.plant.renew();
             self.plant.engine.take_rows();

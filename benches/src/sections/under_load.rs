@@ -15,9 +15,9 @@ use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use setpoint_dataflow::views::Views;
-use setpoint_dataflow::{Epoch, Outcome, Served};
+use setpoint_dataflow::{Epoch, Outcome, Remains, Served};
 use setpoint_schemas::avro::Codec;
-use setpoint_schemas::{Input, PodObserved, PodPhase, Topic};
+use setpoint_schemas::{Input, PodObserved, PodPhase, PodUid, Topic};
 
 use crate::clock::Latencies;
 use crate::cold::Cold;
@@ -84,6 +84,8 @@ pub(crate) struct Load<V: Views> {
     next: usize,
     codec: Codec,
     out: Vec<u8>,
+    /// Pods that are gone for good: the leader buries them, and reads the tombstones back.
+    buried: Vec<PodUid>,
 }
 
 /// What came of the events of some time.
@@ -140,8 +142,16 @@ struct Offer {
 impl<V: Views> Load<V> {
     /// Events at so many a second for all pods of this fleet, which are ready.
     pub(crate) fn new(plant: Plant<V>, rate: usize) -> Load<V> {
-        let (pods, codec) = (plant.pods(), Codec::single_object());
-        Load { rate, plant, pods, unready: VecDeque::new(), next: 0, codec, out: Vec::new() }
+        Load {
+            rate,
+            pods: plant.pods(),
+            plant,
+            unready: VecDeque::new(),
+            next: 0,
+            codec: Codec::single_object(),
+            out: Vec::new(),
+            buried: Vec::new(),
+        }
     }
 
     /// Offers so many events.
@@ -198,10 +208,14 @@ impl<V: Views> Load<V> {
             let observed = self.codec.observation(bytes)?;
             inputs.push(self.plant.sourced(Topic::Pods, Input::Pod(observed)));
         }
+        for uid in self.buried.drain(..) {
+            inputs.push(self.plant.sourced(Topic::Pods, Input::PodRemoved(uid)));
+        }
         inputs.extend(self.plant.renewals());
         let epoch = self.plant.epoch_at(at_ms, inputs);
         let outcome = self.plant.engine.step(Epoch { cold, ..epoch });
         self.encode(&outcome)?;
+        self.buried.extend(outcome.remains.iter().filter_map(Remains::pod).cloned());
         Ok(outcome)
     }
 
