@@ -90,9 +90,9 @@ pub struct Lease {
     pub time_ms: i64,
 }
 
-/// The largest amount that a node may say it has: more bytes (64 TiB) and thousandths of a core than
-/// any machine, and few enough that a fleet's sum fits into 64 bits.
-const AMOUNT_MAX: i64 = 1 << 46;
+/// The largest amount that a node may say it has, and a pod ask for: more bytes (64 TiB) and
+/// thousandths of a core than any machine, and few enough that a fleet's sum fits into 64 bits.
+pub const AMOUNT_MAX: i64 = 1 << 46;
 
 /// A node that cannot be as it says.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

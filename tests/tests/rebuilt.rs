@@ -12,7 +12,9 @@ use setpoint_schemas::{
     SessionId, Verb,
 };
 use setpoint_tests::committed::Committed;
-use setpoint_tests::manifests::{self, daemon_set, deployment, item, rolling, undo_web};
+use setpoint_tests::manifests::{
+    self, budget, daemon_set, deployment, item, of_priority, rolling, undo_web,
+};
 use setpoint_tests::memory_log::MemoryLog;
 
 /// An engine over a log in memory.
@@ -345,4 +347,26 @@ fn what_is_decided_alike_leaves_the_engine_exact() {
     assert_eq!(followed.differences, [""; 0]);
     assert_eq!(followed.outcome, outcome);
     assert!(fleet.engine.is_exact());
+}
+
+#[test]
+fn a_budget_that_another_leader_refused_covers_nobody_here() {
+    let mut fleet = Fleet::with_nodes(&["a"]);
+    let kept = deployment("default", "kept", 1, 1_500, "v1");
+    let request = fleet.request(vec![item(Verb::Apply, &kept)]);
+    fleet.at(1, vec![request]);
+    let request = fleet.request(vec![item(Verb::Apply, &budget("kept", 1))]);
+    let epoch = fleet.epoch(2, vec![request]);
+    let refused =
+        Recorded { hash: 0, resources: Vec::new(), placements: Vec::new(), decisions: Vec::new() };
+    let followed = fleet.engine.follow(epoch.clone(), &refused);
+    assert!(!followed.differences.is_empty());
+    fleet.commit(epoch, &followed.outcome);
+    let high = of_priority(deployment("default", "high", 1, 1_500, "v1"), 10);
+    let request = fleet.request(vec![item(Verb::Apply, &high)]);
+    let outcome = fleet.at(3, vec![request]);
+    let waits =
+        outcome.ledger().into_iter().find(|d| d.action == Action::Wait && d.rule == "preemption");
+    let why = waits.expect("somebody goes for it").reason;
+    assert!(!why.contains("beyond"), "{why}");
 }

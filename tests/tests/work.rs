@@ -11,7 +11,7 @@ use setpoint_schemas::{
     Input, Lease, NodeName, NodeSnapshot, Observation, Placement, PodObserved, PodPhase, Policy,
     Position, RequestItem, SessionId, Sourced, Topic, Verb, samples,
 };
-use setpoint_tests::manifests::{self, deployment, item};
+use setpoint_tests::manifests::{self, daemon_set, deployment, item};
 
 /// Pods of the small fleet and of the large one.
 const FLEETS: [usize; 2] = [2_000, 40_000];
@@ -72,6 +72,8 @@ struct Fleet {
     facts: Rc<Cell<u64>>,
     told: Rc<Cell<u64>>,
     placed: Vec<Placement>,
+    /// The pods of a DaemonSet, one on each node.
+    daemons: Vec<Placement>,
     time_ms: i64,
     offset: i64,
 }
@@ -84,24 +86,33 @@ impl Fleet {
         let views = Counted { views: HandWritten::new(), facts: facts.clone(), told: told.clone() };
         let mut engine = Engine::new(views, policy);
         engine.shown();
-        let mut fleet = Fleet { engine, facts, told, placed: Vec::new(), time_ms: 0, offset: 0 };
+        let (placed, daemons) = (Vec::new(), Vec::new());
+        let mut fleet = Fleet { engine, facts, told, placed, daemons, time_ms: 0, offset: 0 };
         let nodes = (0..pods / REPLICAS).map(|number| {
             Input::Node(Box::new(manifests::node(&node(number), &session(), 64_000)))
         });
         fleet.step(nodes.collect());
         for number in 0..pods / REPLICAS {
-            let outcome = fleet.asks(web(number, REPLICAS));
-            let placed = outcome.placements.iter().filter_map(|change| change.placement.clone());
-            let placed: Vec<Placement> = placed.map(|placed| (*placed).clone()).collect();
-            let ready = placed.iter().map(|pod| fleet.said(pod, PodPhase::Running)).collect();
-            fleet.step(ready);
-            fleet.engine.take_rows();
+            let placed = fleet.starts(web(number, REPLICAS));
             fleet.placed.extend(placed);
         }
+        fleet.daemons = fleet.starts(daemon("logger", 10));
+        assert_eq!(fleet.starts(daemon("vast", 64_000)), [], "it waits on every node");
         while fleet.step_cold().is_cold_left {}
         fleet.engine.take_rows();
         assert_eq!(fleet.placed.len(), pods);
         fleet
+    }
+
+    /// The pods that are placed for this, all of them ready.
+    fn starts(&mut self, items: Vec<RequestItem>) -> Vec<Placement> {
+        let outcome = self.asks(items);
+        let placed = outcome.placements.iter().filter_map(|change| change.placement.clone());
+        let placed: Vec<Placement> = placed.map(|placed| (*placed).clone()).collect();
+        let ready = placed.iter().map(|pod| self.said(pod, PodPhase::Running)).collect();
+        self.step(ready);
+        self.engine.take_rows();
+        placed
     }
 
     fn said(&mut self, pod: &Placement, phase: PodPhase) -> Input {
@@ -171,7 +182,7 @@ impl Fleet {
 type Event = (&'static str, fn(&mut Fleet) -> Outcome);
 
 /// One event each, on a fleet at rest.
-const EVENTS: [Event; 7] = [
+const EVENTS: [Event; 9] = [
     ("a pod fails and is replaced", |fleet| {
         let pod = fleet.placed[0].clone();
         let said = fleet.said(&pod, PodPhase::Failed);
@@ -196,6 +207,16 @@ const EVENTS: [Event; 7] = [
         let snapshot = NodeSnapshot { node: on, session, sequence, time_ms: 0, uids };
         fleet.step(vec![Input::Snapshot(Box::new(snapshot))])
     }),
+    ("a DaemonSet's pod fails and is replaced", |fleet| {
+        let pod = fleet.daemons[0].clone();
+        let said = fleet.said(&pod, PodPhase::Failed);
+        fleet.step(vec![said])
+    }),
+    ("a pod of a node for which others wait is gone", |fleet| {
+        let pod = fleet.placed[5].clone();
+        let said = fleet.said(&pod, PodPhase::Gone);
+        fleet.step(vec![said])
+    }),
     ("a Deployment grows by one", |fleet| fleet.asks(web(3, REPLICAS + 1))),
     ("a pod is deleted", |fleet| {
         let pod = fleet.placed[4 * REPLICAS].clone();
@@ -218,6 +239,10 @@ fn session() -> SessionId {
 fn web(number: usize, replicas: usize) -> Vec<RequestItem> {
     let (name, replicas) = (format!("web-{number}"), replicas as i64);
     vec![item(Verb::Apply, &deployment("default", &name, replicas, 100, "web:1"))]
+}
+
+fn daemon(name: &str, cpu: i64) -> Vec<RequestItem> {
+    vec![item(Verb::Apply, &daemon_set("default", name, cpu, "daemon:1"))]
 }
 
 #[test]

@@ -74,6 +74,7 @@ pub(crate) fn node_info(node: &Value) -> anyhow::Result<NodeInfo> {
         allocatable: amounts(&node["allocatable"])?,
         ready: true,
         unschedulable: false,
+        watched: false,
         devices: Vec::new(),
     })
 }

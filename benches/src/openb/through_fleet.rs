@@ -85,6 +85,7 @@ fn info_of(name: NodeName, spec: &NodeSpec, model: &str) -> NodeInfo {
         allocatable,
         ready: true,
         unschedulable: false,
+        watched: false,
         devices,
     }
 }

@@ -145,6 +145,7 @@ fn info(number: usize, room: &Room) -> anyhow::Result<NodeInfo> {
         },
         ready: true,
         unschedulable: false,
+        watched: false,
         devices: Vec::new(),
     })
 }

@@ -79,6 +79,7 @@ fn node_info(number: usize) -> anyhow::Result<NodeInfo> {
         taints: Vec::new(),
         allocatable: record.allocatable,
         unschedulable: false,
+        watched: false,
         devices: Vec::new(),
     })
 }

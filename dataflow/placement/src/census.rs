@@ -1,7 +1,8 @@
 //! Where pods are, counted by question rather than by pod.
 //!
 //! Guarantee: each tally equals what counting all reserved pods anew would give, whenever the
-//! question was first asked. Absent: which pods; only how many on which slot.
+//! question was first asked. Absent: which pods; only how many on which slot. A promised pod is nobody's
+//! neighbour yet, and is not counted.
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
@@ -10,6 +11,7 @@ use std::sync::Arc;
 use crate::finder::Finder;
 use crate::ids::IdMap;
 use crate::journal::Journal;
+use crate::nodes::Hold;
 use crate::query::{HeldTerm, NamespaceLabels, PodQuery};
 use crate::shape::PodShape;
 
@@ -44,6 +46,8 @@ struct Live {
     shape: Arc<PodShape>,
     pods: usize,
     slots: Counts,
+    /// Those of them that stop.
+    leaving: Counts,
     /// The questions that this shape answers.
     answers: Vec<u128>,
 }
@@ -72,8 +76,17 @@ struct Tally {
 const TALLIES_MAX: usize = 1 << 16;
 
 impl Census {
-    /// Counts a pod of this shape on the slot.
-    pub(crate) fn add(&mut self, shape: &Arc<PodShape>, slot: u32, namespaces: &NamespaceLabels) {
+    /// Counts a pod of this shape, held so, on the slot.
+    pub(crate) fn add(
+        &mut self,
+        shape: &Arc<PodShape>,
+        slot: u32,
+        hold: Hold,
+        namespaces: &NamespaceLabels,
+    ) {
+        if hold == Hold::Nominated {
+            return;
+        }
         let (queries, tallies) = (&self.queries, &self.tallies);
         let labelled = &mut self.labelled;
         let live = self.shapes.entry(shape.digest).or_insert_with(|| {
@@ -84,14 +97,20 @@ impl Census {
                 shape: Arc::clone(shape),
                 pods: 0,
                 slots: Counts::default(),
+                leaving: Counts::default(),
                 answers: answers(shape, queries, tallies, namespaces),
             }
         });
         live.pods += 1;
         *live.slots.entry(slot).or_insert(0) += 1;
+        if hold == Hold::Leaves {
+            *live.leaving.entry(slot).or_insert(0) += 1;
+        }
         for digest in &live.answers {
             let asked = self.tallies.get_mut(digest).expect("an answered question is kept");
-            asked.tally.raise(slot);
+            if asked.query.counts(hold) {
+                asked.tally.raise(slot);
+            }
         }
         for term in &shape.held {
             let held = self.held.entry(term.digest).or_insert_with(|| {
@@ -104,14 +123,49 @@ impl Census {
         }
     }
 
-    /// Counts a pod of this shape off the slot.
-    pub(crate) fn subtract(&mut self, shape: &PodShape, slot: u32) {
+    /// A counted pod of this shape is held otherwise from now on; says whether a tally changed.
+    pub(crate) fn hold_otherwise(
+        &mut self,
+        shape: &PodShape,
+        slot: u32,
+        (before, now): (Hold, Hold),
+    ) -> bool {
+        let live = self.shapes.get_mut(&shape.digest).expect("a counted shape is live");
+        if before == Hold::Leaves {
+            lower(&mut live.leaving, slot);
+        }
+        if now == Hold::Leaves {
+            *live.leaving.entry(slot).or_insert(0) += 1;
+        }
+        let mut is_changed = false;
+        for digest in &live.answers {
+            let asked = self.tallies.get_mut(digest).expect("an answered question is kept");
+            match (asked.query.counts(before), asked.query.counts(now)) {
+                (true, false) => asked.tally.lower(slot),
+                (false, true) => asked.tally.raise(slot),
+                _ => continue,
+            }
+            is_changed = true;
+        }
+        is_changed
+    }
+
+    /// Counts a pod of this shape, held so, off the slot.
+    pub(crate) fn subtract(&mut self, shape: &PodShape, slot: u32, hold: Hold) {
+        if hold == Hold::Nominated {
+            return;
+        }
         let live = self.shapes.get_mut(&shape.digest).expect("a counted shape is live");
         live.pods -= 1;
         lower(&mut live.slots, slot);
+        if hold == Hold::Leaves {
+            lower(&mut live.leaving, slot);
+        }
         for digest in &live.answers {
             let asked = self.tallies.get_mut(digest).expect("an answered question is kept");
-            asked.tally.lower(slot);
+            if asked.query.counts(hold) {
+                asked.tally.lower(slot);
+            }
         }
         if live.pods == 0 {
             self.shapes.remove(&shape.digest);
@@ -150,7 +204,7 @@ impl Census {
             let Some(live) = self.shapes.get_mut(&digest) else { continue };
             if query.matches(&live.shape.namespace, &live.shape.labels, namespaces) {
                 live.answers.push(query.digest);
-                sum(&mut slots, &live.slots);
+                live.sum(&mut slots, query);
             }
         }
         self.queries.insert(query.digest, query);
@@ -172,7 +226,7 @@ impl Census {
         let mut slots = Counts::default();
         for live in self.shapes.values() {
             if query.matches(&live.shape.namespace, &live.shape.labels, namespaces) {
-                sum(&mut slots, &live.slots);
+                live.sum(&mut slots, query);
             }
         }
         Cow::Owned(slots)
@@ -221,6 +275,19 @@ impl Census {
     }
 }
 
+impl Live {
+    /// Adds those of its pods that the question counts.
+    fn sum(&self, into: &mut Counts, query: &PodQuery) {
+        for (slot, all) in &self.slots {
+            let left_out = if query.counts(Hold::Leaves) { None } else { self.leaving.get(slot) };
+            let counted = all - left_out.copied().unwrap_or(0);
+            if counted > 0 {
+                *into.entry(*slot).or_insert(0) += counted;
+            }
+        }
+    }
+}
+
 /// Numbers of entries apart from tally to tally, so that none is taken for another's.
 const ENTRIES_MAX: u64 = 1 << 32;
 
@@ -252,12 +319,6 @@ fn answers(
         query.matches(&shape.namespace, &shape.labels, namespaces)
     };
     queries.candidates(&shape.label_hashes).filter(matches).collect()
-}
-
-fn sum(into: &mut Counts, from: &Counts) {
-    for (slot, count) in from {
-        *into.entry(*slot).or_insert(0) += count;
-    }
 }
 
 fn lower(counts: &mut Counts, slot: u32) {

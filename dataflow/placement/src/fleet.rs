@@ -150,6 +150,10 @@ impl Fleet {
         reserved.hold = Hold::Leaves;
         self.levels.add(reserved.slot, reserved.rank(), &reserved.shape);
         self.leavings += 1;
+        let turn = (Hold::Placed, Hold::Leaves);
+        if self.census.hold_otherwise(&reserved.shape, reserved.slot, turn) {
+            self.changes += 1;
+        }
     }
 
     /// A pod that was to stop stays.
@@ -160,15 +164,17 @@ impl Fleet {
         self.levels.subtract(reserved.slot, reserved.rank(), &reserved.shape);
         reserved.hold = Hold::Placed;
         self.levels.add(reserved.slot, reserved.rank(), &reserved.shape);
+        let turn = (Hold::Leaves, Hold::Placed);
+        if self.census.hold_otherwise(&reserved.shape, reserved.slot, turn) {
+            self.changes += 1;
+        }
     }
 
     fn hold(&mut self, pod: PodId, node: NodeId, shape: &Arc<PodShape>, hold: Hold) {
         self.release(pod);
         let slot = self.nodes.slot_or_new(node);
         self.nodes.reserve(slot, shape, hold);
-        if hold != Hold::Nominated {
-            self.census.add(shape, slot, &self.namespaces);
-        }
+        self.census.add(shape, slot, hold, &self.namespaces);
         let reserved = Reserved { slot, hold, shape: Arc::clone(shape) };
         self.levels.add(slot, reserved.rank(), shape);
         self.pods.insert(pod, reserved);
@@ -180,9 +186,7 @@ impl Fleet {
         if let Some(reserved) = self.pods.remove(pod) {
             let Reserved { slot, hold, shape } = &reserved;
             self.levels.subtract(*slot, reserved.rank(), shape);
-            if *hold != Hold::Nominated {
-                self.census.subtract(shape, *slot);
-            }
+            self.census.subtract(shape, *slot, *hold);
             if shape.devices.is_some() {
                 self.nodes.boards.release(*slot, pod);
             }
@@ -230,6 +234,11 @@ impl Fleet {
         }
         self.census.namespaces_changed();
         self.hope();
+    }
+
+    /// Which budgets cover which pods changed: what making room would cost is to be rated anew.
+    pub fn budgets_changed(&mut self) {
+        self.rankings.clear();
     }
 
     /// Rises whenever a pod that did not fit may fit now: something was freed, or a node or a

@@ -30,6 +30,8 @@ pub struct NodeInfo {
     pub ready: bool,
     /// Whether it is cordoned.
     pub unschedulable: bool,
+    /// Whether its runtime is only watched: no pod is ever placed there.
+    pub watched: bool,
     /// Its devices, by index.
     pub devices: Vec<Device>,
 }
@@ -313,7 +315,8 @@ impl Nodes {
         let (has, used, promised) = (&node.info().allocatable, &node.allocated, &node.nominated);
         let inverse = |amount: i64| if amount > 0 { 1.0 / amount as f64 } else { 0.0 };
         let hot = &mut self.hot[slot as usize];
-        let free = |has: i64, used: i64, promised: i64| has.saturating_sub(used + promised);
+        let free =
+            |has: i64, used: i64, promised: i64| has.saturating_sub(used.saturating_add(promised));
         hot.cpu_free = free(has.cpu_milli, used.cpu_milli, promised.cpu_milli);
         hot.memory_free = free(has.memory_bytes, used.memory_bytes, promised.memory_bytes);
         hot.ephemeral_free =
@@ -349,5 +352,6 @@ fn class_of(info: &NodeInfo) -> u128 {
     let labels: Vec<_> = info.labels.iter().filter(|(key, _)| *key != crate::HOSTNAME).collect();
     let extended = &info.allocatable.extended;
     let models: BTreeSet<&str> = info.devices.iter().map(|device| device.model.as_str()).collect();
-    digest_of(&(labels, &info.taints, extended, info.ready, info.unschedulable, models))
+    let marks = (info.ready, info.unschedulable, info.watched);
+    digest_of(&(labels, &info.taints, extended, marks, models))
 }

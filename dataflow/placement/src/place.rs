@@ -133,6 +133,7 @@ impl Fleet {
     pub fn place_on(&mut self, node: NodeId, shape: &Arc<PodShape>) -> Option<Placing> {
         self.nodes.boards.appraisal.refresh();
         let slot = self.nodes.slot(node).filter(|slot| self.nodes.node(*slot).info.is_some())?;
+        self.count_asked(1);
         let mut interest = self.interest(shape);
         let mut soft_taints = true;
         if shape.looks_at_pods() {
@@ -160,18 +161,18 @@ impl Fleet {
         Some(Placing::Unplaceable(Arc::new(reasons)))
     }
 
-    /// `spec.nodeName` goes past every filter; the node must exist, and have the devices: nobody can
-    /// run on one that is not there, as Kubernetes' node would say.
+    /// `spec.nodeName` goes past every filter; the node must exist, live, and have the devices:
+    /// nobody can run on one that is not there, as Kubernetes' node would say, and who was moved away
+    /// from a node that is lost must not come back to it again and again.
     fn forced(&self, name: &str, shape: &PodShape) -> Placing {
         let nodes = self.nodes.order().len();
         let mut reasons = Reasons { nodes, ..Reasons::default() };
         let mut others = nodes;
         if let Some(slot) = self.nodes.find(name) {
-            let Some(short) = filters::short_of_devices(&View::bare(&self.nodes, shape), slot)
-            else {
+            let Some(why) = filters::unable(&View::bare(&self.nodes, shape), slot) else {
                 return Placing::Placed { node: self.nodes.node(slot).id, considered: Vec::new() };
             };
-            reasons.count(short, 1);
+            reasons.count(why, 1);
             others -= 1;
         }
         if others > 0 || nodes == 0 {

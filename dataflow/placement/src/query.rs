@@ -7,6 +7,7 @@ use setpoint_schemas::PodAffinityTerm;
 
 use crate::CompileError;
 use crate::ids::digest_of;
+use crate::nodes::Hold;
 use crate::selector::{Requirement, Selector};
 
 /// Labels of each namespace, for namespace selectors.
@@ -19,6 +20,8 @@ type Labels = BTreeMap<String, String>;
 pub(crate) struct PodQuery {
     pub(crate) digest: u128,
     groups: Vec<Group>,
+    /// Only those that do not stop.
+    of_staying: bool,
 }
 
 /// Pods of some namespaces with some labels.
@@ -62,8 +65,25 @@ impl std::hash::Hash for PodQuery {
 }
 
 impl PodQuery {
+    /// All of them, also those that stop: they are company, and to be kept away from, to the end.
     pub(crate) fn new(groups: Vec<Group>) -> Arc<PodQuery> {
-        Arc::new(PodQuery { digest: digest_of(&groups), groups })
+        Arc::new(PodQuery { digest: digest_of(&groups), groups, of_staying: false })
+    }
+
+    /// Those of a group that do not stop: a spread is even when they are gone, as in Kubernetes'
+    /// `PodTopologySpread`, which skips pods that are being terminated.
+    pub(crate) fn of_staying(group: Group) -> Arc<PodQuery> {
+        let groups = vec![group];
+        Arc::new(PodQuery { digest: digest_of(&(&groups, true)), groups, of_staying: true })
+    }
+
+    /// Whether a pod that is held so is among those that are counted.
+    pub(crate) fn counts(&self, hold: Hold) -> bool {
+        match hold {
+            Hold::Placed => true,
+            Hold::Leaves => !self.of_staying,
+            Hold::Nominated => false,
+        }
     }
 
     pub(crate) fn matches(&self, namespace: &str, labels: &Labels, all: &NamespaceLabels) -> bool {

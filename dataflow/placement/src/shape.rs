@@ -7,7 +7,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use setpoint_schemas::{
-    PodAffinityTerm, PodSpec, PreferredSchedulingTerm, Resources, WeightedPodAffinityTerm,
+    AMOUNT_MAX, PodAffinityTerm, PodSpec, PreferredSchedulingTerm, Resources,
+    WeightedPodAffinityTerm,
 };
 
 use crate::CompileError;
@@ -183,8 +184,15 @@ impl PodShape {
         !self.node_preferences.is_empty() || self.looks_at_pods()
     }
 
+    /// Whether some pods cannot be near one of this shape.
+    #[must_use]
+    pub fn keeps_others_away(&self) -> bool {
+        !self.anti_affinity.is_empty()
+    }
+
     /// Whether where other pods are matters to pods of this shape.
-    pub(crate) fn looks_at_pods(&self) -> bool {
+    #[must_use]
+    pub fn looks_at_pods(&self) -> bool {
         self.affinity.is_some()
             || !self.anti_affinity.is_empty()
             || !self.pod_preferences.is_empty()
@@ -192,8 +200,8 @@ impl PodShape {
             || !self.spread_soft.is_empty()
     }
 
-    /// Whether a pod that is placed may make room for one of this shape: by bringing it company, or
-    /// by raising the least of a spread.
+    /// Whether a pod that is placed or stops may make room for one of this shape: by bringing it
+    /// company, by raising the least of a spread, or by counting no more.
     #[must_use]
     pub fn hopes_for_pods(&self) -> bool {
         self.affinity.is_some() || !self.spread_hard.is_empty()
@@ -216,16 +224,27 @@ impl PodShape {
     }
 }
 
-/// The requests of the spec, refused when one is below zero.
+/// The requests of the spec, refused when one is below zero or more than any node has: sums of such
+/// would come to their end and not come back.
 fn requests(spec: &PodSpec) -> Result<Resources, CompileError> {
+    let path = "spec.containers.resources";
     for container in &spec.containers {
         let all = container.resources.requests.values().chain(container.resources.limits.values());
         if all.into_iter().any(setpoint_schemas::Quantity::is_negative) {
-            let path = "spec.containers.resources";
             return Err(CompileError::new(path, "a quantity is below zero"));
         }
     }
-    Ok(spec.requests())
+    let requests = spec.requests();
+    if is_beyond_any_node(&requests) {
+        return Err(CompileError::new(path, "a pod asks for more than any node has"));
+    }
+    Ok(requests)
+}
+
+fn is_beyond_any_node(requests: &Resources) -> bool {
+    let Resources { cpu_milli, memory_bytes, ephemeral_bytes, pods: _, extended } = requests;
+    let plain = [cpu_milli, memory_bytes, ephemeral_bytes];
+    plain.into_iter().chain(extended.values()).any(|amount| *amount > AMOUNT_MAX)
 }
 
 /// Compiles the terms of one field about other pods.

@@ -47,7 +47,10 @@ fn answer(view: &View<'_>, slot: u32) -> Answer {
     Answer {
         marks: Marks {
             matches: demand.matches(&info.labels, info.name.as_str()),
-            tolerated: untolerated(&[TaintEffect::NoSchedule, TaintEffect::NoExecute]).is_none(),
+            // In Kubernetes a cordon and not being ready are taints, too.
+            tolerated: info.ready
+                && !filters::is_cordoned_from(view, slot)
+                && untolerated(&[TaintEffect::NoSchedule, TaintEffect::NoExecute]).is_none(),
         },
         standing,
         soft_taints: untolerated(&[TaintEffect::PreferNoSchedule]).is_some(),

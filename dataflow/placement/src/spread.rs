@@ -65,7 +65,7 @@ impl Spread {
             max_skew: i64::from(constraint.max_skew),
             topology_key: constraint.topology_key.clone(),
             own: i64::from(selector.matches(labels)),
-            query: PodQuery::new(vec![Group::own(namespace, selector)]),
+            query: PodQuery::of_staying(Group::own(namespace, selector)),
             min_domains: i64::from(constraint.min_domains.unwrap_or(1)),
             honors_affinity: policy(constraint.node_affinity_policy.as_deref(), true)?,
             honors_taints: policy(constraint.node_taints_policy.as_deref(), false)?,

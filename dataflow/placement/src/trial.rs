@@ -101,9 +101,7 @@ impl Trial for FilterTrial<'_> {
         if shape.devices.is_some() {
             self.fleet.nodes.boards.lift(self.slot, *pod);
         }
-        if *hold != Hold::Nominated {
-            self.fleet.census.subtract(shape, self.slot);
-        }
+        self.fleet.census.subtract(shape, self.slot, *hold);
         self.fleet.nodes.release(self.slot, shape, *hold);
     }
 
@@ -113,9 +111,7 @@ impl Trial for FilterTrial<'_> {
             self.fleet.nodes.boards.put_back(self.slot, *pod);
         }
         self.fleet.nodes.reserve(self.slot, shape, *hold);
-        if *hold != Hold::Nominated {
-            self.fleet.census.add(shape, self.slot, &self.fleet.namespaces);
-        }
+        self.fleet.census.add(shape, self.slot, *hold, &self.fleet.namespaces);
     }
 
     fn fits(&mut self) -> bool {

@@ -155,9 +155,16 @@ fn a_pod_that_names_its_node_by_field_goes_there_or_nowhere() {
 }
 
 #[test]
-fn node_name_goes_past_every_filter_but_the_node_must_exist() {
-    let nodes = json!([{ "name": "n1", "ready": false, "allocatable": { "pods": "0" } }]);
+fn node_name_goes_past_every_filter_but_the_node_must_exist_and_live() {
+    let nodes = json!([{ "name": "n1", "unschedulable": true, "allocatable": { "pods": "0" } }]);
     check(json!({ "nodes": nodes, "pod": { "nodeName": "n1" } }), expect!["n1"]);
+    for (flag, value, why) in [("ready", false, "not ready"), ("watched", true, "only watched")] {
+        let mut nodes = nodes.clone();
+        nodes[0][flag] = json!(value);
+        let given = json!({ "nodes": nodes, "pod": { "nodeName": "n1" } });
+        let answer = self::answer(&mut fleet(&given), &given["pod"]);
+        assert_eq!(answer, format!("0/1 nodes are available: 1 node(s) were {why}."));
+    }
     check(
         json!({ "nodes": nodes, "pod": { "nodeName": "n9" } }),
         expect!["0/1 nodes are available: 1 node(s) didn't match the requested node name."],
@@ -246,6 +253,33 @@ fn spread_may_ignore_what_it_honors_by_default() {
             "0/2 nodes are available: 1 node(s) didn't match Pod's node affinity/selector, 1 node(s) didn't match pod topology spread constraints."
         ],
     );
+}
+
+#[test]
+fn a_spread_that_honors_taints_leaves_out_cordoned_nodes_and_those_that_are_not_ready() {
+    let web = |node: &str| json!({ "nodeName": node, "labels": { "app": "web" } });
+    let pod = |policy: &str| {
+        json!({ "labels": { "app": "web" },
+            "topologySpreadConstraints": spread("zone", json!({ "nodeTaintsPolicy": policy })) })
+    };
+    let apart = "1 node(s) didn't match pod topology spread constraints";
+    for (flag, value, why) in
+        [("unschedulable", true, "unschedulable"), ("ready", false, "not ready")]
+    {
+        let mut nodes = json!([
+            { "name": "a1", "labels": { "zone": "a" } },
+            { "name": "b1", "labels": { "zone": "b" } },
+        ]);
+        nodes[0][flag] = json!(value);
+        check_both(&nodes, &web("b1"), &pod("Honor"), "b1");
+        let refused = format!("0/2 nodes are available: {apart}, 1 node(s) were {why}.");
+        check_both(&nodes, &web("b1"), &pod("Ignore"), &refused);
+    }
+}
+
+fn check_both(nodes: &Value, there: &Value, pod: &Value, expected: &str) {
+    let given = json!({ "nodes": nodes, "pods": [there], "pod": pod });
+    assert_eq!(answer(&mut fleet(&given), &given["pod"]), expected, "{given}");
 }
 
 #[test]

@@ -159,6 +159,9 @@ impl<V: Views> Turn<'_, V> {
         self.state.unname_pod(id);
         self.state.touch_pod(id);
         self.fleet.leave(PodId(id));
+        // A spread does not count it any more.
+        self.state.meta.retry.joined |= !self.state.waiting.is_empty();
+        self.daemon_looks_after(id);
         let Some(pod) = self.state.pods.get(&id) else { return };
         let (Some(owner), Some(host)) = (self.state.owner(pod), self.state.host(pod)) else {
             return;
@@ -200,6 +203,7 @@ impl<V: Views> Turn<'_, V> {
         self.fleet.release(PodId(id));
         self.set_devices(uid, Vec::new());
         self.state.meta.retry.freed = true;
+        self.daemons_hope(pod.node, self.kept_others_away(&pod));
         if let Some(workload) = self.state.workload.get_mut(&pod.workload) {
             workload.pods.remove(&id);
             workload.ended.remove(&id);

@@ -12,7 +12,7 @@ use crate::causes::Cause;
 use crate::decide::{
     Compiled, compile, generation_of, history_of, is_managed_group, standing_of, template_of,
 };
-use crate::state::{Pod, Rare, RestoreError, Why, WorkloadKind, WorkloadMemo, min_ready_ms};
+use crate::state::{Look, Pod, Rare, RestoreError, Why, WorkloadKind, WorkloadMemo, min_ready_ms};
 use crate::views::Standing;
 
 type Resources = BTreeMap<ResourceKey, (Resource, Position)>;
@@ -91,6 +91,9 @@ impl Made {
         memo.next_pod += 1;
         memo.progress_ms = time_ms;
         memo.pending = true;
+        if kind == WorkloadKind::Daemon {
+            memo.look = Look::Everywhere;
+        }
         if let Some((resource, position)) = resource {
             let text = format!("{} {} as it was last accepted", resource.kind, resource.name);
             memo.whys.push(Why::from(&Cause::told(*position, text)));

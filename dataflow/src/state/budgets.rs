@@ -56,23 +56,15 @@ impl Budgets {
         self.dirty.insert(key.clone());
     }
 
-    /// A budget is gone.
+    /// A budget is gone; the workloads of its namespace are to be looked at.
     pub(crate) fn remove(&mut self, key: &ResourceKey) {
         let Some(number) = self.numbers.remove(key) else { return };
-        let Some(row) = self.rows.remove(&number) else { return };
+        self.rows.remove(&number);
         self.dirty.remove(key);
         if let Some(others) = self.by_namespace.get_mut(&key.namespace) {
             others.remove(&number);
             if others.is_empty() {
                 self.by_namespace.remove(&key.namespace);
-            }
-        }
-        for workload in row.parts.keys() {
-            let revisions = self.covered.get(workload).cloned().unwrap_or_default();
-            for revision in revisions {
-                if let Some(of) = self.of.get_mut(&(*workload, revision)) {
-                    of.retain(|other| *other != number);
-                }
             }
         }
     }

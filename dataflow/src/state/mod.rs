@@ -12,6 +12,7 @@ mod classes;
 mod early;
 mod leases;
 mod ledger;
+mod look;
 mod node;
 mod nominees;
 mod observations;
@@ -45,6 +46,7 @@ pub(crate) use early::{Early, EarlyRow, Word};
 pub(crate) use in_turn::InTurn;
 pub(crate) use leases::Leases;
 pub(crate) use ledger::Ledger;
+pub(crate) use look::Look;
 pub(crate) use marks::Marks;
 pub(crate) use node::{Node, NodeRow};
 pub(crate) use nominees::{Nominated, Nominee, Nominees};
@@ -63,7 +65,9 @@ pub(crate) use touched::Touched;
 pub(crate) use waiting::{Waiting, WaitingHere};
 pub(crate) use wants::{Wants, min_ready_ms};
 pub(crate) use why::Why;
-pub(crate) use workload::{Seen, Template, Workload, WorkloadKind, WorkloadMemo, read_spec};
+pub(crate) use workload::{
+    Seen, Template, Workload, WorkloadKind, WorkloadMemo, read_spec, staying,
+};
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
@@ -251,6 +255,30 @@ impl State {
     /// A workload's row is to be written.
     pub(crate) fn touch_workload(&mut self, id: u32) {
         self.touched.workloads.insert(id);
+    }
+
+    /// A DaemonSet is to be looked at on this node.
+    pub(crate) fn look_on(&mut self, id: u32, node: &NodeName) {
+        if self.workload.get_mut(&id).is_some_and(|workload| workload.memo.look.add(node)) {
+            self.touch_workload(id);
+        }
+    }
+
+    /// A DaemonSet is to be looked at on every node.
+    pub(crate) fn look_everywhere(&mut self, id: u32) {
+        if let Some(workload) = self.workload.get_mut(&id) {
+            workload.memo.look = Look::Everywhere;
+            self.touch_workload(id);
+        }
+    }
+
+    /// Where a DaemonSet is to be looked at, once.
+    pub(crate) fn take_look(&mut self, id: u32) -> Look {
+        let look = self.workload.get_mut(&id).map(|w| std::mem::take(&mut w.memo.look));
+        if look.as_ref().is_some_and(|look| *look != Look::default()) {
+            self.touch_workload(id);
+        }
+        look.unwrap_or_default()
     }
 
     /// A node's row changed: it is to be written, and its lease is as it says.

@@ -15,6 +15,7 @@ use setpoint_schemas::{
 };
 
 use super::few::Few;
+use super::look::Look;
 use super::nominees::Nominated;
 use super::waiting::{Waiting, WaitingHere};
 use super::wants::Wants;
@@ -92,6 +93,8 @@ pub(crate) struct WorkloadMemo {
     pub(crate) waiting: Option<Waiting>,
     /// The pods of a DaemonSet that have no room on their nodes.
     pub(crate) waiting_here: BTreeMap<NodeName, WaitingHere>,
+    /// Where a DaemonSet is still to be looked at.
+    pub(crate) look: Look,
     /// Its pods that are promised room which others leave, by the numbers that they will have.
     pub(crate) nominated: BTreeMap<u64, Nominated>,
     /// The classes that revisions have their priority of, as they were when they were looked up.
@@ -282,6 +285,11 @@ pub(crate) fn read_spec(
     Ok((spec, body["spec"]["template"].clone(), metadata.annotations))
 }
 
+/// Pods that do not stop.
+pub(crate) fn staying(tally: &Tally) -> i64 {
+    tally.live + tally.ended + tally.stranded
+}
+
 impl WorkloadMemo {
     /// Whether some of its pods have no place.
     pub(crate) fn waits(&self) -> bool {
@@ -338,6 +346,11 @@ impl Workload {
             total.add(tally, 1);
         }
         total
+    }
+
+    /// Whether pods of other revisions than the current one are there, and do not stop.
+    pub(crate) fn has_outdated(&self) -> bool {
+        staying(&self.total()) > staying(&self.updated())
     }
 
     /// The tally of the revision that new pods have.

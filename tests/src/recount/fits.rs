@@ -75,6 +75,11 @@ fn tainted(_: &World, pod: Asking<'_>, node: &NodeSeen) -> Answer {
     unless(node.record.has_disk_pressure() && !bears(pod, &full), "its disk is full")
 }
 
+/// Whether the node's taints are borne, those included that stand for a cordon and for not being ready.
+fn is_borne(world: &World, pod: Asking<'_>, node: &NodeSeen) -> bool {
+    usable(world, pod, node).is_ok() && tainted(world, pod, node).is_ok()
+}
+
 /// A DaemonSet's pod bears more than it says: cordons, and pressure on its node.
 fn bears(pod: Asking<'_>, taint: &Taint) -> bool {
     let mark = taint.key.strip_prefix("node.kubernetes.io/").unwrap_or_default();
@@ -180,7 +185,7 @@ fn spread(world: &World, pod: Asking<'_>, node: &NodeSeen) -> Answer {
     Ok(())
 }
 
-/// The pods that a constraint counts, by domain.
+/// The pods that a constraint counts, by domain; those that stop are none of them.
 fn domains(
     world: &World,
     pod: Asking<'_>,
@@ -194,12 +199,13 @@ fn domains(
     let counts = |node: &&NodeSeen| {
         hard.iter().all(|c| node.labels.contains_key(&c.topology_key))
             && (!honors(&constraint.node_affinity_policy, true) || is_chosen(pod, node))
-            && (!honors(&constraint.node_taints_policy, false) || tainted(world, pod, node).is_ok())
+            && (!honors(&constraint.node_taints_policy, false) || is_borne(world, pod, node))
     };
     let mut found = BTreeMap::new();
     for node in world.nodes.values().filter(counts) {
         let matching = world.pods.values().filter(|other| {
-            other.placement.node == node.record.node
+            !other.stopping
+                && other.placement.node == node.record.node
                 && other.placement.pattern.namespace.as_str() == pod.namespace
                 && selects(selector, &other.placement.pattern.labels)
         });

@@ -28,6 +28,33 @@ fn answer(outcome: &Outcome) -> (u16, &str) {
 }
 
 #[test]
+fn a_selector_of_namespaces_finds_them_by_their_names() {
+    let mut story = Story::with_nodes(&["a", "b"]);
+    let apply = |object: &Value| item(Verb::Apply, object);
+    let mut far = deployment("default", "far", 1, 100, "v1");
+    let named = |name: &str| json!({"matchLabels": {"kubernetes.io/metadata.name": name}});
+    far["spec"]["template"]["spec"]["affinity"] = json!({"podAntiAffinity": {
+    "requiredDuringSchedulingIgnoredDuringExecution": [{
+        "labelSelector": {"matchLabels": {"app": "web"}},
+        "namespaceSelector": named("team"), "topologyKey": "kubernetes.io/hostname",
+    }]}});
+    let mut near = deployment("team", "near", 1, 100, "v1");
+    near["spec"]["template"]["spec"]["affinity"] = json!({"podAffinity": {
+    "requiredDuringSchedulingIgnoredDuringExecution": [{
+        "labelSelector": {"matchLabels": {"app": "far"}},
+        "namespaceSelector": named("default"), "topologyKey": "kubernetes.io/hostname",
+    }]}});
+    let web = deployment("team", "web", 1, 100, "v1");
+    story.asks(1, [namespace("team"), web].iter().map(apply).collect());
+    let on: Vec<String> = story.placed.values().cloned().collect();
+    story.asks(2, vec![apply(&far)]);
+    let other: Vec<&String> = story.placed.values().filter(|node| !on.contains(node)).collect();
+    assert_eq!(other.len(), 1, "away from the other namespace's pod: {:?}", story.placed);
+    story.asks(3, vec![apply(&near)]);
+    assert!(story.waiting.is_empty(), "beside the one in the default namespace");
+}
+
+#[test]
 fn a_deleted_namespace_takes_all_with_it_and_stays_until_its_last_pod_is_gone() {
     let mut story = Story::with_nodes(&["a"]);
     let apply = |object: &Value| item(Verb::Apply, object);

@@ -3,7 +3,8 @@
 use serde_json::json;
 use setpoint_dataflow::{Epoch, Outcome, Served, WaitingPod};
 use setpoint_schemas::{
-    Action, Condition, ConditionStatus, DISK_PRESSURE, Input, NodeRecord, PodPhase, SessionId, Verb,
+    Action, Condition, ConditionStatus, DISK_PRESSURE, Input, NodeRecord, PodPhase, SessionId,
+    Verb, WATCHED_LABEL,
 };
 use setpoint_tests::manifests::{self, daemon_set, item, patch};
 
@@ -280,4 +281,39 @@ fn a_confirmed_loss_is_refused_of_a_node_that_renews_its_lease() {
     story.renew(15_000, &["b"]);
     assert_eq!(confirm(&mut story, 19_000, false).0, "Accept 1, NodeLost 1");
     assert_eq!(confirm(&mut story, 19_500, false), ("Accept 1".to_owned(), 200, String::new()));
+}
+
+#[test]
+fn a_pod_that_names_its_node_waits_for_it_when_it_is_lost() {
+    let mut story = Story::with_nodes(&["a", "b", "c"]);
+    let mut bound = manifests::deployment("default", "bound", 1, 100, "v1");
+    bound["spec"]["template"]["spec"]["nodeName"] = json!("c");
+    story.asks(1, vec![item(Verb::Apply, &bound)]);
+    story.all_run(2);
+    story.renew(5_000, &["a", "b"]);
+    story.renew(10_000, &["a", "b"]);
+    assert_eq!(told(&story.at(15_000, vec![])), "NodeLost 1, Stop 1, Wait 1");
+    let why: Vec<&str> = story.waiting.values().map(|pod| &*pod.reason).collect();
+    let named = "2 node(s) didn't match the requested node name";
+    assert_eq!(
+        why,
+        [format!("0/3 nodes are available: 1 node(s) were not ready, {named}.")],
+        "it is not placed there again and again"
+    );
+    assert_eq!(told(&story.at(15_001, vec![])), "");
+    assert_eq!(told(&story.renew(16_000, &["a", "b", "c"])), "NodeReturned 1, Place 1");
+}
+
+#[test]
+fn nothing_is_placed_on_a_node_that_is_only_watched() {
+    let mut story = Story::with_nodes(&["a"]);
+    let mut record = manifests::node(&node("w"), &session("w"), 2_000);
+    record.labels.insert(WATCHED_LABEL.to_owned(), "true".to_owned());
+    story.at(1, vec![Input::Node(Box::new(record))]);
+    let logger = daemon_set("default", "logger", 100, "v1");
+    assert_eq!(told(&story.asks(2, vec![item(Verb::Apply, &logger)])), "Accept 1, Place 1");
+    let mut bound = manifests::bare_pod("default", "bound", 100, "v1");
+    bound["spec"]["nodeName"] = json!("w");
+    assert_eq!(told(&story.asks(3, vec![item(Verb::Apply, &bound)])), "Accept 1, Wait 1");
+    assert!(story.placed.values().all(|node| node == "a"));
 }

@@ -3,10 +3,10 @@
 use std::collections::BTreeSet;
 
 use serde_json::json;
-use setpoint_schemas::{Action, Policy, Verb};
+use setpoint_schemas::{Action, PodPhase, PodUid, Policy, Verb};
 use setpoint_tests::manifests::{apart, daemon_set, deployment, even, item, near, patch};
 
-use crate::story::{Story, joins, reason, told, web};
+use crate::story::{Story, joins, observed, reason, told, web};
 
 #[test]
 fn a_deployment_is_spread_over_three_nodes() {
@@ -195,4 +195,67 @@ fn a_namespace_that_gets_a_label_is_company() {
     assert_eq!(told(&story.asks(3, vec![item(Verb::Apply, &friend)])), "Accept 1, Wait 1");
     labelled["metadata"]["labels"] = json!({"open": "yes"});
     assert_eq!(told(&story.asks(4, vec![item(Verb::Apply, &labelled)])), "Accept 1, Place 1");
+}
+
+#[test]
+fn a_spread_counts_no_pod_that_stops() {
+    let mut story = Story::with_nodes(&["a", "b"]);
+    let apply = |object: &serde_json::Value| vec![item(Verb::Apply, object)];
+    story.asks(1, apply(&even(deployment("default", "web", 2, 100, "v1"))));
+    story.all_run(2);
+    // The first node has less room than the other: only the skew speaks for it.
+    let mut ballast = deployment("default", "ballast", 1, 1_500, "v1");
+    ballast["spec"]["template"]["spec"]["nodeName"] = json!("a");
+    story.asks(3, apply(&ballast));
+    let web = |story: &Story| -> Vec<(PodUid, String)> {
+        let pods = story.placed.iter().filter(|(uid, _)| story.ready.contains(*uid));
+        pods.map(|(uid, node)| (uid.clone(), node.clone())).collect()
+    };
+    let (uid, _) = web(&story).into_iter().find(|(_, node)| node == "a").expect("one is there");
+    let outcome = story.at(4, vec![observed(&uid, "a", 1_000, PodPhase::Failed)]);
+    assert_eq!(told(&outcome), "Place 1, Stop 1");
+    let placed = outcome.ledger().into_iter().find(|d| d.action == Action::Place);
+    assert_eq!(placed.map(|d| d.node), Some("a".to_owned()), "the other has one that stays");
+}
+
+#[test]
+fn a_daemon_set_that_waits_is_tried_again_where_room_was_made() {
+    let mut story = Story::with_nodes(&["a", "b"]);
+    let apply = |object: &serde_json::Value| vec![item(Verb::Apply, object)];
+    story.asks(1, apply(&deployment("default", "big", 2, 1_500, "v1")));
+    story.all_run(2);
+    let logger = daemon_set("default", "logger", 1_000, "v1");
+    assert_eq!(told(&story.asks(3, apply(&logger))), "Accept 1, Wait 2");
+    let before = story.placed.clone();
+    assert_eq!(
+        told(&story.asks(4, apply(&deployment("default", "big", 1, 1_500, "v1")))),
+        "Accept 1, Stop 1"
+    );
+    let stops = before.into_iter().find(|(uid, _)| !story.placed.contains_key(uid));
+    let (uid, node) = stops.expect("one stops");
+    assert_eq!(told(&story.at(5, vec![observed(&uid, &node, 1_001, PodPhase::Gone)])), "Place 1");
+    assert_eq!(story.waiting.len(), 1);
+}
+
+#[test]
+fn a_daemon_set_that_was_kept_away_is_tried_again_everywhere_when_who_did_so_is_gone() {
+    let mut story = Story::with_nodes(&["a", "b"]);
+    let apply = |object: &serde_json::Value| vec![item(Verb::Apply, object)];
+    // Wherever it is, no pod of the logger is to be in the whole zone.
+    let mut shy = deployment("default", "shy", 1, 100, "v1");
+    shy["spec"]["template"]["spec"]["affinity"] = json!({"podAntiAffinity": {
+    "requiredDuringSchedulingIgnoredDuringExecution": [
+        {"labelSelector": {"matchLabels": {"app": "logger"}}, "topologyKey": "zone"},
+    ]}});
+    let in_zone = json!({"metadata": {"labels": {"zone": "z"}}});
+    for (ms, name) in (1..).zip(["a", "b"]) {
+        story.asks(ms, vec![patch(Verb::MergePatch, ("v1", "Node"), "", name, &in_zone)]);
+    }
+    story.asks(3, apply(&shy));
+    story.all_run(4);
+    let logger = daemon_set("default", "logger", 100, "v1");
+    assert_eq!(told(&story.asks(5, apply(&logger))), "Accept 1, Wait 2");
+    let (uid, node) = story.placed.clone().pop_first().expect("the shy one");
+    story.asks(6, vec![item(Verb::Delete, &shy)]);
+    assert_eq!(told(&story.at(7, vec![observed(&uid, &node, 1_000, PodPhase::Gone)])), "Place 2");
 }

@@ -257,3 +257,63 @@ fn those_who_wait_are_tried_in_the_order_of_their_priorities() {
     }
     assert_eq!(order, ["b", "d", "c"]);
 }
+
+#[test]
+fn a_budget_that_comes_or_goes_counts_for_the_next_of_the_same_kind() {
+    let apps = [("other", 0), ("kept", 0), ("cheap", -1), ("top", 50)];
+    let mut story = full(&["a", "b", "c", "d"], &apps);
+    let (uid, node, of) = victim(&apply(&mut story, 10, &[app("high", 1, 10)]));
+    assert_eq!(of, "apps/Deployment/default/cheap");
+    story.at(11, gone(&uid, &node));
+    // Nothing happens on the nodes: what making room costs there is another all the same.
+    apply(&mut story, 12, &[budget("kept", 1)]);
+    let outcome = apply(&mut story, 13, &[app("more", 1, 10)]);
+    let (uid, node, of) = victim(&outcome);
+    assert_eq!(of, "apps/Deployment/default/other", "though it is there for longer");
+    assert!(!said(&outcome, Action::Wait).iter().any(|reason| reason.contains("beyond")));
+    story.at(14, gone(&uid, &node));
+    story.asks(15, vec![item(Verb::Delete, &budget("kept", 1))]);
+    let outcome = apply(&mut story, 16, &[app("last", 1, 10)]);
+    assert_eq!(victim(&outcome).2, "apps/Deployment/default/kept");
+    assert!(!said(&outcome, Action::Wait).iter().any(|reason| reason.contains("beyond")));
+}
+
+#[test]
+fn a_budget_that_is_gone_keeps_nobody_who_comes_later() {
+    let mut story = Story::with_nodes(&["a", "b"]);
+    apply(&mut story, 1, &[app("other", 1, 0)]);
+    apply(&mut story, 2, &[app("kept", 0, 0), budget("kept", 1)]);
+    story.asks(3, vec![item(Verb::Delete, &budget("kept", 1))]);
+    apply(&mut story, 4, &[app("kept", 1, 0)]);
+    story.all_run(5);
+    let (_, _, of) = victim(&apply(&mut story, 10, &[app("high", 1, 10)]));
+    assert_eq!(of, "apps/Deployment/default/kept", "it is there for a shorter time");
+}
+
+#[test]
+fn a_promise_to_a_revision_that_will_not_come_is_given_up() {
+    let mut story = full(&["a"], &[("low", 0)]);
+    let (uid, node, _) = victim(&apply(&mut story, 10, &[app("high", 1, 10)]));
+    let unknown = of_class(deployment("default", "high", 1, 1_500, "v2"), "nobody-knows");
+    apply(&mut story, 11, &[unknown]);
+    assert_eq!(nominated(&story, "high"), None);
+    apply(&mut story, 12, &[app("other", 1, 5)]);
+    let outcome = story.at(13, gone(&uid, &node));
+    assert_eq!(placed_of(&outcome), ["apps/Deployment/default/other"]);
+}
+
+#[test]
+fn a_default_class_that_comes_later_changes_no_revision_that_has_pods() {
+    let mut story = Story::with_nodes(&["a", "b"]);
+    let plain = |replicas| deployment("default", "web", replicas, 1_500, "v1");
+    apply(&mut story, 1, &[plain(1)]);
+    let mut usual = priority_class("usual", 1_000);
+    usual["globalDefault"] = serde_json::json!(true);
+    apply(&mut story, 2, &[usual]);
+    apply(&mut story, 3, &[plain(2)]);
+    story.all_run(4);
+    let outcome = apply(&mut story, 10, &[app("high", 2, 500)]);
+    let stops = said(&outcome, Action::Stop);
+    assert_eq!(stops.len(), 2, "both are of one revision, and of one priority: {stops:?}");
+    assert!(stops.iter().all(|reason| reason.contains("preempted by default/high-")), "{stops:?}");
+}

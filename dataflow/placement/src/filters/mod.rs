@@ -1,10 +1,11 @@
 //! The filters: what forbids a node to a pod.
 //!
-//! The table's order is kube-scheduler's, with readiness first: a sentence counts each node under
+//! The table's order is kube-scheduler's, with what the node is for and readiness first: a sentence counts each node under
 //! the first filter that refuses it, and users know which one that is. It is also the order of
 //! cost: what depends on the node's record alone stands first and is kept by class, then what the
 //! node itself can tell, then what depends on where other pods are.
 
+mod watched;
 mod ready;
 mod unschedulable;
 mod taints;
@@ -20,6 +21,7 @@ mod existing_anti_affinity;
 use crate::view::View;
 
 pub(crate) use node_affinity::NOT_MATCHED;
+pub(crate) use unschedulable::is_cordoned_from;
 
 /// A filter.
 pub struct Filter {
@@ -45,6 +47,7 @@ pub(crate) enum Stage {
 
 /// All filters, in the order in which they are asked.
 pub const FILTERS: &[Filter] = &[
+    watched::FILTER,
     ready::FILTER,
     unschedulable::FILTER,
     taints::FILTER,
@@ -123,8 +126,14 @@ pub(crate) fn lacking(short: u8) -> Vec<String> {
     resources::phrases(short)
 }
 
-/// What a pod that is bound to the node lacks there of devices, in kube-scheduler's words.
-pub(crate) fn short_of_devices(view: &View<'_>, slot: u32) -> Option<String> {
+/// What keeps a pod from the node that it names past the filters: nothing runs on one that is not
+/// ready or only watched, or without the devices.
+pub(crate) fn unable(view: &View<'_>, slot: u32) -> Option<String> {
+    let refused = [watched::FILTER, ready::FILTER];
+    let refusal = refused.iter().find_map(|filter| (filter.refuse)(view, slot));
+    if let Some(refusal) = refusal {
+        return refusal.reasons(view, slot).into_iter().next();
+    }
     resources::short_devices(view, slot).map(|name| format!("Insufficient {name}"))
 }
 

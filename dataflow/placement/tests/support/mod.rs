@@ -74,6 +74,7 @@ pub(crate) fn node_info(node: &Value) -> NodeInfo {
         allocatable: allocatable(&node["allocatable"]),
         ready: flag("ready", true),
         unschedulable: flag("unschedulable", false),
+        watched: flag("watched", false),
         devices: list(&node["devices"]).enumerate().map(device).collect(),
     }
 }

@@ -6,8 +6,8 @@ use setpoint_rules::status::{self, Progress, WorkloadCounts};
 use setpoint_schemas::Resource;
 
 use crate::decide::Turn;
-use crate::state::{Workload, WorkloadKind};
-use crate::views::{Standing, Views};
+use crate::state::{Workload, WorkloadKind, staying};
+use crate::views::Views;
 
 /// Statuses told in one cold step: they take some milliseconds, for which whoever waits to be decided
 /// waits. Who is left over is told in the next step. Those that turn out to be as they were told do not
@@ -69,11 +69,7 @@ impl<V: Views> Turn<'_, V> {
 
     /// A DaemonSet wants a pod on each node that has one or waits for room for one.
     pub(crate) fn daemon_desired(&self, workload: &Workload) -> i64 {
-        let live = |pod: &&u32| {
-            self.state.pods.get(pod).is_some_and(|pod| pod.standing != Standing::Stopping)
-        };
-        let live = workload.pods.iter().filter(live).count();
-        (live + workload.memo.waiting_here.len()) as i64
+        staying(&workload.total()) + workload.memo.waiting_here.len() as i64
     }
 }
 

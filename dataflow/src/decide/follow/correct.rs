@@ -13,7 +13,7 @@ use setpoint_schemas::{
 use super::correct_pod::Target;
 use super::inferred::history_of;
 use crate::causes::Cause;
-use crate::decide::kinds::{is_managed_group, is_namespace};
+use crate::decide::kinds::{is_budget, is_managed_group, is_namespace, is_priority_class};
 use crate::decide::plan::placement_of;
 use crate::decide::requests::compile;
 use crate::decide::turn::{Turn, first_counter};
@@ -52,6 +52,9 @@ impl<V: Views> Turn<'_, V> {
         self.correct_hold(&decided, &recorded.decisions, before);
         unmended.extend(self.correct_pods(&own.placements, &recorded.placements));
         self.correct_waits(&decided, &recorded.decisions);
+        // What the leader sees to on any node, this engine is to see to as well when it leads.
+        let daemons: Vec<u32> = self.state.daemons.iter().copied().collect();
+        daemons.into_iter().for_each(|id| self.state.look_everywhere(id));
         // What the views show is taken in and not acted upon.
         self.hear();
         self.state.cold_dirty = true;
@@ -131,6 +134,11 @@ impl<V: Views> Turn<'_, V> {
                         self.fleet.set_namespace_labels(&key.name, BTreeMap::new());
                     }
                     self.workload_gone(key, cause);
+                    if is_priority_class(key) {
+                        self.state.classes.remove(&key.name);
+                    } else if is_budget(key) {
+                        self.budget_gone(key);
+                    }
                     None
                 }
             });
@@ -170,6 +178,8 @@ impl<V: Views> Turn<'_, V> {
                 Err(why) => return Some(format!("{key} does not compile by these rules: {why}")),
             },
             (None, "Namespace") => self.namespace_labels(&resource),
+            (None, _) if is_priority_class(key) => self.class_put(&resource),
+            (None, _) if is_budget(key) => self.budget_put(&resource),
             _ => {}
         }
         None

@@ -10,7 +10,7 @@ use setpoint_schemas::{NodeName, Resource, ResourceKey};
 
 use crate::decide::Turn;
 use crate::decide::kinds::{is_budget, is_priority_class};
-use crate::decide::requests::class_of;
+use crate::decide::requests::{class_of, labels_of};
 use crate::state::{
     Deadline, Node, NodeRow, Orphan, OrphanRow, Pod, RestoreError, Rows, Template, Touched, Wants,
     Workload, WorkloadKind, WorkloadMemo, read_spec,
@@ -71,10 +71,7 @@ impl<V: Views> Turn<'_, V> {
         let all = self.state.resources.in_order().into_iter().map(|(_, resource)| resource);
         let namespaces: Vec<_> = all.filter(|r| r.kind == "Namespace").cloned().collect();
         for namespace in namespaces {
-            let body: Value = serde_json::from_str(&namespace.body).unwrap_or_default();
-            let labels =
-                serde_json::from_value(body["metadata"]["labels"].clone()).unwrap_or_default();
-            self.fleet.set_namespace_labels(&namespace.name, labels);
+            self.fleet.set_namespace_labels(&namespace.name, labels_of(&namespace));
         }
     }
 

@@ -114,7 +114,7 @@ impl<V: Views> Turn<'_, V> {
         self.out.served.push(Served::Node(name.clone(), None));
         // Who spreads over nodes had to count it as long as it was there.
         self.state.meta.retry.freed = true;
-        self.mark_daemons(cause);
+        self.daemons_look_around(cause);
     }
 
     /// Tells the placer and the readers of a node as it is now.
@@ -133,15 +133,16 @@ impl<V: Views> Turn<'_, V> {
             allocatable: record.allocatable.clone(),
             ready: record.is_ready() && !node.row.lost && !node.row.silent,
             unschedulable: object.spec.unschedulable,
+            watched: record.is_watched(),
             devices: record.devices.clone(),
         };
-        let cause = node.row.cause.clone();
+        let (name, cause) = (record.node.clone(), node.row.cause.clone());
         self.refact_node(id);
         self.nodes_touched.insert(id);
         // Most records say again what was said before: then nobody need be looked at.
         if self.fleet.upsert_node(NodeId(id), info) {
             self.state.meta.retry.freed = true;
-            self.mark_daemons(&cause);
+            self.daemons_look_at(&name, &cause);
         }
     }
 

@@ -5,11 +5,13 @@
 
 use std::collections::BTreeSet;
 
+use setpoint_placement::{NodeId, NodeInfo};
 use setpoint_schemas::NodeName;
 
 use super::placing::Start;
+use crate::causes::Cause;
 use crate::decide::Turn;
-use crate::state::{Waiting, Workload};
+use crate::state::{Look, Pod, Waiting, Workload};
 use crate::views::{Standing, Views};
 
 /// The pods of a DaemonSet as they stand, those that stop left out.
@@ -17,7 +19,6 @@ use crate::views::{Standing, Views};
 struct Held {
     /// In order of their uids.
     pods: Vec<u32>,
-    nodes: BTreeSet<u32>,
     /// The first, by uid, of another revision than the current one.
     outdated: Option<u32>,
     /// Whether all are available and none stops.
@@ -25,46 +26,62 @@ struct Held {
 }
 
 impl<V: Views> Turn<'_, V> {
-    /// Starts one pod on every node that has none, and replaces those of earlier revisions.
+    /// Starts one pod on every node that has none, and replaces those of earlier revisions. Only nodes
+    /// are looked at where something happened.
     pub(crate) fn plan_daemon(&mut self, id: u32, starts: &mut Vec<Start>) {
         self.state.daemons_dirty.insert(id);
+        let look = self.state.take_look(id);
         let Some(workload) = self.state.workload.get(&id) else { return };
-        let causes = self.state.causes(id);
-        let held = self.held(workload);
         if workload.deleted {
-            for pod in held.pods {
+            let causes = self.state.causes(id);
+            for pod in self.held(workload).pods {
                 self.withdraw(pod, "daemon", "its workload was deleted", causes.clone());
             }
             self.waits_no_more(id);
             return;
         }
         let (from, revision) = (workload.memo.next_pod, workload.memo.current);
-        let free = self.free_nodes(&held.nodes);
-        self.wait_only_on(id, &free);
         let priority = match self.prioritize(id) {
             Ok(priority) => priority,
             Err(reason) => {
+                // Looked at everywhere once its class is there.
+                self.state.look_everywhere(id);
+                self.unpromise_all(id);
+                let free = self.free_nodes(id, &Look::Everywhere);
+                self.wait_only_on(id, &Look::Everywhere, &free);
                 let count = free.len() as u64;
                 self.wait(id, Some(Waiting { reason, from, count, revision }));
                 return;
             }
         };
         self.wait(id, None);
+        let free = self.free_nodes(id, &look);
+        self.wait_only_on(id, &look, &free);
         let start = |node| Start::on(node, id, priority);
         starts.extend(free.into_iter().map(start));
+        self.replace_outdated(id);
+    }
+
+    /// Replaces the first pod of an earlier revision, while all are available.
+    fn replace_outdated(&mut self, id: u32) {
+        let Some(workload) = self.state.workload.get(&id) else { return };
+        if !workload.has_outdated() {
+            return;
+        }
+        let held = self.held(workload);
         if let (true, Some(pod)) = (held.is_available, held.outdated) {
+            let causes = self.state.causes(id);
             self.withdraw(pod, "daemon", "replaced by the current revision", causes);
         }
     }
 
     fn held(&self, workload: &Workload) -> Held {
         let of = |id: &u32| self.state.pods.get(id).map(|pod| (*id, pod));
-        let (mut pods, mut nodes) = (Vec::new(), BTreeSet::new());
+        let mut pods = Vec::new();
         let mut is_available = true;
         for (id, pod) in workload.pods.iter().filter_map(of) {
             is_available &= pod.standing == Standing::Available;
             if pod.standing != Standing::Stopping {
-                nodes.insert(pod.node);
                 pods.push((&pod.uid, id, pod.revision));
             }
         }
@@ -73,23 +90,118 @@ impl<V: Views> Turn<'_, V> {
         Held {
             outdated: outdated.map(|(_, id, _)| *id),
             pods: pods.iter().map(|(_, id, _)| *id).collect(),
-            nodes,
             is_available,
         }
     }
 
-    /// The ready nodes without one of these pods.
-    fn free_nodes(&self, held: &BTreeSet<u32>) -> BTreeSet<NodeName> {
-        let nodes = self.fleet.nodes();
-        let free = nodes.filter(|(node, info)| info.ready && !held.contains(&node.0));
-        free.map(|(_, info)| info.name.clone()).collect()
+    /// The nodes, of those that are looked at, that are ready, and not only watched, without one of
+    /// these pods.
+    fn free_nodes(&self, id: u32, look: &Look) -> BTreeSet<NodeName> {
+        let takes = |info: &NodeInfo| info.ready && !info.watched;
+        match look {
+            Look::Everywhere => {
+                let held = self.nodes_of(id);
+                let nodes = self.fleet.nodes();
+                let free = nodes.filter(|(node, info)| takes(info) && !held.contains(&node.0));
+                free.map(|(_, info)| info.name.clone()).collect()
+            }
+            Look::On(nodes) => {
+                let number = |name: &NodeName| self.state.nodes.get(name).copied();
+                let free = nodes.iter().filter_map(number);
+                let free = free.filter(|node| !self.has_pod_on(id, *node));
+                let infos = free.filter_map(|node| self.fleet.node(NodeId(node)));
+                infos.filter(|info| takes(info)).map(|info| info.name.clone()).collect()
+            }
+        }
+    }
+
+    /// Every node with one of its pods that does not stop.
+    fn nodes_of(&self, id: u32) -> BTreeSet<u32> {
+        let pods = self.state.workload.get(&id).into_iter().flat_map(|workload| &workload.pods);
+        let stay = pods.filter_map(|pod| self.state.pods.get(pod));
+        stay.filter(|pod| pod.standing != Standing::Stopping).map(|pod| pod.node).collect()
+    }
+
+    fn has_pod_on(&self, id: u32, node: u32) -> bool {
+        let is_its = |pod: &Pod| pod.workload == id && pod.standing != Standing::Stopping;
+        self.state.pods.on(node).any(is_its)
     }
 
     /// Where it waited for room and is not wanted any more, it waits no longer.
-    fn wait_only_on(&mut self, id: u32, free: &BTreeSet<NodeName>) {
+    fn wait_only_on(&mut self, id: u32, look: &Look, free: &BTreeSet<NodeName>) {
         let Some(workload) = self.state.workload.get(&id) else { return };
-        let waiting = workload.memo.waiting_here.keys();
+        let waiting = workload.memo.waiting_here.keys().filter(|node| look.has(node));
         let left: Vec<NodeName> = waiting.filter(|node| !free.contains(*node)).cloned().collect();
         left.iter().for_each(|node| self.wait_here(id, node, None));
+    }
+
+    /// A node is new or changed: every DaemonSet looks at it.
+    pub(crate) fn daemons_look_at(&mut self, node: &NodeName, cause: &Cause) {
+        for id in self.daemons() {
+            self.state.look_on(id, node);
+            self.because(id, cause);
+        }
+    }
+
+    /// A node is gone: every DaemonSet looks where it is.
+    pub(crate) fn daemons_look_around(&mut self, cause: &Cause) {
+        for id in self.daemons() {
+            self.state.look_everywhere(id);
+            self.because(id, cause);
+        }
+    }
+
+    /// A pod stops: if it is a DaemonSet's, its node lacks one.
+    pub(crate) fn daemon_looks_after(&mut self, pod: u32) {
+        let Some(pod) = self.state.pods.get(&pod) else { return };
+        let (id, node) = (pod.workload, self.state.node.get(&pod.node));
+        if self.state.daemons.contains(&id)
+            && let Some(name) = node.map(|node| node.row.record.node.clone())
+        {
+            self.state.look_on(id, &name);
+        }
+    }
+
+    /// Whether others could not be near this pod.
+    pub(crate) fn kept_others_away(&self, pod: &Pod) -> bool {
+        let workload = self.state.workload.get(&pod.workload);
+        let template = workload.and_then(|workload| workload.templates.get(&pod.revision));
+        template.is_some_and(|template| template.shape.keeps_others_away())
+    }
+
+    /// Room was made on a node: those that wait for it there look again. Where whoever left kept
+    /// others away, all do wherever they wait.
+    pub(crate) fn daemons_hope(&mut self, node: u32, is_wide: bool) {
+        if self.state.daemons.is_empty() {
+            return;
+        }
+        let Some(node) = self.state.node.get(&node) else { return };
+        let name = node.row.record.node.clone();
+        for id in self.daemons() {
+            let waits = |w: &Box<Workload>| w.memo.waiting_here.contains_key(&name);
+            if is_wide {
+                self.look_where_it_waits(id);
+            } else if self.state.workload.get(&id).is_some_and(waits) {
+                self.state.look_on(id, &name);
+            }
+        }
+    }
+
+    /// All of them look again where they wait.
+    pub(crate) fn daemons_look_where_they_wait(&mut self) {
+        self.daemons().into_iter().for_each(|id| self.look_where_it_waits(id));
+    }
+
+    /// A DaemonSet looks again at every node on which it waits for room.
+    pub(super) fn look_where_it_waits(&mut self, id: u32) {
+        let workload = self.state.workload.get(&id);
+        let nodes = workload.into_iter().flat_map(|workload| workload.memo.waiting_here.keys());
+        for node in nodes.cloned().collect::<Vec<_>>() {
+            self.state.look_on(id, &node);
+        }
+    }
+
+    fn daemons(&self) -> Vec<u32> {
+        self.state.daemons.iter().copied().collect()
     }
 }

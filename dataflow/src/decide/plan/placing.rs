@@ -71,6 +71,9 @@ impl<V: Views> Turn<'_, V> {
             }
             if granted < start.count {
                 self.state.dirty.insert(start.workload);
+                if let Some(node) = &start.node {
+                    self.state.look_on(start.workload, node);
+                }
             }
         }
         served.into_iter().filter(|(_, all)| *all).for_each(|(id, _)| self.causes_served(id));

@@ -124,6 +124,7 @@ impl<V: Views> Turn<'_, V> {
         let priority = match self.prioritize(id) {
             Ok(priority) => priority,
             Err(reason) => {
+                self.unpromise_all(id);
                 let count = u64::try_from(count).unwrap_or(0);
                 self.wait(id, Some(Waiting { reason, from, count, revision }));
                 return;

@@ -32,7 +32,8 @@ impl<V: Views> Turn<'_, V> {
     }
 
     /// Looks up the class of a workload's current revision, unless it was before: the one that it
-    /// names, or the default one where it names none and states no priority itself.
+    /// names, or the default one where it names none, states no priority itself and has no pods that
+    /// were placed without one.
     ///
     /// # Errors
     /// A sentence, when it states otherwise than its class does.
@@ -47,7 +48,7 @@ impl<V: Views> Turn<'_, V> {
         let class = match (workload.memo.classes.get(&current), &template.class) {
             (Some(known), _) => Some(known),
             (None, Some(named)) => self.state.classes.named(named),
-            (None, None) if template.states_priority => None,
+            (None, None) if template.states_priority || workload.has_pods_of(current) => None,
             (None, None) => self.state.classes.default(),
         };
         let Some(class) = class.cloned() else { return Ok(()) };
@@ -65,6 +66,11 @@ impl<V: Views> Turn<'_, V> {
 }
 
 impl Workload {
+    /// Whether pods of this revision are there.
+    fn has_pods_of(&self, revision: u32) -> bool {
+        self.tallies.contains_key(&revision)
+    }
+
     /// Whether the class of the current revision was looked up.
     fn is_classed(&self) -> bool {
         self.kind == WorkloadKind::Bare || self.memo.classes.contains_key(&self.memo.current)

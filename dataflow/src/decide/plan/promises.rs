@@ -52,6 +52,9 @@ impl<V: Views> Turn<'_, V> {
             self.fleet.release(PodId(number));
         }
         self.state.meta.retry.freed = true;
+        if let Some(node) = self.state.nodes.get(&nominated.node).copied() {
+            self.daemons_hope(node, false);
+        }
         let group = (!is_daemon).then(|| nominated.alone(counter));
         self.tell_waiting(id, group, None);
     }

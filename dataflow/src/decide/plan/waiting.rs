@@ -21,7 +21,18 @@ impl<V: Views> Turn<'_, V> {
         let again = self.state.waiting.iter().filter(|key| self.is_hopeful(retry, key));
         let again: Vec<u32> =
             again.filter_map(|key| self.state.workloads.get(key).copied()).collect();
+        for id in &again {
+            // Whatever happened anywhere may help those that look at other pods.
+            if self.state.daemons.contains(id) && self.looks_at_pods(*id) {
+                self.look_where_it_waits(*id);
+            }
+        }
         self.state.dirty.extend(again);
+    }
+
+    fn looks_at_pods(&self, id: u32) -> bool {
+        let template = self.state.workload.get(&id).and_then(|w| w.templates.get(&w.memo.current));
+        template.is_some_and(|template| template.shape.looks_at_pods())
     }
 
     fn is_hopeful(&self, retry: Retry, key: &ResourceKey) -> bool {

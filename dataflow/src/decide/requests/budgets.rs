@@ -1,5 +1,7 @@
 //! Disruption budgets: from a resource to what it covers.
 
+use std::sync::Arc;
+
 use serde_json::Value;
 use setpoint_rules::budget::Budget;
 use setpoint_schemas::{Resource, ResourceKey};
@@ -12,8 +14,7 @@ impl<V: Views> Turn<'_, V> {
     pub(crate) fn budget_put(&mut self, resource: &Resource) {
         let key = resource.key();
         self.state.budgets.put(&key, budget_of(resource));
-        let here = self.state.workloads_in(&key.namespace);
-        here.into_iter().for_each(|id| self.cover(id));
+        self.cover_all_in(&key.namespace);
     }
 
     /// A workload is new, changed or gone: the budgets of its namespace look at it.
@@ -27,6 +28,15 @@ impl<V: Views> Turn<'_, V> {
     /// A budget is gone.
     pub(crate) fn budget_gone(&mut self, key: &ResourceKey) {
         self.state.budgets.remove(key);
+        self.cover_all_in(&key.namespace);
+    }
+
+    /// All of a namespace are looked at, also those without pods: they may have some later.
+    fn cover_all_in(&mut self, namespace: &Arc<str>) {
+        for id in self.state.workloads_in(namespace) {
+            self.state.budgets.look_at(id, self.state.workload.get(&id).map(Box::as_ref));
+        }
+        self.fleet.budgets_changed();
     }
 }
 

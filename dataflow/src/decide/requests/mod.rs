@@ -8,6 +8,7 @@ mod priorities;
 mod workloads;
 
 pub(crate) use judge::Judge;
+pub(super) use namespaces::labels_of;
 pub(super) use priorities::class_of;
 pub(super) use workloads::advanced;
 pub(crate) use workloads::{Compiled, compile};

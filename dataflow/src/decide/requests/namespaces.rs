@@ -2,6 +2,7 @@
 //!
 //! Until then it is `Terminating`, and nothing new comes into it, as in Kubernetes.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde_json::{Value, json};
@@ -17,6 +18,8 @@ use crate::views::Views;
 
 /// The namespace that is always there.
 const DEFAULT: &str = "default";
+/// The label that says a namespace's name.
+const NAME_LABEL: &str = "kubernetes.io/metadata.name";
 
 /// Whether the namespace is on its way out.
 pub(crate) fn is_terminating(resource: &Resource) -> bool {
@@ -101,6 +104,7 @@ impl<V: Views> Turn<'_, V> {
         }
         self.fleet.set_namespace_labels(name, Default::default());
         self.state.meta.retry.freed = true;
+        self.daemons_look_where_they_wait();
         self.state.set_resource(&key, None);
         self.out.resources.push((key, None));
         true
@@ -108,10 +112,9 @@ impl<V: Views> Turn<'_, V> {
 
     /// The labels of a namespace, for selectors of namespaces.
     pub(crate) fn namespace_labels(&mut self, resource: &Resource) {
-        let body: Value = serde_json::from_str(&resource.body).unwrap_or_default();
-        let labels = serde_json::from_value(body["metadata"]["labels"].clone()).unwrap_or_default();
-        self.fleet.set_namespace_labels(&resource.name, labels);
+        self.fleet.set_namespace_labels(&resource.name, labels_of(resource));
         self.state.meta.retry.freed = true;
+        self.daemons_look_where_they_wait();
     }
 
     pub(crate) fn ensure_default_namespace(&mut self) {
@@ -119,8 +122,21 @@ impl<V: Views> Turn<'_, V> {
         if self.state.resources.contains_key(&namespace_key(DEFAULT)) {
             return;
         }
-        let metadata = json!({"name": DEFAULT});
+        let metadata = json!({"name": DEFAULT, "labels": {NAME_LABEL: DEFAULT}});
         let body = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": metadata});
         self.ensure(namespace_key(DEFAULT), &body);
+        if let Some(resource) = self.state.resources.get(&namespace_key(DEFAULT)).cloned() {
+            self.namespace_labels(&resource);
+        }
     }
+}
+
+/// What selectors of namespaces see: its labels, and its name, which Kubernetes makes a label of every
+/// namespace.
+pub(crate) fn labels_of(namespace: &Resource) -> BTreeMap<String, String> {
+    let body: Value = serde_json::from_str(&namespace.body).unwrap_or_default();
+    let labels = serde_json::from_value(body["metadata"]["labels"].clone());
+    let mut labels: BTreeMap<String, String> = labels.unwrap_or_default();
+    labels.insert(NAME_LABEL.to_owned(), namespace.name.to_string());
+    labels
 }

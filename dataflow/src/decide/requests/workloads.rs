@@ -63,6 +63,9 @@ impl<V: Views> Turn<'_, V> {
             self.reschedule_ready(id);
         }
         self.redesire(id);
+        if self.state.daemons.contains(&id) {
+            self.state.look_everywhere(id);
+        }
         self.because(id, cause);
         self.state.status_changed(id);
         if rolled && revision > 1 {
@@ -165,12 +168,6 @@ impl<V: Views> Turn<'_, V> {
         }
         self.views.update(Fact::Desired { workload: id, replicas: wanted }, 1);
         self.state.status_changed(id);
-    }
-
-    /// Every DaemonSet is to be looked at: the nodes changed.
-    pub(crate) fn mark_daemons(&mut self, cause: &Cause) {
-        let daemons: Vec<u32> = self.state.daemons.iter().copied().collect();
-        daemons.into_iter().for_each(|id| self.because(id, cause));
     }
 
     /// Forgets a deleted workload when its last pod is gone.

@@ -33,6 +33,9 @@ pub(crate) fn prepared(object: &Value, place: &Place<'_>) -> (Value, Vec<String>
         fold_secret(entries);
     }
     strip_server_metadata(&mut object);
+    if object["kind"] == "Namespace" && object["apiVersion"] == "v1" {
+        name_by_label(&mut object);
+    }
     if let Some(metadata) = object["metadata"].as_object_mut() {
         set_namespace(metadata, place.namespace);
     }
@@ -70,6 +73,18 @@ fn without_blanks(spec: &mut Value) {
                 drop_blank(toleration, &["operator", "effect"]);
             }
         }
+    }
+}
+
+/// Selectors find a namespace by its name, too: it is a label of every one.
+fn name_by_label(namespace: &mut Value) {
+    let name = namespace["metadata"]["name"].clone();
+    if let Some(metadata) = namespace["metadata"].as_object_mut() {
+        let labels = metadata.entry("labels").or_insert_with(|| json!({}));
+        if labels.is_null() {
+            *labels = json!({});
+        }
+        labels["kubernetes.io/metadata.name"] = name;
     }
 }
 
