@@ -187,6 +187,17 @@ impl ReadModel {
         Ok((ring.after(epoch)?, ring.subscribe()))
     }
 
+    /// The same for a watch that names an epoch of which it may have seen a part only.
+    pub(crate) fn resume(
+        &self,
+        kind: &GroupKind,
+        epoch: i64,
+    ) -> Result<(Cursor, watch::Receiver<u64>), Expired> {
+        let mut inner = self.write();
+        let ring = inner.ring(kind);
+        Ok((ring.resumed(epoch)?, ring.subscribe()))
+    }
+
     /// Up to `max` changes of a kind from a cursor on, the cursor behind them, and the epoch as
     /// of which they hold.
     pub(crate) fn changes(

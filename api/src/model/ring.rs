@@ -51,6 +51,8 @@ pub(crate) struct Ring {
     first: u64,
     /// Changes up to and with this epoch may be missing.
     forgotten: i64,
+    /// Whether changes of that very epoch were given up here, and not only those before it.
+    is_torn: bool,
     news: watch::Sender<u64>,
 }
 
@@ -68,7 +70,13 @@ impl Before {
 impl Ring {
     /// An empty ring that knows nothing of the epochs up to this one.
     pub(crate) fn since(epoch: i64) -> Self {
-        Ring { events: VecDeque::new(), first: 0, forgotten: epoch, news: watch::Sender::new(0) }
+        Ring {
+            events: VecDeque::new(),
+            first: 0,
+            forgotten: epoch,
+            is_torn: false,
+            news: watch::Sender::new(0),
+        }
     }
 
     /// Adds a change of a kind that has so many objects; the oldest go when the ring is full.
@@ -79,6 +87,7 @@ impl Ring {
         {
             self.first += 1;
             self.forgotten = self.forgotten.max(oldest.epoch);
+            self.is_torn = true;
         }
         self.events.push_back(event);
     }
@@ -93,7 +102,7 @@ impl Ring {
         // One number is skipped, so that even a cursor at the very end is found to be too old.
         self.first = self.next() + 1;
         self.events.clear();
-        self.forgotten = epoch;
+        (self.forgotten, self.is_torn) = (epoch, false);
         self.announce();
     }
 
@@ -102,8 +111,26 @@ impl Ring {
         if epoch < self.forgotten {
             return Err(Expired);
         }
-        let seen = self.events.partition_point(|event| event.epoch <= epoch);
-        Ok(Cursor(self.first + seen as u64))
+        Ok(self.behind(epoch))
+    }
+
+    /// Where a watcher goes on that names this epoch, which it has from a list, a bookmark or an object.
+    ///
+    /// An object's version is the number of its epoch, so who was cut off within an epoch names the same
+    /// number as who has seen it to its end. Another number for some of its objects would not be the one
+    /// that a read shows, and clients go on from the object's own. So where an epoch made several changes
+    /// all of them are told again: an informer takes what it knows already and passes over the end of what
+    /// it does not know, and of what it missed it would never hear. Of one change nobody has seen a part.
+    ///
+    /// # Errors
+    /// [`Expired`] also where some of that very epoch's changes were given up. Where the model began with
+    /// that epoch it has none of its changes, and who names it has listed here.
+    pub(crate) fn resumed(&self, epoch: i64) -> Result<Cursor, Expired> {
+        if epoch < self.forgotten || (epoch == self.forgotten && self.is_torn) {
+            return Err(Expired);
+        }
+        let (begin, end) = (self.behind(epoch.saturating_sub(1)), self.behind(epoch));
+        Ok(if end.0 - begin.0 > 1 { begin } else { end })
     }
 
     /// Up to `max` changes from a cursor on, and the cursor behind them.
@@ -118,6 +145,12 @@ impl Ring {
     /// Hears of news.
     pub(crate) fn subscribe(&self) -> watch::Receiver<u64> {
         self.news.subscribe()
+    }
+
+    /// The place behind all that is kept of the epochs up to and with this one.
+    fn behind(&self, epoch: i64) -> Cursor {
+        let before = self.events.partition_point(|event| event.epoch <= epoch);
+        Cursor(self.first + before as u64)
     }
 
     fn next(&self) -> u64 {
@@ -144,6 +177,40 @@ mod tests {
         assert_eq!(ring.after(0).unwrap_err(), Expired);
         let (events, _) = ring.read(ring.after(2).unwrap(), 1).unwrap();
         assert_eq!(events[0].epoch, 3);
+    }
+
+    fn epochs_told(ring: &Ring, from: Cursor) -> Vec<i64> {
+        let (events, _) = ring.read(from, usize::MAX).unwrap();
+        events.iter().map(|event| event.epoch).collect()
+    }
+
+    #[test]
+    fn who_goes_on_from_an_epoch_of_several_changes_hears_all_of_it_again() {
+        let mut ring = Ring::since(0);
+        for epoch in [1, 2, 2, 2, 3] {
+            ring.push(event(epoch), 0);
+        }
+        let resumed = |epoch| epochs_told(&ring, ring.resumed(epoch).unwrap());
+        assert_eq!(resumed(0), [1, 2, 2, 2, 3]);
+        assert_eq!(resumed(1), [2, 2, 2, 3], "of one change nobody has seen a part");
+        assert_eq!(resumed(2), [2, 2, 2, 3]);
+        assert_eq!(resumed(3), Vec::<i64>::new());
+        assert_eq!(epochs_told(&ring, ring.after(2).unwrap()), [3], "who has listed here");
+    }
+
+    #[test]
+    fn who_goes_on_from_an_epoch_that_is_cut_off_lists_again() {
+        let mut ring = Ring::since(1);
+        assert!(ring.resumed(1).is_ok(), "nothing was given up");
+        assert_eq!(ring.resumed(0).unwrap_err(), Expired);
+        for place in 0..=EVENTS_KEPT_MIN {
+            ring.push(event(if place < 2 { 2 } else { 3 }), 0);
+        }
+        assert_eq!(ring.resumed(2).unwrap_err(), Expired);
+        assert!(ring.after(2).is_ok());
+        assert_eq!(epochs_told(&ring, ring.resumed(3).unwrap()).len(), EVENTS_KEPT_MIN - 1);
+        ring.reset(9);
+        assert!(ring.resumed(9).is_ok());
     }
 
     #[test]

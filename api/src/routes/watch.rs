@@ -1,7 +1,8 @@
 //! Watches: JSON lines, first what there is (when asked for), then every change.
 //!
 //! Guarantee: an object enters with `ADDED`, changes with `MODIFIED` and leaves with `DELETED`, as
-//! seen through the watch's own selectors. Who is too slow gets `410 Expired` and lists again.
+//! seen through the watch's own selectors. Who is too slow gets `410 Expired` and lists again. Who goes on
+//! from a version misses nothing behind it: where several objects have that version, they are told again.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -45,14 +46,14 @@ pub(crate) fn watch(call: Call, kind: Arc<KindInfo>, version: i64) -> Result<Res
     let initial = version == 0 || call.params.flag("sendInitialEvents");
     let group_kind = kind.group_kind();
     let model = &call.app.state.parts.model;
-    let (pending, from) = if initial {
+    let (pending, from, begun) = if initial {
         let keep = |entry: &Entry| chosen(&call, &selection, entry);
         let page = model.list(&group_kind, None, usize::MAX, keep);
-        (page.entries, page.epoch)
+        (page.entries, page.epoch, model.watch(&group_kind, page.epoch))
     } else {
-        (Vec::new(), version)
+        (Vec::new(), version, model.resume(&group_kind, version))
     };
-    let (cursor, bell) = model.watch(&group_kind, from).map_err(|_| ApiError::expired())?;
+    let (cursor, bell) = begun.map_err(|_| ApiError::expired())?;
     let watch = Watch {
         bookmarks: call.params.flag("allowWatchBookmarks"),
         marks_end: call.params.flag("sendInitialEvents"),

@@ -68,6 +68,22 @@ async fn a_watch_from_a_version_misses_nothing_and_repeats_nothing() {
 }
 
 #[tokio::test]
+async fn a_watch_that_was_cut_off_within_an_epoch_hears_all_of_it_again() {
+    let server = server().await;
+    let names = ["web-1", "web-2", "web-3"];
+    let place = |name: &str, epoch| {
+        Change::Placement(PodUid::parse(name).unwrap(), Some(placement(name, "n1", epoch)))
+    };
+    let all = server.leader.commit(|epoch| names.map(|name| place(name, epoch)).into());
+    let one = server.leader.commit(|epoch| vec![place("web-4", epoch)]);
+    let from =
+        |epoch: i64| format!("/api/v1/pods?watch=1&resourceVersion={epoch}&timeoutSeconds=1");
+    let seen = lines(&server, &from(all), 9, async || ()).await;
+    assert_eq!(told(&seen), "ADDED web-1, ADDED web-2, ADDED web-3, ADDED web-4");
+    assert_eq!(told(&lines(&server, &from(one), 9, async || ()).await), "");
+}
+
+#[tokio::test]
 async fn objects_enter_and_leave_a_watch_by_its_selector() {
     let server = server().await;
     server.post(DEPLOYMENTS, deployment("a", 1)).await;
