@@ -83,18 +83,23 @@ impl Brokers {
                     .map_err(|error| LogError::permanent("name a partition", error))?;
             }
         }
-        let failed = |error: KafkaError| LogError::transient("ask for offsets", error);
-        let answered = self.asker.offsets_for_times(asked, ANSWER_WAIT).map_err(failed)?;
-        let mut cut = Cut::default();
-        for element in answered.elements() {
-            element.error().map_err(failed)?;
-            let topic = Topic::of_name(element.topic());
-            if let (Some(topic), Offset::Offset(next)) = (topic, element.offset()) {
-                cut.advance(topic, element.partition(), next);
-            }
-        }
-        Ok(cut)
+        offsets_of(&self.asker, asked)
     }
+}
+
+/// The offsets of these partitions, each where its own entry asks for it.
+pub(crate) fn offsets_of(asker: &BaseConsumer, asked: TopicPartitionList) -> Result<Cut, LogError> {
+    let failed = |error: KafkaError| LogError::transient("ask for offsets", error);
+    let answered = asker.offsets_for_times(asked, ANSWER_WAIT).map_err(failed)?;
+    let mut cut = Cut::default();
+    for element in answered.elements() {
+        element.error().map_err(failed)?;
+        let topic = Topic::of_name(element.topic());
+        if let (Some(topic), Offset::Offset(next)) = (topic, element.offset()) {
+            cut.advance(topic, element.partition(), next);
+        }
+    }
+    Ok(cut)
 }
 
 /// Between two questions to a broker that has just come back.
