@@ -12,6 +12,7 @@ use setpoint_schemas::avro::Codec;
 use setpoint_schemas::{GroupKind, PodUid, ResourceKey, Topic};
 
 use super::inbox::Inbox;
+use super::looks::Looks;
 use super::questions::Questions;
 use crate::roles::engine::SharedLog;
 
@@ -25,12 +26,19 @@ const WORKLOADS: &[&str] =
 
 /// Answers from the model, the log and the engine's state.
 pub(crate) struct Reader {
-    pub(crate) log: SharedLog,
-    pub(crate) codec: Codec,
+    pub(crate) pages: Pages,
+    pub(crate) looks: Looks,
     pub(crate) model: Arc<ReadModel>,
     pub(crate) revisions: Arc<Revisions>,
     pub(crate) questions: Arc<Questions>,
     pub(crate) inbox: Arc<Inbox>,
+}
+
+/// The log as people read it. Its calls wait for the log: they are for [`Looks`].
+#[derive(Clone)]
+pub(crate) struct Pages {
+    pub(crate) log: SharedLog,
+    pub(crate) codec: Codec,
 }
 
 /// The histories of Deployments, as `rollout history` shows them.
@@ -125,7 +133,9 @@ impl Reader {
                 || (is_node && about.node == name)
         })
     }
+}
 
+impl Pages {
     fn page(&self, topic: &str, partition: i32, from: i64, max: usize) -> Result<Value, PortError> {
         let topic = topic_of(topic)?;
         let max = max.min(PAGE_RECORDS_MAX);
@@ -229,11 +239,13 @@ impl LogReads for Reader {
         from: i64,
         max: usize,
     ) -> PortFuture<'_, Result<Value, PortError>> {
-        Box::pin(async move { self.page(&topic, partition, from, max) })
+        let pages = self.pages.clone();
+        Box::pin(self.looks.look(move || pages.page(&topic, partition, from, max)))
     }
 
     fn dead_letters(&self, limit: usize) -> PortFuture<'_, Result<Value, PortError>> {
-        Box::pin(async move { self.letters(limit) })
+        let pages = self.pages.clone();
+        Box::pin(self.looks.look(move || pages.letters(limit)))
     }
 
     fn replay(
