@@ -399,7 +399,7 @@ mod tests {
         inner.apply(changes(Some(Arc::new(some_resource()))), 1, 1, 1);
         let seen = inner.ring(&kind).after(1).expect("nothing is missing");
         inner.apply(changes(None), 2, 1, 2);
-        let (events, _) = inner.ring(&kind).read(seen, usize::MAX).expect("it was not asleep");
+        let events = inner.ring(&kind).read(seen, usize::MAX).expect("it was not asleep");
         assert_eq!(events.len(), OBJECTS);
     }
 
@@ -423,7 +423,7 @@ mod tests {
         for (epoch, change) in (1..).zip(changes) {
             inner.apply(vec![change], epoch, 1, epoch);
         }
-        let (events, _) = inner.ring(&pod_kind()).read(from, usize::MAX).expect("nothing is lost");
+        let events = inner.ring(&pod_kind()).read(from, usize::MAX).expect("nothing is lost");
         let is: [fn(&Before) -> bool; 5] = [
             |before| matches!(before, Before::Nothing),
             // Who selects by the phase may not have seen it.

@@ -198,18 +198,17 @@ impl ReadModel {
         Ok((ring.resumed(epoch)?, ring.subscribe()))
     }
 
-    /// Up to `max` changes of a kind from a cursor on, the cursor behind them, and the epoch as
-    /// of which they hold.
+    /// Up to `max` changes of a kind from a cursor on, and the epoch as of which they hold.
     pub(crate) fn changes(
         &self,
         kind: &GroupKind,
         cursor: Cursor,
         max: usize,
-    ) -> Result<(Vec<Event>, Cursor, i64), Expired> {
+    ) -> Result<(Vec<Event>, i64), Expired> {
         let mut inner = self.write();
         let epoch = inner.epoch;
-        let (events, cursor) = inner.ring(kind).read(cursor, max)?;
-        Ok((events, cursor, epoch))
+        let events = inner.ring(kind).read(cursor, max)?;
+        Ok((events, epoch))
     }
 
     /// The latest decisions that `keep` holds on to, newest first.

@@ -14,6 +14,10 @@ pub const EVENTS_KEPT_MAX: usize = 65_536;
 /// Of others as many as there are objects: beyond that, too, listing again is cheaper.
 const EVENTS_KEPT_MIN: usize = 4_096;
 
+/// Bytes that the events of a kind may keep alive beside what is served. More than those of all pods that
+/// are kept; of objects of a megabyte some dozens of changes, behind which listing again is cheaper too.
+const EVENTS_BYTES_MAX: usize = 64 << 20;
+
 /// Decisions kept for `decisions` and events; older ones are on the log. About 20 MB.
 pub const DECISIONS_KEPT_MAX: usize = 20_000;
 
@@ -40,6 +44,13 @@ pub(crate) enum Before {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Cursor(u64);
 
+impl Cursor {
+    /// Behind so many changes more.
+    pub(crate) fn past(self, changes: usize) -> Cursor {
+        Cursor(self.0 + changes as u64)
+    }
+}
+
 /// The watcher asks for changes that are no longer kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Expired;
@@ -47,6 +58,10 @@ pub(crate) struct Expired;
 /// The latest changes of one kind.
 pub(crate) struct Ring {
     events: VecDeque<Event>,
+    /// What each of them keeps alive, bytes.
+    weights: VecDeque<u32>,
+    /// The sum of these.
+    bytes: usize,
     /// The number of the oldest event kept.
     first: u64,
     /// Changes up to and with this epoch may be missing.
@@ -72,6 +87,8 @@ impl Ring {
     pub(crate) fn since(epoch: i64) -> Self {
         Ring {
             events: VecDeque::new(),
+            weights: VecDeque::new(),
+            bytes: 0,
             first: 0,
             forgotten: epoch,
             is_torn: false,
@@ -79,17 +96,27 @@ impl Ring {
         }
     }
 
-    /// Adds a change of a kind that has so many objects; the oldest go when the ring is full.
+    /// Adds a change of a kind that has so many objects; the oldest go when the ring is full, of events or
+    /// of what they keep alive. The newest stays, however large.
     pub(crate) fn push(&mut self, event: Event, objects: usize) {
         let kept = objects.clamp(EVENTS_KEPT_MIN, EVENTS_KEPT_MAX);
-        while self.events.len() >= kept
-            && let Some(oldest) = self.events.pop_front()
-        {
-            self.first += 1;
-            self.forgotten = self.forgotten.max(oldest.epoch);
-            self.is_torn = true;
-        }
+        let weight = u32::try_from(event.bytes()).unwrap_or(u32::MAX);
+        let bytes_max = EVENTS_BYTES_MAX.saturating_sub(weight as usize);
+        while (self.events.len() >= kept || self.bytes > bytes_max) && self.give_up_oldest() {}
         self.events.push_back(event);
+        self.weights.push_back(weight);
+        self.bytes += weight as usize;
+    }
+
+    /// `false` when there is none.
+    fn give_up_oldest(&mut self) -> bool {
+        let oldest = self.events.pop_front().zip(self.weights.pop_front());
+        let Some((event, weight)) = oldest else { return false };
+        self.first += 1;
+        self.bytes -= weight as usize;
+        self.forgotten = self.forgotten.max(event.epoch);
+        self.is_torn = true;
+        true
     }
 
     /// Wakes the watchers; once an epoch.
@@ -102,6 +129,8 @@ impl Ring {
         // One number is skipped, so that even a cursor at the very end is found to be too old.
         self.first = self.next() + 1;
         self.events.clear();
+        self.weights.clear();
+        self.bytes = 0;
         (self.forgotten, self.is_torn) = (epoch, false);
         self.announce();
     }
@@ -133,13 +162,11 @@ impl Ring {
         Ok(if end.0 - begin.0 > 1 { begin } else { end })
     }
 
-    /// Up to `max` changes from a cursor on, and the cursor behind them.
-    pub(crate) fn read(&self, cursor: Cursor, max: usize) -> Result<(Vec<Event>, Cursor), Expired> {
+    /// Up to `max` changes from a cursor on.
+    pub(crate) fn read(&self, cursor: Cursor, max: usize) -> Result<Vec<Event>, Expired> {
         let skip = cursor.0.checked_sub(self.first).ok_or(Expired)?;
         let skip = usize::try_from(skip).map_err(|_| Expired)?;
-        let events: Vec<Event> = self.events.iter().skip(skip).take(max).cloned().collect();
-        let next = Cursor(cursor.0 + events.len() as u64);
-        Ok((events, next))
+        Ok(self.events.iter().skip(skip).take(max).cloned().collect())
     }
 
     /// Hears of news.
@@ -160,6 +187,10 @@ impl Ring {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
+    use setpoint_schemas::{Resource, samples};
+
     use super::*;
 
     fn event(epoch: i64) -> Event {
@@ -175,12 +206,12 @@ mod tests {
         }
         assert_eq!(ring.read(early, 1).unwrap_err(), Expired);
         assert_eq!(ring.after(0).unwrap_err(), Expired);
-        let (events, _) = ring.read(ring.after(2).unwrap(), 1).unwrap();
+        let events = ring.read(ring.after(2).unwrap(), 1).unwrap();
         assert_eq!(events[0].epoch, 3);
     }
 
     fn epochs_told(ring: &Ring, from: Cursor) -> Vec<i64> {
-        let (events, _) = ring.read(from, usize::MAX).unwrap();
+        let events = ring.read(from, usize::MAX).unwrap();
         events.iter().map(|event| event.epoch).collect()
     }
 
@@ -224,6 +255,29 @@ mod tests {
         assert_eq!(ring.events.len(), EVENTS_KEPT_MIN);
         assert_eq!(ring.after(2 * EVENTS_KEPT_MIN as i64 - 1).unwrap_err(), Expired);
         assert!(ring.after(3 * EVENTS_KEPT_MIN as i64).is_ok());
+    }
+
+    #[test]
+    fn of_large_objects_few_changes_are_kept() {
+        let body_bytes = EVENTS_BYTES_MAX / 8;
+        let resource = || {
+            let body = Arc::from("x".repeat(body_bytes));
+            Entry::Resource(Arc::new(Resource { body, ..samples::desired() }))
+        };
+        let mut ring = Ring::since(0);
+        for epoch in 1..=20 {
+            ring.push(Event { epoch, before: Before::Was(resource()), after: None }, 0);
+        }
+        assert_eq!(ring.events.len(), 7, "eight and what they are told by are too large");
+        assert!(ring.bytes <= EVENTS_BYTES_MAX && ring.bytes >= 7 * body_bytes);
+        assert_eq!(ring.after(12).unwrap_err(), Expired);
+        assert_eq!(epochs_told(&ring, ring.after(13).unwrap()), (14..=20).collect::<Vec<i64>>());
+        for epoch in 21..=30 {
+            ring.push(event(epoch), 0);
+        }
+        assert_eq!(ring.events.len(), 17, "small ones take next to nothing");
+        ring.reset(31);
+        assert_eq!((ring.bytes, ring.weights.len()), (0, 0));
     }
 
     #[test]

@@ -1,12 +1,13 @@
 //! Watches: what a client sees, line by line.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::common::{Server, deployment, furnish, observed, placement, server};
 use futures::StreamExt;
 use serde_json::{Value, json};
 use setpoint_api::Change;
-use setpoint_schemas::{Action, Decision, PodUid};
+use setpoint_schemas::{Action, Decision, PodUid, Resource, samples};
 
 const DEPLOYMENTS: &str = "/apis/apps/v1/namespaces/default/deployments";
 
@@ -81,6 +82,33 @@ async fn a_watch_that_was_cut_off_within_an_epoch_hears_all_of_it_again() {
     let seen = lines(&server, &from(all), 9, async || ()).await;
     assert_eq!(told(&seen), "ADDED web-1, ADDED web-2, ADDED web-3, ADDED web-4");
     assert_eq!(told(&lines(&server, &from(one), 9, async || ()).await), "");
+}
+
+#[tokio::test]
+async fn large_objects_come_in_several_pieces_and_none_is_left_out() {
+    let server = server().await;
+    let map = |name: &str, epoch| {
+        let body = json!({"data": {"a": "x".repeat(600 << 10)}}).to_string();
+        let resource = Resource {
+            api_version: "v1".to_owned(),
+            kind: "ConfigMap".to_owned(),
+            name: name.to_owned(),
+            version: epoch,
+            body: body.into(),
+            ..samples::desired()
+        };
+        Change::Resource(resource.key(), Some(Arc::new(resource)))
+    };
+    let commit = |names: [&str; 4]| {
+        server.leader.commit(|epoch| names.map(|name| map(name, epoch)).into());
+    };
+    commit(["a", "b", "c", "d"]);
+    let seen = lines(&server, "/api/v1/configmaps?watch=1", 8, async || {
+        commit(["e", "f", "g", "h"]);
+    })
+    .await;
+    let all: Vec<String> = ('a'..='h').map(|name| format!("ADDED {name}")).collect();
+    assert_eq!(told(&seen), all.join(", "));
 }
 
 #[tokio::test]
