@@ -192,6 +192,8 @@ async fn every_write_is_read_back_and_every_refusal_has_its_reason() {
         ("PATCH", &scale, MERGE, r#"{"spec":{"replicas":6}}"#, 200, "/spec/replicas", json!(6)),
         ("PUT", &scale, plain, r#"{"spec":{"replicas":7}}"#, 200, "/spec/replicas", json!(7)),
         ("PUT", &scale, plain, r#"{"spec":{"replicas":-1}}"#, 422, "/reason", json!("Invalid")),
+        ("PUT", &scale, plain, r#"{"spec":{"replicas":"3"}}"#, 422, "/reason", json!("Invalid")),
+        ("PATCH", &scale, MERGE, r#"{"spec":{"replicas":3.5}}"#, 422, "/reason", json!("Invalid")),
         ("PATCH", &web, MERGE, r#"{"metadata":{"name":"other"}}"#, 400, "/code", json!(400)),
         (
             "PATCH",
