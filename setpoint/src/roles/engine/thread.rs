@@ -113,7 +113,7 @@ impl EngineThread {
             }
         };
         let (mut follower, store) = origin::recover(&*self.log, &path, &parts, each)?;
-        self.audience.model.begin_anew();
+        self.audience.begin_anew();
         feed::show(&self.audience, &follower.engine.everything());
         follower.engine.shown();
         // Only now: who hears an answer sees what it speaks of.

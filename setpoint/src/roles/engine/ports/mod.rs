@@ -9,5 +9,6 @@ pub(crate) mod feed;
 pub(crate) mod history;
 pub(crate) mod reader;
 pub(crate) mod looks;
+pub(crate) mod revisions;
 pub(crate) mod questions;
 mod letters;
