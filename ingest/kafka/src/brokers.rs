@@ -11,6 +11,7 @@ use setpoint_ingest::{Entry, LogError, partition_of};
 use setpoint_schemas::{Cut, Topic};
 
 use crate::config::{ANSWER_WAIT, Settings};
+use crate::refused::unmade;
 
 /// The client that asks brokers, and what they answered.
 pub(crate) struct Brokers {
@@ -27,7 +28,7 @@ impl Brokers {
         let asker = settings
             .consumer("read_uncommitted")
             .create()
-            .map_err(|error| LogError::permanent("set up the Kafka client", error))?;
+            .map_err(|error| unmade("set up the Kafka client", error))?;
         Ok(Brokers { settings, asker, partitions: Mutex::default() })
     }
 

@@ -13,6 +13,7 @@ use setpoint_schemas::{Cut, Position, Topic};
 
 use crate::brokers::offsets_of;
 use crate::config::{ANSWER_WAIT, Settings};
+use crate::refused::unmade;
 
 pub(crate) struct KafkaReader {
     consumer: BaseConsumer,
@@ -25,7 +26,7 @@ pub(crate) struct KafkaReader {
 impl KafkaReader {
     /// A reader of exactly the partitions that the cut names.
     pub(crate) fn new(settings: &Settings, from: Cut) -> Result<Self, LogError> {
-        let failed = |error| LogError::permanent("set up a Kafka reader", error);
+        let failed = |error| unmade("set up a Kafka reader", error);
         let consumer: BaseConsumer =
             settings.consumer("read_committed").create().map_err(failed)?;
         let mut assigned = TopicPartitionList::new();
