@@ -9,7 +9,7 @@ use tokio::sync::watch;
 use super::names::Name;
 use super::parts::PodParts;
 use super::pods::{Pods, name_seen, pod_kind};
-use super::ring::{Before, DECISIONS_KEPT_MAX, Event, Ring};
+use super::ring::{DECISIONS_KEPT_MAX, Ring};
 use super::{Change, Entry, Kept, NodeServed, NodeView, PodView};
 
 /// Everything that is served.
@@ -337,8 +337,9 @@ impl Inner {
     /// Turns what was touched into events, one an object, and wakes the watchers.
     fn record(&mut self, before: BTreeMap<Served, Option<Entry>>) {
         let mut kinds = BTreeSet::new();
-        // Who has seen all before this epoch hears all of it, also when few objects are left after it.
-        let touched = before.len();
+        // Who has seen all before this epoch hears all of it, also when few objects are left after it; of
+        // one that replaces another there are two events.
+        let touched = 2 * before.len();
         for (served, before) in before {
             self.stamp(&served);
             let after = self.entry(&served);
@@ -350,8 +351,7 @@ impl Inner {
             }
             let epoch = self.epoch;
             let objects = self.objects(&served.0).max(touched);
-            let before = Before::of(before, after.as_ref());
-            self.ring(&served.0).push(Event { epoch, before, after }, objects);
+            self.ring(&served.0).tell(epoch, (before, after), objects);
             kinds.insert(served.0);
         }
         for kind in kinds {
@@ -378,6 +378,7 @@ fn stamped(kind: &GroupKind) -> Option<Stamped> {
 mod tests {
     use setpoint_schemas::{Observation, PodPhase, samples};
 
+    use super::super::ring::{Before, Event};
     use super::*;
 
     /// More than are kept of a kind with few objects.
@@ -435,6 +436,24 @@ mod tests {
         ];
         assert_eq!(events.len(), is.len());
         assert!(events.iter().zip(is).all(|(event, is)| is(&event.before)), "{events:?}");
+    }
+
+    #[test]
+    fn another_pod_of_a_name_is_no_change_of_the_former() {
+        let mut inner = Inner::default();
+        inner.set_ready(true);
+        let from = inner.ring(&pod_kind()).after(0).expect("nothing is missing");
+        let uid = |text: &str| PodUid::parse(text).expect("a uid");
+        let place = |text: &str, epoch| {
+            let placement = Placement { uid: uid(text), epoch, ..samples::placement() };
+            Change::Placement(uid(text), Some(Arc::new(placement)))
+        };
+        inner.apply(vec![place("one", 1)], 1, 1, 1);
+        inner.apply(vec![Change::Placement(uid("one"), None), place("two", 2)], 2, 1, 2);
+        let events = inner.ring(&pod_kind()).read(from, usize::MAX).expect("nothing is lost");
+        let told = |event: &Event| (matches!(event.before, Before::Was(_)), event.after.is_some());
+        let told: Vec<(bool, bool)> = events.iter().map(told).collect();
+        assert_eq!(told, [(false, true), (true, false), (false, true)], "{events:?}");
     }
 
     fn some_resource() -> Resource {

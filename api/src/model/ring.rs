@@ -73,7 +73,7 @@ pub(crate) struct Ring {
 
 impl Before {
     /// What is worth keeping of how an object was that now is so.
-    pub(crate) fn of(before: Option<Entry>, after: Option<&Entry>) -> Before {
+    fn of(before: Option<Entry>, after: Option<&Entry>) -> Before {
         match (before, after) {
             (None, _) => Before::Nothing,
             (Some(before), Some(after)) if before.is_seen_like(after) => Before::SeenAlike,
@@ -96,9 +96,32 @@ impl Ring {
         }
     }
 
+    /// Adds that something was so and is so now, of a kind that has so many objects. Where it is another
+    /// object that has the name, the end of the former and its own beginning are two changes: who keeps
+    /// things by their uid would keep the former for ever.
+    pub(crate) fn tell(
+        &mut self,
+        epoch: i64,
+        (before, after): (Option<Entry>, Option<Entry>),
+        objects: usize,
+    ) {
+        match (before, after) {
+            (Some(former), Some(other)) if other.is_another(&former) => {
+                let before = Before::Was(former);
+                self.push(Event { epoch, before, after: None }, objects);
+                let (before, after) = (Before::Nothing, Some(other));
+                self.push(Event { epoch, before, after }, objects);
+            }
+            (before, after) => {
+                let before = Before::of(before, after.as_ref());
+                self.push(Event { epoch, before, after }, objects);
+            }
+        }
+    }
+
     /// Adds a change of a kind that has so many objects; the oldest go when the ring is full, of events or
     /// of what they keep alive. The newest stays, however large.
-    pub(crate) fn push(&mut self, event: Event, objects: usize) {
+    fn push(&mut self, event: Event, objects: usize) {
         let kept = objects.clamp(EVENTS_KEPT_MIN, EVENTS_KEPT_MAX);
         let weight = u32::try_from(event.bytes()).unwrap_or(u32::MAX);
         let bytes_max = EVENTS_BYTES_MAX.saturating_sub(weight as usize);

@@ -112,6 +112,40 @@ async fn large_objects_come_in_several_pieces_and_none_is_left_out() {
 }
 
 #[tokio::test]
+async fn another_object_of_a_name_begins_where_the_former_ends() {
+    let server = server().await;
+    let commit = |uid: &str| {
+        server.leader.commit(|epoch| {
+            let resource = Resource {
+                api_version: "v1".to_owned(),
+                kind: "ConfigMap".to_owned(),
+                name: "a".to_owned(),
+                uid: uid.to_owned(),
+                version: epoch,
+                ..samples::desired()
+            };
+            vec![Change::Resource(resource.key(), Some(Arc::new(resource)))]
+        })
+    };
+    let told = |seen: &[Value]| {
+        let uid = |line: &Value| line["object"]["metadata"]["uid"].as_str().unwrap().to_owned();
+        let line = |line: &Value| format!("{} {}", line["type"].as_str().unwrap(), uid(line));
+        seen.iter().map(line).collect::<Vec<_>>().join(", ")
+    };
+    commit("one");
+    let mut second = 0;
+    let seen = lines(&server, "/api/v1/configmaps?watch=1", 3, async || {
+        second = commit("two");
+    })
+    .await;
+    assert_eq!(told(&seen), "ADDED one, DELETED one, ADDED two");
+    // Both have the same version: who was cut off between them hears both again.
+    let query = format!("/api/v1/configmaps?watch=1&resourceVersion={second}");
+    let seen = lines(&server, &query, 2, async || ()).await;
+    assert_eq!(told(&seen), "DELETED one, ADDED two");
+}
+
+#[tokio::test]
 async fn objects_enter_and_leave_a_watch_by_its_selector() {
     let server = server().await;
     server.post(DEPLOYMENTS, deployment("a", 1)).await;
