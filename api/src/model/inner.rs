@@ -239,18 +239,29 @@ impl Inner {
             Change::Placement(uid, placement) => self.place(&uid, placement),
             Change::Pod(observed) => self.pods.observe(&observed),
             Change::Watched(observed) => {
+                self.unwatch(observed.uid());
                 let of_node = self.watched.entry(observed.node_name()).or_default();
                 of_node.insert(observed.uid().clone());
                 self.pods.watch(&observed);
             }
             Change::PodGone(uid) => {
-                self.watched.values_mut().for_each(|uids| uids.retain(|watched| *watched != uid));
+                self.unwatch(&uid);
                 self.pods.forget_observation(&uid);
             }
             Change::Node(name, served) => self.serve_node(&name, served),
             Change::Waiting(uid, waiting) => self.pods.wait(&uid, waiting),
             Change::Decision(decision) => self.decide(decision),
             Change::Holds(holds) => self.holds = holds,
+        }
+    }
+
+    /// A pod that is only watched is no longer one of the node that it was observed on. Most pods are
+    /// managed, and of no such node.
+    fn unwatch(&mut self, uid: &PodUid) {
+        let watched = self.pods.parts(uid).filter(|parts| parts.is_watched());
+        let Some(seen) = watched.and_then(|parts| parts.observed.as_ref()) else { return };
+        if let Some(uids) = self.watched.get_mut(seen.node()) {
+            uids.remove(uid);
         }
     }
 
@@ -376,7 +387,7 @@ fn stamped(kind: &GroupKind) -> Option<Stamped> {
 
 #[cfg(test)]
 mod tests {
-    use setpoint_schemas::{Observation, PodPhase, samples};
+    use setpoint_schemas::{Observation, PodObserved, PodPhase, samples};
 
     use super::super::ring::{Before, Event};
     use super::*;
@@ -454,6 +465,27 @@ mod tests {
         let told = |event: &Event| (matches!(event.before, Before::Was(_)), event.after.is_some());
         let told: Vec<(bool, bool)> = events.iter().map(told).collect();
         assert_eq!(told, [(false, true), (true, false), (false, true)], "{events:?}");
+    }
+
+    #[test]
+    fn a_watched_pod_is_of_the_node_that_saw_it_last_until_it_is_gone() {
+        let mut inner = Inner::default();
+        let nodes = ["a", "b"].map(|node| NodeName::parse(node).expect("a node"));
+        let observed = |node: &NodeName| {
+            let observed = PodObserved { node: node.clone(), ..samples::pod_observed() };
+            Change::Watched(Observation::of(&observed))
+        };
+        let uid = samples::pod_observed().uid;
+        let mut stands = Vec::new();
+        let steps = [observed(&nodes[0]), observed(&nodes[1]), Change::PodGone(uid.clone())];
+        for (epoch, change) in (1..).zip(steps) {
+            inner.apply(vec![change], epoch, 1, epoch);
+            let is_on =
+                |node: &NodeName| inner.watched.get(node).is_some_and(|uids| uids.contains(&uid));
+            stands.push(nodes.each_ref().map(is_on));
+        }
+        assert_eq!(stands, [[true, false], [false, true], [false, false]]);
+        assert!(inner.pods.parts(&uid).is_none());
     }
 
     fn some_resource() -> Resource {

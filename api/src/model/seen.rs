@@ -115,6 +115,11 @@ impl Seen {
         Progress { phase: self.phase, restarts: self.restarts }
     }
 
+    /// The node that observed.
+    pub(super) fn node(&self) -> &NodeName {
+        &self.by.node
+    }
+
     /// The bytes that it has for itself.
     pub(super) fn bytes(&self) -> usize {
         self.bytes.len()
