@@ -119,7 +119,8 @@ pub trait Reader: Send {
     /// came; fewer when they come to [`crate::READ_BYTES_MAX`] bytes, which the last may exceed. Records of one partition come in order; partitions interleave in any way.
     ///
     /// # Errors
-    /// [`LogError`] when the log does not answer. The reader goes on where it was.
+    /// [`LogError`] when the log does not answer: the reader goes on where it was. With
+    /// [`LogError::Forgotten`] it reads no further, since cleanup took what it was to read next.
     fn poll(&mut self, max: usize, wait: Duration) -> Result<Vec<LogRecord>, LogError>;
 
     /// The same, but each record is shown where it stands instead of copied: for who makes something

@@ -37,7 +37,7 @@ pub struct RequestItem {
     pub namespace: String,
     /// The name.
     pub name: String,
-    /// `scale`, `status`, or empty for the resource itself.
+    /// `scale`, or empty for the resource itself; `status`, which nobody but the leader writes, is refused.
     pub subresource: String,
     /// The object or the patch, in JSON; empty for a deletion.
     pub body: String,

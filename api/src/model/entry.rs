@@ -103,6 +103,18 @@ impl Entry {
         }
     }
 
+    /// Whether this is another object than the one that had its name: both uids are known and not the same.
+    /// A node is who it is by its name.
+    pub(crate) fn is_another(&self, former: &Entry) -> bool {
+        match (self, former) {
+            (Entry::Resource(now), Entry::Resource(former)) => now.uid != former.uid,
+            (Entry::Pod(now), Entry::Pod(former)) => {
+                now.uid.as_ref().zip(former.uid.as_ref()).is_some_and(|(now, former)| now != former)
+            }
+            _ => false,
+        }
+    }
+
     /// Whether all that decides who sees an object (its place, labels and fields, and for agents its node)
     /// is the same in both. `false` also where a glance does not tell.
     pub(crate) fn is_seen_like(&self, other: &Entry) -> bool {

@@ -9,7 +9,7 @@ use tokio::sync::watch;
 use super::names::Name;
 use super::parts::PodParts;
 use super::pods::{Pods, name_seen, pod_kind};
-use super::ring::{Before, DECISIONS_KEPT_MAX, Event, Ring};
+use super::ring::{DECISIONS_KEPT_MAX, Ring};
 use super::{Change, Entry, Kept, NodeServed, NodeView, PodView};
 
 /// Everything that is served.
@@ -239,18 +239,29 @@ impl Inner {
             Change::Placement(uid, placement) => self.place(&uid, placement),
             Change::Pod(observed) => self.pods.observe(&observed),
             Change::Watched(observed) => {
+                self.unwatch(observed.uid());
                 let of_node = self.watched.entry(observed.node_name()).or_default();
                 of_node.insert(observed.uid().clone());
                 self.pods.watch(&observed);
             }
             Change::PodGone(uid) => {
-                self.watched.values_mut().for_each(|uids| uids.retain(|watched| *watched != uid));
+                self.unwatch(&uid);
                 self.pods.forget_observation(&uid);
             }
             Change::Node(name, served) => self.serve_node(&name, served),
             Change::Waiting(uid, waiting) => self.pods.wait(&uid, waiting),
             Change::Decision(decision) => self.decide(decision),
             Change::Holds(holds) => self.holds = holds,
+        }
+    }
+
+    /// A pod that is only watched is no longer one of the node that it was observed on. Most pods are
+    /// managed, and of no such node.
+    fn unwatch(&mut self, uid: &PodUid) {
+        let watched = self.pods.parts(uid).filter(|parts| parts.is_watched());
+        let Some(seen) = watched.and_then(|parts| parts.observed.as_ref()) else { return };
+        if let Some(uids) = self.watched.get_mut(seen.node()) {
+            uids.remove(uid);
         }
     }
 
@@ -337,8 +348,9 @@ impl Inner {
     /// Turns what was touched into events, one an object, and wakes the watchers.
     fn record(&mut self, before: BTreeMap<Served, Option<Entry>>) {
         let mut kinds = BTreeSet::new();
-        // Who has seen all before this epoch hears all of it, also when few objects are left after it.
-        let touched = before.len();
+        // Who has seen all before this epoch hears all of it, also when few objects are left after it; of
+        // one that replaces another there are two events.
+        let touched = 2 * before.len();
         for (served, before) in before {
             self.stamp(&served);
             let after = self.entry(&served);
@@ -350,8 +362,7 @@ impl Inner {
             }
             let epoch = self.epoch;
             let objects = self.objects(&served.0).max(touched);
-            let before = Before::of(before, after.as_ref());
-            self.ring(&served.0).push(Event { epoch, before, after }, objects);
+            self.ring(&served.0).tell(epoch, (before, after), objects);
             kinds.insert(served.0);
         }
         for kind in kinds {
@@ -376,8 +387,9 @@ fn stamped(kind: &GroupKind) -> Option<Stamped> {
 
 #[cfg(test)]
 mod tests {
-    use setpoint_schemas::{Observation, PodPhase, samples};
+    use setpoint_schemas::{Observation, PodObserved, PodPhase, samples};
 
+    use super::super::ring::{Before, Event};
     use super::*;
 
     /// More than are kept of a kind with few objects.
@@ -399,7 +411,7 @@ mod tests {
         inner.apply(changes(Some(Arc::new(some_resource()))), 1, 1, 1);
         let seen = inner.ring(&kind).after(1).expect("nothing is missing");
         inner.apply(changes(None), 2, 1, 2);
-        let (events, _) = inner.ring(&kind).read(seen, usize::MAX).expect("it was not asleep");
+        let events = inner.ring(&kind).read(seen, usize::MAX).expect("it was not asleep");
         assert_eq!(events.len(), OBJECTS);
     }
 
@@ -423,7 +435,7 @@ mod tests {
         for (epoch, change) in (1..).zip(changes) {
             inner.apply(vec![change], epoch, 1, epoch);
         }
-        let (events, _) = inner.ring(&pod_kind()).read(from, usize::MAX).expect("nothing is lost");
+        let events = inner.ring(&pod_kind()).read(from, usize::MAX).expect("nothing is lost");
         let is: [fn(&Before) -> bool; 5] = [
             |before| matches!(before, Before::Nothing),
             // Who selects by the phase may not have seen it.
@@ -435,6 +447,45 @@ mod tests {
         ];
         assert_eq!(events.len(), is.len());
         assert!(events.iter().zip(is).all(|(event, is)| is(&event.before)), "{events:?}");
+    }
+
+    #[test]
+    fn another_pod_of_a_name_is_no_change_of_the_former() {
+        let mut inner = Inner::default();
+        inner.set_ready(true);
+        let from = inner.ring(&pod_kind()).after(0).expect("nothing is missing");
+        let uid = |text: &str| PodUid::parse(text).expect("a uid");
+        let place = |text: &str, epoch| {
+            let placement = Placement { uid: uid(text), epoch, ..samples::placement() };
+            Change::Placement(uid(text), Some(Arc::new(placement)))
+        };
+        inner.apply(vec![place("one", 1)], 1, 1, 1);
+        inner.apply(vec![Change::Placement(uid("one"), None), place("two", 2)], 2, 1, 2);
+        let events = inner.ring(&pod_kind()).read(from, usize::MAX).expect("nothing is lost");
+        let told = |event: &Event| (matches!(event.before, Before::Was(_)), event.after.is_some());
+        let told: Vec<(bool, bool)> = events.iter().map(told).collect();
+        assert_eq!(told, [(false, true), (true, false), (false, true)], "{events:?}");
+    }
+
+    #[test]
+    fn a_watched_pod_is_of_the_node_that_saw_it_last_until_it_is_gone() {
+        let mut inner = Inner::default();
+        let nodes = ["a", "b"].map(|node| NodeName::parse(node).expect("a node"));
+        let observed = |node: &NodeName| {
+            let observed = PodObserved { node: node.clone(), ..samples::pod_observed() };
+            Change::Watched(Observation::of(&observed))
+        };
+        let uid = samples::pod_observed().uid;
+        let mut stands = Vec::new();
+        let steps = [observed(&nodes[0]), observed(&nodes[1]), Change::PodGone(uid.clone())];
+        for (epoch, change) in (1..).zip(steps) {
+            inner.apply(vec![change], epoch, 1, epoch);
+            let is_on =
+                |node: &NodeName| inner.watched.get(node).is_some_and(|uids| uids.contains(&uid));
+            stands.push(nodes.each_ref().map(is_on));
+        }
+        assert_eq!(stands, [[true, false], [false, true], [false, false]]);
+        assert!(inner.pods.parts(&uid).is_none());
     }
 
     fn some_resource() -> Resource {

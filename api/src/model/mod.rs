@@ -8,6 +8,7 @@ mod by_name;
 mod change;
 mod entry;
 mod ring;
+mod weight;
 mod names;
 mod shared;
 mod seen;

@@ -187,18 +187,28 @@ impl ReadModel {
         Ok((ring.after(epoch)?, ring.subscribe()))
     }
 
-    /// Up to `max` changes of a kind from a cursor on, the cursor behind them, and the epoch as
-    /// of which they hold.
+    /// The same for a watch that names an epoch of which it may have seen a part only.
+    pub(crate) fn resume(
+        &self,
+        kind: &GroupKind,
+        epoch: i64,
+    ) -> Result<(Cursor, watch::Receiver<u64>), Expired> {
+        let mut inner = self.write();
+        let ring = inner.ring(kind);
+        Ok((ring.resumed(epoch)?, ring.subscribe()))
+    }
+
+    /// Up to `max` changes of a kind from a cursor on, and the epoch as of which they hold.
     pub(crate) fn changes(
         &self,
         kind: &GroupKind,
         cursor: Cursor,
         max: usize,
-    ) -> Result<(Vec<Event>, Cursor, i64), Expired> {
+    ) -> Result<(Vec<Event>, i64), Expired> {
         let mut inner = self.write();
         let epoch = inner.epoch;
-        let (events, cursor) = inner.ring(kind).read(cursor, max)?;
-        Ok((events, cursor, epoch))
+        let events = inner.ring(kind).read(cursor, max)?;
+        Ok((events, epoch))
     }
 
     /// The latest decisions that `keep` holds on to, newest first.

@@ -115,6 +115,16 @@ impl Seen {
         Progress { phase: self.phase, restarts: self.restarts }
     }
 
+    /// The node that observed.
+    pub(super) fn node(&self) -> &NodeName {
+        &self.by.node
+    }
+
+    /// The bytes that it has for itself.
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes.len()
+    }
+
     /// The observation of the pod with this uid and this name. `None` never: the bytes are our own.
     pub(crate) fn open(
         &self,

@@ -1,5 +1,6 @@
 //! Delete, of one object or of those that selectors select; evictions are deletions of pods.
 
+use axum::http::StatusCode;
 use axum::response::Response;
 use serde_json::{Value, json};
 use setpoint_schemas::{RequestItem, Verb};
@@ -13,6 +14,10 @@ use crate::KindInfo;
 use crate::model::Entry;
 use crate::status::ApiError;
 
+/// The deletion of one uid is tried so often when the object changes at the same time: that it is another
+/// one by then is what the caller asks about, not that its status is another.
+const UID_TRIES: usize = 5;
+
 /// `DELETE` on an object, or `POST …/eviction` on a pod.
 pub(crate) async fn delete(call: Call) -> Result<Response, ApiError> {
     let kind = call.kind()?;
@@ -20,24 +25,78 @@ pub(crate) async fn delete(call: Call) -> Result<Response, ApiError> {
         return Err(ApiError::method_not_allowed());
     }
     let options = options_of(&call)?;
-    let entry = find(&call, &kind)?;
-    let object = shown(&call, &entry);
+    let wanted = uid_in(&options)?;
     let asked = version_of(&json!({"metadata": options["preconditions"]}))?;
     let dry = call.params.dry_run() || options["dryRun"].as_array().is_some_and(|d| !d.is_empty());
-    let expected_version = expected(&kind, &entry, asked)?;
-    let item = RequestItem { expected_version, ..item_of(&kind, &entry) };
-    if dry {
-        call.foresee_one(&kind, item).await?;
-    } else {
-        call.submit_one(&kind, item).await?;
+    let mut tries = UID_TRIES;
+    loop {
+        tries -= 1;
+        let entry = find(&call, &kind)?;
+        let uid = shown(&call, &entry)["metadata"]["uid"].take();
+        // That it is this one must still be so when the leader decides.
+        let seen = match wanted {
+            Some(wanted) => Some(version_with(wanted, &kind, &entry, &uid)?),
+            None => None,
+        };
+        let expected_version = expected(&kind, &entry, asked.or(seen))?;
+        let item = RequestItem { expected_version, ..item_of(&kind, &entry) };
+        let done = match dry {
+            true => call.foresee_one(&kind, item).await.map(drop),
+            false => call.submit_one(&kind, item).await.map(drop),
+        };
+        match done {
+            Ok(()) => return Ok(gone(&call, &kind, uid)),
+            Err(error)
+                if error.code == StatusCode::CONFLICT
+                    && seen.is_some()
+                    && asked.is_none()
+                    && tries > 0 => {}
+            Err(error) => return Err(error),
+        }
     }
-    Ok(answer(json!({
+}
+
+/// The uid that the object must have, where the caller says so.
+fn uid_in(options: &Value) -> Result<Option<&str>, ApiError> {
+    match &options["preconditions"]["uid"] {
+        Value::Null => Ok(None),
+        Value::String(uid) => Ok(Some(uid)),
+        _ => Err(ApiError::bad_request("preconditions.uid is not a text")),
+    }
+}
+
+/// The version of the object as it was found with this uid. An accepted Pod is known by its own uid too,
+/// beside that of what runs for it.
+///
+/// # Errors
+/// 409 in Kubernetes' words when it has another uid.
+fn version_with(
+    wanted: &str,
+    kind: &KindInfo,
+    entry: &Entry,
+    uid: &Value,
+) -> Result<i64, ApiError> {
+    if uid == wanted || entry.resource().is_some_and(|resource| resource.uid == wanted) {
+        return Ok(entry.version());
+    }
+    let message = format!(
+        "Operation cannot be fulfilled on {} {:?}: the UID in the precondition ({wanted}) does not match \
+         the UID in record ({}). The object might have been deleted and then recreated",
+        kind.qualified(),
+        entry.name(),
+        uid.as_str().unwrap_or_default()
+    );
+    Err(ApiError::new(StatusCode::CONFLICT, message).about(kind, entry.name(), &[]))
+}
+
+/// The answer to a deletion.
+fn gone(call: &Call, kind: &KindInfo, uid: Value) -> Response {
+    answer(json!({
         "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success",
         "details": {
-            "name": call.target.name, "group": kind.group, "kind": kind.plural,
-            "uid": object["metadata"]["uid"],
+            "name": call.target.name, "group": kind.group, "kind": kind.plural, "uid": uid,
         },
-    })))
+    }))
 }
 
 /// `DELETE` on a collection: one request, all or nothing.
@@ -53,7 +112,7 @@ pub(crate) async fn delete_collection(call: Call) -> Result<Response, ApiError> 
         let manager = (call.params.manager(&call.headers), false);
         let verdict = submit(&call.app.state, &call.actor, manager, items).await?;
         if !verdict.accepted {
-            return Err(ApiError::new(axum::http::StatusCode::CONFLICT, verdict.reason));
+            return Err(ApiError::new(StatusCode::CONFLICT, verdict.reason));
         }
     }
     Ok(answer(json!({

@@ -24,11 +24,11 @@ pub(crate) fn get(call: &Call) -> Result<Response, ApiError> {
 pub(crate) async fn set(call: &Call, kind: &KindInfo, scale: &Value) -> Result<Response, ApiError> {
     scaled(call)?;
     find(call, kind)?;
-    let replicas = scale["spec"]["replicas"].as_i64().unwrap_or(0);
-    if !(0..=i64::from(i32::MAX)).contains(&replicas) {
-        let mistake = format!("spec.replicas: {replicas} is not between 0 and {}", i32::MAX);
-        return Err(ApiError::invalid(kind, &call.target.name, &[mistake]));
-    }
+    let replicas = asked(scale).map_err(|found| {
+        let most = i32::MAX;
+        let mistake = format!("spec.replicas: {found} is not a whole number between 0 and {most}");
+        ApiError::invalid(kind, &call.target.name, &[mistake])
+    })?;
     let item = RequestItem {
         verb: Verb::MergePatch,
         api_version: kind.api_version(),
@@ -63,6 +63,21 @@ pub(crate) async fn patch(
     set(call, kind, &scale).await
 }
 
+/// The replicas that a `Scale` asks for; 0 where it says nothing of them, as in Kubernetes.
+///
+/// # Errors
+/// What stands there that is no number of replicas.
+fn asked(scale: &Value) -> Result<i64, &Value> {
+    let (spec, replicas) = (&scale["spec"], &scale["spec"]["replicas"]);
+    let number = replicas.as_i64().filter(|number| (0..=i64::from(i32::MAX)).contains(number));
+    match (scale, spec, replicas) {
+        (Value::Object(_), Value::Null | Value::Object(_), Value::Null) => Ok(0),
+        (Value::Object(_), Value::Object(_), replicas) => number.ok_or(replicas),
+        (Value::Object(_), spec, _) => Err(spec),
+        (scale, ..) => Err(scale),
+    }
+}
+
 fn scaled(call: &Call) -> Result<Arc<KindInfo>, ApiError> {
     let kind = call.kind()?;
     if kind.scales() { Ok(kind) } else { Err(ApiError::no_such_path()) }
@@ -92,4 +107,31 @@ fn scale_of(object: &Value) -> Value {
             "selector": pairs.join(","),
         },
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_scale_that_names_no_number_asks_for_none_and_anything_else_is_refused() {
+        for (scale, replicas) in [
+            (json!({}), Ok(0)),
+            (json!({"spec": null}), Ok(0)),
+            (json!({"spec": {}}), Ok(0)),
+            (json!({"spec": {"replicas": null}}), Ok(0)),
+            (json!({"spec": {"replicas": 7}}), Ok(7)),
+            (json!({"spec": {"replicas": i32::MAX}}), Ok(i64::from(i32::MAX))),
+            (json!({"spec": {"replicas": "7"}}), Err("\"7\"")),
+            (json!({"spec": {"replicas": 7.5}}), Err("7.5")),
+            (json!({"spec": {"replicas": -1}}), Err("-1")),
+            (json!({"spec": {"replicas": u64::MAX}}), Err("18446744073709551615")),
+            (json!({"spec": {"replicas": []}}), Err("[]")),
+            (json!({"spec": 7}), Err("7")),
+            (json!([]), Err("[]")),
+        ] {
+            let found = asked(&scale).map_err(ToString::to_string);
+            assert_eq!(found, replicas.map_err(str::to_owned), "{scale}");
+        }
+    }
 }

@@ -1,7 +1,8 @@
 //! Watches: JSON lines, first what there is (when asked for), then every change.
 //!
 //! Guarantee: an object enters with `ADDED`, changes with `MODIFIED` and leaves with `DELETED`, as
-//! seen through the watch's own selectors. Who is too slow gets `410 Expired` and lists again.
+//! seen through the watch's own selectors. Who is too slow gets `410 Expired` and lists again. Who goes on
+//! from a version misses nothing behind it: where several objects have that version, they are told again.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -32,6 +33,9 @@ pub(crate) const WATCH_SECONDS_MAX: i64 = 2 * 60 * 60;
 const BOOKMARK_PERIOD: Duration = Duration::from_secs(30);
 /// Objects rendered into one piece of the answer.
 const CHUNK_EVENTS_MAX: usize = 500;
+/// Bytes rendered into one piece, but for one object: five hundred pods of four kilobytes. Each watch may
+/// hold a piece that its client does not take.
+const CHUNK_BYTES_MAX: usize = 2 << 20;
 
 /// Answers a watch from this version, which this server has; from 0 with all that there is first.
 pub(crate) fn watch(call: Call, kind: Arc<KindInfo>, version: i64) -> Result<Response, ApiError> {
@@ -45,14 +49,14 @@ pub(crate) fn watch(call: Call, kind: Arc<KindInfo>, version: i64) -> Result<Res
     let initial = version == 0 || call.params.flag("sendInitialEvents");
     let group_kind = kind.group_kind();
     let model = &call.app.state.parts.model;
-    let (pending, from) = if initial {
+    let (pending, from, begun) = if initial {
         let keep = |entry: &Entry| chosen(&call, &selection, entry);
         let page = model.list(&group_kind, None, usize::MAX, keep);
-        (page.entries, page.epoch)
+        (page.entries, page.epoch, model.watch(&group_kind, page.epoch))
     } else {
-        (Vec::new(), version)
+        (Vec::new(), version, model.resume(&group_kind, version))
     };
-    let (cursor, bell) = model.watch(&group_kind, from).map_err(|_| ApiError::expired())?;
+    let (cursor, bell) = begun.map_err(|_| ApiError::expired())?;
     let watch = Watch {
         bookmarks: call.params.flag("allowWatchBookmarks"),
         marks_end: call.params.flag("sendInitialEvents"),
@@ -130,11 +134,10 @@ impl Watch {
 
     /// What there was at the beginning, piece by piece, and then its end if that is asked for.
     fn initial(&mut self) -> Option<Bytes> {
-        let mut chunk = String::new();
-        for entry in self.pending.by_ref().take(CHUNK_EVENTS_MAX).collect::<Vec<_>>() {
-            let object = shown(&self.call, &entry);
-            chunk += &self.line("ADDED", object);
-        }
+        let (mut chunk, mut pending) = (String::new(), std::mem::take(&mut self.pending));
+        let some = pending.by_ref().take(CHUNK_EVENTS_MAX);
+        fill(&mut chunk, some, |entry| self.line("ADDED", shown(&self.call, &entry)));
+        self.pending = pending;
         if chunk.is_empty() && self.marks_end {
             self.marks_end = false;
             chunk = self.bookmark(true);
@@ -148,21 +151,18 @@ impl Watch {
         loop {
             let model = &self.call.app.state.parts.model;
             let changes = model.changes(&self.kind.group_kind(), self.cursor, CHUNK_EVENTS_MAX);
-            let Ok((events, cursor, epoch)) = changes else {
+            let Ok((events, epoch)) = changes else {
                 self.ended = true;
                 let status = ApiError::expired().body();
                 return chunk + &format!("{}\n", json!({"type": "ERROR", "object": status}));
             };
-            self.cursor = cursor;
-            let full = events.len() == CHUNK_EVENTS_MAX;
-            for event in &events {
-                self.epoch = event.epoch;
-                chunk += &self.rendered(event).unwrap_or_default();
-            }
-            if !full {
-                self.epoch = epoch;
-            }
-            if !full || !chunk.is_empty() {
+            let told =
+                fill(&mut chunk, events.iter(), |event| self.rendered(event).unwrap_or_default());
+            self.cursor = self.cursor.past(told);
+            let is_all = told == events.len() && told < CHUNK_EVENTS_MAX;
+            let last = events[..told].last().map_or(self.epoch, |event| event.epoch);
+            self.epoch = if is_all { epoch } else { last };
+            if is_all || !chunk.is_empty() {
                 return chunk;
             }
         }
@@ -218,4 +218,35 @@ impl Watch {
 
 fn metadata_of(object: &Value) -> Value {
     object["metadata"].clone()
+}
+
+/// Renders into a piece until it has its bytes; how many were rendered.
+fn fill<T>(
+    chunk: &mut String,
+    items: impl Iterator<Item = T>,
+    render: impl Fn(T) -> String,
+) -> usize {
+    let mut rendered = 0;
+    for item in items {
+        *chunk += &render(item);
+        rendered += 1;
+        if chunk.len() >= CHUNK_BYTES_MAX {
+            break;
+        }
+    }
+    rendered
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_piece_ends_with_its_bytes_and_an_object_that_is_larger_is_one() {
+        let half = "x".repeat(CHUNK_BYTES_MAX / 2);
+        let filled = |line: &str| fill(&mut String::new(), 0..10, |_| line.to_owned());
+        assert_eq!(filled(&half), 2);
+        assert_eq!(filled(&half.repeat(3)), 1);
+        assert_eq!(filled(""), 10);
+    }
 }

@@ -102,6 +102,9 @@ fn decide_item(
     request: &Request,
     epoch: i64,
 ) -> Result<(Outcome, Option<Change>), Refused> {
+    if item.subresource == "status" {
+        return Err((422, "its status is the leader's to write".to_owned()));
+    }
     let key = item.key();
     let text = key.to_string();
     let present = draft.get(&text).cloned();
@@ -135,10 +138,8 @@ fn decide_item(
             return Ok((Outcome::Configured, None));
         }
     }
-    let status = match item.subresource.as_str() {
-        "status" => std::mem::take(&mut new["status"]),
-        _ => json!({"replicas": new["spec"]["replicas"], "readyReplicas": new["spec"]["replicas"]}),
-    };
+    let replicas = &new["spec"]["replicas"];
+    let status = json!({"replicas": replicas, "readyReplicas": replicas});
     if new == old && item.subresource.is_empty() {
         return Ok((Outcome::Unchanged, None));
     }

@@ -27,6 +27,45 @@ async fn a_pod_of_a_workload_is_not_changed_as_if_someone_had_asked_for_it() {
 }
 
 #[tokio::test]
+async fn what_is_deleted_by_its_uid_is_never_another_of_its_name() {
+    let server = server().await;
+    furnish(&server).await;
+    let (web, json) = (format!("{DEPLOYMENTS}/web"), "application/json");
+    let evicted = "/api/v1/namespaces/default/pods/web-1/eviction";
+    let options = |uid: Value| json!({"preconditions": {"uid": uid}});
+    let eviction =
+        |uid: Value| json!({"metadata": {"name": "web-1"}, "deleteOptions": options(uid)});
+    let dry = format!("{web}?dryRun=All");
+    let former = || json!("former");
+    for (method, path, body) in [
+        ("DELETE", &*web, options(former())),
+        ("DELETE", &*dry, options(former())),
+        ("POST", evicted, eviction(former())),
+    ] {
+        let (code, answer) = server.send(method, path, json, &body.to_string()).await;
+        assert_eq!(
+            (code, &answer["reason"]),
+            (409, &json!("Conflict")),
+            "{method} {path}: {answer}"
+        );
+        let said = "the UID in the precondition (former) does not match the UID in record (";
+        assert!(answer["message"].as_str().unwrap_or_default().contains(said), "{answer}");
+    }
+    let (code, _) = server.send("DELETE", &web, json, &options(json!(7)).to_string()).await;
+    assert_eq!(code, 400);
+    assert_eq!(server.leader.log.lock().unwrap().len(), 1, "only the creation was asked");
+
+    let (_, served) = server.get(&web).await;
+    let metadata = &served["metadata"];
+    let body = options(metadata["uid"].clone()).to_string();
+    assert_eq!(server.send("DELETE", &web, json, &body).await.0, 200);
+    let asked = server.leader.log.lock().unwrap().last().cloned().unwrap();
+    let asked: Value = serde_json::from_str(&asked).unwrap();
+    let version = asked["items"][0]["expected_version"].to_string();
+    assert_eq!(metadata["resourceVersion"], version, "it was still that one: {asked}");
+}
+
+#[tokio::test]
 async fn a_key_that_stands_twice_in_a_body_is_refused_by_its_path() {
     let server = server().await;
     server.post(DEPLOYMENTS, deployment("web", 1)).await;

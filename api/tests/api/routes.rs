@@ -192,6 +192,8 @@ async fn every_write_is_read_back_and_every_refusal_has_its_reason() {
         ("PATCH", &scale, MERGE, r#"{"spec":{"replicas":6}}"#, 200, "/spec/replicas", json!(6)),
         ("PUT", &scale, plain, r#"{"spec":{"replicas":7}}"#, 200, "/spec/replicas", json!(7)),
         ("PUT", &scale, plain, r#"{"spec":{"replicas":-1}}"#, 422, "/reason", json!("Invalid")),
+        ("PUT", &scale, plain, r#"{"spec":{"replicas":"3"}}"#, 422, "/reason", json!("Invalid")),
+        ("PATCH", &scale, MERGE, r#"{"spec":{"replicas":3.5}}"#, 422, "/reason", json!("Invalid")),
         ("PATCH", &web, MERGE, r#"{"metadata":{"name":"other"}}"#, 400, "/code", json!(400)),
         (
             "PATCH",
@@ -203,15 +205,6 @@ async fn every_write_is_read_back_and_every_refusal_has_its_reason() {
             json!(99),
         ),
         ("GET", &web, plain, "", 200, "/spec/replicas", json!(7)),
-        (
-            "PATCH",
-            &format!("{web}/status"),
-            MERGE,
-            r#"{"status":{"note":"x"}}"#,
-            200,
-            "/status/note",
-            json!("x"),
-        ),
         (
             "POST",
             ingress,
@@ -240,6 +233,35 @@ async fn every_write_is_read_back_and_every_refusal_has_its_reason() {
         assert_eq!(found, code, "{method} {path}: {body}");
         assert_eq!(body.pointer(pointer), Some(&wanted), "{method} {path}: {body}");
     }
+}
+
+#[tokio::test]
+async fn a_write_to_a_status_changes_nothing_and_is_answered_by_what_is() {
+    let server = server().await;
+    server.post(DEPLOYMENTS, deployment("web", 2)).await;
+    let web = format!("{DEPLOYMENTS}/web");
+    let (status, dry) = (format!("{web}/status"), format!("{web}/status?dryRun=All"));
+    let asked = server.leader.log.lock().unwrap().len();
+    let (_, before) = server.get(&web).await;
+    let merge = r#"{"metadata":{"labels":{"a":"b"}},"spec":{"replicas":0},"status":{"note":"x"}}"#;
+    let steps = r#"[{"op":"replace","path":"/spec/replicas","value":0}]"#;
+    let whole = deployment("web", 9).to_string();
+    for (method, path, kind, body) in [
+        ("PATCH", &status, "application/merge-patch+json", merge),
+        ("PATCH", &status, "application/strategic-merge-patch+json", merge),
+        ("PATCH", &status, "application/json-patch+json", steps),
+        ("PATCH", &status, "application/apply-patch+yaml", &*whole),
+        ("PUT", &status, "application/json", &*whole),
+        ("PATCH", &dry, "application/merge-patch+json", merge),
+    ] {
+        let (code, answer) = server.send(method, path, kind, body).await;
+        assert_eq!((code, &answer), (200, &before), "{method} {kind}");
+    }
+    let none = format!("{DEPLOYMENTS}/none/status");
+    let (code, _) = server.send("PATCH", &none, "application/merge-patch+json", merge).await;
+    assert_eq!(code, 404);
+    assert_eq!(server.get(&web).await.1, before);
+    assert_eq!(server.leader.log.lock().unwrap().len(), asked, "nothing was asked of the leader");
 }
 
 #[tokio::test]

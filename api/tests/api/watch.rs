@@ -1,12 +1,13 @@
 //! Watches: what a client sees, line by line.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::common::{Server, deployment, furnish, observed, placement, server};
 use futures::StreamExt;
 use serde_json::{Value, json};
 use setpoint_api::Change;
-use setpoint_schemas::{Action, Decision, PodUid};
+use setpoint_schemas::{Action, Decision, PodUid, Resource, samples};
 
 const DEPLOYMENTS: &str = "/apis/apps/v1/namespaces/default/deployments";
 
@@ -65,6 +66,83 @@ async fn a_watch_from_a_version_misses_nothing_and_repeats_nothing() {
     server.post(DEPLOYMENTS, deployment("b", 1)).await;
     let query = format!("{DEPLOYMENTS}?watch=1&resourceVersion={version}&timeoutSeconds=1");
     assert_eq!(told(&lines(&server, &query, 9, async || ()).await), "ADDED b");
+}
+
+#[tokio::test]
+async fn a_watch_that_was_cut_off_within_an_epoch_hears_all_of_it_again() {
+    let server = server().await;
+    let names = ["web-1", "web-2", "web-3"];
+    let place = |name: &str, epoch| {
+        Change::Placement(PodUid::parse(name).unwrap(), Some(placement(name, "n1", epoch)))
+    };
+    let all = server.leader.commit(|epoch| names.map(|name| place(name, epoch)).into());
+    let one = server.leader.commit(|epoch| vec![place("web-4", epoch)]);
+    let from =
+        |epoch: i64| format!("/api/v1/pods?watch=1&resourceVersion={epoch}&timeoutSeconds=1");
+    let seen = lines(&server, &from(all), 9, async || ()).await;
+    assert_eq!(told(&seen), "ADDED web-1, ADDED web-2, ADDED web-3, ADDED web-4");
+    assert_eq!(told(&lines(&server, &from(one), 9, async || ()).await), "");
+}
+
+#[tokio::test]
+async fn large_objects_come_in_several_pieces_and_none_is_left_out() {
+    let server = server().await;
+    let map = |name: &str, epoch| {
+        let body = json!({"data": {"a": "x".repeat(600 << 10)}}).to_string();
+        let resource = Resource {
+            api_version: "v1".to_owned(),
+            kind: "ConfigMap".to_owned(),
+            name: name.to_owned(),
+            version: epoch,
+            body: body.into(),
+            ..samples::desired()
+        };
+        Change::Resource(resource.key(), Some(Arc::new(resource)))
+    };
+    let commit = |names: [&str; 4]| {
+        server.leader.commit(|epoch| names.map(|name| map(name, epoch)).into());
+    };
+    commit(["a", "b", "c", "d"]);
+    let seen = lines(&server, "/api/v1/configmaps?watch=1", 8, async || {
+        commit(["e", "f", "g", "h"]);
+    })
+    .await;
+    let all: Vec<String> = ('a'..='h').map(|name| format!("ADDED {name}")).collect();
+    assert_eq!(told(&seen), all.join(", "));
+}
+
+#[tokio::test]
+async fn another_object_of_a_name_begins_where_the_former_ends() {
+    let server = server().await;
+    let commit = |uid: &str| {
+        server.leader.commit(|epoch| {
+            let resource = Resource {
+                api_version: "v1".to_owned(),
+                kind: "ConfigMap".to_owned(),
+                name: "a".to_owned(),
+                uid: uid.to_owned(),
+                version: epoch,
+                ..samples::desired()
+            };
+            vec![Change::Resource(resource.key(), Some(Arc::new(resource)))]
+        })
+    };
+    let told = |seen: &[Value]| {
+        let uid = |line: &Value| line["object"]["metadata"]["uid"].as_str().unwrap().to_owned();
+        let line = |line: &Value| format!("{} {}", line["type"].as_str().unwrap(), uid(line));
+        seen.iter().map(line).collect::<Vec<_>>().join(", ")
+    };
+    commit("one");
+    let mut second = 0;
+    let seen = lines(&server, "/api/v1/configmaps?watch=1", 3, async || {
+        second = commit("two");
+    })
+    .await;
+    assert_eq!(told(&seen), "ADDED one, DELETED one, ADDED two");
+    // Both have the same version: who was cut off between them hears both again.
+    let query = format!("/api/v1/configmaps?watch=1&resourceVersion={second}");
+    let seen = lines(&server, &query, 2, async || ()).await;
+    assert_eq!(told(&seen), "DELETED one, ADDED two");
 }
 
 #[tokio::test]

@@ -56,6 +56,9 @@ pub fn admit(
     force: bool,
 ) -> Result<Outcome, Refusal> {
     let what = || format!("{} {:?}", item.kind, item.name);
+    if item.subresource == "status" {
+        return Err(invalid(item, "status: it is the leader's to write"));
+    }
     if let (Some(expected), Some(present)) = (item.expected_version, present)
         && expected != present.version
     {
@@ -280,6 +283,20 @@ mod tests {
         let json_patch = json!([{"op": "replace", "path": "/data/a", "value": "3"}]);
         let patched = put(admit(present, &item(Verb::JsonPatch, &json_patch), "m", false));
         assert_eq!(patched.object["data"], json!({"a": "3"}));
+    }
+
+    #[test]
+    fn nothing_is_written_by_way_of_a_status() {
+        let object = json!({"kind": "ConfigMap", "metadata": {"name": "c"}, "data": {"a": "1"}});
+        let owned = put(admit(None, &item(Verb::Create, &object), "m", false));
+        let patch = json!({"data": {"a": "2"}, "status": {"x": 1}});
+        let verbs = [Verb::MergePatch, Verb::StrategicMergePatch, Verb::Update, Verb::Apply];
+        for present in [None, Some(Present { owned: &owned, version: 1 })] {
+            for verb in verbs {
+                let to_status = RequestItem { subresource: "status".into(), ..item(verb, &patch) };
+                assert_eq!(code(admit(present, &to_status, "m", true)), 422, "{verb:?}");
+            }
+        }
     }
 
     #[test]

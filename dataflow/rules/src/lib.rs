@@ -27,6 +27,7 @@ pub mod status;
 /// of this version that replays otherwise stops the engine. Raise it with every change that makes
 /// any rule decide otherwise, or the door take in another record.
 ///
+/// 13: nothing of a resource is written by way of its status.
 /// 12: no two pods of a namespace have one name; of nodes that nothing else tells apart the one with room
 /// for the most pods is preferred, and balance is kept by what pods ask for.
 /// 11: pods with devices go by what devices are worth, and others keep away from these; the placer

@@ -11,6 +11,7 @@ use setpoint_ingest::{Entry, LogError, partition_of};
 use setpoint_schemas::{Cut, Topic};
 
 use crate::config::{ANSWER_WAIT, Settings};
+use crate::refused::unmade;
 
 /// The client that asks brokers, and what they answered.
 pub(crate) struct Brokers {
@@ -27,7 +28,7 @@ impl Brokers {
         let asker = settings
             .consumer("read_uncommitted")
             .create()
-            .map_err(|error| LogError::permanent("set up the Kafka client", error))?;
+            .map_err(|error| unmade("set up the Kafka client", error))?;
         Ok(Brokers { settings, asker, partitions: Mutex::default() })
     }
 
@@ -83,18 +84,23 @@ impl Brokers {
                     .map_err(|error| LogError::permanent("name a partition", error))?;
             }
         }
-        let failed = |error: KafkaError| LogError::transient("ask for offsets", error);
-        let answered = self.asker.offsets_for_times(asked, ANSWER_WAIT).map_err(failed)?;
-        let mut cut = Cut::default();
-        for element in answered.elements() {
-            element.error().map_err(failed)?;
-            let topic = Topic::of_name(element.topic());
-            if let (Some(topic), Offset::Offset(next)) = (topic, element.offset()) {
-                cut.advance(topic, element.partition(), next);
-            }
-        }
-        Ok(cut)
+        offsets_of(&self.asker, asked)
     }
+}
+
+/// The offsets of these partitions, each where its own entry asks for it.
+pub(crate) fn offsets_of(asker: &BaseConsumer, asked: TopicPartitionList) -> Result<Cut, LogError> {
+    let failed = |error: KafkaError| LogError::transient("ask for offsets", error);
+    let answered = asker.offsets_for_times(asked, ANSWER_WAIT).map_err(failed)?;
+    let mut cut = Cut::default();
+    for element in answered.elements() {
+        element.error().map_err(failed)?;
+        let topic = Topic::of_name(element.topic());
+        if let (Some(topic), Offset::Offset(next)) = (topic, element.offset()) {
+            cut.advance(topic, element.partition(), next);
+        }
+    }
+    Ok(cut)
 }
 
 /// Between two questions to a broker that has just come back.

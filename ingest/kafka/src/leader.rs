@@ -10,6 +10,7 @@ use setpoint_schemas::{FleetId, Position};
 
 use crate::brokers::Brokers;
 use crate::producer::{Deliveries, Sender, code_of, deliver, failed, prepare};
+use crate::refused::unmade;
 
 pub(crate) struct LeaderAppender {
     brokers: Arc<Brokers>,
@@ -39,7 +40,7 @@ impl LeaderAppender {
             .settings
             .leader(&format!("setpoint.{fleet}"))
             .create_with_context(Deliveries::default())
-            .map_err(|error| LogError::permanent(attempt, error))?;
+            .map_err(|error| unmade(attempt, error))?;
         retried(TRANSACTION_WAIT, |rest| producer.init_transactions(rest))
             .map_err(|error| LogError::transient(attempt, error))?;
         Ok(LeaderAppender { brokers, producer, state: State::Good })

@@ -7,6 +7,7 @@
 
 mod log;
 mod config;
+mod refused;
 mod brokers;
 mod told;
 mod topics;

@@ -8,6 +8,7 @@ use setpoint_schemas::Position;
 
 use crate::brokers::Brokers;
 use crate::producer::{Deliveries, Sender, deliver, failed, prepare};
+use crate::refused::unmade;
 
 pub(crate) struct SharedAppender {
     brokers: Arc<Brokers>,
@@ -49,5 +50,5 @@ fn sender(brokers: &Brokers) -> Result<Sender, LogError> {
         .settings
         .producer()
         .create_with_context(Deliveries::default())
-        .map_err(|error| LogError::permanent("set up a Kafka producer", error))
+        .map_err(|error| unmade("set up a Kafka producer", error))
 }

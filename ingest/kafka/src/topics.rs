@@ -8,6 +8,7 @@ use setpoint_ingest::LogError;
 use setpoint_schemas::{Cleanup, Topic};
 
 use crate::config::{ANSWER_WAIT, Settings, wire_bytes_max};
+use crate::refused::unmade;
 use crate::told;
 
 /// The archive's bound: nothing younger is compacted, so that history reaches the archive.
@@ -17,10 +18,8 @@ const HOUR_MS: u64 = 3_600_000;
 /// Makes the topics that are not there yet. One that is there is left as its owner made it.
 pub(crate) fn ensure(settings: &Settings) -> Result<(), LogError> {
     let attempt = "make the topics";
-    let admin: AdminClient<DefaultClientContext> = settings
-        .consumer("read_committed")
-        .create()
-        .map_err(|error| LogError::permanent(attempt, error))?;
+    let admin: AdminClient<DefaultClientContext> =
+        settings.consumer("read_committed").create().map_err(|error| unmade(attempt, error))?;
     let failed = |error| told::failure(settings, attempt, error);
     let configs = Topic::ALL.map(|topic| (topic, config_of(topic)));
     let topics: Vec<_> =

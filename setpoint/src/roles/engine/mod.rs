@@ -32,8 +32,10 @@ use self::metrics::Metrics;
 use self::ports::feed::Audience;
 use self::ports::gate::ManifestGate;
 use self::ports::inbox::Inbox;
+use self::ports::looks::Looks;
 use self::ports::questions::Questions;
-use self::ports::reader::{Reader, Revisions};
+use self::ports::reader::{Pages, Reader};
+use self::ports::revisions::Revisions;
 use self::ports::waiters::Waiters;
 use self::thread::EngineThread;
 use self::wire::Wire;
@@ -147,8 +149,8 @@ impl Shared {
             metrics: self.metrics.clone(),
         });
         let reader = Arc::new(Reader {
-            log: self.log.clone(),
-            codec: self.wire.codec.clone(),
+            pages: Pages { log: self.log.clone(), codec: self.wire.codec.clone() },
+            looks: Looks::default(),
             model: self.model.clone(),
             revisions: self.revisions.clone(),
             questions: self.questions.clone(),

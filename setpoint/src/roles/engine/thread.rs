@@ -16,7 +16,7 @@ use tracing::{error, info, warn};
 
 use super::SharedLog;
 use super::checkpoints::Checkpoints;
-use super::follow::ends::Trimmed;
+use super::follow::ends::is_trimmed;
 use super::follow::follower::{Follower, Parts};
 use super::follow::origin;
 use super::follow::stall::Closing;
@@ -113,7 +113,7 @@ impl EngineThread {
             }
         };
         let (mut follower, store) = origin::recover(&*self.log, &path, &parts, each)?;
-        self.audience.model.begin_anew();
+        self.audience.begin_anew();
         feed::show(&self.audience, &follower.engine.everything());
         follower.engine.shown();
         // Only now: who hears an answer sees what it speaks of.
@@ -217,17 +217,18 @@ impl EngineThread {
 /// Whether following the log anew may mend it: another leads, the log does not answer, or cleanup
 /// was faster than this engine. An epoch that the log does not take would be decided again.
 fn is_passing(error: &anyhow::Error) -> bool {
-    error.chain().any(|cause| {
+    let is_mended = error.chain().any(|cause| {
         cause.downcast_ref::<AppendError>().is_some_and(AppendError::is_passing)
-            || cause.downcast_ref::<Trimmed>().is_some()
             || cause.downcast_ref::<LogError>().is_some_and(LogError::is_transient)
-    })
+    });
+    is_mended || is_trimmed(error)
 }
 
 #[cfg(test)]
 mod tests {
     use setpoint_schemas::Topic;
 
+    use super::super::follow::ends::Trimmed;
     use super::*;
 
     #[test]
@@ -235,12 +236,15 @@ mod tests {
         let too_large = AppendError::TooLarge { topic: Topic::Desired, bytes: 9, bytes_max: 8 };
         let broken = LogError::permanent("write to the log", "no space left on device");
         let away = LogError::transient("append to the log", "no broker");
+        let forgotten =
+            LogError::Forgotten { topic: Topic::Leases, partition: 0, start: 9, wanted: 8 };
         let cases = [
             (anyhow::Error::new(too_large), false),
             (anyhow::Error::new(AppendError::Log(broken)), false),
             (anyhow::Error::new(AppendError::Log(away)), true),
             (anyhow::Error::new(AppendError::Fenced), true),
             (anyhow::Error::new(Trimmed { epoch: 7 }), true),
+            (anyhow::Error::new(forgotten), true),
         ];
         for (error, passes) in cases {
             let error = error.context("failed to commit");

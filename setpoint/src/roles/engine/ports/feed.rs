@@ -8,7 +8,7 @@ use setpoint_api::{
 use setpoint_dataflow::{Decided, DeviceLeft, Outcome, Served};
 use setpoint_schemas::Decision;
 
-use super::reader::Revisions;
+use super::revisions::Revisions;
 use crate::roles::engine::metrics::Metrics;
 
 /// A decision whose words are written when a reader asks for them.
@@ -38,6 +38,14 @@ pub(crate) struct Audience {
     pub(crate) metrics: Arc<Metrics>,
 }
 
+impl Audience {
+    /// Whoever shows things to it follows the log anew: what went away meanwhile is not told.
+    pub(crate) fn begin_anew(&self) {
+        self.model.begin_anew();
+        self.revisions.begin_anew();
+    }
+}
+
 /// Shows an outcome to readers.
 pub(crate) fn show(audience: &Audience, outcome: &Outcome) {
     // What is shown before all of it was, is old: nobody did it now.
@@ -47,11 +55,7 @@ pub(crate) fn show(audience: &Audience, outcome: &Outcome) {
     if let Some(overview) = &outcome.overview {
         audience.metrics.overview(overview);
     }
-    for served in &outcome.served {
-        if let Served::Revisions(key, history) = served {
-            audience.revisions.put(key, history);
-        }
-    }
+    audience.revisions.take(outcome);
     let changes = changes(&audience.model, outcome);
     audience.model.apply(changes, outcome.number, outcome.term, outcome.time_ms);
 }

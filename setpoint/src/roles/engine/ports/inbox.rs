@@ -124,24 +124,22 @@ impl Requests for Inbox {
                 return Err(SubmitError::TooLarge { bytes, max: REQUEST_BYTES_MAX });
             }
             let entry = read_back(self.writer.codec(), entry)?;
-            let verdict = self.waiters.wait(&request.id);
+            let mut wait = self.waiters.wait(&request.id);
             if let Err(failure) = self.append(vec![entry]).await {
-                self.waiters.forget(&request.id);
                 return Err(match failure {
                     AppendFailure::TooLarge { bytes, max } => SubmitError::TooLarge { bytes, max },
                     AppendFailure::Full(why) => SubmitError::Full(why),
                     AppendFailure::Unavailable(why) => SubmitError::Unavailable(why),
                 });
             }
-            match tokio::time::timeout(Duration::from_millis(VERDICT_MS_MAX), verdict).await {
-                Ok(Ok(verdict)) => {
+            match wait.verdict(Duration::from_millis(VERDICT_MS_MAX)).await {
+                Some(verdict) => {
                     let outcome = if verdict.accepted { "accepted" } else { "refused" };
                     self.metrics.answered(outcome, began.elapsed());
                     Ok(verdict)
                 }
-                _ => {
+                None => {
                     self.metrics.answered("unanswered", began.elapsed());
-                    self.waiters.forget(&request.id);
                     Err(SubmitError::Timeout(VERDICT_MS_MAX))
                 }
             }

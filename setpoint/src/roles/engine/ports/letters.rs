@@ -12,7 +12,7 @@ use setpoint_ingest::{Decoder, Entry, LogRecord, READ_BYTES_MAX};
 use setpoint_schemas::avro::Codec;
 use setpoint_schemas::{DeadLetter, Input, Position, Topic};
 
-use super::reader::{PAGE_RECORDS_MAX, Reader, unread};
+use super::reader::{PAGE_RECORDS_MAX, Pages, Reader, unread};
 
 /// Letters looked through for one, the latest of each partition: two months of one a minute.
 const LETTERS_SEARCHED_MAX: usize = 100_000;
@@ -20,6 +20,21 @@ const LETTERS_SEARCHED_MAX: usize = 100_000;
 const TEXT_CHARS_MAX: usize = 2_000;
 
 impl Reader {
+    /// Appends the record of a letter again, when it can be read.
+    pub(crate) async fn replayed(&self, source: Position) -> Result<Value, PortError> {
+        let pages = self.pages.clone();
+        let letter = self.looks.look(move || pages.letter_of(source)).await?.ok_or_else(|| {
+            PortError::NotFound(format!("there is no dead letter of the record {source}"))
+        })?;
+        let entry = again(&self.inbox.writer, source, letter).map_err(PortError::Unprocessable)?;
+        let positions = self.inbox.append(vec![entry]).await?;
+        let position = positions.first().copied().unwrap_or(source);
+        let (partition, offset) = (position.partition, position.offset);
+        Ok(json!({"topic": position.topic.name(), "partition": partition, "offset": offset}))
+    }
+}
+
+impl Pages {
     /// The latest letters, newest first; fewer where their bytes are many.
     pub(crate) fn letters(&self, limit: usize) -> Result<Value, PortError> {
         let (mut letters, mut bytes) = (Vec::new(), 0);
@@ -31,18 +46,6 @@ impl Reader {
         letters.sort_by_key(|letter| std::cmp::Reverse(letter.time_ms));
         letters.truncate(limit);
         Ok(json!({"items": letters.iter().map(rendered).collect::<Vec<_>>()}))
-    }
-
-    /// Appends the record of a letter again, when it can be read.
-    pub(crate) async fn replayed(&self, source: Position) -> Result<Value, PortError> {
-        let letter = self.letter_of(source)?.ok_or_else(|| {
-            PortError::NotFound(format!("there is no dead letter of the record {source}"))
-        })?;
-        let entry = again(&self.inbox.writer, source, letter).map_err(PortError::Unprocessable)?;
-        let positions = self.inbox.append(vec![entry]).await?;
-        let position = positions.first().copied().unwrap_or(source);
-        let (partition, offset) = (position.partition, position.offset);
-        Ok(json!({"topic": position.topic.name(), "partition": partition, "offset": offset}))
     }
 
     fn letter_of(&self, source: Position) -> Result<Option<DeadLetter>, PortError> {

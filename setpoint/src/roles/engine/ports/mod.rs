@@ -8,5 +8,7 @@ pub(crate) mod gate;
 pub(crate) mod feed;
 pub(crate) mod history;
 pub(crate) mod reader;
+pub(crate) mod looks;
+pub(crate) mod revisions;
 pub(crate) mod questions;
 mod letters;

@@ -1,7 +1,6 @@
 //! The API's ports out of the log and the engine: why, what was, what stands there.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use serde_json::{Value, json};
 use setpoint_api::ports::{Explain, LogReads, PortError, PortFuture};
@@ -12,7 +11,9 @@ use setpoint_schemas::avro::Codec;
 use setpoint_schemas::{GroupKind, PodUid, ResourceKey, Topic};
 
 use super::inbox::Inbox;
+use super::looks::Looks;
 use super::questions::Questions;
+use super::revisions::{self, Revisions};
 use crate::roles::engine::SharedLog;
 
 /// Decisions of one explanation, the latest.
@@ -25,32 +26,19 @@ const WORKLOADS: &[&str] =
 
 /// Answers from the model, the log and the engine's state.
 pub(crate) struct Reader {
-    pub(crate) log: SharedLog,
-    pub(crate) codec: Codec,
+    pub(crate) pages: Pages,
+    pub(crate) looks: Looks,
     pub(crate) model: Arc<ReadModel>,
     pub(crate) revisions: Arc<Revisions>,
     pub(crate) questions: Arc<Questions>,
     pub(crate) inbox: Arc<Inbox>,
 }
 
-/// The histories of Deployments, as `rollout history` shows them.
-#[derive(Debug, Default)]
-pub(crate) struct Revisions(Mutex<HashMap<ResourceKey, Value>>);
-
-impl Revisions {
-    /// A workload's history is this now.
-    pub(crate) fn put(&self, key: &ResourceKey, history: &[setpoint_rules::revision::Revision]) {
-        let rows = history.iter().map(|r| {
-            let template: Value = serde_json::from_str(&r.template).unwrap_or_default();
-            json!({"revision": r.number, "hash": r.hash, "template": template})
-        });
-        let history = json!({"revisions": rows.collect::<Vec<_>>()});
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(key.clone(), history);
-    }
-
-    fn get(&self, key: &ResourceKey) -> Option<Value> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(key).cloned()
-    }
+/// The log as people read it. Its calls wait for the log: they are for [`Looks`].
+#[derive(Clone)]
+pub(crate) struct Pages {
+    pub(crate) log: SharedLog,
+    pub(crate) codec: Codec,
 }
 
 /// What is asked about.
@@ -125,7 +113,9 @@ impl Reader {
                 || (is_node && about.node == name)
         })
     }
+}
 
+impl Pages {
     fn page(&self, topic: &str, partition: i32, from: i64, max: usize) -> Result<Value, PortError> {
         let topic = topic_of(topic)?;
         let max = max.min(PAGE_RECORDS_MAX);
@@ -212,8 +202,7 @@ impl Explain for Reader {
 
     fn history(&self, namespace: String, name: String) -> PortFuture<'_, Result<Value, PortError>> {
         Box::pin(async move {
-            let key = ResourceKey::new(GroupKind::new("apps", "Deployment"), &namespace, &name);
-            let revisions = self.revisions.get(&key);
+            let revisions = self.revisions.get(&revisions::key(&namespace, &name));
             revisions.ok_or_else(|| {
                 PortError::NotFound(format!("deployment {namespace}/{name} not found"))
             })
@@ -229,11 +218,13 @@ impl LogReads for Reader {
         from: i64,
         max: usize,
     ) -> PortFuture<'_, Result<Value, PortError>> {
-        Box::pin(async move { self.page(&topic, partition, from, max) })
+        let pages = self.pages.clone();
+        Box::pin(self.looks.look(move || pages.page(&topic, partition, from, max)))
     }
 
     fn dead_letters(&self, limit: usize) -> PortFuture<'_, Result<Value, PortError>> {
-        Box::pin(async move { self.letters(limit) })
+        let pages = self.pages.clone();
+        Box::pin(self.looks.look(move || pages.letters(limit)))
     }
 
     fn replay(

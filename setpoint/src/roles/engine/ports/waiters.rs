@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Mutex;
+use std::time::Duration;
 
 use setpoint_api::ports;
 use setpoint_dataflow::Verdict;
@@ -12,17 +13,34 @@ use tokio::sync::oneshot;
 #[derive(Debug, Default)]
 pub(crate) struct Waiters(Mutex<HashMap<RequestId, oneshot::Sender<ports::Verdict>>>);
 
-impl Waiters {
-    /// Waits for the verdict on this request from now on.
-    pub(crate) fn wait(&self, id: &RequestId) -> oneshot::Receiver<ports::Verdict> {
-        let (send, receive) = oneshot::channel();
-        self.lock().insert(id.clone(), send);
-        receive
-    }
+/// A wait for the verdict on a request. Dropped, it is nobody's any more: of a caller who hangs up nothing
+/// else is left to say so.
+pub(crate) struct Wait<'a> {
+    waiters: &'a Waiters,
+    id: RequestId,
+    verdict: oneshot::Receiver<ports::Verdict>,
+}
 
-    /// Waits no longer.
-    pub(crate) fn forget(&self, id: &RequestId) {
-        self.lock().remove(id);
+impl Wait<'_> {
+    /// The verdict, where it comes in this time.
+    pub(crate) async fn verdict(&mut self, within: Duration) -> Option<ports::Verdict> {
+        tokio::time::timeout(within, &mut self.verdict).await.ok()?.ok()
+    }
+}
+
+impl Drop for Wait<'_> {
+    fn drop(&mut self) {
+        self.waiters.lock().remove(&self.id);
+    }
+}
+
+impl Waiters {
+    /// Waits for the verdict on this request from now on. Each request has one who waits: the API gives
+    /// no id twice.
+    pub(crate) fn wait(&self, id: &RequestId) -> Wait<'_> {
+        let (send, verdict) = oneshot::channel();
+        self.lock().insert(id.clone(), send);
+        Wait { waiters: self, id: id.clone(), verdict }
     }
 
     /// Whether anyone waits.
@@ -73,4 +91,43 @@ pub(crate) fn answer(epoch: i64, verdict: &Verdict) -> ports::Verdict {
     let reasons: Vec<&str> = refused.map(|item| item.message.as_str()).collect();
     let reason = if verdict.accepted { "accepted".to_owned() } else { reasons.join("; ") };
     ports::Verdict { accepted: verdict.accepted, reason, epoch, items }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use setpoint_schemas::samples;
+
+    use super::*;
+
+    /// As long as nobody waits here.
+    const LONG: Duration = Duration::from_secs(60);
+
+    #[tokio::test]
+    async fn a_wait_ends_with_its_verdict_or_with_its_patience() {
+        let (waiters, id) = (Waiters::default(), samples::request().id);
+        let mut wait = waiters.wait(&id);
+        assert_eq!(wait.verdict(Duration::ZERO).await, None);
+        assert!(waiters.are_any(), "it may still come");
+        let verdict = Verdict { request: id.clone(), accepted: true, items: Vec::new() };
+        waiters.decided(7, &[verdict]);
+        assert_eq!(wait.verdict(LONG).await.map(|verdict| verdict.epoch), Some(7));
+        assert!(!waiters.are_any());
+    }
+
+    #[tokio::test]
+    async fn nobody_is_waited_for_who_hung_up() {
+        let waiters = Arc::new(Waiters::default());
+        let of_caller = waiters.clone();
+        let call = tokio::spawn(async move {
+            of_caller.wait(&samples::request().id).verdict(LONG).await;
+        });
+        while !waiters.are_any() {
+            tokio::task::yield_now().await;
+        }
+        call.abort();
+        assert!(call.await.is_err(), "it was cut off");
+        assert!(!waiters.are_any());
+    }
 }
