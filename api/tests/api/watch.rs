@@ -24,7 +24,7 @@ async fn lines(
     meanwhile().await;
     let mut text = String::new();
     let read = async {
-        while text.lines().count() < count {
+        while text.matches('\n').count() < count {
             let Some(chunk) = stream.next().await else { break };
             text += std::str::from_utf8(&chunk.unwrap()).unwrap();
         }

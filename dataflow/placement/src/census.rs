@@ -9,9 +9,9 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::finder::Finder;
+use crate::hold::Hold;
 use crate::ids::IdMap;
 use crate::journal::Journal;
-use crate::nodes::Hold;
 use crate::query::{HeldTerm, NamespaceLabels, PodQuery};
 use crate::shape::PodShape;
 

@@ -6,7 +6,7 @@ use setpoint_schemas::TakenDevice;
 
 use crate::auction::Auction;
 use crate::fleet::{Fleet, make_room};
-use crate::nodes::Hold;
+use crate::hold::Hold;
 use crate::preempt::Amounts;
 use crate::shape::PodShape;
 use crate::{NodeId, PodId};

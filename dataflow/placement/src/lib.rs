@@ -24,6 +24,7 @@ mod spread;
 
 mod fleet;
 mod places;
+mod hold;
 mod nodes;
 mod boards;
 mod mix;

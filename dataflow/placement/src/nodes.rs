@@ -9,6 +9,7 @@ use setpoint_schemas::{Device, NodeName, Resources, Taint};
 
 use crate::NodeId;
 use crate::boards::{Boards, devices_of};
+use crate::hold::Hold;
 use crate::ids::{IdMap, digest_of};
 use crate::journal::Journal;
 use crate::ports::HostPort;
@@ -81,17 +82,6 @@ pub(crate) struct Nodes {
     pub(crate) boards: Boards,
     /// Rises whenever a node's record changes.
     pub(crate) version: u64,
-}
-
-/// How a pod holds its room on a node.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Hold {
-    /// It is there.
-    Placed,
-    /// It is there, and stops.
-    Leaves,
-    /// It is promised the room that others leave.
-    Nominated,
 }
 
 impl Node {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::PodId;
 use crate::filters::{self, Stage};
 use crate::fleet::Fleet;
-use crate::nodes::Hold;
+use crate::hold::Hold;
 use crate::preempt::{Occupant, Roster, Trial};
 use crate::trial::{Bound, FilterTrial};
 use crate::view::View;

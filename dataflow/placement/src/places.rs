@@ -5,8 +5,8 @@
 use std::sync::Arc;
 
 use crate::PodId;
+use crate::hold::Hold;
 use crate::ids::IdMap;
-use crate::nodes::Hold;
 use crate::preempt::LEAVING;
 use crate::shape::PodShape;
 

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use setpoint_schemas::PodAffinityTerm;
 
 use crate::CompileError;
+use crate::hold::Hold;
 use crate::ids::digest_of;
-use crate::nodes::Hold;
 use crate::selector::{Requirement, Selector};
 
 /// Labels of each namespace, for namespace selectors.

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use crate::PodId;
 use crate::filters::{self, Stage};
 use crate::fleet::Fleet;
-use crate::nodes::Hold;
+use crate::hold::Hold;
 use crate::place::Placing;
 use crate::preempt::{Amounts, Below, Trial};
 use crate::shape::PodShape;

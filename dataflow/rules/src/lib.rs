@@ -27,7 +27,11 @@ pub mod status;
 /// of this version that replays otherwise stops the engine. Raise it with every change that makes
 /// any rule decide otherwise, or the door take in another record.
 ///
-/// 13: nothing of a resource is written by way of its status.
+/// 13: nothing of a resource is written by way of its status; nothing is placed on a node that is only
+/// watched, and what names a node by `nodeName` waits while that is not ready; a spread counts no pod
+/// that stops, and honours cordons among taints; a namespace has its name as a label; a budget counts
+/// from when it is made to when it is deleted, wherever it found nobody; a default class changes no
+/// revision that has pods; nobody asks for more than any node has.
 /// 12: no two pods of a namespace have one name; of nodes that nothing else tells apart the one with room
 /// for the most pods is preferred, and balance is kept by what pods ask for.
 /// 11: pods with devices go by what devices are worth, and others keep away from these; the placer

@@ -43,7 +43,6 @@ fn without(value: &str, result: RDKafkaConfRes, said: String) -> String {
 mod tests {
     use setpoint_schemas::Cut;
 
-    use super::*;
     use crate::reader::KafkaReader;
     use crate::{KafkaLog, Settings, topics};
 

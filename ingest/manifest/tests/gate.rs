@@ -135,7 +135,7 @@ fn a_namespace_has_its_name_as_a_label() {
     let text = "apiVersion: v1\nkind: Namespace\nmetadata: {name: team, labels: {a: b}}\n";
     let source = Source::Text { name: "web.yaml".into(), text: text.into() };
     let accepted = load(&[source], &LoadOptions::default()).expect("it is sound");
-    let (_, gated) = accepted.iter().next().expect("one object");
+    let (_, gated) = accepted.first().expect("one object");
     let labels = &gated.object["metadata"]["labels"];
     assert_eq!(*labels, serde_json::json!({"a": "b", "kubernetes.io/metadata.name": "team"}));
 }

@@ -178,10 +178,10 @@ impl<V: Views> Turn<'_, V> {
         let Some(node) = self.state.node.get(&node) else { return };
         let name = node.row.record.node.clone();
         for id in self.daemons() {
-            let waits = |w: &Box<Workload>| w.memo.waiting_here.contains_key(&name);
+            let waiting = self.state.workload.get(&id).map(|w| &w.memo.waiting_here);
             if is_wide {
                 self.look_where_it_waits(id);
-            } else if self.state.workload.get(&id).is_some_and(waits) {
+            } else if waiting.is_some_and(|waiting| waiting.contains_key(&name)) {
                 self.state.look_on(id, &name);
             }
         }
