@@ -224,27 +224,23 @@ impl PodShape {
     }
 }
 
-/// The requests of the spec, refused when one is below zero or more than any node has: sums of such
-/// would come to their end and not come back.
+/// The requests of the spec, refused when one is below zero. What no node has is no more than just that:
+/// sums of larger amounts would come to the end of their numbers, and not come back.
 fn requests(spec: &PodSpec) -> Result<Resources, CompileError> {
-    let path = "spec.containers.resources";
     for container in &spec.containers {
         let all = container.resources.requests.values().chain(container.resources.limits.values());
         if all.into_iter().any(setpoint_schemas::Quantity::is_negative) {
+            let path = "spec.containers.resources";
             return Err(CompileError::new(path, "a quantity is below zero"));
         }
     }
-    let requests = spec.requests();
-    if is_beyond_any_node(&requests) {
-        return Err(CompileError::new(path, "a pod asks for more than any node has"));
+    let mut requests = spec.requests();
+    let Resources { cpu_milli, memory_bytes, ephemeral_bytes, pods: _, extended } = &mut requests;
+    let plain = [cpu_milli, memory_bytes, ephemeral_bytes];
+    for amount in plain.into_iter().chain(extended.values_mut()) {
+        *amount = (*amount).min(AMOUNT_MAX + 1);
     }
     Ok(requests)
-}
-
-fn is_beyond_any_node(requests: &Resources) -> bool {
-    let Resources { cpu_milli, memory_bytes, ephemeral_bytes, pods: _, extended } = requests;
-    let plain = [cpu_milli, memory_bytes, ephemeral_bytes];
-    plain.into_iter().chain(extended.values()).any(|amount| *amount > AMOUNT_MAX)
 }
 
 /// Compiles the terms of one field about other pods.

@@ -31,7 +31,7 @@ pub mod status;
 /// watched, and what names a node by `nodeName` waits while that is not ready; a spread counts no pod
 /// that stops, and honours cordons among taints; a namespace has its name as a label; a budget counts
 /// from when it is made to when it is deleted, wherever it found nobody; a default class changes no
-/// revision that has pods; nobody asks for more than any node has.
+/// revision that has pods.
 /// 12: no two pods of a namespace have one name; of nodes that nothing else tells apart the one with room
 /// for the most pods is preferred, and balance is kept by what pods ask for.
 /// 11: pods with devices go by what devices are worth, and others keep away from these; the placer

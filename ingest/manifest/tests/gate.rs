@@ -114,23 +114,6 @@ fn values_are_held_to_what_the_api_server_holds_them_to() {
 }
 
 #[test]
-fn no_container_asks_for_more_than_any_node_has() {
-    for (resource, amount, found) in [
-        ("memory", "64Ti", "Managed core/Pod/default/web\n"),
-        ("memory", "7Ei", "memory: is 7Ei, which is more than any node has\n"),
-        ("cpu", "70368744177", "Managed core/Pod/default/web\n"),
-        ("cpu", "70368744178", "cpu: is 70368744178, which is more than any node has\n"),
-    ] {
-        let text = format!(
-            "{POD}spec:\n  containers:\n  - {{name: a, image: a, resources: {{requests: \
-             {{{resource}: {amount}}}}}}}\n"
-        );
-        let judged = judged(&text, &LoadOptions::default());
-        assert!(judged.ends_with(found), "{judged}");
-    }
-}
-
-#[test]
 fn a_namespace_has_its_name_as_a_label() {
     let text = "apiVersion: v1\nkind: Namespace\nmetadata: {name: team, labels: {a: b}}\n";
     let source = Source::Text { name: "web.yaml".into(), text: text.into() };

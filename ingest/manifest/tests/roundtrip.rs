@@ -77,6 +77,10 @@ fn expected(written: &Value) -> Value {
         "MutatingWebhookConfiguration",
         "APIService",
     ];
+    if written["kind"] == "Namespace" {
+        object["metadata"]["labels"]["kubernetes.io/metadata.name"] =
+            written["metadata"]["name"].clone();
+    }
     let metadata = object["metadata"].as_object_mut().expect("metadata");
     for name in [
         "uid",

@@ -259,3 +259,24 @@ fn a_daemon_set_that_was_kept_away_is_tried_again_everywhere_when_who_did_so_is_
     story.asks(6, vec![item(Verb::Delete, &shy)]);
     assert_eq!(told(&story.at(7, vec![observed(&uid, &node, 1_000, PodPhase::Gone)])), "Place 2");
 }
+
+#[test]
+fn what_nobody_has_room_for_leaves_a_node_as_it_was() {
+    let mut story = Story::with_nodes(&["a"]);
+    let apply = |object: &serde_json::Value| vec![item(Verb::Apply, object)];
+    let mut vast = deployment("default", "vast", 3, 100, "v1");
+    let spec = &mut vast["spec"]["template"]["spec"];
+    spec["nodeName"] = json!("a");
+    spec["containers"][0]["resources"]["requests"]["memory"] = json!("7Ei");
+    story.asks(1, apply(&vast));
+    assert_eq!(story.placed.len(), 3, "a pod that names its node goes past its room");
+    let placed: Vec<PodUid> = story.placed.keys().cloned().collect();
+    story.asks(2, vec![item(Verb::Delete, &vast)]);
+    let gone = placed.iter().map(|uid| observed(uid, "a", 1_000, PodPhase::Gone)).collect();
+    story.at(3, gone);
+    let mut large = deployment("default", "large", 1, 100, "v1");
+    let resources = &mut large["spec"]["template"]["spec"]["containers"][0]["resources"];
+    resources["requests"]["memory"] = json!("1Pi");
+    let outcome = story.asks(4, apply(&large));
+    assert_eq!(reason(&outcome, Action::Wait), "0/1 nodes are available: 1 Insufficient memory.");
+}

@@ -1,7 +1,7 @@
 //! What a container asks for and may use at most.
 
 use serde_json::Value;
-use setpoint_schemas::{AMOUNT_MAX, Quantity};
+use setpoint_schemas::Quantity;
 
 use super::cursor::{Checker, Cursor};
 use super::names;
@@ -13,14 +13,8 @@ pub(crate) fn check(checker: &mut Checker, at: &Cursor<'_>) {
     let (requests, limits) = (at.field("requests"), at.field("limits"));
     for (name, amount) in requests.entries().into_iter().chain(limits.entries()) {
         check_name(checker, name, &amount);
-        match quantity(&amount) {
-            Some(quantity) if quantity.is_negative() => {
-                checker.refuse(&amount, format!("is {quantity} and must not be negative"));
-            }
-            Some(quantity) if counted(name, &quantity) > AMOUNT_MAX => {
-                checker.refuse(&amount, format!("is {quantity}, which is more than any node has"));
-            }
-            _ => {}
+        if let Some(quantity) = quantity(&amount).filter(Quantity::is_negative) {
+            checker.refuse(&amount, format!("is {quantity} and must not be negative"));
         }
     }
     for (name, request) in requests.entries() {
@@ -54,11 +48,6 @@ fn check_name(checker: &mut Checker, name: &str, at: &Cursor<'_>) {
     } else if let Err(reason) = names::qualified(name) {
         checker.refuse(at, reason);
     }
-}
-
-/// The amount as it is added up.
-fn counted(name: &str, quantity: &Quantity) -> i64 {
-    if name == "cpu" { quantity.milli() } else { quantity.units() }
 }
 
 fn is_extended(name: &str) -> bool {
