@@ -11,6 +11,7 @@ use setpoint_schemas::{
 use tokio::sync::watch;
 
 use super::names::Name;
+use super::ring::Ring;
 use super::{Cursor, Entry, Event, Expired, Kept, Progress, ReadModel};
 
 /// A list as of one epoch.
@@ -182,9 +183,7 @@ impl ReadModel {
         kind: &GroupKind,
         epoch: i64,
     ) -> Result<(Cursor, watch::Receiver<u64>), Expired> {
-        let mut inner = self.write();
-        let ring = inner.ring(kind);
-        Ok((ring.after(epoch)?, ring.subscribe()))
+        self.begin(kind, |ring| ring.after(epoch))
     }
 
     /// The same for a watch that names an epoch of which it may have seen a part only.
@@ -193,9 +192,17 @@ impl ReadModel {
         kind: &GroupKind,
         epoch: i64,
     ) -> Result<(Cursor, watch::Receiver<u64>), Expired> {
+        self.begin(kind, |ring| ring.resumed(epoch))
+    }
+
+    fn begin(
+        &self,
+        kind: &GroupKind,
+        at: impl FnOnce(&Ring) -> Result<Cursor, Expired>,
+    ) -> Result<(Cursor, watch::Receiver<u64>), Expired> {
         let mut inner = self.write();
         let ring = inner.ring(kind);
-        Ok((ring.resumed(epoch)?, ring.subscribe()))
+        Ok((at(ring)?, ring.subscribe()))
     }
 
     /// Up to `max` changes of a kind from a cursor on, and the epoch as of which they hold.
