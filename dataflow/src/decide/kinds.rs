@@ -7,6 +7,11 @@ pub(crate) fn node_key(node: &NodeName) -> ResourceKey {
     ResourceKey::new(GroupKind::new("", "Node"), "", node.as_str())
 }
 
+/// Whether a resource is a node's.
+pub(crate) fn is_node(key: &ResourceKey) -> bool {
+    &*key.kind.kind == "Node" && key.kind.group.is_empty()
+}
+
 /// The key of a namespace.
 pub(crate) fn namespace_key(namespace: &str) -> ResourceKey {
     ResourceKey::new(GroupKind::new("", "Namespace"), "", namespace)

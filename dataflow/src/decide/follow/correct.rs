@@ -13,7 +13,7 @@ use setpoint_schemas::{
 use super::correct_pod::Target;
 use super::inferred::history_of;
 use crate::causes::Cause;
-use crate::decide::kinds::{is_budget, is_managed_group, is_namespace, is_priority_class};
+use crate::decide::kinds::{is_managed_group, is_namespace};
 use crate::decide::plan::placement_of;
 use crate::decide::requests::compile;
 use crate::decide::turn::{Turn, first_counter};
@@ -133,16 +133,13 @@ impl<V: Views> Turn<'_, V> {
                     if is_namespace(key) {
                         self.fleet.set_namespace_labels(&key.name, BTreeMap::new());
                     }
-                    self.workload_gone(key, cause);
-                    if is_priority_class(key) {
-                        self.state.classes.remove(&key.name);
-                    } else if is_budget(key) {
-                        self.budget_gone(key);
-                    }
+                    self.unlearn(key, cause);
                     None
                 }
             });
-            self.node_resource_changed(key);
+            if let Some(id) = self.node_about(key) {
+                self.node_changed(id);
+            }
             if let Some(id) = self.state.workloads.get(key) {
                 // What is recorded of its status may not be what these rules would say.
                 self.state.status_changed(*id);
@@ -160,10 +157,10 @@ impl<V: Views> Turn<'_, V> {
         let before = self.state.set_resource(key, Some(resource.clone()));
         let is_same = before.is_some_and(|b| b.body == resource.body && b.uid == resource.uid);
         let kind = WorkloadKind::of(&key.kind.kind).filter(|_| is_managed_group(key));
-        match (kind, &*key.kind.kind) {
+        match kind {
             // Only its status, its version or its owners differ.
             _ if is_same => {}
-            (Some(kind), _) => match compile(kind, &resource) {
+            Some(kind) => match compile(kind, &resource) {
                 Ok(compiled) => {
                     let is_known = self.state.workloads.contains_key(key);
                     let history = history_of(&compiled, &resource);
@@ -177,19 +174,9 @@ impl<V: Views> Turn<'_, V> {
                 }
                 Err(why) => return Some(format!("{key} does not compile by these rules: {why}")),
             },
-            (None, "Namespace") => self.namespace_labels(&resource),
-            (None, _) if is_priority_class(key) => self.class_put(&resource),
-            (None, _) if is_budget(key) => self.budget_put(&resource),
-            _ => {}
+            None => self.learn(key, &resource),
         }
         None
-    }
-
-    fn node_resource_changed(&mut self, key: &ResourceKey) {
-        let node = (&*key.kind.kind == "Node").then(|| NodeName::parse(&key.name).ok()).flatten();
-        if let Some(id) = node.and_then(|node| self.state.nodes.get(&node).copied()) {
-            self.node_changed(id);
-        }
     }
 
     fn correct_nodes(&mut self, own: &[Decision], recorded: &[Decision]) {

@@ -11,7 +11,7 @@ use super::judge::{Change, Judge, Judged};
 use super::workloads::Compiled;
 use crate::causes::Cause;
 use crate::decide::Turn;
-use crate::decide::kinds::{is_budget, is_priority_class, node_key};
+use crate::decide::kinds::{is_budget, is_namespace, is_node, is_priority_class, node_key};
 use crate::decide::plan::placement_of;
 use crate::decided::About;
 use crate::epoch::{ItemVerdict, PlacementChange, Verdict};
@@ -90,19 +90,12 @@ impl<V: Views> Turn<'_, V> {
         };
         self.state.set_resource(&key, Some(resource.clone()));
         self.out.resources.push((key.clone(), Some(resource.clone())));
-        match (compiled, &*key.kind.kind) {
-            (Some(compiled), _) => self.workload_put(&resource, *compiled, cause),
-            (None, "Node") => {
-                if let Ok(node) = NodeName::parse(&key.name)
-                    && let Some(id) = self.state.nodes.get(&node).copied()
-                {
-                    self.node_changed(id);
-                }
-            }
-            (None, "Namespace") => self.namespace_labels(&resource),
-            (None, _) if is_priority_class(&key) => self.class_put(&resource),
-            (None, _) if is_budget(&key) => self.budget_put(&resource),
-            _ => {}
+        match compiled {
+            Some(compiled) => self.workload_put(&resource, *compiled, cause),
+            None => self.learn(&key, &resource),
+        }
+        if let Some(id) = self.node_about(&key) {
+            self.node_changed(id);
         }
     }
 
@@ -113,19 +106,38 @@ impl<V: Views> Turn<'_, V> {
         }
         self.state.set_resource(key, None);
         self.out.resources.push((key.clone(), None));
+        self.unlearn(key, cause);
+        if let Some(id) = self.node_about(key) {
+            self.node_leaves(id);
+            self.node_changed(id);
+        }
+    }
+
+    /// Takes in what a resource that is no workload says of others.
+    pub(crate) fn learn(&mut self, key: &ResourceKey, resource: &Resource) {
+        if is_namespace(key) {
+            self.namespace_labels(resource);
+        } else if is_priority_class(key) {
+            self.class_put(resource);
+        } else if is_budget(key) {
+            self.budget_put(resource);
+        }
+    }
+
+    /// What a resource said holds no longer; a namespace's labels go when the namespace ends.
+    pub(crate) fn unlearn(&mut self, key: &ResourceKey, cause: &Cause) {
         self.workload_gone(key, cause);
         if is_priority_class(key) {
             self.state.classes.remove(&key.name);
         } else if is_budget(key) {
             self.budget_gone(key);
         }
-        if &*key.kind.kind == "Node"
-            && let Some(id) =
-                NodeName::parse(&key.name).ok().and_then(|n| self.state.nodes.get(&n).copied())
-        {
-            self.node_leaves(id);
-            self.node_changed(id);
-        }
+    }
+
+    /// The node that a resource is about, where it is known.
+    pub(crate) fn node_about(&self, key: &ResourceKey) -> Option<u32> {
+        let node = is_node(key).then(|| NodeName::parse(&key.name).ok()).flatten()?;
+        self.state.nodes.get(&node).copied()
     }
 
     /// An operator's restart: the generation rises, the agent restarts what runs a lower one.
