@@ -28,6 +28,8 @@ pub(crate) struct Inner {
     /// The pods of nodes that are only watched.
     pub(crate) watched: HashMap<NodeName, BTreeSet<PodUid>>,
     pub(crate) decisions: VecDeque<Arc<dyn Kept>>,
+    /// Decisions of epochs up to and with this one may have been given up to keep later ones.
+    decisions_forgotten: i64,
     /// The epoch of the last change of a node, which has no version of its own.
     versions: HashMap<Arc<str>, i64>,
     rings: HashMap<GroupKind, Ring>,
@@ -312,10 +314,17 @@ impl Inner {
     }
 
     fn decide(&mut self, decision: Arc<dyn Kept>) {
-        if self.decisions.len() >= DECISIONS_KEPT_MAX {
-            self.decisions.pop_front();
+        if self.decisions.len() >= DECISIONS_KEPT_MAX
+            && let Some(oldest) = self.decisions.pop_front()
+        {
+            self.decisions_forgotten = oldest.epoch();
         }
         self.decisions.push_back(decision);
+    }
+
+    /// The decisions of all later epochs are kept.
+    pub(crate) fn decisions_kept_from(&self) -> i64 {
+        self.decisions_forgotten.max(self.base_epoch)
     }
 
     fn wake_nodes(&self) {

@@ -224,10 +224,13 @@ impl ReadModel {
         inner.decisions.iter().rev().filter(|d| keep(&***d)).take(limit).cloned().collect()
     }
 
-    /// The kept decisions of later epochs than this, newest first.
-    pub(crate) fn decisions_since(&self, epoch: i64) -> Vec<Arc<dyn Kept>> {
+    /// The decisions of later epochs than this, newest first, if all of them are kept.
+    pub(crate) fn decisions_since(&self, epoch: i64) -> Result<Vec<Arc<dyn Kept>>, Expired> {
         let inner = self.read();
-        inner.decisions.iter().rev().take_while(|d| d.epoch() > epoch).cloned().collect()
+        if epoch < inner.decisions_kept_from() {
+            return Err(Expired);
+        }
+        Ok(inner.decisions.iter().rev().take_while(|d| d.epoch() > epoch).cloned().collect())
     }
 
     /// The fleet in numbers.

@@ -1,7 +1,8 @@
 //! The latest decisions as Kubernetes events, listed and watched. Absent: writes, and what the ring
-//! of decisions forgot.
+//! of decisions forgot; who watches and missed some of that gets `410 Expired` and lists again.
 
 use std::convert::Infallible;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::{Body, Bytes};
@@ -13,9 +14,9 @@ use tokio::time::Instant;
 
 use super::access::people_only;
 use super::object::wants_table;
-use super::watch::{WATCH_SECONDS, WATCH_SECONDS_MAX};
+use super::watch::{WATCH_SECONDS, WATCH_SECONDS_MAX, expired_line};
 use super::{Call, answer, version};
-use crate::model::Kept;
+use crate::model::{Expired, Kept};
 use crate::render;
 use crate::state::now_ms;
 use crate::status::ApiError;
@@ -37,6 +38,8 @@ pub(crate) async fn list(call: Call) -> Result<Response, ApiError> {
         return watch(call, wanted, version);
     }
     let model = &call.app.state.parts.model;
+    // Before the decisions: what is decided meanwhile is told twice to who watches from here, not never.
+    let metadata = json!({"resourceVersion": model.epoch().to_string()});
     let mut events: Vec<Value> = Vec::new();
     for decision in model.decisions(usize::MAX, |_| true) {
         events.extend(event_of(&*decision, &call, &wanted));
@@ -44,7 +47,6 @@ pub(crate) async fn list(call: Call) -> Result<Response, ApiError> {
             break;
         }
     }
-    let metadata = json!({"resourceVersion": model.epoch().to_string()});
     if wants_table(&call.headers) {
         return Ok(answer(render::table("", "Event", &events, &metadata, now_ms())));
     }
@@ -57,8 +59,10 @@ pub(crate) async fn list(call: Call) -> Result<Response, ApiError> {
 struct Follow {
     call: Call,
     wanted: Vec<(String, String)>,
-    /// The epoch up to which all was told.
+    /// The epoch up to which all was told; 0 when nothing was.
     told: i64,
+    /// Whether it ends with what was said last.
+    ended: bool,
     epochs: tokio::sync::watch::Receiver<i64>,
     deadline: Instant,
     _permit: tokio::sync::OwnedSemaphorePermit,
@@ -72,10 +76,12 @@ fn watch(call: Call, wanted: Vec<(String, String)>, told: i64) -> Result<Respons
         epochs: call.app.state.parts.model.epochs(),
         deadline: Instant::now() + Duration::from_secs(seconds),
         told,
+        ended: false,
         wanted,
         call,
         _permit: permit,
     };
+    follow.unheard().map_err(|Expired| ApiError::expired())?;
     let lines = stream::unfold(follow, |mut follow| async move {
         let chunk = follow.next().await?;
         Some((Ok::<_, Infallible>(chunk), follow))
@@ -85,7 +91,7 @@ fn watch(call: Call, wanted: Vec<(String, String)>, told: i64) -> Result<Respons
 
 impl Follow {
     async fn next(&mut self) -> Option<Bytes> {
-        loop {
+        while !self.ended {
             let chunk = self.chunk();
             if !chunk.is_empty() {
                 return Some(Bytes::from(chunk));
@@ -97,12 +103,25 @@ impl Follow {
             }
             tokio::time::sleep(GATHER).await;
         }
+        None
     }
 
-    /// What was decided since the last piece, the oldest first.
+    /// What was decided since what was told last, the newest first.
+    fn unheard(&self) -> Result<Vec<Arc<dyn Kept>>, Expired> {
+        let model = &self.call.app.state.parts.model;
+        match self.told {
+            0 => Ok(model.decisions(usize::MAX, |_| true)),
+            told => model.decisions_since(told),
+        }
+    }
+
+    /// What was decided since the last piece, the oldest first; an error when some of it was forgotten.
     fn chunk(&mut self) -> String {
         let epoch = *self.epochs.borrow_and_update();
-        let decisions = self.call.app.state.parts.model.decisions_since(self.told);
+        let Ok(decisions) = self.unheard() else {
+            self.ended = true;
+            return expired_line();
+        };
         let newest = decisions.first().map_or(0, |decision| decision.epoch());
         self.told = self.told.max(epoch).max(newest);
         let events =

@@ -37,6 +37,11 @@ const CHUNK_EVENTS_MAX: usize = 500;
 /// hold a piece that its client does not take.
 const CHUNK_BYTES_MAX: usize = 2 << 20;
 
+/// The last line of a watch whose client missed changes that are no longer kept.
+pub(super) fn expired_line() -> String {
+    format!("{}\n", json!({"type": "ERROR", "object": ApiError::expired().body()}))
+}
+
 /// Answers a watch from this version, which this server has; from 0 with all that there is first.
 pub(crate) fn watch(call: Call, kind: Arc<KindInfo>, version: i64) -> Result<Response, ApiError> {
     let permit = permit(&call)?;
@@ -153,8 +158,7 @@ impl Watch {
             let changes = model.changes(&self.kind.group_kind(), self.cursor, CHUNK_EVENTS_MAX);
             let Ok((events, epoch)) = changes else {
                 self.ended = true;
-                let status = ApiError::expired().body();
-                return chunk + &format!("{}\n", json!({"type": "ERROR", "object": status}));
+                return chunk + &expired_line();
             };
             let told =
                 fill(&mut chunk, events.iter(), |event| self.rendered(event).unwrap_or_default());

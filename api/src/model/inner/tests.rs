@@ -1,8 +1,9 @@
 //! What the model keeps, forgets and tells, case by case.
 
-use setpoint_schemas::{Observation, PodObserved, PodPhase, samples};
+use setpoint_schemas::{Decision, Observation, PodObserved, PodPhase, samples};
 
-use super::super::ring::{Before, Event};
+use super::super::ReadModel;
+use super::super::ring::{Before, Event, Expired};
 use super::*;
 
 /// More than are kept of a kind with few objects.
@@ -99,6 +100,22 @@ fn a_watched_pod_is_of_the_node_that_saw_it_last_until_it_is_gone() {
     }
     assert_eq!(stands, [[true, false], [false, true], [false, false]]);
     assert!(inner.pods.parts(&uid).is_none());
+}
+
+#[test]
+fn who_missed_a_decision_that_was_given_up_is_told_so() {
+    let model = ReadModel::new();
+    model.set_ready(true);
+    let last = i64::try_from(DECISIONS_KEPT_MAX).expect("a small number") + 1;
+    for epoch in 1..=last {
+        let decision = Decision { epoch, ..samples::decision() };
+        model.apply(vec![Change::Decision(Arc::new(decision))], epoch, 1, epoch);
+    }
+    let since = |epoch| model.decisions_since(epoch).map(|decisions| decisions.len());
+    assert_eq!(since(0), Err(Expired), "that of the first epoch is kept no longer");
+    assert_eq!(since(1), Ok(DECISIONS_KEPT_MAX));
+    assert_eq!(since(last - 1), Ok(1));
+    assert_eq!(since(last), Ok(0));
 }
 
 fn some_resource() -> Resource {

@@ -108,7 +108,6 @@ impl<V: Views> Turn<'_, V> {
         self.out.resources.push((key.clone(), None));
         self.unlearn(key, cause);
         if let Some(id) = self.node_about(key) {
-            self.node_leaves(id);
             self.node_changed(id);
         }
     }
@@ -124,13 +123,16 @@ impl<V: Views> Turn<'_, V> {
         }
     }
 
-    /// What a resource said holds no longer; a namespace's labels go when the namespace ends.
+    /// What a resource, which is there no longer, said of others does not hold any more; a namespace's
+    /// labels go when the namespace ends.
     pub(crate) fn unlearn(&mut self, key: &ResourceKey, cause: &Cause) {
         self.workload_gone(key, cause);
         if is_priority_class(key) {
             self.state.classes.remove(&key.name);
         } else if is_budget(key) {
             self.budget_gone(key);
+        } else if let Some(id) = self.node_about(key) {
+            self.node_leaves(id);
         }
     }
 
