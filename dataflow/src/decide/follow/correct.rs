@@ -138,6 +138,7 @@ impl<V: Views> Turn<'_, V> {
                 }
             });
             if let Some(id) = self.node_about(key) {
+                self.node_remains(id);
                 self.node_changed(id);
             }
             if let Some(id) = self.state.workloads.get(key) {
@@ -209,7 +210,17 @@ impl<V: Views> Turn<'_, V> {
         self.views.update(Fact::Lost { node: id }, if lost { 1 } else { -1 });
         self.refact_pods_of(id);
         self.schedule_lease(id);
+        self.node_remains(id);
         self.node_changed(id);
+    }
+
+    /// What was taken to be left of a node when it was decided otherwise: who lives, or is kept as a
+    /// resource, must not be buried when this engine leads.
+    fn node_remains(&mut self, id: u32) {
+        let Some(node) = self.state.node.get(&id) else { return };
+        let name = node.row.record.node.clone();
+        self.node_settled(&name);
+        self.node_leaves(id);
     }
 
     fn correct_hold(&mut self, own: &[Decision], recorded: &[Decision], before: &Before) {
