@@ -81,7 +81,9 @@ fn watch(call: Call, wanted: Vec<(String, String)>, told: i64) -> Result<Respons
         call,
         _permit: permit,
     };
-    follow.unheard().map_err(|Expired| ApiError::expired())?;
+    if told > 0 {
+        follow.unheard().map_err(|Expired| ApiError::expired())?;
+    }
     let lines = stream::unfold(follow, |mut follow| async move {
         let chunk = follow.next().await?;
         Some((Ok::<_, Infallible>(chunk), follow))
