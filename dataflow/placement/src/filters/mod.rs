@@ -2,8 +2,8 @@
 //!
 //! The table's order is kube-scheduler's, with what the node is for and readiness first: a
 //! sentence counts each node under the first filter that refuses it, and users know which one that
-//! is. It is also the order of cost: what depends on the node's record alone stands first and is kept by class, then what the
-//! node itself can tell, then what depends on where other pods are.
+//! is. It is also the order of cost: what depends on the node's record alone stands first and is
+//! kept by class, then what the node itself can tell, then what depends on where other pods are.
 
 mod watched;
 mod ready;
