@@ -1,0 +1,138 @@
+//! Engines that follow what they would not have decided: what they hold is what is recorded.
+
+use serde_json::json;
+use setpoint_dataflow::views::HandWritten;
+use setpoint_dataflow::{Engine, Outcome, Recorded, Remains};
+use setpoint_schemas::{Action, PodPhase, Policy, RequestItem, Verb};
+use setpoint_tests::manifests::{budget, deployment, item, of_priority};
+
+use super::fleet::{Fleet, node, told, web};
+
+/// The leader, who knows what the fleet's engine knows; the first time in a fleet's life.
+fn another(fleet: &mut Fleet) -> Engine<HandWritten> {
+    let rows = fleet.engine.take_rows().into_iter();
+    let rows = rows.filter_map(|(table, key, value)| Some((table, key, value?)));
+    Engine::restore(HandWritten::new(), rows).expect("restores")
+}
+
+fn recorded(outcome: &Outcome) -> Recorded {
+    Recorded {
+        hash: outcome.hash,
+        resources: outcome.resources.clone(),
+        placements: outcome.placements.clone(),
+        decisions: outcome.ledger(),
+    }
+}
+
+fn nothing() -> Recorded {
+    Recorded { hash: 0, resources: Vec::new(), placements: Vec::new(), decisions: Vec::new() }
+}
+
+/// Follows an epoch as another leader decided it: that leader had other settings.
+fn follow_another(fleet: &mut Fleet, ms: i64, items: Vec<RequestItem>) -> (Outcome, Vec<String>) {
+    let other =
+        Policy { placement_samples: 1, starts_per_second: 1, starts_burst: 1, ..Policy::default() };
+    let mut leader = another(fleet);
+    let request = fleet.request(items);
+    let epoch = fleet.epoch(ms, vec![request]);
+    let outcome = leader.step(Epoch { policy: Some(other), ..epoch.clone() });
+    let followed = fleet.engine.follow(epoch.clone(), &recorded(&outcome));
+    fleet.commit(epoch, &outcome);
+    assert_eq!(followed.outcome.ledger(), outcome.ledger());
+    (followed.outcome, followed.differences)
+}
+
+#[test]
+fn what_is_recorded_is_followed_and_what_would_differ_is_told() {
+    let mut fleet = Fleet::with_nodes(&["a", "b", "c"]);
+    let (outcome, differences) = follow_another(&mut fleet, 1_000, web(3, "v1"));
+    assert_eq!(outcome.placements.iter().filter(|p| p.placement.is_some()).count(), 1);
+    let places = differences.iter().filter(|d| d.starts_with("these rules would place"));
+    assert!(places.count() >= 2, "{differences:#?}");
+    assert!(!fleet.engine.is_exact());
+    assert_eq!(fleet.engine.everything().placements.len(), 1, "what is recorded, and no more");
+    // As a leader it goes on from there, and names no pod twice.
+    let outcome = fleet.at(1_001, vec![]);
+    assert_eq!(told(&outcome), ["Place placement", "Place placement"]);
+    assert_eq!(fleet.placed().len(), 3);
+}
+
+#[test]
+fn what_is_decided_alike_leaves_the_engine_exact() {
+    let mut fleet = Fleet::with_nodes(&["a"]);
+    let request = fleet.request(web(1, "v1"));
+    let epoch = fleet.epoch(1, vec![request]);
+    let mut leader = another(&mut fleet);
+    let outcome = leader.step(epoch.clone());
+    let followed = fleet.engine.follow(epoch, &recorded(&outcome));
+    assert_eq!(followed.differences, [""; 0]);
+    assert_eq!(followed.outcome, outcome);
+    assert!(fleet.engine.is_exact());
+}
+
+#[test]
+fn a_budget_that_another_leader_refused_covers_nobody_here() {
+    let mut fleet = Fleet::with_nodes(&["a"]);
+    let kept = deployment("default", "kept", 1, 1_500, "v1");
+    let request = fleet.request(vec![item(Verb::Apply, &kept)]);
+    fleet.at(1, vec![request]);
+    let request = fleet.request(vec![item(Verb::Apply, &budget("kept", 1))]);
+    let epoch = fleet.epoch(2, vec![request]);
+    let followed = fleet.engine.follow(epoch.clone(), &nothing());
+    assert!(!followed.differences.is_empty());
+    fleet.commit(epoch, &followed.outcome);
+    let high = of_priority(deployment("default", "high", 1, 1_500, "v1"), 10);
+    let request = fleet.request(vec![item(Verb::Apply, &high)]);
+    let outcome = fleet.at(3, vec![request]);
+    let waits =
+        outcome.ledger().into_iter().find(|d| d.action == Action::Wait && d.rule == "preemption");
+    let why = waits.expect("somebody goes for it").reason;
+    assert!(!why.contains("beyond"), "{why}");
+}
+
+/// A node's resource, to be deleted.
+fn resource_of(name: &str) -> RequestItem {
+    let metadata = json!({"name": name});
+    item(Verb::Delete, &json!({"apiVersion": "v1", "kind": "Node", "metadata": metadata}))
+}
+
+#[test]
+fn a_node_that_is_kept_by_another_leader_is_not_buried_here() {
+    let mut fleet = Fleet::with_nodes(&["a", "b", "c"]);
+    for ms in [5_000, 10_000] {
+        fleet.renew(ms, &["a", "b"]);
+    }
+    assert!(told(&fleet.at(15_000, vec![])).contains(&"NodeLost lease".to_owned()));
+    let request = fleet.request(vec![resource_of("c")]);
+    let epoch = fleet.epoch(15_001, vec![request]);
+    // These rules would delete it, and bury what is left of it; the leader refused.
+    let followed = fleet.engine.follow(epoch.clone(), &nothing());
+    assert!(!followed.differences.is_empty());
+    fleet.commit(epoch, &followed.outcome);
+    assert_eq!(fleet.engine.remains(), []);
+    // Asked again, it is deleted and buried.
+    fleet.asks(15_002, vec![resource_of("c")]);
+    assert_eq!(fleet.engine.remains(), [Remains::Node(node("c"))]);
+}
+
+#[test]
+fn a_node_that_another_leader_still_hears_is_not_buried_here() {
+    let mut fleet = Fleet::with_nodes(&["a", "b", "c"]);
+    for ms in [5_000, 10_000] {
+        fleet.renew(ms, &["a", "b"]);
+    }
+    let request = fleet.request(vec![resource_of("c")]);
+    let epoch = fleet.epoch(15_000, vec![request]);
+    // In one epoch these rules would take it for lost and delete its resource; the leader, whose
+    // grace is longer, did the second only.
+    let mut leader = another(&mut fleet);
+    let patient = Policy { lease_grace_ms: 60_000, ..Policy::default() };
+    let outcome = leader.step(Epoch { policy: Some(patient), ..epoch.clone() });
+    assert_eq!(told(&outcome), ["Accept admission"]);
+    let followed = fleet.engine.follow(epoch.clone(), &recorded(&outcome));
+    assert!(!followed.differences.is_empty());
+    fleet.commit(epoch, &outcome);
+    assert_eq!(fleet.engine.remains(), [], "it lives");
+    fleet.renew(15_001, &["a", "b", "c"]);
+    assert_eq!(fleet.engine.remains(), [], "it lives");
+}
