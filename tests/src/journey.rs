@@ -438,16 +438,10 @@ fn same(who: &str, one: &Outcome, other: &Outcome) -> Result<(), String> {
     if decided(one) == decided(other) {
         return Ok(());
     }
-    Err(format!(
-        "{who} decides otherwise in epoch {}:\n{:#?}\n{:#?}\ndue {:?}\nnot\n{:#?}\n{:#?}\ndue {:?}\nresources {} and {}",
-        one.number,
-        one.ledger(),
-        one.placements,
-        one.due_ms,
-        other.ledger(),
-        other.placements,
-        other.due_ms,
-        one.resources.len(),
-        other.resources.len()
-    ))
+    let told = |o: &Outcome| {
+        let (ledger, resources) = (o.ledger(), &o.resources);
+        format!("{ledger:#?}\n{:#?}\ndue {:?}\n{resources:#?}", o.placements, o.due_ms)
+    };
+    let (one_told, other_told) = (told(one), told(other));
+    Err(format!("{who} decides otherwise in epoch {}:\n{one_told}\nnot\n{other_told}", one.number))
 }

@@ -26,10 +26,12 @@ const RANKED_SEEDS: u64 = 200;
 const CHOOSY_TICKS: usize = 450;
 /// Seeds far behind those of every run that found something once: a rebuilt leader that forgot how
 /// far an update by batches was and never went on; a follower of other rules that gave a pod the
-/// number of one that was there; a spread that still counted a node that was deleted. In the last two
-/// the checks were wrong: readers that kept nodes of a former leader, and a pod restarted, deleted and
-/// gone in one epoch that was counted as a start.
-const FOUND_SOMETHING: [u64; 5] = [1_421, 2_581, 2_210, 2_240, 8_916];
+/// number of one that was there; a spread that still counted a node that was deleted; statuses told in
+/// another order by an engine restored after the last of them was gone (two, of the choosy and of the
+/// ranked). In 2,240 and 8,916 the checks were wrong: readers
+/// that kept nodes of a former leader, and a pod restarted, deleted and gone in one epoch that was
+/// counted as a start.
+const FOUND_SOMETHING: [u64; 7] = [1_421, 2_581, 2_210, 1_315, 414, 2_240, 8_916];
 /// Two of so many seeds have trimmed logs, and one of these an engine of other rules.
 const TRIMS_EVERY: u64 = 5;
 /// A line about every minute.
@@ -117,9 +119,17 @@ fn every_seed_comes_to_rest_with_all_invariants_held() {
     assert!((sum.crashes > 0 && rare > 0) || seeds < 50, "the faults happen");
 }
 
+fn choosy(seed: u64) -> Plan {
+    Plan { choosy: true, ticks: CHOOSY_TICKS, ..plan(seed) }
+}
+
+fn ranked(seed: u64) -> Plan {
+    let choosy = seed.is_multiple_of(3);
+    Plan { ranked: true, choosy, ticks: CHOOSY_TICKS, ..plan(seed) }
+}
+
 #[test]
 fn choosy_pods_go_where_they_may_and_none_waits_for_what_is_there() {
-    let choosy = |seed| Plan { choosy: true, ticks: CHOOSY_TICKS, ..plan(seed) };
     if let Some(seed) = number("SETPOINT_SEED") {
         println!("choosy seed {seed}: {:?}", run(choosy(seed)));
         return;
@@ -135,12 +145,6 @@ fn choosy_pods_go_where_they_may_and_none_waits_for_what_is_there() {
 
 #[test]
 fn higher_pods_get_their_room_and_nobody_goes_in_vain() {
-    let ranked = |seed: u64| Plan {
-        ranked: true,
-        choosy: seed.is_multiple_of(3),
-        ticks: CHOOSY_TICKS,
-        ..plan(seed)
-    };
     if let Some(seed) = number("SETPOINT_SEED") {
         println!("ranked seed {seed}: {:?}", run(ranked(seed)));
         return;
@@ -161,7 +165,8 @@ fn higher_pods_get_their_room_and_nobody_goes_in_vain() {
 fn seeds_that_found_something_once_find_nothing_more() {
     for seed in FOUND_SOMETHING {
         run(plan(seed));
-        run(Plan { choosy: true, ticks: CHOOSY_TICKS, ..plan(seed) });
+        run(choosy(seed));
+        run(ranked(seed));
     }
 }
 

@@ -2,8 +2,8 @@
 
 use serde_json::json;
 use setpoint_dataflow::views::HandWritten;
-use setpoint_dataflow::{Engine, Outcome, Recorded, Remains};
-use setpoint_schemas::{Action, PodPhase, Policy, RequestItem, Verb};
+use setpoint_dataflow::{Engine, Epoch, Outcome, Recorded, Remains};
+use setpoint_schemas::{Action, Policy, RequestItem, Verb};
 use setpoint_tests::manifests::{budget, deployment, item, of_priority};
 
 use super::fleet::{Fleet, node, told, web};

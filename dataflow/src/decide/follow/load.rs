@@ -35,6 +35,9 @@ impl<V: Views> Turn<'_, V> {
         self.load_classes();
         let numbers = rows.nodes.iter().map(|(id, _)| id);
         let numbers = numbers.chain(rows.workloads.iter().map(|(id, ..)| id));
+        // The next ones stand behind it as they do in the engine that ran through, where its own may be
+        // gone: by their numbers statuses have their turns.
+        let numbers = numbers.chain([&rows.meta.told_to]);
         self.state.number_from(numbers.copied().max().unwrap_or(0));
         rows.nodes.into_iter().for_each(|(id, row)| self.load_node(id, row));
         for (id, key, memo) in rows.workloads {
