@@ -18,8 +18,8 @@ pub(crate) struct Fleet {
     pub(crate) log: MemoryLog,
     pub(crate) committed: Committed,
     pub(crate) policy: Policy,
-    pub(crate) sequence: i64,
-    pub(crate) requests: usize,
+    sequence: i64,
+    requests: usize,
 }
 
 impl Fleet {
@@ -131,7 +131,7 @@ pub(crate) fn node(name: &str) -> NodeName {
     NodeName::parse(name).unwrap()
 }
 
-pub(crate) fn session(name: &str) -> SessionId {
+fn session(name: &str) -> SessionId {
     SessionId::parse(&format!("{name}-s1")).unwrap()
 }
 

@@ -90,8 +90,8 @@ fn a_budget_that_another_leader_refused_covers_nobody_here() {
     assert!(!why.contains("beyond"), "{why}");
 }
 
-/// A node's resource, to be deleted.
-fn resource_of(name: &str) -> RequestItem {
+/// That a node's resource be deleted.
+fn deletion_of(name: &str) -> RequestItem {
     let metadata = json!({"name": name});
     item(Verb::Delete, &json!({"apiVersion": "v1", "kind": "Node", "metadata": metadata}))
 }
@@ -103,7 +103,7 @@ fn a_node_that_is_kept_by_another_leader_is_not_buried_here() {
         fleet.renew(ms, &["a", "b"]);
     }
     assert!(told(&fleet.at(15_000, vec![])).contains(&"NodeLost lease".to_owned()));
-    let request = fleet.request(vec![resource_of("c")]);
+    let request = fleet.request(vec![deletion_of("c")]);
     let epoch = fleet.epoch(15_001, vec![request]);
     // These rules would delete it, and bury what is left of it; the leader refused.
     let followed = fleet.engine.follow(epoch.clone(), &nothing());
@@ -111,7 +111,7 @@ fn a_node_that_is_kept_by_another_leader_is_not_buried_here() {
     fleet.commit(epoch, &followed.outcome);
     assert_eq!(fleet.engine.remains(), []);
     // Asked again, it is deleted and buried.
-    fleet.asks(15_002, vec![resource_of("c")]);
+    fleet.asks(15_002, vec![deletion_of("c")]);
     assert_eq!(fleet.engine.remains(), [Remains::Node(node("c"))]);
 }
 
@@ -121,7 +121,7 @@ fn a_node_that_another_leader_still_hears_is_not_buried_here() {
     for ms in [5_000, 10_000] {
         fleet.renew(ms, &["a", "b"]);
     }
-    let request = fleet.request(vec![resource_of("c")]);
+    let request = fleet.request(vec![deletion_of("c")]);
     let epoch = fleet.epoch(15_000, vec![request]);
     // In one epoch these rules would take it for lost and delete its resource; the leader, whose
     // grace is longer, did the second only.
