@@ -48,5 +48,6 @@ pub(crate) fn epoch_record(outcome: &Outcome) -> EpochRecord {
         rules: "1".to_owned(),
         refused: Vec::new(),
         rebuilt: false,
+        behind: false,
     }
 }

@@ -135,6 +135,7 @@ impl<V: Views> Engine<V> {
             turn.look_ahead(&next[..next.len().min(AHEAD)]);
             inputs.by_ref().take(AHEAD).for_each(|sourced| turn.take(sourced));
         }
+        turn.keep_up(epoch.behind);
         if epoch.complete {
             turn.fire_deadlines();
         }

@@ -31,6 +31,8 @@ pub struct Epoch {
     pub policy: Option<Policy>,
     /// Whether the leader's state before it came otherwise than by exact replay.
     pub rebuilt: bool,
+    /// Whether more was on the log than this takes in; never when `complete`.
+    pub behind: bool,
     /// The inputs, in (topic rank, partition, offset) order.
     pub inputs: Vec<Sourced>,
 }

@@ -41,6 +41,8 @@ pub struct EpochRecord {
     /// compacted topics, or by following other rules. Whoever follows may decide otherwise from
     /// here on, and follows what is recorded.
     pub rebuilt: bool,
+    /// Whether more was on the log than it took in: what the next epochs take in was said earlier.
+    pub behind: bool,
 }
 
 /// How far a partition was read.

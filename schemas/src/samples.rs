@@ -239,6 +239,7 @@ pub fn epoch() -> EpochRecord {
             offset: 1233,
         }],
         rebuilt: true,
+        behind: true,
     }
 }
 

@@ -325,6 +325,7 @@ impl Journey {
             renew_leases: leader.is_first || stalled,
             policy: is_new.then(|| self.policy.clone()),
             rebuilt: is_marked,
+            behind: cut != ends,
             inputs: self.log.between(&before, &cut),
         };
         Some((epoch, cut))

@@ -40,6 +40,7 @@ pub mod status;
 /// pods of lower priority stop for higher ones, within disruption budgets where there is a choice; who
 /// is promised room is promised the devices in it; the hash of an epoch is taken over what decisions
 /// are made of instead of their words; nodes that are nearly full are filled to the end.
+/// 14: what is taken in from a backlog was said when the backlog began.
 /// 10: a workload's selector, a Pod's spec, a Secret's type and what calls itself immutable are not
 /// changed, and no Pod is made under the name of another workload's; what is deleted and made again
 /// between two looks is another object; an update by batches goes on from the pods that are there;
@@ -55,4 +56,4 @@ pub mod status;
 /// nothing; silence of the whole fleet is doubted; a deleted namespace goes with its last pod;
 /// updates pause between batches. 3: a Secret that kubectl applied passes the door; before, its
 /// sealed annotation set it aside. 2: the ledger tells of orphans. 1: the first.
-pub const RULES_VERSION: &str = "13";
+pub const RULES_VERSION: &str = "14";

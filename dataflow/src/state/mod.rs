@@ -171,6 +171,8 @@ pub(crate) struct Meta {
     pub(crate) told_to: u32,
     /// Engine time at which a node was heard last, whichever.
     pub(crate) heard_ms: i64,
+    /// Engine time since which more is on the log than is taken in, while it is.
+    pub(crate) behind_ms: Option<i64>,
     /// Who of those that wait for a place is to be tried again.
     pub(crate) retry: Retry,
     /// Whether this state may differ from its leader's in what the log does not say: it came from

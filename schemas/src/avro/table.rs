@@ -36,6 +36,7 @@ const EARLIER: &[(RecordKind, &str)] = &[
     (RecordKind::Desired, include_str!("../../avro/earlier/desired/v1.avsc")),
     (RecordKind::Placement, include_str!("../../avro/earlier/placement/v1.avsc")),
     (RecordKind::Epoch, include_str!("../../avro/earlier/epoch/v1.avsc")),
+    (RecordKind::Epoch, include_str!("../../avro/earlier/epoch/v2.avsc")),
     (RecordKind::Decision, include_str!("../../avro/earlier/decision/v1.avsc")),
     (RecordKind::UsageSample, include_str!("../../avro/earlier/usage_sample/v1.avsc")),
     (RecordKind::Alert, include_str!("../../avro/earlier/alert/v1.avsc")),

@@ -173,6 +173,47 @@ fn no_deadline_fires_in_an_incomplete_epoch_and_a_takeover_begins_every_lease_an
 }
 
 #[test]
+fn a_word_from_a_backlog_was_said_when_the_backlog_began() {
+    let mut story = Story::with_nodes(&["a", "b"]);
+    story.renew(8_000, &["b"]);
+    story.renew(9_000, &["a"]);
+    // Our API answers nobody from 14.5 s on; what a said before that is taken in late.
+    let backlog = Epoch { complete: false, behind: true, ..story.epoch(15_000, vec![]) };
+    story.decide(backlog);
+    let late = vec![Input::Lease(manifests::lease(&node("a"), &session("a"), 14_001))];
+    let backlog = Epoch { complete: false, behind: true, ..story.epoch(16_000, late) };
+    story.decide(backlog);
+    assert_eq!(told(&story.at(20_000, vec![])), "", "the backlog ends");
+    assert_eq!(told(&story.at(23_000, vec![])), "Hold 1", "b is no more silent than a");
+}
+
+#[test]
+fn after_a_backlog_as_long_as_a_silence_every_lease_begins_anew() {
+    let backlog = |story: &mut Story, ms, heard: &[&str]| {
+        let lease = |name: &&str| Input::Lease(manifests::lease(&node(name), &session(name), ms));
+        let inputs = heard.iter().map(lease).collect();
+        let epoch = Epoch { complete: false, behind: true, ..story.epoch(ms, inputs) };
+        story.decide(epoch);
+    };
+    let mut heard = Story::with_nodes(&["a", "b", "c"]);
+    backlog(&mut heard, 5_000, &[]);
+    backlog(&mut heard, 12_000, &["a"]);
+    assert_eq!(told(&heard.renew(15_000, &["a"])), "", "b and c may wait on the log still");
+    for ms in [20_000, 25_000] {
+        assert_eq!(told(&heard.renew(ms, &["a"])), "");
+    }
+    assert_eq!(
+        told(&heard.renew(30_000, &["a"])),
+        "NodeLost 2",
+        "a grace period later they do not"
+    );
+
+    let mut silent = Story::with_nodes(&["a", "b", "c"]);
+    backlog(&mut silent, 5_000, &[]);
+    assert_eq!(told(&silent.at(15_000, vec![])), "Hold 1", "nobody spoke in it");
+}
+
+#[test]
 fn a_return_under_a_hold_judges_nobody_before_all_renewals_are_read() {
     let names = ["a", "b", "c", "d"];
     let mut story = Story::with_nodes(&names);

@@ -111,6 +111,7 @@ impl Stopped {
             renew_leases: false,
             refused: Vec::new(),
             rebuilt: false,
+            behind: false,
             ..last
         };
         let writer = Writer::new(codec, "/setpoint/test");

@@ -33,10 +33,28 @@ impl<V: Views> Turn<'_, V> {
 
     /// Some node is heard. When nobody was for long, it was we who did not hear, an outage of our
     /// API for instance: every lease begins anew, so that those whose word is still on its way are
-    /// not lost meanwhile.
+    /// not lost meanwhile. What is taken in from a backlog may have been said since it began.
     pub(super) fn node_heard(&mut self) {
-        let before = std::mem::replace(&mut self.state.meta.heard_ms, self.now);
-        if lease::is_silence(before, self.now, &self.state.meta.policy) {
+        let meta = &self.state.meta;
+        let (before, said_ms) = (meta.heard_ms, meta.behind_ms.unwrap_or(self.now));
+        if lease::is_silence(before, said_ms, &meta.policy) {
+            self.renew_all_leases();
+        }
+        let meta = &mut self.state.meta;
+        meta.heard_ms = meta.heard_ms.max(said_ms);
+    }
+
+    /// Notes whether more is on the log than is taken in. A backlog does not tell when its words were
+    /// said. When it took as long as a silence and somebody spoke in it, every lease begins anew.
+    pub(crate) fn keep_up(&mut self, is_behind: bool) {
+        let meta = &mut self.state.meta;
+        if is_behind {
+            meta.behind_ms.get_or_insert(self.now);
+            return;
+        }
+        let Some(since_ms) = meta.behind_ms.take() else { return };
+        let is_heard = meta.heard_ms >= since_ms;
+        if is_heard && lease::is_silence(since_ms, self.now, &meta.policy) {
             self.renew_all_leases();
         }
     }

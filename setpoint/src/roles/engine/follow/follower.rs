@@ -190,6 +190,7 @@ impl Follower {
             renew_leases: record.renew_leases,
             policy,
             rebuilt: record.rebuilt,
+            behind: record.behind,
             inputs,
         };
         self.rules.clone_from(&record.rules);

@@ -22,6 +22,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(50);
 pub(crate) struct Batch {
     pub(crate) time_ms: i64,
     pub(crate) complete: bool,
+    pub(crate) behind: bool,
     pub(crate) inputs: Vec<Sourced>,
     pub(crate) dead_letters: Vec<Entry>,
     pub(crate) cut: Vec<CutEntry>,
@@ -56,16 +57,19 @@ impl Cutter {
         let mut portion = self.wait(wait, meanwhile)?.unwrap_or_default();
         // Before the ends are asked for: the batch then covers all that was there at this time.
         let time_ms = self.clock.now_ms();
+        let is_due = due_ms.is_some_and(|due| due <= time_ms);
         let mut complete = false;
-        if due_ms.is_some_and(|due| due <= time_ms) {
+        if is_due {
             let ends = log.ends(&Topic::INPUTS)?;
             complete = self.read_to(&ends, &mut portion, END_WAIT)?;
         }
+        let behind = !complete && (is_due || portion.is_full());
         portion.records.sort_by_key(|(position, _)| *position);
         let cut = self.moved();
         let mut batch = Batch {
             time_ms,
             complete,
+            behind,
             inputs: Vec::with_capacity(portion.records.len()),
             dead_letters: Vec::new(),
             cut,
@@ -185,7 +189,7 @@ mod tests {
     use setpoint_schemas::avro::Codec;
     use setpoint_schemas::samples;
 
-    use super::super::intake::Door;
+    use super::super::intake::{Door, EPOCH_RECORDS_MAX};
     use super::*;
 
     /// As long as a test should wait for what never comes.
@@ -208,6 +212,27 @@ mod tests {
         assert!(!cutter.read_to(&ends, &mut portion, SOON).expect("reads"), "one never came");
         assert!(began.elapsed() >= SOON, "it may still have come");
         assert_eq!(portion.records.len(), 1);
+    }
+
+    #[test]
+    fn an_epoch_that_is_full_is_behind_until_one_takes_the_rest() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let log = EmbeddedLog::open(&Settings::new(folder.path())).expect("it opens");
+        let writer = Writer::new(Codec::single_object(), "/setpoint/test");
+        let pod = writer.pod(&samples::pod_observed()).expect("encodes");
+        let mut api = log.appender(AppenderKind::Shared).expect("an appender");
+        for count in [EPOCH_RECORDS_MAX, 1] {
+            api.append(vec![pod.clone(); count]).expect("appends");
+        }
+        let mut cutter = cutter(&log, writer);
+
+        let mut next = |due_ms| {
+            let batch = cutter.next(&log, due_ms, |_| {}).expect("reads");
+            (batch.records, batch.complete, batch.behind)
+        };
+        assert_eq!(next(Some(0)), (EPOCH_RECORDS_MAX, false, true), "due, and not at the end");
+        assert_eq!(next(None), (1, false, false), "nothing is due, and no more is there");
+        assert_eq!(next(Some(0)), (0, true, false), "due, and at the end");
     }
 
     fn cutter(log: &EmbeddedLog, writer: Writer) -> Cutter {

@@ -130,6 +130,7 @@ impl Epochs {
             renew_leases: self.is_first || is_stalled,
             policy: self.new_policy(),
             rebuilt: self.is_first && self.is_to_mark,
+            behind: batch.behind,
             inputs: batch.inputs,
         };
         let is_whole = self.is_first || epoch.number % CUT_WHOLE_EVERY == 0;

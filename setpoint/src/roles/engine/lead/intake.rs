@@ -15,7 +15,7 @@ use tracing::warn;
 
 /// Records of one epoch at most: its decisions are one append, which must stay small enough to be
 /// acknowledged within a lease's renewal.
-const EPOCH_RECORDS_MAX: usize = 10_000;
+pub(super) const EPOCH_RECORDS_MAX: usize = 10_000;
 /// Records of one portion at most: a few, so that deciding begins while the next are decoded.
 const PORTION_RECORDS_MAX: usize = 2_500;
 /// Portions that wait for the engine: one that it takes next, and one that is ready behind it. What

@@ -26,6 +26,7 @@ pub(crate) fn begun(
         rules: setpoint_rules::RULES_VERSION.to_owned(),
         refused,
         rebuilt: epoch.rebuilt,
+        behind: epoch.behind,
     }
 }
 
