@@ -27,6 +27,7 @@ pub mod status;
 /// of this version that replays otherwise stops the engine. Raise it with every change that makes
 /// any rule decide otherwise, or the door take in another record.
 ///
+/// 14: what is taken in from a backlog was said when the backlog began.
 /// 13: nothing of a resource is written by way of its status; nothing is placed on a node that is only
 /// watched, and what names a node by `nodeName` waits while that is not ready; a spread counts no pod
 /// that stops, and honours cordons among taints; a namespace has its name as a label; a budget counts
@@ -40,7 +41,6 @@ pub mod status;
 /// pods of lower priority stop for higher ones, within disruption budgets where there is a choice; who
 /// is promised room is promised the devices in it; the hash of an epoch is taken over what decisions
 /// are made of instead of their words; nodes that are nearly full are filled to the end.
-/// 14: what is taken in from a backlog was said when the backlog began.
 /// 10: a workload's selector, a Pod's spec, a Secret's type and what calls itself immutable are not
 /// changed, and no Pod is made under the name of another workload's; what is deleted and made again
 /// between two looks is another object; an update by batches goes on from the pods that are there;
