@@ -78,8 +78,9 @@ impl Preempted {
         self.victims.contains(uid)
     }
 
-    /// Holds it against the world as it was then, with the promises of then; of those that were given
-    /// up in this epoch it is not known when.
+    /// Holds it against the world as it was then, with the promises to others of then; of those that
+    /// were given up in this epoch it is not known when. What the pod itself had been promised, before
+    /// another revision of it needed more, it has not beside what it is promised now.
     pub(super) fn hold(
         &self,
         world: &mut World,
@@ -94,9 +95,9 @@ impl Preempted {
                 return Err(format!("{uid} of priority {theirs} goes for {}", self.workload));
             }
         }
-        let all = promises.iter().chain(given_up);
-        let all: BTreeMap<PodUid, Promise> =
-            all.map(|(uid, promise)| (uid.clone(), promise.clone())).collect();
+        let promises = self.to_others(promises);
+        let mut all = self.to_others(given_up);
+        all.extend(promises.clone());
         let free = world.with(&all, |world| {
             let nodes = world.nodes.values();
             let nodes = nodes.filter(|n| wanted.kind != "DaemonSet" || n.record.node == self.node);
@@ -117,7 +118,7 @@ impl Preempted {
         let mut gone: BTreeSet<PodUid> = stopping_on(world, &self.node);
         gone.extend(self.victims.iter().cloned());
         // What still stands in the end was nobody's to take, a lower one's neither.
-        if !fits_without(world, &gone, promises) {
+        if !fits_without(world, &gone, &promises) {
             let (workload, node) = (&self.workload, &self.node);
             return Err(format!("{workload} does not fit on {node} though {gone:?} go"));
         }
@@ -129,6 +130,12 @@ impl Preempted {
             }
         }
         self.budgets(world, &wanted, &all)
+    }
+
+    fn to_others(&self, promises: &BTreeMap<PodUid, Promise>) -> BTreeMap<PodUid, Promise> {
+        let mut promises = promises.clone();
+        promises.retain(|uid, _| *uid != *self.uid);
+        promises
     }
 
     /// Nobody goes beyond a budget where others could go within all.

@@ -135,7 +135,8 @@ impl World {
                 Input::Node(record) => self.node_said(record),
                 Input::NodeRemoved(name) => {
                     self.nodes.remove(name);
-                    self.pods.retain(|_, pod| pod.placement.node != *name);
+                    let gone = self.pods.extract_if(.., |_, pod| pod.placement.node == *name);
+                    self.went.extend(gone.map(|(uid, _)| uid));
                 }
                 Input::Pod(observed) => self.observed(&observed.whole()),
                 Input::Snapshot(snapshot) => self.snapshot(snapshot),
