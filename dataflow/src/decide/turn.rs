@@ -60,6 +60,9 @@ impl<V: Views> Turn<'_, V> {
             if self.state.waiting.contains(&workload.key) {
                 self.waits_no_more(id);
             }
+            if self.state.daemons.contains(&id) {
+                self.state.look_everywhere(id);
+            }
             self.state.mark(id);
             self.state.status_changed(id);
             self.state.touch_workload(id);

@@ -306,8 +306,12 @@ impl<V: Views> Turn<'_, V> {
     ) -> Vec<String> {
         let targets: BTreeMap<&PodUid, Option<&Arc<Placement>>> =
             recorded.iter().map(|change| (&change.uid, change.placement.as_ref())).collect();
-        let ours: BTreeMap<&PodUid, Option<&Arc<Placement>>> =
-            own.iter().map(|change| (&change.uid, change.placement.as_ref())).collect();
+        // A pod may be placed or restarted, and withdrawn, in one epoch: what came first is taken back.
+        let mut ours: BTreeMap<&PodUid, Option<&Arc<Placement>>> = BTreeMap::new();
+        for change in own {
+            let first = ours.entry(&change.uid).or_default();
+            *first = first.or(change.placement.as_ref());
+        }
         let uids: BTreeSet<&PodUid> = targets.keys().chain(ours.keys()).copied().collect();
         let target = |uid: &PodUid| match (targets.get(uid), ours.get(uid)) {
             (Some(Some(placement)), _) => Target::Placed((*placement).clone()),

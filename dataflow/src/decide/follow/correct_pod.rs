@@ -20,7 +20,7 @@ pub(super) enum Target {
     Placed(Arc<Placement>),
     /// Recorded as withdrawn.
     Withdrawn,
-    /// Placed or restarted by us, and not recorded.
+    /// Placed or restarted by us, and perhaps withdrawn after that, and not recorded.
     NotPlaced(Arc<Placement>),
     /// Withdrawn by us, and not recorded.
     NotWithdrawn,
@@ -36,10 +36,10 @@ impl<V: Views> Turn<'_, V> {
                 self.make_withdrawn(uid);
                 None
             }
-            Target::NotPlaced(placement) => {
-                self.take_back(uid, &placement);
-                None
-            }
+            Target::NotPlaced(placement) => match self.take_back(uid, &placement) {
+                true => None,
+                false => self.revive(uid).err(),
+            },
             Target::NotWithdrawn => self.revive(uid).err(),
         };
         if let Some(id) = workload {
@@ -54,21 +54,23 @@ impl<V: Views> Turn<'_, V> {
         }
     }
 
-    /// A pod that only we placed was never there; one that only we restarted was not.
-    fn take_back(&mut self, uid: &PodUid, placement: &Placement) {
-        let Some(id) = self.state.pods.id_of(uid) else { return };
-        let Some(pod) = self.state.pods.get_mut(&id) else { return };
+    /// A pod that only we placed was never there; one that only we restarted was not. Whether nothing is
+    /// left of it.
+    fn take_back(&mut self, uid: &PodUid, placement: &Placement) -> bool {
+        let Some(id) = self.state.pods.id_of(uid) else { return true };
+        let Some(pod) = self.state.pods.get_mut(&id) else { return true };
         if pod.epoch.get() == self.out.number && placement.generation == 1 {
             let workload = pod.workload;
             self.forget(uid);
-            let Some(workload) = self.state.workload.get_mut(&workload) else { return };
+            let Some(workload) = self.state.workload.get_mut(&workload) else { return true };
             let pods = workload.pods.iter().filter_map(|pod| self.state.pods.get(pod));
             let last = pods.map(|pod| pod.counter).max();
             workload.count_back(self.out.number, last);
-        } else {
-            pod.generation = (pod.generation - 1).max(1);
-            self.state.touch_pod(id);
+            return true;
         }
+        pod.generation = (generation_of(placement) - 1).max(1);
+        self.state.touch_pod(id);
+        false
     }
 
     /// A pod that only we withdrew goes on.
