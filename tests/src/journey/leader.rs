@@ -67,10 +67,11 @@ impl Leader {
             assert_eq!(
                 outcome.hash,
                 recorded.outcome.hash,
-                "epoch {} replayed from the checkpoint of epoch {} decides otherwise: {:#?}",
+                "epoch {} replayed from the checkpoint of epoch {} decides otherwise: {:#?}\nthan was recorded: {:#?}",
                 recorded.epoch.number,
                 checkpoint.number,
-                outcome.ledger()
+                outcome.ledger(),
+                recorded.outcome.decisions
             );
         }
         let term = committed.as_of().0 + 1;

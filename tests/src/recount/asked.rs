@@ -21,7 +21,7 @@ impl World {
     ) -> T {
         let made = promises
             .iter()
-            .filter_map(|(uid, promise)| Some((uid.clone(), self.promised_pod(uid, promise)?)));
+            .filter_map(|(uid, promise)| Some((uid.clone(), promised_pod(uid, promise)?)));
         let made: Vec<(PodUid, PodSeen)> =
             made.filter(|(uid, _)| !self.pods.contains_key(uid)).collect();
         let uids: Vec<PodUid> = made.iter().map(|(uid, _)| uid.clone()).collect();
@@ -56,38 +56,37 @@ impl World {
         });
         read.collect()
     }
+}
 
-    /// A pod that stands for promised room and is of no workload.
-    fn promised_pod(&self, uid: &PodUid, promise: &Promise) -> Option<PodSeen> {
-        let wanted = self.workloads.get(&promise.workload)?;
-        let mut spec: Value = serde_json::from_str(&wanted.spec_text).ok()?;
-        spec.as_object_mut()?.remove("affinity");
-        let asked: PodSpec = serde_json::from_value(spec.clone()).ok()?;
-        let milli = asked.device_ask().ok()?.map_or(0, |ask| ask.milli);
-        let device = |id: &Arc<str>| {
-            let (container, id) = (Arc::from(""), Arc::clone(id));
-            TakenDevice { container, index: 0, id, milli }
-        };
-        let devices = promise.devices.iter().map(device).collect();
-        let pattern = Pattern {
-            namespace: Namespace::parse(&wanted.namespace).ok()?,
-            workload: Arc::from("promised"),
-            revision: Arc::from(""),
-            // It takes room, and is nobody's neighbour yet.
-            labels: Arc::default(),
-            annotations: BTreeMap::new(),
-            spec: spec.to_string().into(),
-        };
-        Some(PodSeen::new(Arc::new(Placement {
-            uid: uid.clone(),
-            node: promise.node.clone(),
-            name: ResourceName::parse("promised").ok()?,
-            pattern: Arc::new(pattern),
-            generation: 1,
-            term: 0,
-            epoch: 0,
-            placed_ms: 0,
-            devices,
-        })))
-    }
+/// A pod that stands for promised room and is of no workload.
+fn promised_pod(uid: &PodUid, promise: &Promise) -> Option<PodSeen> {
+    let mut spec: Value = serde_json::from_str(&promise.spec).ok()?;
+    spec.as_object_mut()?.remove("affinity");
+    let asked: PodSpec = serde_json::from_value(spec.clone()).ok()?;
+    let milli = asked.device_ask().ok()?.map_or(0, |ask| ask.milli);
+    let device = |id: &Arc<str>| {
+        let (container, id) = (Arc::from(""), Arc::clone(id));
+        TakenDevice { container, index: 0, id, milli }
+    };
+    let devices = promise.devices.iter().map(device).collect();
+    let pattern = Pattern {
+        namespace: Namespace::parse(&promise.namespace).ok()?,
+        workload: Arc::from("promised"),
+        revision: Arc::from(""),
+        // It takes room, and is nobody's neighbour yet.
+        labels: Arc::default(),
+        annotations: BTreeMap::new(),
+        spec: spec.to_string().into(),
+    };
+    Some(PodSeen::new(Arc::new(Placement {
+        uid: uid.clone(),
+        node: promise.node.clone(),
+        name: ResourceName::parse("promised").ok()?,
+        pattern: Arc::new(pattern),
+        generation: 1,
+        term: 0,
+        epoch: 0,
+        placed_ms: 0,
+        devices,
+    })))
 }

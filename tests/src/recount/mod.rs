@@ -23,7 +23,6 @@ use setpoint_dataflow::{Epoch, Outcome, PlacementChange};
 use setpoint_schemas::{Action, NodeName, PodUid, Policy, ResourceKey};
 
 use self::fits::{ALL, Asking, Filter, STRICTER_BY_PODS};
-use self::preemption::Preempted;
 use self::world::{PodSeen, Promise, World};
 
 /// Counts anew.
@@ -155,8 +154,9 @@ impl Recount {
             if change.placement.is_none() && filters.len() == ALL.len() {
                 while let Some(at) = preempted.iter().rposition(|p| p.has(&change.uid)) {
                     // Those before it found room that came anyway.
+                    let earlier = preempted.split_off(at + 1);
                     let earlier: Vec<_> =
-                        preempted.split_off(at + 1).iter().filter_map(Preempted::promise).collect();
+                        earlier.iter().filter_map(|p| p.promise(&self.world)).collect();
                     let Some(now) = preempted.pop() else { break };
                     for (uid, promise) in earlier {
                         let stands = self.world.promised.contains_key(&uid);

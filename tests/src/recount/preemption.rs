@@ -61,10 +61,9 @@ fn is_promise(decision: &Decision) -> bool {
 
 impl Preempted {
     /// The promise that it ends in.
-    pub(super) fn promise(&self) -> Option<(PodUid, Promise)> {
-        let (workload, node) = (self.workload.clone(), self.node.clone());
-        let devices = self.devices.clone();
-        Some((PodUid::parse(&self.uid).ok()?, Promise { workload, node, devices }))
+    pub(super) fn promise(&self, world: &World) -> Option<(PodUid, Promise)> {
+        let promise = world.promise(&self.workload, self.node.clone(), self.devices.clone())?;
+        Some((PodUid::parse(&self.uid).ok()?, promise))
     }
 
     /// Held already: only its promise is left.

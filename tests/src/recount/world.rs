@@ -57,6 +57,9 @@ pub(super) struct Wanted {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Promise {
     pub(super) workload: String,
+    pub(super) namespace: String,
+    /// The pod's spec as it was when it was promised: an update may ask for another.
+    pub(super) spec: String,
     pub(super) node: NodeName,
     /// The devices that are promised with it, by id.
     pub(super) devices: Vec<Arc<str>>,
@@ -403,12 +406,10 @@ impl World {
                 }
                 Served::Waiting(pod) => {
                     let workload = pod.workload.to_string();
-                    match pod.nominated.clone() {
-                        Some(node) => {
-                            let (workload, devices) = (workload.clone(), pod.devices.clone());
-                            let promise = Promise { workload, node, devices };
-                            self.promised.insert(pod.uid.clone(), promise);
-                        }
+                    let devices = pod.devices.clone();
+                    let node = pod.nominated.clone();
+                    match node.and_then(|node| self.promise(&workload, node, devices)) {
+                        Some(promise) => drop(self.promised.insert(pod.uid.clone(), promise)),
                         None => drop(self.promised.remove(&pod.uid)),
                     }
                     self.waiting.insert(pod.uid.clone(), workload);
@@ -420,6 +421,18 @@ impl World {
                 _ => {}
             }
         }
+    }
+
+    /// What a promise to a pod of this workload is worth now.
+    pub(super) fn promise(
+        &self,
+        workload: &str,
+        node: NodeName,
+        devices: Vec<Arc<str>>,
+    ) -> Option<Promise> {
+        let wanted = self.workloads.get(workload)?;
+        let (namespace, spec) = (wanted.namespace.clone(), wanted.spec_text.clone());
+        Some(Promise { workload: workload.to_owned(), namespace, spec, node, devices })
     }
 
     /// Labels, taints and the cordon are desired state: they stand in the node's resource.

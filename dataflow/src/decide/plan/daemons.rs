@@ -159,6 +159,8 @@ impl<V: Views> Turn<'_, V> {
             && let Some(name) = node.map(|node| node.row.record.node.clone())
         {
             self.state.look_on(id, &name);
+            // It is looked at in this epoch or, when that is full, in the next.
+            self.state.daemons_dirty.insert(id);
         }
     }
 

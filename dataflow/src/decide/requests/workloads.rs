@@ -280,7 +280,9 @@ impl Workload {
     }
 
     fn drop_unused_templates(&mut self) {
-        let used: BTreeSet<u32> = self.tallies.keys().copied().chain([self.memo.current]).collect();
+        let promised = self.memo.nominated.values().map(|nominated| nominated.revision);
+        let used = self.tallies.keys().copied().chain(promised).chain([self.memo.current]);
+        let used: BTreeSet<u32> = used.collect();
         self.templates.retain(|number| used.contains(number));
         self.memo.templates.retain(|number| used.contains(number));
         self.memo.hashes.retain(|number, _| used.contains(number));
