@@ -115,8 +115,9 @@ impl Recount {
         let mut preempted = preemption::told(outcome);
         preempted.reverse();
         let (mut promises, mut given_up) = (BTreeMap::new(), BTreeMap::new());
+        let outbid = preemption::outbid(outcome);
         for (uid, promise) in before {
-            let stands = self.world.promised.get(uid) == Some(promise);
+            let stands = !outbid.contains(uid) && self.world.promised.get(uid) == Some(promise);
             let kept = if stands { &mut promises } else { &mut given_up };
             kept.insert(uid.clone(), promise.clone());
         }

@@ -45,6 +45,13 @@ pub(super) fn told(outcome: &Outcome) -> Vec<Preempted> {
     all
 }
 
+/// Whose promise went to another in this epoch, though a like one may have been made to it after.
+pub(super) fn outbid(outcome: &Outcome) -> BTreeSet<PodUid> {
+    let ledger = outcome.ledger();
+    let outbid = ledger.iter().filter(|d| d.rule == "preemption" && d.reason.contains(OUTBID));
+    outbid.filter_map(|d| PodUid::parse(&d.pod).ok()).collect()
+}
+
 /// The devices that readers were told that the pod is promised on this node.
 fn devices_of(outcome: &Outcome, uid: &str, node: &NodeName) -> Vec<Arc<str>> {
     let told = outcome.served.iter().rev().find_map(|served| match served {
@@ -54,6 +61,9 @@ fn devices_of(outcome: &Outcome, uid: &str, node: &NodeName) -> Vec<Arc<str>> {
     let told = told.filter(|pod| pod.nominated.as_ref() == Some(node));
     told.map(|pod| pod.devices.clone()).unwrap_or_default()
 }
+
+/// How the ledger says that a promise goes to another.
+const OUTBID: &str = "that was kept for it goes to";
 
 fn is_promise(decision: &Decision) -> bool {
     decision.action == Action::Wait && decision.reason.contains(" preemption: ")

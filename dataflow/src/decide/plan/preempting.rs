@@ -10,6 +10,7 @@ use setpoint_rules::preemption::{self, Victim};
 use setpoint_schemas::{Action, NodeName, PodUid};
 
 use super::placing::Start;
+use crate::Served;
 use crate::causes::Causes;
 use crate::decide::Turn;
 use crate::decided::About;
@@ -138,8 +139,21 @@ impl<V: Views> Turn<'_, V> {
         };
         self.unpromise(nominee.workload, nominee.counter);
         let reason = preemption::outbid(&pod.name, pod.priority, pod.node.as_str());
-        self.ledger.write(Action::Wait, RULE, reason, about);
+        self.ledger.write(Action::Wait, RULE, reason.clone(), about);
         self.state.mark(nominee.workload);
+        self.waits_outbid(nominee, &pod.node, reason);
+    }
+
+    /// A DaemonSet's pod goes on waiting on its node: readers know at once that no room is kept for it,
+    /// though it may be looked at in the next epoch only.
+    fn waits_outbid(&mut self, nominee: &Nominee, node: &NodeName, reason: String) {
+        let Some(workload) = self.state.workload.get_mut(&nominee.workload) else { return };
+        let Some(here) = workload.memo.waiting_here.get_mut(node) else { return };
+        here.reason = reason;
+        let group = here.alone();
+        let pods = workload.pods_waiting(&group).into_iter();
+        self.out.served.extend(pods.map(|pod| Served::Waiting(Arc::new(pod))));
+        self.state.touch_workload(nominee.workload);
     }
 
     /// A bare pod is deleted with it, as in Kubernetes: nobody would make it again.
