@@ -28,12 +28,17 @@ const CHOOSY_TICKS: usize = 450;
 /// far an update by batches was and never went on; a follower of other rules that gave a pod the
 /// number of one that was there; a spread that still counted a node that was deleted; statuses told in
 /// another order by an engine restored after the last of them was gone (two, of the choosy and of the
-/// ranked); a healthy node lost in an outage that followed upon a backlog (7,849). In the last four
-/// the checks were wrong: readers that kept nodes of a former leader, a pod restarted, deleted and gone in
-/// one epoch that was counted as a start, one restarted and gone with its node, and what a pod had been
-/// promised counted beside what it was promised anew.
-const FOUND_SOMETHING: [u64; 10] =
-    [1_421, 2_581, 2_210, 1_315, 414, 7_849, 2_240, 8_916, 3_455, 615];
+/// ranked); a healthy node lost in an outage that followed upon a backlog. Of the ranked: a daemon that a
+/// new leader looked at nowhere; a pod placed and preempted in one epoch that a follower revived; promises
+/// whose template a restored engine did not know; a count of daemons told late; and two who went for each
+/// other again and again, because who was promised room kept nobody away.
+const FOUND_SOMETHING: [u64; 11] =
+    [1_421, 2_581, 2_210, 1_315, 414, 7_849, 2_656, 4_031, 7_599, 4_515, 5_490];
+/// Seeds in which the checks were wrong: readers that kept nodes of a former leader; a pod restarted,
+/// deleted and gone in one epoch that was counted as a start, and one restarted and gone with its node;
+/// promises that were counted twice when they were made anew, by what an update asks for, or though they had
+/// gone to another.
+const CHECKED_WRONGLY: [u64; 6] = [2_240, 8_916, 3_455, 615, 3_328, 4_639];
 /// Two of so many seeds have trimmed logs, and one of these an engine of other rules.
 const TRIMS_EVERY: u64 = 5;
 /// A line about every minute.
@@ -165,7 +170,7 @@ fn higher_pods_get_their_room_and_nobody_goes_in_vain() {
 
 #[test]
 fn seeds_that_found_something_once_find_nothing_more() {
-    for seed in FOUND_SOMETHING {
+    for seed in FOUND_SOMETHING.into_iter().chain(CHECKED_WRONGLY) {
         run(plan(seed));
         run(choosy(seed));
         run(ranked(seed));

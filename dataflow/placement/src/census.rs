@@ -2,7 +2,7 @@
 //!
 //! Guarantee: each tally equals what counting all reserved pods anew would give, whenever the
 //! question was first asked. Absent: which pods; only how many on which slot. A promised pod is nobody's
-//! neighbour yet, and is not counted.
+//! company yet: it is counted only where others are kept away from it, or by it.
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
@@ -45,9 +45,12 @@ pub(crate) enum Source {
 struct Live {
     shape: Arc<PodShape>,
     pods: usize,
+    /// Those that are there.
     slots: Counts,
     /// Those of them that stop.
     leaving: Counts,
+    /// Those to whom room is promised.
+    promised: Counts,
     /// The questions that this shape answers.
     answers: Vec<u128>,
 }
@@ -84,9 +87,6 @@ impl Census {
         hold: Hold,
         namespaces: &NamespaceLabels,
     ) {
-        if hold == Hold::Nominated {
-            return;
-        }
         let (queries, tallies) = (&self.queries, &self.tallies);
         let labelled = &mut self.labelled;
         let live = self.shapes.entry(shape.digest).or_insert_with(|| {
@@ -98,11 +98,12 @@ impl Census {
                 pods: 0,
                 slots: Counts::default(),
                 leaving: Counts::default(),
+                promised: Counts::default(),
                 answers: answers(shape, queries, tallies, namespaces),
             }
         });
         live.pods += 1;
-        *live.slots.entry(slot).or_insert(0) += 1;
+        *live.held_so(hold).entry(slot).or_insert(0) += 1;
         if hold == Hold::Leaves {
             *live.leaving.entry(slot).or_insert(0) += 1;
         }
@@ -112,7 +113,7 @@ impl Census {
                 asked.tally.raise(slot);
             }
         }
-        for term in &shape.held {
+        for term in shape.held.iter().filter(|term| term.is_held(hold)) {
             let held = self.held.entry(term.digest).or_insert_with(|| {
                 self.holders.insert(term.digest, &term.term.query);
                 self.begun += 1;
@@ -152,12 +153,9 @@ impl Census {
 
     /// Counts a pod of this shape, held so, off the slot.
     pub(crate) fn subtract(&mut self, shape: &PodShape, slot: u32, hold: Hold) {
-        if hold == Hold::Nominated {
-            return;
-        }
         let live = self.shapes.get_mut(&shape.digest).expect("a counted shape is live");
         live.pods -= 1;
-        lower(&mut live.slots, slot);
+        lower(live.held_so(hold), slot);
         if hold == Hold::Leaves {
             lower(&mut live.leaving, slot);
         }
@@ -177,7 +175,7 @@ impl Census {
                 }
             }
         }
-        for term in &shape.held {
+        for term in shape.held.iter().filter(|term| term.is_held(hold)) {
             let held = self.held.get_mut(&term.digest).expect("a counted term is held");
             held.tally.lower(slot);
             if held.tally.slots.is_empty() {
@@ -276,6 +274,14 @@ impl Census {
 }
 
 impl Live {
+    /// Where those are that hold their room so.
+    fn held_so(&mut self, hold: Hold) -> &mut Counts {
+        match hold {
+            Hold::Placed | Hold::Leaves => &mut self.slots,
+            Hold::Nominated => &mut self.promised,
+        }
+    }
+
     /// Adds those of its pods that the question counts.
     fn sum(&self, into: &mut Counts, query: &PodQuery) {
         for (slot, all) in &self.slots {
@@ -283,6 +289,11 @@ impl Live {
             let counted = all - left_out.copied().unwrap_or(0);
             if counted > 0 {
                 *into.entry(*slot).or_insert(0) += counted;
+            }
+        }
+        if query.counts(Hold::Nominated) {
+            for (slot, promised) in &self.promised {
+                *into.entry(*slot).or_insert(0) += promised;
             }
         }
     }

@@ -137,7 +137,8 @@ impl Fleet {
     }
 
     /// Promises a pod the room that others leave on the node: nobody else gets it meanwhile. What is
-    /// reserved on the node does not count it, and it is nobody's neighbour yet.
+    /// reserved on the node does not count it, and it is nobody's company yet; but whom it would not bear
+    /// beside it, or who would not bear it, is kept away.
     pub fn nominate(&mut self, pod: PodId, node: NodeId, shape: &Arc<PodShape>) {
         self.hold(pod, node, shape, Hold::Nominated);
     }

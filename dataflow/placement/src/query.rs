@@ -20,8 +20,18 @@ type Labels = BTreeMap<String, String>;
 pub(crate) struct PodQuery {
     pub(crate) digest: u128,
     groups: Vec<Group>,
-    /// Only those that do not stop.
-    of_staying: bool,
+    counted: Counted,
+}
+
+/// Which of the pods that match are counted, by how they hold their room.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Counted {
+    /// Those that are there, also when they stop.
+    Here,
+    /// Those that are there and do not stop.
+    Staying,
+    /// Those that are there, and those to whom room is promised.
+    HereOrPromised,
 }
 
 /// Pods of some namespaces with some labels.
@@ -65,24 +75,33 @@ impl std::hash::Hash for PodQuery {
 }
 
 impl PodQuery {
-    /// All of them, also those that stop: they are company, and to be kept away from, to the end.
+    /// All of them, also those that stop: they are company to the end.
     pub(crate) fn new(groups: Vec<Group>) -> Arc<PodQuery> {
-        Arc::new(PodQuery { digest: digest_of(&groups), groups, of_staying: false })
+        Arc::new(PodQuery { digest: digest_of(&groups), groups, counted: Counted::Here })
+    }
+
+    /// Those of a group that are to be kept away from: to the end, and when they are only promised room,
+    /// as Kubernetes asks its filters with the nominated as well.
+    fn to_avoid(group: Group) -> Arc<PodQuery> {
+        let groups = vec![group];
+        let digest = digest_of(&(&groups, "to avoid"));
+        Arc::new(PodQuery { digest, groups, counted: Counted::HereOrPromised })
     }
 
     /// Those of a group that do not stop: a spread is even when they are gone, as in Kubernetes'
     /// `PodTopologySpread`, which skips pods that are being terminated.
     pub(crate) fn of_staying(group: Group) -> Arc<PodQuery> {
         let groups = vec![group];
-        Arc::new(PodQuery { digest: digest_of(&(&groups, true)), groups, of_staying: true })
+        let digest = digest_of(&(&groups, true));
+        Arc::new(PodQuery { digest, groups, counted: Counted::Staying })
     }
 
     /// Whether a pod that is held so is among those that are counted.
     pub(crate) fn counts(&self, hold: Hold) -> bool {
         match hold {
             Hold::Placed => true,
-            Hold::Leaves => !self.of_staying,
-            Hold::Nominated => false,
+            Hold::Leaves => self.counted != Counted::Staying,
+            Hold::Nominated => self.counted == Counted::HereOrPromised,
         }
     }
 
@@ -122,12 +141,13 @@ impl Group {
 }
 
 impl PodTerm {
-    /// Compiles a term of a pod of this namespace with these labels.
+    /// Compiles a term of a pod of this namespace with these labels, which repels or attracts.
     pub(crate) fn compile(
         term: &PodAffinityTerm,
         namespace: &str,
         labels: &Labels,
         path: &str,
+        force: Force,
     ) -> Result<PodTerm, CompileError> {
         if term.topology_key.is_empty() {
             return Err(CompileError::new(path, "a term needs a topologyKey"));
@@ -149,7 +169,11 @@ impl PodTerm {
         }
         namespaces.sort();
         namespaces.dedup();
-        let query = PodQuery::new(vec![Group { namespaces, namespace_selector, selector }]);
+        let group = Group { namespaces, namespace_selector, selector };
+        let query = match force {
+            Force::Repels => PodQuery::to_avoid(group),
+            Force::Weighs(_) => PodQuery::new(vec![group]),
+        };
         Ok(PodTerm { query, topology_key: term.topology_key.clone() })
     }
 }
@@ -158,6 +182,12 @@ impl HeldTerm {
     pub(crate) fn new(term: PodTerm, force: Force) -> Arc<HeldTerm> {
         let digest = digest_of(&(term.query.digest, &term.topology_key, force));
         Arc::new(HeldTerm { digest, term, force })
+    }
+
+    /// Whether a pod that holds its room so holds the term: one that is promised room only keeps others
+    /// away.
+    pub(crate) fn is_held(&self, hold: Hold) -> bool {
+        hold != Hold::Nominated || self.force == Force::Repels
     }
 }
 

@@ -111,8 +111,10 @@ impl PodShape {
         let near = affinity.pod_affinity.unwrap_or_default();
         let away = affinity.pod_anti_affinity.unwrap_or_default();
         let node = affinity.node_affinity.unwrap_or_default();
-        let near_terms = PodTerms { namespace, labels, path: "spec.affinity.podAffinity" };
-        let away_terms = PodTerms { path: "spec.affinity.podAntiAffinity", ..near_terms };
+        let (path, draws) = ("spec.affinity.podAffinity", Force::Weighs(REQUIRED_AFFINITY_WEIGHT));
+        let near_terms = PodTerms { namespace, labels, path, force: draws };
+        let path = "spec.affinity.podAntiAffinity";
+        let away_terms = PodTerms { path, force: Force::Repels, ..near_terms };
         let near_required = near_terms.required(&near.required)?;
         let anti_affinity = away_terms.required(&away.required)?;
         let mut pod_preferences = near_terms.preferred(&near.preferred, 1)?;
@@ -249,11 +251,13 @@ struct PodTerms<'a> {
     namespace: &'a str,
     labels: &'a BTreeMap<String, String>,
     path: &'a str,
+    /// What required ones do.
+    force: Force,
 }
 
 impl PodTerms<'_> {
     fn required(&self, terms: &[PodAffinityTerm]) -> Result<Vec<PodTerm>, CompileError> {
-        terms.iter().map(|term| self.compile(term)).collect()
+        terms.iter().map(|term| self.compile(term, self.force)).collect()
     }
 
     /// With their weights, below 0 by this sign for what is to be avoided.
@@ -264,13 +268,13 @@ impl PodTerms<'_> {
     ) -> Result<Vec<(i64, PodTerm)>, CompileError> {
         let weighted = |preferred: &WeightedPodAffinityTerm| {
             let weight = sign * weight(preferred.weight, self.path)?;
-            Ok((weight, self.compile(&preferred.pod_affinity_term)?))
+            Ok((weight, self.compile(&preferred.pod_affinity_term, Force::Weighs(weight))?))
         };
         terms.iter().map(weighted).collect()
     }
 
-    fn compile(&self, term: &PodAffinityTerm) -> Result<PodTerm, CompileError> {
-        PodTerm::compile(term, self.namespace, self.labels, self.path)
+    fn compile(&self, term: &PodAffinityTerm, force: Force) -> Result<PodTerm, CompileError> {
+        PodTerm::compile(term, self.namespace, self.labels, self.path, force)
     }
 }
 

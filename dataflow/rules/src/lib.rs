@@ -27,7 +27,8 @@ pub mod status;
 /// of this version that replays otherwise stops the engine. Raise it with every change that makes
 /// any rule decide otherwise, or the door take in another record.
 ///
-/// 14: what is taken in from a backlog was said when the backlog began.
+/// 14: what is taken in from a backlog was said when the backlog began; who is promised room keeps those
+/// away whom it would not bear beside it; a leader that begins anew looks at daemons everywhere.
 /// 13: nothing of a resource is written by way of its status; nothing is placed on a node that is only
 /// watched, and what names a node by `nodeName` waits while that is not ready; a spread counts no pod
 /// that stops, and honours cordons among taints; a namespace has its name as a label; a budget counts

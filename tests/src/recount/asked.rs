@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use setpoint_schemas::{
     LabelSelector, Namespace, Pattern, Placement, PodSpec, PodUid, ResourceName, TakenDevice,
 };
@@ -58,10 +58,22 @@ impl World {
     }
 }
 
+/// The workload of pods that stand for promised room.
+const PROMISED: &str = "promised";
+
+impl PodSeen {
+    /// Whether it is there, and not only promised room.
+    pub(super) fn is_here(&self) -> bool {
+        *self.placement.pattern.workload != *PROMISED
+    }
+}
+
 /// A pod that stands for promised room and is of no workload.
 fn promised_pod(uid: &PodUid, promise: &Promise) -> Option<PodSeen> {
     let mut spec: Value = serde_json::from_str(&promise.spec).ok()?;
-    spec.as_object_mut()?.remove("affinity");
+    // Nobody's company yet, it keeps others away already.
+    let away = spec["affinity"]["podAntiAffinity"].take();
+    spec.as_object_mut()?.insert("affinity".to_owned(), json!({"podAntiAffinity": away}));
     let asked: PodSpec = serde_json::from_value(spec.clone()).ok()?;
     let milli = asked.device_ask().ok()?.map_or(0, |ask| ask.milli);
     let device = |id: &Arc<str>| {
@@ -71,10 +83,9 @@ fn promised_pod(uid: &PodUid, promise: &Promise) -> Option<PodSeen> {
     let devices = promise.devices.iter().map(device).collect();
     let pattern = Pattern {
         namespace: Namespace::parse(&promise.namespace).ok()?,
-        workload: Arc::from("promised"),
+        workload: Arc::from(PROMISED),
         revision: Arc::from(""),
-        // It takes room, and is nobody's neighbour yet.
-        labels: Arc::default(),
+        labels: Arc::new(promise.labels.clone()),
         annotations: BTreeMap::new(),
         spec: spec.to_string().into(),
     };

@@ -205,6 +205,7 @@ fn domains(
     for node in world.nodes.values().filter(counts) {
         let matching = world.pods.values().filter(|other| {
             !other.stopping
+                && other.is_here()
                 && other.placement.node == node.record.node
                 && other.placement.pattern.namespace.as_str() == pod.namespace
                 && selects(selector, &other.placement.pattern.labels)
@@ -228,6 +229,7 @@ fn affinity(world: &World, pod: Asking<'_>, node: &NodeSeen) -> Answer {
     let friends: Vec<&NodeSeen> = world
         .pods
         .values()
+        .filter(|p| p.is_here())
         .filter(|p| {
             matches_all(p.placement.pattern.namespace.as_str(), &p.placement.pattern.labels)
         })

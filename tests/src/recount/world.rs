@@ -58,6 +58,7 @@ pub(super) struct Wanted {
 pub(super) struct Promise {
     pub(super) workload: String,
     pub(super) namespace: String,
+    pub(super) labels: Labels,
     /// The pod's spec as it was when it was promised: an update may ask for another.
     pub(super) spec: String,
     pub(super) node: NodeName,
@@ -432,7 +433,8 @@ impl World {
     ) -> Option<Promise> {
         let wanted = self.workloads.get(workload)?;
         let (namespace, spec) = (wanted.namespace.clone(), wanted.spec_text.clone());
-        Some(Promise { workload: workload.to_owned(), namespace, spec, node, devices })
+        let labels = wanted.spec.template.metadata.labels.clone();
+        Some(Promise { workload: workload.to_owned(), namespace, labels, spec, node, devices })
     }
 
     /// Labels, taints and the cordon are desired state: they stand in the node's resource.

@@ -1,6 +1,6 @@
 //! Preemption: who stops for whom, what is kept meanwhile, and what the ledger says of it.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use setpoint_dataflow::Outcome;
 use setpoint_schemas::{Action, Input, PodPhase, PodUid, Verb};
 use setpoint_tests::manifests::{
@@ -98,6 +98,36 @@ fn nobody_stops_for_an_equal_one_nor_for_one_that_never_preempts_nor_in_vain() {
     assert_eq!(told(&apply(&mut story, 11, &[patient])), "Accept 1, Wait 1");
     let vast = of_priority(deployment("default", "vast", 1, 9_000, "v1"), 10);
     assert_eq!(told(&apply(&mut story, 12, &[vast])), "Accept 1, Wait 1");
+}
+
+/// It does not bear pods of this app on its node.
+fn shunning(mut object: Value, app: &str) -> Value {
+    let term = json!({
+        "topologyKey": "kubernetes.io/hostname", "labelSelector": { "matchLabels": { "app": app } },
+    });
+    let away = json!({ "requiredDuringSchedulingIgnoredDuringExecution": [term] });
+    object["spec"]["template"]["spec"]["affinity"] = json!({ "podAntiAffinity": away });
+    object
+}
+
+#[test]
+fn who_would_not_be_borne_beside_it_stays_away_while_room_is_promised() {
+    let small = |name, priority| of_priority(deployment("default", name, 1, 500, "v1"), priority);
+    let pairs = [
+        (small("low", 0), shunning(small("high", 10), "low")),
+        (shunning(small("low", 0), "high"), small("high", 10)),
+    ];
+    for (low, high) in pairs {
+        let mut story = Story::with_nodes(&["a"]);
+        apply(&mut story, 1, &[low]);
+        story.all_run(9);
+        let outcome = apply(&mut story, 10, &[high]);
+        let (uid, node, _) = victim(&outcome);
+        assert_eq!(placed_of(&outcome), [""; 0], "there is room, and not beside it");
+        assert_eq!(nominated(&story, "high"), Some(node.clone()));
+        let outcome = story.at(11, gone(&uid, &node));
+        assert_eq!(placed_of(&outcome), ["apps/Deployment/default/high"]);
+    }
 }
 
 #[test]
