@@ -3,8 +3,8 @@
 use serde_json::json;
 use setpoint_dataflow::views::HandWritten;
 use setpoint_dataflow::{Engine, Epoch, Outcome, Recorded, Remains};
-use setpoint_schemas::{Action, Policy, RequestItem, Verb};
-use setpoint_tests::manifests::{budget, deployment, item, of_priority};
+use setpoint_schemas::{Action, PodPhase, Policy, RequestItem, Verb};
+use setpoint_tests::manifests::{budget, daemon_set, deployment, item, of_priority};
 
 use super::fleet::{Fleet, node, told, web};
 
@@ -88,6 +88,22 @@ fn a_budget_that_another_leader_refused_covers_nobody_here() {
         outcome.ledger().into_iter().find(|d| d.action == Action::Wait && d.rule == "preemption");
     let why = waits.expect("somebody goes for it").reason;
     assert!(!why.contains("beyond"), "{why}");
+}
+
+#[test]
+fn who_leads_after_following_looks_where_daemons_waited_for_room() {
+    let mut fleet = Fleet::with_nodes(&["a"]);
+    let app = deployment("default", "web", 1, 1_500, "v1");
+    fleet.asks(1, vec![item(Verb::Apply, &app)]);
+    fleet.all_are(2, PodPhase::Running);
+    let waits = fleet.asks(3, vec![item(Verb::Apply, &daemon_set("default", "log", 1_000, "v1"))]);
+    assert!(told(&waits).contains(&"Wait placement".to_owned()));
+    let epoch = fleet.epoch(4, vec![]);
+    let term = epoch.term + 1;
+    fleet.decide(Epoch { term, rebuilt: true, renew_leases: true, ..epoch });
+    let stopped = fleet.asks(5, vec![item(Verb::Delete, &app)]);
+    let gone = fleet.sees(&stopped.placements[0].uid, &node("a"), 6, PodPhase::Gone);
+    assert_eq!(told(&fleet.at(6, vec![gone])), ["Place placement"]);
 }
 
 /// That a node's resource be deleted.
