@@ -7,7 +7,7 @@ use std::io;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use timely::WorkerConfig;
 use timely::communication::allocator::zero_copy::allocator::TcpBuilder;
@@ -158,7 +158,7 @@ fn seated(
 ) -> io::Result<(TcpBuilder, Vec<JoinHandle<()>>, CommsGuard)> {
     let (hooks, workers) = (Hooks::default(), seat.workers.get());
     let within = ProcessBuilder::new_typed_vector(workers, hooks.refill.clone(), None);
-    let lines = seat.lines();
+    let lines = seat.lines()?;
     let (mut builders, carriers) =
         initialize_networking_from_sockets(within, lines, seat.process, workers, hooks)?;
     let first = builders.remove(0);
@@ -189,6 +189,9 @@ fn serve(allocator: Allocator, build: Build) {
     }
 }
 
+/// A worker with a timer: one without never sleeps (`Activations::empty_for` of timely), and takes a
+/// whole core from those it waits for. Nothing that is counted goes by that timer.
+#[allow(clippy::disallowed_methods, reason = "how long to sleep is no part of an answer")]
 fn new_worker(allocator: Allocator) -> Worker {
-    Worker::new(WorkerConfig::default(), allocator, None)
+    Worker::new(WorkerConfig::default(), allocator, Some(Instant::now()))
 }

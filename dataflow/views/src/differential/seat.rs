@@ -42,11 +42,17 @@ pub(super) struct Line {
 }
 
 impl Seat {
-    /// The lines, as timely takes them.
-    pub(super) fn lines(&mut self) -> Vec<Option<Line>> {
+    /// The lines, as timely takes them. What is written goes at once: an epoch's word waits for the
+    /// answer to the one before it, and each would cost the 40 ms of a delayed acknowledgement.
+    ///
+    /// # Errors
+    /// A line that is closed already.
+    pub(super) fn lines(&mut self) -> io::Result<Vec<Option<Line>>> {
         let lines = std::mem::take(&mut self.lines).into_iter().enumerate();
         let line = |(remote, stream): (usize, Option<TcpStream>)| {
-            stream.map(|stream| Line { stream, remote, gone: self.gone.clone() })
+            let Some(stream) = stream else { return Ok(None) };
+            stream.set_nodelay(true)?;
+            Ok(Some(Line { stream, remote, gone: self.gone.clone() }))
         };
         lines.map(line).collect()
     }

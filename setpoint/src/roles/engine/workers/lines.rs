@@ -158,7 +158,6 @@ fn read_line(line: &mut TcpStream) -> io::Result<String> {
 /// A line as the workers use it.
 fn used(line: TcpStream) -> Option<TcpStream> {
     line.set_read_timeout(None).ok()?;
-    line.set_nodelay(true).ok()?;
     Some(line)
 }
 
