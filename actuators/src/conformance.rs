@@ -42,6 +42,9 @@ pub trait Rig: Send + Sync {
     /// A container that runs until the file `key` of its volume `conf` holds this text, and then
     /// ends with this code; `None` where containers read no files.
     fn reading(&self, name: &str, text: &str, code: i32) -> Option<Container>;
+    /// A container that ends with this code when its volume `scratch` has the file `mark`, and else
+    /// makes that file and ends with 0; `None` where containers write no files.
+    fn marking(&self, name: &str, code: i32) -> Option<Container>;
     /// A container that cannot be started.
     fn unstartable(&self, name: &str) -> Container;
     /// Kills a container with SIGKILL behind the actuator's back.
@@ -101,6 +104,12 @@ pub const CASES: &[(&str, Case)] = &[
     }),
     ("a_changed_volume_is_seen_by_a_running_container", |rig| {
         Box::pin(volumes::a_changed_volume_is_seen_by_a_running_container(rig))
+    }),
+    ("an_empty_volume_lasts_as_long_as_its_pod", |rig| {
+        Box::pin(volumes::an_empty_volume_lasts_as_long_as_its_pod(rig))
+    }),
+    ("a_path_of_the_machine_outlives_the_pod", |rig| {
+        Box::pin(volumes::a_path_of_the_machine_outlives_the_pod(rig))
     }),
     ("an_older_generation_is_refused", |rig| {
         Box::pin(fencing::an_older_generation_is_refused(rig))

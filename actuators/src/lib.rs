@@ -8,7 +8,9 @@ mod actuator;
 mod error;
 mod pod;
 mod devices;
+mod pod_address;
 
+pub mod annotations;
 pub mod labels;
 pub mod restart;
 
@@ -33,4 +35,5 @@ pub use dispatcher::{Clock, Dispatcher, Pacing, Prepare, Turn};
 pub use error::ActuatorError;
 pub use plan::{Plan, Work, plan};
 pub use pod::{FileToMount, Observed, PodToRun, RuntimeInfo, Usage, grace_of};
+pub use pod_address::POD_ADDRESS;
 pub use status::{PodStatus, status, status_of_orphan};

@@ -100,7 +100,8 @@ impl Life {
         let (tell_room, room) = latest::channel(Room::Enough);
         let (tell_whose, whose) = latest::channel(Whose::Ours);
         let (tell_registrations, registrations) = latest::channel(0);
-        let resolver = Arc::new(Resolver::new(api.clone()));
+        let resolver = Resolver::new(api.clone(), options.clone(), actuator.clone());
+        let resolver = Arc::new(resolver);
         let clock: Clock = Arc::new(now_ms);
         let dispatcher =
             Dispatcher::new(actuator.clone(), resolver.clone(), clock, options.pacing, books);

@@ -1,4 +1,4 @@
-//! The files of ConfigMaps and Secrets follow their sources while pods run.
+//! The files of ConfigMaps and Secrets, projected ones too, follow their sources while pods run.
 //!
 //! Level-triggered: every so often the sources of all pods that should run here are looked up anew,
 //! and each volume is made what they say; what has not changed is left alone. Within about a minute,
@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use setpoint_actuators::{Actuator, Authority, Desired, DesiredPod};
+use setpoint_schemas::Volume;
 use tokio::sync::watch;
 use tokio::time::{MissedTickBehavior, interval};
 use tracing::debug;
@@ -54,5 +55,5 @@ async fn refresh_one(
 }
 
 fn has_files(pod: &DesiredPod) -> bool {
-    pod.spec.volumes.iter().any(|volume| volume.config_map.is_some() || volume.secret.is_some())
+    pod.spec.volumes.iter().any(Volume::has_files)
 }

@@ -182,8 +182,7 @@ fn record(
     info: &RuntimeInfo,
     conditions: Vec<Condition>,
 ) -> NodeRecord {
-    let mut capacity = capacity(info, &options.capacity);
-    add_devices(&mut capacity, &options.devices);
+    let capacity = capacity_of(options, info);
     NodeRecord {
         node: options.node.clone(),
         session: session.id.clone(),
@@ -199,6 +198,17 @@ fn record(
         conditions,
         devices: options.devices.clone(),
     }
+}
+
+/// What pods of the node may use, of all that it has.
+pub(crate) fn allocatable_of(options: &AgentOptions, info: &RuntimeInfo) -> Resources {
+    allocatable(&capacity_of(options, info), &options.reserved)
+}
+
+fn capacity_of(options: &AgentOptions, info: &RuntimeInfo) -> Resources {
+    let mut capacity = capacity(info, &options.capacity);
+    add_devices(&mut capacity, &options.devices);
+    capacity
 }
 
 fn capacity(info: &RuntimeInfo, told: &Resources) -> Resources {

@@ -1,31 +1,59 @@
-//! What a pod's spec only names, looked up through the API: ConfigMaps and Secrets as environment
-//! and as files; `$(NAME)` expanded as Kubernetes does.
+//! What a pod's spec only names: ConfigMaps and Secrets, looked up through the API, and the pod's own
+//! fields and resources, as environment and as files; `$(NAME)` expanded as Kubernetes does.
 //!
 //! Looked up at each start, so that a pod starts with what holds then. Secret values stay in memory
 //! and are never logged.
 
 mod expand;
 mod sources;
+mod downward;
+mod files;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use futures::future::BoxFuture;
-use setpoint_actuators::{ActuatorError, DesiredPod, FileToMount, PodToRun, Prepare};
-use setpoint_schemas::{Container, EnvVar, PodSpec};
+use setpoint_actuators::{Actuator, ActuatorError, DesiredPod, PodToRun, Prepare};
+use setpoint_schemas::{Container, EnvVar, EnvVarSource, PodSpec, VolumeMount};
+use tokio::sync::OnceCell;
 
+use crate::AgentOptions;
 use crate::client::Api;
+use crate::registration::allocatable_of;
+use downward::Node;
 pub(crate) use sources::Seen;
 use sources::Sources;
 
-/// Resolves pods through the API.
+/// Resolves pods through the API, and by what the node is.
 pub(crate) struct Resolver {
     api: Arc<Api>,
+    options: Arc<AgentOptions>,
+    actuator: Arc<dyn Actuator>,
+    /// The machine does not change: asked for once, when a pod wants it.
+    allocatable: OnceCell<setpoint_schemas::Resources>,
 }
 
 impl Resolver {
-    pub(crate) fn new(api: Arc<Api>) -> Self {
-        Resolver { api }
+    pub(crate) fn new(
+        api: Arc<Api>,
+        options: Arc<AgentOptions>,
+        actuator: Arc<dyn Actuator>,
+    ) -> Self {
+        Resolver { api, options, actuator, allocatable: OnceCell::new() }
+    }
+
+    /// What this pod may be told of the node.
+    async fn node(&self, spec: &PodSpec) -> Result<Node, ActuatorError> {
+        let address = self.options.address.clone();
+        if !downward::wants_allocatable(spec) {
+            return Ok(Node { address, ..Node::default() });
+        }
+        let ask = || async {
+            let info = self.actuator.describe().await?;
+            Ok::<_, ActuatorError>(allocatable_of(&self.options, &info))
+        };
+        let allocatable = self.allocatable.get_or_try_init(ask).await?.clone();
+        Ok(Node { address, allocatable })
     }
 }
 
@@ -39,7 +67,8 @@ impl Resolver {
         let wanted = sources::mounted_in(&pod.spec);
         let sources =
             Sources::load(&self.api, &pod.placement.pattern.namespace, wanted, seen).await?;
-        let (spec, volumes) = (PodSpec::clone(&pod.spec), volumes(&pod.spec, &sources)?);
+        let node = self.node(&pod.spec).await?;
+        let (spec, volumes) = (PodSpec::clone(&pod.spec), files::volumes(pod, &sources, &node)?);
         let placement = (*pod.placement).clone();
         Ok(PodToRun { placement, spec, env: BTreeMap::new(), volumes })
     }
@@ -54,31 +83,45 @@ impl Prepare for Resolver {
             let wanted = sources::named_in(&pod.spec);
             let (namespace, mut seen) = (&pod.placement.pattern.namespace, Seen::default());
             let sources = Sources::load(&self.api, namespace, wanted, &mut seen).await?;
-            resolve(pod, &sources)
+            let node = self.node(&pod.spec).await?;
+            resolve(pod, &sources, &node)
         })
     }
 }
 
 /// The pod with everything that it names, from what was looked up.
-fn resolve(pod: &DesiredPod, sources: &Sources) -> Result<PodToRun, ActuatorError> {
+fn resolve(pod: &DesiredPod, sources: &Sources, node: &Node) -> Result<PodToRun, ActuatorError> {
     let mut spec = PodSpec::clone(&pod.spec);
     let mut env = BTreeMap::new();
     for container in &mut spec.containers {
-        let variables = environment(container, sources);
-        let variables = variables.map_err(|error| error.of_container(&container.name))?;
-        for text in container.command.iter_mut().chain(&mut container.args) {
-            *text = expand::expand(text, &variables);
-        }
-        env.insert(container.name.clone(), variables);
+        let told = resolve_container(container, pod, sources, node);
+        env.insert(container.name.clone(), told.map_err(|e| e.of_container(&container.name))?);
     }
-    let volumes = volumes(&spec, sources)?;
+    let volumes = files::volumes(pod, sources, node)?;
     Ok(PodToRun { placement: (*pod.placement).clone(), spec, env, volumes })
+}
+
+/// The container's environment; what refers to it in its own words is replaced there.
+fn resolve_container(
+    container: &mut Container,
+    pod: &DesiredPod,
+    sources: &Sources,
+    node: &Node,
+) -> Result<Vec<(String, String)>, ActuatorError> {
+    let variables = environment(container, pod, sources, node)?;
+    for text in container.command.iter_mut().chain(&mut container.args) {
+        *text = expand::expand(text, &variables);
+    }
+    container.volume_mounts.iter_mut().try_for_each(|mount| expand_path(mount, &variables))?;
+    Ok(variables)
 }
 
 /// `envFrom` first, then `env`, whose entries may refer to earlier ones.
 fn environment(
     container: &Container,
+    pod: &DesiredPod,
     sources: &Sources,
+    node: &Node,
 ) -> Result<Vec<(String, String)>, ActuatorError> {
     let mut variables = Vec::new();
     for from in &container.env_from {
@@ -88,33 +131,59 @@ fn environment(
         }
     }
     for variable in &container.env {
-        if let Some(value) = value_of(variable, sources, &variables)? {
-            variables.push((variable.name.clone(), value));
-        }
+        let value = match &variable.value_from {
+            Some(from) => match own(from, &container.name, pod, node)? {
+                Some(value) => Some(value),
+                None => sources.key(from)?,
+            },
+            None => Some(written(variable, &variables)),
+        };
+        variables.extend(value.map(|value| (variable.name.clone(), value)));
     }
     Ok(variables)
 }
 
-/// The value of a variable; `None` when it is optional and not there.
-fn value_of(
-    variable: &EnvVar,
-    sources: &Sources,
-    earlier: &[(String, String)],
+fn written(variable: &EnvVar, earlier: &[(String, String)]) -> String {
+    expand::expand(variable.value.as_deref().unwrap_or_default(), earlier)
+}
+
+/// What the pod says of itself; `None` when that is not what is asked for.
+fn own(
+    from: &EnvVarSource,
+    container: &str,
+    pod: &DesiredPod,
+    node: &Node,
 ) -> Result<Option<String>, ActuatorError> {
-    match &variable.value_from {
-        Some(from) => sources.key(from),
-        None => {
-            let text = variable.value.as_deref().unwrap_or_default();
-            Ok(Some(expand::expand(text, earlier)))
+    match (&from.field_ref, &from.resource_field_ref) {
+        (Some(field), _) => downward::field(pod, node, field).map(Some),
+        (None, Some(resource)) => {
+            downward::resource(&pod.spec, node, container, resource).map(Some)
         }
+        (None, None) => Ok(None),
     }
 }
 
-fn volumes(
-    spec: &PodSpec,
-    sources: &Sources,
-) -> Result<BTreeMap<String, Vec<FileToMount>>, ActuatorError> {
-    spec.volumes.iter().map(|v| Ok((v.name.clone(), sources.files(v)?))).collect()
+/// A path with variables as one without. The kubelet wants every one of them, too.
+fn expand_path(
+    mount: &mut VolumeMount,
+    variables: &[(String, String)],
+) -> Result<(), ActuatorError> {
+    let Some(path) = mount.sub_path_expr.take().filter(|path| !path.is_empty()) else {
+        return Ok(());
+    };
+    let refuse = |why: String| {
+        let message = format!("subPathExpr {path:?} of {}: {why}", mount.mount_path);
+        Err(ActuatorError::permanent("CreateContainerConfigError", message))
+    };
+    if let Some(name) = expand::missing(&path, variables) {
+        return refuse(format!("there is no variable {name}"));
+    }
+    let found = expand::expand(&path, variables);
+    if found.starts_with('/') || found.split('/').any(|part| part == "..") {
+        return refuse("its variables make it leave the volume".to_owned());
+    }
+    mount.sub_path = Some(found);
+    Ok(())
 }
 
 #[cfg(test)]

@@ -15,6 +15,10 @@ mod resources;
 mod resource;
 mod server_fields;
 mod pod_spec;
+mod volume;
+mod downward;
+mod security;
+mod names;
 mod scheduling;
 mod priority;
 mod workload;
@@ -50,12 +54,14 @@ pub use device::{
     InvalidDevices, TakenDevice, add_devices, check_devices,
 };
 pub use device_ask::{DeviceAsk, InvalidDeviceAsk, models_of};
+pub use downward::{FieldRef, ResourceFieldRef};
 pub use epoch::{CutEntry, EpochRecord, RefusedEntry};
 pub use id::{
     FleetId, InvalidId, LABEL_BYTES_MAX, NAME_BYTES_MAX, Namespace, NodeName, RequestId,
     ResourceName, SessionId,
 };
 pub use input::{Input, Sourced};
+pub use names::{DnsConfig, DnsOption, HostAlias};
 pub use node::{
     AMOUNT_MAX, Condition, ConditionStatus, DISK_PRESSURE, InvalidNode, Lease, NodeRecord,
     RUNTIME_LABEL, WATCHED_LABEL,
@@ -64,8 +70,8 @@ pub use observation::{ContainerDetails, Containers, Details, Observation};
 pub use observed::{ContainerObserved, ContainerState, NodeSnapshot, PodObserved, PodPhase};
 pub use placement::{Pattern, Placement, WorkloadRef};
 pub use pod_spec::{
-    ConfigMapSource, Container, ContainerPort, EnvFromSource, EnvVar, EnvVarSource, KeyRef,
-    KeyToPath, ObjectRef, PodSpec, ResourceRequirements, SecretSource, Volume, VolumeMount,
+    Container, ContainerPort, EnvFromSource, EnvVar, EnvVarSource, KeyRef, ObjectRef, PodSpec,
+    ResourceRequirements,
 };
 pub use pod_uid::{PodUid, UidText};
 pub use policy::Policy;
@@ -81,9 +87,14 @@ pub use scheduling::{
     PreferredSchedulingTerm, SelectorOperator, Taint, TaintEffect, Toleration, TolerationOperator,
     TopologySpreadConstraint, WeightedPodAffinityTerm, WhenUnsatisfiable,
 };
+pub use security::{Capabilities, PodSecurity, Profile, Security, Sysctl};
 pub use server_fields::{strip_server_fields, strip_server_metadata};
 pub use telemetry::UsageSample;
 pub use topic::{Cleanup, Topic};
+pub use volume::{
+    ConfigMapSource, DownwardFile, DownwardSource, EmptyDirSource, HostPathSource, KeyToPath,
+    ObjectFiles, ProjectedSource, Projection, SecretSource, Volume, VolumeMount,
+};
 pub use wire::{NodeAnswer, NodeReport, PlacementList};
 pub use workload::{
     DeploymentStrategy, IntOrPercent, ObjectMeta, PodTemplate, RollingUpdate, StrategyKind,

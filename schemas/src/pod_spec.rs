@@ -7,7 +7,10 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Affinity, Quantity, Resources, Toleration, TopologySpreadConstraint};
+use crate::{
+    Affinity, DnsConfig, FieldRef, HostAlias, PodSecurity, Quantity, ResourceFieldRef, Resources,
+    Security, Toleration, TopologySpreadConstraint, Volume, VolumeMount,
+};
 
 /// The spec of a pod.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -54,6 +57,39 @@ pub struct PodSpec {
     /// The pod's host name.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub hostname: Option<String>,
+    /// The domain of the pod's host name, within its namespace.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub subdomain: Option<String>,
+    /// Whether the host name is the whole name, its domain included.
+    #[serde(skip_serializing_if = "Option::is_none", rename = "setHostnameAsFQDN")]
+    pub set_hostname_as_fqdn: Option<bool>,
+    /// Names and addresses for the containers' hosts file.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub host_aliases: Vec<HostAlias>,
+    /// `ClusterFirst` (default), `ClusterFirstWithHostNet`, `Default` or `None`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dns_policy: Option<String>,
+    /// Who answers names, beside or instead of whom the policy says.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dns_config: Option<DnsConfig>,
+    /// Whether the containers see each other's processes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub share_process_namespace: Option<bool>,
+    /// Whether they see the node's processes.
+    #[serde(skip_serializing_if = "Option::is_none", rename = "hostPID")]
+    pub host_pid: Option<bool>,
+    /// Whether they share memory with the node's processes.
+    #[serde(skip_serializing_if = "Option::is_none", rename = "hostIPC")]
+    pub host_ipc: Option<bool>,
+    /// As whom all containers run, and with what rights.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub security_context: Option<PodSecurity>,
+    /// The account's name; only told to containers that ask for it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub service_account_name: Option<String>,
+    /// The same, in its older spelling.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub service_account: Option<String>,
 }
 
 /// One container of a pod.
@@ -91,6 +127,18 @@ pub struct Container {
     /// Where volumes appear.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub volume_mounts: Vec<VolumeMount>,
+    /// As whom it runs, and with what rights; over what the pod says.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub security_context: Option<Security>,
+    /// Whether its standard input stays open, so that someone may attach to it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stdin: Option<bool>,
+    /// Whether its standard input ends when the first who attached leaves.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stdin_once: Option<bool>,
+    /// Whether it has a terminal.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tty: Option<bool>,
 }
 
 /// Requests and limits by resource name.
@@ -149,6 +197,12 @@ pub struct EnvVarSource {
     /// A key of a Secret.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub secret_key_ref: Option<KeyRef>,
+    /// A field of the pod itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub field_ref: Option<FieldRef>,
+    /// What a container of the pod asks for or may use.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub resource_field_ref: Option<ResourceFieldRef>,
 }
 
 /// A key of a named ConfigMap or Secret.
@@ -188,83 +242,6 @@ pub struct ObjectRef {
     /// Whether the pod may start without it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub optional: Option<bool>,
-}
-
-/// A volume: files of a ConfigMap or a Secret.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub struct Volume {
-    /// Unique within the pod.
-    pub name: String,
-    /// Files of a ConfigMap.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub config_map: Option<ConfigMapSource>,
-    /// Files of a Secret.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub secret: Option<SecretSource>,
-}
-
-/// Files of a ConfigMap.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub struct ConfigMapSource {
-    /// The ConfigMap's name.
-    pub name: String,
-    /// Which keys, and where; all when empty.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub items: Vec<KeyToPath>,
-    /// Whether the pod may start without it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub optional: Option<bool>,
-    /// The files' mode; 0644 when absent.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub default_mode: Option<i32>,
-}
-
-/// Files of a Secret.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub struct SecretSource {
-    /// The Secret's name.
-    pub secret_name: String,
-    /// Which keys, and where; all when empty.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub items: Vec<KeyToPath>,
-    /// Whether the pod may start without it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub optional: Option<bool>,
-    /// The files' mode; 0644 when absent.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub default_mode: Option<i32>,
-}
-
-/// A key and the file that it becomes.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub struct KeyToPath {
-    /// The key.
-    pub key: String,
-    /// The file, relative to the mount.
-    pub path: String,
-    /// The file's mode; the volume's default when absent.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub mode: Option<i32>,
-}
-
-/// Where a volume appears in a container.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub struct VolumeMount {
-    /// The volume's name.
-    pub name: String,
-    /// The path inside the container.
-    pub mount_path: String,
-    /// A path within the volume.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub sub_path: Option<String>,
-    /// Whether it is read-only.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub read_only: Option<bool>,
 }
 
 impl PodSpec {

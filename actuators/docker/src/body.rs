@@ -6,14 +6,14 @@
 use std::collections::HashMap;
 
 use bollard::models::{
-    ContainerCreateBody, DeviceRequest, HostConfig, Mount, MountType, PortBinding, PortMap,
-    RestartPolicy, RestartPolicyNameEnum,
+    ContainerCreateBody, DeviceRequest, HostConfig, PortBinding, PortMap, RestartPolicy,
+    RestartPolicyNameEnum,
 };
-use setpoint_actuators::{ActuatorError, PodToRun, labels};
+use setpoint_actuators::{ActuatorError, PodToRun, annotations, labels};
 use setpoint_schemas::{Container, PodSpec, ResourceRequirements};
 
 use crate::names::{INDEX, pod_labels};
-use crate::{DockerConfig, volumes};
+use crate::{DockerConfig, Network, mounts, naming, rights};
 
 /// One core's worth of cgroup shares.
 const SHARES_PER_CORE: i64 = 1_024;
@@ -22,8 +22,6 @@ const SHARES_MIN: i64 = 2;
 /// Docker's least: a hundredth of a core.
 const NANO_CPUS_MIN: i64 = 10_000_000;
 const NANO_PER_MILLI: i64 = 1_000_000;
-/// The kernel's limit for host names.
-const HOSTNAME_CHARS_MAX: usize = 63;
 
 /// The variable by which NVIDIA's container runtime knows the devices of a container.
 const VISIBLE_DEVICES: &str = "NVIDIA_VISIBLE_DEVICES";
@@ -59,7 +57,9 @@ pub(crate) fn body_of(
     variables.extend(pod.device_variables(&container.name, VISIBLE_DEVICES));
     let mut body = with_network(config, pod, network);
     let host = body.host_config.get_or_insert_default();
-    host.mounts = Some(mounts(config, pod, container)?);
+    host.mounts = Some(mounts::mounts(config, pod, container)?);
+    rights::apply(host, pod, container);
+    host.pid_mode = processes(&pod.spec, network);
     limit(host, &container.resources, cpus);
     host.device_requests = some(devices(pod, container));
     Ok(ContainerCreateBody {
@@ -70,8 +70,22 @@ pub(crate) fn body_of(
         env: some(variables.iter().map(|(name, value)| format!("{name}={value}")).collect()),
         stop_timeout: i64::try_from(pod.grace().as_secs()).ok(),
         labels: Some(labels),
+        open_stdin: container.stdin,
+        stdin_once: container.stdin_once,
+        tty: container.tty,
         ..body
     })
+}
+
+/// Whose processes a container sees besides its own.
+fn processes(spec: &PodSpec, network: NetworkOf<'_>) -> Option<String> {
+    match network {
+        _ if spec.host_pid == Some(true) => Some("host".to_owned()),
+        NetworkOf::Container(id) if spec.share_process_namespace == Some(true) => {
+            Some(format!("container:{id}"))
+        }
+        _ => None,
+    }
 }
 
 /// What holds the pod's network: host name, ports, network mode.
@@ -84,12 +98,19 @@ pub(crate) fn with_network(
     let mut host = HostConfig { restart_policy: Some(never), ..HostConfig::default() };
     let mut body = ContainerCreateBody::default();
     match network {
-        NetworkOf::Node => host.network_mode = Some("host".to_owned()),
+        NetworkOf::Node => {
+            host.network_mode = Some("host".to_owned());
+            naming::find(&pod.spec, &mut host);
+        }
         NetworkOf::Container(id) => host.network_mode = Some(format!("container:{id}")),
         NetworkOf::Own => {
-            host.network_mode = Some(config.network.mode().to_owned());
-            body.hostname = Some(hostname(pod));
-            if config.network.publishes() {
+            let alone = is_alone(pod);
+            let mode = if alone { Network::None.mode() } else { config.network.mode() };
+            host.network_mode = Some(mode.to_owned());
+            naming::call(pod, &mut body);
+            naming::find(&pod.spec, &mut host);
+            rights::of_network(&mut host, &pod.spec);
+            if config.network.publishes() && !alone {
                 let (exposed, bindings) = ports(&pod.spec);
                 body.exposed_ports = some(exposed);
                 host.port_bindings = Some(bindings);
@@ -100,16 +121,15 @@ pub(crate) fn with_network(
     body
 }
 
+/// Whether the pod asks for no network but its loopback.
+fn is_alone(pod: &PodToRun) -> bool {
+    pod.placement.pattern.annotations.get(annotations::NETWORK).is_some_and(|text| text == "none")
+}
+
 /// An empty list leaves what the image says. As in Kubernetes, a command without arguments does not
 /// take the image's own arguments: the engine sees to that.
 fn some<T>(list: Vec<T>) -> Option<Vec<T>> {
     Some(list).filter(|list| !list.is_empty())
-}
-
-fn hostname(pod: &PodToRun) -> String {
-    let name = pod.spec.hostname.as_deref().unwrap_or(pod.placement.name.as_str());
-    let short: String = name.chars().take(HOSTNAME_CHARS_MAX).collect();
-    short.trim_end_matches(['-', '.']).to_owned()
 }
 
 /// The ports of all containers that are to be reached on the node.
@@ -164,31 +184,6 @@ fn devices(pod: &PodToRun, container: &Container) -> Vec<DeviceRequest> {
         capabilities: Some(vec![vec!["gpu".to_owned()]]),
         ..DeviceRequest::default()
     }]
-}
-
-fn mounts(
-    config: &DockerConfig,
-    pod: &PodToRun,
-    container: &Container,
-) -> Result<Vec<Mount>, ActuatorError> {
-    let mount = |wanted: &setpoint_schemas::VolumeMount| {
-        let volume = pod.spec.volumes.iter().find(|volume| volume.name == wanted.name);
-        let Some(volume) = volume else {
-            let message =
-                format!("container {} mounts unknown volume {}", container.name, wanted.name);
-            return Err(ActuatorError::permanent("CreateContainerConfigError", message));
-        };
-        let folder = volumes::folder(config, &pod.placement.uid, volume);
-        let source = wanted.sub_path.as_ref().map_or(folder.clone(), |path| folder.join(path));
-        Ok(Mount {
-            target: Some(wanted.mount_path.clone()),
-            source: Some(source.to_string_lossy().into_owned()),
-            typ: Some(MountType::BIND),
-            read_only: Some(true),
-            ..Mount::default()
-        })
-    };
-    container.volume_mounts.iter().map(mount).collect()
 }
 
 #[cfg(test)]

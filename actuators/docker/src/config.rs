@@ -20,6 +20,8 @@ pub struct DockerConfig {
     pub files: PathBuf,
     /// Where the files of Secrets are written: memory, never a disk.
     pub secrets: PathBuf,
+    /// Where the node's profiles of seccomp lie, which pods name by `localhostProfile`.
+    pub seccomp: PathBuf,
     /// The image of the container that holds the network of a pod of several containers; `None`
     /// for one that is made here and needs no registry.
     pub sandbox_image: Option<String>,
@@ -44,8 +46,9 @@ impl DockerConfig {
         let engine = host.replace(|letter: char| !letter.is_ascii_alphanumeric(), "-");
         let secrets = PathBuf::from(SECRETS_DEFAULT).join(fleet.as_str()).join(engine);
         let files = state.join("volumes");
-        let network = Network::Default;
-        DockerConfig { host: host.to_owned(), fleet, network, files, secrets, sandbox_image: None }
+        let seccomp = state.join("seccomp");
+        let (host, network) = (host.to_owned(), Network::Default);
+        DockerConfig { host, fleet, network, files, secrets, seccomp, sandbox_image: None }
     }
 }
 

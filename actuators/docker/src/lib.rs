@@ -16,9 +16,15 @@ mod usage;
 mod cgroup;
 
 mod body;
+mod naming;
+mod rights;
+mod user;
+mod seccomp;
+mod mounts;
 mod sandbox;
 mod image;
 mod volumes;
+mod memory;
 mod names;
 mod engine;
 

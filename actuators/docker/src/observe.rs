@@ -150,7 +150,8 @@ fn reason(state: ContainerState, engine: &EngineState) -> (String, String) {
     (reason.to_owned(), error)
 }
 
-fn address(container: &ContainerInspectResponse) -> Option<String> {
+/// The container's address, when it has a network of its own.
+pub(crate) fn address(container: &ContainerInspectResponse) -> Option<String> {
     let networks = container.network_settings.as_ref()?.networks.as_ref()?;
     let mut addresses: Vec<&String> =
         networks.values().filter_map(|endpoint| endpoint.ip_address.as_ref()).collect();

@@ -1,4 +1,5 @@
-//! The container that only holds the network of a pod of several containers.
+//! The container that only holds what the containers of a pod share: its network, its processes, its
+//! folders in memory.
 //!
 //! Containers of a pod share one network namespace. If the first of them held it, its restart would
 //! leave the others in a namespace that no longer leads anywhere; so a process that does nothing
@@ -11,11 +12,11 @@ use bollard::query_parameters::CreateImageOptionsBuilder;
 use futures::TryStreamExt;
 use setpoint_actuators::{ActuatorError, PodToRun};
 
-use crate::DockerConfig;
 use crate::body::{NetworkOf, with_network};
 use crate::engine::unavailable;
 use crate::image::is_present;
 use crate::names::{SANDBOX, pod_labels};
+use crate::{DockerConfig, memory};
 
 /// The image that is made here. The version is that of the program.
 const IMAGE: &str = "setpoint/sandbox";
@@ -40,17 +41,34 @@ const BASE: u64 = 0x40_0000;
 /// A tar archive consists of blocks of this size.
 const BLOCK: usize = 512;
 
+/// Whether the pod has one: where its containers share something that none of them may take along
+/// when it ends, or are to be told an address before they start.
+pub(crate) fn is_needed(pod: &PodToRun) -> bool {
+    let spec = &pod.spec;
+    let has_own = spec.host_network != Some(true);
+    (has_own && (spec.containers.len() > 1 || pod.wants_address()))
+        || (spec.share_process_namespace == Some(true) && spec.host_pid != Some(true))
+        || spec.volumes.iter().any(|volume| volume.in_memory().is_some())
+}
+
 /// The body of the create call for the sandbox of this pod.
 pub(crate) fn body(config: &DockerConfig, pod: &PodToRun, image: String) -> ContainerCreateBody {
     let mut labels = pod_labels(&config.fleet, pod);
     labels.insert(SANDBOX.to_owned(), "true".to_owned());
     let own = config.sandbox_image.is_none();
+    let is_hosts = pod.spec.host_network == Some(true);
+    let network = if is_hosts { NetworkOf::Node } else { NetworkOf::Own };
+    let mut body = with_network(config, pod, network);
+    let host = body.host_config.get_or_insert_default();
+    host.mounts = Some(memory::held(&config.fleet, pod)).filter(|mounts| !mounts.is_empty());
+    // The first process of all: it takes the ended ones whose parents are gone.
+    host.init = (pod.spec.share_process_namespace == Some(true)).then_some(true);
     ContainerCreateBody {
         image: Some(image),
         entrypoint: own.then(|| vec![format!("/{PROGRAM}")]),
         labels: Some(labels),
         stop_timeout: Some(0),
-        ..with_network(config, pod, NetworkOf::Own)
+        ..body
     }
 }
 

@@ -2,10 +2,14 @@
 //!
 //! Level-triggered: looks at what the engine has of the pod and adds what is missing.
 
+use std::borrow::Cow;
+use std::path::Path;
+
 use bollard::Docker;
-use bollard::models::{ContainerCreateBody, ContainerInspectResponse};
+use bollard::models::{ContainerCreateBody, ContainerInspectResponse, MountType};
 use bollard::query_parameters::{
-    CreateContainerOptionsBuilder, RestartContainerOptions, StartContainerOptions,
+    CreateContainerOptionsBuilder, InspectContainerOptions, RestartContainerOptions,
+    StartContainerOptions,
 };
 use setpoint_actuators::{ActuatorError, Observed, PodToRun, labels};
 use setpoint_schemas::{Container, PodUid};
@@ -14,12 +18,15 @@ use crate::body::{NetworkOf, body_of};
 use crate::engine::{error_of, is_conflict, unavailable};
 use crate::image::Pulls;
 use crate::names::container_name;
-use crate::observe::{inspect, is_running, is_sandbox, labels_of, pods_of, was_started};
+use crate::observe::{address, inspect, is_running, is_sandbox, labels_of, pods_of, was_started};
 use crate::stop::{remove, stop_pod};
-use crate::{DockerConfig, sandbox, volumes};
+use crate::user::user_of;
+use crate::{DockerConfig, memory, naming, sandbox, seccomp, volumes};
 
 /// The word for the sandbox in container names; no container of a spec has a capital in its name.
 const SANDBOX_NAME: &str = "POD";
+/// The address of a pod that has no network.
+const LOOPBACK: &str = "127.0.0.1";
 
 /// What starting needs.
 pub(crate) struct Starter<'a> {
@@ -37,6 +44,7 @@ impl Starter<'_> {
     /// Makes the pod run; see the contract.
     pub(crate) async fn start_pod(&self, pod: &PodToRun) -> Result<(), ActuatorError> {
         let uid = &pod.placement.uid;
+        naming::check(pod)?;
         let mut existing = inspect(self.docker, &self.config.fleet, Some(uid)).await?;
         if let Some(runs) = pods_of(&existing).first() {
             fence(pod, runs)?;
@@ -51,13 +59,31 @@ impl Starter<'_> {
                 format!("failed to write volumes of {uid}: {error}"),
             )
         })?;
+        memory::make(self.docker, &self.config.fleet, pod).await?;
         let owner = self.ensure_network(pod, &mut existing).await?;
+        let pod = &*self.told(pod, owner.as_deref()).await?;
         let network = match &owner {
             Some(id) => NetworkOf::Container(id),
             None if pod.spec.host_network == Some(true) => NetworkOf::Node,
             None => NetworkOf::Own,
         };
         self.start_missing(pod, &existing, network).await
+    }
+
+    /// The pod, told the address that its network has. Where there is none but the loopback, which
+    /// its containers share, that is what they reach each other by.
+    async fn told<'p>(
+        &self,
+        pod: &'p PodToRun,
+        owner: Option<&str>,
+    ) -> Result<Cow<'p, PodToRun>, ActuatorError> {
+        let Some(owner) = owner.filter(|_| pod.wants_address()) else {
+            return Ok(Cow::Borrowed(pod));
+        };
+        let found = self.docker.inspect_container(owner, None::<InspectContainerOptions>).await;
+        let found = found.map_err(unavailable("look at the network of a pod"))?;
+        let address = address(&found).unwrap_or_else(|| LOOPBACK.to_owned());
+        Ok(Cow::Owned(pod.located(&address)))
     }
 
     async fn start_missing(
@@ -88,7 +114,12 @@ impl Starter<'_> {
     ) -> Result<(), ActuatorError> {
         let container = &pod.spec.containers[index];
         self.pulls.ensure(self.docker, container).await?;
-        let body = body_of(self.config, pod, index, network, self.cpus)?;
+        let mut body = body_of(self.config, pod, index, network, self.cpus)?;
+        body.user = user_of(self.docker, pod, container).await?;
+        if let Some(profile) = seccomp::option(self.config, pod, container)? {
+            let host = body.host_config.get_or_insert_default();
+            host.security_opt.get_or_insert_default().push(profile);
+        }
         let name = container_name(&self.config.fleet, pod, &container.name);
         let id = self.create(&name, body).await?;
         start(self.docker, &id).await
@@ -116,7 +147,7 @@ impl Starter<'_> {
         pod: &PodToRun,
         existing: &mut Vec<ContainerInspectResponse>,
     ) -> Result<Option<String>, ActuatorError> {
-        if pod.spec.containers.len() < 2 || pod.spec.host_network == Some(true) {
+        if !sandbox::is_needed(pod) {
             return Ok(None);
         }
         let found = existing.iter().find(|container| is_sandbox(container)).cloned();
@@ -166,6 +197,7 @@ pub(crate) async fn restart_container(
     if is_running(container) {
         return Ok(());
     }
+    intact(config, container).map_err(|error| error.of_container(name))?;
     if let Some(owner) = owner_of(container) {
         let Some(sandbox) = pod.iter().find(|c| c.id.as_deref() == Some(owner)) else {
             let message = format!("the network of pod {uid} is gone; the pod must be started anew");
@@ -194,6 +226,25 @@ async fn revive(
         again.map_err(unavailable("restart a container in its new network"))?;
     }
     Ok(())
+}
+
+/// Whether all that a container has mounted is what it was when it was made: the engine looks its
+/// paths up anew, and one of them may lie where containers write.
+fn intact(
+    config: &DockerConfig,
+    container: &ContainerInspectResponse,
+) -> Result<(), ActuatorError> {
+    let mounts = container.host_config.iter().flat_map(|host| host.mounts.iter().flatten());
+    let bound = mounts.filter(|mount| mount.typ == Some(MountType::BIND));
+    let sources = bound.filter_map(|mount| mount.source.as_deref());
+    match sources.map(Path::new).find(|source| !volumes::holds(config, source)) {
+        None => Ok(()),
+        Some(source) => {
+            let source = source.display();
+            let message = format!("{source} has become a link since it was mounted");
+            Err(ActuatorError::permanent("VolumeError", message))
+        }
+    }
 }
 
 async fn start(docker: &Docker, id: &str) -> Result<(), ActuatorError> {

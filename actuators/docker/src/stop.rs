@@ -11,7 +11,7 @@ use setpoint_schemas::PodUid;
 use crate::engine::{is_absent, is_conflict, unavailable};
 use crate::names::SANDBOX;
 use crate::observe::list;
-use crate::{DockerConfig, volumes};
+use crate::{DockerConfig, memory, volumes};
 
 /// What the engine may take on top of the grace before it no longer answers.
 const ANSWER_MAX: Duration = Duration::from_secs(60);
@@ -20,8 +20,8 @@ const REMOVED_POLL: Duration = Duration::from_millis(50);
 /// Ten seconds in all; a removal that takes longer is tried again by the next turn.
 const REMOVED_POLLS_MAX: u32 = 200;
 
-/// Stops and removes everything of the pod: its containers side by side, then what holds its
-/// network, then its files. Nothing is removed before all have ended.
+/// Stops and removes everything of the pod: its containers side by side, then its files, then the
+/// containers and what holds their network and memory. Nothing is removed before all have ended.
 pub(crate) async fn stop_pod(
     docker: &Docker,
     config: &DockerConfig,
@@ -38,15 +38,17 @@ pub(crate) async fn stop_pod(
     };
     let (sandboxes, containers) = (ids(sandboxes), ids(containers));
     try_join_all(containers.iter().map(|id| stop_container(docker, id, grace))).await?;
-    try_join_all(containers.iter().map(|id| remove(docker, id))).await?;
-    try_join_all(sandboxes.iter().map(|id| remove(docker, id))).await?;
-    wait_until_gone(docker, config, uid).await?;
+    // While the engine still tells of the pod: who is killed here finds it again and goes on.
     volumes::remove(config, uid).map_err(|error| {
         ActuatorError::transient(
             "VolumeError",
             format!("failed to remove the files of {uid}: {error}"),
         )
-    })
+    })?;
+    try_join_all(containers.iter().map(|id| remove(docker, id))).await?;
+    try_join_all(sandboxes.iter().map(|id| remove(docker, id))).await?;
+    wait_until_gone(docker, config, uid).await?;
+    memory::remove(docker, &config.fleet, uid).await
 }
 
 /// Asks the container to end by the signal that its image names, and kills it after the grace. The

@@ -15,10 +15,11 @@ use tokio::sync::broadcast;
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
+use crate::able::Ourselves;
 use crate::container::{Cell, LOOK_EVERY, Starter};
 use crate::disk::{ContainerFile, Layout, PodFile, RunFile, Status};
 use crate::kin::{Kin, Table};
-use crate::{machine, volumes};
+use crate::{able, machine, volumes};
 
 /// What of the agent's own environment its containers get.
 const ENV_INHERITED: &[&str] = &["PATH", "HOME", "LANG"];
@@ -26,6 +27,8 @@ const ENV_INHERITED: &[&str] = &["PATH", "HOME", "LANG"];
 const VISIBLE_DEVICES: &str = "CUDA_VISIBLE_DEVICES";
 /// A process that SIGKILL has not ended by then hangs in the kernel.
 const KILL_MAX: Duration = Duration::from_secs(5);
+/// Where processes are reached: they have the machine's network.
+const ADDRESS: &str = "127.0.0.1";
 /// Hints beyond this are one hint.
 const HINTS_MAX: usize = 16;
 
@@ -148,11 +151,11 @@ impl ProcessActuator {
     ) -> Result<(), ActuatorError> {
         live(cancel)?;
         self.admit(pod, cancel).await?;
+        let told = pod.wants_address().then(|| pod.located(ADDRESS));
+        let pod = told.as_ref().unwrap_or(pod);
         let uid = &pod.placement.uid;
         let mut first_error = Ok(());
-        for (name, files) in &pod.volumes {
-            volumes::write(&self.layout.pod(uid), name, files)?;
-        }
+        volumes::make(&self.layout.pod(uid), pod)?;
         for (index, container) in pod.spec.containers.iter().enumerate() {
             live(cancel)?;
             let cell = Cell::new(self.layout.container(uid, index));
@@ -224,6 +227,10 @@ impl ProcessActuator {
             cell.refuse("NoCommand", message).map_err(|e| unreadable(&e))?;
             return Err(ActuatorError::permanent("NoCommand", message));
         }
+        if let Some(why) = able::refused(pod, container, Ourselves::now()) {
+            cell.refuse("Unsupported", &why).map_err(|e| unreadable(&e))?;
+            return Err(ActuatorError::permanent("Unsupported", why));
+        }
         let run = self.run_of(pod, container, cell.dir())?;
         cell.start(&run, &self.starter).await
     }
@@ -240,12 +247,13 @@ impl ProcessActuator {
         env.push(named("SETPOINT_NAMESPACE", &placement.pattern.namespace));
         env.push(named("SETPOINT_POD_NAME", &placement.name));
         env.push(named("SETPOINT_POD_UID", &placement.uid));
-        env.extend(volumes::variables(&self.layout.pod(&placement.uid), container)?);
+        let folder = self.layout.pod(&placement.uid);
+        env.extend(volumes::variables(&folder, &pod.spec, container)?);
         env.extend(pod.env.get(&container.name).into_iter().flatten().cloned());
         env.extend(pod.device_variables(&container.name, VISIBLE_DEVICES));
         let argv = container.command.iter().chain(&container.args).cloned().collect();
         let dir = container.working_dir.as_ref().map_or_else(|| dir.to_owned(), PathBuf::from);
-        Ok(RunFile { argv, dir, env })
+        Ok(RunFile { argv, dir, env, no_new_privileges: able::gains_nothing(container) })
     }
 
     async fn stop_pod(
@@ -313,7 +321,7 @@ fn observe(layout: &Layout) -> io::Result<Vec<Observed>> {
             namespace: pod.namespace.clone(),
             name: pod.name.clone(),
             containers,
-            address: "127.0.0.1".into(),
+            address: ADDRESS.into(),
             started_ms: started.unwrap_or(0),
         });
     }

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! <state>/<fleet>/pods/pod-<uid>/pod.json        what runs there
-//!                               /volumes/<name>/ files of ConfigMaps and Secrets
+//!                               /volumes/<name>/ files of its volumes, and folders that began empty
 //!                               /c0/run.json     how the first container starts (may hold Secrets)
 //!                               /c0/status.json  how it goes, written by its supervisor
 //!                               /c0/lock         held by its supervisor
@@ -53,6 +53,9 @@ pub(crate) struct RunFile {
     pub(crate) argv: Vec<String>,
     pub(crate) dir: PathBuf,
     pub(crate) env: Vec<(String, String)>,
+    /// Whether none of its programs may gain rights that it has not.
+    #[serde(default)]
+    pub(crate) no_new_privileges: bool,
 }
 
 /// How a container goes.

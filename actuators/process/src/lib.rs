@@ -5,9 +5,11 @@
 //! a small supervisor ([`shim`]) stands beside each container and writes it down. A container's end
 //! is the end of every process that it started, whatever session or parent that one has.
 //! Absent: isolation. A process sees the node's files and network; images, mount paths, ports and
-//! resource limits have no effect. Volumes are folders named in `SETPOINT_MOUNT_<NAME>`.
+//! resource limits have no effect. Volumes are folders named in `SETPOINT_MOUNT_<NAME>`. A pod that
+//! asks for rights, users or names of its own is refused by the field.
 
 mod actuator;
+mod able;
 mod container;
 mod disk;
 mod kin;

@@ -53,6 +53,10 @@ fn supervise(container: &Path) -> io::Result<()> {
     kin::adopt()?;
     let run = disk::read::<RunFile>(&disk::run_path(container))?;
     let run = run.ok_or_else(|| io::Error::other("it is not written how it starts"))?;
+    if run.no_new_privileges {
+        // What it starts has this from it, and cannot take it back.
+        nix::sys::prctl::set_no_new_privs()?;
+    }
     match spawn(container, &run) {
         Ok(child) => watch(container, child),
         Err(error) => refuse(container, &run, &error),

@@ -51,6 +51,10 @@ impl Rig for OneNode {
         None
     }
 
+    fn marking(&self, _name: &str, _code: i32) -> Option<Container> {
+        None
+    }
+
     fn unstartable(&self, name: &str) -> Container {
         simulate(name, &[UNSTARTABLE])
     }

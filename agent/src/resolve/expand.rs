@@ -15,6 +15,19 @@ pub(super) fn expand(text: &str, variables: &[(String, String)]) -> String {
     out
 }
 
+/// The first name that a reference has and no variable.
+pub(super) fn missing(text: &str, variables: &[(String, String)]) -> Option<String> {
+    let mut rest = text;
+    while let Some((_, after)) = rest.split_once('$') {
+        rest = after.strip_prefix('$').unwrap_or(after);
+        let named = after.strip_prefix('(').and_then(|inner| inner.split_once(')'));
+        if let Some((name, _)) = named.filter(|(name, _)| variables.iter().all(|v| v.0 != *name)) {
+            return Some(name.to_owned());
+        }
+    }
+    None
+}
+
 /// What follows a `$`; returns what follows that.
 fn reference<'a>(after: &'a str, variables: &[(String, String)], out: &mut String) -> &'a str {
     if let Some(rest) = after.strip_prefix('$') {
@@ -52,6 +65,15 @@ mod tests {
         ];
         for (text, expanded) in table {
             assert_eq!(expand(text, &variables), expanded, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_reference_without_a_variable_is_found() {
+        let variables = [("A".to_owned(), "1".to_owned())];
+        let table = [("x", None), ("$(A)/$(B)", Some("B")), ("$$(B)", None), ("$B $(B", None)];
+        for (text, expected) in table {
+            assert_eq!(missing(text, &variables).as_deref(), expected, "{text}");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! ConfigMaps and Secrets of a pod, as bytes by key.
+//! ConfigMaps and Secrets of a pod, as bytes by key and as files.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -7,7 +7,9 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
 use setpoint_actuators::{ActuatorError, FileToMount};
-use setpoint_schemas::{EnvFromSource, EnvVarSource, KeyToPath, Namespace, PodSpec, Volume};
+use setpoint_schemas::{
+    EnvFromSource, EnvVarSource, KeyToPath, Namespace, PodSpec, Projection, Volume,
+};
 
 use crate::client::Api;
 
@@ -58,13 +60,20 @@ pub(super) fn named_in(spec: &PodSpec) -> BTreeSet<Source> {
 
 /// All that its volumes name.
 pub(super) fn mounted_in(spec: &PodSpec) -> BTreeSet<Source> {
-    spec.volumes.iter().filter_map(Source::of_volume).collect()
+    spec.volumes.iter().flat_map(Source::of_volume).collect()
 }
 
 impl Source {
-    fn of_volume(volume: &Volume) -> Option<Self> {
-        let map = volume.config_map.as_ref().map(|m| Source::ConfigMap(m.name.clone()));
-        map.or_else(|| volume.secret.as_ref().map(|s| Source::Secret(s.secret_name.clone())))
+    fn of_volume(volume: &Volume) -> Vec<Self> {
+        let map = volume.config_map.iter().map(|m| Source::ConfigMap(m.name.clone()));
+        let secret = volume.secret.iter().map(|s| Source::Secret(s.secret_name.clone()));
+        let projected = volume.projected.iter().flat_map(|projected| &projected.sources);
+        map.chain(secret).chain(projected.filter_map(Source::of_projection)).collect()
+    }
+
+    fn of_projection(from: &Projection) -> Option<Self> {
+        let map = from.config_map.as_ref().map(|m| Source::ConfigMap(m.name.clone()));
+        map.or_else(|| from.secret.as_ref().map(|s| Source::Secret(s.name.clone())))
     }
 
     fn of_env_from(from: &EnvFromSource) -> Option<Self> {
@@ -184,16 +193,17 @@ impl Sources {
         }
     }
 
-    /// The files of a volume.
-    pub(super) fn files(&self, volume: &Volume) -> Result<Vec<FileToMount>, ActuatorError> {
-        let Some(source) = Source::of_volume(volume) else { return Ok(Vec::new()) };
-        let map = volume.config_map.as_ref().map(|m| (&m.items, m.optional, m.default_mode));
-        let secret = volume.secret.as_ref().map(|s| (&s.items, s.optional, s.default_mode));
-        let Some((items, optional, mode)) = map.or(secret) else { return Ok(Vec::new()) };
-        let is_optional = optional.unwrap_or(false);
-        match self.found.get(&source) {
+    /// Its keys as files: those that are chosen, all when none is.
+    pub(super) fn files(
+        &self,
+        source: &Source,
+        items: &[KeyToPath],
+        is_optional: bool,
+        mode: Option<i32>,
+    ) -> Result<Vec<FileToMount>, ActuatorError> {
+        match self.found.get(source) {
             Some(data) if items.is_empty() => Ok(all_files(data, mode)),
-            Some(data) => chosen_files(&source, data, items, is_optional, mode),
+            Some(data) => chosen_files(source, data, items, is_optional, mode),
             None if is_optional => Ok(Vec::new()),
             None => Err(source.missing()),
         }
@@ -224,7 +234,8 @@ fn chosen_files(
     Ok(files)
 }
 
-fn file(path: &str, bytes: &[u8], mode: Option<i32>) -> FileToMount {
+/// A file with this mode, or Kubernetes' own.
+pub(super) fn file(path: &str, bytes: &[u8], mode: Option<i32>) -> FileToMount {
     let mode = u32::try_from(mode.unwrap_or(MODE_DEFAULT) & MODE_MASK).unwrap_or(0o644);
     FileToMount { path: path.to_owned(), bytes: bytes.to_vec(), mode }
 }

@@ -10,6 +10,17 @@ pub const ANNOTATION_SOURCE: &str = "setpoint.dev/compose-source";
 pub const ANNOTATION_UPDATE_ORDER: &str = "setpoint.dev/update-order";
 /// The annotation with the pause between batches of an update, in milliseconds.
 pub const ANNOTATION_UPDATE_DELAY: &str = "setpoint.dev/update-delay-ms";
+/// The annotation of a pod, `true`, that asks for a process of the runtime's own as the first of each
+/// container: `init`.
+pub const ANNOTATION_INIT: &str = "setpoint.dev/init";
+/// The annotation of a pod with the user of its containers by name, and the group after a colon;
+/// `runAsUser` takes only numbers, and wins.
+pub const ANNOTATION_USER: &str = "setpoint.dev/user";
+/// The annotation of a pod with the domain of its host name as a whole; `subdomain` is only within the
+/// fleet.
+pub const ANNOTATION_DOMAIN: &str = "setpoint.dev/domainname";
+/// The annotation of a pod, `none`, that asks for no network but the loopback.
+pub const ANNOTATION_NETWORK: &str = "setpoint.dev/network";
 /// The label with the project's name.
 pub const LABEL_PROJECT: &str = "setpoint.dev/compose-project";
 /// The label with the service's name.

@@ -86,6 +86,14 @@ impl Rig for Folder {
         Some(Container { volume_mounts: vec![mount], ..shell(name, &script) })
     }
 
+    fn marking(&self, name: &str, code: i32) -> Option<Container> {
+        let script = format!(
+            "cd $SETPOINT_MOUNT_SCRATCH && if [ -e mark ]; then exit {code}; fi; echo x > mark"
+        );
+        let mount = VolumeMount { name: "scratch".into(), ..VolumeMount::default() };
+        Some(Container { volume_mounts: vec![mount], ..shell(name, &script) })
+    }
+
     fn unstartable(&self, name: &str) -> Container {
         Container { name: name.into(), ..Container::default() }
     }

@@ -60,7 +60,7 @@ pub(crate) fn row(rows: Rows, field: &str) -> Option<(Shape, Effect)> {
 const HARDWARE: &str = "it is not applied";
 const NETWORK: &str = "containers have no network of the project";
 const SECURITY: &str = "security settings are not applied";
-const STORAGE: &str = "only configs and secrets are mounted";
+const STORAGE: &str = "only volumes and tmpfs are mounted";
 const UPDATE: &str = "updates are not judged by it";
 
 /// The whole file.
@@ -76,9 +76,12 @@ pub(crate) const PROJECT: Rows = &[
 /// A service.
 pub(crate) const SERVICE: Rows = &[
     ("image container_name working_dir hostname restart pull_policy", Shape::Text, Acted),
-    ("command entrypoint env_file", Shape::TextOrList, Acted),
-    ("environment depends_on", Shape::MapOrList, Acted),
-    ("expose ports configs secrets profiles", Shape::List, Acted),
+    ("user domainname shm_size pid ipc", Shape::Text, Acted),
+    ("command entrypoint env_file dns dns_search tmpfs", Shape::TextOrList, Acted),
+    ("environment depends_on extra_hosts sysctls", Shape::MapOrList, Acted),
+    ("expose ports configs secrets profiles volumes dns_opt", Shape::List, Acted),
+    ("cap_add cap_drop group_add security_opt", Shape::List, Acted),
+    ("privileged read_only stdin_open tty init", Shape::Truth, Acted),
     ("deploy", Shape::Map, Acted),
     ("scale", Shape::Number, Acted),
     ("cpus mem_limit mem_reservation stop_grace_period network_mode", Shape::Text, Acted),
@@ -90,29 +93,19 @@ pub(crate) const SERVICE: Rows = &[
     ("develop", Shape::Map, Harmless),
     ("build", Shape::TextOrMap, Changes(Filled, "images are not built")),
     ("healthcheck", Shape::Map, Changes(Filled, "health is not checked")),
-    ("volumes", Shape::List, Changes(Filled, STORAGE)),
     ("volumes_from devices", Shape::List, Changes(Filled, STORAGE)),
-    ("tmpfs", Shape::TextOrList, Changes(Filled, STORAGE)),
     ("storage_opt", Shape::Map, Changes(Filled, STORAGE)),
-    ("shm_size", Shape::Text, Changes(Filled, STORAGE)),
     ("networks", Shape::MapOrList, Changes(Filled, NETWORK)),
-    ("links external_links dns_opt", Shape::List, Changes(Filled, NETWORK)),
-    ("dns dns_search", Shape::TextOrList, Changes(Filled, NETWORK)),
-    ("extra_hosts", Shape::MapOrList, Changes(Filled, NETWORK)),
-    ("domainname mac_address", Shape::Text, Changes(Filled, NETWORK)),
-    ("user userns_mode", Shape::Text, Changes(Filled, SECURITY)),
-    ("cap_add cap_drop group_add security_opt", Shape::List, Changes(Filled, SECURITY)),
-    ("privileged read_only", Shape::Truth, Changes(Filled, SECURITY)),
+    ("links external_links", Shape::List, Changes(Filled, NETWORK)),
+    ("mac_address", Shape::Text, Changes(Filled, NETWORK)),
+    ("userns_mode", Shape::Text, Changes(Filled, SECURITY)),
     ("credential_spec", Shape::Map, Changes(Filled, SECURITY)),
     ("use_api_socket", Shape::Truth, Changes(Filled, SECURITY)),
-    ("ipc pid uts cgroup cgroup_parent isolation runtime", Shape::Text, Changes(Filled, HARDWARE)),
+    ("uts cgroup cgroup_parent isolation runtime", Shape::Text, Changes(Filled, HARDWARE)),
     ("platform", Shape::Text, Changes(Filled, "the platform is not looked at; use placement")),
     ("stop_signal", Shape::Text, Changes(Not("SIGTERM"), "containers are stopped by SIGTERM")),
-    ("stdin_open tty", Shape::Truth, Changes(Filled, "no terminal is attached")),
-    ("init", Shape::Truth, Changes(Filled, "no init process is added")),
     ("logging", Shape::Map, Changes(Filled, "logs stay with the runtime")),
     ("ulimits blkio_config", Shape::Map, Changes(Filled, HARDWARE)),
-    ("sysctls", Shape::MapOrList, Changes(Filled, HARDWARE)),
     ("device_cgroup_rules post_start pre_stop", Shape::List, Changes(Filled, HARDWARE)),
     ("gpus", Shape::Any, Changes(Filled, HARDWARE)),
     ("models", Shape::MapOrList, Changes(Filled, HARDWARE)),
@@ -201,6 +194,27 @@ pub(crate) const FILE_USE: Rows = &[
     ("uid gid", Shape::Text, Changes(Unlike("0"), "files belong to root")),
 ];
 
+/// A volume in its long form.
+pub(crate) const VOLUME_USE: Rows = &[
+    ("type source target", Shape::Text, Acted),
+    ("read_only", Shape::Truth, Acted),
+    ("bind tmpfs", Shape::Map, Acted),
+    // They say something of volumes that are not mounted anyway, and of the asker's machine.
+    ("volume image", Shape::Map, Harmless),
+    ("consistency", Shape::Text, Harmless),
+];
+
+/// `bind` of a volume.
+pub(crate) const BIND: Rows = &[
+    ("propagation", Shape::Text, Acted),
+    ("create_host_path", Shape::Truth, Acted),
+    ("recursive", Shape::Text, Changes(Not("enabled"), "what is mounted below comes along")),
+    ("selinux", Shape::Text, Changes(Filled, "files are not relabelled for SELinux")),
+];
+
+/// `tmpfs` of a volume.
+pub(crate) const TMPFS: Rows = &[("size mode", Shape::Text, Acted)];
+
 /// A port in its long form.
 pub(crate) const PORT: Rows = &[
     ("name target published protocol host_ip mode", Shape::Text, Acted),
@@ -245,6 +259,10 @@ mod tests {
         let uses = "/definitions/service_config_or_secret/items/oneOf/1/properties";
         check(&schema, uses, FILE_USE);
         check(&schema, "/definitions/service/properties/ports/items/oneOf/2/properties", PORT);
+        let volume = "/definitions/service/properties/volumes/items/oneOf/1/properties";
+        check(&schema, volume, VOLUME_USE);
+        check(&schema, &format!("{volume}/bind/properties"), BIND);
+        check(&schema, &format!("{volume}/tmpfs/properties"), TMPFS);
         check(&schema, "/definitions/env_file/oneOf/1/items/oneOf/1/properties", ENV_FILE);
     }
 }

@@ -242,7 +242,7 @@ fn rebase_all(tree: &mut Map<String, Value>, from: &Path, to: &Path) {
     }
 }
 
-/// Paths of files that we read: `env_file`, and `file` of configs and secrets.
+/// Paths of files that we read, `env_file` and `file` of configs and secrets, and of bind mounts.
 fn rebase(entry: &mut Value, from: &Path, to: &Path) {
     if from == to {
         return;
@@ -257,6 +257,30 @@ fn rebase(entry: &mut Value, from: &Path, to: &Path) {
         }),
         Some(file) => rebase_path(file, from, to),
         None => {}
+    }
+    for volume in entry.get_mut("volumes").and_then(Value::as_array_mut).into_iter().flatten() {
+        rebase_volume(volume, from, to);
+    }
+}
+
+/// The folder of a bind mount, which only its beginning tells from a volume's name.
+fn rebase_volume(volume: &mut Value, from: &Path, to: &Path) {
+    let is_relative = |path: &str| path.starts_with('.');
+    if let Some(source) = volume.get_mut("source") {
+        if source.as_str().is_some_and(is_relative) {
+            rebase_path(source, from, to);
+        }
+        return;
+    }
+    let Some((source, rest)) = volume.as_str().and_then(|text| text.split_once(':')) else {
+        return;
+    };
+    if is_relative(source) {
+        let (mut path, rest) = (Value::String(source.to_owned()), rest.to_owned());
+        rebase_path(&mut path, from, to);
+        let path = path.as_str().unwrap_or_default();
+        let mark = if path.starts_with(['/', '.']) { "" } else { "./" };
+        *volume = Value::String(format!("{mark}{path}:{rest}"));
     }
 }
 

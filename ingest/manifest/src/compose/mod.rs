@@ -3,7 +3,7 @@
 //! A service becomes a Deployment (or, with `mode: global`, a DaemonSet), configs and secrets
 //! become ConfigMaps and Secrets with volumes. What a service said stays in an annotation.
 //! Guarantee: a field that we do not act upon and that changes what runs is named.
-//! Absent: building images, networks between services, volumes.
+//! Absent: building images, networks between services, volumes that outlast their pods.
 
 mod interpolate;
 mod dotenv;
@@ -21,6 +21,9 @@ mod deploy;
 mod devices;
 mod placement;
 mod mounts;
+mod volumes;
+mod rights;
+mod naming;
 
 use std::collections::BTreeMap;
 use std::path::Path;

@@ -4,10 +4,10 @@ use serde_json::{Value, json};
 
 use super::making::Making;
 use super::units::{duration_ms, scalar_text, words};
-use super::{deploy, environment, fields, mounts, placement, ports};
+use super::{deploy, environment, fields, mounts, naming, placement, ports, rights, volumes};
 use crate::annotations::{
-    ANNOTATION_RUNS_ONCE, ANNOTATION_SOURCE, ANNOTATION_UPDATE_DELAY, ANNOTATION_UPDATE_ORDER,
-    LABEL_PROJECT, LABEL_SERVICE,
+    ANNOTATION_NETWORK, ANNOTATION_RUNS_ONCE, ANNOTATION_SOURCE, ANNOTATION_UPDATE_DELAY,
+    ANNOTATION_UPDATE_ORDER, LABEL_PROJECT, LABEL_SERVICE,
 };
 use crate::gate::cursor::Cursor;
 
@@ -25,14 +25,21 @@ pub(crate) fn make(making: &mut Making<'_>, name: &str, service: &Cursor<'_>) {
     let restart = deploy::restart(making, service);
     let mut spec = json!({"containers": [container(making, name, service)],
         "restartPolicy": restart.policy()});
-    pod(making, service, &mut spec);
+    let mut asked = json!({});
+    pod(making, service, &mut spec, &mut asked);
+    rights::apply(making, service, &mut spec, &mut asked);
+    naming::apply(making, service, &mut spec, &mut asked);
     placement::apply(making, service, &labels, &mut spec);
     mounts::apply(making, service, &mut spec);
+    volumes::apply(making, name, service, &mut spec);
     let mut annotations = json!({ANNOTATION_SOURCE: service.value.to_string()});
     if restart.ends() {
         annotations[ANNOTATION_RUNS_ONCE] = json!("true");
     }
-    let template = json!({"metadata": {"labels": labels}, "spec": spec});
+    let mut template = json!({"metadata": {"labels": labels}, "spec": spec});
+    if asked != json!({}) {
+        template["metadata"]["annotations"] = asked;
+    }
     let mut workload = json!({
         "apiVersion": "apps/v1",
         "kind": "Deployment",
@@ -104,10 +111,7 @@ fn pull_policy(making: &mut Making<'_>, at: &Cursor<'_>, container: &mut Value) 
     container["imagePullPolicy"] = json!(policy);
 }
 
-fn pod(making: &mut Making<'_>, service: &Cursor<'_>, spec: &mut Value) {
-    if let Some(hostname) = service.get("hostname") {
-        spec["hostname"] = json!(hostname.text());
-    }
+fn pod(making: &mut Making<'_>, service: &Cursor<'_>, spec: &mut Value, asked: &mut Value) {
     if let Some(grace) = service.get("stop_grace_period") {
         match duration_ms(grace.value) {
             // Kubernetes counts whole seconds; part of one is given as a whole one.
@@ -117,9 +121,11 @@ fn pod(making: &mut Making<'_>, service: &Cursor<'_>, spec: &mut Value) {
     }
     let network = service.field("network_mode");
     match network.text() {
-        "" => {}
+        // A bridge of the engine's is what a pod has anyway.
+        "" | "bridge" => {}
         "host" => spec["hostNetwork"] = json!(true),
-        _ => making.ignore(&network, "only host is supported"),
+        "none" => asked[ANNOTATION_NETWORK] = json!("none"),
+        _ => making.ignore(&network, "only host, bridge and none are supported"),
     }
     for (dependency, at) in dependencies(service) {
         let condition = at.field("condition");

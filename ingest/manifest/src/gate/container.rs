@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::cursor::{Checker, Cursor};
-use super::{names, resources};
+use super::{downward, names, resources, security};
 
 pub(crate) fn check(
     checker: &mut Checker,
@@ -21,7 +21,8 @@ pub(crate) fn check(
     ports(checker, &container.field("ports"), host_network);
     env(checker, container);
     resources::check(checker, &container.field("resources"));
-    mounts(checker, &container.field("volumeMounts"), volumes);
+    security::of_container(checker, container);
+    mounts(checker, container, volumes);
 }
 
 fn image(checker: &mut Checker, container: &Cursor<'_>) {
@@ -97,11 +98,12 @@ fn source(checker: &mut Checker, variable: &Cursor<'_>, from: &Cursor<'_>) {
             checker.required(&reference.field("key"));
         }
     }
+    downward::variable(checker, from);
 }
 
-fn mounts(checker: &mut Checker, at: &Cursor<'_>, volumes: &BTreeSet<&str>) {
+fn mounts(checker: &mut Checker, container: &Cursor<'_>, volumes: &BTreeSet<&str>) {
     let mut paths = BTreeSet::new();
-    for mount in at.items() {
+    for mount in container.field("volumeMounts").items() {
         let (name, path) = (mount.field("name"), mount.field("mountPath"));
         if checker.required(&name) && !volumes.contains(name.text()) {
             checker.refuse(&name, "no volume has this name");
@@ -109,6 +111,16 @@ fn mounts(checker: &mut Checker, at: &Cursor<'_>, volumes: &BTreeSet<&str>) {
         if checker.required(&path) && !paths.insert(path.text()) {
             checker.refuse(&path, "two mounts have the same path");
         }
-        checker.relative(&mount.field("subPath"));
+        let (within, expression) = (mount.field("subPath"), mount.field("subPathExpr"));
+        checker.relative(&within);
+        checker.relative(&expression);
+        if !within.text().is_empty() && !expression.text().is_empty() {
+            checker.refuse(&expression, "is not allowed with subPath");
+        }
+        let propagation = mount.field("mountPropagation");
+        checker.one_of(&propagation, &["None", "HostToContainer", "Bidirectional"]);
+        if propagation.text() == "Bidirectional" && !security::is_privileged(container) {
+            checker.refuse(&propagation, "is only for privileged containers");
+        }
     }
 }

@@ -5,7 +5,7 @@
 //! no row, so a newer Kubernetes cannot bring a field past this table. A field without a row is
 //! taken to change what runs.
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 /// What a field does here.
 #[derive(Debug, Clone, Copy)]
@@ -16,6 +16,27 @@ pub(crate) enum Effect {
     Harmless,
     /// It changes what runs and we do not act upon it, when it has such a value; and why.
     Changes(When, &'static str),
+    /// We act upon it where the field beside it has this value; elsewhere it changes what runs.
+    ActedBeside(&'static str, &'static str, &'static str),
+}
+
+impl Effect {
+    /// Why this value, which stands among these fields, is not acted upon; `None` when it is, or
+    /// changes nothing.
+    pub(crate) fn not_acted_on(
+        self,
+        value: &Value,
+        beside: &Map<String, Value>,
+    ) -> Option<&'static str> {
+        match self {
+            Changes(when, why) => when.holds(value).then_some(why),
+            ActedBeside(field, wanted, why) => {
+                let acted = beside.get(field).and_then(Value::as_str) == Some(wanted);
+                (!acted && !is_empty(value)).then_some(why)
+            }
+            Acted | Harmless => None,
+        }
+    }
 }
 
 /// Which values of a field change what runs.
@@ -69,7 +90,7 @@ fn text_of(value: &Value) -> String {
     }
 }
 
-use Effect::{Acted, Changes, Harmless};
+use Effect::{Acted, ActedBeside, Changes, Harmless};
 use When::{Filled, Not, Present, Unlike};
 
 /// Rows of one type: names of fields, and what they do.
@@ -77,9 +98,12 @@ type Fields = &'static [(&'static str, Effect)];
 
 const VOLUME: &str = "this type of volume is not supported";
 const PROBE: &str = "probes are not acted on";
-const NETWORK: &str = "pods have no network of their own";
+const NETWORK: &str = "a pod's name follows from its hostname";
 const OWNER: &str = "files belong to root";
-const SECURITY: &str = "security settings are not applied";
+const SECURITY: &str = "it is not applied";
+const SIZE: &str = "a folder on the node's disk is not measured";
+const TOKEN: &str = "no pod speaks to the API as itself, so none has a token";
+const CERTIFICATES: &str = "certificates are not given out";
 
 /// By type, as Kubernetes names it.
 pub(crate) const FIELDS: &[(&str, Fields)] = &[
@@ -148,12 +172,7 @@ pub(crate) const FIELDS: &[(&str, Fields)] = &[
     (
         "EnvVarSource",
         &[
-            ("configMapKeyRef secretKeyRef", Acted),
-            ("fieldRef", Changes(Present, "fields of the pod as environment are not supported")),
-            (
-                "resourceFieldRef",
-                Changes(Present, "resources of the pod as environment are not supported"),
-            ),
+            ("configMapKeyRef secretKeyRef fieldRef resourceFieldRef", Acted),
             ("fileKeyRef", Changes(Present, "environment from files is not supported")),
         ],
     ),
@@ -172,26 +191,62 @@ pub(crate) const FIELDS: &[(&str, Fields)] = &[
     (
         "VolumeMount",
         &[
-            ("name mountPath subPath readOnly", Acted),
-            ("mountPropagation", Changes(Not("None"), "mounts are not propagated")),
+            ("name mountPath subPath subPathExpr readOnly mountPropagation", Acted),
             ("recursiveReadOnly", Changes(Not("Disabled"), "it is not supported")),
             ("bindMountOptions", Changes(Filled, "it is not supported")),
-            ("subPathExpr", Changes(Filled, "paths with variables are not supported")),
         ],
     ),
     (
         "Volume",
         &[
-            ("name configMap secret", Acted),
+            ("name configMap secret emptyDir hostPath downwardAPI projected", Acted),
             (
-                "awsElasticBlockStore azureDisk azureFile cephfs cinder csi downwardAPI emptyDir \
-                 ephemeral fc flexVolume flocker gcePersistentDisk gitRepo glusterfs hostPath \
-                 image iscsi nfs persistentVolumeClaim photonPersistentDisk portworxVolume \
-                 projected quobyte rbd scaleIO storageos vsphereVolume",
+                "awsElasticBlockStore azureDisk azureFile cephfs cinder csi ephemeral fc \
+                 flexVolume flocker gcePersistentDisk gitRepo glusterfs image iscsi nfs \
+                 persistentVolumeClaim photonPersistentDisk portworxVolume quobyte rbd scaleIO \
+                 storageos vsphereVolume",
                 Changes(Present, VOLUME),
             ),
         ],
     ),
+    (
+        "EmptyDirVolumeSource",
+        &[("medium mode", Acted), ("sizeLimit", ActedBeside("medium", "Memory", SIZE))],
+    ),
+    ("HostPathVolumeSource", &[("path type", Acted)]),
+    (
+        "DownwardAPIVolumeSource",
+        &[("items defaultMode", Acted), ("defaultUser", Changes(Present, OWNER))],
+    ),
+    (
+        "DownwardAPIVolumeFile",
+        &[("path fieldRef resourceFieldRef mode", Acted), ("user", Changes(Present, OWNER))],
+    ),
+    (
+        "ProjectedVolumeSource",
+        &[("sources defaultMode", Acted), ("defaultUser", Changes(Present, OWNER))],
+    ),
+    (
+        "VolumeProjection",
+        &[
+            ("configMap secret downwardAPI", Acted),
+            ("serviceAccountToken", Changes(Present, TOKEN)),
+            ("clusterTrustBundle podCertificate", Changes(Present, CERTIFICATES)),
+        ],
+    ),
+    ("ConfigMapProjection", &[("name items optional", Acted)]),
+    ("SecretProjection", &[("name items optional", Acted)]),
+    ("DownwardAPIProjection", &[("items", Acted)]),
+    // There is only one version of a pod's fields.
+    ("ObjectFieldSelector", &[("apiVersion", Harmless), ("fieldPath", Acted)]),
+    ("ResourceFieldSelector", &[("containerName resource divisor", Acted)]),
+    ("Capabilities", &[("add drop", Acted)]),
+    ("SeccompProfile", &[("type localhostProfile", Acted)]),
+    ("AppArmorProfile", &[("type localhostProfile", Acted)]),
+    ("Sysctl", &[("name value", Acted)]),
+    ("PodDNSConfig", &[("nameservers searches options", Acted)]),
+    ("PodDNSConfigOption", &[("name value", Acted)]),
+    ("HostAlias", &[("ip hostnames", Acted)]),
     (
         "ConfigMapVolumeSource",
         &[("name items optional defaultMode", Acted), ("defaultUser", Changes(Present, OWNER))],
@@ -243,25 +298,20 @@ const POD_SPEC: Fields = &[
     (
         "containers volumes restartPolicy terminationGracePeriodSeconds nodeSelector nodeName \
          affinity tolerations topologySpreadConstraints priority priorityClassName \
-         preemptionPolicy hostNetwork hostname securityContext",
+         preemptionPolicy hostNetwork hostname securityContext dnsPolicy dnsConfig hostAliases \
+         subdomain setHostnameAsFQDN hostIPC hostPID shareProcessNamespace",
         Acted,
     ),
+    // The account's name is told to who asks for it.
+    ("serviceAccount serviceAccountName", Acted),
     // No pod speaks to an API as itself, and links between services do not exist: these say nothing
     // about what runs.
-    ("serviceAccount serviceAccountName automountServiceAccountToken enableServiceLinks", Harmless),
+    ("automountServiceAccountToken enableServiceLinks", Harmless),
     ("initContainers", Changes(Filled, "init containers are not supported")),
     ("ephemeralContainers", Changes(Filled, "ephemeral containers are not supported")),
     ("activeDeadlineSeconds", Changes(Filled, "pods are not ended by a deadline")),
-    ("dnsPolicy", Changes(Not("ClusterFirst"), NETWORK)),
-    ("dnsConfig", Changes(Filled, NETWORK)),
-    ("hostAliases", Changes(Filled, NETWORK)),
-    ("subdomain", Changes(Filled, NETWORK)),
-    ("setHostnameAsFQDN", Changes(Filled, NETWORK)),
     ("hostnameOverride", Changes(Filled, NETWORK)),
-    ("hostIPC", Changes(Filled, "sharing the node's IPC is not supported")),
-    ("hostPID", Changes(Filled, "sharing the node's processes is not supported")),
     ("hostUsers", Changes(Unlike("true"), "user namespaces are not supported")),
-    ("shareProcessNamespace", Changes(Filled, "containers do not share their processes")),
     ("imagePullSecrets", Changes(Filled, "credentials of registries are not used")),
     ("os", Changes(Filled, "the operating system is not looked at")),
     ("overhead", Changes(Filled, "the overhead of a runtime is not counted")),
@@ -278,7 +328,7 @@ const POD_SPEC: Fields = &[
 const CONTAINER: Fields = &[
     (
         "name image imagePullPolicy command args workingDir env envFrom ports resources \
-         volumeMounts securityContext",
+         volumeMounts securityContext stdin stdinOnce tty",
         Acted,
     ),
     // Where a last message is read from, and how a resize would go: nothing of what runs.
@@ -289,39 +339,29 @@ const CONTAINER: Fields = &[
     ("lifecycle", Changes(Filled, "lifecycle hooks are not run")),
     ("restartPolicy", Changes(Filled, "a container has its pod's restart policy")),
     ("restartPolicyRules", Changes(Filled, "a container has its pod's restart policy")),
-    ("stdin", Changes(Filled, "standard input is not attached")),
-    ("stdinOnce", Changes(Filled, "standard input is not attached")),
-    ("tty", Changes(Filled, "no terminal is attached")),
     ("volumeDevices", Changes(Filled, "block devices are not supported")),
 ];
 
 const POD_SECURITY: Fields = &[
-    ("runAsUser", Changes(Present, SECURITY)),
-    ("runAsGroup", Changes(Present, SECURITY)),
-    ("fsGroup", Changes(Present, SECURITY)),
-    ("runAsNonRoot", Changes(Filled, SECURITY)),
-    ("fsGroupChangePolicy", Changes(Filled, SECURITY)),
-    ("supplementalGroups", Changes(Filled, SECURITY)),
-    ("supplementalGroupsPolicy", Changes(Not("Merge"), SECURITY)),
-    ("sysctls", Changes(Filled, SECURITY)),
-    ("appArmorProfile", Changes(Filled, SECURITY)),
-    ("seccompProfile", Changes(Filled, SECURITY)),
+    (
+        "runAsUser runAsGroup runAsNonRoot fsGroup supplementalGroups sysctls seccompProfile \
+         appArmorProfile",
+        Acted,
+    ),
+    // The group is given when a volume is made, and only to volumes that begin empty.
+    ("fsGroupChangePolicy", Harmless),
+    ("supplementalGroupsPolicy", Changes(Not("Merge"), "an image's own groups count, too")),
     ("seLinuxOptions", Changes(Filled, SECURITY)),
     ("seLinuxChangePolicy", Changes(Filled, SECURITY)),
     ("windowsOptions", Changes(Filled, SECURITY)),
 ];
 
 const SECURITY_CONTEXT: Fields = &[
-    ("runAsUser", Changes(Present, SECURITY)),
-    ("runAsGroup", Changes(Present, SECURITY)),
-    ("allowPrivilegeEscalation", Changes(Unlike("true"), SECURITY)),
-    ("privileged", Changes(Filled, SECURITY)),
-    ("readOnlyRootFilesystem", Changes(Filled, SECURITY)),
-    ("runAsNonRoot", Changes(Filled, SECURITY)),
-    ("capabilities", Changes(Filled, SECURITY)),
-    ("procMount", Changes(Not("Default"), SECURITY)),
-    ("appArmorProfile", Changes(Filled, SECURITY)),
-    ("seccompProfile", Changes(Filled, SECURITY)),
+    (
+        "runAsUser runAsGroup runAsNonRoot allowPrivilegeEscalation privileged \
+         readOnlyRootFilesystem capabilities procMount seccompProfile appArmorProfile",
+        Acted,
+    ),
     ("seLinuxOptions", Changes(Filled, SECURITY)),
     ("windowsOptions", Changes(Filled, SECURITY)),
 ];

@@ -66,8 +66,7 @@ impl<'v> At<'v, '_> {
             if !known.contains(&name.as_str()) {
                 tell(self.findings, &path, "unknown field");
             } else if self.look == Look::Effects
-                && let Effect::Changes(when, why) = fields::effect(owner, name)
-                && when.holds(value)
+                && let Some(why) = fields::effect(owner, name).not_acted_on(value, entries)
             {
                 let found = (path.text(), why.to_owned());
                 self.findings.borrow_mut().not_acted_on.push(found);
@@ -261,7 +260,7 @@ impl<'v> de::MapAccess<'v> for Entries<'v, '_> {
         };
         let look = match self.owner {
             Some(owner) if self.at.look == Look::Effects => match fields::effect(owner, name) {
-                Effect::Acted => Look::Effects,
+                Effect::Acted | Effect::ActedBeside(..) => Look::Effects,
                 Effect::Harmless | Effect::Changes(..) => Look::Types,
             },
             _ => self.at.look,

@@ -1,0 +1,275 @@
+//! A service's volumes that last no longer than its pods, and folders of the node: `volumes`,
+//! `tmpfs`, `shm_size`.
+//!
+//! A path that is relative is the project's folder's, as in Compose; but it is looked for on the node
+//! where the pod runs, which is told.
+//! Absent: named volumes, which outlast their pods.
+
+use std::path::{Component, Path, PathBuf};
+
+use serde_json::{Value, json};
+
+use super::fields;
+use super::making::Making;
+use super::units::{bytes, scalar_text, truth};
+use crate::gate::cursor::Cursor;
+
+const NAMED: &str = "a named volume outlasts its pods, which claims are for; they do not exist yet";
+const ANONYMOUS: &str =
+    "a volume without a name begins with the image's own files; name a folder, or use tmpfs";
+const MODE: &str = "must be a file mode such as 0755";
+/// The bits of a file mode.
+const MODE_BITS: i64 = 0o777;
+/// Where programs look for memory that they share.
+const SHARED_MEMORY: &str = "/dev/shm";
+
+/// What is mounted where.
+struct Mounted {
+    source: Value,
+    target: String,
+    read_only: bool,
+    propagation: Option<&'static str>,
+}
+
+impl Mounted {
+    fn of(source: Value, target: &str) -> Self {
+        Mounted { source, target: target.to_owned(), read_only: false, propagation: None }
+    }
+}
+
+/// Adds them to the service's pod.
+pub(crate) fn apply(making: &mut Making<'_>, name: &str, service: &Cursor<'_>, spec: &mut Value) {
+    let mut found = Vec::new();
+    for item in service.field("volumes").items() {
+        let mounted = match item.value {
+            Value::Object(_) => long(making, name, &item),
+            _ => short(making, name, &item),
+        };
+        found.extend(mounted);
+    }
+    let tmpfs = service.field("tmpfs");
+    let each = if tmpfs.value.is_array() { tmpfs.items() } else { vec![tmpfs] };
+    for at in each.iter().filter(|at| !at.value.is_null()) {
+        found.extend(in_memory(making, at));
+    }
+    found.extend(shared_memory(making, &service.field("shm_size")));
+    for (index, mounted) in found.into_iter().enumerate() {
+        add(spec, &format!("volume-{index}"), mounted);
+    }
+}
+
+/// `source:target[:options]`.
+fn short(making: &mut Making<'_>, name: &str, at: &Cursor<'_>) -> Option<Mounted> {
+    let text = scalar_text(at.value).unwrap_or_default();
+    let parts: Vec<&str> = text.split(':').collect();
+    let (source, target, options) = match parts[..] {
+        [_] => {
+            making.ignore(at, ANONYMOUS);
+            return None;
+        }
+        [source, target] => (source, target, ""),
+        [source, target, options] => (source, target, options),
+        _ => {
+            making.refuse(at, "is no volume: expected source:target[:options]");
+            return None;
+        }
+    };
+    if !is_path(source) {
+        making.ignore(at, NAMED);
+        return None;
+    }
+    let path = host_path(making, name, at, source)?;
+    let mut mounted = Mounted::of(json!({"hostPath": {"path": path}}), target);
+    for option in options.split(',') {
+        match option {
+            // How fast a virtual machine of the asker's sees changes, and what is so anyway.
+            "" | "rw" | "cached" | "delegated" | "consistent" | "private" | "rprivate" => {}
+            "ro" => mounted.read_only = true,
+            "rslave" | "slave" => mounted.propagation = Some("HostToContainer"),
+            "rshared" | "shared" => mounted.propagation = Some("Bidirectional"),
+            "z" | "Z" => making.ignore(at, "files are not relabelled for SELinux"),
+            _ => making.ignore(at, "only ro and rw are known"),
+        }
+    }
+    Some(mounted)
+}
+
+fn long(making: &mut Making<'_>, name: &str, at: &Cursor<'_>) -> Option<Mounted> {
+    making.check(at, fields::VOLUME_USE);
+    let target = at.field("target");
+    if target.text().is_empty() {
+        making.refuse(&target, "is required");
+        return None;
+    }
+    let mut mounted = match at.field("type").text() {
+        "bind" => bind(making, name, at)?,
+        "tmpfs" => {
+            let options = at.field("tmpfs");
+            making.check(&options, fields::TMPFS);
+            let mut empty = json!({"medium": "Memory"});
+            size(making, &options.field("size"), &mut empty);
+            let mode = options.field("mode");
+            let text = scalar_text(mode.value);
+            if let Some(text) = text.filter(|_| !mode.value.is_null()) {
+                // As a number YAML has read the octal already.
+                let radix = if mode.value.is_number() { 10 } else { 8 };
+                set_mode(making, &mode, i64::from_str_radix(&text, radix).ok(), &mut empty);
+            }
+            Mounted::of(json!({"emptyDir": empty}), target.text())
+        }
+        "volume" | "" => {
+            let is_named = !at.field("source").text().is_empty();
+            making.ignore(at, if is_named { NAMED } else { ANONYMOUS });
+            return None;
+        }
+        _ => {
+            making.ignore(at, "only bind and tmpfs are supported");
+            return None;
+        }
+    };
+    mounted.read_only |= truth(at.field("read_only").value) == Some(true);
+    Some(mounted)
+}
+
+fn bind(making: &mut Making<'_>, name: &str, at: &Cursor<'_>) -> Option<Mounted> {
+    let (source, options) = (at.field("source"), at.field("bind"));
+    making.check(&options, fields::BIND);
+    let path = host_path(making, name, &source, source.text())?;
+    let mut host = json!({"path": path});
+    // Kubernetes has a word for a file or for a folder that must be there, not for either.
+    if truth(options.field("create_host_path").value) == Some(false) {
+        host["type"] = json!(if path.is_file() { "File" } else { "Directory" });
+    }
+    let mut mounted = Mounted::of(json!({"hostPath": host}), at.field("target").text());
+    let propagation = options.field("propagation");
+    mounted.propagation = match propagation.text() {
+        "" | "private" | "rprivate" => None,
+        "slave" | "rslave" => Some("HostToContainer"),
+        "shared" | "rshared" => Some("Bidirectional"),
+        _ => {
+            making.refuse(&propagation, "must be private, slave, shared or one of them with an r");
+            None
+        }
+    };
+    Some(mounted)
+}
+
+/// `target[:options]`.
+fn in_memory(making: &mut Making<'_>, at: &Cursor<'_>) -> Option<Mounted> {
+    let text = scalar_text(at.value).unwrap_or_default();
+    let (target, options) = text.split_once(':').unwrap_or((&text, ""));
+    let mut empty = json!({"medium": "Memory"});
+    for option in options.split(',').filter(|option| !option.is_empty()) {
+        match option.split_once('=') {
+            Some(("size", text)) => match bytes(&json!(text)) {
+                Ok(bytes) => empty["sizeLimit"] = json!(bytes.to_string()),
+                Err(why) => making.refuse(at, why),
+            },
+            Some(("mode", text)) => {
+                set_mode(making, at, i64::from_str_radix(text, 8).ok(), &mut empty);
+            }
+            None if option == "rw" => {}
+            _ => making.ignore(at, "only size and mode are known"),
+        }
+    }
+    Some(Mounted::of(json!({"emptyDir": empty}), target))
+}
+
+fn shared_memory(making: &mut Making<'_>, at: &Cursor<'_>) -> Option<Mounted> {
+    if at.value.is_null() {
+        return None;
+    }
+    let mut empty = json!({"medium": "Memory"});
+    size(making, at, &mut empty);
+    Some(Mounted::of(json!({"emptyDir": empty}), SHARED_MEMORY))
+}
+
+fn size(making: &mut Making<'_>, at: &Cursor<'_>, empty: &mut Value) {
+    if at.value.is_null() {
+        return;
+    }
+    match bytes(at.value) {
+        Ok(bytes) => empty["sizeLimit"] = json!(bytes.to_string()),
+        Err(why) => making.refuse(at, why),
+    }
+}
+
+fn set_mode(making: &mut Making<'_>, at: &Cursor<'_>, mode: Option<i64>, empty: &mut Value) {
+    match mode.filter(|mode| (0..=0o7777).contains(mode)) {
+        // That only its owner may remove a file does not matter where there is one user.
+        Some(mode) => empty["mode"] = json!(mode & MODE_BITS),
+        None => making.refuse(at, MODE),
+    }
+}
+
+fn is_path(source: &str) -> bool {
+    source.starts_with(['.', '/', '~'])
+}
+
+/// The path on the node: the project's folder's, or the asker's own folder's.
+fn host_path(
+    making: &mut Making<'_>,
+    name: &str,
+    at: &Cursor<'_>,
+    source: &str,
+) -> Option<PathBuf> {
+    let whole = match source.strip_prefix('~') {
+        Some(rest) if rest.is_empty() || rest.starts_with('/') => {
+            let Some(home) = making.variables_of(name).get("HOME") else {
+                making.refuse(at, "the variable HOME is not set");
+                return None;
+            };
+            Path::new(home).join(rest.trim_start_matches('/'))
+        }
+        Some(_) => {
+            making.refuse(at, "another user's folder is not looked for");
+            return None;
+        }
+        None => making.folder.join(source),
+    };
+    let path = std::path::absolute(&whole).map(|path| without_steps(&path));
+    let Ok(path) = path.map_err(|error| making.refuse(at, format!("{source}: {error}"))) else {
+        return None;
+    };
+    making.warnings.push(format!(
+        "service {name} mounts {}: it is looked for on the node where a pod runs",
+        path.display()
+    ));
+    Some(path)
+}
+
+/// The path without `.` and `..`, links not looked at.
+fn without_steps(path: &Path) -> PathBuf {
+    let mut found = PathBuf::new();
+    for part in path.components() {
+        match part {
+            Component::ParentDir => {
+                found.pop();
+            }
+            Component::CurDir => {}
+            part => found.push(part),
+        }
+    }
+    found
+}
+
+fn add(spec: &mut Value, name: &str, mounted: Mounted) {
+    let mut volume = mounted.source;
+    volume["name"] = json!(name);
+    let mut mount = json!({"name": name, "mountPath": mounted.target});
+    if mounted.read_only {
+        mount["readOnly"] = json!(true);
+    }
+    if let Some(propagation) = mounted.propagation {
+        mount["mountPropagation"] = json!(propagation);
+    }
+    push(&mut spec["volumes"], volume);
+    push(&mut spec["containers"][0]["volumeMounts"], mount);
+}
+
+fn push(list: &mut Value, item: Value) {
+    match list {
+        Value::Array(items) => items.push(item),
+        other => *other = json!([item]),
+    }
+}
