@@ -10,6 +10,7 @@ mod pod;
 mod devices;
 
 pub mod labels;
+pub mod session;
 pub mod restart;
 
 mod book;

@@ -34,6 +34,7 @@ mod observation;
 mod input;
 mod policy;
 mod wire;
+pub mod call;
 
 pub mod avro;
 pub mod cloudevents;
