@@ -11,8 +11,10 @@ use std::time::Duration;
 use futures::future::BoxFuture;
 use futures::stream::BoxStream;
 use setpoint_schemas::PodUid;
+use setpoint_schemas::call::{ExecOptions, LogOptions};
 use tokio_util::sync::CancellationToken;
 
+use crate::session::{Lines, Session};
 use crate::{ActuatorError, Observed, PodToRun, RuntimeInfo, Usage};
 
 /// One call to a runtime, under way.
@@ -93,6 +95,30 @@ pub trait Actuator: Send + Sync {
     fn folders(&self) -> Vec<PathBuf> {
         Vec::new()
     }
+
+    /// What a container wrote, both streams in the order in which it came. `limit_bytes` is the
+    /// caller's to keep. Lines that the runtime no longer keeps are left out.
+    ///
+    /// # Errors
+    /// As [`crate::session`] words them: `NotFound`, `NotStarted`, `NoPrevious`.
+    fn logs<'a>(
+        &'a self,
+        uid: &'a PodUid,
+        container: &'a str,
+        options: &'a LogOptions,
+    ) -> Act<'a, Lines>;
+
+    /// Runs a command in a container that runs, with its environment. The command ends with its
+    /// container. One that cannot be run ends as in a shell, with 126 or 127 and words.
+    ///
+    /// # Errors
+    /// As [`crate::session`] words them: `NotFound`, `NotRunning`.
+    fn session<'a>(
+        &'a self,
+        uid: &'a PodUid,
+        container: &'a str,
+        command: &'a ExecOptions,
+    ) -> Act<'a, Session>;
 
     /// Hints that something changed, from now on. A stream that ends is asked for again.
     fn changes(&self) -> Changes;

@@ -11,6 +11,7 @@ pub mod escapes;
 mod fencing;
 mod isolation;
 mod volumes;
+mod speech;
 mod tools;
 
 use std::sync::Arc;
@@ -53,8 +54,42 @@ pub trait Rig: Send + Sync {
     fn plant_foreign(&self) -> BoxFuture<'_, ()>;
     /// Whether what was planted still runs untouched.
     fn foreign_lives(&self) -> BoxFuture<'_, bool>;
+    /// A container that writes these lines, with a moment after each, and then ends with this code.
+    fn writing(&self, name: &str, lines: &[&str], code: i32) -> Container;
+    /// A command that does this beside a container; by a shell, where nothing else is said.
+    fn deed(&self, deed: Deed<'_>) -> Vec<String> {
+        let script = match deed {
+            Deed::Ends(code) => format!("exit {code}"),
+            Deed::Echoes => "cat".to_owned(),
+            Deed::Lasts(_) => "while :; do sleep 1; done".to_owned(),
+        };
+        let mut command = ["sh", "-c"].map(str::to_owned).to_vec();
+        command.push(script);
+        if let Deed::Lasts(word) = deed {
+            command.push(format!("{word}-command"));
+        }
+        command
+    }
     /// Lets this much time pass on the runtime's clock; a real one sleeps.
     fn pass(&self, time: Duration) -> BoxFuture<'_, ()>;
+}
+
+/// What a command does beside a container.
+#[derive(Debug, Clone, Copy)]
+pub enum Deed<'a> {
+    /// It ends with this code.
+    Ends(i32),
+    /// It writes what it reads until that ends, and then ends with 0.
+    Echoes,
+    /// It lasts, and names this word in its arguments as [`escapes::running`] counts them.
+    Lasts(&'a str),
+}
+
+/// The script of a shell that writes these lines, with a moment after each, and ends with this code.
+#[must_use]
+pub fn script_of(lines: &[&str], code: i32) -> String {
+    let said: String = lines.iter().map(|line| format!("echo {line}; sleep 0.2; ")).collect();
+    format!("{said}exit {code}")
 }
 
 /// One promise of the contract.
@@ -137,6 +172,24 @@ pub const CASES: &[(&str, Case)] = &[
     ("another_fleet_is_left_alone", |rig| Box::pin(isolation::another_fleet_is_left_alone(rig))),
     ("what_is_not_ours_is_never_touched", |rig| {
         Box::pin(isolation::what_is_not_ours_is_never_touched(rig))
+    }),
+    ("what_a_container_wrote_is_read_back", |rig| {
+        Box::pin(speech::what_a_container_wrote_is_read_back(rig))
+    }),
+    ("a_follower_sees_later_lines_and_ends_with_the_container", |rig| {
+        Box::pin(speech::a_follower_sees_later_lines_and_ends_with_the_container(rig))
+    }),
+    ("the_life_before_is_read_as_the_previous_one", |rig| {
+        Box::pin(speech::the_life_before_is_read_as_the_previous_one(rig))
+    }),
+    ("who_is_not_there_or_never_ran_has_no_lines_and_no_commands", |rig| {
+        Box::pin(speech::who_is_not_there_or_never_ran_has_no_lines_and_no_commands(rig))
+    }),
+    ("a_command_ends_with_its_code_and_reads_what_it_is_told", |rig| {
+        Box::pin(speech::a_command_ends_with_its_code_and_reads_what_it_is_told(rig))
+    }),
+    ("a_command_that_nobody_listens_to_leaves_nothing", |rig| {
+        Box::pin(speech::a_command_that_nobody_listens_to_leaves_nothing(rig))
     }),
 ];
 

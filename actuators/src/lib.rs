@@ -12,6 +12,7 @@ mod pod_address;
 
 pub mod annotations;
 pub mod labels;
+pub mod session;
 pub mod restart;
 
 mod book;

@@ -24,8 +24,8 @@ use crate::session::Session;
 use crate::standing::{Holder, Standing, Whose};
 use crate::watch::Hearers;
 use crate::{
-    AgentError, AgentOptions, files, lease, leaving, refresh, registration, reports, room, samples,
-    view, watch,
+    AgentError, AgentOptions, calls, files, lease, leaving, refresh, registration, reports, room,
+    samples, view, watch,
 };
 
 /// Actions in flight may finish when the agent ends, for this long.
@@ -205,7 +205,12 @@ impl Surroundings {
         spawn(renew.boxed());
         spawn(watch::watch(api.clone(), node.clone(), lists, retry_max).boxed());
         spawn(reports::send(api.clone(), node.clone(), reports, registrations, every).boxed());
-        spawn(samples::post(api.clone(), actuator.clone(), node, every.usage).boxed());
+        spawn(samples::post(api.clone(), actuator.clone(), node.clone(), every.usage).boxed());
+        if options.hears_calls {
+            let (api, actuator, retry_max) = (api.clone(), actuator.clone(), every.retry_max);
+            let desk = calls::Desk { api, actuator, node, retry_max };
+            spawn(calls::answer(desk, ties.whose.clone()).boxed());
+        }
         spawn(registration::register(api.clone(), actuator, options, session, ties).boxed());
         tasks
     }

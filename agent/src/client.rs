@@ -8,7 +8,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use reqwest::{Method, RequestBuilder, Response, StatusCode};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use reqwest::{Method, RequestBuilder, Response, StatusCode, Upgraded};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::sync::{OnceCell, watch};
@@ -206,6 +208,50 @@ impl Api {
         answer.json().await.map_err(|error| CallError::Answer(chain(&error)))
     }
 
+    /// How many addresses there are.
+    pub(crate) fn servers(&self) -> usize {
+        self.urls.len()
+    }
+
+    /// Asks one address and waits for news.
+    pub(crate) async fn poll_at<T: DeserializeOwned>(
+        &self,
+        server: usize,
+        path: &str,
+    ) -> Result<T, CallError> {
+        let request = self.request(Method::GET, server, path).timeout(POLL_MAX);
+        answer(request).await?.json().await.map_err(|error| CallError::Answer(chain(&error)))
+    }
+
+    /// Opens a connection to one address that speaks WebSocket from then on.
+    pub(crate) async fn upgrade_at(
+        &self,
+        server: usize,
+        path: &str,
+    ) -> Result<Upgraded, CallError> {
+        // Not a secret: it only keeps caches from answering (RFC 6455, 4.1). The hasher's keys are the
+        // standard library's own random numbers.
+        let random = || RandomState::new().hash_one(()).to_le_bytes();
+        let key = BASE64.encode([random(), random()].concat());
+        let request = self.request(Method::GET, server, path);
+        let request = request.header("connection", "Upgrade").header("upgrade", "websocket");
+        let request = request.header("sec-websocket-version", "13");
+        let open = async {
+            let answered = answer(request.header("sec-websocket-key", key)).await?;
+            answered.upgrade().await.map_err(|error| CallError::Answer(chain(&error)))
+        };
+        let late = |_| CallError::Unreachable("it does not open the connection".to_owned());
+        tokio::time::timeout(CALL_MAX, open).await.map_err(late)?
+    }
+
+    fn request(&self, method: Method, server: usize, path: &str) -> RequestBuilder {
+        let request = self.http.request(method, format!("{}{path}", self.urls[server]));
+        match &self.token {
+            Some(token) => request.bearer_auth(token),
+            None => request,
+        }
+    }
+
     /// Tries each address once, beginning with the one that answered last. One that is not the
     /// leader or is just starting says 503; the next may do better.
     async fn call(
@@ -218,12 +264,7 @@ impl Api {
         let mut last_error = None;
         for turn in 0..self.urls.len() {
             let index = (first + turn) % self.urls.len();
-            let request = self.http.request(method.clone(), format!("{}{path}", self.urls[index]));
-            let request = match &self.token {
-                Some(token) => request.bearer_auth(token),
-                None => request,
-            };
-            match answer(with(request)).await {
+            match answer(with(self.request(method.clone(), index, path))).await {
                 Err(error @ CallError::Unreachable(_)) => last_error = Some(error),
                 Err(CallError::Refused { status, message }) if status.is_server_error() => {
                     last_error = Some(CallError::Refused { status, message });
@@ -275,7 +316,7 @@ async fn answer(request: RequestBuilder) -> Result<Response, CallError> {
     // Whatever was asked for, the reason is the same.
     let response = response.map_err(|error| CallError::Unreachable(chain(&error.without_url())))?;
     let status = response.status();
-    if status.is_success() {
+    if status.is_success() || status == StatusCode::SWITCHING_PROTOCOLS {
         return Ok(response);
     }
     let text = response.text().await.unwrap_or_default();

@@ -4,7 +4,8 @@
 //! list of this fleet was accepted in this life; a list of a lower (term, epoch) than any accepted
 //! before is refused, also across restarts; pods run on when the agent ends; of two agents with one
 //! node name the earlier one ends and says so, and its pods with it where the later one runs them
-//! elsewhere.
+//! elsewhere. It accepts no connections: who reads a container's output or runs a command in it is met at
+//! the API.
 //! Absent: deciding where pods run, replacing them, the runtime itself.
 
 mod agent;
@@ -28,6 +29,7 @@ mod room;
 mod samples;
 mod session;
 mod watch;
+mod calls;
 
 mod clock;
 mod files;

@@ -36,6 +36,9 @@ pub struct AgentOptions {
     pub capacity: Resources,
     /// Its devices, by index.
     pub devices: Vec<Device>,
+    /// Whether it asks for calls to its containers; simulated ones have nothing to say, and thousands of
+    /// nodes in one process would hold a connection more each.
+    pub hears_calls: bool,
     /// How often what is done.
     pub intervals: Intervals,
     /// How fast the node works.
@@ -94,6 +97,7 @@ impl AgentOptions {
             reserved: Resources::default(),
             capacity: Resources::default(),
             devices: Vec::new(),
+            hears_calls: true,
             intervals: Intervals::default(),
             pacing: Pacing::default(),
         }

@@ -1,5 +1,6 @@
 //! The agent against an API in this process and real processes.
 
+mod calls;
 mod fake_api;
 mod node;
 

@@ -1,12 +1,8 @@
 //! What Kubernetes serves of a pod and we do not yet, and where it is meanwhile.
 
-/// The output of containers.
-pub const LOGS: &str = "the output of containers is not served yet; read it on the pod's node: with \
-     `docker logs` of its container (label setpoint.dev/name=POD), or with the process runtime in \
-     DATA_DIR/agents/NODE/process/FLEET/pods/pod-UID/c0/out.log";
-/// Commands in containers.
-pub const EXEC: &str = "commands in containers are not served yet; give them on the pod's node, with \
-     `docker exec` in its container (label setpoint.dev/name=POD)";
+/// What a container's own process reads and writes.
+pub const ATTACHED: &str = "the input of a container's own process is not served; read its output with \
+     `setpoint logs --follow POD`, or give a command beside it with `setpoint exec`";
 /// Ports of pods.
 pub const PORTS: &str = "ports are not forwarded yet; publish one with hostPort in the manifest and \
      call the pod's node";
@@ -17,8 +13,7 @@ pub const USAGE: &str = "what pods use is not served yet; `setpoint get nodes` t
 /// Where a pod's subresource is; `None` for one that is served, or that nobody knows.
 pub(crate) fn of_pod(subresource: &str) -> Option<&'static str> {
     match subresource {
-        "log" => Some(LOGS),
-        "exec" | "attach" => Some(EXEC),
+        "attach" => Some(ATTACHED),
         "portforward" => Some(PORTS),
         _ => None,
     }

@@ -22,6 +22,8 @@ mod auth;
 mod room;
 mod connections;
 mod door;
+mod calls;
+mod line;
 
 mod state;
 mod routes;

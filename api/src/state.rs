@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use setpoint_schemas::{FleetId, RequestId};
 use tokio::sync::Semaphore;
 
+use crate::calls::Calls;
 use crate::kinds::Catalogue;
 use crate::model::ReadModel;
 use crate::ports::{Explain, Gate, LogReads, Observations, Requests};
@@ -15,7 +16,7 @@ use crate::seal::Sealer;
 
 /// Watches at once. Each costs a few kilobytes and a wake-up an epoch of its kind.
 const WATCHES_MAX: usize = 10_000;
-/// Long polls of placements at once: one a node, and as many again that just ended.
+/// Long polls of placements at once, and as many for calls: one a node, and as many again that just ended.
 const POLLS_MAX: usize = 20_000;
 
 /// The components that the binary brings.
@@ -54,6 +55,9 @@ pub(crate) struct Shared {
     pub(crate) catalogue: Catalogue,
     pub(crate) watches: Arc<Semaphore>,
     pub(crate) polls: Semaphore,
+    /// Agents that ask for calls.
+    pub(crate) asking: Semaphore,
+    pub(crate) calls: Arc<Calls>,
     pub(crate) clients: Room,
     pub(crate) nodes: Room,
     /// Different in each life of each server; before the count in a request's id.
@@ -72,6 +76,8 @@ impl ApiState {
             catalogue,
             watches: Arc::new(Semaphore::new(WATCHES_MAX)),
             polls: Semaphore::new(POLLS_MAX),
+            asking: Semaphore::new(POLLS_MAX),
+            calls: Arc::default(),
             clients: Room::of_clients(),
             nodes: Room::of_nodes(),
             life: format!("{started:x}-{:x}", std::process::id()),

@@ -38,6 +38,7 @@ mod observation;
 mod input;
 mod policy;
 mod wire;
+pub mod call;
 
 pub mod avro;
 pub mod cloudevents;

@@ -19,7 +19,7 @@ environment over file (--config, else ./setpoint.yaml, else /etc/setpoint/setpoi
 
 Exit codes: 0 done; 1 failed, or the answer is no (a difference, a step not observed); 2 wrong usage;
 3 an agent that ended because another one took its node's name.
-`diff`: 0 no difference, 1 a difference, 2 failed.";
+`diff`: 0 no difference, 1 a difference, 2 failed. `exec`: the command's own.";
 
 /// Setpoint keeps a fleet of containers at its setpoint.
 #[derive(Debug, Parser)]
@@ -70,15 +70,13 @@ enum Command {
     Cordon(verbs::cordon::Cordon),
     Uncordon(verbs::cordon::Uncordon),
     Drain(verbs::drain::Drain),
+    Logs(verbs::logs::Logs),
+    Exec(verbs::exec::Exec),
     Node(verbs::node::Node),
     Deadletter(verbs::deadletter::DeadLetter),
     Status(verbs::status::Status),
     Config(verbs::config::Config),
     Completion(verbs::completion::Completion),
-    #[command(hide = true)]
-    Logs(verbs::absent::Logs),
-    #[command(hide = true)]
-    Exec(verbs::absent::Exec),
     #[command(hide = true)]
     Top(verbs::absent::Top),
     #[command(hide = true)]
@@ -96,6 +94,8 @@ pub fn main() -> ExitCode {
     match run(Cli::parse()) {
         Ok(Ended::Well) => ExitCode::SUCCESS,
         Ok(Ended::Different) => ExitCode::from(1),
+        // What does not fit is a failure all the same.
+        Ok(Ended::Code(code)) => ExitCode::from(u8::try_from(code).unwrap_or(u8::MAX)),
         Err(failure) if failure.is_silent() => ExitCode::SUCCESS,
         Err(failure) => {
             note(failure.to_string());
@@ -113,8 +113,6 @@ fn run(cli: Cli) -> Result<Ended, Failure> {
         Command::Demo(demo) => block_on(demo::run(demo)),
         Command::Config(config) => verbs::config::run(config, &loaded(&globals, Vec::new())?),
         Command::Completion(completion) => verbs::completion::run(&completion, Cli::command()),
-        Command::Logs(verb) => Err(verb.refused()),
-        Command::Exec(verb) => Err(verb.refused()),
         Command::Top(verb) => Err(verb.refused()),
         Command::PortForward(verb) => Err(verb.refused()),
         Command::Version => {
@@ -143,6 +141,8 @@ async fn client(command: Command, cx: &mut Context) -> Result<Ended, Failure> {
         Command::Cordon(verb) => verbs::cordon::cordon(verb, cx).await,
         Command::Uncordon(verb) => verbs::cordon::uncordon(verb, cx).await,
         Command::Drain(verb) => verbs::drain::run(verb, cx).await,
+        Command::Logs(verb) => verbs::logs::run(verb, cx).await,
+        Command::Exec(verb) => verbs::exec::run(verb, cx).await,
         Command::Node(verb) => verbs::node::run(verb, cx).await,
         Command::Deadletter(verb) => verbs::deadletter::run(verb, cx).await,
         Command::Status(verb) => verbs::status::run(verb, cx).await,
@@ -152,8 +152,6 @@ async fn client(command: Command, cx: &mut Context) -> Result<Ended, Failure> {
         | Command::Demo(_)
         | Command::Config(_)
         | Command::Completion(_)
-        | Command::Logs(_)
-        | Command::Exec(_)
         | Command::Top(_)
         | Command::PortForward(_)
         | Command::Version => unreachable!("carried out before the API is asked"),

@@ -12,6 +12,8 @@ pub(crate) enum Ended {
     Well,
     /// Done, and the answer is no: something differs, or was not observed.
     Different,
+    /// With the exit code of a command elsewhere.
+    Code(i32),
 }
 
 /// A verb that failed.

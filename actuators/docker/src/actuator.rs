@@ -8,9 +8,11 @@ use bollard::query_parameters::EventsOptionsBuilder;
 use bollard::{API_DEFAULT_VERSION, Docker};
 use futures::future::BoxFuture;
 use futures::{FutureExt, StreamExt};
+use setpoint_actuators::session::{Lines, Session};
 use setpoint_actuators::{
     Act, Actuator, ActuatorError, Changes, Observed, PodToRun, RuntimeInfo, Usage,
 };
+use setpoint_schemas::call::{ExecOptions, LogOptions};
 use setpoint_schemas::{PodUid, Resources};
 use tokio::sync::OnceCell;
 use tokio_util::sync::CancellationToken;
@@ -22,7 +24,7 @@ use crate::image::Pulls;
 use crate::names::filter;
 use crate::start::{Starter, restart_container};
 use crate::stop::stop_pod;
-use crate::{DockerConfig, observe, usage, volumes};
+use crate::{DockerConfig, logs, observe, session, usage, volumes};
 
 /// An engine under load starts a container in seconds; one that takes longer hangs.
 const ANSWER_SECONDS_MAX: u64 = 120;
@@ -121,6 +123,24 @@ impl Actuator for DockerActuator {
 
     fn usage(&self) -> Act<'_, Vec<Usage>> {
         usage::usage(&self.docker, &self.config.fleet).boxed()
+    }
+
+    fn logs<'a>(
+        &'a self,
+        uid: &'a PodUid,
+        container: &'a str,
+        options: &'a LogOptions,
+    ) -> Act<'a, Lines> {
+        logs::lines(&self.docker, &self.config.fleet, (uid, container), options).boxed()
+    }
+
+    fn session<'a>(
+        &'a self,
+        uid: &'a PodUid,
+        container: &'a str,
+        command: &'a ExecOptions,
+    ) -> Act<'a, Session> {
+        session::open(&self.docker, &self.config.fleet, (uid, container), command).boxed()
     }
 
     fn folders(&self) -> Vec<PathBuf> {

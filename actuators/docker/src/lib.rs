@@ -14,6 +14,10 @@ mod stop;
 mod observe;
 mod usage;
 mod cgroup;
+mod logs;
+mod lives;
+mod session;
+mod family;
 
 mod body;
 mod naming;

@@ -6,10 +6,12 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use futures::StreamExt;
+use setpoint_actuators::session::{Lines, Session, not_found};
 use setpoint_actuators::{
     Act, Actuator, ActuatorError, Changes, FileToMount, Observed, PodToRun, RuntimeInfo, Usage,
     grace_of,
 };
+use setpoint_schemas::call::{ExecOptions, LogOptions};
 use setpoint_schemas::{Container, FleetId, PodUid};
 use tokio::sync::broadcast;
 use tokio::time::{Instant, sleep};
@@ -19,7 +21,7 @@ use crate::able::Ourselves;
 use crate::container::{Cell, LOOK_EVERY, Starter};
 use crate::disk::{ContainerFile, Layout, PodFile, RunFile, Status};
 use crate::kin::{Kin, Table};
-use crate::{able, machine, volumes};
+use crate::{able, logs, machine, session, volumes};
 
 /// What of the agent's own environment its containers get.
 const ENV_INHERITED: &[&str] = &["PATH", "HOME", "LANG"];
@@ -76,6 +78,7 @@ impl ProcessActuator {
     /// [`ProcessError`] when the folder cannot be made, read or written.
     pub fn open(options: ProcessOptions) -> Result<Self, ProcessError> {
         let layout = Layout::open(&options.state, &options.fleet);
+        let layout = layout.and_then(|layout| end_leftovers(&layout).map(|()| layout));
         let layout =
             layout.map_err(|source| ProcessError::State { path: options.state.clone(), source })?;
         let inherited = |(name, _): &(String, String)| ENV_INHERITED.contains(&name.as_str());
@@ -125,6 +128,27 @@ impl Actuator for ProcessActuator {
     fn usage(&self) -> Act<'_, Vec<Usage>> {
         let layout = self.layout.clone();
         Box::pin(async { off_the_runtime(move || usage(&layout)).await })
+    }
+
+    fn logs<'a>(
+        &'a self,
+        uid: &'a PodUid,
+        container: &'a str,
+        options: &'a LogOptions,
+    ) -> Act<'a, Lines> {
+        Box::pin(async move { logs::lines(self.cell(uid, container)?, container, options) })
+    }
+
+    fn session<'a>(
+        &'a self,
+        uid: &'a PodUid,
+        container: &'a str,
+        command: &'a ExecOptions,
+    ) -> Act<'a, Session> {
+        Box::pin(async move {
+            let cell = self.cell(uid, container)?;
+            session::open(cell, container, command, &self.starter.shim).await
+        })
     }
 
     fn folders(&self) -> Vec<PathBuf> {
@@ -256,6 +280,14 @@ impl ProcessActuator {
         Ok(RunFile { argv, dir, env, no_new_privileges: able::gains_nothing(container) })
     }
 
+    /// The container of this name.
+    fn cell(&self, uid: &PodUid, container: &str) -> Result<Cell, ActuatorError> {
+        let pod = self.layout.read_pod(uid).map_err(|e| unreadable(&e))?;
+        let named = |pod: PodFile| pod.containers.iter().position(|c| c.name == container);
+        let index = pod.and_then(named).ok_or_else(|| not_found(&uid.text(), container))?;
+        Ok(Cell::new(self.layout.container(uid, index)))
+    }
+
     async fn stop_pod(
         &self,
         uid: &PodUid,
@@ -305,6 +337,16 @@ impl ProcessActuator {
             Some(Status::Running(_) | Status::Failed { .. }) | None => Ok(()),
         }
     }
+}
+
+/// Ends the commands that a former agent left beside its containers.
+fn end_leftovers(layout: &Layout) -> io::Result<()> {
+    for pod in layout.read_pods()? {
+        for index in 0..pod.containers.len() {
+            session::end_leftovers(&layout.container(&pod.uid, index))?;
+        }
+    }
+    Ok(())
 }
 
 fn observe(layout: &Layout) -> io::Result<Vec<Observed>> {

@@ -10,7 +10,7 @@ use nix::sys::signal::Signal;
 use setpoint_actuators::ActuatorError;
 use setpoint_schemas::{ContainerObserved, ContainerState};
 use tokio::io::{AsyncBufReadExt, BufReader};
-use tokio::process::{Child, Command};
+use tokio::process::{Child, ChildStdout, Command};
 use tokio::sync::broadcast;
 use tokio::time::{sleep, timeout};
 
@@ -18,7 +18,7 @@ use crate::disk::{self, ContainerFile, Process, RunFile, Status, is_damage};
 use crate::kin::Kin;
 use crate::machine::now_ms;
 use crate::procfs;
-use crate::shim::{MARK, STARTED};
+use crate::word::{MARK, STARTED};
 
 /// A supervisor starts a container in milliseconds; on a machine that swaps it takes seconds.
 const START_MAX: Duration = Duration::from_secs(10);
@@ -86,8 +86,8 @@ impl Cell {
             reap(supervisor, starter.hints.clone());
         }
         match said {
-            Ok(Ok(word)) if word == STARTED => Ok(()),
-            Ok(Ok(word)) => Err(ActuatorError::transient("RunContainerError", word)),
+            Ok(Ok((word, _))) if word == STARTED => Ok(()),
+            Ok(Ok((word, _))) => Err(ActuatorError::transient("RunContainerError", word)),
             Ok(Err(error)) => Err(self.failed(&error)),
             Err(_) => Err(self.failed(&io::Error::other("its supervisor does not answer"))),
         }
@@ -243,13 +243,15 @@ fn tell(seen: &mut ContainerObserved, process: &Process) {
     seen.started_ms = process.started_ms;
 }
 
-async fn first_word(supervisor: &mut Child) -> io::Result<String> {
-    let out = supervisor.stdout.take().ok_or_else(|| io::Error::other("it has no output"))?;
-    let mut lines = BufReader::new(out).lines();
-    while let Some(line) = lines.next_line().await? {
-        if let Some((_, word)) = line.split_once(MARK) {
-            return Ok(word.to_owned());
+/// What a program of ours says first, and what it says behind that.
+pub(crate) async fn first_word(child: &mut Child) -> io::Result<(String, BufReader<ChildStdout>)> {
+    let out = child.stdout.take().ok_or_else(|| io::Error::other("it has no output"))?;
+    let (mut out, mut line) = (BufReader::new(out), String::new());
+    while out.read_line(&mut line).await? > 0 {
+        if let Some((_, word)) = line.trim_end_matches('\n').split_once(MARK) {
+            return Ok((word.to_owned(), out));
         }
+        line.clear();
     }
     Err(io::Error::other("its supervisor ended without a word"))
 }

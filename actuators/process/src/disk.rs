@@ -7,6 +7,8 @@
 //!                               /c0/status.json  how it goes, written by its supervisor
 //!                               /c0/lock         held by its supervisor
 //!                               /c0/out.log      its output; out.log.1 the part before that
+//!                               /c0/last.log     the output of its life before; last.log.1 likewise
+//!                               /c0/s-<n>/       a command beside it: run.json, session.json, lock
 //! ```
 //! Guarantee: a file is whole or absent; a pod's folder appears and disappears at once. Files are
 //! readable by their owner only.
@@ -56,6 +58,13 @@ pub(crate) struct RunFile {
     /// Whether none of its programs may gain rights that it has not.
     #[serde(default)]
     pub(crate) no_new_privileges: bool,
+}
+
+/// How a command beside a container starts; its folder has a [`RunFile`] too.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct SessionFile {
+    /// Its terminal, if it has one.
+    pub(crate) terminal: Option<PathBuf>,
 }
 
 /// How a container goes.
@@ -221,6 +230,21 @@ pub(crate) fn run_path(container: &Path) -> PathBuf {
 /// Where a container's output goes.
 pub(crate) fn log_path(container: &Path) -> PathBuf {
     container.join("out.log")
+}
+
+/// Where the output of its life before is kept.
+pub(crate) fn former_log_path(container: &Path) -> PathBuf {
+    container.join("last.log")
+}
+
+/// Where a file of output is put when it is long.
+pub(crate) fn aside(log: &Path) -> PathBuf {
+    log.with_extension("log.1")
+}
+
+/// What makes a folder a session's.
+pub(crate) fn session_path(folder: &Path) -> PathBuf {
+    folder.join("session.json")
 }
 
 /// The file that a container's supervisor holds locked for its life.

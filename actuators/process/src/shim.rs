@@ -4,39 +4,33 @@
 //! the program's `main` hands over to [`run`] before anything else. It outlives the agent, so that
 //! the next one learns exit codes. It leads a session of its own, in which the container has a
 //! process group: killing the container, or its whole group, does not touch its supervisor. It
-//! adopts every process of the container that loses its parent, and ends what is left at the end.
+//! adopts every process of the container that loses its parent, and ends what is left at the end. It
+//! keeps what the container writes: one that somebody kills takes the container's output along, and the
+//! container at its next line.
 //! Absent: decisions. It restarts nothing and takes no commands.
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::fs::File;
+use std::io;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, ExitCode, Stdio};
-use std::time::Duration;
 
 use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid, waitpid};
 use nix::unistd::{getpid, setsid};
 
-use crate::disk::{self, Process, RunFile, Status};
+use crate::disk::{self, Process, RunFile, SessionFile, Status};
 use crate::machine::now_ms;
-use crate::{kin, procfs};
+use crate::output::Keeper;
+use crate::word::{STARTED, say};
+use crate::{command, kin, output, procfs};
 
-/// A container's output is cut at this size: what stands in the file is kept beside it (as
-/// `out.log.1`, replacing the former one) and the file begins anew, so at most about twice this
-/// is kept. Lines written in the instant of the cut are lost.
-pub const LOG_BYTES_MAX: u64 = 5 << 20;
-/// How often the size of the output is looked at; a container may exceed the bound for this long.
-const LOG_LOOK_EVERY: Duration = Duration::from_secs(1);
-/// Before what the supervisor says, once, on its standard output: the program that it is may have
-/// said something already.
-pub(crate) const MARK: &str = "setpoint-shim: ";
-/// What the supervisor says once the container runs.
-pub(crate) const STARTED: &str = "started";
-
-/// Runs the container of this folder until it ends. Meant to be the whole life of a process.
+/// Runs the container of this folder until it ends, or the command that a folder in it names. Meant to
+/// be the whole life of a process.
 #[must_use]
 pub fn run(container: &Path) -> ExitCode {
+    if let Ok(Some(session)) = disk::read::<SessionFile>(&disk::session_path(container)) {
+        return command::run(container, &session);
+    }
     // It fails only for a process that leads a group already, which then is as good.
     let _ = setsid();
     match supervise(container) {
@@ -57,6 +51,7 @@ fn supervise(container: &Path) -> io::Result<()> {
         // What it starts has this from it, and cannot take it back.
         nix::sys::prctl::set_no_new_privs()?;
     }
+    output::begin(container)?;
     match spawn(container, &run) {
         Ok(child) => watch(container, child),
         Err(error) => refuse(container, &run, &error),
@@ -74,7 +69,6 @@ fn lock(container: &Path) -> io::Result<File> {
 fn spawn(container: &Path, run: &RunFile) -> io::Result<Child> {
     let (program, args) =
         run.argv.split_first().ok_or_else(|| io::Error::other("the command is empty"))?;
-    let log = open_log(container)?;
     Command::new(program)
         .args(args)
         .env_clear()
@@ -83,15 +77,10 @@ fn spawn(container: &Path, run: &RunFile) -> io::Result<Child> {
         .env(kin::MARK, container)
         .current_dir(&run.dir)
         .stdin(Stdio::null())
-        .stdout(log.try_clone()?)
-        .stderr(log)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
         .process_group(0)
         .spawn()
-}
-
-fn open_log(container: &Path) -> io::Result<File> {
-    let path = disk::log_path(container);
-    OpenOptions::new().append(true).create(true).mode(0o600).open(path)
 }
 
 fn refuse(container: &Path, run: &RunFile, error: &io::Error) -> io::Result<()> {
@@ -114,13 +103,22 @@ fn watch(container: &Path, mut child: Child) -> io::Result<()> {
         let _ = child.kill();
         return Err(error);
     }
+    let keeper = match Keeper::of(container, &mut child) {
+        Ok(keeper) => keeper,
+        Err(error) => {
+            // Nobody would read what it writes.
+            let _ = child.kill();
+            return Err(error);
+        }
+    };
     say(STARTED);
-    keep_log_short(container);
     let exit_code = wait(process.pid)?;
     // As on Docker: what the container's own process leaves behind ends with it. What would not
     // end is found again when the pod is stopped.
     let _ = kin::sweep_descendants();
     child.wait()?;
+    // Before the end is told: who follows the output reads all of it until then.
+    keeper.drain();
     let finished_ms = now_ms().max(process.started_ms);
     let reason = if exit_code == 0 { "Completed" } else { "Error" }.to_owned();
     disk::write(&path, &Status::Ended { process, exit_code, finished_ms, reason })
@@ -152,52 +150,5 @@ fn wait(pid: i32) -> io::Result<i32> {
             Ok(_) | Err(nix::errno::Errno::EINTR) => {}
             Err(error) => return Err(error.into()),
         }
-    }
-}
-
-fn keep_log_short(container: &Path) {
-    let path = disk::log_path(container);
-    std::thread::spawn(move || {
-        loop {
-            std::thread::sleep(LOG_LOOK_EVERY);
-            // A full disk must not end the container; the next look tries again.
-            let _ = cut(&path, LOG_BYTES_MAX);
-        }
-    });
-}
-
-/// Keeps what stands in the file beside it and empties the file, when it is longer than this.
-fn cut(path: &Path, bytes_max: u64) -> io::Result<()> {
-    if fs::metadata(path)?.len() <= bytes_max {
-        return Ok(());
-    }
-    let mut from = File::open(path)?;
-    // A burst beyond the bound keeps its end, which tells more than its beginning.
-    io::Seek::seek(&mut from, io::SeekFrom::End(-i64::try_from(bytes_max).unwrap_or(0)))?;
-    let mut options = OpenOptions::new();
-    options.write(true).create(true).truncate(true).mode(0o600);
-    io::copy(&mut from, &mut options.open(path.with_extension("log.1"))?)?;
-    OpenOptions::new().write(true).open(path)?.set_len(0)
-}
-
-fn say(line: &str) {
-    // Whoever started us may be gone.
-    let _ = writeln!(io::stdout(), "{MARK}{}", line.replace('\n', " "));
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_long_log_keeps_its_end_and_begins_anew() {
-        let dir = tempfile::tempdir().expect("a folder");
-        let path = dir.path().join("out.log");
-        fs::write(&path, b"0123456789").expect("writable");
-        cut(&path, 10).expect("nothing to do");
-        assert_eq!(fs::read(&path).expect("readable"), b"0123456789");
-        cut(&path, 4).expect("it is cut");
-        assert_eq!(fs::read(&path).expect("readable"), b"");
-        assert_eq!(fs::read(dir.path().join("out.log.1")).expect("readable"), b"6789");
     }
 }

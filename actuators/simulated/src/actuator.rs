@@ -3,14 +3,17 @@
 use std::time::Duration;
 
 use futures::StreamExt;
+use setpoint_actuators::session::{Lines, Session};
 use setpoint_actuators::{
     Act, Actuator, ActuatorError, Changes, Observed, PodToRun, RuntimeInfo, Usage,
 };
+use setpoint_schemas::call::{ExecOptions, LogOptions};
 use setpoint_schemas::{FleetId, NodeName, PodUid, Resources};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::plant::Plant;
+use crate::speech::Place;
 use crate::world::Stop;
 
 /// What every simulated node has: a small server.
@@ -21,9 +24,9 @@ const PODS: i64 = 110;
 /// The runtime of one simulated node.
 #[derive(Debug, Clone)]
 pub struct SimulatedActuator {
-    plant: Plant,
-    node: NodeName,
-    fleet: FleetId,
+    pub(crate) plant: Plant,
+    pub(crate) node: NodeName,
+    pub(crate) fleet: FleetId,
 }
 
 impl Plant {
@@ -115,6 +118,26 @@ impl Actuator for SimulatedActuator {
 
     fn usage(&self) -> Act<'_, Vec<Usage>> {
         Box::pin(async { self.plant.usage(&self.node, &self.fleet) })
+    }
+
+    fn logs<'a>(
+        &'a self,
+        uid: &'a PodUid,
+        container: &'a str,
+        options: &'a LogOptions,
+    ) -> Act<'a, Lines> {
+        let place = Place::of(self, uid, container);
+        Box::pin(async move { place.lines(options) })
+    }
+
+    fn session<'a>(
+        &'a self,
+        uid: &'a PodUid,
+        container: &'a str,
+        command: &'a ExecOptions,
+    ) -> Act<'a, Session> {
+        let place = Place::of(self, uid, container);
+        Box::pin(async move { place.session(command) })
     }
 
     fn changes(&self) -> Changes {

@@ -2,16 +2,20 @@
 
 use setpoint_schemas::Container;
 
-/// The program of a container that says how it behaves.
+/// The program of a container that says how it behaves; its `args` are the lines that it writes, one each
+/// hundredth of a second. Also of a command beside it.
 pub const PROGRAM: &str = "simulate";
 /// `simulate last`: runs until it is asked to end.
 pub const LAST: &str = "last";
 /// `simulate stubborn`: runs and does not end when asked.
 pub const STUBBORN: &str = "stubborn";
-/// `simulate exit CODE AFTER_MS`: ends by itself.
+/// `simulate exit CODE AFTER_MS`: ends by itself. Of a command: `simulate exit CODE`, at once.
 pub const EXIT: &str = "exit";
 /// `simulate unstartable`: cannot be started.
 pub const UNSTARTABLE: &str = "unstartable";
+
+/// `simulate echo`, of a command: writes back what it reads, until that ends.
+pub const ECHO: &str = "echo";
 
 /// How a container behaves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,6 +24,12 @@ pub(crate) enum Behaviour {
     Stubborn,
     Exits { code: i32, after_ms: i64 },
     Unstartable,
+}
+
+/// The lines that a container writes, if it says how it behaves.
+pub(crate) fn lines(container: &Container) -> Vec<String> {
+    let is_ours = container.command.first().is_some_and(|program| program == PROGRAM);
+    if is_ours { container.args.clone() } else { Vec::new() }
 }
 
 impl Behaviour {

@@ -6,6 +6,7 @@
 //! Absent: clocks, threads, I/O.
 
 mod actuator;
+mod speech;
 mod plant;
 mod world;
 
@@ -14,6 +15,6 @@ mod faults;
 mod pod;
 
 pub use actuator::SimulatedActuator;
-pub use behaviour::{EXIT, LAST, PROGRAM, STUBBORN, UNSTARTABLE};
+pub use behaviour::{ECHO, EXIT, LAST, PROGRAM, STUBBORN, UNSTARTABLE};
 pub use faults::Faults;
 pub use plant::Plant;

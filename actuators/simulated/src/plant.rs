@@ -6,12 +6,13 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use setpoint_actuators::session::not_found;
 use setpoint_actuators::{ActuatorError, Observed, PodToRun, Usage};
 use setpoint_schemas::{FleetId, NodeName, PodUid};
 use tokio::sync::watch;
 
 use crate::faults::Faults;
-use crate::pod::SimPod;
+use crate::pod::{SimContainer, SimPod};
 use crate::world::{Stop, World};
 
 /// A plant of simulated nodes. A clone is the same plant.
@@ -126,6 +127,22 @@ impl Plant {
     ) -> Result<(), ActuatorError> {
         let now_ms = self.now_ms();
         self.stop_since(node, fleet, uid, Duration::ZERO, now_ms).map(drop)
+    }
+
+    /// Looks at a container, and at the plant's time.
+    pub(crate) fn look<T>(
+        &self,
+        node: &NodeName,
+        fleet: &FleetId,
+        (uid, container): (&PodUid, &str),
+        look: impl FnOnce(&SimContainer, i64) -> T,
+    ) -> Result<T, ActuatorError> {
+        let mut world = self.world();
+        let now_ms = world.now_ms;
+        let pod = world.answering(node)?.pods.get(&(fleet.clone(), uid.clone()));
+        let named = pod.and_then(|pod| pod.containers.iter().find(|c| c.name == container));
+        let named = named.ok_or_else(|| not_found(&uid.text(), container))?;
+        Ok(look(named, now_ms))
     }
 
     /// Goes on with a stop that began at `since_ms`.

@@ -10,6 +10,8 @@ use crate::faults::Fate;
 const CODE_OF_SIGKILL: i32 = 137;
 /// A simulated container uses a tenth of a core.
 const CPU_NANOS_PER_MS: i64 = 100_000;
+/// A container that has lines to write writes one so often.
+const LINE_EVERY_MS: i64 = 10;
 /// A simulated container uses this much memory.
 const MEMORY_BYTES: i64 = 32 << 20;
 
@@ -29,9 +31,15 @@ pub(crate) struct SimContainer {
     pub(crate) name: String,
     image: String,
     behaviour: Behaviour,
+    /// What it writes, a line each [`LINE_EVERY_MS`] after its start.
+    lines: Vec<String>,
     /// How often its start was tried.
     pub(crate) attempts: u64,
     state: State,
+    /// When its life before began and ended.
+    former: Option<(i64, i64)>,
+    /// When it was looked at for new lines.
+    looked_ms: i64,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -111,8 +119,11 @@ impl SimContainer {
             name: container.name.clone(),
             image: container.image.clone().unwrap_or_default(),
             behaviour: Behaviour::of(container),
+            lines: crate::behaviour::lines(container),
             attempts: 0,
             state: State::Never { reason: "ContainerCreating" },
+            former: None,
+            looked_ms: i64::MAX,
         }
     }
 
@@ -139,13 +150,42 @@ impl SimContainer {
             let error = ActuatorError::transient("RunContainerError", "a simulated start failed");
             return Err(error.of_container(&self.name));
         }
+        if let State::Ended { since_ms, at_ms, .. } = self.state {
+            self.former = Some((since_ms, at_ms));
+        }
         let exits = match self.behaviour {
             Behaviour::Exits { code, after_ms } => Some((code, after_ms)),
             _ => fate.exits,
         };
+        self.looked_ms = now_ms;
         self.state = State::Starting { at_ms: now_ms.saturating_add(fate.takes_ms), exits };
         self.advance_to(now_ms);
         Ok(())
+    }
+
+    /// What it wrote in this life or in the one before, each line with its time, and whether more may
+    /// come; `None` when it had no such life.
+    pub(crate) fn written(&self, is_former: bool, now_ms: i64) -> Option<(Vec<(i64, &str)>, bool)> {
+        let (since_ms, until_ms, lives) = match (is_former, &self.state) {
+            (true, _) => self.former.map(|(since_ms, at_ms)| (since_ms, at_ms, false))?,
+            (false, State::Running { since_ms, .. }) => (*since_ms, now_ms, true),
+            (false, State::Ended { since_ms, at_ms, .. }) => (*since_ms, *at_ms, false),
+            (false, State::Never { .. } | State::Starting { .. }) => return None,
+        };
+        let times = (since_ms..=until_ms).step_by(LINE_EVERY_MS.unsigned_abs() as usize);
+        Some((times.zip(self.lines.iter().map(String::as_str)).collect(), lives))
+    }
+
+    /// Whether a line may have come since the last look.
+    fn writes(&mut self, now_ms: i64) -> bool {
+        let looked_ms = std::mem::replace(&mut self.looked_ms, now_ms);
+        let State::Running { since_ms, .. } = self.state else { return false };
+        let lines = i64::try_from(self.lines.len()).unwrap_or(i64::MAX);
+        looked_ms < since_ms.saturating_add(lines.saturating_mul(LINE_EVERY_MS))
+    }
+
+    pub(crate) fn is_running(&self) -> bool {
+        matches!(self.state, State::Running { .. })
     }
 
     pub(crate) fn kill(&mut self, now_ms: i64) {
@@ -164,7 +204,7 @@ impl SimContainer {
         {
             self.state = State::Ended { since_ms, at_ms: since_ms.saturating_add(after_ms), code };
         }
-        self.state != before
+        self.writes(now_ms) || self.state != before
     }
 
     fn end(&mut self, now_ms: i64, code: i32) {

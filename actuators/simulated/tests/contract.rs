@@ -5,8 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::future::BoxFuture;
-use setpoint_actuator_simulated::{EXIT, Faults, LAST, PROGRAM, Plant, STUBBORN, UNSTARTABLE};
-use setpoint_actuators::conformance::{self, Rig, escapes};
+use setpoint_actuator_simulated::{
+    ECHO, EXIT, Faults, LAST, PROGRAM, Plant, STUBBORN, UNSTARTABLE,
+};
+use setpoint_actuators::conformance::{self, Deed, Rig, escapes};
 use setpoint_actuators::{Actuator, PodToRun};
 use setpoint_schemas::{Container, FleetId, NodeName, PodSpec, PodUid, samples};
 
@@ -53,6 +55,20 @@ impl Rig for OneNode {
 
     fn marking(&self, _name: &str, _code: i32) -> Option<Container> {
         None
+    }
+
+    fn writing(&self, name: &str, lines: &[&str], code: i32) -> Container {
+        let args = lines.iter().map(|line| (*line).to_owned()).collect();
+        Container { args, ..simulate(name, &[EXIT, &code.to_string(), "100"]) }
+    }
+
+    fn deed(&self, deed: Deed<'_>) -> Vec<String> {
+        let words = match deed {
+            Deed::Ends(code) => vec![EXIT.to_owned(), code.to_string()],
+            Deed::Echoes => vec![ECHO.to_owned()],
+            Deed::Lasts(word) => vec![LAST.to_owned(), word.to_owned()],
+        };
+        std::iter::once(PROGRAM.to_owned()).chain(words).collect()
     }
 
     fn unstartable(&self, name: &str) -> Container {

@@ -10,10 +10,12 @@ use futures::future::BoxFuture;
 use setpoint_actuator_simulated::{
     EXIT, Faults, LAST, PROGRAM, Plant, SimulatedActuator, UNSTARTABLE,
 };
+use setpoint_actuators::session::{Lines, Session};
 use setpoint_actuators::{
     Act, Actuator, ActuatorError, Authority, Books, Changes, Desired, DesiredPod, Dispatcher,
     Observed, Pacing, PodToRun, Prepare, RuntimeInfo, Usage,
 };
+use setpoint_schemas::call::{ExecOptions, LogOptions};
 use setpoint_schemas::{ContainerState, FleetId, NodeName, Placement, PodUid, samples};
 use tokio_util::sync::CancellationToken;
 
@@ -259,6 +261,24 @@ impl Actuator for WatchedActuator {
 
     fn usage(&self) -> Act<'_, Vec<Usage>> {
         self.inner.usage()
+    }
+
+    fn logs<'a>(
+        &'a self,
+        uid: &'a PodUid,
+        container: &'a str,
+        options: &'a LogOptions,
+    ) -> Act<'a, Lines> {
+        self.inner.logs(uid, container, options)
+    }
+
+    fn session<'a>(
+        &'a self,
+        uid: &'a PodUid,
+        container: &'a str,
+        command: &'a ExecOptions,
+    ) -> Act<'a, Session> {
+        self.inner.session(uid, container, command)
     }
 
     fn changes(&self) -> Changes {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
+use axum::extract::ws::{WebSocket, WebSocketUpgrade};
 use axum::extract::{Path, Query, Request, State};
 use axum::http::StatusCode;
 use axum::middleware::{Next, from_fn_with_state};
@@ -11,10 +12,12 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post, put};
 use axum::{Json, Router};
 use serde_json::{Value, json};
+use setpoint_schemas::call::{Deed, NodeCall, NodeCalls};
 use setpoint_schemas::{
     FleetId, Lease, NodeAnswer, NodeName, NodeRecord, NodeReport, NodeSnapshot, Placement,
-    PlacementList, PodObserved, RUNTIME_LABEL, UsageSample,
+    PlacementList, PodObserved, PodUid, RUNTIME_LABEL, UsageSample,
 };
+use tokio::sync::oneshot;
 
 /// How long a test waits for what must happen: long for a machine that builds beside it.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -38,6 +41,9 @@ pub(crate) struct Seen {
     polls: usize,
     lease_renew_ms: i64,
     config_maps: BTreeMap<String, Value>,
+    /// Calls that wait for the node, and who waits for their connections.
+    calls: Vec<NodeCall>,
+    lines: BTreeMap<String, oneshot::Sender<WebSocket>>,
     /// Observations of a session that nobody knew.
     pub(crate) strangers: usize,
     pub(crate) node: Option<NodeRecord>,
@@ -105,6 +111,8 @@ impl FakeApi {
             polls: 0,
             lease_renew_ms: 0,
             config_maps: BTreeMap::new(),
+            calls: Vec::new(),
+            lines: BTreeMap::new(),
             strangers: 0,
             node: None,
             leases: 0,
@@ -179,6 +187,20 @@ impl FakeApi {
         look(&self.lock())
     }
 
+    /// Calls a container of the node, and waits for the agent's connection.
+    pub(crate) async fn call(&self, uid: &str, deed: Deed) -> WebSocket {
+        let (open, opened) = oneshot::channel();
+        let uid = PodUid::parse(uid).expect("valid");
+        let id = format!("{uid}-{deed:?}").replace(|c: char| !c.is_ascii_alphanumeric(), "");
+        let call = NodeCall { id: id.clone(), uid, container: "main".to_owned(), deed };
+        let mut seen = self.lock();
+        seen.lines.insert(id, open);
+        seen.calls.push(call);
+        drop(seen);
+        let opened = tokio::time::timeout(PATIENCE, opened).await;
+        opened.expect("the agent takes the call").expect("it opens its end")
+    }
+
     /// Waits until so many more polls were answered.
     pub(crate) async fn polled(&self, times: usize) {
         let polls = self.seen(|seen| seen.polls) + times;
@@ -218,6 +240,8 @@ impl FakeApi {
             .route(&format!("{node}/placements"), get(placements))
             .route(&format!("{node}/pods"), post(pods))
             .route(&format!("{node}/usage"), post(usage))
+            .route(&format!("{node}/calls"), get(calls))
+            .route(&format!("{node}/calls/{{id}}"), get(open))
             .route("/api/v1/namespaces/{ns}/configmaps/{name}", get(config_map))
             .layer(from_fn_with_state(self.clone(), outage))
             .with_state(self.clone())
@@ -304,6 +328,28 @@ async fn pods(State(api): State<FakeApi>, Json(report): Json<NodeReport>) -> Sta
 async fn usage(State(api): State<FakeApi>, Json(samples): Json<Vec<UsageSample>>) -> StatusCode {
     api.lock().usage.extend(samples);
     StatusCode::NO_CONTENT
+}
+
+async fn calls(State(api): State<FakeApi>) -> Json<NodeCalls> {
+    let held = tokio::time::Instant::now() + POLL_HELD;
+    loop {
+        let calls = std::mem::take(&mut api.lock().calls);
+        if !calls.is_empty() || tokio::time::Instant::now() >= held {
+            return Json(NodeCalls { calls });
+        }
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
+}
+
+async fn open(
+    State(api): State<FakeApi>,
+    Path((_, id)): Path<(String, String)>,
+    upgrade: WebSocketUpgrade,
+) -> Response {
+    let waits = api.lock().lines.remove(&id).expect("each call is opened once");
+    upgrade.on_upgrade(async move |line| {
+        assert!(waits.send(line).is_ok(), "somebody waits for it");
+    })
 }
 
 async fn config_map(

@@ -160,6 +160,11 @@ impl ReadModel {
         Some(format!("{state}, its lease is renewed: {said}; {pods} pods are placed on it"))
     }
 
+    /// Whether a node's lease ran out.
+    pub(crate) fn is_lost(&self, name: &str) -> bool {
+        self.read().nodes.get(name).is_some_and(|node| node.lost)
+    }
+
     /// Remembers the namespace and name of pods that are or were there.
     pub fn remember_pods(&self, pods: impl IntoIterator<Item = (PodUid, String, String)>) {
         let mut inner = self.write();

@@ -20,7 +20,7 @@ use crate::room::{REPORT_BODY_BYTES_MAX, Stay};
 use crate::status::ApiError;
 
 /// How long a poll waits for news; below the timeouts of common proxies.
-const POLL_PATIENCE: Duration = Duration::from_secs(20);
+pub(super) const POLL_PATIENCE: Duration = Duration::from_secs(20);
 
 type Done = Result<StatusCode, ApiError>;
 type Heard = Result<Json<NodeAnswer>, ApiError>;
@@ -123,7 +123,7 @@ fn heard(app: &Shared) -> Json<NodeAnswer> {
     Json(NodeAnswer { lease_renew_ms: app.state.parts.lease_renew_ms })
 }
 
-fn node_of(text: &str, actor: &Actor) -> Result<NodeName, ApiError> {
+pub(super) fn node_of(text: &str, actor: &Actor) -> Result<NodeName, ApiError> {
     let node = NodeName::parse(text).map_err(|error| ApiError::bad_request(error.to_string()))?;
     node_only(actor, &node)?;
     Ok(node)

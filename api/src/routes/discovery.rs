@@ -108,6 +108,8 @@ fn entries_of(kind: &KindInfo) -> Vec<Value> {
         eviction["group"] = json!("policy");
         eviction["version"] = json!("v1beta1");
         entries.push(eviction);
+        entries.push(entry("pods/log".to_owned(), "Pod", &["get"]));
+        entries.push(entry("pods/exec".to_owned(), "PodExecOptions", &["create", "get"]));
     }
     entries
 }

@@ -21,8 +21,13 @@ mod scale;
 mod pod;
 mod delete;
 
+mod meant;
+mod logs;
+mod exec;
+
 mod agent;
 mod heard;
+mod calls;
 mod apply;
 mod verbs;
 
@@ -30,7 +35,9 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::body::Bytes;
-use axum::extract::State;
+use axum::extract::ws::WebSocketUpgrade;
+use axum::extract::ws::rejection::WebSocketUpgradeRejection;
+use axum::extract::{ConnectInfo, State};
 use axum::http::{HeaderMap, Method, Uri};
 use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Response};
@@ -41,6 +48,8 @@ use tokio_util::sync::CancellationToken;
 use access::Act;
 
 use crate::auth::{Actor, Tokens};
+use crate::connections::Connection;
+use crate::door::Caller;
 use crate::elsewhere;
 use crate::room::REQUEST_BODY_BYTES_MAX;
 use crate::status::ApiError;
@@ -67,6 +76,8 @@ pub(crate) fn router(app: Shared) -> Router {
         .route("/nodes/{node}/placements", get(agent::placements))
         .route("/nodes/{node}/pods", post(agent::pods))
         .route("/nodes/{node}/usage", post(agent::usage))
+        .route("/nodes/{node}/calls", get(calls::take))
+        .route("/nodes/{node}/calls/{id}", get(calls::open))
         .route("/nodes/{node}/confirm-lost", post(verbs::confirm_lost))
         .route("/namespaces/{namespace}/deployments/{name}/undo", post(verbs::undo))
         .route("/namespaces/{namespace}/deployments/{name}/history", get(verbs::history))
@@ -102,13 +113,15 @@ pub(crate) struct Call {
     pub(crate) body: Bytes,
 }
 
+/// Whether a call offers to speak on over a WebSocket.
+type Offered = Result<WebSocketUpgrade, WebSocketUpgradeRejection>;
+
 async fn kubernetes(
     State(app): State<Shared>,
     Extension(actor): Extension<Actor>,
     Query(params): Query<Params>,
-    method: Method,
-    uri: Uri,
-    headers: HeaderMap,
+    (caller, offer): (Option<Extension<ConnectInfo<Caller>>>, Offered),
+    (method, uri, headers): (Method, Uri, HeaderMap),
     body: axum::body::Body,
 ) -> Result<Response, ApiError> {
     if let Some(answer) = discovery::resources(&app, &method, uri.path()) {
@@ -116,6 +129,8 @@ async fn kubernetes(
     }
     let target = Target::parse(uri.path()).ok_or_else(ApiError::no_such_path)?;
     let act = match method {
+        // To run a command is to change what runs, by whatever method.
+        Method::GET | Method::POST if target.subresource == "exec" => Act::Write,
         Method::GET => Act::Read,
         Method::POST | Method::PUT | Method::PATCH | Method::DELETE => Act::Write,
         _ => return Err(ApiError::method_not_allowed()),
@@ -131,6 +146,14 @@ async fn kubernetes(
     {
         let code = axum::http::StatusCode::NOT_IMPLEMENTED;
         return Err(ApiError::new(code, where_it_is));
+    }
+    match (call.target.plural.as_str(), call.target.subresource.as_str(), &method) {
+        ("pods", "log", &Method::GET) => return logs::log(call).await,
+        ("pods", "exec", &Method::GET | &Method::POST) => {
+            let on = caller.map(|caller| Connection::call(&caller.0.0.0));
+            return exec::exec(call, exec::words(uri.query()), (offer.ok(), on)).await;
+        }
+        _ => {}
     }
     // From here on the caller may: only now its body is waited for, and only then it has a turn.
     let stay = match act {

@@ -12,4 +12,5 @@ mod watch;
 mod agent;
 mod secrets;
 mod auth;
+mod calls;
 mod kubectl;

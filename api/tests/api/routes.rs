@@ -59,7 +59,7 @@ async fn reads_answer_as_kubernetes_answers_them() {
             ("/api/v1/nodes/n1", 200, "/status/requested/cpu", json!("100m")),
             ("/api/v1/nodes/n1", 200, "/status/conditions/0/status", json!("True")),
             ("/api/v1/namespaces/default/pods/none", 404, "/reason", json!("NotFound")),
-            ("/api/v1/namespaces/default/pods/web-1/log", 501, "/code", json!(501)),
+            ("/api/v1/namespaces/default/pods/web-1/portforward", 501, "/code", json!(501)),
             (
                 "/apis/apps/v1/namespaces/default/deployments/none",
                 404,

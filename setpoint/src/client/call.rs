@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use reqwest::{Certificate, Method, RequestBuilder, Response};
+use reqwest::{Certificate, Method, RequestBuilder, Response, StatusCode};
 use serde_json::Value;
 use setpoint_settings::{ClientSettings, Secret};
 
-use crate::client::{ApiError, Watch};
+use crate::client::{ApiError, Line, Watch, line};
 use crate::failure::Failure;
 
 /// The API of one server.
@@ -108,6 +108,19 @@ impl Client {
         Ok(Watch::new(self.server.clone(), response))
     }
 
+    /// Reads what has no end that is known; without a time limit.
+    pub(crate) async fn stream(&self, path: &str, query: Query<'_>) -> Result<Response, ApiError> {
+        self.send(self.call(Method::GET, path).query(query)).await
+    }
+
+    /// A call that both sides speak in.
+    pub(crate) async fn speak(&self, path: &str, query: Query<'_>) -> Result<Line, ApiError> {
+        let call = line::asking(self.call(Method::GET, path).query(query));
+        let broken = |source| ApiError::Broken { server: self.server.clone(), source };
+        let upgraded = self.send(call).await?.upgrade().await.map_err(broken)?;
+        Ok(line::of(upgraded).await)
+    }
+
     fn call(&self, method: Method, path: &str) -> RequestBuilder {
         let call = self.http.request(method, format!("{}{path}", self.server));
         let call = call.header("accept", "application/json");
@@ -118,7 +131,7 @@ impl Client {
         let unreachable = |source| ApiError::Unreachable { server: self.server.clone(), source };
         let response = call.send().await.map_err(unreachable)?;
         let code = response.status();
-        if code.is_success() {
+        if code.is_success() || code == StatusCode::SWITCHING_PROTOCOLS {
             return Ok(response);
         }
         let body = response.text().await.unwrap_or_default();
@@ -127,7 +140,7 @@ impl Client {
 
     async fn answer(&self, call: RequestBuilder) -> Result<Value, ApiError> {
         let response = self.send(call).await?;
-        if response.status() == reqwest::StatusCode::NO_CONTENT {
+        if response.status() == StatusCode::NO_CONTENT {
             return Ok(Value::Null);
         }
         let broken = |source| ApiError::Broken { server: self.server.clone(), source };

@@ -7,11 +7,13 @@
 mod call;
 mod error;
 mod kinds;
+mod line;
 mod path;
 mod watch;
 
 pub(crate) use call::{Client, Patch};
 pub(crate) use error::ApiError;
 pub(crate) use kinds::{find, of_object};
+pub(crate) use line::Line;
 pub(crate) use path::{KindPath, escape};
 pub(crate) use watch::{Watch, WatchEvent};

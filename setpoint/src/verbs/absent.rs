@@ -5,26 +5,6 @@ use setpoint_api::elsewhere;
 
 use crate::failure::Failure;
 
-/// Not served yet: says where the output of containers is
-#[derive(Debug, Args)]
-#[command(after_help = "\
-Examples:
-  docker logs --follow CONTAINER")]
-pub(crate) struct Logs {
-    #[command(flatten)]
-    words: Words,
-}
-
-/// Not served yet: says how to give a command to a container
-#[derive(Debug, Args)]
-#[command(after_help = "\
-Examples:
-  docker exec --interactive --tty CONTAINER sh")]
-pub(crate) struct Exec {
-    #[command(flatten)]
-    words: Words,
-}
-
 /// Not served yet: says where usage is
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -51,18 +31,6 @@ pub(crate) struct PortForward {
 struct Words {
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
     words: Vec<String>,
-}
-
-impl Logs {
-    pub(crate) fn refused(&self) -> Failure {
-        refused("logs", &self.words, elsewhere::LOGS)
-    }
-}
-
-impl Exec {
-    pub(crate) fn refused(&self) -> Failure {
-        refused("exec", &self.words, elsewhere::EXEC)
-    }
 }
 
 impl Top {
@@ -92,9 +60,9 @@ mod tests {
 
     #[test]
     fn what_is_not_served_says_where_it_is() {
-        let logs = Logs { words: Words { words: vec!["-f".to_owned(), "web-1".to_owned()] } };
-        let shown = logs.refused().to_string();
-        for part in ["`logs -f web-1`", "why:   the output", "do:    read it on", "out.log"] {
+        let top = Top { words: Words { words: vec!["pods".to_owned()] } };
+        let shown = top.refused().to_string();
+        for part in ["`top pods`", "why:   what pods use", "do:    `setpoint get nodes`"] {
             assert!(shown.contains(part), "{shown}");
         }
     }

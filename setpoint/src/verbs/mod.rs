@@ -13,6 +13,8 @@ pub(crate) mod scale;
 pub(crate) mod rollout;
 pub(crate) mod cordon;
 pub(crate) mod drain;
+pub(crate) mod logs;
+pub(crate) mod exec;
 pub(crate) mod node;
 pub(crate) mod deadletter;
 pub(crate) mod status;
@@ -24,6 +26,7 @@ mod manifest;
 mod selector;
 mod object;
 mod wait;
+mod terminal;
 
 #[cfg(test)]
 mod tests;

@@ -407,3 +407,43 @@ fn every_shell_gets_completions_of_every_verb() {
     }
     assert!(crate::verbs::completion::script("tcsh", Cli::command()).is_none());
 }
+
+#[tokio::test]
+async fn logs_are_read_of_the_container_that_is_meant_and_of_all_pods_of_a_workload() {
+    let mut one = pod("web-1", "n1", "Deployment");
+    one["metadata"]["annotations"] = json!({"kubectl.kubernetes.io/default-container": "main"});
+    let others = [pod("web-2", "n2", "Deployment"), pod("db-1", "n2", "Pod")];
+    let pods = "GET /api/v1/namespaces/default/pods";
+    let query = "tailLines=3&sinceSeconds=300";
+    let fake = Fake::default()
+        .answer("GET /apis/apps/v1/namespaces/default/deployments/x", 200, json!({}))
+        .answer(&format!("{pods}/web-1"), 200, one.clone())
+        .answer(&format!("{pods}/web-1/log?container=main&{query}"), 200, json!("said"))
+        .answer(pods, 200, json!({"items": [one, others[0], others[1]]}))
+        .answer(&format!("{pods}/web-1/log?previous=true&container=main"), 200, json!("a"))
+        .answer(&format!("{pods}/web-2/log?previous=true"), 200, json!("b"));
+    let server = fake.start().await;
+    let (ended, printed) = run(&server, "logs web-1 --tail 3 --since 5m").await;
+    assert_eq!((ended, printed.as_str()), (Ok(Ended::Well), "\"said\""));
+    let (ended, printed) = run(&server, "logs deploy/x --prefix -p").await;
+    let wanted = "[pod/web-1/main] \"a\"[pod/web-2] \"b\"";
+    assert_eq!((ended, printed.as_str()), (Ok(Ended::Well), wanted));
+    let (ended, _) = run(&server, "logs none").await;
+    let shown = ended.expect_err("there is none").to_string();
+    assert!(shown.starts_with("error: failed to read the logs of none"), "{shown}");
+}
+
+#[tokio::test]
+async fn a_command_that_is_refused_says_why_and_one_without_words_is_wrong_usage() {
+    let pods = "GET /api/v1/namespaces/default/pods";
+    let why = "container \"main\" is not running";
+    let call = "exec?command=sh&command=-c&stdin=false&stdout=true&stderr=true&tty=false";
+    let fake = Fake::default()
+        .answer(&format!("{pods}/web-1"), 200, pod("web-1", "n1", "Pod"))
+        .answer(&format!("{pods}/web-1/{call}"), 400, json!({"message": why}));
+    let (ended, _) = run(&fake.start().await, "exec web-1 -- sh -c").await;
+    let shown = ended.expect_err("it is refused").to_string();
+    assert!(shown.contains("command in pod/web-1") && shown.contains(why), "{shown}");
+    let refused = Cli::try_parse_from(["setpoint", "exec", "web-1"]).expect_err("no command");
+    assert_eq!(refused.exit_code(), 2);
+}

@@ -102,6 +102,13 @@ impl House {
         command.env("SETPOINT_CLIENT__SERVER", server).output().expect("the verb runs")
     }
 
+    /// A client verb for this server that is yet to be started.
+    pub(crate) fn verb_to_speak_with(&self, server: &str, arguments: &[&str]) -> Command {
+        let mut command = self.command(arguments);
+        command.env("SETPOINT_CLIENT__SERVER", server);
+        command
+    }
+
     /// Ends a role with -9 and waits until it is gone.
     pub(crate) fn kill(&mut self, name: &str) {
         let mut child = self.children.remove(name).expect("it was started");

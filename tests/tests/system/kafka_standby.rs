@@ -58,6 +58,13 @@ async fn a_standby_takes_over_and_the_zombie_writes_nothing() {
     let acknowledged = load.end().await;
     let api = fleet.engines[leader].api.clone();
     fleet::converged(&mut fleet.house, &api).await;
+    // The agents know both engines, and take calls at either.
+    if let Some(pod) = api.pods().await.expect("it answers").into_values().next() {
+        for engine in &fleet.engines {
+            let read = fleet.house.verb(&engine.api.base, &format!("logs {}", pod.name));
+            assert!(read.status.success(), "{}", String::from_utf8_lossy(&read.stderr));
+        }
+    }
     watchman.end(rounds + 1);
     ledger::audit(&api).await;
     kafka_log::audit(&fleet.kafka.bootstrap_servers());

@@ -146,6 +146,16 @@ async fn kubectl_applies_gets_watches_scales_rolls_out_and_deletes() {
     kubectl.says("rollout status deployment/web --timeout=60s", true, "rolled out").await;
     kubectl.says("get deployment web -o wide", true, "busybox:2").await;
 
+    // Each pod writes nothing and sleeps; what is read is that it is read, and what cannot be is said.
+    let pods = kubectl.json("get pods -l app=web -o json").await;
+    let name = pods["items"][0]["metadata"]["name"].as_str().expect("a pod has a name").to_owned();
+    kubectl.says(&format!("logs {name}"), true, "").await;
+    kubectl.says("logs deployment/web --tail=5 --timestamps", true, "").await;
+    kubectl.says(&format!("logs {name} -c other"), false, "container other is not valid").await;
+    kubectl.says(&format!("logs {name} --previous"), false, "previous terminated").await;
+    kubectl.says("logs none", false, "NotFound").await;
+    kubectl.says(&format!("exec {name} -- true"), false, "this client speaks SPDY").await;
+
     let mut events = Watch::of(&kubectl, "get events -w");
     events.until("Scheduled").await;
     kubectl.says("describe deployment web", true, "3 desired | 3 updated | 3 total").await;

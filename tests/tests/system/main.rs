@@ -24,6 +24,7 @@ mod kafka_kill;
 mod kcat;
 mod figures;
 mod immutable;
+mod containers;
 mod kubectl;
 mod lease_interval;
 mod reasons;

@@ -15,7 +15,7 @@ use futures::future::BoxFuture;
 use setpoint_actuator_docker::testing::{PrivateEngine, TEST_IMAGE, require};
 use setpoint_actuator_docker::{DockerActuator, DockerConfig, Network};
 use setpoint_actuators::Actuator;
-use setpoint_actuators::conformance::{Rig, escapes, run};
+use setpoint_actuators::conformance::{Rig, escapes, run, script_of};
 use setpoint_schemas::{Container, FleetId, PodUid, VolumeMount};
 use tokio::sync::OnceCell;
 
@@ -98,6 +98,10 @@ impl Rig for Engine<'_> {
             ..VolumeMount::default()
         };
         Some(Container { volume_mounts: vec![mount], ..shell(name, &script) })
+    }
+
+    fn writing(&self, name: &str, lines: &[&str], code: i32) -> Container {
+        shell(name, &script_of(lines, code))
     }
 
     fn unstartable(&self, name: &str) -> Container {

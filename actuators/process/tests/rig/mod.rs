@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use futures::future::BoxFuture;
 use setpoint_actuator_process::{ProcessActuator, ProcessOptions};
-use setpoint_actuators::conformance::{Rig, escapes};
+use setpoint_actuators::conformance::{Rig, escapes, script_of};
 use setpoint_actuators::{Actuator, PodToRun};
 use setpoint_schemas::{Container, FleetId, PodSpec, PodUid, VolumeMount, samples};
 
@@ -92,6 +92,10 @@ impl Rig for Folder {
         );
         let mount = VolumeMount { name: "scratch".into(), ..VolumeMount::default() };
         Some(Container { volume_mounts: vec![mount], ..shell(name, &script) })
+    }
+
+    fn writing(&self, name: &str, lines: &[&str], code: i32) -> Container {
+        shell(name, &script_of(lines, code))
     }
 
     fn unstartable(&self, name: &str) -> Container {

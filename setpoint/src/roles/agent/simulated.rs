@@ -55,6 +55,7 @@ pub(super) async fn serve(
             http = Some(setpoint_agent::http(options.ca_pem.as_deref()).context("an agent")?);
         }
         options.http.clone_from(&http);
+        options.hears_calls = false;
         let turn = options.intervals.lease * (number - 1) / simulated.nodes;
         let closing = closing.clone();
         tasks.spawn(async move {

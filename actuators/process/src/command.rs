@@ -1,0 +1,59 @@
+//! What the program becomes that a session starts: the command itself.
+//!
+//! It is this program, started anew with the session's folder as its last argument. It leads a
+//! session of processes of its own, opens the terminal if it has one, and is replaced by the command:
+//! so the command's id, its end and its terminal are those of the process that the agent has started.
+
+use std::fs::OpenOptions;
+use std::io;
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::{Command, ExitCode};
+
+use nix::unistd::setsid;
+
+use crate::disk::{self, RunFile, SessionFile};
+use crate::kin;
+use crate::word::{STARTED, say};
+
+/// A shell's code of a program that is not there.
+const CODE_NO_PROGRAM: i32 = 127;
+/// A shell's code of a program that cannot be run.
+const CODE_NOT_RUN: i32 = 126;
+
+/// Becomes the command of this session, or ends as a shell does that cannot. Returns only when it never began.
+pub(crate) fn run(folder: &Path, session: &SessionFile) -> ExitCode {
+    match become_it(folder, session) {
+        Ok((program, error)) => {
+            eprintln!("failed to run {program:?}: {error}");
+            let is_absent = error.kind() == io::ErrorKind::NotFound;
+            // Whatever this program is: its end is the command's.
+            std::process::exit(if is_absent { CODE_NO_PROGRAM } else { CODE_NOT_RUN })
+        }
+        Err(error) => {
+            say(&format!("failed to begin in {}: {error}", folder.display()));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// The program, and why it does not run.
+fn become_it(folder: &Path, session: &SessionFile) -> io::Result<(String, io::Error)> {
+    let run = disk::read::<RunFile>(&disk::run_path(folder))?;
+    let run = run.ok_or_else(|| io::Error::other("it is not written how it starts"))?;
+    let (program, arguments) =
+        run.argv.split_first().ok_or_else(|| io::Error::other("the command is empty"))?;
+    // It fails only for a process that leads a group already, which then is as good.
+    let _ = setsid();
+    let mut command = Command::new(program);
+    command.args(arguments).env_clear().envs(run.env.iter().map(|(name, value)| (name, value)));
+    // Last, so that no manifest takes it away.
+    command.env(kin::MARK, folder).current_dir(&run.dir);
+    if let Some(terminal) = &session.terminal {
+        // The first terminal that the leader of a session opens is the session's.
+        let terminal = OpenOptions::new().read(true).write(true).open(terminal)?;
+        command.stdin(terminal.try_clone()?).stdout(terminal.try_clone()?).stderr(terminal);
+    }
+    say(STARTED);
+    Ok((program.clone(), command.exec()))
+}

@@ -1,0 +1,269 @@
+//! A command beside a container's own: started, spoken with, ended.
+//!
+//! Its folder lies in the container's, and its processes are marked by it: so they are the container's
+//! too, and end with the pod whatever becomes of the agent. The folder is locked while an agent serves
+//! it; what a former one left is ended when the next one opens the state.
+//! Guarantee: who stops listening ends the command and all that it started. A command that ends by
+//! itself leaves what it started to the container, as on Docker.
+
+use std::ffi::OsString;
+use std::fs::{self, File};
+use std::io;
+use std::os::unix::process::ExitStatusExt;
+use std::path::{Path, PathBuf};
+use std::process::{ExitStatus, Stdio};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use setpoint_actuators::ActuatorError;
+use setpoint_actuators::session::{Ends, Input, Output, PIECE_BYTES_MAX, Session, not_running};
+use setpoint_schemas::call::ExecOptions;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::process::{Child, ChildStdin, ChildStdout, Command};
+use tokio::sync::mpsc;
+use tokio::time::{sleep, timeout};
+
+use crate::container::{Cell, first_word};
+use crate::disk::{self, Process, RunFile, SessionFile};
+use crate::kin::Kin;
+use crate::terminal::Terminal;
+use crate::word::STARTED;
+
+/// How often it is looked whether the container still runs, with which the command ends.
+const LOOK_EVERY: Duration = Duration::from_millis(200);
+/// A program of ours starts in milliseconds; on a machine that swaps it takes seconds.
+const START_MAX: Duration = Duration::from_secs(10);
+/// What a command wrote in its last moment is in the pipe when it ends; who holds the other end
+/// longer is another process, which the caller does not wait for.
+const DRAIN_MAX: Duration = Duration::from_secs(1);
+/// The kind of terminal where the container's environment names none, as Docker has it.
+const TERMINAL_KIND: (&str, &str) = ("TERM", "xterm");
+
+/// Counts the sessions of this process, for their folders.
+static COUNT: AtomicU64 = AtomicU64::new(0);
+
+/// Runs the command in this container.
+pub(crate) async fn open(
+    cell: Cell,
+    name: &str,
+    options: &ExecOptions,
+    shim: &[OsString],
+) -> Result<Session, ActuatorError> {
+    let failed = |error: io::Error| {
+        let message = format!("failed to run a command in container {name:?}: {error}");
+        ActuatorError::transient("RunCommandError", message)
+    };
+    let life = cell.running().map_err(failed)?.ok_or_else(|| not_running(name))?;
+    let place = Place::make(cell.dir()).map_err(failed)?;
+    let running = begin(&place, cell.dir(), options, shim).await.map_err(failed)?;
+    let (session, ends) = Session::pair();
+    tokio::spawn(serve(running, ends, Container { cell, life }, place));
+    Ok(session)
+}
+
+/// Ends what a former agent left of its sessions in this container.
+pub(crate) fn end_leftovers(container: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(container)? {
+        let folder = entry?.path();
+        if !folder.is_dir() || !disk::session_path(&folder).exists() {
+            continue;
+        }
+        let lock = disk::open_lock(&folder)?;
+        if lock.try_lock().is_ok() {
+            Kin::of(&folder, None).sweep();
+            fs::remove_dir_all(&folder)?;
+        }
+    }
+    Ok(())
+}
+
+/// The folder of a session, locked; removed when it is dropped.
+struct Place {
+    folder: PathBuf,
+    _lock: File,
+}
+
+/// The container that the command is in.
+struct Container {
+    cell: Cell,
+    life: Process,
+}
+
+/// A command that runs, and how one speaks with it.
+struct Running {
+    child: Child,
+    terminal: Option<Terminal>,
+    /// Behind the first word; `None` with a terminal.
+    stdout: Option<BufReader<ChildStdout>>,
+    has_stdin: bool,
+}
+
+impl Place {
+    fn make(container: &Path) -> io::Result<Place> {
+        let number = COUNT.fetch_add(1, Ordering::Relaxed);
+        let folder = container.join(format!("s-{}-{number}", std::process::id()));
+        disk::make_dir(&folder)?;
+        let lock = disk::open_lock(&folder)?;
+        lock.try_lock().map_err(|_| io::Error::other("another agent is at it"))?;
+        Ok(Place { folder, _lock: lock })
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        // Of a pod that was removed meanwhile nothing is left.
+        let _ = fs::remove_dir_all(&self.folder);
+    }
+}
+
+impl Container {
+    /// Waits until it has ended.
+    async fn ended(&self) {
+        while matches!(self.cell.running(), Ok(Some(life)) if life == self.life) {
+            sleep(LOOK_EVERY).await;
+        }
+    }
+}
+
+async fn begin(
+    place: &Place,
+    container: &Path,
+    options: &ExecOptions,
+    shim: &[OsString],
+) -> io::Result<Running> {
+    let run = disk::read::<RunFile>(&disk::run_path(container))?;
+    let mut run = run.ok_or_else(|| io::Error::other("it is not written how it starts"))?;
+    run.argv.clone_from(&options.command);
+    let terminal = options.tty.then(Terminal::open).transpose()?;
+    if terminal.is_some() && !run.env.iter().any(|(name, _)| name == TERMINAL_KIND.0) {
+        run.env.push((TERMINAL_KIND.0.to_owned(), TERMINAL_KIND.1.to_owned()));
+    }
+    let path = terminal.as_ref().map(|terminal| terminal.path.clone());
+    disk::write(&disk::session_path(&place.folder), &SessionFile { terminal: path })?;
+    disk::write(&disk::run_path(&place.folder), &run)?;
+    let has_stdin = options.stdin && terminal.is_none();
+    let mut child = spawn(&place.folder, shim, has_stdin, terminal.is_none())?;
+    match timeout(START_MAX, first_word(&mut child)).await {
+        Ok(Ok((word, stdout))) if word == STARTED => {
+            let stdout = terminal.is_none().then_some(stdout);
+            Ok(Running { child, terminal, stdout, has_stdin: options.stdin })
+        }
+        Ok(Ok((word, _))) => Err(io::Error::other(word)),
+        Ok(Err(error)) => Err(error),
+        Err(_) => Err(io::Error::other("the command does not begin")),
+    }
+}
+
+fn spawn(folder: &Path, shim: &[OsString], stdin: bool, stderr: bool) -> io::Result<Child> {
+    let (program, arguments) =
+        shim.split_first().ok_or_else(|| io::Error::other("no supervisor is named"))?;
+    let piped = |is_piped: bool| if is_piped { Stdio::piped() } else { Stdio::null() };
+    let mut command = Command::new(program);
+    command.args(arguments).arg(folder).env_clear().current_dir("/").kill_on_drop(true);
+    command.stdin(piped(stdin)).stdout(Stdio::piped()).stderr(piped(stderr)).spawn()
+}
+
+/// Serves the command until it ends, its container does, or nobody listens.
+async fn serve(mut running: Running, ends: Ends, container: Container, place: Place) {
+    let Ends { input, output } = ends;
+    let ended = tokio::select! {
+        status = spoken(&mut running, input, &output) => status.map(code_of),
+        () = container.ended() => Err(io::Error::other("the container ended")),
+        () = output.closed() => Err(io::Error::other("nobody listens")),
+    };
+    if ended.is_err() {
+        end(&mut running.child, &place.folder).await;
+    }
+    drop((running, place));
+    let ended = ended.map_err(|error| {
+        ActuatorError::permanent("CommandKilled", format!("the command was killed: {error}"))
+    });
+    let _ = output.send(Output::Ended(ended)).await;
+}
+
+/// Speaks with the command until it has ended and what it wrote is told.
+async fn spoken(
+    running: &mut Running,
+    input: mpsc::Receiver<Input>,
+    output: &mpsc::Sender<Output>,
+) -> io::Result<ExitStatus> {
+    let Running { child, terminal, stdout, has_stdin } = running;
+    let (terminal, stdin, stderr) = (&*terminal, child.stdin.take(), child.stderr.take());
+    let hear = async {
+        match terminal {
+            Some(terminal) => terminal.hear(input, *has_stdin).await,
+            None => hear(stdin, input).await,
+        }
+        // Whatever it is told, it runs on.
+        std::future::pending::<()>().await;
+    };
+    let tell = async {
+        match terminal {
+            Some(terminal) => terminal.tell(output).await,
+            None => {
+                let errors = tell(stderr, output, Output::Stderr);
+                tokio::join!(tell(stdout.take(), output, Output::Stdout), errors);
+            }
+        }
+    };
+    let ended = async {
+        let mut tell = std::pin::pin!(tell);
+        tokio::select! {
+            () = &mut tell => child.wait().await,
+            status = child.wait() => {
+                let _ = timeout(DRAIN_MAX, tell).await;
+                status
+            }
+        }
+    };
+    tokio::select! {
+        () = hear => unreachable!("it never ends"),
+        status = ended => status,
+    }
+}
+
+/// Passes on what is said to the command, until there is nothing more.
+async fn hear(mut stdin: Option<ChildStdin>, mut input: mpsc::Receiver<Input>) {
+    while let Some(said) = input.recv().await {
+        match (said, &mut stdin) {
+            (Input::Bytes(bytes), Some(pipe)) => {
+                // A command that reads no more is told nothing more, and keeps nobody waiting.
+                if pipe.write_all(&bytes).await.is_err() {
+                    stdin = None;
+                }
+            }
+            (Input::End, _) => stdin = None,
+            (Input::Bytes(_) | Input::Size(..), _) => {}
+        }
+    }
+}
+
+/// Tells what the command writes to this pipe, until it is closed.
+async fn tell(
+    from: Option<impl AsyncRead + Unpin>,
+    output: &mpsc::Sender<Output>,
+    as_said: impl Fn(Vec<u8>) -> Output,
+) {
+    let Some(mut from) = from else { return };
+    let mut piece = vec![0; PIECE_BYTES_MAX];
+    while let Ok(read @ 1..) = from.read(&mut piece).await {
+        if output.send(as_said(piece[..read].to_vec())).await.is_err() {
+            return;
+        }
+    }
+}
+
+/// As a shell and Docker tell it.
+fn code_of(status: ExitStatus) -> i32 {
+    status.code().unwrap_or_else(|| 128 + status.signal().unwrap_or(0))
+}
+
+/// Kills the command and all that it started.
+async fn end(child: &mut Child, folder: &Path) {
+    let session = child.id().and_then(|pid| i32::try_from(pid).ok());
+    let mut kin = Kin::of(folder, None);
+    let _ = child.start_kill();
+    // Before it is reaped: until then nobody else can have its id, which is its session's.
+    let swept = tokio::task::spawn_blocking(move || kin.sweep_with(session)).await;
+    let _ = (swept, child.wait().await);
+}

@@ -1,0 +1,96 @@
+//! A terminal of the kernel's: the agent's end, and the path of the other one.
+//!
+//! Absent: what is typed and shown; bytes pass as they are.
+
+use std::io;
+use std::path::PathBuf;
+
+use rustix::io::{Errno, ioctl_fionbio};
+use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+use rustix::termios::{Winsize, tcsetwinsize};
+use setpoint_actuators::session::{Input, Output, PIECE_BYTES_MAX};
+use tokio::net::unix::pipe::{Receiver, Sender};
+use tokio::sync::mpsc;
+
+/// What a terminal takes for the end of what is typed.
+const END_OF_TYPING: &[u8] = &[4];
+
+/// A terminal. Our end of it is read and written as a pipe is.
+pub(crate) struct Terminal {
+    shown: Receiver,
+    typed: Sender,
+    /// Where the command opens its end.
+    pub(crate) path: PathBuf,
+}
+
+impl Terminal {
+    /// A new one.
+    pub(crate) fn open() -> io::Result<Terminal> {
+        let ours = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC)?;
+        grantpt(&ours)?;
+        unlockpt(&ours)?;
+        let path = ptsname(&ours, Vec::new())?;
+        let path = path.into_string().map_err(io::Error::other)?;
+        ioctl_fionbio(&ours, true)?;
+        let typed = Sender::from_owned_fd_unchecked(ours.try_clone()?)?;
+        let shown = Receiver::from_owned_fd_unchecked(ours)?;
+        Ok(Terminal { shown, typed, path: path.into() })
+    }
+
+    /// Passes on what is said to the command, until there is nothing more.
+    pub(crate) async fn hear(&self, mut input: mpsc::Receiver<Input>, has_stdin: bool) {
+        while let Some(said) = input.recv().await {
+            // Who closed its end hears nothing more, and keeps nobody waiting.
+            let _ = match said {
+                Input::Bytes(bytes) if has_stdin => self.write(&bytes).await,
+                Input::End if has_stdin => self.write(END_OF_TYPING).await,
+                Input::Size(columns, rows) => self.resize(columns, rows),
+                Input::Bytes(_) | Input::End => Ok(()),
+            };
+        }
+    }
+
+    /// Tells what the command writes, until its end is closed.
+    pub(crate) async fn tell(&self, output: &mpsc::Sender<Output>) {
+        let mut piece = vec![0; PIECE_BYTES_MAX];
+        while let Ok(read @ 1..) = self.read(&mut piece).await {
+            if output.send(Output::Stdout(piece[..read].to_vec())).await.is_err() {
+                return;
+            }
+        }
+    }
+
+    /// 0 when nobody has the other end open any more.
+    async fn read(&self, piece: &mut [u8]) -> io::Result<usize> {
+        loop {
+            self.shown.readable().await?;
+            match self.shown.try_read(piece) {
+                Err(error) if is_passing(&error) => {}
+                Err(error) if error.raw_os_error() == Some(Errno::IO.raw_os_error()) => {
+                    return Ok(0);
+                }
+                read => return read,
+            }
+        }
+    }
+
+    async fn write(&self, mut bytes: &[u8]) -> io::Result<()> {
+        while !bytes.is_empty() {
+            self.typed.writable().await?;
+            match self.typed.try_write(bytes) {
+                Err(error) if is_passing(&error) => {}
+                written => bytes = &bytes[written?..],
+            }
+        }
+        Ok(())
+    }
+
+    fn resize(&self, columns: u16, rows: u16) -> io::Result<()> {
+        let size = Winsize { ws_col: columns, ws_row: rows, ws_xpixel: 0, ws_ypixel: 0 };
+        Ok(tcsetwinsize(&self.typed, size)?)
+    }
+}
+
+fn is_passing(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted)
+}

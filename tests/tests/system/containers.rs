@@ -1,0 +1,122 @@
+//! What people do with containers on the real program: they read their lines and run commands in them.
+
+use std::io::Write;
+use std::process::{Output, Stdio};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::api::Api;
+use crate::house::{House, alone};
+
+/// What a busy machine may take to start a few processes.
+const COMES_WITHIN: Duration = Duration::from_secs(60);
+
+/// A pod whose only container runs this script.
+fn pod(name: &str, script: &str) -> Value {
+    json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name},
+        "spec": {"terminationGracePeriodSeconds": 1, "containers": [
+            {"name": "main", "image": "none", "command": ["sh", "-c", script]}]}})
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+/// Waits until a pod was restarted so often and runs.
+async fn runs(house: &mut House, api: &Api, name: &str, restarts: i64) {
+    let path = format!("/api/v1/namespaces/default/pods/{name}");
+    house
+        .until(&format!("{name} runs"), COMES_WITHIN, async || {
+            let pod = api.get(&path).await?;
+            let main = &pod["status"]["containerStatuses"][0];
+            let is_so = main["state"]["running"].is_object() && main["restartCount"] == restarts;
+            if is_so { Ok(()) } else { Err(main.to_string()) }
+        })
+        .await;
+}
+
+/// The verb with this said to it, while it is heard.
+fn told(house: &House, server: &str, arguments: &[&str], said: &str) -> Output {
+    let mut verb = house.verb_to_speak_with(server, arguments);
+    let verb = verb.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = verb.spawn().expect("the verb starts");
+    let (mut stdin, said) = (child.stdin.take().expect("its input"), said.to_owned());
+    // One that reads nothing closes it.
+    let speaks = std::thread::spawn(move || stdin.write_all(said.as_bytes()).is_ok());
+    let output = child.wait_with_output().expect("it ends");
+    speaks.join().expect("no panic");
+    output
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn lines_are_followed_and_those_before_a_crash_are_kept() {
+    let _alone = alone();
+    let (mut house, api) = House::with_nodes(&[], &["node-1"]).await;
+    let steps = "echo first; while [ ! -e crash ]; do sleep 0.1; done; rm crash; echo last; exit 3";
+    api.apply(&[pod("talks", steps)]).await.expect("it is applied");
+    runs(&mut house, &api, "talks", 0).await;
+
+    let mut follow = house.verb_to_speak_with(&api.base, &["logs", "-f", "talks"]);
+    let mut follow = follow.stdout(Stdio::piped()).spawn().expect("the verb starts");
+    let folder = house.path.join("node-1");
+    let crash = || {
+        // Each container works in its own folder.
+        let found = std::process::Command::new("find").arg(&folder).args(["-name", "c0"]).output();
+        let found = text(&found.expect("find runs").stdout);
+        std::fs::write(format!("{}/crash", found.trim()), "").expect("it is told");
+    };
+    crash();
+    let began = std::time::Instant::now();
+    while follow.try_wait().expect("its state").is_none() {
+        assert!(began.elapsed() < COMES_WITHIN, "it ends with the container");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    let followed = follow.wait_with_output().expect("it ended");
+    assert_eq!((followed.status.code(), &*text(&followed.stdout)), (Some(0), "first\nlast\n"));
+
+    runs(&mut house, &api, "talks", 1).await;
+    for (arguments, wanted) in [
+        ("logs talks", "first\n"),
+        ("logs pod/talks --previous", "first\nlast\n"),
+        ("logs talks -p --tail 1 --prefix", "[pod/talks] last\n"),
+        ("logs talks --since 1h -c main", "first\n"),
+    ] {
+        let read = house.verb(&api.base, arguments);
+        assert_eq!(text(&read.stdout), wanted, "{arguments}: {}", text(&read.stderr));
+    }
+    let timed = text(&house.verb(&api.base, "logs talks --timestamps").stdout);
+    assert!(timed.starts_with("20") && timed.ends_with("Z first\n"), "{timed}");
+    for (arguments, why) in [
+        ("logs none", "not found"),
+        ("logs talks -c other", "container other is not valid for pod talks"),
+    ] {
+        let refused = house.verb(&api.base, arguments);
+        let said = text(&refused.stderr);
+        assert!(refused.status.code() == Some(1) && said.contains(why), "{arguments}: {said}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn commands_read_write_and_end_with_their_codes() {
+    let _alone = alone();
+    let (mut house, api) = House::with_nodes(&[], &["node-1"]).await;
+    api.apply(&[pod("host", "exec sleep 1000")]).await.expect("it is applied");
+    runs(&mut house, &api, "host", 0).await;
+    let server = &api.base;
+    let done = told(&house, server, &["exec", "host", "--", "sh", "-c", "echo out; exit 7"], "");
+    assert_eq!((done.status.code(), &*text(&done.stdout)), (Some(7), "out\n"));
+    let script = "tr a-z A-Z; echo of $SETPOINT_POD_NAME >&2";
+    let done = told(&house, server, &["exec", "-i", "host", "--", "sh", "-c", script], "typed");
+    let said = (text(&done.stdout), text(&done.stderr));
+    assert_eq!((done.status.code(), said), (Some(0), ("TYPED".into(), "of host\n".into())));
+    let many = "x".repeat(3 << 20);
+    let done = told(&house, server, &["exec", "-i", "host", "--", "cat"], &many);
+    assert_eq!((done.status.code(), text(&done.stdout).len()), (Some(0), many.len()));
+
+    house.kill("node-1");
+    let refused = told(&house, server, &["exec", "host", "--", "true"], "");
+    let said = text(&refused.stderr);
+    let is_told = said.contains("agent of node node-1") || said.contains("node node-1 is lost");
+    assert!(refused.status.code() == Some(1) && is_told, "{said}");
+}
