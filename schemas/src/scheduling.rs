@@ -219,6 +219,20 @@ pub struct Toleration {
     pub toleration_seconds: Option<i64>,
 }
 
+impl Toleration {
+    /// Whether it bears this taint, for however long.
+    ///
+    /// Source: `ToleratesTaint` of `k8s.io/api/core/v1`.
+    #[must_use]
+    pub fn bears(&self, taint: &Taint) -> bool {
+        let key = self.key.as_deref().unwrap_or_default();
+        let is_any_value = self.operator == Some(TolerationOperator::Exists);
+        self.effect.is_none_or(|effect| effect == taint.effect)
+            && (key.is_empty() || key == taint.key)
+            && (is_any_value || self.value.as_deref().unwrap_or_default() == taint.value)
+    }
+}
+
 /// How a toleration compares.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum TolerationOperator {

@@ -4,6 +4,7 @@
 
 mod choosy;
 mod ranked;
+mod tainted;
 mod leader;
 mod operator;
 mod stranger;
@@ -58,6 +59,8 @@ pub struct Plan {
     pub choosy: bool,
     /// Whether people give priorities and keep budgets as well.
     pub ranked: bool,
+    /// Whether people make pods leave nodes as well.
+    pub tainted: bool,
 }
 
 /// What a journey came to.
@@ -77,6 +80,8 @@ pub struct Trace {
     pub differences: usize,
     /// Pods that had to go for others of higher priority.
     pub preempted: usize,
+    /// Pods that left a node for a taint.
+    pub evicted: usize,
 }
 
 /// The whole system.
@@ -128,7 +133,7 @@ impl Journey {
             now_ms: BEGIN_MS,
             log: MemoryLog::default(),
             plant: Plant::new(nodes, draw.fork()),
-            operator: Operator::new(draw.fork(), plan.choosy, plan.ranked),
+            operator: Operator::new(draw.fork(), &plan),
             weather: Weather::new(draw.fork()),
             committed: Committed::default(),
             leader: None,
@@ -168,6 +173,10 @@ impl Journey {
         self.plant.heal(self.now_ms);
         self.weather = Weather::calm(&self.weather);
         self.tell("the last fault is over".to_owned());
+        if self.plan.tainted {
+            // A pod that bears a taint for some seconds comes and goes as long as that is there.
+            self.log.append(Operator::last_word(&self.plant));
+        }
         let end_ms = self.now_ms + REST_MS_MAX;
         loop {
             for _ in 0..10 {
@@ -397,10 +406,12 @@ impl Journey {
         }
         self.trace.epochs += 1;
         let ledger = outcome.ledger();
-        let preempted = ledger
-            .iter()
-            .filter(|decision| decision.rule == "preemption" && decision.action == Action::Stop);
-        self.trace.preempted += preempted.count();
+        let stopped_by = |rule: &str| {
+            let stops = ledger.iter().filter(|decision| decision.action == Action::Stop);
+            stops.filter(|decision| decision.rule == rule).count()
+        };
+        self.trace.preempted += stopped_by("preemption");
+        self.trace.evicted += stopped_by("taint");
         self.trace.hash = self.trace.hash.rotate_left(7) ^ u64::from_ne_bytes(hash.to_ne_bytes());
         self.trace.hash =
             self.trace.hash.wrapping_mul(31).wrapping_add(outcome.time_ms.unsigned_abs());

@@ -22,6 +22,8 @@ const WORKERS_EVERY: u64 = 100;
 const CHOOSY_SEEDS: u64 = 200;
 /// Journeys of people who rank their pods, every third of them choosy as well.
 const RANKED_SEEDS: u64 = 200;
+/// Journeys of people who make pods leave nodes.
+const TAINTED_SEEDS: u64 = 100;
 /// A minute and a half of faults.
 const CHOOSY_TICKS: usize = 450;
 /// Seeds far behind those of every run that found something once: a rebuilt leader that forgot how
@@ -56,7 +58,7 @@ fn plan(seed: u64) -> Plan {
     let all_views = seed.is_multiple_of(ALL_VIEWS_EVERY);
     let workers = NonZeroUsize::new(2).filter(|_| seed.is_multiple_of(WORKERS_EVERY));
     let (trims, stranger) = (seed % TRIMS_EVERY < 2, seed % TRIMS_EVERY == 1);
-    let (choosy, ranked) = (false, false);
+    let (choosy, ranked, tainted) = (false, false, false);
     let rebuilt_in_thousand = 50;
     Plan {
         seed,
@@ -69,6 +71,7 @@ fn plan(seed: u64) -> Plan {
         events_told,
         choosy,
         ranked,
+        tainted,
     }
 }
 
@@ -166,6 +169,28 @@ fn higher_pods_get_their_room_and_nobody_goes_in_vain() {
     }
     println!("{} ranked seeds, {epochs} epochs, {preempted} pods preempted", count(&seeds));
     assert!(preempted > 0 || count(&seeds) < 20, "it happens");
+}
+
+fn tainted(seed: u64) -> Plan {
+    Plan { tainted: true, ticks: CHOOSY_TICKS, ..plan(seed) }
+}
+
+#[test]
+fn pods_leave_nodes_whose_taints_they_do_not_bear_and_others_stay() {
+    if let Some(seed) = number("SETPOINT_SEED") {
+        println!("tainted seed {seed}: {:?}", run(tainted(seed)));
+        return;
+    }
+    let seeds = seeds(TAINTED_SEEDS);
+    let (mut epochs, mut evicted) = (0, 0);
+    for seed in seeds.clone() {
+        let trace = run(tainted(seed));
+        epochs += trace.epochs;
+        evicted += trace.evicted;
+        tell(seed, *seeds.end());
+    }
+    println!("{} tainted seeds, {epochs} epochs, {evicted} pods evicted", count(&seeds));
+    assert!(evicted > 0 || count(&seeds) < 20, "it happens");
 }
 
 #[test]

@@ -18,6 +18,7 @@ pub mod preemption;
 pub mod budget;
 
 pub mod lease;
+pub mod eviction;
 pub mod pacing;
 
 pub mod status;
@@ -27,6 +28,9 @@ pub mod status;
 /// of this version that replays otherwise stops the engine. Raise it with every change that makes
 /// any rule decide otherwise, or the door take in another record.
 ///
+/// 15: pods leave a node for a taint of effect `NoExecute`, after their `tolerationSeconds`, and one that
+/// names its node waits while it would have to leave at once; a Node resource says since when it bears
+/// such a taint.
 /// 14: what is taken in from a backlog was said when the backlog began; who is promised room keeps those
 /// away whom it would not bear beside it; a leader that begins anew looks at daemons everywhere.
 /// 13: nothing of a resource is written by way of its status; nothing is placed on a node that is only
@@ -57,4 +61,4 @@ pub mod status;
 /// nothing; silence of the whole fleet is doubted; a deleted namespace goes with its last pod;
 /// updates pause between batches. 3: a Secret that kubectl applied passes the door; before, its
 /// sealed annotation set it aside. 2: the ledger tells of orphans. 1: the first.
-pub const RULES_VERSION: &str = "14";
+pub const RULES_VERSION: &str = "15";

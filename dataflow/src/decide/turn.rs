@@ -95,6 +95,7 @@ impl<V: Views> Turn<'_, V> {
                 Deadline::Lease(node) => leases |= self.lease_ended(&node),
                 Deadline::MinReady(uid) => self.min_ready_elapsed(&uid),
                 Deadline::Workload(key) => self.state.look_now(&key, self.now),
+                Deadline::Eviction(node) => self.eviction_due(&node),
             }
         }
         if leases {

@@ -206,6 +206,8 @@ pub(crate) enum Deadline {
     Lease(NodeName),
     MinReady(PodUid),
     Workload(ResourceKey),
+    /// A pod of this node has to leave for a taint.
+    Eviction(NodeName),
 }
 
 /// Stands behind every name.

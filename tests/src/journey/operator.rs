@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use setpoint_schemas::{Input, Request, RequestItem, Verb};
 
-use super::{choosy, ranked};
+use super::{Plan, choosy, ranked, tainted};
 use crate::committed::Committed;
 use crate::draw::Draw;
 use crate::manifests::{
@@ -23,13 +23,22 @@ pub struct Operator {
     last: Option<Request>,
     is_choosy: bool,
     is_ranked: bool,
+    is_tainted: bool,
 }
 
 impl Operator {
     /// An operator of this stream.
     #[must_use]
-    pub fn new(draw: Draw, is_choosy: bool, is_ranked: bool) -> Self {
-        Operator { draw, asked: 0, last: None, is_choosy, is_ranked }
+    pub fn new(draw: Draw, plan: &Plan) -> Self {
+        let Plan { choosy: is_choosy, ranked: is_ranked, tainted: is_tainted, .. } = *plan;
+        Operator { draw, asked: 0, last: None, is_choosy, is_ranked, is_tainted }
+    }
+
+    /// Takes all taints from all nodes.
+    #[must_use]
+    pub fn last_word(plant: &Plant) -> Input {
+        let items = plant.nodes.iter().map(|node| tainted::untaint(node.name.as_str())).collect();
+        Input::Request(Box::new(request("last", items)))
     }
 
     /// Asks for something.
@@ -50,6 +59,10 @@ impl Operator {
         if self.is_choosy && self.draw.chance(150) {
             let number = self.draw.below(plant.nodes.len());
             return vec![choosy::mark(&mut self.draw, plant.nodes[number].name.as_str())];
+        }
+        if self.is_tainted && self.draw.chance(150) {
+            let number = self.draw.below(plant.nodes.len());
+            return vec![tainted::taint(&mut self.draw, plant.nodes[number].name.as_str())];
         }
         if self.is_ranked && self.draw.chance(100) {
             return vec![ranked::keep(&mut self.draw)];
@@ -84,6 +97,9 @@ impl Operator {
         }
         if self.is_ranked {
             ranked::rank(&mut self.draw, &mut workload["spec"]["template"]["spec"]);
+        }
+        if self.is_tainted {
+            tainted::bear(&mut self.draw, &mut workload["spec"]["template"]["spec"]);
         }
         match self.draw.below(9) {
             0 => rolling(workload, 2, 0),
@@ -161,6 +177,9 @@ impl Operator {
         }
         if self.is_ranked && self.draw.chance(500) {
             ranked::rank(&mut self.draw, &mut daemon["spec"]["template"]["spec"]);
+        }
+        if self.is_tainted {
+            tainted::bear(&mut self.draw, &mut daemon["spec"]["template"]["spec"]);
         }
         daemon
     }

@@ -14,6 +14,7 @@ mod fits;
 mod labels;
 mod needs;
 mod preemption;
+mod taints;
 mod world;
 mod asked;
 
@@ -55,6 +56,7 @@ impl Recount {
         self.pace(epoch.time_ms, started)?;
         self.rollouts(outcome)?;
         counts::daemons_are_single(&self.world)?;
+        taints::nobody_outstays(&self.world)?;
         counts::nodes_tell_what_is_reserved(&self.world, outcome)?;
         if epoch.cold {
             counts::statuses_are_right(&self.world)?;
@@ -86,6 +88,7 @@ impl Recount {
         // Whoever stops may be gone for the leader already.
         self.world.forget_who_stops();
         self.pace(epoch.time_ms, started)?;
+        taints::nobody_outstays(&self.world)?;
         counts::daemons_are_single(&self.world)
     }
 

@@ -23,6 +23,8 @@ pub(super) struct NodeSeen {
     pub(super) doubted: bool,
     pub(super) labels: Labels,
     pub(super) taints: Vec<Taint>,
+    /// Since when it has each of them that says so, by key.
+    pub(super) tainted_ms: BTreeMap<String, i64>,
     pub(super) unschedulable: bool,
 }
 
@@ -83,7 +85,7 @@ pub(super) struct World {
     pub(super) went: BTreeSet<PodUid>,
     pub(super) resources: BTreeMap<ResourceKey, Arc<Resource>>,
     /// Whether the present epoch's cut covers every partition's end.
-    is_complete: bool,
+    pub(super) is_complete: bool,
     /// What sessions said whose records are still to be read: of each pod, and of all of a node's.
     early: BTreeMap<(NodeName, SessionId, Option<PodUid>), (i64, Input)>,
 }
@@ -96,6 +98,7 @@ impl NodeSeen {
             doubted: false,
             labels: Labels::new(),
             taints: Vec::new(),
+            tainted_ms: BTreeMap::new(),
             unschedulable: false,
         }
     }
@@ -451,9 +454,17 @@ impl World {
             node.labels.extend(meta.labels);
             node.taints =
                 serde_json::from_value(body["spec"]["taints"].clone()).unwrap_or_default();
+            let taints = body["spec"]["taints"].as_array().into_iter().flatten();
+            node.tainted_ms = taints.filter_map(added).collect();
             node.unschedulable = body["spec"]["unschedulable"] == Value::Bool(true);
         }
     }
+}
+
+/// A taint's key, and when it was added.
+fn added(taint: &Value) -> Option<(String, i64)> {
+    let at: jiff::Timestamp = taint["timeAdded"].as_str()?.parse().ok()?;
+    Some((taint["key"].as_str()?.to_owned(), at.as_millisecond()))
 }
 
 fn meta_of(resource: &Resource) -> ObjectMeta {

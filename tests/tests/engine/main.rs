@@ -9,6 +9,7 @@ mod preemption;
 mod priorities;
 mod pods;
 mod nodes;
+mod taints;
 mod rollout;
 mod requests;
 mod immutable;

@@ -127,10 +127,11 @@ pub(crate) fn lacking(short: u8) -> Vec<String> {
 }
 
 /// What keeps a pod from the node that it names past the filters: nothing runs on one that is not
-/// ready or only watched, or without the devices.
+/// ready or only watched, that it would have to leave at once, or without the devices.
 pub(crate) fn unable(view: &View<'_>, slot: u32) -> Option<String> {
     let refused = [watched::FILTER, ready::FILTER];
     let refusal = refused.iter().find_map(|filter| (filter.refuse)(view, slot));
+    let refusal = refusal.or_else(|| taints::evicts(view, slot));
     if let Some(refusal) = refusal {
         return refusal.reasons(view, slot).into_iter().next();
     }

@@ -202,6 +202,7 @@ impl<V: Views> Turn<'_, V> {
         }
         self.refact(id);
         self.sighted(id);
+        self.foresee_eviction(id, node);
         Ok(())
     }
 }

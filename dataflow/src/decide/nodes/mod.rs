@@ -1,5 +1,6 @@
 //! Nodes: what they report, their leases, and their loss and return.
 
+mod evictions;
 mod leases;
 mod loss;
 mod records;

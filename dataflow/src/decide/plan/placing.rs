@@ -274,6 +274,7 @@ impl<V: Views> Turn<'_, V> {
         }
         self.refact(id);
         self.node_changed_allocation(node);
+        self.foresee_eviction(id, node);
     }
 }
 

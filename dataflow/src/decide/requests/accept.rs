@@ -96,6 +96,7 @@ impl<V: Views> Turn<'_, V> {
         }
         if let Some(id) = self.node_about(&key) {
             self.node_changed(id);
+            self.evict_from(id, Some(cause));
         }
     }
 

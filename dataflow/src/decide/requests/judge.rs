@@ -143,6 +143,7 @@ impl Judge<'_> {
             }
             (admission::Outcome::Put(mut put, told), _) => {
                 self.prioritized(item, &key, present.as_deref(), &mut put, overlay)?;
+                self.dated(&key, present.as_deref(), &mut put);
                 let change = self.consider_put(item, key, present, put, overlay)?;
                 Ok(telling(change, told))
             }

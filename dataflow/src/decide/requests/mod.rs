@@ -5,6 +5,7 @@ mod budgets;
 mod judge;
 mod namespaces;
 mod priorities;
+mod taints;
 mod workloads;
 
 pub(crate) use judge::Judge;

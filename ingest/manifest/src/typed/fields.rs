@@ -161,7 +161,7 @@ pub(crate) const FIELDS: &[(&str, Fields)] = &[
             ("podCIDR podCIDRs providerID externalID configSource", Harmless),
         ],
     ),
-    ("Taint", &[("key value effect", Acted), ("timeAdded", Harmless)]),
+    ("Taint", &[("key value effect timeAdded", Acted)]),
     ("PodTemplateSpec", &[("metadata", Harmless), ("spec", Acted)]),
     ("PodSpec", POD_SPEC),
     ("Container", CONTAINER),

@@ -1,0 +1,123 @@
+//! Taints of effect `NoExecute`: who leaves a node, and when.
+
+use serde_json::{Value, json};
+use setpoint_dataflow::Outcome;
+use setpoint_schemas::{Action, RequestItem, Verb};
+use setpoint_tests::manifests::{bare_pod, daemon_set, deployment, item, patch};
+
+use crate::story::{Story, reason, told};
+
+/// Sets the taints of a node: key and, where it has one, since when.
+fn tainted(node: &str, taints: &[(&str, Option<&str>)]) -> Vec<RequestItem> {
+    let taint = |(key, since): &(&str, Option<&str>)| {
+        let mut taint = json!({"key": key, "value": "x", "effect": "NoExecute"});
+        if let Some(since) = since {
+            taint["timeAdded"] = json!(since);
+        }
+        taint
+    };
+    let taints: Vec<Value> = taints.iter().map(taint).collect();
+    vec![patch(Verb::MergePatch, ("v1", "Node"), "", node, &json!({"spec": {"taints": taints}}))]
+}
+
+/// `web` with two pods, one a node, that bear `out` for so many seconds.
+fn web_bears(seconds: Option<i64>) -> Vec<RequestItem> {
+    let mut web = deployment("default", "web", 2, 1_100, "v1");
+    let toleration = json!({"key": "out", "operator": "Exists", "tolerationSeconds": seconds,
+        "effect": "NoExecute"});
+    web["spec"]["template"]["spec"]["tolerations"] = json!([toleration]);
+    vec![item(Verb::Apply, &web)]
+}
+
+fn on(story: &Story, node: &str) -> usize {
+    story.placed.values().filter(|name| *name == node).count()
+}
+
+fn taints_of(outcome: &Outcome) -> Vec<Value> {
+    let node = outcome.resources.iter().find(|(key, _)| &*key.kind.kind == "Node");
+    let body = node.and_then(|(_, node)| node.as_ref()).map(|node| node.body.clone());
+    let body: Value = serde_json::from_str(&body.unwrap_or_default()).expect("JSON");
+    body["spec"]["taints"].as_array().cloned().unwrap_or_default()
+}
+
+#[test]
+fn who_does_not_bear_a_taint_leaves_at_once_and_comes_elsewhere() {
+    let mut story = Story::with_nodes(&["a", "b"]);
+    story.asks(1, vec![item(Verb::Apply, &deployment("default", "web", 2, 100, "v1"))]);
+    let daemons = vec![item(Verb::Apply, &daemon_set("default", "logger", 100, "v1"))];
+    assert_eq!(told(&story.asks(2, daemons)), "Accept 1, Place 2");
+    story.all_run(3);
+    assert_eq!((on(&story, "a"), on(&story, "b")), (2, 2));
+
+    let outcome = story.asks(1_001, tainted("a", &[("out", None)]));
+    assert_eq!(told(&outcome), "Accept 1, Place 1, Stop 2");
+    let why = "it does not bear the taint out=x:NoExecute of its node a";
+    assert_eq!(reason(&outcome, Action::Stop), why);
+    assert_eq!(taints_of(&outcome)[0]["timeAdded"], "1970-01-01T00:00:02Z", "rounded up");
+    assert_eq!((on(&story, "a"), on(&story, "b")), (0, 3));
+    assert_eq!(told(&story.asks(5_000, tainted("a", &[]))), "Accept 1, Place 1", "a daemon again");
+}
+
+#[test]
+fn who_bears_a_taint_for_some_seconds_leaves_after_them() {
+    let mut story = Story::with_nodes(&["a", "b"]);
+    story.asks(1, web_bears(Some(10)));
+    story.all_run(2);
+    story.renew(5_000, &["a", "b"]);
+    assert_eq!(told(&story.asks(6_000, tainted("a", &[("out", None)]))), "Accept 1");
+    // Said again without the time, it is as old as before.
+    let again = story.asks(9_000, tainted("a", &[("out", None)]));
+    assert!(again.resources.is_empty(), "nothing changes");
+    story.renew(10_000, &["a", "b"]);
+    assert_eq!(told(&story.at(15_999, vec![])), "");
+    let outcome = story.at(16_000, vec![]);
+    assert_eq!(told(&outcome), "Stop 1, Wait 1", "the other node is full");
+    assert_eq!(on(&story, "b"), 1);
+}
+
+#[test]
+fn a_taint_that_goes_in_time_moves_nobody_and_one_borne_for_ever_neither() {
+    let mut story = Story::with_nodes(&["a", "b"]);
+    story.asks(1, web_bears(Some(10)));
+    story.all_run(2);
+    story.renew(5_000, &["a", "b"]);
+    story.asks(6_000, tainted("a", &[("out", None)]));
+    story.asks(7_000, tainted("a", &[]));
+    story.renew(15_000, &["a", "b"]);
+    assert_eq!(told(&story.at(17_000, vec![])), "");
+
+    let mut story = Story::with_nodes(&["a", "b"]);
+    story.asks(1, web_bears(None));
+    story.all_run(2);
+    story.asks(3, tainted("a", &[("out", Some("1970-01-01T00:00:00Z"))]));
+    story.renew(10_000, &["a", "b"]);
+    assert_eq!(told(&story.at(12_000, vec![])), "");
+}
+
+#[test]
+fn a_pod_that_comes_to_a_tainted_node_stays_for_its_seconds_from_then_on() {
+    let mut story = Story::with_nodes(&["a", "b"]);
+    story.asks(1, tainted("a", &[("out", Some("1970-01-01T00:00:00Z"))]));
+    story.asks(5_000, web_bears(Some(4)));
+    story.all_run(5_001);
+    assert_eq!((on(&story, "a"), on(&story, "b")), (1, 1));
+    story.renew(5_002, &["a", "b"]);
+    assert_eq!(told(&story.at(8_999, vec![])), "");
+    assert_eq!(told(&story.at(9_000, vec![])), "Stop 1, Wait 1");
+}
+
+#[test]
+fn a_pod_that_names_its_node_waits_while_it_would_have_to_leave_at_once() {
+    let mut story = Story::with_nodes(&["a", "b"]);
+    let mut pod = bare_pod("default", "tool", 100, "v1");
+    pod["spec"]["nodeName"] = json!("a");
+    story.asks(1, vec![item(Verb::Apply, &pod)]);
+    story.all_run(2);
+    let outcome = story.asks(3, tainted("a", &[("out", None)]));
+    assert_eq!(told(&outcome), "Accept 1, Stop 1, Wait 1");
+    let waiting: Vec<&str> = story.waiting.values().map(|pod| &*pod.reason).collect();
+    assert!(
+        matches!(waiting[..], [why] if why.contains("untolerated taint {out: x}")),
+        "{waiting:?}"
+    );
+}
