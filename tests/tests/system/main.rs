@@ -27,6 +27,7 @@ mod immutable;
 mod kubectl;
 mod lease_interval;
 mod reasons;
+mod given;
 mod outage;
 mod ground;
 mod simulated_fleet;
