@@ -445,89 +445,93 @@ services:
         &[("compose.yaml", text)],
         &options,
         &expect![[r#"
-        Deployment shop-named is service named of shop
-          spec.replicas: 1
-          spec.template.metadata.annotations.setpoint.dev/network: "none"
-          spec.template.metadata.annotations.setpoint.dev/user: "nginx"
-          spec.template.spec.containers[0].image: "named"
-          spec.template.spec.containers[0].name: "named"
-          spec.template.spec.containers[0].volumeMounts[0].mountPath: "/m"
-          spec.template.spec.containers[0].volumeMounts[0].name: "volume-0"
-          spec.template.spec.restartPolicy: "Always"
-          spec.template.spec.volumes[0].hostPath.path: "/home/me/mine"
-          spec.template.spec.volumes[0].name: "volume-0"
-        Deployment shop-web is service web of shop
-          spec.replicas: 1
-          spec.template.metadata.annotations.setpoint.dev/domainname: "shop.example"
-          spec.template.metadata.annotations.setpoint.dev/init: "true"
-          spec.template.spec.containers[0].image: "web"
-          spec.template.spec.containers[0].name: "web"
-          spec.template.spec.containers[0].securityContext.allowPrivilegeEscalation: false
-          spec.template.spec.containers[0].securityContext.capabilities.add: ["NET_ADMIN","SYS_TIME"]
-          spec.template.spec.containers[0].securityContext.capabilities.drop: ["ALL"]
-          spec.template.spec.containers[0].securityContext.readOnlyRootFilesystem: true
-          spec.template.spec.containers[0].securityContext.runAsGroup: 1001
-          spec.template.spec.containers[0].securityContext.runAsUser: 1000
-          spec.template.spec.containers[0].securityContext.seccompProfile.type: "Unconfined"
-          spec.template.spec.containers[0].stdin: true
-          spec.template.spec.containers[0].tty: true
-          spec.template.spec.containers[0].volumeMounts[0].mountPath: "/etc/ssl"
-          spec.template.spec.containers[0].volumeMounts[0].name: "volume-0"
-          spec.template.spec.containers[0].volumeMounts[0].readOnly: true
-          spec.template.spec.containers[0].volumeMounts[1].mountPath: "/x"
-          spec.template.spec.containers[0].volumeMounts[1].name: "volume-1"
-          spec.template.spec.containers[0].volumeMounts[2].mountPath: "/data"
-          spec.template.spec.containers[0].volumeMounts[2].mountPropagation: "HostToContainer"
-          spec.template.spec.containers[0].volumeMounts[2].name: "volume-2"
-          spec.template.spec.containers[0].volumeMounts[2].readOnly: true
-          spec.template.spec.containers[0].volumeMounts[3].mountPath: "/cache"
-          spec.template.spec.containers[0].volumeMounts[3].name: "volume-3"
-          spec.template.spec.containers[0].volumeMounts[4].mountPath: "/run"
-          spec.template.spec.containers[0].volumeMounts[4].name: "volume-4"
-          spec.template.spec.containers[0].volumeMounts[5].mountPath: "/tmp"
-          spec.template.spec.containers[0].volumeMounts[5].name: "volume-5"
-          spec.template.spec.containers[0].volumeMounts[6].mountPath: "/dev/shm"
-          spec.template.spec.containers[0].volumeMounts[6].name: "volume-6"
-          spec.template.spec.dnsConfig.nameservers: ["10.0.0.2"]
-          spec.template.spec.dnsConfig.options[0].name: "ndots"
-          spec.template.spec.dnsConfig.options[0].value: "2"
-          spec.template.spec.dnsConfig.options[1].name: "edns0"
-          spec.template.spec.dnsConfig.searches: ["a.example"]
-          spec.template.spec.dnsPolicy: "None"
-          spec.template.spec.hostAliases[0].hostnames: ["db"]
-          spec.template.spec.hostAliases[0].ip: "10.0.0.7"
-          spec.template.spec.hostAliases[1].hostnames: ["v6"]
-          spec.template.spec.hostAliases[1].ip: "::1"
-          spec.template.spec.hostPID: true
-          spec.template.spec.hostname: "front"
-          spec.template.spec.restartPolicy: "Always"
-          spec.template.spec.securityContext.supplementalGroups: [2000]
-          spec.template.spec.securityContext.sysctls[0].name: "net.core.somaxconn"
-          spec.template.spec.securityContext.sysctls[0].value: "1024"
-          spec.template.spec.volumes[0].hostPath.path: "/etc/ssl"
-          spec.template.spec.volumes[0].name: "volume-0"
-          spec.template.spec.volumes[1].hostPath.path: "/var/lib/x"
-          spec.template.spec.volumes[1].name: "volume-1"
-          spec.template.spec.volumes[2].hostPath.path: "/data"
-          spec.template.spec.volumes[2].name: "volume-2"
-          spec.template.spec.volumes[3].emptyDir.medium: "Memory"
-          spec.template.spec.volumes[3].emptyDir.mode: 448
-          spec.template.spec.volumes[3].emptyDir.sizeLimit: "1048576"
-          spec.template.spec.volumes[3].name: "volume-3"
-          spec.template.spec.volumes[4].emptyDir.medium: "Memory"
-          spec.template.spec.volumes[4].name: "volume-4"
-          spec.template.spec.volumes[5].emptyDir.medium: "Memory"
-          spec.template.spec.volumes[5].emptyDir.mode: 511
-          spec.template.spec.volumes[5].emptyDir.sizeLimit: "67108864"
-          spec.template.spec.volumes[5].name: "volume-5"
-          spec.template.spec.volumes[6].emptyDir.medium: "Memory"
-          spec.template.spec.volumes[6].emptyDir.sizeLimit: "134217728"
-          spec.template.spec.volumes[6].name: "volume-6"
-        warning: service named mounts /home/me/mine: it is looked for on the node where a pod runs
-        warning: service web mounts /etc/ssl: it is looked for on the node where a pod runs
-        warning: service web mounts /var/lib/x: it is looked for on the node where a pod runs
-        warning: service web mounts /data: it is looked for on the node where a pod runs
-    "#]],
+            Deployment shop-named is service named of shop
+              spec.replicas: 1
+              spec.template.metadata.annotations.setpoint.dev/network: "none"
+              spec.template.metadata.annotations.setpoint.dev/user: "nginx"
+              spec.template.spec.containers[0].image: "named"
+              spec.template.spec.containers[0].name: "named"
+              spec.template.spec.containers[0].volumeMounts[0].mountPath: "/m"
+              spec.template.spec.containers[0].volumeMounts[0].name: "volume-0"
+              spec.template.spec.restartPolicy: "Always"
+              spec.template.spec.volumes[0].hostPath.path: "/home/me/mine"
+              spec.template.spec.volumes[0].name: "volume-0"
+            Deployment shop-web is service web of shop
+              spec.replicas: 1
+              spec.template.metadata.annotations.setpoint.dev/domainname: "shop.example"
+              spec.template.metadata.annotations.setpoint.dev/init: "true"
+              spec.template.metadata.annotations.tmpfs.setpoint.dev/volume-3: "nodev,noexec,nosuid"
+              spec.template.metadata.annotations.tmpfs.setpoint.dev/volume-4: "nodev,nosuid,uid=5"
+              spec.template.metadata.annotations.tmpfs.setpoint.dev/volume-5: "nodev,noexec,nosuid"
+              spec.template.metadata.annotations.tmpfs.setpoint.dev/volume-6: "nodev,noexec,nosuid"
+              spec.template.spec.containers[0].image: "web"
+              spec.template.spec.containers[0].name: "web"
+              spec.template.spec.containers[0].securityContext.allowPrivilegeEscalation: false
+              spec.template.spec.containers[0].securityContext.capabilities.add: ["NET_ADMIN","SYS_TIME"]
+              spec.template.spec.containers[0].securityContext.capabilities.drop: ["ALL"]
+              spec.template.spec.containers[0].securityContext.readOnlyRootFilesystem: true
+              spec.template.spec.containers[0].securityContext.runAsGroup: 1001
+              spec.template.spec.containers[0].securityContext.runAsUser: 1000
+              spec.template.spec.containers[0].securityContext.seccompProfile.type: "Unconfined"
+              spec.template.spec.containers[0].stdin: true
+              spec.template.spec.containers[0].tty: true
+              spec.template.spec.containers[0].volumeMounts[0].mountPath: "/etc/ssl"
+              spec.template.spec.containers[0].volumeMounts[0].name: "volume-0"
+              spec.template.spec.containers[0].volumeMounts[0].readOnly: true
+              spec.template.spec.containers[0].volumeMounts[1].mountPath: "/x"
+              spec.template.spec.containers[0].volumeMounts[1].name: "volume-1"
+              spec.template.spec.containers[0].volumeMounts[2].mountPath: "/data"
+              spec.template.spec.containers[0].volumeMounts[2].mountPropagation: "HostToContainer"
+              spec.template.spec.containers[0].volumeMounts[2].name: "volume-2"
+              spec.template.spec.containers[0].volumeMounts[2].readOnly: true
+              spec.template.spec.containers[0].volumeMounts[3].mountPath: "/cache"
+              spec.template.spec.containers[0].volumeMounts[3].name: "volume-3"
+              spec.template.spec.containers[0].volumeMounts[4].mountPath: "/run"
+              spec.template.spec.containers[0].volumeMounts[4].name: "volume-4"
+              spec.template.spec.containers[0].volumeMounts[5].mountPath: "/tmp"
+              spec.template.spec.containers[0].volumeMounts[5].name: "volume-5"
+              spec.template.spec.containers[0].volumeMounts[6].mountPath: "/dev/shm"
+              spec.template.spec.containers[0].volumeMounts[6].name: "volume-6"
+              spec.template.spec.dnsConfig.nameservers: ["10.0.0.2"]
+              spec.template.spec.dnsConfig.options[0].name: "ndots"
+              spec.template.spec.dnsConfig.options[0].value: "2"
+              spec.template.spec.dnsConfig.options[1].name: "edns0"
+              spec.template.spec.dnsConfig.searches: ["a.example"]
+              spec.template.spec.dnsPolicy: "None"
+              spec.template.spec.hostAliases[0].hostnames: ["db"]
+              spec.template.spec.hostAliases[0].ip: "10.0.0.7"
+              spec.template.spec.hostAliases[1].hostnames: ["v6"]
+              spec.template.spec.hostAliases[1].ip: "::1"
+              spec.template.spec.hostPID: true
+              spec.template.spec.hostname: "front"
+              spec.template.spec.restartPolicy: "Always"
+              spec.template.spec.securityContext.supplementalGroups: [2000]
+              spec.template.spec.securityContext.sysctls[0].name: "net.core.somaxconn"
+              spec.template.spec.securityContext.sysctls[0].value: "1024"
+              spec.template.spec.volumes[0].hostPath.path: "/etc/ssl"
+              spec.template.spec.volumes[0].name: "volume-0"
+              spec.template.spec.volumes[1].hostPath.path: "/var/lib/x"
+              spec.template.spec.volumes[1].name: "volume-1"
+              spec.template.spec.volumes[2].hostPath.path: "/data"
+              spec.template.spec.volumes[2].name: "volume-2"
+              spec.template.spec.volumes[3].emptyDir.medium: "Memory"
+              spec.template.spec.volumes[3].emptyDir.mode: 448
+              spec.template.spec.volumes[3].emptyDir.sizeLimit: "1048576"
+              spec.template.spec.volumes[3].name: "volume-3"
+              spec.template.spec.volumes[4].emptyDir.medium: "Memory"
+              spec.template.spec.volumes[4].name: "volume-4"
+              spec.template.spec.volumes[5].emptyDir.medium: "Memory"
+              spec.template.spec.volumes[5].emptyDir.mode: 511
+              spec.template.spec.volumes[5].emptyDir.sizeLimit: "67108864"
+              spec.template.spec.volumes[5].name: "volume-5"
+              spec.template.spec.volumes[6].emptyDir.medium: "Memory"
+              spec.template.spec.volumes[6].emptyDir.sizeLimit: "134217728"
+              spec.template.spec.volumes[6].name: "volume-6"
+            warning: service named mounts /home/me/mine: it is looked for on the node where a pod runs
+            warning: service web mounts /etc/ssl: it is looked for on the node where a pod runs
+            warning: service web mounts /var/lib/x: it is looked for on the node where a pod runs
+            warning: service web mounts /data: it is looked for on the node where a pod runs
+        "#]],
     );
 }
 
@@ -541,18 +545,18 @@ fn what_outlasts_a_pod_and_what_a_node_cannot_know_are_refused_with_the_reason()
         &[("compose.yaml", text)],
         &options(),
         &expect![[r#"
-        compose.yaml: document 1: services.a.network_mode: only host, bridge and none are supported; it changes what runs (--allow-ignored accepts it without effect)
-        compose.yaml: document 1: services.a.security_opt[0]: a profile in a file of the asker's is not sent to nodes; it changes what runs (--allow-ignored accepts it without effect)
-        compose.yaml: document 1: services.a.security_opt[1]: it is not applied; it changes what runs (--allow-ignored accepts it without effect)
-        compose.yaml: document 1: services.a.group_add[0]: groups are taken by number only; it changes what runs (--allow-ignored accepts it without effect)
-        compose.yaml: document 1: services.a.ipc: only host is supported; it changes what runs (--allow-ignored accepts it without effect)
-        compose.yaml: document 1: services.a.extra_hosts[0]: the address by which a pod sees its node is not known here; it changes what runs (--allow-ignored accepts it without effect)
-        compose.yaml: document 1: services.a.volumes[0]: a named volume outlasts its pods, which claims are for; they do not exist yet; it changes what runs (--allow-ignored accepts it without effect)
-        compose.yaml: document 1: services.a.volumes[1]: a volume without a name begins with the image's own files; name a folder, or use tmpfs; it changes what runs (--allow-ignored accepts it without effect)
-        compose.yaml: document 1: services.a.volumes[2]: a named volume outlasts its pods, which claims are for; they do not exist yet; it changes what runs (--allow-ignored accepts it without effect)
-        compose.yaml: document 1: services.a.volumes[3]: files are not relabelled for SELinux; it changes what runs (--allow-ignored accepts it without effect)
-        compose.yaml: document 1: services.a.tmpfs: only size and mode are known; it changes what runs (--allow-ignored accepts it without effect)
-    "#]],
+            compose.yaml: document 1: services.a.network_mode: only host, bridge and none are supported; it changes what runs (--allow-ignored accepts it without effect)
+            compose.yaml: document 1: services.a.security_opt[0]: a profile in a file of the asker's is not sent to nodes; it changes what runs (--allow-ignored accepts it without effect)
+            compose.yaml: document 1: services.a.security_opt[1]: it is not applied; it changes what runs (--allow-ignored accepts it without effect)
+            compose.yaml: document 1: services.a.group_add[0]: groups are taken by number only; it changes what runs (--allow-ignored accepts it without effect)
+            compose.yaml: document 1: services.a.ipc: only host is supported; it changes what runs (--allow-ignored accepts it without effect)
+            compose.yaml: document 1: services.a.extra_hosts[0]: the address by which a pod sees its node is not known here; it changes what runs (--allow-ignored accepts it without effect)
+            compose.yaml: document 1: services.a.volumes[0]: a named volume outlasts its pods, which claims are for; they do not exist yet; it changes what runs (--allow-ignored accepts it without effect)
+            compose.yaml: document 1: services.a.volumes[1]: a volume without a name begins with the image's own files; name a folder, or use tmpfs; it changes what runs (--allow-ignored accepts it without effect)
+            compose.yaml: document 1: services.a.volumes[2]: a named volume outlasts its pods, which claims are for; they do not exist yet; it changes what runs (--allow-ignored accepts it without effect)
+            compose.yaml: document 1: services.a.volumes[3]: files are not relabelled for SELinux; it changes what runs (--allow-ignored accepts it without effect)
+            compose.yaml: document 1: services.a.tmpfs: only size, mode, uid, gid, exec, suid and dev are known; it changes what runs (--allow-ignored accepts it without effect)
+        "#]],
     );
 }
 
