@@ -9,3 +9,8 @@ pub const USER: &str = "setpoint.dev/user";
 pub const DOMAIN: &str = "setpoint.dev/domainname";
 /// `none`: the pod has no network but its loopback.
 pub const NETWORK: &str = "setpoint.dev/network";
+/// Before a volume's name: how a folder in memory is mounted, words of [`TMPFS_WORDS`] and `uid=` and
+/// `gid=` with a number, joined by commas.
+pub const TMPFS: &str = "tmpfs.setpoint.dev/";
+/// What such a folder may be kept from.
+pub const TMPFS_WORDS: &[&str] = &["noexec", "nosuid", "nodev"];

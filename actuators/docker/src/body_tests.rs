@@ -223,3 +223,146 @@ fn the_devices_of_a_container_are_asked_for_by_id_and_named_in_its_environment()
     );
     assert_eq!(made(1), (None, None));
 }
+
+/// The parts of a body that a container's rights are in, as JSON without what is absent.
+fn rights(spec: &str, annotations: &[(&str, &str)], network: NetworkOf<'_>) -> serde_json::Value {
+    let mut pod = pod(spec);
+    let owned = |(key, value): &(&str, &str)| ((*key).to_owned(), (*value).to_owned());
+    Arc::make_mut(&mut pod.placement.pattern).annotations = annotations.iter().map(owned).collect();
+    let mut body = body_of(&config(Network::Default), &pod, 0, network, CPUS).expect("a body");
+    let mut host = body.host_config.take().expect("a host part");
+    (host.restart_policy, host.mounts) = (None, None);
+    let mut told = serde_json::to_value(host).expect("JSON");
+    for (name, value) in [("Hostname", body.hostname), ("Domainname", body.domainname)] {
+        told[name] = value.into();
+    }
+    for (name, value) in [("OpenStdin", body.open_stdin), ("Tty", body.tty)] {
+        told[name] = value.into();
+    }
+    told.as_object_mut()
+        .expect("a map")
+        .retain(|_, value| !value.is_null() && value.as_object().is_none_or(|map| !map.is_empty()));
+    told
+}
+
+#[test]
+fn rights_are_said_in_the_engines_words() {
+    let spec = r#"{"securityContext": {"fsGroup": 2000, "supplementalGroups": [3000],
+            "seccompProfile": {"type": "Unconfined"},
+            "sysctls": [{"name": "net/core/somaxconn", "value": "9"},
+                        {"name": "kernel.shm_rmid_forced", "value": "1"}]},
+        "hostIPC": true,
+        "containers": [{"name": "c", "stdin": true, "tty": true, "securityContext": {
+            "privileged": true, "readOnlyRootFilesystem": true, "procMount": "Unmasked",
+            "capabilities": {"add": ["NET_ADMIN"], "drop": ["ALL"]},
+            "appArmorProfile": {"type": "Localhost", "localhostProfile": "tight"}}}]}"#;
+    let expected = serde_json::json!({
+        "NetworkMode": "default", "Hostname": "web-0", "OpenStdin": true, "Tty": true,
+        "Privileged": true, "ReadonlyRootfs": true, "MaskedPaths": [], "ReadonlyPaths": [],
+        "CapAdd": ["NET_ADMIN"], "CapDrop": ["ALL"], "GroupAdd": ["3000", "2000"],
+        "SecurityOpt": ["seccomp=unconfined", "apparmor=tight"], "IpcMode": "host",
+        "Sysctls": {"net.core.somaxconn": "9", "kernel.shm_rmid_forced": "1"},
+    });
+    assert_eq!(rights(spec, &[], NetworkOf::Own), expected);
+    let plain = r#"{"containers": [{"name": "c", "securityContext": {
+        "allowPrivilegeEscalation": false, "seccompProfile": {"type": "RuntimeDefault"}}}]}"#;
+    let expected = serde_json::json!({
+        "NetworkMode": "default", "Hostname": "web-0",
+        "SecurityOpt": ["no-new-privileges:true"],
+    });
+    assert_eq!(rights(plain, &[], NetworkOf::Own), expected);
+}
+
+#[test]
+fn what_belongs_to_the_network_is_said_of_whoever_has_it() {
+    let spec = r#"{"hostname": "h", "subdomain": "s", "hostAliases": [
+            {"ip": "10.0.0.7", "hostnames": ["db", "db.local"]}],
+        "dnsPolicy": "None", "dnsConfig": {"nameservers": ["10.0.0.2"]},
+        "shareProcessNamespace": true,
+        "securityContext": {"sysctls": [{"name": "net.core.somaxconn", "value": "9"}]},
+        "containers": [{"name": "c"}]}"#;
+    let names = serde_json::json!({
+        "Dns": ["10.0.0.2"], "DnsSearch": ["."], "ExtraHosts": ["db:10.0.0.7", "db.local:10.0.0.7"],
+    });
+    let own = rights(spec, &[], NetworkOf::Own);
+    for (name, value) in names.as_object().expect("a map") {
+        assert_eq!(&own[name], value);
+        assert_eq!(&rights(spec, &[], NetworkOf::Node)[name], value);
+    }
+    assert_eq!(
+        (&own["Hostname"], &own["Domainname"]),
+        (&"h".into(), &"s.shop.svc.cluster.local".into())
+    );
+    let joined = serde_json::json!({"NetworkMode": "container:abc", "PidMode": "container:abc"});
+    assert_eq!(rights(spec, &[], NetworkOf::Container("abc")), joined);
+    let whole =
+        spec.replace(r#""hostname": "h","#, r#""hostname": "h", "setHostnameAsFQDN": true,"#);
+    let whole = rights(&whole, &[], NetworkOf::Own);
+    assert_eq!(
+        (&whole["Hostname"], whole.get("Domainname")),
+        (&"h.s.shop.svc.cluster.local".into(), None)
+    );
+}
+
+#[test]
+fn what_compose_asks_for_is_in_annotations() {
+    let spec =
+        r#"{"containers": [{"name": "c", "ports": [{"containerPort": 80, "hostPort": 80}]}]}"#;
+    let asked = [
+        ("setpoint.dev/init", "true"),
+        ("setpoint.dev/domainname", "shop.example"),
+        ("setpoint.dev/network", "none"),
+    ];
+    let expected = serde_json::json!({
+        "NetworkMode": "none", "Hostname": "web-0", "Domainname": "shop.example", "Init": true,
+    });
+    assert_eq!(rights(spec, &asked, NetworkOf::Own), expected);
+}
+
+#[test]
+fn folders_are_mounted_where_they_lie_and_never_through_a_link() {
+    let root = tempfile::tempdir().expect("a folder");
+    let top = root.path().canonicalize().expect("it is there");
+    let mut config = config(Network::None);
+    config.files = top.join("files");
+    std::fs::create_dir(top.join("host")).expect("made");
+    let cache = config.files.join("web-0-abc/cache");
+    std::fs::create_dir_all(&cache).expect("made");
+    std::os::unix::fs::symlink("/etc", cache.join("out")).expect("linked");
+    let mounts = |mount: &str| {
+        let text = format!(
+            r#"{{"volumes": [{{"name": "cache", "emptyDir": {{}}}},
+                {{"name": "host", "hostPath": {{"path": "{0}/host"}}}},
+                {{"name": "memory", "emptyDir": {{"medium": "Memory"}}}}],
+                "containers": [{{"name": "c", "volumeMounts": [{mount}]}}]}}"#,
+            top.display()
+        );
+        let body = body_of(&config, &pod(&text), 0, NetworkOf::Own, CPUS)?;
+        let mount = body.host_config.and_then(|host| host.mounts).expect("mounts").remove(0);
+        let propagation = mount.bind_options.and_then(|options| options.propagation);
+        let source = mount.source.unwrap_or_default().replace(&top.display().to_string(), "");
+        let how = if mount.read_only == Some(true) { "ro" } else { "rw" };
+        Ok::<_, ActuatorError>(format!("{source} {how} {propagation:?}"))
+    };
+    let table = [
+        (r#"{"name": "cache", "mountPath": "/c"}"#, "/files/web-0-abc/cache rw None"),
+        (
+            r#"{"name": "cache", "mountPath": "/c", "subPath": "a/b", "readOnly": true}"#,
+            "/files/web-0-abc/cache/a/b ro None",
+        ),
+        (
+            r#"{"name": "host", "mountPath": "/h", "mountPropagation": "HostToContainer"}"#,
+            "/host rw Some(RSLAVE)",
+        ),
+        (r#"{"name": "host", "mountPath": "/h", "subPath": "new"}"#, "/host/new rw None"),
+    ];
+    for (mount, expected) in table {
+        assert_eq!(mounts(mount).expect(mount), expected);
+    }
+    let found = mounts(r#"{"name": "memory", "mountPath": "/m"}"#).expect("the engine's");
+    assert!(found.starts_with("setpoint_memory_"), "{found}");
+    let leaves = mounts(r#"{"name": "cache", "mountPath": "/c", "subPath": "out"}"#);
+    assert!(leaves.expect_err("it leaves").to_string().contains("leaves the volume"));
+    let part = mounts(r#"{"name": "memory", "mountPath": "/m", "subPath": "a"}"#);
+    assert!(!part.expect_err("only the whole").is_transient());
+}

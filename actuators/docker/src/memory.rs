@@ -7,7 +7,7 @@
 use bollard::Docker;
 use bollard::models::{Mount, MountType, VolumeCreateRequest};
 use bollard::query_parameters::{ListVolumesOptionsBuilder, RemoveVolumeOptionsBuilder};
-use setpoint_actuators::{ActuatorError, PodToRun, volume};
+use setpoint_actuators::{ActuatorError, PodToRun, annotations, volume};
 use setpoint_schemas::{FleetId, PodUid, Quantity, Volume};
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -72,6 +72,18 @@ fn in_memory(pod: &PodToRun) -> impl Iterator<Item = &Volume> {
     pod.spec.volumes.iter().filter(|volume| volume.in_memory().is_some())
 }
 
+/// How it is to be mounted; what is no known word is left out.
+fn asked(pod: &PodToRun, volume: &Volume) -> Vec<String> {
+    let key = format!("{}{}", annotations::TMPFS, volume.name);
+    let text = pod.placement.pattern.annotations.get(&key).map_or("", String::as_str);
+    let is_owner = |word: &str| {
+        let number = word.strip_prefix("uid=").or_else(|| word.strip_prefix("gid="));
+        number.is_some_and(|number| number.parse::<u32>().is_ok())
+    };
+    let known = |word: &&str| annotations::TMPFS_WORDS.contains(word) || is_owner(word);
+    text.split(',').filter(known).map(str::to_owned).collect()
+}
+
 fn request(fleet: &FleetId, pod: &PodToRun, volume: &Volume) -> VolumeCreateRequest {
     let source = volume.in_memory();
     let group = volumes::group(pod);
@@ -80,6 +92,7 @@ fn request(fleet: &FleetId, pod: &PodToRun, volume: &Volume) -> VolumeCreateRequ
     options.extend(group.map(|group| format!("gid={group}")));
     let limit = source.and_then(|source| source.size_limit.as_ref()).map(Quantity::units);
     options.extend(limit.map(|bytes| format!("size={bytes}")));
+    options.extend(asked(pod, volume));
     let tmpfs = [("type", "tmpfs"), ("device", "tmpfs"), ("o", &options.join(","))];
     let driver_opts = tmpfs.map(|(key, value)| (key.to_owned(), value.to_owned()));
     VolumeCreateRequest {
@@ -88,5 +101,47 @@ fn request(fleet: &FleetId, pod: &PodToRun, volume: &Volume) -> VolumeCreateRequ
         driver_opts: Some(driver_opts.into()),
         labels: Some(pod_labels(fleet, pod)),
         ..VolumeCreateRequest::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::sync::Arc;
+
+    use setpoint_schemas::samples;
+
+    use super::*;
+
+    #[test]
+    fn a_folder_in_memory_is_mounted_as_asked_and_no_other_way() {
+        // (the volume's source, its annotation, the pod's group, how it is mounted)
+        let table = [
+            (r#"{"medium": "Memory"}"#, "", "", "mode=777"),
+            (
+                r#"{"medium": "Memory", "sizeLimit": "1Mi", "mode": 448}"#,
+                "noexec,suid,uid=5,gid=x,size=9",
+                "",
+                "mode=700,size=1048576,noexec,uid=5",
+            ),
+            (r#"{"medium": "Memory"}"#, "", r#"{"fsGroup": 7}"#, "mode=2777,gid=7"),
+        ];
+        let fleet = FleetId::parse("f").expect("a fleet");
+        for (source, asked, security, expected) in table {
+            let security = if security.is_empty() { "{}" } else { security };
+            let text = format!(
+                r#"{{"securityContext": {security},
+                     "volumes": [{{"name": "m", "emptyDir": {source}}}]}}"#
+            );
+            let spec = serde_json::from_str(&text).expect("a spec");
+            let mut placement = samples::placement_of("p", "{}");
+            let key = format!("{}m", annotations::TMPFS);
+            Arc::make_mut(&mut placement.pattern).annotations =
+                BTreeMap::from([(key, asked.to_owned())]);
+            let (env, volumes) = (BTreeMap::new(), BTreeMap::new());
+            let pod = PodToRun { placement, spec, env, volumes };
+            let made = request(&fleet, &pod, &pod.spec.volumes[0]);
+            assert_eq!(made.driver_opts.expect("options")["o"], expected, "{source} {asked}");
+        }
     }
 }

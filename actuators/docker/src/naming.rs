@@ -52,7 +52,7 @@ pub(crate) fn check(pod: &PodToRun) -> Result<(), ActuatorError> {
     let mut body = ContainerCreateBody::default();
     call(pod, &mut body);
     let whole = body.hostname.unwrap_or_default();
-    if whole.len() <= FQDN_CHARS_MAX {
+    if whole.len() <= FQDN_CHARS_MAX || pod.spec.host_network == Some(true) {
         return Ok(());
     }
     let message = format!(

@@ -8,8 +8,11 @@ use std::time::Duration;
 
 use rig::{Folder, pod, shell};
 use setpoint_actuators::conformance::{self, escapes};
-use setpoint_actuators::{Actuator, ActuatorError, FileToMount};
-use setpoint_schemas::{Container, ContainerObserved, ContainerState, PodUid, VolumeMount};
+use setpoint_actuators::{Actuator, ActuatorError, FileToMount, POD_ADDRESS};
+use setpoint_schemas::{
+    Container, ContainerObserved, ContainerState, EmptyDirSource, HostPathSource, PodUid, Security,
+    Volume, VolumeMount,
+};
 use tokio_util::sync::CancellationToken;
 
 /// Machines are noisy; beyond this something hangs.
@@ -76,6 +79,50 @@ async fn a_container_has_its_environment_its_files_and_no_other() {
     actuator.start(&pod, &CancellationToken::new()).await.expect("it starts");
     assert_eq!(ended(&actuator, "env").await.exit_code, Some(0));
     stop(&actuator, "env").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn folders_paths_and_addresses_are_there_and_what_cannot_be_is_refused_by_its_field() {
+    let folder = Folder::new();
+    let actuator = folder.actuator("fleet");
+    let script = r#"test -d "$SETPOINT_MOUNT_CACHE/part" || exit 3
+        test "$(cat "$SETPOINT_MOUNT_HOST/made")" = x || exit 4
+        test "$URL" = http://127.0.0.1:80 || exit 5
+        grep -q 'NoNewPrivs:.*1' /proc/self/status || exit 6
+        exit 0"#;
+    let host = folder.path().join("host");
+    std::fs::create_dir(&host).expect("made");
+    std::fs::write(host.join("made"), "x").expect("written");
+    let mount = |name: &str, path: &str| VolumeMount {
+        name: name.into(),
+        sub_path: Some(path.into()),
+        ..VolumeMount::default()
+    };
+    let mut container = shell("main", script);
+    container.volume_mounts = vec![mount("cache", "part"), mount("host", "")];
+    container.security_context =
+        Some(Security { allow_privilege_escalation: Some(false), ..Security::default() });
+    let mut pod = pod("given", vec![container]);
+    let named = |name: &str| Volume { name: name.into(), ..Volume::default() };
+    let path = host.to_string_lossy().into_owned();
+    pod.spec.volumes = vec![
+        Volume { empty_dir: Some(EmptyDirSource::default()), ..named("cache") },
+        Volume { host_path: Some(HostPathSource { path, kind: None }), ..named("host") },
+    ];
+    let url = ("URL".to_owned(), format!("http://{POD_ADDRESS}:80"));
+    pod.env.insert("main".into(), vec![url]);
+    actuator.start(&pod, &CancellationToken::new()).await.expect("it starts");
+    assert_eq!(ended(&actuator, "given").await.exit_code, Some(0));
+    stop(&actuator, "given").await;
+    assert!(host.join("made").exists(), "what is the machine's stays");
+
+    pod.spec.containers[0].tty = Some(true);
+    let error = actuator.start(&pod, &CancellationToken::new()).await.expect_err("no terminal");
+    assert_eq!((error.reason(), error.is_transient()), ("Unsupported", false));
+    assert!(error.to_string().starts_with("tty is asked for"), "{error}");
+    let seen = &actuator.observe().await.expect("readable")[0].containers[0];
+    assert_eq!((seen.state, seen.reason.as_str()), (ContainerState::Waiting, "Unsupported"));
+    stop(&actuator, "given").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

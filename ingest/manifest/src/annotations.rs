@@ -21,6 +21,9 @@ pub const ANNOTATION_USER: &str = "setpoint.dev/user";
 pub const ANNOTATION_DOMAIN: &str = "setpoint.dev/domainname";
 /// The annotation of a pod, `none`, that asks for no network but the loopback.
 pub const ANNOTATION_NETWORK: &str = "setpoint.dev/network";
+/// Before a volume's name, an annotation of a pod that says how a folder in memory is mounted: `noexec`,
+/// `nosuid`, `nodev`, `uid=` and `gid=`, joined by commas.
+pub const ANNOTATION_TMPFS: &str = "tmpfs.setpoint.dev/";
 /// The label with the project's name.
 pub const LABEL_PROJECT: &str = "setpoint.dev/compose-project";
 /// The label with the service's name.

@@ -353,20 +353,20 @@ fn extends_include_anchors_merge_keys_and_profiles_are_resolved() {
 fn what_is_not_acted_on_is_refused_unless_it_may_be_ignored() {
     let text = "services:\n  db: {image: db, volumes: [\"data:/var\"], healthcheck: {test: [CMD, \
                 x]}}\n  web: {image: w, build: ., ports: [\"80:80\", \"90-91:90-91/udp\"], \
-                depends_on: {db: {condition: service_healthy}}, networks: [front], user: me}\n";
+                depends_on: {db: {condition: service_healthy}}, networks: [front], runtime: r}\n";
     check(
         &[("compose.yaml", text)],
         &options(),
         &expect![[r#"
-        compose.yaml: document 1: services.db.healthcheck: health is not checked; it changes what runs (--allow-ignored accepts it without effect)
-        compose.yaml: document 1: services.db.volumes: only configs and secrets are mounted; it changes what runs (--allow-ignored accepts it without effect)
-        compose.yaml: document 1: services.web.build: images are not built; it changes what runs (--allow-ignored accepts it without effect)
-        compose.yaml: document 1: services.web.networks: containers have no network of the project; it changes what runs (--allow-ignored accepts it without effect)
-        compose.yaml: document 1: services.web.user: security settings are not applied; it changes what runs (--allow-ignored accepts it without effect)
-        compose.yaml: document 1: services.web.ports[0]: ports are published only with mode: host; it changes what runs (--allow-ignored accepts it without effect)
-        compose.yaml: document 1: services.web.ports[1]: ports are published only with mode: host; it changes what runs (--allow-ignored accepts it without effect)
-        compose.yaml: document 1: services.web.depends_on.db.condition: db is not waited for; it changes what runs (--allow-ignored accepts it without effect)
-    "#]],
+            compose.yaml: document 1: services.db.healthcheck: health is not checked; it changes what runs (--allow-ignored accepts it without effect)
+            compose.yaml: document 1: services.db.volumes[0]: a named volume outlasts its pods, which claims are for; they do not exist yet; it changes what runs (--allow-ignored accepts it without effect)
+            compose.yaml: document 1: services.web.build: images are not built; it changes what runs (--allow-ignored accepts it without effect)
+            compose.yaml: document 1: services.web.networks: containers have no network of the project; it changes what runs (--allow-ignored accepts it without effect)
+            compose.yaml: document 1: services.web.runtime: it is not applied; it changes what runs (--allow-ignored accepts it without effect)
+            compose.yaml: document 1: services.web.ports[0]: ports are published only with mode: host; it changes what runs (--allow-ignored accepts it without effect)
+            compose.yaml: document 1: services.web.ports[1]: ports are published only with mode: host; it changes what runs (--allow-ignored accepts it without effect)
+            compose.yaml: document 1: services.web.depends_on.db.condition: db is not waited for; it changes what runs (--allow-ignored accepts it without effect)
+        "#]],
     );
     let allowed = ComposeOptions { allow_ignored: true, ..options() };
     check(
@@ -390,15 +390,202 @@ fn what_is_not_acted_on_is_refused_unless_it_may_be_ignored() {
               spec.template.spec.containers[0].ports[2].protocol: "UDP"
               spec.template.spec.restartPolicy: "Always"
             ignored services.db.healthcheck: health is not checked
-            ignored services.db.volumes: only configs and secrets are mounted
+            ignored services.db.volumes[0]: a named volume outlasts its pods, which claims are for; they do not exist yet
             ignored services.web.build: images are not built
             ignored services.web.networks: containers have no network of the project
-            ignored services.web.user: security settings are not applied
+            ignored services.web.runtime: it is not applied
             ignored services.web.ports[0]: ports are published only with mode: host
             ignored services.web.ports[1]: ports are published only with mode: host
             ignored services.web.depends_on.db.condition: db is not waited for
         "#]],
     );
+}
+
+#[test]
+fn rights_names_and_folders_of_a_service_are_those_of_its_pod() {
+    let text = r#"
+services:
+  web:
+    image: web
+    user: "1000:1001"
+    privileged: false
+    read_only: true
+    cap_add: [NET_ADMIN, cap_sys_time]
+    cap_drop: [ALL]
+    security_opt: [no-new-privileges:true, "seccomp=unconfined"]
+    group_add: [2000]
+    sysctls: {net.core.somaxconn: 1024}
+    stdin_open: true
+    tty: true
+    init: true
+    hostname: front
+    domainname: shop.example
+    extra_hosts: ["db:10.0.0.7", "v6=[::1]"]
+    dns: 10.0.0.2
+    dns_search: [a.example]
+    dns_opt: [ndots:2, edns0]
+    tmpfs: ["/run:exec,uid=5", "/tmp:size=64m,mode=1777,noexec"]
+    shm_size: 128m
+    pid: host
+    ipc: shareable
+    volumes:
+      - /etc/ssl:/etc/ssl:ro
+      - /var/lib/x:/x:rw,cached
+      - {type: bind, source: /srv/../data, target: /data, read_only: true, bind: {propagation: rslave}}
+      - {type: tmpfs, target: /cache, tmpfs: {size: 1048576, mode: 0o700}}
+  named:
+    image: named
+    user: nginx
+    network_mode: none
+    volumes: ["~/mine:/m"]
+"#;
+    let mut options = options();
+    options.variables.insert("HOME".into(), "/home/me".into());
+    check(
+        &[("compose.yaml", text)],
+        &options,
+        &expect![[r#"
+            Deployment shop-named is service named of shop
+              spec.replicas: 1
+              spec.template.metadata.annotations.setpoint.dev/network: "none"
+              spec.template.metadata.annotations.setpoint.dev/user: "nginx"
+              spec.template.spec.containers[0].image: "named"
+              spec.template.spec.containers[0].name: "named"
+              spec.template.spec.containers[0].volumeMounts[0].mountPath: "/m"
+              spec.template.spec.containers[0].volumeMounts[0].name: "volume-0"
+              spec.template.spec.restartPolicy: "Always"
+              spec.template.spec.volumes[0].hostPath.path: "/home/me/mine"
+              spec.template.spec.volumes[0].name: "volume-0"
+            Deployment shop-web is service web of shop
+              spec.replicas: 1
+              spec.template.metadata.annotations.setpoint.dev/domainname: "shop.example"
+              spec.template.metadata.annotations.setpoint.dev/init: "true"
+              spec.template.metadata.annotations.tmpfs.setpoint.dev/volume-3: "nodev,noexec,nosuid"
+              spec.template.metadata.annotations.tmpfs.setpoint.dev/volume-4: "nodev,nosuid,uid=5"
+              spec.template.metadata.annotations.tmpfs.setpoint.dev/volume-5: "nodev,noexec,nosuid"
+              spec.template.metadata.annotations.tmpfs.setpoint.dev/volume-6: "nodev,noexec,nosuid"
+              spec.template.spec.containers[0].image: "web"
+              spec.template.spec.containers[0].name: "web"
+              spec.template.spec.containers[0].securityContext.allowPrivilegeEscalation: false
+              spec.template.spec.containers[0].securityContext.capabilities.add: ["NET_ADMIN","SYS_TIME"]
+              spec.template.spec.containers[0].securityContext.capabilities.drop: ["ALL"]
+              spec.template.spec.containers[0].securityContext.readOnlyRootFilesystem: true
+              spec.template.spec.containers[0].securityContext.runAsGroup: 1001
+              spec.template.spec.containers[0].securityContext.runAsUser: 1000
+              spec.template.spec.containers[0].securityContext.seccompProfile.type: "Unconfined"
+              spec.template.spec.containers[0].stdin: true
+              spec.template.spec.containers[0].tty: true
+              spec.template.spec.containers[0].volumeMounts[0].mountPath: "/etc/ssl"
+              spec.template.spec.containers[0].volumeMounts[0].name: "volume-0"
+              spec.template.spec.containers[0].volumeMounts[0].readOnly: true
+              spec.template.spec.containers[0].volumeMounts[1].mountPath: "/x"
+              spec.template.spec.containers[0].volumeMounts[1].name: "volume-1"
+              spec.template.spec.containers[0].volumeMounts[2].mountPath: "/data"
+              spec.template.spec.containers[0].volumeMounts[2].mountPropagation: "HostToContainer"
+              spec.template.spec.containers[0].volumeMounts[2].name: "volume-2"
+              spec.template.spec.containers[0].volumeMounts[2].readOnly: true
+              spec.template.spec.containers[0].volumeMounts[3].mountPath: "/cache"
+              spec.template.spec.containers[0].volumeMounts[3].name: "volume-3"
+              spec.template.spec.containers[0].volumeMounts[4].mountPath: "/run"
+              spec.template.spec.containers[0].volumeMounts[4].name: "volume-4"
+              spec.template.spec.containers[0].volumeMounts[5].mountPath: "/tmp"
+              spec.template.spec.containers[0].volumeMounts[5].name: "volume-5"
+              spec.template.spec.containers[0].volumeMounts[6].mountPath: "/dev/shm"
+              spec.template.spec.containers[0].volumeMounts[6].name: "volume-6"
+              spec.template.spec.dnsConfig.nameservers: ["10.0.0.2"]
+              spec.template.spec.dnsConfig.options[0].name: "ndots"
+              spec.template.spec.dnsConfig.options[0].value: "2"
+              spec.template.spec.dnsConfig.options[1].name: "edns0"
+              spec.template.spec.dnsConfig.searches: ["a.example"]
+              spec.template.spec.dnsPolicy: "None"
+              spec.template.spec.hostAliases[0].hostnames: ["db"]
+              spec.template.spec.hostAliases[0].ip: "10.0.0.7"
+              spec.template.spec.hostAliases[1].hostnames: ["v6"]
+              spec.template.spec.hostAliases[1].ip: "::1"
+              spec.template.spec.hostPID: true
+              spec.template.spec.hostname: "front"
+              spec.template.spec.restartPolicy: "Always"
+              spec.template.spec.securityContext.supplementalGroups: [2000]
+              spec.template.spec.securityContext.sysctls[0].name: "net.core.somaxconn"
+              spec.template.spec.securityContext.sysctls[0].value: "1024"
+              spec.template.spec.volumes[0].hostPath.path: "/etc/ssl"
+              spec.template.spec.volumes[0].name: "volume-0"
+              spec.template.spec.volumes[1].hostPath.path: "/var/lib/x"
+              spec.template.spec.volumes[1].name: "volume-1"
+              spec.template.spec.volumes[2].hostPath.path: "/data"
+              spec.template.spec.volumes[2].name: "volume-2"
+              spec.template.spec.volumes[3].emptyDir.medium: "Memory"
+              spec.template.spec.volumes[3].emptyDir.mode: 448
+              spec.template.spec.volumes[3].emptyDir.sizeLimit: "1048576"
+              spec.template.spec.volumes[3].name: "volume-3"
+              spec.template.spec.volumes[4].emptyDir.medium: "Memory"
+              spec.template.spec.volumes[4].name: "volume-4"
+              spec.template.spec.volumes[5].emptyDir.medium: "Memory"
+              spec.template.spec.volumes[5].emptyDir.mode: 511
+              spec.template.spec.volumes[5].emptyDir.sizeLimit: "67108864"
+              spec.template.spec.volumes[5].name: "volume-5"
+              spec.template.spec.volumes[6].emptyDir.medium: "Memory"
+              spec.template.spec.volumes[6].emptyDir.sizeLimit: "134217728"
+              spec.template.spec.volumes[6].name: "volume-6"
+            warning: service named mounts /home/me/mine: it is looked for on the node where a pod runs
+            warning: service web mounts /etc/ssl: it is looked for on the node where a pod runs
+            warning: service web mounts /var/lib/x: it is looked for on the node where a pod runs
+            warning: service web mounts /data: it is looked for on the node where a pod runs
+        "#]],
+    );
+}
+
+#[test]
+fn what_outlasts_a_pod_and_what_a_node_cannot_know_are_refused_with_the_reason() {
+    let text = "services:\n  a: {image: a, volumes: [\"data:/var\", \"/scratch\", {type: volume, \
+                source: d, target: /d}, \"./x:/x:Z\"], group_add: [audio], extra_hosts: \
+                [\"h:host-gateway\"], security_opt: [\"seccomp:./p.json\", \"label:disable\"], \
+                tmpfs: \"/run:huge=always\", ipc: \"service:b\", network_mode: \"service:b\"}\n";
+    check(
+        &[("compose.yaml", text)],
+        &options(),
+        &expect![[r#"
+            compose.yaml: document 1: services.a.network_mode: only host, bridge and none are supported; it changes what runs (--allow-ignored accepts it without effect)
+            compose.yaml: document 1: services.a.security_opt[0]: a profile in a file of the asker's is not sent to nodes; it changes what runs (--allow-ignored accepts it without effect)
+            compose.yaml: document 1: services.a.security_opt[1]: it is not applied; it changes what runs (--allow-ignored accepts it without effect)
+            compose.yaml: document 1: services.a.group_add[0]: groups are taken by number only; it changes what runs (--allow-ignored accepts it without effect)
+            compose.yaml: document 1: services.a.ipc: only host is supported; it changes what runs (--allow-ignored accepts it without effect)
+            compose.yaml: document 1: services.a.extra_hosts[0]: the address by which a pod sees its node is not known here; it changes what runs (--allow-ignored accepts it without effect)
+            compose.yaml: document 1: services.a.volumes[0]: a named volume outlasts its pods, which claims are for; they do not exist yet; it changes what runs (--allow-ignored accepts it without effect)
+            compose.yaml: document 1: services.a.volumes[1]: a volume without a name begins with the image's own files; name a folder, or use tmpfs; it changes what runs (--allow-ignored accepts it without effect)
+            compose.yaml: document 1: services.a.volumes[2]: a named volume outlasts its pods, which claims are for; they do not exist yet; it changes what runs (--allow-ignored accepts it without effect)
+            compose.yaml: document 1: services.a.volumes[3]: files are not relabelled for SELinux; it changes what runs (--allow-ignored accepts it without effect)
+            compose.yaml: document 1: services.a.tmpfs: only size, mode, uid, gid, exec, suid and dev are known; it changes what runs (--allow-ignored accepts it without effect)
+        "#]],
+    );
+}
+
+/// A relative path is that of the file that it stands in, wherever it is extended or included.
+#[test]
+fn a_folder_is_looked_for_beside_the_file_that_names_it() {
+    let text = "include: [more/compose.yaml]\nservices:\n  one: {image: o, volumes: [\"./a:/a\", \
+                \"../b/../c:/c\"]}\n  two: {extends: {file: base/base.yaml, service: two}}\n";
+    let base = "services: {two: {image: t, volumes: [./site:/s, {type: bind, source: ../up, target: \
+                /u}, data:/d]}}\n";
+    let more = "services: {three: {image: t, volumes: [\"./files:/f\"]}}\n";
+    let files =
+        [("p/compose.yaml", text), ("p/base/base.yaml", base), ("p/more/compose.yaml", more)];
+    let folder = folder(&files);
+    let allowed = ComposeOptions { allow_ignored: true, ..options() };
+    let project = read_project(&folder.path().join("p/compose.yaml"), &allowed).expect("sound");
+    let top = folder.path().display().to_string();
+    let mut paths = Vec::new();
+    for workload in &project.objects {
+        let volumes = workload.pointer("/spec/template/spec/volumes").and_then(Value::as_array);
+        for volume in volumes.into_iter().flatten() {
+            let path = volume["hostPath"]["path"].as_str().expect("a path");
+            paths.push(path.replace(&top, ""));
+        }
+    }
+    paths.sort();
+    assert_eq!(paths, ["/c", "/p/a", "/p/base/site", "/p/more/files", "/p/up"]);
+    let told = project.warnings.iter().filter(|warning| warning.contains("on the node")).count();
+    assert_eq!(told, paths.len(), "{:?}", project.warnings);
 }
 
 #[test]

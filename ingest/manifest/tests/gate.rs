@@ -68,23 +68,24 @@ fn each_problem_names_file_document_path_and_reason() {
 #[test]
 fn a_field_that_changes_what_runs_is_refused_unless_it_may_be_ignored() {
     let text = format!(
-        "{POD}spec:\n  containers: [{{name: a, image: a, tty: true, stdin: false}}]\n  volumes: \
-         [{{name: v, emptyDir: {{}}}}]\n  serviceAccountName: me\n  hostPID: false\n"
+        "{POD}spec:\n  containers: [{{name: a, image: a, stdin: false, volumeDevices: [{{name: b, \
+         devicePath: /b}}]}}]\n  volumes: [{{name: v, nfs: {{server: s, path: /}}}}]\n  \
+         serviceAccountName: me\n  hostPID: false\n"
     );
     check(
         &text,
-        &expect![[r"
-        web.yaml: document 1: spec.containers[0].tty: no terminal is attached; it changes what runs (--allow-ignored accepts it without effect)
-        web.yaml: document 1: spec.volumes[0].emptyDir: this type of volume is not supported; it changes what runs (--allow-ignored accepts it without effect)
-    "]],
+        &expect![[r#"
+            web.yaml: document 1: spec.containers[0].volumeDevices: block devices are not supported; it changes what runs (--allow-ignored accepts it without effect)
+            web.yaml: document 1: spec.volumes[0].nfs: this type of volume is not supported; it changes what runs (--allow-ignored accepts it without effect)
+        "#]],
     );
     let mut options = LoadOptions::default();
     options.gate.allow_ignored = true;
-    expect![[r"
+    expect![[r#"
         Managed core/Pod/default/web
-        ignored spec.containers[0].tty: no terminal is attached
-        ignored spec.volumes[0].emptyDir: this type of volume is not supported
-    "]]
+        ignored spec.containers[0].volumeDevices: block devices are not supported
+        ignored spec.volumes[0].nfs: this type of volume is not supported
+    "#]]
     .assert_eq(&judged(&text, &options));
 }
 
@@ -298,4 +299,137 @@ fn a_budget_says_one_of_two_things() {
         web.yaml: document 1: spec.unhealthyPodEvictionPolicy: "Never" is none of IfHealthyBudget, AlwaysAllow
     "#]]
     .assert_eq(&judged);
+}
+
+#[test]
+fn what_a_container_can_be_given_is_taken_without_leave() {
+    let text = format!(
+        "{POD}spec:
+  securityContext: {{runAsUser: 1000, runAsGroup: 3000, runAsNonRoot: true, fsGroup: 2000,
+    fsGroupChangePolicy: OnRootMismatch, supplementalGroups: [4000], supplementalGroupsPolicy: Merge,
+    seccompProfile: {{type: RuntimeDefault}}, sysctls: [{{name: net.core.somaxconn, value: '512'}}]}}
+  dnsPolicy: None
+  dnsConfig: {{nameservers: [10.0.0.2], searches: [a.example, .], options: [{{name: ndots, value: '2'}}]}}
+  hostAliases: [{{ip: 10.1.2.3, hostnames: [db, db.local]}}]
+  hostname: web-0
+  subdomain: web
+  setHostnameAsFQDN: true
+  shareProcessNamespace: true
+  hostIPC: true
+  serviceAccountName: web
+  automountServiceAccountToken: false
+  enableServiceLinks: false
+  containers:
+  - name: a
+    image: a
+    stdin: true
+    tty: true
+    terminationMessagePolicy: FallbackToLogsOnError
+    securityContext: {{privileged: false, allowPrivilegeEscalation: false, readOnlyRootFilesystem: true,
+      capabilities: {{drop: [ALL], add: [NET_BIND_SERVICE]}}, procMount: Default,
+      appArmorProfile: {{type: Localhost, localhostProfile: tight}}}}
+    env:
+    - {{name: NAME, valueFrom: {{fieldRef: {{fieldPath: metadata.name, apiVersion: v1}}}}}}
+    - {{name: APP, valueFrom: {{fieldRef: {{fieldPath: \"metadata.labels['app.kubernetes.io/name']\"}}}}}}
+    - {{name: IP, valueFrom: {{fieldRef: {{fieldPath: status.podIP}}}}}}
+    - {{name: CPU, valueFrom: {{resourceFieldRef: {{resource: limits.cpu, divisor: 1m}}}}}}
+    - {{name: MEMORY, valueFrom: {{resourceFieldRef: {{resource: limits.memory, divisor: '0'}}}}}}
+    volumeMounts:
+    - {{name: cache, mountPath: /cache, subPathExpr: $(NAME)}}
+    - {{name: sys, mountPath: /host/sys, readOnly: true, mountPropagation: HostToContainer}}
+    - {{name: told, mountPath: /told}}
+    - {{name: all, mountPath: /all, mountPropagation: None}}
+    - {{name: memory, mountPath: /dev/shm}}
+  volumes:
+  - {{name: cache, emptyDir: {{}}}}
+  - {{name: memory, emptyDir: {{medium: Memory, sizeLimit: 64Mi}}}}
+  - {{name: sys, hostPath: {{path: /sys, type: Directory}}}}
+  - {{name: told, downwardAPI: {{items: [{{path: labels, fieldRef: {{fieldPath: metadata.labels}}}}]}}}}
+  - name: all
+    projected:
+      defaultMode: 288
+      sources:
+      - configMap: {{name: conf, items: [{{key: a, path: b}}]}}
+      - secret: {{name: keys, optional: true}}
+      - downwardAPI: {{items: [{{path: cpu, resourceFieldRef: {{containerName: a, resource: requests.cpu}}}}]}}
+"
+    );
+    check(
+        &text,
+        &expect![[r#"
+        Managed core/Pod/default/web
+    "#]],
+    );
+}
+
+#[test]
+fn what_a_container_cannot_be_given_is_refused_by_its_field() {
+    let text = format!(
+        "{POD}spec:
+  securityContext: {{runAsUser: -1, sysctls: [{{name: Net.x, value: a}}, {{name: net.a, value: b}}],
+    seccompProfile: {{type: Localhost, localhostProfile: ../x}}, seLinuxOptions: {{level: s0}}}}
+  hostNetwork: true
+  hostPID: true
+  shareProcessNamespace: true
+  dnsPolicy: None
+  hostAliases: [{{ip: host, hostnames: [a b]}}]
+  imagePullSecrets: [{{name: registry}}]
+  containers:
+  - name: a
+    image: a
+    securityContext: {{privileged: true, allowPrivilegeEscalation: false, procMount: All}}
+    env:
+    - {{name: A, valueFrom: {{fieldRef: {{fieldPath: spec.containers}}}}}}
+    - {{name: B, valueFrom: {{fieldRef: {{fieldPath: \"spec.labels['a']\"}}}}}}
+    - {{name: C, valueFrom: {{resourceFieldRef: {{resource: limits.cpu, divisor: 1Mi}}}}}}
+    - {{name: D, valueFrom: {{resourceFieldRef: {{resource: cpu}}}}}}
+    volumeMounts:
+    - {{name: cache, mountPath: /cache, subPath: a, subPathExpr: ../$(A)}}
+    - {{name: host, mountPath: /host, mountPropagation: Sideways}}
+  - name: b
+    image: b
+    volumeMounts: [{{name: host, mountPath: /host, mountPropagation: Bidirectional}}]
+  volumes:
+  - {{name: cache, emptyDir: {{medium: Disk, sizeLimit: 1Gi}}}}
+  - {{name: host, hostPath: {{path: var/../lib, type: Folder}}}}
+  - {{name: told, downwardAPI: {{items: [{{path: /a, fieldRef: {{fieldPath: status.podIP}}}}, {{path: b}}]}}}}
+  - {{name: all, projected: {{sources: [{{configMap: {{name: a}}, secret: {{name: b}}}},
+      {{serviceAccountToken: {{path: token}}}}]}}}}
+"
+    );
+    check(
+        &text,
+        &expect![[r#"
+        web.yaml: document 1: spec.volumes[0].emptyDir.medium: "Disk" is none of Memory
+        web.yaml: document 1: spec.volumes[1].hostPath.path: must be an absolute path of the node
+        web.yaml: document 1: spec.volumes[1].hostPath.path: must not contain '..'
+        web.yaml: document 1: spec.volumes[1].hostPath.type: "Folder" is none of DirectoryOrCreate, Directory, FileOrCreate, File, Socket, CharDevice, BlockDevice
+        web.yaml: document 1: spec.volumes[2].downwardAPI.items[0].path: must be a relative path without '..'
+        web.yaml: document 1: spec.volumes[2].downwardAPI.items[0].fieldRef.fieldPath: "status.podIP" is none of metadata.name, metadata.namespace, metadata.uid, metadata.labels, metadata.annotations, metadata.labels['KEY'], metadata.annotations['KEY']
+        web.yaml: document 1: spec.volumes[2].downwardAPI.items[1]: needs exactly one of fieldRef and resourceFieldRef
+        web.yaml: document 1: spec.volumes[3].projected.sources[0]: a source of a projected volume is only one
+        web.yaml: document 1: spec.containers[0].env[0].valueFrom.fieldRef.fieldPath: "spec.containers" is none of metadata.name, metadata.namespace, metadata.uid, spec.nodeName, spec.serviceAccountName, status.hostIP, status.hostIPs, status.podIP, status.podIPs, metadata.labels['KEY'], metadata.annotations['KEY']
+        web.yaml: document 1: spec.containers[0].env[1].valueFrom.fieldRef.fieldPath: only metadata.labels and metadata.annotations have entries
+        web.yaml: document 1: spec.containers[0].env[2].valueFrom.resourceFieldRef.divisor: "1Mi" is none of 1m, 1
+        web.yaml: document 1: spec.containers[0].env[3].valueFrom.resourceFieldRef.resource: must be such as limits.cpu or requests.memory
+        web.yaml: document 1: spec.containers[0].securityContext.procMount: "All" is none of Default, Unmasked
+        web.yaml: document 1: spec.containers[0].securityContext.allowPrivilegeEscalation: must not be false with privileged
+        web.yaml: document 1: spec.containers[0].volumeMounts[0].subPathExpr: must be a relative path without '..'
+        web.yaml: document 1: spec.containers[0].volumeMounts[0].subPathExpr: is not allowed with subPath
+        web.yaml: document 1: spec.containers[0].volumeMounts[1].mountPropagation: "Sideways" is none of None, HostToContainer, Bidirectional
+        web.yaml: document 1: spec.containers[1].volumeMounts[0].mountPropagation: is only for privileged containers
+        web.yaml: document 1: spec.securityContext.runAsUser: must be a number from 0 to 2147483647
+        web.yaml: document 1: spec.securityContext.seccompProfile.localhostProfile: must be a relative path without '..'
+        web.yaml: document 1: spec.securityContext.sysctls[0].name: must be such as net.core.somaxconn
+        web.yaml: document 1: spec.securityContext.sysctls[1].name: is the node's own with hostNetwork
+        web.yaml: document 1: spec.shareProcessNamespace: is not allowed with hostPID
+        web.yaml: document 1: spec.dnsConfig.nameservers: needs at least one server with dnsPolicy None
+        web.yaml: document 1: spec.hostAliases[0].ip: "host" is no address such as 10.0.0.1
+        web.yaml: document 1: spec.hostAliases[0].hostnames[0]: "a b" must be lowercase letters, digits, '-' and '.', and begin and end with a letter or digit
+        web.yaml: document 1: spec.imagePullSecrets: credentials of registries are not used; it changes what runs (--allow-ignored accepts it without effect)
+        web.yaml: document 1: spec.securityContext.seLinuxOptions: it is not applied; it changes what runs (--allow-ignored accepts it without effect)
+        web.yaml: document 1: spec.volumes[0].emptyDir.sizeLimit: a folder on the node's disk is not measured; it changes what runs (--allow-ignored accepts it without effect)
+        web.yaml: document 1: spec.volumes[3].projected.sources[1].serviceAccountToken: no pod speaks to the API as itself, so none has a token; it changes what runs (--allow-ignored accepts it without effect)
+    "#]],
+    );
 }

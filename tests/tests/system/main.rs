@@ -28,6 +28,7 @@ mod containers;
 mod kubectl;
 mod lease_interval;
 mod reasons;
+mod given;
 mod outage;
 mod ground;
 mod simulated_fleet;

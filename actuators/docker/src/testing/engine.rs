@@ -22,7 +22,8 @@ pub const TEST_IMAGE_OF_NOBODY: &str = "busybox:nobody";
 /// The programs of the test image that are linked to busybox.
 const APPLETS: &[&str] = &[
     "sh", "sleep", "cat", "echo", "ls", "true", "false", "test", "env", "id", "head", "tr", "grep",
-    "seq", "date", "touch", "rm", "mkdir", "stat", "kill", "ip", "nc", "httpd", "wget", "setsid",
+    "seq", "date", "touch", "rm", "ln", "mkdir", "stat", "kill", "ip", "nc", "httpd", "wget",
+    "setsid",
 ];
 /// Ready in one second when alone, in ten under load.
 const READY_MAX: Duration = Duration::from_secs(30);

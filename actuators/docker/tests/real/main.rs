@@ -4,5 +4,6 @@ mod common;
 
 mod conformance;
 mod pods;
+mod given;
 mod engines;
 mod devices;

@@ -31,7 +31,7 @@ pub(crate) fn make(making: &mut Making<'_>, name: &str, service: &Cursor<'_>) {
     naming::apply(making, service, &mut spec, &mut asked);
     placement::apply(making, service, &labels, &mut spec);
     mounts::apply(making, service, &mut spec);
-    volumes::apply(making, name, service, &mut spec);
+    volumes::apply(making, name, service, &mut spec, &mut asked);
     let mut annotations = json!({ANNOTATION_SOURCE: service.value.to_string()});
     if restart.ends() {
         annotations[ANNOTATION_RUNS_ONCE] = json!("true");

@@ -5,6 +5,7 @@
 //! where the pod runs, which is told.
 //! Absent: named volumes, which outlast their pods.
 
+use std::collections::BTreeSet;
 use std::path::{Component, Path, PathBuf};
 
 use serde_json::{Value, json};
@@ -12,6 +13,7 @@ use serde_json::{Value, json};
 use super::fields;
 use super::making::Making;
 use super::units::{bytes, scalar_text, truth};
+use crate::annotations::ANNOTATION_TMPFS;
 use crate::gate::cursor::Cursor;
 
 const NAMED: &str = "a named volume outlasts its pods, which claims are for; they do not exist yet";
@@ -20,6 +22,8 @@ const ANONYMOUS: &str =
 const MODE: &str = "must be a file mode such as 0755";
 /// The bits of a file mode.
 const MODE_BITS: i64 = 0o777;
+/// What Docker keeps a folder in memory from, unless the word without `no` stands there.
+const KEPT_FROM: &[&str] = &["noexec", "nosuid", "nodev"];
 /// Where programs look for memory that they share.
 const SHARED_MEMORY: &str = "/dev/shm";
 
@@ -29,16 +33,31 @@ struct Mounted {
     target: String,
     read_only: bool,
     propagation: Option<&'static str>,
+    /// How a folder in memory is mounted.
+    options: BTreeSet<String>,
 }
 
 impl Mounted {
     fn of(source: Value, target: &str) -> Self {
-        Mounted { source, target: target.to_owned(), read_only: false, propagation: None }
+        let (target, options) = (target.to_owned(), BTreeSet::new());
+        Mounted { source, target, read_only: false, propagation: None, options }
+    }
+
+    /// A folder in memory, mounted as Docker mounts one of which nothing is said.
+    fn in_memory(empty: &Value, target: &str) -> Self {
+        let options = KEPT_FROM.iter().map(|word| (*word).to_owned()).collect();
+        Mounted { options, ..Mounted::of(json!({"emptyDir": empty}), target) }
     }
 }
 
 /// Adds them to the service's pod.
-pub(crate) fn apply(making: &mut Making<'_>, name: &str, service: &Cursor<'_>, spec: &mut Value) {
+pub(crate) fn apply(
+    making: &mut Making<'_>,
+    name: &str,
+    service: &Cursor<'_>,
+    spec: &mut Value,
+    annotations: &mut Value,
+) {
     let mut found = Vec::new();
     for item in service.field("volumes").items() {
         let mounted = match item.value {
@@ -54,7 +73,12 @@ pub(crate) fn apply(making: &mut Making<'_>, name: &str, service: &Cursor<'_>, s
     }
     found.extend(shared_memory(making, &service.field("shm_size")));
     for (index, mounted) in found.into_iter().enumerate() {
-        add(spec, &format!("volume-{index}"), mounted);
+        let name = format!("volume-{index}");
+        if !mounted.options.is_empty() {
+            let words: Vec<&str> = mounted.options.iter().map(String::as_str).collect();
+            annotations[format!("{ANNOTATION_TMPFS}{name}")] = json!(words.join(","));
+        }
+        add(spec, &name, mounted);
     }
 }
 
@@ -115,7 +139,7 @@ fn long(making: &mut Making<'_>, name: &str, at: &Cursor<'_>) -> Option<Mounted>
                 let radix = if mode.value.is_number() { 10 } else { 8 };
                 set_mode(making, &mode, i64::from_str_radix(&text, radix).ok(), &mut empty);
             }
-            Mounted::of(json!({"emptyDir": empty}), target.text())
+            Mounted::in_memory(&empty, target.text())
         }
         "volume" | "" => {
             let is_named = !at.field("source").text().is_empty();
@@ -158,21 +182,30 @@ fn bind(making: &mut Making<'_>, name: &str, at: &Cursor<'_>) -> Option<Mounted>
 fn in_memory(making: &mut Making<'_>, at: &Cursor<'_>) -> Option<Mounted> {
     let text = scalar_text(at.value).unwrap_or_default();
     let (target, options) = text.split_once(':').unwrap_or((&text, ""));
-    let mut empty = json!({"medium": "Memory"});
+    let (mut empty, mut words) = (json!({"medium": "Memory"}), Vec::new());
     for option in options.split(',').filter(|option| !option.is_empty()) {
         match option.split_once('=') {
-            Some(("size", text)) => match bytes(&json!(text)) {
-                Ok(bytes) => empty["sizeLimit"] = json!(bytes.to_string()),
-                Err(why) => making.refuse(at, why),
-            },
+            Some(("size", text)) => {
+                size(making, &Cursor { value: &json!(text), ..at.clone() }, &mut empty)
+            }
             Some(("mode", text)) => {
                 set_mode(making, at, i64::from_str_radix(text, 8).ok(), &mut empty);
             }
-            None if option == "rw" => {}
-            _ => making.ignore(at, "only size and mode are known"),
+            Some(("uid" | "gid", number)) if number.parse::<u32>().is_ok() => words.push(option),
+            None if ["rw", "exec", "suid", "dev"].contains(&option) => words.push(option),
+            None if KEPT_FROM.contains(&option) => {}
+            _ => making.ignore(at, "only size, mode, uid, gid, exec, suid and dev are known"),
         }
     }
-    Some(Mounted::of(json!({"emptyDir": empty}), target))
+    let mut mounted = Mounted::in_memory(&empty, target);
+    for word in words {
+        if word.contains('=') {
+            mounted.options.insert(word.to_owned());
+        } else {
+            mounted.options.remove(&format!("no{word}"));
+        }
+    }
+    Some(mounted)
 }
 
 fn shared_memory(making: &mut Making<'_>, at: &Cursor<'_>) -> Option<Mounted> {
@@ -181,7 +214,7 @@ fn shared_memory(making: &mut Making<'_>, at: &Cursor<'_>) -> Option<Mounted> {
     }
     let mut empty = json!({"medium": "Memory"});
     size(making, at, &mut empty);
-    Some(Mounted::of(json!({"emptyDir": empty}), SHARED_MEMORY))
+    Some(Mounted::in_memory(&empty, SHARED_MEMORY))
 }
 
 fn size(making: &mut Making<'_>, at: &Cursor<'_>, empty: &mut Value) {
