@@ -24,9 +24,9 @@ const PODS: i64 = 110;
 /// The runtime of one simulated node.
 #[derive(Debug, Clone)]
 pub struct SimulatedActuator {
-    pub(crate) plant: Plant,
-    pub(crate) node: NodeName,
-    pub(crate) fleet: FleetId,
+    plant: Plant,
+    node: NodeName,
+    fleet: FleetId,
 }
 
 impl Plant {
@@ -38,6 +38,16 @@ impl Plant {
 }
 
 impl SimulatedActuator {
+    fn place(&self, uid: &PodUid, container: &str) -> Place {
+        Place {
+            plant: self.plant.clone(),
+            node: self.node.clone(),
+            fleet: self.fleet.clone(),
+            uid: uid.clone(),
+            container: container.to_owned(),
+        }
+    }
+
     async fn start_pod(
         &self,
         pod: &PodToRun,
@@ -126,7 +136,7 @@ impl Actuator for SimulatedActuator {
         container: &'a str,
         options: &'a LogOptions,
     ) -> Act<'a, Lines> {
-        let place = Place::of(self, uid, container);
+        let place = self.place(uid, container);
         Box::pin(async move { place.lines(options) })
     }
 
@@ -136,7 +146,7 @@ impl Actuator for SimulatedActuator {
         container: &'a str,
         command: &'a ExecOptions,
     ) -> Act<'a, Session> {
-        let place = Place::of(self, uid, container);
+        let place = self.place(uid, container);
         Box::pin(async move { place.session(command) })
     }
 

@@ -10,18 +10,21 @@ use setpoint_actuators::ActuatorError;
 use setpoint_actuators::session::{
     Ends, Input, Lines, Output, Session, no_former_life, not_running, not_started,
 };
-use setpoint_schemas::PodUid;
 use setpoint_schemas::call::{ExecOptions, LogOptions};
+use setpoint_schemas::{FleetId, NodeName, PodUid};
 use tokio::sync::watch;
 
-use crate::actuator::SimulatedActuator;
 use crate::behaviour::{ECHO, EXIT, LAST, PROGRAM};
+use crate::plant::Plant;
+use crate::pod::SimContainer;
 
 /// A container of a plant.
 pub(crate) struct Place {
-    of: SimulatedActuator,
-    uid: PodUid,
-    container: String,
+    pub(crate) plant: Plant,
+    pub(crate) node: NodeName,
+    pub(crate) fleet: FleetId,
+    pub(crate) uid: PodUid,
+    pub(crate) container: String,
 }
 
 /// What is read of a container's lines, and how far.
@@ -37,10 +40,6 @@ struct Reading {
 }
 
 impl Place {
-    pub(crate) fn of(of: &SimulatedActuator, uid: &PodUid, container: &str) -> Place {
-        Place { of: of.clone(), uid: uid.clone(), container: container.to_owned() }
-    }
-
     /// What it wrote.
     pub(crate) fn lines(self, options: &LogOptions) -> Result<Lines, ActuatorError> {
         let name = &self.container;
@@ -48,8 +47,8 @@ impl Place {
             let is_former = options.previous;
             return Err(if is_former { no_former_life(name) } else { not_started(name) });
         }
-        let news = self.of.plant.news(&self.of.node);
-        let since_ms = options.since_ms(self.of.plant.now_ms()).unwrap_or(i64::MIN);
+        let news = self.plant.news(&self.node);
+        let since_ms = options.since_ms(self.plant.now_ms()).unwrap_or(i64::MIN);
         let mut reading = Reading {
             place: self,
             options: options.clone(),
@@ -70,13 +69,8 @@ impl Place {
 
     /// Runs a command that says what it does.
     pub(crate) fn session(self, options: &ExecOptions) -> Result<Session, ActuatorError> {
-        let look = |container: &crate::pod::SimContainer, _| container.is_running();
-        let runs = self.of.plant.look(
-            &self.of.node,
-            &self.of.fleet,
-            (&self.uid, &self.container),
-            look,
-        )?;
+        let look = |container: &SimContainer, _| container.is_running();
+        let runs = self.look(look)?;
         if !runs {
             return Err(not_running(&self.container));
         }
@@ -85,17 +79,21 @@ impl Place {
         Ok(session)
     }
 
+    fn look<T>(&self, look: impl FnOnce(&SimContainer, i64) -> T) -> Result<T, ActuatorError> {
+        self.plant.look(&self.node, &self.fleet, (&self.uid, &self.container), look)
+    }
+
     /// The lines of a life, each with its time, and whether more may come.
     fn written(
         &self,
         is_former: bool,
     ) -> Result<Option<(Vec<(i64, String)>, bool)>, ActuatorError> {
-        let look = |container: &crate::pod::SimContainer, now_ms| {
+        let look = |container: &SimContainer, now_ms| {
             let (lines, lives) = container.written(is_former, now_ms)?;
             let owned = |(at_ms, line): (i64, &str)| (at_ms, line.to_owned());
             Some((lines.into_iter().map(owned).collect(), lives))
         };
-        self.of.plant.look(&self.of.node, &self.of.fleet, (&self.uid, &self.container), look)
+        self.look(look)
     }
 }
 
