@@ -175,7 +175,9 @@ impl Journey {
         self.tell("the last fault is over".to_owned());
         if self.plan.tainted {
             // A pod that bears a taint for some seconds comes and goes as long as that is there.
-            self.log.append(Operator::last_word(&self.plant));
+            for asked in Operator::last_words(&self.plant) {
+                self.log.append(asked);
+            }
         }
         let end_ms = self.now_ms + REST_MS_MAX;
         loop {

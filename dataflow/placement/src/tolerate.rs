@@ -22,7 +22,9 @@ pub(crate) struct Bears {
 
 pub(crate) fn compile(tolerations: &[Toleration]) -> Result<Vec<Bears>, CompileError> {
     let mut bears = Vec::with_capacity(tolerations.len());
-    for toleration in tolerations {
+    // Borne for no time at all a taint is not borne: the pod would come and go for ever.
+    let is_borne = |toleration: &&Toleration| toleration.toleration_seconds.is_none_or(|s| s > 0);
+    for toleration in tolerations.iter().filter(is_borne) {
         let fail = |why| Err(CompileError::new("spec.tolerations", why));
         let exists = toleration.operator == Some(TolerationOperator::Exists);
         let key = toleration.key.clone().filter(|key| !key.is_empty());

@@ -34,11 +34,12 @@ impl Operator {
         Operator { draw, asked: 0, last: None, is_choosy, is_ranked, is_tainted }
     }
 
-    /// Takes all taints from all nodes.
-    #[must_use]
-    pub fn last_word(plant: &Plant) -> Input {
-        let items = plant.nodes.iter().map(|node| tainted::untaint(node.name.as_str())).collect();
-        Input::Request(Box::new(request("last", items)))
+    /// Takes all taints from all nodes. Of one that was deleted and has not returned it is refused.
+    pub fn last_words(plant: &Plant) -> impl Iterator<Item = Input> {
+        plant.nodes.iter().map(|node| {
+            let id = format!("last-{}", node.name);
+            Input::Request(Box::new(request(&id, vec![tainted::untaint(node.name.as_str())])))
+        })
     }
 
     /// Asks for something.

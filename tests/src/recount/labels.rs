@@ -53,7 +53,8 @@ pub(super) fn matches_term(term: &NodeSelectorTerm, labels: &Labels, name: &str)
 }
 
 pub(super) fn tolerates(tolerations: &[Toleration], taint: &Taint) -> bool {
-    tolerations.iter().any(|t| {
+    let a_moment = |t: &&Toleration| t.toleration_seconds.is_none_or(|seconds| seconds > 0);
+    tolerations.iter().filter(a_moment).any(|t| {
         let same_effect = t.effect.is_none_or(|effect| effect == taint.effect);
         let key = t.key.as_deref().unwrap_or_default();
         let same_key = key.is_empty() || key == taint.key;

@@ -8,8 +8,9 @@ use std::sync::Arc;
 use serde_json::Value;
 use setpoint_dataflow::{Epoch, Outcome, Served};
 use setpoint_schemas::{
-    Input, NodeName, NodeRecord, NodeSnapshot, ObjectMeta, Placement, PodObserved, PodPhase,
-    PodSpec, PodUid, Resource, ResourceKey, Resources, SessionId, Taint, WorkloadSpec,
+    Decision, Input, NodeName, NodeRecord, NodeSnapshot, ObjectMeta, Placement, PodObserved,
+    PodPhase, PodSpec, PodUid, Resource, ResourceKey, Resources, SessionId, Taint, Topic,
+    WorkloadSpec,
 };
 
 use super::labels::Labels;
@@ -346,9 +347,14 @@ impl World {
         pod.heard = heard.or(pod.heard.take());
     }
 
-    /// Pods whose deletion was asked for: requests come before what nodes say.
+    /// Pods whose deletion was asked for, or that left for a taint as it came: requests come before what
+    /// nodes say.
     fn deleted(&mut self, outcome: &Outcome) {
-        for decision in outcome.ledger().iter().filter(|d| d.rule == "delete") {
+        let is_asked = |d: &&Decision| {
+            d.rule == "delete"
+                || (d.rule == "taint" && d.causes.iter().any(|c| c.topic == Topic::Requests.name()))
+        };
+        for decision in outcome.ledger().iter().filter(is_asked) {
             let uid = PodUid::parse(&decision.pod).ok();
             if let Some(pod) = uid.and_then(|uid| self.pods.get_mut(&uid)) {
                 pod.stopping = true;
