@@ -15,6 +15,7 @@ mod resources;
 mod resource;
 mod server_fields;
 mod pod_spec;
+mod probe;
 mod scheduling;
 mod priority;
 mod workload;
@@ -71,6 +72,10 @@ pub use pod_uid::{PodUid, UidText};
 pub use policy::Policy;
 pub use position::{Cut, Position};
 pub use priority::{PRIORITY_MAX, SYSTEM_PRIORITIES, system_priority};
+pub use probe::{
+    ExecAction, GrpcAction, HttpGetAction, HttpHeader, IMAGE_CHECK, IMAGE_CHECK_OFF, Probe,
+    ProbePort, TcpSocketAction,
+};
 pub use quantity::{InvalidQuantity, Quantity};
 pub use request::{REQUEST_BYTES_MAX, Request, RequestItem, Verb};
 pub use resource::{GroupKind, Resource, ResourceKey, Standing};

@@ -7,7 +7,9 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Affinity, Quantity, Resources, Toleration, TopologySpreadConstraint};
+use crate::{
+    Affinity, Probe, ProbePort, Quantity, Resources, Toleration, TopologySpreadConstraint,
+};
 
 /// The spec of a pod.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -91,6 +93,15 @@ pub struct Container {
     /// Where volumes appear.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub volume_mounts: Vec<VolumeMount>,
+    /// Asked until it has started; before that nothing else is asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub startup_probe: Option<Probe>,
+    /// Asked whether it lives; it is ended when it does not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub liveness_probe: Option<Probe>,
+    /// Asked whether it is ready to be used.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub readiness_probe: Option<Probe>,
 }
 
 /// Requests and limits by resource name.
@@ -280,6 +291,29 @@ impl PodSpec {
     }
 }
 
+impl Container {
+    /// The number of a port that a probe names; `None` when it has no such port.
+    #[must_use]
+    pub fn port(&self, port: &ProbePort) -> Option<u16> {
+        let number = match port {
+            ProbePort::Number(number) => *number,
+            ProbePort::Name(name) => {
+                let named = |port: &&ContainerPort| port.name.as_ref() == Some(name);
+                self.ports.iter().find(named)?.container_port
+            }
+        };
+        u16::try_from(number).ok().filter(|number| *number > 0)
+    }
+
+    /// Whether anything is asked of it.
+    #[must_use]
+    pub fn has_probes(&self) -> bool {
+        [&self.startup_probe, &self.liveness_probe, &self.readiness_probe]
+            .into_iter()
+            .any(Option::is_some)
+    }
+}
+
 impl ResourceRequirements {
     /// What they reserve; a limit stands in for an absent request.
     #[must_use]
@@ -297,5 +331,35 @@ impl ResourceRequirements {
             }
         }
         reserved
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_port_is_a_number_or_the_name_of_one_of_the_container() {
+        let port = ContainerPort {
+            name: Some("web".into()),
+            container_port: 8080,
+            ..ContainerPort::default()
+        };
+        let container = Container { ports: vec![port], ..Container::default() };
+        let number = |port: &str| {
+            let port: ProbePort = serde_json::from_str(port).expect("a port");
+            container.port(&port)
+        };
+        let table = [
+            ("80", Some(80)),
+            (r#""web""#, Some(8080)),
+            (r#""other""#, None),
+            ("0", None),
+            ("70000", None),
+            ("-1", None),
+        ];
+        for (port, expected) in table {
+            assert_eq!(number(port), expected, "{port}");
+        }
     }
 }

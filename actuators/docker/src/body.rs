@@ -6,11 +6,11 @@
 use std::collections::HashMap;
 
 use bollard::models::{
-    ContainerCreateBody, DeviceRequest, HostConfig, Mount, MountType, PortBinding, PortMap,
-    RestartPolicy, RestartPolicyNameEnum,
+    ContainerCreateBody, DeviceRequest, HealthConfig, HostConfig, Mount, MountType, PortBinding,
+    PortMap, RestartPolicy, RestartPolicyNameEnum,
 };
 use setpoint_actuators::{ActuatorError, PodToRun, labels};
-use setpoint_schemas::{Container, PodSpec, ResourceRequirements};
+use setpoint_schemas::{Container, IMAGE_CHECK, IMAGE_CHECK_OFF, PodSpec, ResourceRequirements};
 
 use crate::names::{INDEX, pod_labels};
 use crate::{DockerConfig, volumes};
@@ -70,8 +70,17 @@ pub(crate) fn body_of(
         env: some(variables.iter().map(|(name, value)| format!("{name}={value}")).collect()),
         stop_timeout: i64::try_from(pod.grace().as_secs()).ok(),
         labels: Some(labels),
+        healthcheck: own_check(pod, container),
         ..body
     })
+}
+
+/// Where the pod says itself how it is asked, or that it is not, the engine does not ask as well.
+fn own_check(pod: &PodToRun, container: &Container) -> Option<HealthConfig> {
+    let annotations = &pod.placement.pattern.annotations;
+    let is_off = annotations.get(IMAGE_CHECK).is_some_and(|value| value == IMAGE_CHECK_OFF);
+    let off = || HealthConfig { test: Some(vec!["NONE".to_owned()]), ..HealthConfig::default() };
+    (is_off || container.has_probes()).then(off)
 }
 
 /// What holds the pod's network: host name, ports, network mode.

@@ -216,7 +216,8 @@ fn fence(pod: &PodToRun, runs: &Observed) -> Result<(), ActuatorError> {
     })
 }
 
-fn named<'a>(
+/// The container of this name.
+pub(crate) fn named<'a>(
     pod: &'a [ContainerInspectResponse],
     name: &str,
 ) -> Option<&'a ContainerInspectResponse> {

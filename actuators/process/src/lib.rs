@@ -9,6 +9,7 @@
 
 mod actuator;
 mod container;
+mod exec;
 mod disk;
 mod kin;
 mod volumes;

@@ -14,6 +14,6 @@ mod faults;
 mod pod;
 
 pub use actuator::SimulatedActuator;
-pub use behaviour::{EXIT, LAST, PROGRAM, STUBBORN, UNSTARTABLE};
+pub use behaviour::{EXIT, HANG, LAST, PROGRAM, SAY, STUBBORN, UNSTARTABLE, VARIABLE};
 pub use faults::Faults;
 pub use plant::Plant;

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::future::BoxFuture;
-use setpoint_actuator_simulated::{EXIT, Faults, LAST, PROGRAM, Plant, STUBBORN, UNSTARTABLE};
+use setpoint_actuator_simulated::{
+    EXIT, Faults, HANG, LAST, PROGRAM, Plant, SAY, STUBBORN, UNSTARTABLE, VARIABLE,
+};
 use setpoint_actuators::conformance::{self, Rig, escapes};
 use setpoint_actuators::{Actuator, PodToRun};
 use setpoint_schemas::{Container, FleetId, NodeName, PodSpec, PodUid, samples};
@@ -49,6 +51,18 @@ impl Rig for OneNode {
 
     fn reading(&self, _name: &str, _text: &str, _code: i32) -> Option<Container> {
         None
+    }
+
+    fn saying(&self, text: &str, code: i32) -> Vec<String> {
+        simulate("", &[SAY, text, &code.to_string()]).command
+    }
+
+    fn telling(&self, variable: &str) -> Vec<String> {
+        simulate("", &[VARIABLE, variable]).command
+    }
+
+    fn hanging(&self, _word: &str) -> Vec<String> {
+        simulate("", &[HANG]).command
     }
 
     fn unstartable(&self, name: &str) -> Container {
