@@ -79,7 +79,7 @@ pub(crate) const SERVICE: Rows = &[
     ("command entrypoint env_file", Shape::TextOrList, Acted),
     ("environment depends_on", Shape::MapOrList, Acted),
     ("expose ports configs secrets profiles", Shape::List, Acted),
-    ("deploy", Shape::Map, Acted),
+    ("deploy healthcheck", Shape::Map, Acted),
     ("scale", Shape::Number, Acted),
     ("cpus mem_limit mem_reservation stop_grace_period network_mode", Shape::Text, Acted),
     ("extends", Shape::TextOrMap, Acted),
@@ -89,7 +89,6 @@ pub(crate) const SERVICE: Rows = &[
     ("attach", Shape::Truth, Harmless),
     ("develop", Shape::Map, Harmless),
     ("build", Shape::TextOrMap, Changes(Filled, "images are not built")),
-    ("healthcheck", Shape::Map, Changes(Filled, "health is not checked")),
     ("volumes", Shape::List, Changes(Filled, STORAGE)),
     ("volumes_from devices", Shape::List, Changes(Filled, STORAGE)),
     ("tmpfs", Shape::TextOrList, Changes(Filled, STORAGE)),
@@ -124,6 +123,14 @@ pub(crate) const SERVICE: Rows = &[
         Changes(Filled, HARDWARE),
     ),
     ("oom_kill_disable", Shape::Truth, Changes(Filled, HARDWARE)),
+];
+
+/// `healthcheck`.
+pub(crate) const HEALTHCHECK: Rows = &[
+    ("test", Shape::TextOrList, Acted),
+    ("disable", Shape::Truth, Acted),
+    ("interval timeout start_period start_interval", Shape::Text, Acted),
+    ("retries", Shape::Number, Acted),
 ];
 
 /// `deploy`.
@@ -237,6 +244,7 @@ mod tests {
         let deploy = "/definitions/deployment/properties";
         check(&schema, "/properties", PROJECT);
         check(&schema, "/definitions/service/properties", SERVICE);
+        check(&schema, "/definitions/healthcheck/properties", HEALTHCHECK);
         check(&schema, deploy, DEPLOY);
         check(&schema, &format!("{deploy}/update_config/properties"), UPDATE_CONFIG);
         check(&schema, &format!("{deploy}/restart_policy/properties"), RESTART_POLICY);

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::making::Making;
 use super::units::{duration_ms, scalar_text, words};
-use super::{deploy, environment, fields, mounts, placement, ports};
+use super::{deploy, environment, fields, health, mounts, placement, ports};
 use crate::annotations::{
     ANNOTATION_RUNS_ONCE, ANNOTATION_SOURCE, ANNOTATION_UPDATE_DELAY, ANNOTATION_UPDATE_ORDER,
     LABEL_PROJECT, LABEL_SERVICE,
@@ -32,7 +32,8 @@ pub(crate) fn make(making: &mut Making<'_>, name: &str, service: &Cursor<'_>) {
     if restart.ends() {
         annotations[ANNOTATION_RUNS_ONCE] = json!("true");
     }
-    let template = json!({"metadata": {"labels": labels}, "spec": spec});
+    let mut template = json!({"metadata": {"labels": labels}, "spec": spec});
+    health::apply(making, service, &mut template);
     let mut workload = json!({
         "apiVersion": "apps/v1",
         "kind": "Deployment",

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::cursor::{Checker, Cursor};
-use super::{names, resources};
+use super::{names, probe, resources};
 
 pub(crate) fn check(
     checker: &mut Checker,
@@ -22,6 +22,7 @@ pub(crate) fn check(
     env(checker, container);
     resources::check(checker, &container.field("resources"));
     mounts(checker, &container.field("volumeMounts"), volumes);
+    probe::check(checker, container);
 }
 
 fn image(checker: &mut Checker, container: &Cursor<'_>) {

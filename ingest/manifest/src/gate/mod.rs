@@ -15,6 +15,7 @@ mod pod;
 mod priority;
 mod budget;
 mod container;
+mod probe;
 mod resources;
 mod scheduling;
 mod data;
