@@ -17,6 +17,7 @@ mod standing;
 mod outbox;
 mod resolve;
 mod view;
+mod probes;
 
 mod client;
 mod lease;
