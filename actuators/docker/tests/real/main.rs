@@ -6,3 +6,4 @@ mod conformance;
 mod pods;
 mod engines;
 mod devices;
+mod health;
