@@ -1,7 +1,8 @@
 //! The prober of a node: asks each container when it is due, and says what follows.
 //!
 //! Guarantee: one question a probe in flight, a bounded number in all; the longest due is asked first.
-//! What is said is written down soon after, so that the next agent goes on from there.
+//! What is said was written down before, so that the next agent goes on from there; answers that come
+//! together are written down together.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::panic::AssertUnwindSafe;
@@ -25,8 +26,6 @@ use crate::clock::now_ms;
 /// Questions in flight a node: as many as a runtime runs commands at once without noticing, and with
 /// the usual second to answer enough for a node whose pods all hang.
 const ASKED_MAX: usize = 64;
-/// What is said is written down this much later, with what else is said by then.
-const WRITE_PAUSE: Duration = Duration::from_millis(200);
 /// Nothing is due for longer than this only where nobody is asked.
 const WAKE_MAX: Duration = Duration::from_secs(3_600);
 
@@ -42,7 +41,6 @@ pub(crate) struct Prober {
     asked: JoinSet<Heard>,
     healths: watch::Sender<Arc<Healths>>,
     began: Instant,
-    write_at: Option<Instant>,
 }
 
 /// A container that is asked.
@@ -79,7 +77,6 @@ impl Prober {
             asked: JoinSet::new(),
             healths: tell,
             began: Instant::now(),
-            write_at: None,
         };
         (prober, hear)
     }
@@ -98,8 +95,8 @@ impl Prober {
                     // Nobody is there any more to hear of it.
                     Err(_) => return,
                 },
-                Some(Ok(heard)) = self.asked.join_next() => self.heard(&heard),
-                () = sleep_until(wake) => self.write_if_due(),
+                Some(Ok(heard)) = self.asked.join_next() => self.heard_all(&heard),
+                () = sleep_until(wake) => {}
             }
         }
     }
@@ -162,14 +159,26 @@ impl Prober {
         }
     }
 
-    fn heard(&mut self, Heard { subject, kind, answer }: &Heard) {
+    /// Takes in this answer and all that have come with it.
+    fn heard_all(&mut self, first: &Heard) {
+        let mut is_news = self.heard(first);
+        while let Some(Ok(heard)) = self.asked.try_join_next() {
+            is_news |= self.heard(&heard);
+        }
+        if is_news {
+            self.say();
+        }
+    }
+
+    /// Takes in an answer; whether something else is to be said by it.
+    fn heard(&mut self, Heard { subject, kind, answer }: &Heard) -> bool {
         let now_ms = self.now_ms();
-        let Some(round) = self.rounds.get_mut(&subject.key) else { return };
+        let Some(round) = self.rounds.get_mut(&subject.key) else { return false };
         // What a former life answered says nothing of this one.
         let Some(probe) =
             kind.of(subject.container()).filter(|_| round.subject.life == subject.life)
         else {
-            return;
+            return false;
         };
         let before = round.checkup.health().clone();
         round.checkup.answered(*kind, probe, answer, now_ms);
@@ -185,36 +194,23 @@ impl Prober {
         }
         let is_news = before != *health;
         self.enqueue(&subject.key);
-        if is_news {
-            self.say();
-        }
+        is_news
     }
 
-    /// Tells what holds now, if that is something else, and writes it down soon.
+    /// Tells what holds now, if that is something else. Whoever hears of it may tell the API at once,
+    /// and we may be killed in the next instant: so it is written down first.
     fn say(&mut self) {
+        let mut now = Healths::clone(&self.healths.borrow());
         let rounds = &self.rounds;
-        let is_news = self.healths.send_if_modified(|told| {
-            let mut now = Healths::clone(told);
-            let mut is_news = now.retain(|uid, container| {
-                rounds.contains_key(&Key { uid: uid.clone(), container: container.to_owned() })
-            });
-            for (key, round) in rounds {
-                is_news |= now.set(&key.uid, &key.container, round.checkup.health().clone());
-            }
-            if is_news {
-                *told = Arc::new(now);
-            }
-            is_news
+        let mut is_news = now.retain(|uid, container| {
+            rounds.contains_key(&Key { uid: uid.clone(), container: container.to_owned() })
         });
-        if is_news {
-            self.write_at.get_or_insert(Instant::now() + WRITE_PAUSE);
+        for (key, round) in rounds {
+            is_news |= now.set(&key.uid, &key.container, round.checkup.health().clone());
         }
-    }
-
-    fn write_if_due(&mut self) {
-        if self.write_at.is_some_and(|at| at <= Instant::now()) {
-            self.write_at = None;
-            self.memory.keep(&self.healths.borrow());
+        if is_news {
+            self.memory.keep(&now);
+            self.healths.send_replace(Arc::new(now));
         }
     }
 
@@ -225,7 +221,7 @@ impl Prober {
             self.began + Duration::from_millis(u64::try_from(*due_ms).unwrap_or(0))
         });
         let latest = Instant::now() + WAKE_MAX;
-        due.into_iter().chain(self.write_at).min().unwrap_or(latest).min(latest)
+        due.unwrap_or(latest).min(latest)
     }
 
     /// Milliseconds of this prober, which no one sets back.

@@ -152,7 +152,6 @@ async fn a_new_prober_goes_on_from_what_was_said_of_the_same_life() {
     subjects_changed(&tell);
     let task = tokio::spawn(prober.run(subjects));
     ready(&mut healths, 3).await;
-    tokio::time::sleep(3 * WRITE_PAUSE).await;
     task.abort();
 
     let before = runtime.asked.lock().expect("no panic").all;
