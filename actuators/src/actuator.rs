@@ -1,4 +1,4 @@
-//! The contract of a runtime: observe, start, stop, restart one container.
+//! The contract of a runtime: observe, start, stop, restart or end one container, run a command in it.
 //!
 //! Invariants, all proven by [`crate::conformance`]: every call is idempotent and may be repeated
 //! after a crash at any point; a call that is cancelled leaves a pod that [`Actuator::observe`]
@@ -19,6 +19,19 @@ use crate::{ActuatorError, Observed, PodToRun, RuntimeInfo, Usage};
 
 /// One call to a runtime, under way.
 pub type Act<'a, T> = BoxFuture<'a, Result<T, ActuatorError>>;
+
+/// So much of a command's output is kept: the kubelet's bound for a probe's.
+pub const OUTPUT_BYTES_MAX: usize = 10 << 10;
+
+/// How a command ended that was run in a container.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ExecEnd {
+    /// Its exit code; as in a shell, 128 and the signal's number when a signal ended it, 127 when
+    /// there is no such program, 126 when it cannot be run.
+    pub exit_code: i32,
+    /// What it wrote to standard output and error, up to [`OUTPUT_BYTES_MAX`].
+    pub output: Vec<u8>,
+}
 
 /// Hints that something changed. Lossy and without content: whoever gets one observes again.
 pub type Changes = BoxStream<'static, ()>;
@@ -84,6 +97,36 @@ pub trait Actuator: Send + Sync {
     /// # Errors
     /// Permanent with reason `NotFound` when there is no such pod or container.
     fn restart_container<'a>(&'a self, uid: &'a PodUid, container: &'a str) -> Act<'a, ()>;
+
+    /// Ends a container that runs: asks it to end (SIGTERM), kills it after `grace`. Ok means:
+    /// [`Actuator::observe`] tells that it ended. One that has ended, or never ran, is left alone;
+    /// whether it starts again is [`crate::restart`]'s rule.
+    ///
+    /// # Errors
+    /// Permanent with reason `NotFound` when there is no such pod or container;
+    /// [`ActuatorError::Cancelled`] when the token was cancelled, which ends the wait.
+    fn end_container<'a>(
+        &'a self,
+        uid: &'a PodUid,
+        container: &'a str,
+        grace: Duration,
+        cancel: &'a CancellationToken,
+    ) -> Act<'a, ()>;
+
+    /// Runs a command in a container that runs, with its environment and working directory, without
+    /// input, and waits for its end. A program that is not there is an end, not an error.
+    ///
+    /// # Errors
+    /// Permanent with reason `NotFound` when there is no such pod or container, transient with
+    /// reason `NotRunning` when it does not run; [`ActuatorError::Cancelled`] when the token was
+    /// cancelled: the command was killed, as far as the runtime can.
+    fn exec<'a>(
+        &'a self,
+        uid: &'a PodUid,
+        container: &'a str,
+        command: &'a [String],
+        cancel: &'a CancellationToken,
+    ) -> Act<'a, ExecEnd>;
 
     /// What each running container has used. One that cannot be measured is left out.
     ///

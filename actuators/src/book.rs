@@ -1,7 +1,8 @@
-//! What a node remembers of each pod: restarts, its grace, and the last failure to start it.
+//! What a node remembers of each pod: restarts, its grace, which containers it ended itself, and the
+//! last failure to start it.
 //!
-//! Restarts and grace are kept on disk, so that a crash loop is not forgotten with the agent. A
-//! restart is written down before it is carried out: after a crash in between it counts once too
+//! All but the last are kept on disk, so that a crash loop is not forgotten with the agent. A
+//! restart, and an end, is written down before it is carried out: after a crash in between it counts once too
 //! often rather than not at all.
 
 use std::collections::BTreeMap;
@@ -14,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use setpoint_schemas::PodUid;
 
 use crate::ActuatorError;
+use crate::life::Life;
 use crate::restart::{History, Rule};
 
 /// What a node remembers of one pod.
@@ -25,9 +27,21 @@ pub struct Book {
     pub grace_ms: u64,
     /// Restarts by container name.
     pub histories: BTreeMap<String, History>,
+    /// The last end of a container that we asked for, by its name.
+    #[serde(default)]
+    pub endings: BTreeMap<String, Ending>,
     /// The last failure to start it, until it succeeds. Not kept on disk: a new agent tries anew.
     #[serde(skip)]
     pub failure: Option<Failure>,
+}
+
+/// An end of a container that we asked for, because a probe of it failed.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Ending {
+    /// The life that it ended.
+    pub life: Life,
+    /// Why, in a sentence.
+    pub message: String,
 }
 
 /// A start that failed.
@@ -45,6 +59,13 @@ pub struct Failure {
     pub noted_ms: i64,
     /// Not to be tried before this time, milliseconds; `None` means not with this generation.
     pub retry_ms: Option<i64>,
+}
+
+impl std::fmt::Debug for Ending {
+    /// Without the message, in which a program may have said anything: it is no one's log.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Ending({:?})", self.life)
+    }
 }
 
 impl Book {

@@ -7,6 +7,7 @@
 mod basics;
 mod devices;
 mod endings;
+mod commands;
 pub mod escapes;
 mod fencing;
 mod isolation;
@@ -46,6 +47,12 @@ pub trait Rig: Send + Sync {
     /// A container that ends with this code when its volume `scratch` has the file `mark`, and else
     /// makes that file and ends with 0; `None` where containers write no files.
     fn marking(&self, name: &str, code: i32) -> Option<Container>;
+    /// A command that writes this and ends with this code.
+    fn saying(&self, text: &str, code: i32) -> Vec<String>;
+    /// A command that writes the value of this variable.
+    fn telling(&self, variable: &str) -> Vec<String>;
+    /// A command that does not end by itself, and names this word in its arguments.
+    fn hanging(&self, word: &str) -> Vec<String>;
     /// A container that cannot be started.
     fn unstartable(&self, name: &str) -> Container;
     /// Kills a container with SIGKILL behind the actuator's back.
@@ -127,6 +134,28 @@ pub const CASES: &[(&str, Case)] = &[
     }),
     ("a_stubborn_container_is_killed_after_its_grace", |rig| {
         Box::pin(endings::a_stubborn_container_is_killed_after_its_grace(rig))
+    }),
+    ("one_container_is_ended_and_the_others_run_on", |rig| {
+        Box::pin(endings::one_container_is_ended_and_the_others_run_on(rig))
+    }),
+    ("a_stubborn_one_is_killed_by_its_end", |rig| {
+        Box::pin(endings::a_stubborn_one_is_killed_by_its_end(rig))
+    }),
+    ("an_end_of_what_does_not_run_does_nothing", |rig| {
+        Box::pin(endings::an_end_of_what_does_not_run_does_nothing(rig))
+    }),
+    ("a_cancelled_end_can_be_repeated", |rig| {
+        Box::pin(endings::a_cancelled_end_can_be_repeated(rig))
+    }),
+    ("a_command_tells_what_it_wrote_and_how_it_ended", |rig| {
+        Box::pin(commands::a_command_tells_what_it_wrote_and_how_it_ended(rig))
+    }),
+    ("a_command_has_the_environment_of_its_container", |rig| {
+        Box::pin(commands::a_command_has_the_environment_of_its_container(rig))
+    }),
+    ("a_cancelled_command_is_killed", |rig| Box::pin(commands::a_cancelled_command_is_killed(rig))),
+    ("a_command_needs_a_container_that_runs", |rig| {
+        Box::pin(commands::a_command_needs_a_container_that_runs(rig))
     }),
     ("a_stop_leaves_nothing_that_tried_to_outlive_it", |rig| {
         Box::pin(escapes::a_stop_leaves_nothing_that_tried_to_outlive_it(rig))

@@ -18,8 +18,9 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
-use crate::book::Books;
+use crate::book::{Book, Books};
 use crate::desired::{Desired, DesiredPod};
+use crate::health::{self, Healths};
 use crate::plan::{Plan, Work, plan};
 use crate::{Actuator, ActuatorError, Observed, PodToRun};
 
@@ -66,6 +67,7 @@ pub struct Dispatcher {
     pacing: Pacing,
     bucket: DefaultDirectRateLimiter,
     books: Books,
+    healths: Arc<Healths>,
     in_flight: BTreeMap<PodUid, InFlight>,
     actions: JoinSet<Ended>,
 }
@@ -73,7 +75,7 @@ pub struct Dispatcher {
 /// What a turn saw.
 #[derive(Debug)]
 pub struct Turn {
-    /// What the runtime has.
+    /// What the runtime has, with what probes say of it.
     pub observed: Vec<Observed>,
     /// The containers whose restart is under way, by pod: what was observed of them is the past.
     pub restarting: BTreeMap<PodUid, String>,
@@ -121,9 +123,15 @@ impl Dispatcher {
             pacing,
             bucket: RateLimiter::direct(quota),
             books,
+            healths: Arc::default(),
             in_flight: BTreeMap::new(),
             actions: JoinSet::new(),
         }
+    }
+
+    /// What probes say from now on.
+    pub fn hear(&mut self, healths: Arc<Healths>) {
+        self.healths = healths;
     }
 
     /// Observes, plans, begins what may begin.
@@ -132,10 +140,11 @@ impl Dispatcher {
     /// When the runtime does not answer; then nothing was begun.
     pub async fn turn(&mut self, desired: &Desired) -> Result<Turn, ActuatorError> {
         self.collect(desired);
-        let observed = self.observe().await?;
+        let mut observed = self.observe().await?;
         let now_ms = (self.clock)();
         self.keep_books(desired, &observed);
-        let plan = plan(desired, &observed, &self.books, now_ms);
+        health::tell(&mut observed, desired, &self.books, &self.healths);
+        let plan = plan(desired, &observed, &self.books, &self.healths, now_ms);
         self.cancel_unwanted(desired);
         let wake_ms = self.begin(desired, plan, now_ms);
         Ok(Turn { observed, restarting: self.restarting(), wake_ms })
@@ -173,7 +182,7 @@ impl Dispatcher {
     fn restarting(&self) -> BTreeMap<PodUid, String> {
         let container = |(uid, action): (&PodUid, &InFlight)| match &action.work {
             Work::Restart { container, .. } => Some((uid.clone(), container.clone())),
-            Work::Start { .. } | Work::Stop { .. } => None,
+            Work::Start { .. } | Work::Stop { .. } | Work::End { .. } => None,
         };
         self.in_flight.iter().filter_map(container).collect()
     }
@@ -211,7 +220,7 @@ impl Dispatcher {
             (Err(ActuatorError::Cancelled), _) | (Ok(()), _) => {}
             (Err(error), Work::Start { .. }) => book.note_failure(&pod.rule, &error, now_ms),
             // The next turn observes how it is and plans anew; the history makes it wait.
-            (Err(_), Work::Restart { .. } | Work::Stop { .. }) => {}
+            (Err(_), Work::Restart { .. } | Work::Stop { .. } | Work::End { .. }) => {}
         }
     }
 
@@ -240,7 +249,7 @@ impl Dispatcher {
             let wanted = desired.pods.get(uid).map(|pod| pod.placement.generation);
             let is_unwanted = match action.work {
                 Work::Start { generation } => wanted != Some(generation),
-                Work::Restart { .. } => wanted.is_none(),
+                Work::Restart { .. } | Work::End { .. } => wanted.is_none(),
                 Work::Stop { .. } => false,
             };
             if is_unwanted {
@@ -267,7 +276,7 @@ impl Dispatcher {
     }
 
     fn has_place(&self, work: &Work) -> bool {
-        let is_stop = |work: &Work| matches!(work, Work::Stop { .. });
+        let is_stop = |work: &Work| matches!(work, Work::Stop { .. } | Work::End { .. });
         let same = |action: &&InFlight| is_stop(&action.work) == is_stop(work);
         let in_flight = self.in_flight.values().filter(same).count();
         if is_stop(work) {
@@ -278,9 +287,9 @@ impl Dispatcher {
 
     fn begin_one(&mut self, uid: PodUid, work: Work, desired: &Desired) {
         let pod = desired.pods.get(&uid);
-        if let (Work::Restart { container, history }, Some(pod)) = (&work, pod) {
+        if let Some(pod) = pod {
             let book = self.books.of(&uid, pod.placement.generation, grace_ms(pod));
-            book.histories.insert(container.clone(), *history);
+            note_begun(book, &work);
         }
         if let Err(error) = self.books.save() {
             warn!(%error, "failed to write down restart counts");
@@ -324,7 +333,7 @@ impl Action {
 
     fn deadline(&self) -> Duration {
         match &self.work {
-            Work::Stop { grace } => grace.saturating_add(STOP_EXTRA),
+            Work::Stop { grace } | Work::End { grace, .. } => grace.saturating_add(STOP_EXTRA),
             Work::Restart { .. } => RESTART_MAX,
             Work::Start { .. } => START_MAX,
         }
@@ -336,6 +345,9 @@ impl Action {
             (Work::Restart { container, .. }, _) => {
                 self.actuator.restart_container(&self.uid, container).await
             }
+            (Work::End { container, grace, .. }, _) => {
+                self.actuator.end_container(&self.uid, container, *grace, &self.cancel).await
+            }
             (Work::Start { .. }, Some(pod)) => {
                 let ready = tokio::select! {
                     ready = self.prepare.prepare(pod) => ready?,
@@ -346,6 +358,19 @@ impl Action {
             // A start is planned for pods of the list only.
             (Work::Start { .. }, None) => Err(ActuatorError::Cancelled),
         }
+    }
+}
+
+/// What of a work must be known also when we end before it is done.
+fn note_begun(book: &mut Book, work: &Work) {
+    match work {
+        Work::Restart { container, history } => {
+            book.histories.insert(container.clone(), *history);
+        }
+        Work::End { container, ending, .. } => {
+            book.endings.insert(container.clone(), ending.clone());
+        }
+        Work::Start { .. } | Work::Stop { .. } => {}
     }
 }
 

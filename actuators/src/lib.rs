@@ -8,6 +8,7 @@ mod actuator;
 mod error;
 mod pod;
 mod devices;
+mod life;
 mod pod_address;
 
 pub mod annotations;
@@ -17,6 +18,7 @@ pub mod restart;
 
 mod book;
 mod desired;
+mod health;
 mod plan;
 mod status;
 
@@ -28,12 +30,14 @@ mod samples;
 pub mod conformance;
 pub mod volume;
 
-pub use actuator::{Act, Actuator, Changes};
-pub use book::{Book, Books, Failure};
+pub use actuator::{Act, Actuator, Changes, ExecEnd, OUTPUT_BYTES_MAX};
+pub use book::{Book, Books, Ending, Failure};
 pub use desired::{Authority, Desired, DesiredPod};
 pub use devices::GPU_MILLI_VARIABLE;
 pub use dispatcher::{Clock, Dispatcher, Pacing, Prepare, Turn};
 pub use error::ActuatorError;
+pub use health::{Failed, Health, Healths, UNHEALTHY};
+pub use life::Life;
 pub use plan::{Plan, Work, plan};
 pub use pod::{FileToMount, Observed, PodToRun, RuntimeInfo, Usage, grace_of};
 pub use pod_address::POD_ADDRESS;

@@ -9,8 +9,10 @@ use std::time::Duration;
 
 use setpoint_schemas::{ContainerObserved, ContainerState, PodUid};
 
-use crate::book::{Book, Books};
+use crate::book::{Book, Books, Ending};
 use crate::desired::{Authority, Desired, DesiredPod};
+use crate::health::{Healths, failed};
+use crate::life::Life;
 use crate::restart::{End, History, Verdict, restart};
 use crate::{Observed, grace_of};
 
@@ -31,6 +33,15 @@ pub enum Work {
         /// The time between the stop signal and the kill.
         grace: Duration,
     },
+    /// A container of it runs and is to be ended, because a probe of it failed for good.
+    End {
+        /// The container.
+        container: String,
+        /// The time between the stop signal and the kill.
+        grace: Duration,
+        /// What is written down of it before it is done.
+        ending: Ending,
+    },
     /// A container of it ended and starts again in place.
     Restart {
         /// The container.
@@ -45,16 +56,24 @@ pub enum Work {
     },
 }
 
-/// What is to be done, from what should run, what runs, what is remembered, and the time.
+/// What is to be done, from what should run, what runs, what is remembered, what probes say, and the
+/// time.
 #[must_use]
-pub fn plan(desired: &Desired, observed: &[Observed], books: &Books, now_ms: i64) -> Plan {
+pub fn plan(
+    desired: &Desired,
+    observed: &[Observed],
+    books: &Books,
+    healths: &Healths,
+    now_ms: i64,
+) -> Plan {
     let mut plan = Plan::default();
     if desired.authority == Authority::None {
         return plan;
     }
     let running: BTreeMap<&PodUid, &Observed> = observed.iter().map(|o| (&o.uid, o)).collect();
     for (uid, pod) in &desired.pods {
-        let need = need(pod, running.get(uid).copied(), books.get(uid), now_ms);
+        let known = Known { book: books.get(uid), healths, now_ms };
+        let need = need(pod, running.get(uid).copied(), known);
         plan.note(uid, need, desired.authority);
     }
     for uid in running.keys().filter(|uid| !desired.pods.contains_key(**uid)) {
@@ -72,7 +91,15 @@ enum Need {
     At(i64),
 }
 
-fn need(pod: &DesiredPod, runs: Option<&Observed>, book: Option<&Book>, now_ms: i64) -> Need {
+/// What is known beside what should run and what runs.
+#[derive(Clone, Copy)]
+struct Known<'a> {
+    book: Option<&'a Book>,
+    healths: &'a Healths,
+    now_ms: i64,
+}
+
+fn need(pod: &DesiredPod, runs: Option<&Observed>, known: Known<'_>) -> Need {
     if !pod.invalid.is_empty() {
         return Need::Nothing;
     }
@@ -80,20 +107,18 @@ fn need(pod: &DesiredPod, runs: Option<&Observed>, book: Option<&Book>, now_ms: 
     match runs {
         Some(runs) if runs.generation > generation => Need::Nothing,
         Some(runs) if runs.generation == generation && all_started(pod, runs) => {
-            need_of_ended(pod, runs, book, now_ms)
+            need_of_started(pod, runs, known)
         }
         // A container that cannot start must not keep the others from restarting.
-        Some(runs) if runs.generation == generation => {
-            match need_of_start(generation, book, now_ms) {
-                Need::Now(start) => Need::Now(start),
-                later => sooner(later, need_of_ended(pod, runs, book, now_ms)),
-            }
-        }
-        _ => need_of_start(generation, book, now_ms),
+        Some(runs) if runs.generation == generation => match need_of_start(generation, known) {
+            Need::Now(start) => Need::Now(start),
+            later => sooner(later, need_of_started(pod, runs, known)),
+        },
+        _ => need_of_start(generation, known),
     }
 }
 
-fn need_of_start(generation: i64, book: Option<&Book>, now_ms: i64) -> Need {
+fn need_of_start(generation: i64, Known { book, now_ms, .. }: Known<'_>) -> Need {
     let current = book.filter(|book| book.generation == generation);
     let Some(failure) = current.and_then(|book| book.failure.as_ref()) else {
         return Need::Now(Work::Start { generation });
@@ -105,7 +130,24 @@ fn need_of_start(generation: i64, book: Option<&Book>, now_ms: i64) -> Need {
     }
 }
 
-fn need_of_ended(pod: &DesiredPod, runs: &Observed, book: Option<&Book>, now_ms: i64) -> Need {
+/// What of its containers is to be ended, and what has ended and starts again.
+fn need_of_started(pod: &DesiredPod, runs: &Observed, known: Known<'_>) -> Need {
+    sooner(need_of_failed(pod, runs, known.healths), need_of_ended(pod, runs, known))
+}
+
+fn need_of_failed(pod: &DesiredPod, runs: &Observed, healths: &Healths) -> Need {
+    let end = |container: &ContainerObserved| {
+        let failed = failed(healths, &runs.uid, container)?;
+        Some(Work::End {
+            container: container.name.clone(),
+            grace: failed.grace.unwrap_or_else(|| pod.grace()),
+            ending: Ending { life: Life::of(container), message: failed.message },
+        })
+    };
+    runs.containers.iter().find_map(end).map_or(Need::Nothing, Need::Now)
+}
+
+fn need_of_ended(pod: &DesiredPod, runs: &Observed, Known { book, now_ms, .. }: Known<'_>) -> Need {
     runs.containers.iter().fold(Need::Nothing, |need, container| {
         let Some(end) = end_of(container) else { return need };
         let history = book.map(|book| book.history(&container.name)).unwrap_or_default();
@@ -168,7 +210,7 @@ impl Plan {
 impl Work {
     fn authority(&self) -> Authority {
         match self {
-            Work::Restart { .. } => Authority::Remembered,
+            Work::Restart { .. } | Work::End { .. } => Authority::Remembered,
             Work::Start { .. } | Work::Stop { .. } => Authority::Full,
         }
     }

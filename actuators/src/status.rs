@@ -119,7 +119,9 @@ fn waiting(
     if let Some(Verdict::Wait { backoff_ms, .. }) = verdict {
         seen.state = ContainerState::Waiting;
         seen.reason = "CrashLoopBackOff".into();
-        seen.message = format!("back-off {} s restarting the container", backoff_ms / 1_000);
+        let ended = Some(seen.message).filter(|why| !why.is_empty());
+        let why = ended.map(|why| format!(": {why}")).unwrap_or_default();
+        seen.message = format!("back-off {} s restarting the container{why}", backoff_ms / 1_000);
     }
     seen
 }
@@ -137,6 +139,7 @@ fn never_started(spec: &Container) -> ContainerObserved {
         message: String::new(),
         started_ms: 0,
         finished_ms: 0,
+        started: true,
     }
 }
 

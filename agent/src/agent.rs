@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use futures::future::BoxFuture;
 use futures::{FutureExt, StreamExt};
-use setpoint_actuators::{Actuator, Authority, Books, Changes, Clock, Desired, Dispatcher};
+use setpoint_actuators::{
+    Actuator, Authority, Books, Changes, Clock, Desired, Dispatcher, Healths, Observed,
+};
 use tokio::sync::watch as latest;
 use tokio::task::JoinSet;
 use tokio::time::sleep;
@@ -16,6 +18,7 @@ use crate::client::Api;
 use crate::clock::now_ms;
 use crate::guard::Guard;
 use crate::outbox::Outbox;
+use crate::probes::{Prober, Subject, subjects};
 use crate::registration::{Health, Ties, Told};
 use crate::reports::Reports;
 use crate::resolve::Resolver;
@@ -121,8 +124,18 @@ impl Life {
         let every = options.intervals;
         tasks.spawn(room::mind(folders, every.room, tell_room));
         tasks.spawn(refresh::refresh(actuator.clone(), resolver, desired.clone(), every.refresh));
-        let health = tell_health;
-        let node = NodeLoop { actuator, dispatcher, desired, health, reports: reports.clone() };
+        let (prober, healths) = Prober::open(actuator.clone(), &options.state);
+        let (tell_subjects, asked) = latest::channel(Arc::default());
+        tasks.spawn(prober.run(asked));
+        let node = NodeLoop {
+            actuator,
+            dispatcher,
+            desired,
+            healths,
+            subjects: tell_subjects,
+            health: tell_health,
+            reports: reports.clone(),
+        };
         Ok(Life { api, reports, whose, node, tasks })
     }
 }
@@ -221,6 +234,10 @@ struct NodeLoop {
     actuator: Arc<dyn Actuator>,
     dispatcher: Dispatcher,
     desired: latest::Receiver<Arc<Desired>>,
+    /// What probes say of the containers that run.
+    healths: latest::Receiver<Arc<Healths>>,
+    /// Whom they ask.
+    subjects: latest::Sender<Arc<Vec<Subject>>>,
     health: latest::Sender<Health>,
     reports: Arc<Reports>,
 }
@@ -237,6 +254,7 @@ impl NodeLoop {
                 () = self.dispatcher.ended(&desired) => {}
                 // Whoever tells us may be gone, which is no news.
                 Ok(()) = self.desired.changed() => {}
+                Ok(()) = self.healths.changed() => {}
                 () = shutdown.cancelled() => {}
             }
         }
@@ -244,9 +262,11 @@ impl NodeLoop {
 
     /// One turn; returns how long the next one may wait.
     async fn turn(&mut self, desired: &Desired) -> Option<Duration> {
+        self.dispatcher.hear(self.healths.borrow_and_update().clone());
         match self.dispatcher.turn(desired).await {
             Ok(turn) => {
                 self.note_health(Health::Good);
+                self.note_subjects(desired, &turn.observed);
                 let now_ms = now_ms();
                 let view = view::view(desired, &turn, self.dispatcher.books(), now_ms);
                 self.reports.change(|outbox| outbox.see(view, now_ms));
@@ -259,6 +279,17 @@ impl NodeLoop {
                 None
             }
         }
+    }
+
+    fn note_subjects(&self, desired: &Desired, observed: &[Observed]) {
+        let now = subjects(desired, observed);
+        self.subjects.send_if_modified(|subjects| {
+            let is_new = **subjects != now;
+            if is_new {
+                *subjects = Arc::new(now);
+            }
+            is_new
+        });
     }
 
     fn note_health(&self, now: Health) {

@@ -18,6 +18,7 @@ mod standing;
 mod outbox;
 mod resolve;
 mod view;
+mod probes;
 
 mod client;
 mod lease;

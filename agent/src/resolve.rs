@@ -4,7 +4,7 @@
 //! Looked up at each start, so that a pod starts with what holds then. Secret values stay in memory
 //! and are never logged.
 
-mod expand;
+pub(crate) mod expand;
 mod sources;
 mod downward;
 mod files;

@@ -365,6 +365,7 @@ pub(crate) fn status(
             message: String::new(),
             started_ms: TIME_MS,
             finished_ms: 0,
+            started: true,
         }],
     })
 }

@@ -19,6 +19,7 @@ mod volume;
 mod downward;
 mod security;
 mod names;
+mod probe;
 mod scheduling;
 mod priority;
 mod workload;
@@ -78,6 +79,10 @@ pub use pod_uid::{PodUid, UidText};
 pub use policy::Policy;
 pub use position::{Cut, Position};
 pub use priority::{PRIORITY_MAX, SYSTEM_PRIORITIES, system_priority};
+pub use probe::{
+    ExecAction, GrpcAction, HttpGetAction, HttpHeader, IMAGE_CHECK, IMAGE_CHECK_OFF, Probe,
+    ProbePort, TcpSocketAction,
+};
 pub use quantity::{InvalidQuantity, Quantity};
 pub use request::{REQUEST_BYTES_MAX, Request, RequestItem, Verb};
 pub use resource::{GroupKind, Resource, ResourceKey, Standing};

@@ -81,6 +81,14 @@ pub struct ContainerObserved {
     pub started_ms: i64,
     /// Milliseconds since 1970; 0 when it never ended.
     pub finished_ms: i64,
+    /// Whether its startup probe has passed; true where it has none.
+    #[serde(default = "without_probe")]
+    pub started: bool,
+}
+
+/// Who does not say it has no startup probe.
+fn without_probe() -> bool {
+    true
 }
 
 /// The state of a container.

@@ -8,8 +8,9 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Affinity, DnsConfig, FieldRef, HostAlias, PodSecurity, Quantity, ResourceFieldRef, Resources,
-    Security, Toleration, TopologySpreadConstraint, Volume, VolumeMount,
+    Affinity, DnsConfig, FieldRef, HostAlias, PodSecurity, Probe, ProbePort, Quantity,
+    ResourceFieldRef, Resources, Security, Toleration, TopologySpreadConstraint, Volume,
+    VolumeMount,
 };
 
 /// The spec of a pod.
@@ -139,6 +140,15 @@ pub struct Container {
     /// Whether it has a terminal.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tty: Option<bool>,
+    /// Asked until it has started; before that nothing else is asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub startup_probe: Option<Probe>,
+    /// Asked whether it lives; it is ended when it does not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub liveness_probe: Option<Probe>,
+    /// Asked whether it is ready to be used.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub readiness_probe: Option<Probe>,
 }
 
 /// Requests and limits by resource name.
@@ -257,6 +267,29 @@ impl PodSpec {
     }
 }
 
+impl Container {
+    /// The number of a port that a probe names; `None` when it has no such port.
+    #[must_use]
+    pub fn port(&self, port: &ProbePort) -> Option<u16> {
+        let number = match port {
+            ProbePort::Number(number) => *number,
+            ProbePort::Name(name) => {
+                let named = |port: &&ContainerPort| port.name.as_ref() == Some(name);
+                self.ports.iter().find(named)?.container_port
+            }
+        };
+        u16::try_from(number).ok().filter(|number| *number > 0)
+    }
+
+    /// Whether anything is asked of it.
+    #[must_use]
+    pub fn has_probes(&self) -> bool {
+        [&self.startup_probe, &self.liveness_probe, &self.readiness_probe]
+            .into_iter()
+            .any(Option::is_some)
+    }
+}
+
 impl ResourceRequirements {
     /// What they reserve; a limit stands in for an absent request.
     #[must_use]
@@ -274,5 +307,35 @@ impl ResourceRequirements {
             }
         }
         reserved
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_port_is_a_number_or_the_name_of_one_of_the_container() {
+        let port = ContainerPort {
+            name: Some("web".into()),
+            container_port: 8080,
+            ..ContainerPort::default()
+        };
+        let container = Container { ports: vec![port], ..Container::default() };
+        let number = |port: &str| {
+            let port: ProbePort = serde_json::from_str(port).expect("a port");
+            container.port(&port)
+        };
+        let table = [
+            ("80", Some(80)),
+            (r#""web""#, Some(8080)),
+            (r#""other""#, None),
+            ("0", None),
+            ("70000", None),
+            ("-1", None),
+        ];
+        for (port, expected) in table {
+            assert_eq!(number(port), expected, "{port}");
+        }
     }
 }

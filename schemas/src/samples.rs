@@ -122,6 +122,7 @@ pub fn pod_observed() -> PodObserved {
             message: "out of memory".to_owned(),
             started_ms: TIME_MS - 5000,
             finished_ms: TIME_MS - 6000,
+            started: true,
         }],
     }
 }

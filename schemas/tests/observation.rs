@@ -69,9 +69,10 @@ fn container() -> impl Strategy<Value = ContainerObserved> {
     let texts = any::<[String; 5]>();
     let state = prop::sample::select(vec![Waiting, Running, Terminated]);
     let numbers = (any::<i32>(), any::<Option<i32>>(), any::<i64>(), any::<i64>());
-    (texts, state, any::<bool>(), numbers).prop_map(|(texts, state, ready, numbers)| {
+    (texts, state, any::<[bool; 2]>(), numbers).prop_map(|(texts, state, truths, numbers)| {
         let [name, id, image, reason, message] = texts;
         let (restarts, exit_code, started_ms, finished_ms) = numbers;
+        let [ready, started] = truths;
         ContainerObserved {
             name,
             id,
@@ -84,6 +85,7 @@ fn container() -> impl Strategy<Value = ContainerObserved> {
             message,
             started_ms,
             finished_ms,
+            started,
         }
     })
 }

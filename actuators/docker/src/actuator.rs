@@ -10,7 +10,7 @@ use futures::future::BoxFuture;
 use futures::{FutureExt, StreamExt};
 use setpoint_actuators::session::{Lines, Session};
 use setpoint_actuators::{
-    Act, Actuator, ActuatorError, Changes, Observed, PodToRun, RuntimeInfo, Usage,
+    Act, Actuator, ActuatorError, Changes, ExecEnd, Observed, PodToRun, RuntimeInfo, Usage,
 };
 use setpoint_schemas::call::{ExecOptions, LogOptions};
 use setpoint_schemas::{PodUid, Resources};
@@ -20,6 +20,7 @@ use tokio_util::sync::CancellationToken;
 use xxhash_rust::xxh3::xxh3_128;
 
 use crate::engine::unavailable;
+use crate::exec::{end_container, exec};
 use crate::image::Pulls;
 use crate::names::filter;
 use crate::start::{Starter, restart_container};
@@ -119,6 +120,27 @@ impl Actuator for DockerActuator {
 
     fn restart_container<'a>(&'a self, uid: &'a PodUid, container: &'a str) -> Act<'a, ()> {
         restart_container(&self.docker, &self.config, uid, container).boxed()
+    }
+
+    fn end_container<'a>(
+        &'a self,
+        uid: &'a PodUid,
+        container: &'a str,
+        grace: Duration,
+        cancel: &'a CancellationToken,
+    ) -> Act<'a, ()> {
+        let end = end_container(&self.docker, &self.config, (uid, container), grace);
+        unless_cancelled(cancel, end.boxed())
+    }
+
+    fn exec<'a>(
+        &'a self,
+        uid: &'a PodUid,
+        container: &'a str,
+        command: &'a [String],
+        cancel: &'a CancellationToken,
+    ) -> Act<'a, ExecEnd> {
+        exec(&self.docker, &self.config, (uid, container), command, cancel).boxed()
     }
 
     fn usage(&self) -> Act<'_, Vec<Usage>> {

@@ -6,11 +6,11 @@
 use std::collections::HashMap;
 
 use bollard::models::{
-    ContainerCreateBody, DeviceRequest, HostConfig, PortBinding, PortMap, RestartPolicy,
-    RestartPolicyNameEnum,
+    ContainerCreateBody, DeviceRequest, HealthConfig, HostConfig, PortBinding, PortMap,
+    RestartPolicy, RestartPolicyNameEnum,
 };
 use setpoint_actuators::{ActuatorError, PodToRun, annotations, labels};
-use setpoint_schemas::{Container, PodSpec, ResourceRequirements};
+use setpoint_schemas::{Container, IMAGE_CHECK, IMAGE_CHECK_OFF, PodSpec, ResourceRequirements};
 
 use crate::names::{INDEX, pod_labels};
 use crate::{DockerConfig, Network, mounts, naming, rights};
@@ -73,6 +73,7 @@ pub(crate) fn body_of(
         open_stdin: container.stdin,
         stdin_once: container.stdin_once,
         tty: container.tty,
+        healthcheck: own_check(pod, container),
         ..body
     })
 }
@@ -86,6 +87,14 @@ fn processes(spec: &PodSpec, network: NetworkOf<'_>) -> Option<String> {
         }
         _ => None,
     }
+}
+
+/// Where the pod says itself how it is asked, or that it is not, the engine does not ask as well.
+fn own_check(pod: &PodToRun, container: &Container) -> Option<HealthConfig> {
+    let annotations = &pod.placement.pattern.annotations;
+    let is_off = annotations.get(IMAGE_CHECK).is_some_and(|value| value == IMAGE_CHECK_OFF);
+    let off = || HealthConfig { test: Some(vec!["NONE".to_owned()]), ..HealthConfig::default() };
+    (is_off || container.has_probes()).then(off)
 }
 
 /// What holds the pod's network: host name, ports, network mode.

@@ -11,6 +11,7 @@ mod config;
 
 mod start;
 mod stop;
+mod exec;
 mod observe;
 mod usage;
 mod cgroup;

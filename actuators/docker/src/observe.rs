@@ -3,10 +3,12 @@
 use std::collections::{BTreeMap, HashMap};
 
 use bollard::Docker;
-use bollard::models::{ContainerInspectResponse, ContainerState as EngineState, ContainerSummary};
+use bollard::models::{
+    ContainerInspectResponse, ContainerState as EngineState, ContainerSummary, HealthStatusEnum,
+};
 use bollard::query_parameters::{InspectContainerOptions, ListContainersOptionsBuilder};
 use futures::stream::{self, StreamExt, TryStreamExt};
-use setpoint_actuators::{ActuatorError, Observed, labels};
+use setpoint_actuators::{ActuatorError, Observed, UNHEALTHY, labels};
 use setpoint_schemas::{
     ContainerObserved, ContainerState, FleetId, Namespace, PodUid, ResourceName,
 };
@@ -16,6 +18,10 @@ use crate::names::{INDEX, SANDBOX, filter, number};
 
 /// Enough to hide the engine's latency; more only queues inside it.
 pub(crate) const CALLS_AT_ONCE: usize = 8;
+/// What of a failed check's output is told: enough for a sentence.
+const OUTPUT_CHARS_MAX: usize = 512;
+/// Before what a check of the image said.
+const CHECK_FAILED: &str = "Health check of the image failed: ";
 /// What Docker writes for a time that has not come.
 const NEVER: &str = "0001-01-01";
 
@@ -116,7 +122,8 @@ fn observed(container: &ContainerInspectResponse) -> ContainerObserved {
         id: container.id.clone().unwrap_or_default(),
         image: config.and_then(|config| config.image.clone()).unwrap_or_default(),
         state,
-        ready: state == ContainerState::Running,
+        // Where the engine asks, by the check of the image, its word counts.
+        ready: state == ContainerState::Running && is_healthy(engine),
         restarts: 0,
         exit_code: exit_code(state, engine),
         reason,
@@ -127,7 +134,27 @@ fn observed(container: &ContainerInspectResponse) -> ContainerObserved {
             ContainerState::Terminated => millis(engine.finished_at.as_deref()).max(started_ms),
             _ => 0,
         },
+        started: health_of(engine) != Some(HealthStatusEnum::STARTING),
     }
+}
+
+/// What the engine's own check says; `None` where it makes none.
+fn health_of(engine: &EngineState) -> Option<HealthStatusEnum> {
+    let none = [HealthStatusEnum::EMPTY, HealthStatusEnum::NONE];
+    engine.health.as_ref()?.status.filter(|status| !none.contains(status))
+}
+
+fn is_healthy(engine: &EngineState) -> bool {
+    health_of(engine).is_none_or(|status| status == HealthStatusEnum::HEALTHY)
+}
+
+/// What the check wrote when it failed last.
+fn why_unhealthy(engine: &EngineState) -> String {
+    let log = engine.health.as_ref().and_then(|health| health.log.as_ref());
+    let last = log.and_then(|log| log.iter().rev().find(|one| one.exit_code != Some(0)));
+    let said = last.and_then(|one| one.output.as_deref()).unwrap_or_default();
+    let said: String = said.chars().take(OUTPUT_CHARS_MAX).collect();
+    format!("{CHECK_FAILED}{}", said.trim())
 }
 
 fn exit_code(state: ContainerState, engine: &EngineState) -> Option<i32> {
@@ -138,6 +165,10 @@ fn exit_code(state: ContainerState, engine: &EngineState) -> Option<i32> {
 /// Kubernetes' words for how a container ended, and what the engine says when it never started.
 fn reason(state: ContainerState, engine: &EngineState) -> (String, String) {
     let error = engine.error.clone().unwrap_or_default();
+    let unhealthy = health_of(engine) == Some(HealthStatusEnum::UNHEALTHY);
+    if state == ContainerState::Running && unhealthy {
+        return (UNHEALTHY.to_owned(), why_unhealthy(engine));
+    }
     let reason = match state {
         ContainerState::Running if engine.paused == Some(true) => "Paused",
         ContainerState::Running => "",

@@ -88,3 +88,22 @@ fn what_ends_at_once_does_not_end_before_it_started() {
     let seen = &pods[0].containers[0];
     assert_eq!((seen.started_ms, seen.finished_ms), (SECOND_ONE_MS + 2, SECOND_ONE_MS + 2));
 }
+
+#[test]
+fn the_check_of_the_image_says_whether_it_has_started_and_is_ready() {
+    let log = r#"[{"ExitCode": 1, "Output": "old"}, {"ExitCode": 1, "Output": " no \n"}, {"ExitCode": 0, "Output": "yes"}]"#;
+    let table = [
+        ("none", true, true, ("", "")),
+        ("", true, true, ("", "")),
+        ("starting", false, false, ("", "")),
+        ("healthy", true, true, ("", "")),
+        ("unhealthy", true, false, ("Unhealthy", "Health check of the image failed: no")),
+    ];
+    for (status, started, ready, said) in table {
+        let health = format!(r#", "Health": {{"Status": "{status}", "Log": {log}}}}}"#);
+        let text = RUNNING.replacen('}', &health, 1);
+        let seen = &pods_of(&[container("u", "web", 0, &text)])[0].containers[0];
+        assert_eq!((seen.started, seen.ready), (started, ready), "{status}");
+        assert_eq!((seen.reason.as_str(), seen.message.as_str()), said, "{status}");
+    }
+}

@@ -53,7 +53,11 @@ pub(crate) async fn stop_pod(
 
 /// Asks the container to end by the signal that its image names, and kills it after the grace. The
 /// engine does both by itself once it was asked, also when this call is cancelled.
-async fn stop_container(docker: &Docker, id: &str, grace: Duration) -> Result<(), ActuatorError> {
+pub(crate) async fn stop_container(
+    docker: &Docker,
+    id: &str,
+    grace: Duration,
+) -> Result<(), ActuatorError> {
     let patient = docker.clone().with_timeout(grace + ANSWER_MAX);
     let seconds = grace.as_secs() + u64::from(grace.subsec_nanos() > 0);
     let seconds = i32::try_from(seconds).unwrap_or(i32::MAX);

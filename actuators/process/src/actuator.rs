@@ -8,8 +8,8 @@ use std::time::Duration;
 use futures::StreamExt;
 use setpoint_actuators::session::{Lines, Session, not_found};
 use setpoint_actuators::{
-    Act, Actuator, ActuatorError, Changes, FileToMount, Observed, PodToRun, RuntimeInfo, Usage,
-    grace_of,
+    Act, Actuator, ActuatorError, Changes, ExecEnd, FileToMount, Observed, PodToRun, RuntimeInfo,
+    Usage, grace_of,
 };
 use setpoint_schemas::call::{ExecOptions, LogOptions};
 use setpoint_schemas::{Container, FleetId, PodUid};
@@ -21,7 +21,7 @@ use crate::able::Ourselves;
 use crate::container::{Cell, LOOK_EVERY, Starter};
 use crate::disk::{ContainerFile, Layout, PodFile, RunFile, Status};
 use crate::kin::{Kin, Table};
-use crate::{able, logs, machine, session, volumes};
+use crate::{able, exec, logs, machine, session, volumes};
 
 /// What of the agent's own environment its containers get.
 const ENV_INHERITED: &[&str] = &["PATH", "HOME", "LANG"];
@@ -123,6 +123,32 @@ impl Actuator for ProcessActuator {
 
     fn restart_container<'a>(&'a self, uid: &'a PodUid, container: &'a str) -> Act<'a, ()> {
         Box::pin(self.restart(uid, container))
+    }
+
+    fn end_container<'a>(
+        &'a self,
+        uid: &'a PodUid,
+        container: &'a str,
+        grace: Duration,
+        cancel: &'a CancellationToken,
+    ) -> Act<'a, ()> {
+        Box::pin(async move {
+            let cell = self.cell(uid, container, "end")?;
+            end(uid, std::slice::from_ref(&cell), grace, cancel).await
+        })
+    }
+
+    fn exec<'a>(
+        &'a self,
+        uid: &'a PodUid,
+        container: &'a str,
+        command: &'a [String],
+        cancel: &'a CancellationToken,
+    ) -> Act<'a, ExecEnd> {
+        Box::pin(async move {
+            let cell = self.cell(uid, container, "run a command in")?;
+            exec::exec(&cell, command, cancel).await.map_err(|error| error.of_container(container))
+        })
     }
 
     fn usage(&self) -> Act<'_, Vec<Usage>> {
@@ -300,34 +326,25 @@ impl ProcessActuator {
         };
         let cells: Vec<Cell> =
             (0..pod.containers.len()).map(|i| Cell::new(self.layout.container(uid, i))).collect();
-        for cell in &cells {
-            cell.settle().await.map_err(|e| unreadable(&e))?;
-        }
-        // Found before anything ends: what loses its parent is still known then.
-        let families = cells.iter().map(Cell::family).collect::<io::Result<Vec<Kin>>>();
-        let families = found(families.map_err(|e| unreadable(&e))?).await?;
-        cells.iter().try_for_each(Cell::ask_to_end).map_err(|e| unreadable(&e))?;
-        let families = match all_end(&cells, grace, cancel).await? {
-            true => families,
-            false => ended(uid, families).await?,
-        };
-        if !all_end(&cells, KILL_MAX, cancel).await? {
-            return Err(hangs(uid));
-        }
-        ended(uid, families).await?;
+        end(uid, &cells, grace, cancel).await?;
         self.layout.remove_pod(uid).map_err(|e| unreadable(&e))
     }
 
-    async fn restart(&self, uid: &PodUid, container: &str) -> Result<(), ActuatorError> {
+    /// The folder of a container that is to be this or that.
+    fn cell(&self, uid: &PodUid, container: &str, attempt: &str) -> Result<Cell, ActuatorError> {
         let not_found = || {
             let message =
-                format!("failed to restart container {container} of pod {uid}: not found");
+                format!("failed to {attempt} container {container} of pod {uid}: not found");
             ActuatorError::permanent("NotFound", message)
         };
         let pod = self.layout.read_pod(uid).map_err(|e| unreadable(&e))?.ok_or_else(not_found)?;
         let index =
             pod.containers.iter().position(|c| c.name == container).ok_or_else(not_found)?;
-        let cell = Cell::new(self.layout.container(uid, index));
+        Ok(Cell::new(self.layout.container(uid, index)))
+    }
+
+    async fn restart(&self, uid: &PodUid, container: &str) -> Result<(), ActuatorError> {
+        let cell = self.cell(uid, container, "restart")?;
         match cell.status().map_err(|e| unreadable(&e))? {
             Some(Status::Ended { .. }) => {
                 let started = cell.start_again(&self.starter).await;
@@ -347,6 +364,31 @@ fn end_leftovers(layout: &Layout) -> io::Result<()> {
         }
     }
     Ok(())
+}
+
+/// Ends these containers of a pod with all their processes: asks them to, kills after the grace.
+async fn end(
+    uid: &PodUid,
+    cells: &[Cell],
+    grace: Duration,
+    cancel: &CancellationToken,
+) -> Result<(), ActuatorError> {
+    live(cancel)?;
+    for cell in cells {
+        cell.settle().await.map_err(|e| unreadable(&e))?;
+    }
+    // Found before anything ends: what loses its parent is still known then.
+    let families = cells.iter().map(Cell::family).collect::<io::Result<Vec<Kin>>>();
+    let families = found(families.map_err(|e| unreadable(&e))?).await?;
+    cells.iter().try_for_each(Cell::ask_to_end).map_err(|e| unreadable(&e))?;
+    let families = match all_end(cells, grace, cancel).await? {
+        true => families,
+        false => ended(uid, families).await?,
+    };
+    if !all_end(cells, KILL_MAX, cancel).await? {
+        return Err(hangs(uid));
+    }
+    ended(uid, families).await.map(drop)
 }
 
 fn observe(layout: &Layout) -> io::Result<Vec<Observed>> {

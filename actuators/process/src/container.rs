@@ -113,6 +113,11 @@ impl Cell {
         })
     }
 
+    /// How it was started.
+    pub(crate) fn run(&self) -> io::Result<Option<RunFile>> {
+        disk::read(&disk::run_path(&self.dir))
+    }
+
     /// Asks the container to end.
     pub(crate) fn ask_to_end(&self) -> io::Result<()> {
         if let Some(process) = self.running()? {
@@ -140,6 +145,7 @@ impl Cell {
             message: String::new(),
             started_ms: 0,
             finished_ms: 0,
+            started: true,
         };
         let status = match self.status() {
             // Of this container nothing is known; of the others everything.

@@ -12,6 +12,7 @@
 mod actuator;
 mod able;
 mod container;
+mod exec;
 mod disk;
 mod kin;
 mod volumes;

@@ -5,13 +5,14 @@ use std::time::Duration;
 use futures::StreamExt;
 use setpoint_actuators::session::{Lines, Session};
 use setpoint_actuators::{
-    Act, Actuator, ActuatorError, Changes, Observed, PodToRun, RuntimeInfo, Usage,
+    Act, Actuator, ActuatorError, Changes, ExecEnd, Observed, PodToRun, RuntimeInfo, Usage,
 };
 use setpoint_schemas::call::{ExecOptions, LogOptions};
 use setpoint_schemas::{FleetId, NodeName, PodUid, Resources};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
+use crate::behaviour::Answer;
 use crate::plant::Plant;
 use crate::speech::Place;
 use crate::world::Stop;
@@ -84,6 +85,23 @@ impl SimulatedActuator {
             }
         }
     }
+
+    async fn end_one(
+        &self,
+        of: (&PodUid, &str),
+        grace: Duration,
+        cancel: &CancellationToken,
+    ) -> Result<(), ActuatorError> {
+        live(cancel)?;
+        let since_ms = self.plant.now_ms();
+        let mut news = self.plant.news(&self.node);
+        loop {
+            match self.plant.end_since(&self.node, &self.fleet, of, grace, since_ms)? {
+                Stop::Done => return Ok(()),
+                Stop::Waits => next(&mut news, cancel).await?,
+            }
+        }
+    }
 }
 
 impl Actuator for SimulatedActuator {
@@ -124,6 +142,34 @@ impl Actuator for SimulatedActuator {
 
     fn restart_container<'a>(&'a self, uid: &'a PodUid, container: &'a str) -> Act<'a, ()> {
         Box::pin(async move { self.plant.restart(&self.node, &self.fleet, uid, container) })
+    }
+
+    fn end_container<'a>(
+        &'a self,
+        uid: &'a PodUid,
+        container: &'a str,
+        grace: Duration,
+        cancel: &'a CancellationToken,
+    ) -> Act<'a, ()> {
+        Box::pin(self.end_one((uid, container), grace, cancel))
+    }
+
+    fn exec<'a>(
+        &'a self,
+        uid: &'a PodUid,
+        container: &'a str,
+        command: &'a [String],
+        cancel: &'a CancellationToken,
+    ) -> Act<'a, ExecEnd> {
+        Box::pin(async move {
+            match self.plant.answer(&self.node, &self.fleet, (uid, container), command)? {
+                Answer::Ends(end) => Ok(end),
+                Answer::Hangs => {
+                    cancel.cancelled().await;
+                    Err(ActuatorError::Cancelled)
+                }
+            }
+        })
     }
 
     fn usage(&self) -> Act<'_, Vec<Usage>> {

@@ -1,5 +1,7 @@
-//! How a simulated container behaves: as its command says, otherwise it runs until asked to end.
+//! How a simulated container behaves: as its command says, otherwise it runs until asked to end. How
+//! a command that is run in one ends: as it says, otherwise as the plant was told.
 
+use setpoint_actuators::{ExecEnd, OUTPUT_BYTES_MAX};
 use setpoint_schemas::Container;
 
 /// The program of a container that says how it behaves; its `args` are the lines that it writes, one each
@@ -16,6 +18,37 @@ pub const UNSTARTABLE: &str = "unstartable";
 
 /// `simulate echo`, of a command: writes back what it reads, until that ends.
 pub const ECHO: &str = "echo";
+/// `simulate say TEXT CODE`: a command that writes this and ends with this code.
+pub const SAY: &str = "say";
+/// `simulate variable NAME`: a command that writes the value of the container's variable.
+pub const VARIABLE: &str = "variable";
+/// `simulate hang`: a command that does not end.
+pub const HANG: &str = "hang";
+
+/// How a command ends that is run in a container.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Answer {
+    Ends(ExecEnd),
+    Hangs,
+}
+
+impl Answer {
+    /// Of a command, in a container of this environment that answers with this code otherwise.
+    pub(crate) fn of(command: &[String], env: &[(String, String)], code: i32) -> Self {
+        let words: Vec<&str> = command.iter().map(String::as_str).collect();
+        let (exit_code, text) = match words.as_slice() {
+            [PROGRAM, HANG] => return Answer::Hangs,
+            [PROGRAM, SAY, text, code] => (code.parse().unwrap_or(1), *text),
+            [PROGRAM, VARIABLE, name] => {
+                let value = env.iter().rev().find(|(known, _)| known == name);
+                (0, value.map_or("", |(_, value)| value))
+            }
+            _ => (code, ""),
+        };
+        let kept = text.bytes().take(OUTPUT_BYTES_MAX);
+        Answer::Ends(ExecEnd { exit_code, output: kept.collect() })
+    }
+}
 
 /// How a container behaves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -11,6 +11,7 @@ use setpoint_actuators::{ActuatorError, Observed, PodToRun, Usage};
 use setpoint_schemas::{FleetId, NodeName, PodUid};
 use tokio::sync::watch;
 
+use crate::behaviour::Answer;
 use crate::faults::Faults;
 use crate::pod::{SimContainer, SimPod};
 use crate::world::{Stop, World};
@@ -143,6 +144,44 @@ impl Plant {
         let named = pod.and_then(|pod| pod.containers.iter().find(|c| c.name == container));
         let named = named.ok_or_else(|| not_found(&uid.text(), container))?;
         Ok(look(named, now_ms))
+    }
+
+    /// From now on a command that is run in this container ends with this code, unless it says itself
+    /// how it ends.
+    ///
+    /// # Errors
+    /// As [`setpoint_actuators::Actuator::exec`] when there is no such container.
+    pub fn set_exec_code(
+        &self,
+        node: &NodeName,
+        fleet: &FleetId,
+        (uid, container): (&PodUid, &str),
+        code: i32,
+    ) -> Result<(), ActuatorError> {
+        self.world().container(node, fleet, uid, container)?.exec_code = code;
+        Ok(())
+    }
+
+    /// Goes on with an end of one container that began at `since_ms`.
+    pub(crate) fn end_since(
+        &self,
+        node: &NodeName,
+        fleet: &FleetId,
+        of: (&PodUid, &str),
+        grace: Duration,
+        since_ms: i64,
+    ) -> Result<Stop, ActuatorError> {
+        self.world().end(node, fleet, of, grace, since_ms)
+    }
+
+    pub(crate) fn answer(
+        &self,
+        node: &NodeName,
+        fleet: &FleetId,
+        of: (&PodUid, &str),
+        command: &[String],
+    ) -> Result<Answer, ActuatorError> {
+        self.world().answer(node, fleet, of, command)
     }
 
     /// Goes on with a stop that began at `since_ms`.

@@ -3,7 +3,7 @@
 use setpoint_actuators::{ActuatorError, Observed, PodToRun, Usage};
 use setpoint_schemas::{Container, ContainerObserved, ContainerState, Placement, PodUid};
 
-use crate::behaviour::Behaviour;
+use crate::behaviour::{Answer, Behaviour};
 use crate::faults::Fate;
 
 /// What a shell and Docker say of a process that SIGKILL ended.
@@ -40,6 +40,11 @@ pub(crate) struct SimContainer {
     former: Option<(i64, i64)>,
     /// When it was looked at for new lines.
     looked_ms: i64,
+    /// Whether it was asked to end by itself alone.
+    pub(crate) is_asked: bool,
+    env: Vec<(String, String)>,
+    /// What a command that is run in it ends with.
+    pub(crate) exec_code: i32,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,7 +60,7 @@ impl SimPod {
         SimPod {
             placement: pod.placement.clone(),
             grace_ms: i64::try_from(pod.grace().as_millis()).unwrap_or(i64::MAX),
-            containers: pod.spec.containers.iter().map(SimContainer::new).collect(),
+            containers: pod.spec.containers.iter().map(|c| SimContainer::new(c, pod)).collect(),
             asked_ms: None,
         }
     }
@@ -69,11 +74,12 @@ impl SimPod {
     /// Asks the containers to end; those that listen end at once.
     pub(crate) fn ask(&mut self, now_ms: i64) {
         self.asked_ms.get_or_insert(now_ms);
-        for container in &mut self.containers {
-            if container.behaviour != Behaviour::Stubborn {
-                container.end(now_ms, 0);
-            }
-        }
+        self.containers.iter_mut().for_each(|container| container.ask(now_ms));
+    }
+
+    /// Whether something waits for one of its containers to end.
+    pub(crate) fn is_ending(&self) -> bool {
+        self.asked_ms.is_some() || self.containers.iter().any(|c| c.is_asked && c.is_alive())
     }
 
     pub(crate) fn is_ended(&self) -> bool {
@@ -114,7 +120,7 @@ impl SimPod {
 }
 
 impl SimContainer {
-    fn new(container: &Container) -> Self {
+    fn new(container: &Container, pod: &PodToRun) -> Self {
         SimContainer {
             name: container.name.clone(),
             image: container.image.clone().unwrap_or_default(),
@@ -124,7 +130,27 @@ impl SimContainer {
             state: State::Never { reason: "ContainerCreating" },
             former: None,
             looked_ms: i64::MAX,
+            is_asked: false,
+            env: pod.env.get(&container.name).cloned().unwrap_or_default(),
+            exec_code: 0,
         }
+    }
+
+    pub(crate) fn is_running(&self) -> bool {
+        matches!(self.state, State::Running { .. })
+    }
+
+    /// Asks it to end; one that listens ends at once.
+    pub(crate) fn ask(&mut self, now_ms: i64) {
+        self.is_asked = true;
+        if self.behaviour != Behaviour::Stubborn {
+            self.end(now_ms, 0);
+        }
+    }
+
+    /// How a command ends that is run in it.
+    pub(crate) fn answer(&self, command: &[String]) -> Answer {
+        Answer::of(command, &self.env, self.exec_code)
     }
 
     pub(crate) fn was_started(&self) -> bool {
@@ -138,6 +164,7 @@ impl SimContainer {
     /// Starts it; what it meets is its fate.
     pub(crate) fn start(&mut self, fate: Fate, now_ms: i64) -> Result<(), ActuatorError> {
         self.attempts += 1;
+        self.is_asked = false;
         if self.behaviour == Behaviour::Unstartable {
             self.state = State::Never { reason: "NoCommand" };
             let error = ActuatorError::permanent("NoCommand", "the container cannot be started");
@@ -217,7 +244,7 @@ impl SimContainer {
         }
     }
 
-    fn is_alive(&self) -> bool {
+    pub(crate) fn is_alive(&self) -> bool {
         matches!(self.state, State::Starting { .. } | State::Running { .. })
     }
 
@@ -234,6 +261,7 @@ impl SimContainer {
             message: String::new(),
             started_ms: 0,
             finished_ms: 0,
+            started: true,
         };
         match self.state {
             State::Never { reason } => seen.reason = reason.into(),

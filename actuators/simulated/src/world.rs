@@ -10,8 +10,9 @@ use setpoint_actuators::{ActuatorError, PodToRun};
 use setpoint_schemas::{FleetId, NodeName, PodUid};
 use tokio::sync::watch;
 
+use crate::behaviour::Answer;
 use crate::faults::Faults;
-use crate::pod::SimPod;
+use crate::pod::{SimContainer, SimPod};
 
 /// All nodes, at one time.
 #[derive(Debug)]
@@ -121,6 +122,64 @@ impl World {
         Ok(if waits { Stop::Waits } else { Stop::Done })
     }
 
+    /// Goes on with an end of one container that began at `since_ms`.
+    pub(crate) fn end(
+        &mut self,
+        node: &NodeName,
+        fleet: &FleetId,
+        (uid, container): (&PodUid, &str),
+        grace: Duration,
+        since_ms: i64,
+    ) -> Result<Stop, ActuatorError> {
+        let grace_ms = i64::try_from(grace.as_millis()).unwrap_or(i64::MAX);
+        let now_ms = self.now_ms;
+        let named = self.container(node, fleet, uid, container)?;
+        let was_alive = named.is_alive();
+        if !named.is_asked {
+            named.ask(now_ms);
+        }
+        if named.is_alive() && now_ms >= since_ms.saturating_add(grace_ms) {
+            named.kill(now_ms);
+        }
+        let is_alive = named.is_alive();
+        if was_alive && !is_alive {
+            self.node(node).tell();
+        }
+        Ok(if is_alive { Stop::Waits } else { Stop::Done })
+    }
+
+    /// How a command ends that is run in a container.
+    pub(crate) fn answer(
+        &mut self,
+        node: &NodeName,
+        fleet: &FleetId,
+        (uid, container): (&PodUid, &str),
+        command: &[String],
+    ) -> Result<Answer, ActuatorError> {
+        let named = self.container(node, fleet, uid, container)?;
+        if !named.is_running() {
+            let error = ActuatorError::transient("NotRunning", "the container does not run");
+            return Err(error.of_container(container));
+        }
+        Ok(named.answer(command))
+    }
+
+    /// A container of a pod of a node whose runtime answers.
+    pub(crate) fn container(
+        &mut self,
+        node: &NodeName,
+        fleet: &FleetId,
+        uid: &PodUid,
+        container: &str,
+    ) -> Result<&mut SimContainer, ActuatorError> {
+        let pod = self.answering(node)?.pods.get_mut(&(fleet.clone(), uid.clone()));
+        let named = pod.and_then(|pod| pod.containers.iter_mut().find(|c| c.name == container));
+        named.ok_or_else(|| {
+            let message = format!("pod {uid} has no container {container}: not found");
+            ActuatorError::permanent("NotFound", message)
+        })
+    }
+
     /// Starts a container that has ended once more.
     pub(crate) fn restart(
         &mut self,
@@ -130,13 +189,7 @@ impl World {
         container: &str,
     ) -> Result<(), ActuatorError> {
         let (seed, faults, now_ms) = (self.seed, self.faults, self.now_ms);
-        let pod = self.answering(node)?.pods.get_mut(&(fleet.clone(), uid.clone()));
-        let named = pod.and_then(|pod| pod.containers.iter_mut().find(|c| c.name == container));
-        let Some(named) = named else {
-            let message =
-                format!("failed to restart container {container} of pod {uid}: not found");
-            return Err(ActuatorError::permanent("NotFound", message));
-        };
+        let named = self.container(node, fleet, uid, container)?;
         if !named.has_ended() {
             return Ok(());
         }
@@ -149,7 +202,7 @@ impl SimNode {
     fn advance_to(&mut self, now_ms: i64) {
         let mut is_news = false;
         for pod in self.pods.values_mut() {
-            is_news |= pod.advance_to(now_ms) || pod.asked_ms.is_some();
+            is_news |= pod.advance_to(now_ms) || pod.is_ending();
         }
         if is_news {
             self.tell();

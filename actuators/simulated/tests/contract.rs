@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use futures::future::BoxFuture;
 use setpoint_actuator_simulated::{
-    ECHO, EXIT, Faults, LAST, PROGRAM, Plant, STUBBORN, UNSTARTABLE,
+    ECHO, EXIT, Faults, HANG, LAST, PROGRAM, Plant, SAY, STUBBORN, UNSTARTABLE, VARIABLE,
 };
 use setpoint_actuators::conformance::{self, Deed, Rig, escapes};
 use setpoint_actuators::{Actuator, PodToRun};
@@ -69,6 +69,18 @@ impl Rig for OneNode {
             Deed::Lasts(word) => vec![LAST.to_owned(), word.to_owned()],
         };
         std::iter::once(PROGRAM.to_owned()).chain(words).collect()
+    }
+
+    fn saying(&self, text: &str, code: i32) -> Vec<String> {
+        simulate("", &[SAY, text, &code.to_string()]).command
+    }
+
+    fn telling(&self, variable: &str) -> Vec<String> {
+        simulate("", &[VARIABLE, variable]).command
+    }
+
+    fn hanging(&self, _word: &str) -> Vec<String> {
+        simulate("", &[HANG]).command
     }
 
     fn unstartable(&self, name: &str) -> Container {

@@ -13,7 +13,8 @@ use setpoint_actuator_simulated::{
 use setpoint_actuators::session::{Lines, Session};
 use setpoint_actuators::{
     Act, Actuator, ActuatorError, Authority, Books, Changes, Desired, DesiredPod, Dispatcher,
-    Observed, Pacing, PodToRun, Prepare, RuntimeInfo, Usage,
+    ExecEnd, Failed, Health, Healths, Life, Observed, Pacing, PodToRun, Prepare, RuntimeInfo,
+    Usage,
 };
 use setpoint_schemas::call::{ExecOptions, LogOptions};
 use setpoint_schemas::{ContainerState, FleetId, NodeName, Placement, PodUid, samples};
@@ -200,6 +201,26 @@ struct WatchedActuator {
     watched: Arc<Mutex<Watched>>,
 }
 
+#[tokio::test]
+async fn a_container_that_failed_its_probe_is_ended_and_restarts_as_one_that_failed() {
+    let mut node = Node::new(1, Faults::default(), Pacing::default());
+    let spec = serde_json::json!({"restartPolicy": "OnFailure",
+        "containers": [{"name": "main", "command": [PROGRAM, LAST]}]});
+    let desired = full(&[samples::placement_of("a", &spec.to_string())]);
+    node.run(&desired, 1_000).await;
+    let uid = PodUid::parse("a").expect("valid");
+    let seen = node.plant.observe(&name(), &fleet()).expect("it answers");
+    let life = Life::of(&seen[0].containers[0]);
+    let failed = Some(Failed { message: "no".to_owned(), grace: None });
+    let mut healths = Healths::default();
+    let (started, ready, message) = (true, true, String::new());
+    healths.set(&uid, "main", Health { life, started, ready, message, failed });
+    node.dispatcher.hear(Arc::new(healths));
+    node.run(&desired, 60_000).await;
+    assert_eq!(node.calls(), ["start a", "end a", "restart a"], "it ended well, and yet restarts");
+    assert_eq!(node.running(), ["a"], "the next life is another one");
+}
+
 /// One call that is under way; its end is noted also when it is dropped.
 struct Call<'a>(&'a Mutex<Watched>, PodUid);
 
@@ -257,6 +278,29 @@ impl Actuator for WatchedActuator {
             let _call = self.enter("restart", uid);
             self.inner.restart_container(uid, container).await
         })
+    }
+
+    fn end_container<'a>(
+        &'a self,
+        uid: &'a PodUid,
+        container: &'a str,
+        grace: Duration,
+        cancel: &'a CancellationToken,
+    ) -> Act<'a, ()> {
+        Box::pin(async move {
+            let _call = self.enter("end", uid);
+            self.inner.end_container(uid, container, grace, cancel).await
+        })
+    }
+
+    fn exec<'a>(
+        &'a self,
+        uid: &'a PodUid,
+        container: &'a str,
+        command: &'a [String],
+        cancel: &'a CancellationToken,
+    ) -> Act<'a, ExecEnd> {
+        self.inner.exec(uid, container, command, cancel)
     }
 
     fn usage(&self) -> Act<'_, Vec<Usage>> {

@@ -4,16 +4,23 @@ use std::sync::Arc;
 
 use super::*;
 use crate::ActuatorError;
+use crate::health::{Failed, Health};
 use crate::samples::{container, observed, placement, uid};
 
 /// The plan for one pod `a`, in words.
 fn words(desired: &Desired, observed: &[Observed], books: &Books, now_ms: i64) -> String {
-    let first = plan(desired, observed, books, now_ms);
-    assert_eq!(first, plan(desired, observed, books, now_ms), "planning twice changes nothing");
+    let healths = Healths::default();
+    let first = plan(desired, observed, books, &healths, now_ms);
+    assert_eq!(
+        first,
+        plan(desired, observed, books, &healths, now_ms),
+        "planning twice changes nothing"
+    );
     let work = first.works.get(&uid("a")).map(|work| match work {
         Work::Start { generation } => format!("start {generation}"),
         Work::Stop { grace } => format!("stop {}", grace.as_secs()),
         Work::Restart { container, history } => format!("restart {container} {}", history.restarts),
+        Work::End { container, grace, .. } => format!("end {container} {}", grace.as_secs()),
     });
     match (work, first.wake_ms) {
         (Some(work), None) => work,
@@ -80,7 +87,7 @@ fn less_authority_allows_less() {
         let desired = Desired::of(authority, &placements);
         assert_eq!(words(&desired, &[], &books, 1_000), when_absent, "{authority:?}");
         assert_eq!(words(&desired, &crashed, &books, 1_000), when_crashed, "{authority:?}");
-        let works = plan(&desired, &orphan, &books, 1_000).works;
+        let works = plan(&desired, &orphan, &books, &Healths::default(), 1_000).works;
         assert_eq!(works.keys().filter(|u| **u == uid("b")).count(), stops, "{authority:?}");
     }
 }
@@ -128,4 +135,34 @@ fn a_spec_that_cannot_be_read_is_left_alone() {
     let mut broken = placement("a", 1, "Always", &["main"]);
     Arc::make_mut(&mut broken.pattern).spec = "{".into();
     assert_eq!(words(&full(&[broken]), &[], &Books::in_memory(), 0), "nothing");
+}
+
+#[test]
+fn a_container_that_failed_its_probe_is_ended_with_the_grace_of_the_probe_or_of_the_pod() {
+    let desired = full(&[placement("a", 1, "Never", &["main"])]);
+    let running = [observed("a", 1, vec![container("main", "running")])];
+    let failed = |grace| {
+        let failed = Some(Failed { message: "no".to_owned(), grace });
+        let life = Life::of(&running[0].containers[0]);
+        let health = Health { life, started: true, ready: false, message: String::new(), failed };
+        let mut healths = Healths::default();
+        healths.set(&uid("a"), "main", health);
+        healths
+    };
+    let books = Books::in_memory();
+    for (grace, seconds) in [(Some(Duration::from_secs(2)), 2), (None, 7)] {
+        let works = plan(&desired, &running, &books, &failed(grace), 1_000).works;
+        let Some(Work::End { container, grace, ending }) = works.get(&uid("a")) else {
+            panic!("{works:?}")
+        };
+        assert_eq!((container.as_str(), grace.as_secs()), ("main", seconds));
+        assert_eq!(ending.message, "no");
+    }
+    let again = [observed(
+        "a",
+        1,
+        vec![ContainerObserved { started_ms: 501, ..container("main", "running") }],
+    )];
+    let works = plan(&desired, &again, &books, &failed(None), 1_000).works;
+    assert!(works.is_empty(), "another life: {works:?}");
 }

@@ -4,7 +4,7 @@
 //! expanded; a name that is not known, and a reference that does not end, stay as they are.
 
 /// The text with every known reference replaced; a later variable of the same name wins.
-pub(super) fn expand(text: &str, variables: &[(String, String)]) -> String {
+pub(crate) fn expand(text: &str, variables: &[(String, String)]) -> String {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
     while let Some((before, after)) = rest.split_once('$') {

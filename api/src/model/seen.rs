@@ -76,6 +76,7 @@ struct Container<'a> {
     message: Cow<'a, str>,
     started_ms: i64,
     finished_ms: i64,
+    started: bool,
 }
 
 /// A container's id: runtimes give them in hexadecimal digits, which take half as many bytes.
@@ -186,6 +187,7 @@ impl<'a> Container<'a> {
             message: Cow::Borrowed(observed.message),
             started_ms: observed.started_ms,
             finished_ms: observed.finished_ms,
+            started: observed.started,
         }
     }
 
@@ -202,6 +204,7 @@ impl<'a> Container<'a> {
             message: self.message.into_owned(),
             started_ms: self.started_ms,
             finished_ms: self.finished_ms,
+            started: self.started,
         }
     }
 }

@@ -163,7 +163,8 @@ fn container(observed: &ContainerObserved) -> Value {
     let running = observed.state == ContainerState::Running;
     let mut status = json!({
         "name": observed.name, "image": observed.image, "imageID": observed.image,
-        "containerID": observed.id, "ready": observed.ready, "started": running,
+        "containerID": observed.id, "ready": observed.ready,
+        "started": running && observed.started,
         "restartCount": observed.restarts, "state": state(observed), "lastState": {},
     });
     let ended = observed.finished_ms > 0 && observed.state != ContainerState::Terminated;
@@ -205,6 +206,22 @@ fn watched_conditions(observed: Option<&PodObserved>) -> Value {
     json!([{"type": "Ready", "status": status, "lastTransitionTime": rfc3339(since)}])
 }
 
+/// Which containers are not ready, in the kubelet's words, and what their probes say.
+fn unready(observed: &PodObserved) -> String {
+    let unready: Vec<&ContainerObserved> =
+        observed.containers.iter().filter(|container| !container.ready).collect();
+    if unready.is_empty() {
+        return String::new();
+    }
+    let names: Vec<&str> = unready.iter().map(|container| container.name.as_str()).collect();
+    let mut text = format!("containers with unready status: [{}]", names.join(" "));
+    let running = unready.iter().filter(|c| c.state == ContainerState::Running);
+    for container in running.filter(|container| !container.message.is_empty()) {
+        text.push_str(&format!("; {}: {}", container.name, container.message));
+    }
+    text
+}
+
 /// Kubernetes' four conditions of a pod.
 fn conditions(pod: &PodView, observed: Option<&PodObserved>) -> Value {
     if pod.is_watched {
@@ -221,6 +238,7 @@ fn conditions(pod: &PodView, observed: Option<&PodObserved>) -> Value {
     };
     let ready = observed.is_some_and(|observed| observed.ready);
     let since = observed.map_or(placement.placed_ms, |observed| observed.started_ms);
+    let why = observed.map(unready).unwrap_or_default();
     let condition = |kind: &str, holds: bool, since: i64| {
         let mut condition = json!({
             "type": kind, "status": if holds { "True" } else { "False" },
@@ -228,6 +246,7 @@ fn conditions(pod: &PodView, observed: Option<&PodObserved>) -> Value {
         });
         if !holds {
             condition["reason"] = json!("ContainersNotReady");
+            condition["message"] = json!(why);
         }
         condition
     };

@@ -491,6 +491,7 @@ pub(crate) fn observed(uid: &str, node: &str, ready: bool) -> PodObserved {
             message: String::new(),
             started_ms: T0,
             finished_ms: 0,
+            started: true,
         }],
     }
 }

@@ -523,3 +523,24 @@ async fn a_lost_node_is_unknown_and_a_cordoned_one_says_so() {
         assert_eq!(node["status"]["allocatable"]["cpu"], "3500m");
     }
 }
+
+#[tokio::test]
+async fn a_pod_whose_probe_fails_says_what_failed() {
+    let server = server().await;
+    furnish(&server).await;
+    let mut seen = observed("web-1", "n1", false);
+    seen.sequence += 1;
+    seen.containers[0].started = false;
+    seen.containers[0].message = "Startup probe failed: no".to_owned();
+    server.leader.commit(|_| vec![Change::Pod(seen.into())]);
+    let (_, pod) = server.get("/api/v1/namespaces/default/pods/web-1").await;
+    let container = &pod["status"]["containerStatuses"][0];
+    assert_eq!((&container["ready"], &container["started"]), (&json!(false), &json!(false)));
+    let ready = &pod["status"]["conditions"][1];
+    assert_eq!(
+        (&ready["type"], &ready["status"], &ready["reason"]),
+        (&json!("Ready"), &json!("False"), &json!("ContainersNotReady"))
+    );
+    let why = "containers with unready status: [main]; main: Startup probe failed: no";
+    assert_eq!(ready["message"], why);
+}

@@ -122,6 +122,7 @@ impl<'a> Cursor<'a> {
         }
         let (_reason, _message) = (self.bytes()?, self.bytes()?);
         let (_started_ms, _finished_ms) = (self.long()?, self.long()?);
+        let _started = self.boolean()?;
         Some(restarts)
     }
 }

@@ -124,6 +124,7 @@ fn observed(scope: &Scope, facts: &Facts) -> ContainerObserved {
         message: facts.error.clone(),
         started_ms: facts.started_ms,
         finished_ms: facts.finished_ms,
+        started: true,
     }
 }
 

@@ -358,7 +358,6 @@ fn what_is_not_acted_on_is_refused_unless_it_may_be_ignored() {
         &[("compose.yaml", text)],
         &options(),
         &expect![[r#"
-            compose.yaml: document 1: services.db.healthcheck: health is not checked; it changes what runs (--allow-ignored accepts it without effect)
             compose.yaml: document 1: services.db.volumes[0]: a named volume outlasts its pods, which claims are for; they do not exist yet; it changes what runs (--allow-ignored accepts it without effect)
             compose.yaml: document 1: services.web.build: images are not built; it changes what runs (--allow-ignored accepts it without effect)
             compose.yaml: document 1: services.web.networks: containers have no network of the project; it changes what runs (--allow-ignored accepts it without effect)
@@ -376,7 +375,16 @@ fn what_is_not_acted_on_is_refused_unless_it_may_be_ignored() {
             Deployment shop-db is service db of shop
               spec.replicas: 1
               spec.template.spec.containers[0].image: "db"
+              spec.template.spec.containers[0].livenessProbe.exec.command: ["x"]
+              spec.template.spec.containers[0].livenessProbe.failureThreshold: 3
+              spec.template.spec.containers[0].livenessProbe.initialDelaySeconds: 30
+              spec.template.spec.containers[0].livenessProbe.periodSeconds: 30
+              spec.template.spec.containers[0].livenessProbe.timeoutSeconds: 30
               spec.template.spec.containers[0].name: "db"
+              spec.template.spec.containers[0].readinessProbe.exec.command: ["x"]
+              spec.template.spec.containers[0].readinessProbe.failureThreshold: 3
+              spec.template.spec.containers[0].readinessProbe.periodSeconds: 30
+              spec.template.spec.containers[0].readinessProbe.timeoutSeconds: 30
               spec.template.spec.restartPolicy: "Always"
             Deployment shop-web is service web of shop
               spec.replicas: 1
@@ -389,7 +397,6 @@ fn what_is_not_acted_on_is_refused_unless_it_may_be_ignored() {
               spec.template.spec.containers[0].ports[2].containerPort: 91
               spec.template.spec.containers[0].ports[2].protocol: "UDP"
               spec.template.spec.restartPolicy: "Always"
-            ignored services.db.healthcheck: health is not checked
             ignored services.db.volumes[0]: a named volume outlasts its pods, which claims are for; they do not exist yet
             ignored services.web.build: images are not built
             ignored services.web.networks: containers have no network of the project
@@ -635,4 +642,109 @@ fn the_examples_are_sound_and_the_broken_one_says_why() {
     let said = said.rsplit('/').next().expect("the file's name").to_owned();
     expect!["broken.yaml: document 2: spec.replicas: is -3 and must not be negative"]
         .assert_eq(&said);
+}
+
+#[test]
+fn a_healthcheck_becomes_probes() {
+    let text = r#"
+services:
+  plain:
+    image: a:1
+    healthcheck: {test: "curl -f $$(hostname)/$$HOME || exit 1"}
+  all:
+    image: a:1
+    healthcheck:
+      test: [CMD, check, --fast]
+      interval: 1m30s
+      timeout: 1500ms
+      retries: 2
+      start_period: 61s
+      start_interval: 3s
+  none:
+    image: a:1
+    healthcheck: {test: [NONE]}
+  disabled:
+    image: a:1
+    healthcheck: {disable: "true", test: [CMD, check]}
+  image:
+    image: a:1
+    healthcheck: {test: []}
+"#;
+    check(
+        &[("compose.yaml", text)],
+        &options(),
+        &expect![[r#"
+        Deployment shop-all is service all of shop
+          spec.replicas: 1
+          spec.template.spec.containers[0].image: "a:1"
+          spec.template.spec.containers[0].livenessProbe.exec.command: ["check","--fast"]
+          spec.template.spec.containers[0].livenessProbe.failureThreshold: 2
+          spec.template.spec.containers[0].livenessProbe.periodSeconds: 90
+          spec.template.spec.containers[0].livenessProbe.timeoutSeconds: 2
+          spec.template.spec.containers[0].name: "all"
+          spec.template.spec.containers[0].readinessProbe.exec.command: ["check","--fast"]
+          spec.template.spec.containers[0].readinessProbe.failureThreshold: 2
+          spec.template.spec.containers[0].readinessProbe.periodSeconds: 90
+          spec.template.spec.containers[0].readinessProbe.timeoutSeconds: 2
+          spec.template.spec.containers[0].startupProbe.exec.command: ["check","--fast"]
+          spec.template.spec.containers[0].startupProbe.failureThreshold: 81
+          spec.template.spec.containers[0].startupProbe.periodSeconds: 3
+          spec.template.spec.containers[0].startupProbe.timeoutSeconds: 2
+          spec.template.spec.restartPolicy: "Always"
+        Deployment shop-disabled is service disabled of shop
+          spec.replicas: 1
+          spec.template.metadata.annotations.setpoint.dev/image-healthcheck: "none"
+          spec.template.spec.containers[0].image: "a:1"
+          spec.template.spec.containers[0].name: "disabled"
+          spec.template.spec.restartPolicy: "Always"
+        Deployment shop-image is service image of shop
+          spec.replicas: 1
+          spec.template.spec.containers[0].image: "a:1"
+          spec.template.spec.containers[0].name: "image"
+          spec.template.spec.restartPolicy: "Always"
+        Deployment shop-none is service none of shop
+          spec.replicas: 1
+          spec.template.metadata.annotations.setpoint.dev/image-healthcheck: "none"
+          spec.template.spec.containers[0].image: "a:1"
+          spec.template.spec.containers[0].name: "none"
+          spec.template.spec.restartPolicy: "Always"
+        Deployment shop-plain is service plain of shop
+          spec.replicas: 1
+          spec.template.spec.containers[0].image: "a:1"
+          spec.template.spec.containers[0].livenessProbe.exec.command: ["/bin/sh","-c","curl -f $$(hostname)/$$HOME || exit 1"]
+          spec.template.spec.containers[0].livenessProbe.failureThreshold: 3
+          spec.template.spec.containers[0].livenessProbe.initialDelaySeconds: 30
+          spec.template.spec.containers[0].livenessProbe.periodSeconds: 30
+          spec.template.spec.containers[0].livenessProbe.timeoutSeconds: 30
+          spec.template.spec.containers[0].name: "plain"
+          spec.template.spec.containers[0].readinessProbe.exec.command: ["/bin/sh","-c","curl -f $$(hostname)/$$HOME || exit 1"]
+          spec.template.spec.containers[0].readinessProbe.failureThreshold: 3
+          spec.template.spec.containers[0].readinessProbe.periodSeconds: 30
+          spec.template.spec.containers[0].readinessProbe.timeoutSeconds: 30
+          spec.template.spec.restartPolicy: "Always"
+    "#]],
+    );
+    let broken = r#"
+services:
+  web:
+    image: a:1
+    healthcheck: {test: [RUN, check], interval: 10, retries: 1.5}
+"#;
+    check(
+        &[("compose.yaml", broken)],
+        &options(),
+        &expect![[r#"
+        compose.yaml: document 1: services.web.healthcheck.interval: must be a duration such as 10s or 1m30s
+        compose.yaml: document 1: services.web.healthcheck.retries: must be a whole number that is not negative
+        compose.yaml: document 1: services.web.healthcheck.test: must be a text, or a list that begins with NONE, CMD or CMD-SHELL
+    "#]],
+    );
+    let of_image = "services: {web: {image: 'a:1', healthcheck: {interval: 10s}}}";
+    check(
+        &[("compose.yaml", of_image)],
+        &options(),
+        &expect![[r#"
+        compose.yaml: document 1: services.web.healthcheck.interval: the check of the image keeps its own times; it changes what runs (--allow-ignored accepts it without effect)
+    "#]],
+    );
 }

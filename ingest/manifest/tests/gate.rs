@@ -433,3 +433,55 @@ fn what_a_container_cannot_be_given_is_refused_by_its_field() {
     "#]],
     );
 }
+
+#[test]
+fn probes_are_held_to_what_the_api_server_holds_them_to() {
+    let probe = |probes: &str| {
+        format!(
+            "{POD}spec:\n  containers:\n  - name: a\n    image: a\n    ports: [{{name: web, \
+             containerPort: 80}}]\n{probes}"
+        )
+    };
+    check(
+        &probe(
+            "    livenessProbe: {httpGet: {port: web, path: /a, scheme: HTTPS, host: h, httpHeaders: \
+             [{name: X-A, value: b}]}, terminationGracePeriodSeconds: 1}\n    readinessProbe: \
+             {tcpSocket: {port: 80}, successThreshold: 2, timeoutSeconds: 0}\n    startupProbe: \
+             {grpc: {port: 80, service: s}, successThreshold: 1}\n",
+        ),
+        &expect![[r"
+        Managed core/Pod/default/web
+    "]],
+    );
+    check(
+        &probe(
+            "    livenessProbe: {exec: {command: []}, tcpSocket: {port: 0}, successThreshold: 2, \
+             terminationGracePeriodSeconds: 0}\n    readinessProbe: {periodSeconds: -1, \
+             terminationGracePeriodSeconds: 3}\n    startupProbe: {httpGet: {port: other, scheme: \
+             FTP, httpHeaders: [{name: \"a b\", value: c}]}, failureThreshold: -2}\n",
+        ),
+        &expect![[r#"
+        web.yaml: document 1: spec.containers[0].livenessProbe.tcpSocket: may not specify more than 1 handler type
+        web.yaml: document 1: spec.containers[0].livenessProbe.exec.command: is required
+        web.yaml: document 1: spec.containers[0].livenessProbe.tcpSocket.port: must be a port from 1 to 65535
+        web.yaml: document 1: spec.containers[0].livenessProbe.successThreshold: must be 1
+        web.yaml: document 1: spec.containers[0].livenessProbe.terminationGracePeriodSeconds: must be greater than 0
+        web.yaml: document 1: spec.containers[0].readinessProbe: must specify a handler type
+        web.yaml: document 1: spec.containers[0].readinessProbe.periodSeconds: is -1 and must not be negative
+        web.yaml: document 1: spec.containers[0].readinessProbe.terminationGracePeriodSeconds: must not be set for readinessProbes
+        web.yaml: document 1: spec.containers[0].startupProbe.httpGet.port: the container has no port of this name
+        web.yaml: document 1: spec.containers[0].startupProbe.httpGet.scheme: "FTP" is none of HTTP, HTTPS
+        web.yaml: document 1: spec.containers[0].startupProbe.httpGet.httpHeaders[0].name: must be letters, digits and '-'
+        web.yaml: document 1: spec.containers[0].startupProbe.failureThreshold: is -2 and must not be negative
+    "#]],
+    );
+    check(
+        &format!(
+            "{POD}spec: {{containers: [{{name: a, image: a}}], readinessGates: [{{conditionType: \
+             x}}]}}\n"
+        ),
+        &expect![[r"
+        web.yaml: document 1: spec.readinessGates: nobody writes conditions of pods, so a gate never opens; it changes what runs (--allow-ignored accepts it without effect)
+    "]],
+    );
+}

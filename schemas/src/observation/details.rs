@@ -64,6 +64,7 @@ pub struct ContainerDetails<'a> {
     pub message: &'a str,
     pub started_ms: i64,
     pub finished_ms: i64,
+    pub started: bool,
 }
 
 /// The details that stand in these bytes, from the generation on: they were read before.
@@ -103,6 +104,7 @@ pub(super) fn container<'a>(from: &mut Cursor<'a>) -> Option<ContainerDetails<'a
         message: from.text()?,
         started_ms: from.long()?,
         finished_ms: from.long()?,
+        started: from.boolean()?,
     })
 }
 
@@ -137,6 +139,7 @@ impl ContainerDetails<'_> {
             message: self.message.to_owned(),
             started_ms: self.started_ms,
             finished_ms: self.finished_ms,
+            started: self.started,
         }
     }
 }

@@ -203,17 +203,18 @@ async fn kubectl_creates_tries_first_and_is_refused_with_the_field() {
 
     let mut probed = deployment("probed", 1);
     let container = &mut probed["spec"]["template"]["spec"]["containers"][0];
-    container["livenessProbe"] = json!({"exec": {"command": ["true"]}});
+    container["volumeDevices"] = json!([{"name": "disk", "devicePath": "/dev/x"}]);
     let body = json!({"items": [probed], "allowIgnored": true});
     let applied = api.post("/setpoint/v1/apply", &body).await.expect("it is applied");
     assert_eq!(applied["accepted"], true, "{applied}");
     let patch = r#"patch deploy probed -p {"spec":{"replicas":0}}"#;
     kubectl.says(patch, true, "deployment.apps/probed patched").await;
-    let more = r#"[{"name":"two","image":"a","livenessProbe":{"exec":{"command":["b"]}}}]"#;
+    let more =
+        r#"[{"name":"two","image":"a","volumeDevices":[{"name":"disk","devicePath":"/dev/y"}]}]"#;
     let more = format!(
         r#"patch deploy probed -p {{"spec":{{"template":{{"spec":{{"containers":{more}}}}}}}}}"#
     );
-    kubectl.says(&more, false, "livenessProbe").await;
+    kubectl.says(&more, false, "volumeDevices").await;
 
     kubectl.says("apply -f broken.yaml", false, "spec.replicas").await;
     kubectl.says("get deploy broken", false, "NotFound").await;

@@ -41,6 +41,7 @@ mod bad_input;
 mod guarded_kafka;
 mod schema_registry;
 
+mod probes;
 mod settled;
 mod stopped;
 

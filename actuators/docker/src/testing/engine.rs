@@ -19,6 +19,12 @@ pub const TEST_IMAGE: &str = "busybox:local";
 /// The same with a user of its own, who is nobody's and has no name.
 pub const TEST_IMAGE_OF_NOBODY: &str = "busybox:nobody";
 
+/// The same with a check of its health: whether the file `/healthy` is there, twice a second.
+pub const TEST_IMAGE_CHECKED: &str = "busybox:checked";
+/// That check, as the query of a URL.
+const CHECKED: &str = "&changes=HEALTHCHECK%20--interval%3D500ms%20--timeout%3D10s%20--retries%3D2\
+                       %20CMD%20ls%20%2Fhealthy";
+
 /// The programs of the test image that are linked to busybox.
 const APPLETS: &[&str] = &[
     "sh", "sleep", "cat", "echo", "ls", "true", "false", "test", "env", "id", "head", "tr", "grep",
@@ -211,7 +217,8 @@ impl PrivateEngine {
         let root = self.folder.join("rootfs");
         let archive = busybox_archive(&root).map_err(|error| failed("make the image of", error))?;
         self.import(TEST_IMAGE, "", &archive)?;
-        self.import(TEST_IMAGE_OF_NOBODY, "&changes=USER%2065534", &archive)
+        self.import(TEST_IMAGE_OF_NOBODY, "&changes=USER%2065534", &archive)?;
+        self.import(TEST_IMAGE_CHECKED, CHECKED, &archive)
     }
 
     fn import(&self, image: &str, changes: &str, archive: &[u8]) -> Result<(), EngineError> {

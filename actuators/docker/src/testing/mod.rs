@@ -8,4 +8,6 @@ mod engine;
 mod http;
 mod processes;
 
-pub use engine::{EngineError, PrivateEngine, TEST_IMAGE, TEST_IMAGE_OF_NOBODY, require};
+pub use engine::{
+    EngineError, PrivateEngine, TEST_IMAGE, TEST_IMAGE_CHECKED, TEST_IMAGE_OF_NOBODY, require,
+};

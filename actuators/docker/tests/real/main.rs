@@ -7,3 +7,4 @@ mod pods;
 mod given;
 mod engines;
 mod devices;
+mod health;

@@ -98,6 +98,19 @@ impl Rig for Folder {
         shell(name, &script_of(lines, code))
     }
 
+    fn saying(&self, text: &str, code: i32) -> Vec<String> {
+        shell("", &format!("echo {text}; exit {code}")).command
+    }
+
+    fn telling(&self, variable: &str) -> Vec<String> {
+        shell("", &format!("echo ${variable}")).command
+    }
+
+    /// The shell stays, with a child: both must go.
+    fn hanging(&self, word: &str) -> Vec<String> {
+        shell("", &format!("sh -c 'while :; do sleep 1; done' {word}-child; :")).command
+    }
+
     fn unstartable(&self, name: &str) -> Container {
         Container { name: name.into(), ..Container::default() }
     }

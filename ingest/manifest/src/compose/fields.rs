@@ -82,7 +82,7 @@ pub(crate) const SERVICE: Rows = &[
     ("expose ports configs secrets profiles volumes dns_opt", Shape::List, Acted),
     ("cap_add cap_drop group_add security_opt", Shape::List, Acted),
     ("privileged read_only stdin_open tty init", Shape::Truth, Acted),
-    ("deploy", Shape::Map, Acted),
+    ("deploy healthcheck", Shape::Map, Acted),
     ("scale", Shape::Number, Acted),
     ("cpus mem_limit mem_reservation stop_grace_period network_mode", Shape::Text, Acted),
     ("extends", Shape::TextOrMap, Acted),
@@ -92,7 +92,6 @@ pub(crate) const SERVICE: Rows = &[
     ("attach", Shape::Truth, Harmless),
     ("develop", Shape::Map, Harmless),
     ("build", Shape::TextOrMap, Changes(Filled, "images are not built")),
-    ("healthcheck", Shape::Map, Changes(Filled, "health is not checked")),
     ("volumes_from devices", Shape::List, Changes(Filled, STORAGE)),
     ("storage_opt", Shape::Map, Changes(Filled, STORAGE)),
     ("networks", Shape::MapOrList, Changes(Filled, NETWORK)),
@@ -117,6 +116,14 @@ pub(crate) const SERVICE: Rows = &[
         Changes(Filled, HARDWARE),
     ),
     ("oom_kill_disable", Shape::Truth, Changes(Filled, HARDWARE)),
+];
+
+/// `healthcheck`.
+pub(crate) const HEALTHCHECK: Rows = &[
+    ("test", Shape::TextOrList, Acted),
+    ("disable", Shape::Truth, Acted),
+    ("interval timeout start_period start_interval", Shape::Text, Acted),
+    ("retries", Shape::Number, Acted),
 ];
 
 /// `deploy`.
@@ -251,6 +258,7 @@ mod tests {
         let deploy = "/definitions/deployment/properties";
         check(&schema, "/properties", PROJECT);
         check(&schema, "/definitions/service/properties", SERVICE);
+        check(&schema, "/definitions/healthcheck/properties", HEALTHCHECK);
         check(&schema, deploy, DEPLOY);
         check(&schema, &format!("{deploy}/update_config/properties"), UPDATE_CONFIG);
         check(&schema, &format!("{deploy}/restart_policy/properties"), RESTART_POLICY);

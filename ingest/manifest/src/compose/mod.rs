@@ -18,6 +18,7 @@ mod service;
 mod environment;
 mod ports;
 mod deploy;
+mod health;
 mod devices;
 mod placement;
 mod mounts;

@@ -4,7 +4,9 @@ use serde_json::{Value, json};
 
 use super::making::Making;
 use super::units::{duration_ms, scalar_text, words};
-use super::{deploy, environment, fields, mounts, naming, placement, ports, rights, volumes};
+use super::{
+    deploy, environment, fields, health, mounts, naming, placement, ports, rights, volumes,
+};
 use crate::annotations::{
     ANNOTATION_NETWORK, ANNOTATION_RUNS_ONCE, ANNOTATION_SOURCE, ANNOTATION_UPDATE_DELAY,
     ANNOTATION_UPDATE_ORDER, LABEL_PROJECT, LABEL_SERVICE,
@@ -40,6 +42,7 @@ pub(crate) fn make(making: &mut Making<'_>, name: &str, service: &Cursor<'_>) {
     if asked != json!({}) {
         template["metadata"]["annotations"] = asked;
     }
+    health::apply(making, service, &mut template);
     let mut workload = json!({
         "apiVersion": "apps/v1",
         "kind": "Deployment",

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::cursor::{Checker, Cursor};
-use super::{downward, names, resources, security};
+use super::{downward, names, probe, resources, security};
 
 pub(crate) fn check(
     checker: &mut Checker,
@@ -23,6 +23,7 @@ pub(crate) fn check(
     resources::check(checker, &container.field("resources"));
     security::of_container(checker, container);
     mounts(checker, container, volumes);
+    probe::check(checker, container);
 }
 
 fn image(checker: &mut Checker, container: &Cursor<'_>) {

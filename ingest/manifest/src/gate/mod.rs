@@ -19,6 +19,7 @@ mod volumes;
 mod downward;
 mod security;
 mod naming;
+mod probe;
 mod resources;
 mod scheduling;
 mod data;

@@ -97,7 +97,6 @@ use When::{Filled, Not, Present, Unlike};
 type Fields = &'static [(&'static str, Effect)];
 
 const VOLUME: &str = "this type of volume is not supported";
-const PROBE: &str = "probes are not acted on";
 const NETWORK: &str = "a pod's name follows from its hostname";
 const OWNER: &str = "files belong to root";
 const SECURITY: &str = "it is not applied";
@@ -259,6 +258,31 @@ pub(crate) const FIELDS: &[(&str, Fields)] = &[
         ],
     ),
     ("KeyToPath", &[("key path mode", Acted), ("user", Changes(Present, OWNER))]),
+    (
+        "Probe",
+        &[(
+            "exec httpGet tcpSocket grpc initialDelaySeconds timeoutSeconds periodSeconds \
+             successThreshold failureThreshold terminationGracePeriodSeconds",
+            Acted,
+        )],
+    ),
+    ("ExecAction", &[("command", Acted)]),
+    (
+        "HTTPGetAction",
+        &[
+            ("path port host scheme httpHeaders", Acted),
+            ("protocol", Changes(Filled, "probes of HTTP are asked by its version 1.1")),
+        ],
+    ),
+    ("HTTPHeader", &[("name value", Acted)]),
+    ("TCPSocketAction", &[("port host", Acted)]),
+    (
+        "GRPCAction",
+        &[
+            ("port service", Acted),
+            ("mode", Changes(Not("Plaintext"), "probes of gRPC are asked without TLS")),
+        ],
+    ),
     ("Affinity", &[("nodeAffinity podAffinity podAntiAffinity", Acted)]),
     ("NodeAffinity", &[(BOTH_SCHEDULING, Acted)]),
     ("PodAffinity", &[(BOTH_SCHEDULING, Acted)]),
@@ -316,7 +340,7 @@ const POD_SPEC: Fields = &[
     ("os", Changes(Filled, "the operating system is not looked at")),
     ("overhead", Changes(Filled, "the overhead of a runtime is not counted")),
     ("runtimeClassName", Changes(Filled, "runtime classes are not supported")),
-    ("readinessGates", Changes(Filled, "readiness gates are not looked at")),
+    ("readinessGates", Changes(Filled, "nobody writes conditions of pods, so a gate never opens")),
     ("schedulingGates", Changes(Filled, "scheduling gates are not looked at")),
     ("schedulingGroup", Changes(Filled, "pods are placed one by one")),
     ("evictionResponders", Changes(Filled, "nobody is asked before an eviction")),
@@ -333,9 +357,7 @@ const CONTAINER: Fields = &[
     ),
     // Where a last message is read from, and how a resize would go: nothing of what runs.
     ("terminationMessagePath terminationMessagePolicy resizePolicy", Harmless),
-    ("livenessProbe", Changes(Filled, PROBE)),
-    ("readinessProbe", Changes(Filled, PROBE)),
-    ("startupProbe", Changes(Filled, PROBE)),
+    ("livenessProbe readinessProbe startupProbe", Acted),
     ("lifecycle", Changes(Filled, "lifecycle hooks are not run")),
     ("restartPolicy", Changes(Filled, "a container has its pod's restart policy")),
     ("restartPolicyRules", Changes(Filled, "a container has its pod's restart policy")),

@@ -1,0 +1,149 @@
+//! A command in a container that runs: with its environment, in its working directory, as a process
+//! group of its own.
+//!
+//! Guarantee: when the command is cancelled, its whole group is killed. Its processes carry the
+//! container's mark, so that what it leaves behind goes with the container.
+//! Absent: input, terminals.
+
+use std::io;
+use std::os::fd::OwnedFd;
+use std::os::unix::process::ExitStatusExt;
+use std::process::{ExitStatus, Stdio};
+use std::time::Duration;
+
+use nix::sys::signal::{Signal, killpg};
+use nix::unistd::Pid;
+use setpoint_actuators::{ActuatorError, ExecEnd, OUTPUT_BYTES_MAX};
+use tokio::io::AsyncReadExt;
+use tokio::net::unix::pipe;
+use tokio::process::{Child, Command};
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+
+use crate::container::Cell;
+use crate::disk::RunFile;
+use crate::kin;
+
+/// The codes by which a shell says that there is no such program, and that it cannot be run.
+const CODE_ABSENT: i32 = 127;
+const CODE_NOT_RUN: i32 = 126;
+/// What a shell adds to the number of the signal that ended a program.
+const CODE_OF_SIGNALS: i32 = 128;
+/// What a command wrote last is there when it ends; what it left running may hold its output open.
+const OUTPUT_MAX: Duration = Duration::from_millis(100);
+/// What is read at once.
+const CHUNK_BYTES: usize = 4 << 10;
+
+/// Runs the command in the container of this folder.
+pub(crate) async fn exec(
+    cell: &Cell,
+    command: &[String],
+    cancel: &CancellationToken,
+) -> Result<ExecEnd, ActuatorError> {
+    let run = match cell.running().map_err(|e| failed(&e))? {
+        Some(_) => cell.run().map_err(|e| failed(&e))?,
+        None => None,
+    };
+    let Some(run) = run else {
+        return Err(ActuatorError::transient("NotRunning", "the container does not run"));
+    };
+    let (reader, writer) = io::pipe().map_err(|e| failed(&e))?;
+    let spawned = writer.try_clone().and_then(|other| spawn(cell, &run, command, [writer, other]));
+    let mut group = match spawned {
+        Ok(child) => Group(child),
+        Err(error) => return Ok(not_run(command, &error)),
+    };
+    let reader = pipe::Receiver::from_owned_fd(OwnedFd::from(reader)).map_err(|e| failed(&e))?;
+    tokio::select! {
+        end = group.ends(reader) => end.map_err(|e| failed(&e)),
+        () = cancel.cancelled() => {
+            group.kill();
+            let _ = group.0.wait().await;
+            Err(ActuatorError::Cancelled)
+        }
+    }
+}
+
+fn spawn(
+    cell: &Cell,
+    run: &RunFile,
+    command: &[String],
+    [out, err]: [io::PipeWriter; 2],
+) -> io::Result<Child> {
+    let (program, args) =
+        command.split_first().ok_or_else(|| io::Error::other("the command is empty"))?;
+    Command::new(program)
+        .args(args)
+        .env_clear()
+        .envs(run.env.iter().map(|(name, value)| (name, value)))
+        .env(kin::MARK, cell.dir())
+        .current_dir(&run.dir)
+        .stdin(Stdio::null())
+        .stdout(out)
+        .stderr(err)
+        .process_group(0)
+        .spawn()
+}
+
+/// A process that leads a group; the group ends with it when nobody waits for it any more.
+struct Group(Child);
+
+impl Group {
+    /// Waits for its end, reading what it writes meanwhile.
+    async fn ends(&mut self, mut from: pipe::Receiver) -> io::Result<ExecEnd> {
+        let mut output = Vec::new();
+        let status = tokio::select! {
+            status = self.0.wait() => status?,
+            read = read(&mut from, &mut output) => {
+                read?;
+                self.0.wait().await?
+            }
+        };
+        let _ = timeout(OUTPUT_MAX, read(&mut from, &mut output)).await;
+        Ok(ExecEnd { exit_code: code_of(status), output })
+    }
+
+    /// Until it was waited for nobody else can have its id.
+    fn kill(&self) {
+        if let Some(pid) = self.0.id().and_then(|pid| i32::try_from(pid).ok()) {
+            let _ = killpg(Pid::from_raw(pid), Signal::SIGKILL);
+        }
+    }
+}
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+/// Reads to the end, and keeps what there is room for. Cancel-safe.
+async fn read(from: &mut pipe::Receiver, output: &mut Vec<u8>) -> io::Result<()> {
+    let mut chunk = [0; CHUNK_BYTES];
+    loop {
+        let bytes = from.read(&mut chunk).await?;
+        if bytes == 0 {
+            return Ok(());
+        }
+        let room = OUTPUT_BYTES_MAX - output.len();
+        output.extend_from_slice(&chunk[..bytes.min(room)]);
+    }
+}
+
+fn code_of(status: ExitStatus) -> i32 {
+    let of_signal = || status.signal().map_or(CODE_NOT_RUN, |signal| CODE_OF_SIGNALS + signal);
+    status.code().unwrap_or_else(of_signal)
+}
+
+fn not_run(command: &[String], error: &io::Error) -> ExecEnd {
+    let absent = error.kind() == io::ErrorKind::NotFound;
+    let program = command.first().map_or("", String::as_str);
+    ExecEnd {
+        exit_code: if absent { CODE_ABSENT } else { CODE_NOT_RUN },
+        output: format!("failed to run {program:?}: {error}").into_bytes(),
+    }
+}
+
+fn failed(error: &io::Error) -> ActuatorError {
+    ActuatorError::transient("ExecFailed", format!("failed to run a command: {error}"))
+}
