@@ -136,6 +136,7 @@ impl Starter<'_> {
     }
 
     async fn start_created(&self, found: &ContainerInspectResponse) -> Result<(), ActuatorError> {
+        intact(self.config, found)?;
         start(self.docker, found.id.as_deref().unwrap_or_default()).await
     }
 
