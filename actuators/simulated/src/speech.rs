@@ -27,6 +27,9 @@ pub(crate) struct Place {
     pub(crate) container: String,
 }
 
+/// The lines of a life, each with its time, and whether more may come.
+type Written = (Vec<(i64, String)>, bool);
+
 /// What is read of a container's lines, and how far.
 struct Reading {
     place: Place,
@@ -83,11 +86,8 @@ impl Place {
         self.plant.look(&self.node, &self.fleet, (&self.uid, &self.container), look)
     }
 
-    /// The lines of a life, each with its time, and whether more may come.
-    fn written(
-        &self,
-        is_former: bool,
-    ) -> Result<Option<(Vec<(i64, String)>, bool)>, ActuatorError> {
+    /// What it wrote in a life, if it had such a one.
+    fn written(&self, is_former: bool) -> Result<Option<Written>, ActuatorError> {
         let look = |container: &SimContainer, now_ms| {
             let (lines, lives) = container.written(is_former, now_ms)?;
             let owned = |(at_ms, line): (i64, &str)| (at_ms, line.to_owned());

@@ -92,7 +92,7 @@ pub(super) async fn who_is_not_there_or_never_ran_has_no_lines_and_no_commands(r
         let uid = uid_of(uid);
         let refused = actuator.logs(&uid, container, &lines).await.err().expect("it is refused");
         assert!([no_lines, "NotFound"].contains(&refused.reason()), "{refused:?}");
-        let refused = actuator.session(&uid, container, &deed).await.err().expect("it is refused");
+        let refused = actuator.session(&uid, container, &deed).await.expect_err("it is refused");
         assert!([no_command, "NotFound"].contains(&refused.reason()), "{refused:?}");
     }
     stop(&*actuator, "c-mute").await;

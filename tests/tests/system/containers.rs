@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::api::Api;
-use crate::house::{House, alone};
+use crate::house::{House, alone, is_present};
 
 /// What a busy machine may take to start a few processes.
 const COMES_WITHIN: Duration = Duration::from_secs(60);
@@ -95,6 +95,34 @@ async fn lines_are_followed_and_those_before_a_crash_are_kept() {
         let said = text(&refused.stderr);
         assert!(refused.status.code() == Some(1) && said.contains(why), "{arguments}: {said}");
     }
+}
+
+/// What a terminal is set to before and after each of two ways out, and what was said meanwhile.
+const TERMINAL: &str = r#"stty rows 31 cols 97; stty -g > before
+    "$PROGRAM" exec -it host -- sh -c 'sleep 1; stty size; exit 5'; echo "code $?"; stty -g > after-end
+    timeout --foreground -s TERM 2 "$PROGRAM" exec -it host -- sleep 1000; stty -g > after-signal"#;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_terminal_is_handed_over_and_given_back() {
+    let _alone = alone();
+    if !is_present("script") {
+        return;
+    }
+    let (mut house, api) = House::with_nodes(&[], &["node-1"]).await;
+    api.apply(&[pod("host", "exec sleep 1000")]).await.expect("it is applied");
+    runs(&mut house, &api, "host", 0).await;
+    let verb = house.verb_to_speak_with(&api.base, &[]);
+    // `script` gives what it starts a terminal.
+    let mut command = std::process::Command::new("script");
+    command.args(["-q", "-e", "-c", TERMINAL, "/dev/null"]).current_dir(&house.path);
+    let variables = verb.get_envs().filter_map(|(name, value)| Some((name, value?)));
+    command.envs(variables).env("PROGRAM", verb.get_program()).env("SHELL", "/bin/sh");
+    let done = command.stdin(Stdio::null()).output().expect("script runs");
+    let said = text(&done.stdout);
+    assert!(said.contains("31 97") && said.contains("code 5"), "{said}");
+    let set = |file: &str| std::fs::read_to_string(house.path.join(file)).expect("it was written");
+    assert!(!set("before").is_empty());
+    assert_eq!((set("after-end"), set("after-signal")), (set("before"), set("before")));
 }
 
 #[tokio::test(flavor = "multi_thread")]
