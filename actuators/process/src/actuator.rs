@@ -133,7 +133,7 @@ impl Actuator for ProcessActuator {
         cancel: &'a CancellationToken,
     ) -> Act<'a, ()> {
         Box::pin(async move {
-            let cell = self.cell(uid, container, "end")?;
+            let cell = self.cell(uid, container)?;
             end(uid, std::slice::from_ref(&cell), grace, cancel).await
         })
     }
@@ -146,7 +146,7 @@ impl Actuator for ProcessActuator {
         cancel: &'a CancellationToken,
     ) -> Act<'a, ExecEnd> {
         Box::pin(async move {
-            let cell = self.cell(uid, container, "run a command in")?;
+            let cell = self.cell(uid, container)?;
             exec::exec(&cell, command, cancel).await.map_err(|error| error.of_container(container))
         })
     }
@@ -330,21 +330,8 @@ impl ProcessActuator {
         self.layout.remove_pod(uid).map_err(|e| unreadable(&e))
     }
 
-    /// The folder of a container that is to be this or that.
-    fn cell(&self, uid: &PodUid, container: &str, attempt: &str) -> Result<Cell, ActuatorError> {
-        let not_found = || {
-            let message =
-                format!("failed to {attempt} container {container} of pod {uid}: not found");
-            ActuatorError::permanent("NotFound", message)
-        };
-        let pod = self.layout.read_pod(uid).map_err(|e| unreadable(&e))?.ok_or_else(not_found)?;
-        let index =
-            pod.containers.iter().position(|c| c.name == container).ok_or_else(not_found)?;
-        Ok(Cell::new(self.layout.container(uid, index)))
-    }
-
     async fn restart(&self, uid: &PodUid, container: &str) -> Result<(), ActuatorError> {
-        let cell = self.cell(uid, container, "restart")?;
+        let cell = self.cell(uid, container)?;
         match cell.status().map_err(|e| unreadable(&e))? {
             Some(Status::Ended { .. }) => {
                 let started = cell.start_again(&self.starter).await;
