@@ -11,8 +11,9 @@ use tokio_util::sync::CancellationToken;
 
 use crate::common::{LASTING, Node, pod};
 
-/// How often it is looked at, and for how long.
+/// How often it is looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
+/// A check is made twice a second; after a minute something is broken.
 const LOOKS_MAX: u32 = 300;
 
 #[tokio::test(flavor = "multi_thread")]
