@@ -237,15 +237,15 @@ mod tests {
         assert_eq!(taken.len(), 1);
     }
 
-    #[tokio::test(start_paused = true)]
-    async fn a_call_that_nobody_takes_is_told_why_and_leaves_no_trace() {
+    #[test]
+    fn a_call_that_nobody_takes_is_told_why_and_leaves_no_trace() {
         let calls = Arc::new(Calls::default());
-        let uid = PodUid::parse("p").unwrap();
-        let deed = Deed::Logs(LogOptions::default());
-        let made = calls.make(&node("a"), (&uid, "c"), deed).await.map(drop);
-        let error = made.unwrap_err();
+        place(&calls, "a", "1").unwrap();
+        let ticket = Ticket { calls: calls.clone(), node: node("a"), id: "1".to_owned() };
+        let error = calls.not_taken(&node("a"));
         assert_eq!(error.code, StatusCode::GATEWAY_TIMEOUT);
         assert!(error.message.contains("no agent of node a asks this server"), "{error}");
+        drop(ticket);
         assert!(calls.lock().is_empty());
     }
 

@@ -4,6 +4,7 @@
 //! `validateContainerLogStatus`.
 //! Absent: what only the node knows; it refuses by itself.
 
+use axum::http::StatusCode;
 use serde_json::Value;
 use setpoint_schemas::call::Deed;
 use setpoint_schemas::{ContainerObserved, ContainerState, NodeName, PodUid};
@@ -72,14 +73,25 @@ impl Meant {
         if app.state.parts.model.is_lost(self.node.as_str()) {
             let node = &self.node;
             let message = format!("node {node} is lost: its agent does not renew its lease");
-            return Err(ApiError::new(axum::http::StatusCode::GATEWAY_TIMEOUT, message));
+            return Err(ApiError::new(StatusCode::GATEWAY_TIMEOUT, message));
         }
         let made = app.state.calls.make(&self.node, (&self.uid, &self.container), deed);
         let opened = tokio::select! {
             opened = made => opened?,
             () = app.closing.cancelled() => return Err(ApiError::unavailable("the server closes")),
         };
-        Line::begun(opened, self.node.clone(), app.closing.clone()).await
+        let begun = Line::begun(opened, self.node.clone(), app.closing.clone()).await;
+        begun.map_err(|error| self.of_pod(error, &call.target.name))
+    }
+
+    /// A node knows a pod by its uid; people know it by its name.
+    fn of_pod(&self, mut error: ApiError, pod: &str) -> ApiError {
+        if error.code == StatusCode::BAD_REQUEST {
+            let container = format!("container {:?}", self.container);
+            let named = format!("{container} in pod {pod:?}");
+            error.message = error.message.replacen(&container, &named, 1);
+        }
+        error
     }
 }
 

@@ -112,7 +112,8 @@ async fn what_the_node_refuses_is_answered_as_it_says() {
     };
     let ((code, answer), ()) = tokio::join!(server.get(&path), serve);
     assert_eq!((code, &answer["reason"]), (400, &json!("BadRequest")));
-    assert!(answer["message"].as_str().unwrap().contains("previous terminated container"));
+    let wanted = "previous terminated container \"main\" in pod \"web-1\" not found";
+    assert_eq!(answer["message"], wanted);
 }
 
 #[tokio::test]
