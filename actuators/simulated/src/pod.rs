@@ -136,10 +136,6 @@ impl SimContainer {
         }
     }
 
-    pub(crate) fn is_running(&self) -> bool {
-        matches!(self.state, State::Running { .. })
-    }
-
     /// Asks it to end; one that listens ends at once.
     pub(crate) fn ask(&mut self, now_ms: i64) {
         self.is_asked = true;
