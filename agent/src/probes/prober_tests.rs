@@ -2,10 +2,12 @@
 
 use std::sync::Mutex;
 
+use setpoint_actuators::session::{Lines, Session};
 use setpoint_actuators::{
     Act, ActuatorError, Authority, Changes, Desired, ExecEnd, Observed, PodToRun, RuntimeInfo,
     Usage,
 };
+use setpoint_schemas::call::{ExecOptions, LogOptions};
 use setpoint_schemas::{ContainerState, PodUid, samples};
 use tokio_util::sync::CancellationToken;
 
@@ -79,6 +81,12 @@ impl Actuator for Counting {
         })
     }
     fn usage(&self) -> Act<'_, Vec<Usage>> {
+        unused()
+    }
+    fn logs<'a>(&'a self, _: &'a PodUid, _: &'a str, _: &'a LogOptions) -> Act<'a, Lines> {
+        unused()
+    }
+    fn session<'a>(&'a self, _: &'a PodUid, _: &'a str, _: &'a ExecOptions) -> Act<'a, Session> {
         unused()
     }
     fn changes(&self) -> Changes {
