@@ -162,8 +162,8 @@ mod tests {
 
     #[tokio::test]
     async fn the_last_lines_of_a_former_life_are_counted_here() {
-        let pieces = ["one\ntwo\n", "three\n"].map(|piece| Ok(piece.as_bytes().to_vec()));
-        let lines = |tail| last(futures::stream::iter(pieces.clone()).boxed(), tail);
+        let pieces = || ["one\ntwo\n", "three\n"].map(|piece| Ok(piece.as_bytes().to_vec()));
+        let lines = |tail| last(futures::stream::iter(pieces()).boxed(), tail);
         let pieces_of =
             async |tail| lines(tail).await.expect("no error").make_contiguous().concat();
         assert_eq!(pieces_of(Some(2)).await, b"two\nthree\n");
