@@ -33,7 +33,7 @@ pub(super) fn bear(draw: &mut Draw, spec: &mut Value) {
 pub(super) fn taint(draw: &mut Draw, node: &str) -> RequestItem {
     let of = |key: &str| json!({"key": key, "value": "x", "effect": "NoExecute"});
     let taints = match draw.below(5) {
-        0 | 1 => json!([of(draw.pick(&KEYS))]),
+        0 | 1 => json!([of(draw.pick::<&str>(&KEYS))]),
         2 => json!([of(KEYS[0]), of(KEYS[1])]),
         _ => Value::Null,
     };
