@@ -80,11 +80,11 @@ pub fn not_started(container: &str) -> ActuatorError {
     ActuatorError::permanent("NotStarted", message).of_container(container)
 }
 
-/// The container does not run, so no command can.
+/// The container does not run, so no command can; it may again.
 #[must_use]
 pub fn not_running(container: &str) -> ActuatorError {
     let message = format!("container {container:?} is not running");
-    ActuatorError::permanent("NotRunning", message).of_container(container)
+    ActuatorError::transient("NotRunning", message).of_container(container)
 }
 
 /// The container was not restarted, or what it wrote before is no longer kept.

@@ -4,7 +4,7 @@
 //! pod it is of, so that a new instance finds its pods; one without our fleet's label is never
 //! touched. Passes the conformance suite of `setpoint-actuators` on a real engine.
 //! Absent: when to restart (the agent's rule; containers are made without a restart policy of the
-//! engine's own), credentials of private registries, volumes other than ConfigMaps and Secrets.
+//! engine's own), credentials of private registries, claims.
 
 mod actuator;
 mod config;
@@ -18,6 +18,7 @@ mod cgroup;
 mod logs;
 mod lives;
 mod session;
+mod command;
 mod family;
 
 mod body;

@@ -147,7 +147,9 @@ impl Actuator for ProcessActuator {
     ) -> Act<'a, ExecEnd> {
         Box::pin(async move {
             let cell = self.cell(uid, container)?;
-            exec::exec(&cell, command, cancel).await.map_err(|error| error.of_container(container))
+            exec::exec(&cell, container, command, cancel)
+                .await
+                .map_err(|error| error.of_container(container))
         })
     }
 

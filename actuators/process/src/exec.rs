@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
+use setpoint_actuators::session::not_running;
 use setpoint_actuators::{ActuatorError, ExecEnd, OUTPUT_BYTES_MAX};
 use tokio::io::AsyncReadExt;
 use tokio::net::unix::pipe;
@@ -37,6 +38,7 @@ const CHUNK_BYTES: usize = 4 << 10;
 /// Runs the command in the container of this folder.
 pub(crate) async fn exec(
     cell: &Cell,
+    name: &str,
     command: &[String],
     cancel: &CancellationToken,
 ) -> Result<ExecEnd, ActuatorError> {
@@ -45,7 +47,7 @@ pub(crate) async fn exec(
         None => None,
     };
     let Some(run) = run else {
-        return Err(ActuatorError::transient("NotRunning", "the container does not run"));
+        return Err(not_running(name));
     };
     let (reader, writer) = io::pipe().map_err(|e| failed(&e))?;
     let spawned = writer.try_clone().and_then(|other| spawn(cell, &run, command, [writer, other]));

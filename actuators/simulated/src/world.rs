@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use setpoint_actuators::session::not_running;
 use setpoint_actuators::{ActuatorError, PodToRun};
 use setpoint_schemas::{FleetId, NodeName, PodUid};
 use tokio::sync::watch;
@@ -158,8 +159,7 @@ impl World {
     ) -> Result<Answer, ActuatorError> {
         let named = self.container(node, fleet, uid, container)?;
         if !named.is_running() {
-            let error = ActuatorError::transient("NotRunning", "the container does not run");
-            return Err(error.of_container(container));
+            return Err(not_running(container));
         }
         Ok(named.answer(command))
     }
