@@ -16,6 +16,7 @@
 pub mod empty;
 pub mod host;
 pub mod within;
+mod mounted;
 
 use std::collections::BTreeSet;
 use std::fs::{self, DirBuilder, OpenOptions, Permissions};
@@ -72,12 +73,14 @@ pub fn refresh(folder: &Path, files: &[FileToMount], group: Option<u32>) -> io::
     if folder.exists() { change(folder, files, group) } else { Ok(()) }
 }
 
-/// Takes away a folder with all below it; not while it is written.
+/// Takes away a folder with all below it; not while it is written, and nothing of what somebody has
+/// mounted there.
 ///
 /// # Errors
-/// When the disk refuses; that it is not there is none.
+/// When something is mounted there, or the disk refuses; that it is not there is none.
 pub fn remove(folder: &Path) -> io::Result<()> {
     let _one = WRITING.lock().unwrap_or_else(PoisonError::into_inner);
+    mounted::none_below(folder)?;
     match fs::remove_dir_all(folder) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
         _ => Ok(()),
@@ -93,8 +96,13 @@ fn change(folder: &Path, files: &[FileToMount], group: Option<u32>) -> io::Resul
     if !holds(&folder.join(DATA), files, group) {
         let version = next_version(folder)?;
         let inside = folder.join(&version);
-        make_folder(&inside, group)?;
-        files.iter().try_for_each(|file| write_file(&inside, file, group))?;
+        let made = make_folder(&inside, group)
+            .and_then(|()| files.iter().try_for_each(|file| write_file(&inside, file, group)));
+        if made.is_err() {
+            // Each attempt would leave another one behind, in memory where it is of Secrets.
+            let _ = fs::remove_dir_all(&inside);
+        }
+        made?;
         link(folder, DATA, &version)?;
     }
     for name in &links {
@@ -282,6 +290,18 @@ mod tests {
         for path in ["../x", "/etc/x", "a/../../x", "", "..data", "..1/x"] {
             let written = write(&root.path().join("v"), &[file(path, "x", 0o644)], None);
             assert!(written.is_err(), "{path}");
+        }
+    }
+
+    #[test]
+    fn a_version_that_cannot_be_written_leaves_nothing_behind() {
+        let root = tempfile::tempdir().expect("a folder");
+        let volume = root.path().join("v");
+        write(&volume, &[file("a", "1", 0o644)], None).expect("written");
+        let impossible = [file("a", "2", 0o644), file("a/b", "2", 0o644)];
+        for _ in 0..3 {
+            assert!(refresh(&volume, &impossible, None).is_err());
+            assert_eq!(names(&volume), ["..1", "..data", "a"]);
         }
     }
 

@@ -20,6 +20,7 @@ use std::path::{Path, PathBuf};
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use setpoint_actuators::volume;
 use setpoint_schemas::{FleetId, Namespace, PodUid, ResourceName};
 use tracing::warn;
 
@@ -111,7 +112,11 @@ impl Layout {
             make_dir(&dir)?;
         }
         for entry in fs::read_dir(layout.scratch())? {
-            fs::remove_dir_all(entry?.path())?;
+            let folder = entry?.path();
+            if let Err(error) = volume::remove(&folder) {
+                // It is nobody's any more, and keeps no pod from starting.
+                warn!(%error, folder = %folder.display(), "what is left of a pod cannot be removed");
+            }
         }
         Ok(layout)
     }
@@ -186,11 +191,9 @@ impl Layout {
     /// Removes the pod's folder: at once for whoever looks.
     pub(crate) fn remove_pod(&self, uid: &PodUid) -> io::Result<()> {
         let gone = self.scratch().join(format!("gone-{uid}"));
-        if gone.exists() {
-            fs::remove_dir_all(&gone)?;
-        }
+        volume::remove(&gone)?;
         match fs::rename(self.pod(uid), &gone) {
-            Ok(()) => fs::remove_dir_all(&gone),
+            Ok(()) => volume::remove(&gone),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
             Err(error) => Err(error),
         }

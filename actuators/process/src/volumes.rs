@@ -47,17 +47,19 @@ fn write(pod: &Path, name: &str, files: &[FileToMount]) -> Result<(), ActuatorEr
 
 /// A volume that is a folder, or a path of the machine.
 fn place(pod: &Path, volume: &Volume) -> Result<(), ActuatorError> {
-    let done = match (&volume.empty_dir, &volume.host_path) {
-        (Some(source), _) => {
-            let mode = source.mode.and_then(|mode| u32::try_from(mode).ok());
-            let mode = mode.unwrap_or(volume::empty::MODE_DEFAULT);
-            volume::empty::make(&root(pod, &volume.name)?, mode, None)
-        }
-        (None, Some(host)) => {
+    let done = match &volume.host_path {
+        Some(host) => {
             let kind = host.kind.as_deref().unwrap_or_default();
             volume::host::ready(Path::new(&host.path), kind).map(|_| ())
         }
-        (None, None) => Ok(()),
+        None if volume.has_files() => Ok(()),
+        // One of which nothing is said begins empty too.
+        None => {
+            let mode = volume.empty_dir.as_ref().and_then(|source| source.mode);
+            let mode = mode.and_then(|mode| u32::try_from(mode).ok());
+            let mode = mode.unwrap_or(volume::empty::MODE_DEFAULT);
+            volume::empty::make(&root(pod, &volume.name)?, mode, None)
+        }
     };
     done.map_err(|error| failed(&volume.name, &error))
 }

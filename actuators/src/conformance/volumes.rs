@@ -52,6 +52,8 @@ pub(super) async fn an_empty_volume_lasts_as_long_as_its_pod(rig: &dyn Rig) {
     assert_eq!(marked(rig, "c-emptied", empty()).await, [Some(0), Some(CODE)]);
     // The same pod anew: nothing of the former is there.
     assert_eq!(marked(rig, "c-emptied", empty()).await, [Some(0), Some(CODE)]);
+    // One of which nothing is said begins empty too, as Kubernetes has it.
+    assert_eq!(marked(rig, "c-unsaid", scratch()).await, [Some(0), Some(CODE)]);
 }
 
 pub(super) async fn a_path_of_the_machine_outlives_the_pod(rig: &dyn Rig) {

@@ -15,17 +15,6 @@ const MODE_FOLDER: u32 = 0o755;
 /// The kubelet's mode of a file that it makes.
 const MODE_FILE: u32 = 0o644;
 
-/// The types, by Kubernetes' words; nothing is looked at without one.
-pub const KINDS: &[&str] = &[
-    "DirectoryOrCreate",
-    "Directory",
-    "FileOrCreate",
-    "File",
-    "Socket",
-    "CharDevice",
-    "BlockDevice",
-];
-
 /// Makes sure that the path is what this type says, and answers where it lies, links followed.
 ///
 /// # Errors

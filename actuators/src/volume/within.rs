@@ -4,35 +4,54 @@
 //! is the machine's. Guarantee: what is answered lies in the volume, and no part of it was a link
 //! when it was looked at. [`holds`] looks again before a container is started once more.
 
-use std::fs::{self, Metadata, Permissions};
+use std::fs::{self, File, Metadata, Permissions};
 use std::io;
-use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, fchown};
 use std::path::{Component, Path, PathBuf};
+
+use nix::errno::Errno;
+use nix::fcntl::{OFlag, OpenHow, ResolveFlag, open, openat, openat2};
+use nix::sys::stat::{Mode, mkdirat};
 
 /// The bits of a mode that a made folder takes over.
 const MODE_BITS: u32 = 0o7777;
 
 /// Where the path lies in the volume at `root`, links followed; what is absent is made a folder
-/// with the volume's own mode and group, as the kubelet does.
+/// with the volume's own mode and group, as the kubelet does. It is walked by descriptors, which
+/// nobody turns into something else meanwhile.
 ///
 /// # Errors
 /// When it would leave the volume, or the disk refuses.
 pub fn find(root: &Path, path: &str) -> io::Result<PathBuf> {
-    let root = root.canonicalize()?;
+    // Also what cannot be read, such as a socket of the machine.
+    let root = open(root, OFlag::O_PATH | OFlag::O_CLOEXEC, Mode::empty())?;
+    let root = File::from(root);
     let of = root.metadata()?;
-    let mut found = root.clone();
+    let mut walked = PathBuf::new();
+    let mut found = OwnedFd::from(root.try_clone()?);
     for part in Path::new(path).components() {
-        let Component::Normal(part) = part else { return Err(leaves(path)) };
-        let next = found.join(part);
-        if fs::symlink_metadata(&next).is_err_and(|e| e.kind() == io::ErrorKind::NotFound) {
-            make(&next, &of)?;
-        }
-        found = next.canonicalize()?;
-        if !found.starts_with(&root) {
-            return Err(leaves(path));
-        }
+        let part = match part {
+            Component::Normal(part) => part,
+            Component::CurDir => continue,
+            _ => return Err(leaves()),
+        };
+        walked.push(part);
+        found = match beneath(&root, &walked) {
+            Err(Errno::ENOENT) => make(&found, Path::new(part), &of)?,
+            Err(Errno::EXDEV | Errno::ELOOP) => return Err(leaves()),
+            other => other?,
+        };
     }
-    Ok(found)
+    fs::read_link(format!("/proc/self/fd/{}", found.as_raw_fd()))
+}
+
+/// What lies there, by a way that does not leave the volume. Source: openat2(2), Linux 5.6.
+fn beneath(root: &File, path: &Path) -> Result<OwnedFd, Errno> {
+    let how = OpenHow::new()
+        .flags(OFlag::O_PATH | OFlag::O_CLOEXEC)
+        .resolve(ResolveFlag::RESOLVE_BENEATH | ResolveFlag::RESOLVE_NO_MAGICLINKS);
+    openat2(root, path, how)
 }
 
 /// Whether the path still is the place that was found: no part of it has become a link.
@@ -41,15 +60,19 @@ pub fn holds(found: &Path) -> bool {
     found.canonicalize().is_ok_and(|now| now == found)
 }
 
-fn make(folder: &Path, like: &Metadata) -> io::Result<()> {
-    fs::create_dir(folder)?;
+fn make(above: impl AsFd, name: &Path, like: &Metadata) -> io::Result<OwnedFd> {
+    mkdirat(&above, name, Mode::S_IRWXU)?;
+    let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+    let made = File::from(openat(&above, name, flags, Mode::empty())?);
     // Without root it is the maker's group; then nobody asked for another one.
-    let _ = chown(folder, None, Some(like.gid()));
-    fs::set_permissions(folder, Permissions::from_mode(like.mode() & MODE_BITS))
+    let _ = fchown(&made, None, Some(like.gid()));
+    made.set_permissions(Permissions::from_mode(like.mode() & MODE_BITS))?;
+    Ok(made.into())
 }
 
-fn leaves(path: &str) -> io::Error {
-    io::Error::other(format!("{path:?} leaves the volume"))
+/// Without the path: a variable of it may be a Secret's.
+fn leaves() -> io::Error {
+    io::Error::other("the path leaves the volume")
 }
 
 #[cfg(test)]
@@ -69,8 +92,11 @@ mod tests {
         symlink("../..", volume.join("a/outside")).expect("linked");
         symlink("/etc", volume.join("etc")).expect("linked");
         let table = [
+            ("", Some("")),
             ("a/b", Some("a/b")),
+            ("./a/./b", Some("a/b")),
             ("a/file", Some("a/file")),
+            ("a/file/x", None),
             ("inside", Some("a/b")),
             ("inside/new/er", Some("a/b/new/er")),
             ("a/outside", None),
