@@ -90,7 +90,9 @@ fn request(fleet: &FleetId, pod: &PodToRun, volume: &Volume) -> VolumeCreateRequ
     let mode = volumes::mode(source.and_then(|source| source.mode));
     let mut options = vec![format!("mode={:o}", volume::empty::mode_of(mode, group))];
     options.extend(group.map(|group| format!("gid={group}")));
+    // To the kernel nothing at all is no limit; to the kubelet it is none asked for.
     let limit = source.and_then(|source| source.size_limit.as_ref()).map(Quantity::units);
+    let limit = limit.filter(|bytes| *bytes > 0);
     options.extend(limit.map(|bytes| format!("size={bytes}")));
     options.extend(asked(pod, volume));
     let tmpfs = [("type", "tmpfs"), ("device", "tmpfs"), ("o", &options.join(","))];

@@ -52,13 +52,27 @@ fn source(
     let folder = volumes::folder(config, &pod.placement.uid, volume);
     let path = wanted.sub_path.as_deref().unwrap_or_default();
     if volume.has_files() {
-        return Ok(if path.is_empty() { folder } else { folder.join(path) });
+        return file(folder, volume, wanted);
     }
     let root = volume.host_path.as_ref().map_or(folder, |host| Path::new(&host.path).to_owned());
     volume::within::find(&root, path).map_err(|error| {
-        let message = format!("failed to find {path:?} of volume {}: {error}", volume.name);
+        // Not the path itself: a variable in it may be a Secret's.
+        let (place, name) = (&wanted.mount_path, &volume.name);
+        let message = format!("failed to find the subPath of volume {name} for {place}: {error}");
         ActuatorError::transient("VolumeError", message)
     })
+}
+
+/// A file of a volume of files, or all of them. A key may be added any moment.
+fn file(folder: PathBuf, volume: &Volume, wanted: &VolumeMount) -> Result<PathBuf, ActuatorError> {
+    let path = wanted.sub_path.as_deref().filter(|path| !path.is_empty());
+    let found = path.map_or_else(|| folder.clone(), |path| folder.join(path));
+    if found.exists() {
+        return Ok(found);
+    }
+    let (place, name) = (&wanted.mount_path, &volume.name);
+    let message = format!("volume {name} does not have the subPath that {place} asks for");
+    Err(ActuatorError::transient("CreateContainerConfigError", message))
 }
 
 /// A volume of the engine's own: what the image has at that place is not copied into it.

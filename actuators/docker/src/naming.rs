@@ -19,6 +19,8 @@ const SERVERS_MAX: usize = 3;
 const FLEET_DOMAIN: &str = "svc.cluster.local";
 /// Where the machine says who answers names.
 const RESOLVER: &str = "/etc/resolv.conf";
+/// Where it says so when it answers itself, on its loopback. Docker looks there too.
+const RESOLVER_BEHIND: &str = "/run/systemd/resolve/resolv.conf";
 /// By Docker's word, no domain is looked in.
 const NO_SEARCH: &str = ".";
 
@@ -37,11 +39,18 @@ pub(crate) fn find(spec: &PodSpec, host: &mut HostConfig) {
     let aliases = spec.host_aliases.iter();
     let lines = aliases.flat_map(|a| a.hostnames.iter().map(|name| format!("{name}:{}", a.ip)));
     host.extra_hosts = Some(lines.collect()).filter(|lines: &Vec<_>| !lines.is_empty());
-    let Some(dns) = dns(spec, || fs::read_to_string(RESOLVER).unwrap_or_default()) else { return };
+    let Some(dns) = dns(spec, machine) else { return };
     let some = |list: Vec<String>| Some(list).filter(|list| !list.is_empty());
     host.dns = some(dns.nameservers);
     host.dns_search = some(dns.searches);
     host.dns_options = some(dns.options.iter().map(option).collect());
+}
+
+/// What the machine says of who answers names.
+fn machine() -> String {
+    let read = |path| fs::read_to_string(path).unwrap_or_default();
+    let own = read(RESOLVER);
+    if self::read(&own).nameservers.is_empty() { read(RESOLVER_BEHIND) } else { own }
 }
 
 /// Whether the pod can be called so.

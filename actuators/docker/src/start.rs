@@ -198,15 +198,19 @@ pub(crate) async fn restart_container(
     if is_running(container) {
         return Ok(());
     }
+    let id = container.id.as_deref().unwrap_or_default();
+    let owner = owner_of(container);
+    let sandbox = pod.iter().find(|c| owner.is_some() && c.id.as_deref() == owner);
+    if is_lost(config, container) || (owner.is_some() && sandbox.is_none()) {
+        // Without the container the pod is not whole, and is started: then all is made that it needs.
+        remove(docker, id).await?;
+        let message = "what it had mounted or its network is gone; it is made anew";
+        return Err(ActuatorError::transient("SandboxChanged", message).of_container(name));
+    }
     intact(config, container).map_err(|error| error.of_container(name))?;
-    if let Some(owner) = owner_of(container) {
-        let Some(sandbox) = pod.iter().find(|c| c.id.as_deref() == Some(owner)) else {
-            let message = format!("the network of pod {uid} is gone; the pod must be started anew");
-            return Err(ActuatorError::transient("SandboxChanged", message).of_container(name));
-        };
+    if let Some(sandbox) = sandbox {
         revive(docker, sandbox, &pod).await?;
     }
-    let id = container.id.as_deref().unwrap_or_default();
     start(docker, id).await.map_err(|error| error.of_container(name))
 }
 
@@ -229,16 +233,25 @@ async fn revive(
     Ok(())
 }
 
+/// Whether something that was made for a container is gone.
+fn is_lost(config: &DockerConfig, container: &ContainerInspectResponse) -> bool {
+    bound(container).any(|source| volumes::is_lost(config, source))
+}
+
+/// What a container has mounted of the machine.
+fn bound(container: &ContainerInspectResponse) -> impl Iterator<Item = &Path> {
+    let mounts = container.host_config.iter().flat_map(|host| host.mounts.iter().flatten());
+    let bound = mounts.filter(|mount| mount.typ == Some(MountType::BIND));
+    bound.filter_map(|mount| mount.source.as_deref()).map(Path::new)
+}
+
 /// Whether all that a container has mounted is what it was when it was made: the engine looks its
 /// paths up anew, and one of them may lie where containers write.
 fn intact(
     config: &DockerConfig,
     container: &ContainerInspectResponse,
 ) -> Result<(), ActuatorError> {
-    let mounts = container.host_config.iter().flat_map(|host| host.mounts.iter().flatten());
-    let bound = mounts.filter(|mount| mount.typ == Some(MountType::BIND));
-    let sources = bound.filter_map(|mount| mount.source.as_deref());
-    match sources.map(Path::new).find(|source| !volumes::holds(config, source)) {
+    match bound(container).find(|source| !volumes::holds(config, source)) {
         None => Ok(()),
         Some(source) => {
             let source = source.display();

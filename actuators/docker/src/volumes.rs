@@ -45,6 +45,12 @@ pub(crate) fn remove(config: &DockerConfig, uid: &PodUid) -> io::Result<()> {
         .try_for_each(|base| volume::remove(&base.join(&*uid.text())))
 }
 
+/// Whether what was made for a container is gone, such as Secrets in memory after the machine began anew.
+pub(crate) fn is_lost(config: &DockerConfig, source: &Path) -> bool {
+    let is_ours = |base: &PathBuf| source.starts_with(base);
+    [&config.files, &config.secrets].into_iter().any(is_ours) && !source.exists()
+}
+
 /// Whether what is mounted from there is still what it was when the container was made: where
 /// containers write, one of them may have put a link meanwhile.
 pub(crate) fn holds(config: &DockerConfig, source: &Path) -> bool {
@@ -76,14 +82,17 @@ fn make(config: &DockerConfig, pod: &PodToRun, volume: &Volume) -> io::Result<()
     if volume.has_files() {
         return volume::write(&folder, files(pod, volume), group(pod));
     }
-    match (&volume.empty_dir, &volume.host_path) {
-        (Some(_), _) if volume.in_memory().is_some() => Ok(()),
-        (Some(source), _) => volume::empty::make(&folder, mode(source.mode), group(pod)),
-        (None, Some(host)) => {
+    match &volume.host_path {
+        Some(host) => {
             let kind = host.kind.as_deref().unwrap_or_default();
             volume::host::ready(Path::new(&host.path), kind).map(|_| ())
         }
-        (None, None) => Ok(()),
+        None if volume.in_memory().is_some() => Ok(()),
+        // One of which nothing is said begins empty too.
+        None => {
+            let asked = volume.empty_dir.as_ref().and_then(|source| source.mode);
+            volume::empty::make(&folder, mode(asked), group(pod))
+        }
     }
 }
 
