@@ -34,6 +34,9 @@ const STOP_EXTRA: Duration = Duration::from_secs(30);
 const OBSERVE_MAX: Duration = Duration::from_secs(30);
 /// When a token or a place is missing, we look again after this.
 const RETRY_MS: i64 = 50;
+/// Who could not be stopped or ended is tried again after this: a runtime that refuses at once would be
+/// asked without end.
+const PAUSE_MS: i64 = 1_000;
 
 /// How fast a node works.
 #[derive(Debug, Clone, Copy)]
@@ -69,6 +72,8 @@ pub struct Dispatcher {
     books: Books,
     healths: Arc<Healths>,
     in_flight: BTreeMap<PodUid, InFlight>,
+    /// Until when those are left alone whose end failed, milliseconds.
+    paused: BTreeMap<PodUid, i64>,
     actions: JoinSet<Ended>,
 }
 
@@ -125,6 +130,7 @@ impl Dispatcher {
             books,
             healths: Arc::default(),
             in_flight: BTreeMap::new(),
+            paused: BTreeMap::new(),
             actions: JoinSet::new(),
         }
     }
@@ -207,6 +213,9 @@ impl Dispatcher {
         let Some(action) = self.in_flight.remove(&uid) else { return };
         let pod = desired.pods.get(&uid);
         let now_ms = (self.clock)();
+        if result.is_err() && matches!(action.work, Work::Stop { .. } | Work::End { .. }) {
+            self.paused.insert(uid.clone(), now_ms.saturating_add(PAUSE_MS));
+        }
         match (&result, &action.work) {
             (Ok(()), work) => info!(pod = %uid, ?work, "done"),
             (Err(error), work) => {
@@ -219,7 +228,7 @@ impl Dispatcher {
             (Ok(()), Work::Start { .. }) => book.failure = None,
             (Err(ActuatorError::Cancelled), _) | (Ok(()), _) => {}
             (Err(error), Work::Start { .. }) => book.note_failure(&pod.rule, &error, now_ms),
-            // The next turn observes how it is and plans anew; the history makes it wait.
+            // The next turn observes how it is and plans anew; the history or the pause makes it wait.
             (Err(_), Work::Restart { .. } | Work::Stop { .. } | Work::End { .. }) => {}
         }
     }
@@ -260,9 +269,14 @@ impl Dispatcher {
 
     /// Begins what may begin now, the most urgent first; returns when to look again.
     fn begin(&mut self, desired: &Desired, plan: Plan, now_ms: i64) -> Option<i64> {
-        let mut wake_ms = plan.wake_ms;
+        // A clock that was set back pauses nobody longer than it should.
+        let is_paused =
+            |until_ms: i64| (now_ms..=now_ms.saturating_add(PAUSE_MS)).contains(&until_ms);
+        self.paused.retain(|_, until_ms| is_paused(*until_ms));
+        let mut wake_ms = plan.wake_ms.into_iter().chain(self.paused.values().copied()).min();
         let mut works: Vec<(PodUid, Work)> = plan.works.into_iter().collect();
-        works.retain(|(uid, _)| !self.in_flight.contains_key(uid));
+        works
+            .retain(|(uid, _)| !self.in_flight.contains_key(uid) && !self.paused.contains_key(uid));
         works.sort_by(|a, b| a.1.cmp(&b.1).then_with(|| a.0.cmp(&b.0)));
         for (uid, work) in works {
             if !self.has_place(&work) {
