@@ -128,6 +128,7 @@ impl Life {
         let (tell_subjects, asked) = latest::channel(Arc::default());
         tasks.spawn(prober.run(asked));
         let node = NodeLoop {
+            address: options.address.clone(),
             actuator,
             dispatcher,
             desired,
@@ -231,6 +232,8 @@ impl Surroundings {
 
 /// The loop that keeps the runtime equal to the placements.
 struct NodeLoop {
+    /// The node's own.
+    address: String,
     actuator: Arc<dyn Actuator>,
     dispatcher: Dispatcher,
     desired: latest::Receiver<Arc<Desired>>,
@@ -282,7 +285,7 @@ impl NodeLoop {
     }
 
     fn note_subjects(&self, desired: &Desired, observed: &[Observed]) {
-        let now = subjects(desired, observed);
+        let now = subjects(desired, observed, &self.address);
         self.subjects.send_if_modified(|subjects| {
             let is_new = **subjects != now;
             if is_new {

@@ -22,7 +22,7 @@ use crate::client::Api;
 use crate::registration::allocatable_of;
 use downward::Node;
 pub(crate) use sources::Seen;
-use sources::Sources;
+use sources::{Sources, not_ready};
 
 /// Resolves pods through the API, and by what the node is.
 pub(crate) struct Resolver {
@@ -171,9 +171,10 @@ fn expand_path(
     let Some(path) = mount.sub_path_expr.take().filter(|path| !path.is_empty()) else {
         return Ok(());
     };
+    // A variable of a ConfigMap or a Secret may be another one any moment.
     let refuse = |why: String| {
         let message = format!("subPathExpr {path:?} of {}: {why}", mount.mount_path);
-        Err(ActuatorError::permanent("CreateContainerConfigError", message))
+        Err(not_ready(message))
     };
     if let Some(name) = expand::missing(&path, variables) {
         return refuse(format!("there is no variable {name}"));

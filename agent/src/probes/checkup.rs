@@ -94,7 +94,7 @@ impl Checkup {
     }
 
     /// Of a container about which a former agent said this: it goes on from there, and is asked
-    /// anew within a period.
+    /// anew within a period, or when its first time had come.
     pub(super) fn resume(container: &Container, before: &Health, start: Start) -> Self {
         if !before.started {
             return Checkup::begin(container, before.life.clone(), start);
@@ -107,7 +107,8 @@ impl Checkup {
         }
         for machine in [&mut checkup.liveness, &mut checkup.readiness].into_iter().flatten() {
             let late_ms = machine.timing().period_ms.saturating_mul(start.spread) / 1_000;
-            machine.begin(start.now_ms.saturating_add(late_ms), 0);
+            let first_ms = checkup.begun_ms.saturating_add(machine.timing().delay_ms);
+            machine.begin(first_ms.max(start.now_ms).saturating_add(late_ms), 0);
         }
         checkup
     }
@@ -188,9 +189,12 @@ impl Checkup {
         }
     }
 
+    /// Why it is to be ended stays said until it has.
     fn ready(&mut self) {
         self.health.ready = true;
-        self.health.message.clear();
+        if self.health.failed.is_none() {
+            self.health.message.clear();
+        }
     }
 
     /// It is to be ended, and not asked again: the next life begins anew.

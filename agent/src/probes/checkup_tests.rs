@@ -202,6 +202,12 @@ fn a_new_agent_goes_on_from_what_was_said_last() {
         54s readiness -
     "#]]
     .assert_eq(&play(&container, checkup, ["", "+", "-"]));
+    let slow = Container {
+        liveness_probe: Some(probe(r#"{"initialDelaySeconds": 300}"#)),
+        ..Container::default()
+    };
+    let checkup = Checkup::resume(&slow, &before, start);
+    assert_eq!(checkup.due_ms(Kind::Liveness), Some(184_000), "its delay is not forgotten");
     let unready = Health { ready: false, message: "no".to_owned(), ..before.clone() };
     assert_eq!(Checkup::resume(&container, &unready, start).health(), &unready);
     let starting = Health { started: false, ready: false, ..before };

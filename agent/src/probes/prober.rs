@@ -1,6 +1,7 @@
 //! The prober of a node: asks each container when it is due, and says what follows.
 //!
-//! Guarantee: one question a probe in flight, a bounded number in all; the longest due is asked first.
+//! Guarantee: one question a probe in flight, a bounded number of commands and of others in all; the
+//! longest due is asked first.
 //! What is said was written down before, so that the next agent goes on from there; answers that come
 //! together are written down together.
 
@@ -23,9 +24,12 @@ use super::memory::Memory;
 use super::subject::{Key, Subject};
 use crate::clock::now_ms;
 
-/// Questions in flight a node: as many as a runtime runs commands at once without noticing, and with
-/// the usual second to answer enough for a node whose pods all hang.
-const ASKED_MAX: usize = 64;
+/// Commands in flight a node: as many as a runtime runs at once without noticing, and with the usual
+/// second to answer enough for a node whose pods all hang.
+const COMMANDS_MAX: usize = 64;
+/// Other questions in flight a node: more than its pods have, by Kubernetes' 110 a node, so that those who
+/// hang keep nobody waiting; each is a socket of the agent's.
+const QUESTIONS_MAX: usize = 512;
 /// Nothing is due for longer than this only where nobody is asked.
 const WAKE_MAX: Duration = Duration::from_secs(3_600);
 
@@ -39,6 +43,8 @@ pub(crate) struct Prober {
     /// When which probe is due. An entry whose round says otherwise is stale.
     queue: BTreeSet<(i64, Key, Kind)>,
     asked: JoinSet<Heard>,
+    /// How many of those that are asked are commands.
+    commands: usize,
     healths: watch::Sender<Arc<Healths>>,
     began: Instant,
 }
@@ -75,6 +81,7 @@ impl Prober {
             rounds: BTreeMap::new(),
             queue: BTreeSet::new(),
             asked: JoinSet::new(),
+            commands: 0,
             healths: tell,
             began: Instant::now(),
         };
@@ -148,15 +155,28 @@ impl Prober {
 
     fn ask_due(&mut self) {
         let now_ms = self.now_ms();
-        while self.asked.len() < ASKED_MAX
-            && self.queue.first().is_some_and(|(due_ms, ..)| *due_ms <= now_ms)
-        {
-            let Some((due_ms, key, kind)) = self.queue.pop_first() else { return };
+        while let Some(next) = self.next().filter(|(due_ms, ..)| *due_ms <= now_ms).cloned() {
+            self.queue.remove(&next);
+            let (due_ms, key, kind) = next;
             let Some(round) = self.rounds.get_mut(&key) else { continue };
             if round.checkup.due_ms(kind) == Some(due_ms) && round.checkup.ask(kind, now_ms) {
+                self.commands += usize::from(is_command(&round.subject, kind));
                 self.asked.spawn(ask(self.asker.clone(), round.subject.clone(), kind));
             }
         }
+    }
+
+    /// What is due first of that for which there is room.
+    fn next(&self) -> Option<&(i64, Key, Kind)> {
+        let others = self.asked.len() - self.commands;
+        let rooms = [others < QUESTIONS_MAX, self.commands < COMMANDS_MAX];
+        let is_command = |key: &Key, kind| {
+            self.rounds.get(key).is_some_and(|round| is_command(&round.subject, kind))
+        };
+        if !rooms.contains(&true) {
+            return None;
+        }
+        self.queue.iter().find(|(_, key, kind)| rooms[usize::from(is_command(key, *kind))])
     }
 
     /// Takes in this answer and all that have come with it.
@@ -173,6 +193,7 @@ impl Prober {
     /// Takes in an answer; whether something else is to be said by it.
     fn heard(&mut self, Heard { subject, kind, answer }: &Heard) -> bool {
         let now_ms = self.now_ms();
+        self.commands -= usize::from(is_command(subject, *kind));
         let Some(round) = self.rounds.get_mut(&subject.key) else { return false };
         // What a former life answered says nothing of this one.
         let Some(probe) =
@@ -216,8 +237,7 @@ impl Prober {
 
     /// When there is something to do at the latest.
     fn wake(&self) -> Instant {
-        let due = self.queue.first().filter(|_| self.asked.len() < ASKED_MAX);
-        let due = due.map(|(due_ms, ..)| {
+        let due = self.next().map(|(due_ms, ..)| {
             self.began + Duration::from_millis(u64::try_from(*due_ms).unwrap_or(0))
         });
         let latest = Instant::now() + WAKE_MAX;
@@ -228,6 +248,11 @@ impl Prober {
     fn now_ms(&self) -> i64 {
         i64::try_from(self.began.elapsed().as_millis()).unwrap_or(i64::MAX)
     }
+}
+
+/// Whether a probe asks by a command.
+fn is_command(subject: &Subject, kind: Kind) -> bool {
+    kind.of(subject.container()).is_some_and(|probe| probe.exec.is_some())
 }
 
 async fn ask(asker: Arc<Asker>, subject: Arc<Subject>, kind: Kind) -> Heard {

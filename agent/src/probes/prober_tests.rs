@@ -119,7 +119,7 @@ fn running(count: usize, started_ms: i64) -> Arc<Vec<Subject>> {
         address: String::new(),
         started_ms,
     });
-    Arc::new(subjects(&desired, &observed.collect::<Vec<_>>()))
+    Arc::new(subjects(&desired, &observed.collect::<Vec<_>>(), ""))
 }
 
 /// Waits until so many are ready.

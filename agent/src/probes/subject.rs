@@ -50,17 +50,17 @@ impl PartialEq for Subject {
     }
 }
 
-/// All of them, from what should run and what runs.
-pub(crate) fn subjects(desired: &Desired, observed: &[Observed]) -> Vec<Subject> {
+/// All of them, from what should run and what runs on the node of this address.
+pub(crate) fn subjects(desired: &Desired, observed: &[Observed], node: &str) -> Vec<Subject> {
     let of_pod = |runs: &Observed| {
         let pod = desired.pods.get(&runs.uid);
         let pod = pod.filter(|pod| pod.placement.generation == runs.generation);
-        pod.map(|pod| of_pod(pod, runs)).unwrap_or_default()
+        pod.map(|pod| of_pod(pod, runs, node)).unwrap_or_default()
     };
     observed.iter().flat_map(of_pod).collect()
 }
 
-fn of_pod(pod: &DesiredPod, runs: &Observed) -> Vec<Subject> {
+fn of_pod(pod: &DesiredPod, runs: &Observed, node: &str) -> Vec<Subject> {
     let with_probes = pod.spec.containers.iter().enumerate().filter(|(_, c)| c.has_probes());
     let subject = |(index, container): (usize, &Container)| {
         let is_it =
@@ -71,16 +71,17 @@ fn of_pod(pod: &DesiredPod, runs: &Observed) -> Vec<Subject> {
             life: Life::of(seen),
             spec: pod.spec.clone(),
             index,
-            address: address(&pod.spec, runs),
+            address: address(&pod.spec, runs, node),
         })
     };
     with_probes.filter_map(subject).collect()
 }
 
-/// A pod with the node's network listens on the node.
-fn address(spec: &PodSpec, runs: &Observed) -> String {
+/// A pod with the node's network is told the node's address as its own, and may listen there alone.
+fn address(spec: &PodSpec, runs: &Observed, node: &str) -> String {
     match spec.host_network {
-        Some(true) => Ipv4Addr::LOCALHOST.to_string(),
+        Some(true) if node.is_empty() => Ipv4Addr::LOCALHOST.to_string(),
+        Some(true) => node.to_owned(),
         _ => runs.address.clone(),
     }
 }
@@ -122,14 +123,14 @@ mod tests {
         let none = serde_json::Value::Null;
         let table = [
             (&probe, false, 0, ContainerState::Running, Some("10.0.0.9")),
-            (&probe, true, 0, ContainerState::Running, Some("127.0.0.1")),
+            (&probe, true, 0, ContainerState::Running, Some("10.0.0.1")),
             (&probe, false, 0, ContainerState::Terminated, None),
             (&probe, false, 1, ContainerState::Running, None),
             (&none, false, 0, ContainerState::Running, None),
         ];
         for (probe, host, generation, state, expected) in table {
             let desired = with(probe, host);
-            let found = subjects(&desired, &[runs(&desired, generation, state)]);
+            let found = subjects(&desired, &[runs(&desired, generation, state)], "10.0.0.1");
             let addresses: Vec<&str> = found.iter().map(|s| s.address.as_str()).collect();
             assert_eq!(addresses, expected.into_iter().collect::<Vec<_>>(), "{probe} {state:?}");
         }

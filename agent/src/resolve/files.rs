@@ -19,7 +19,24 @@ pub(super) fn volumes(
 ) -> Result<BTreeMap<String, Vec<FileToMount>>, ActuatorError> {
     let of_files = pod.spec.volumes.iter().filter(|volume| volume.has_files());
     let from = Told { pod, sources, node };
-    of_files.map(|volume| Ok((volume.name.clone(), from.volume(volume)?))).collect()
+    of_files.map(|volume| Ok((volume.name.clone(), once(from.volume(volume)?)))).collect()
+}
+
+/// Of two files of one path the later one counts.
+fn once(files: Vec<FileToMount>) -> Vec<FileToMount> {
+    let named = |file: FileToMount| {
+        let path = plain(&file.path);
+        (path.clone(), FileToMount { path, ..file })
+    };
+    files.into_iter().map(named).collect::<BTreeMap<_, _>>().into_values().collect()
+}
+
+/// The same path in the one way in which it is written without detours; one that leaves its volume
+/// stays as it is, and is refused where it is written.
+fn plain(path: &str) -> String {
+    let parts = path.split('/').filter(|part| !matches!(*part, "" | "."));
+    let is_within = !path.starts_with('/');
+    if is_within { parts.collect::<Vec<_>>().join("/") } else { path.to_owned() }
 }
 
 /// What files are made from.
@@ -46,10 +63,9 @@ impl Told<'_> {
         volume.projected.as_ref().map_or(Ok(Vec::new()), |projected| self.projected(projected))
     }
 
-    /// Of two files of one path the later one counts.
     fn projected(&self, projected: &ProjectedSource) -> Result<Vec<FileToMount>, ActuatorError> {
         let mode = projected.default_mode;
-        let mut files = BTreeMap::new();
+        let mut files = Vec::new();
         for source in &projected.sources {
             let object = |source: Source, from: &ObjectFiles| {
                 self.sources.files(&source, &from.items, is(from.optional), mode)
@@ -60,9 +76,9 @@ impl Told<'_> {
                 (.., Some(told)) => self.told(told, mode)?,
                 (None, None, None) => Vec::new(),
             };
-            files.extend(found.into_iter().map(|file| (file.path.clone(), file)));
+            files.extend(found);
         }
-        Ok(files.into_values().collect())
+        Ok(files)
     }
 
     fn told(
@@ -85,4 +101,20 @@ impl Told<'_> {
 
 fn is(optional: Option<bool>) -> bool {
     optional.unwrap_or(false)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_two_files_of_one_path_the_later_one_counts() {
+        let of = |path: &str, text: &str| file(path, text.as_bytes(), None);
+        let files = once(vec![of("x", "1"), of("a//b", "1"), of("./x", "2"), of("a/b", "2")]);
+        let told: Vec<(&str, &[u8])> = files.iter().map(|f| (&*f.path, &*f.bytes)).collect();
+        assert_eq!(told, [("a/b", &b"2"[..]), ("x", &b"2"[..])]);
+        for path in ["../x", "a/../x", "/etc/x"] {
+            assert_eq!(plain(path), path, "it is refused as it is");
+        }
+    }
 }

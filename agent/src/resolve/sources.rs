@@ -251,6 +251,6 @@ fn is_variable(key: &str) -> bool {
     starts && bytes.all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b'-'))
 }
 
-fn not_ready(message: String) -> ActuatorError {
+pub(super) fn not_ready(message: String) -> ActuatorError {
     ActuatorError::transient("CreateContainerConfigError", message).after(RETRY_AFTER)
 }

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use h2::client::SendRequest;
 use http::{HeaderMap, Request, Response};
 use tokio::net::TcpStream;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout_at};
 
 use super::{dial, message};
 use crate::probes::checkup::Answer;
@@ -17,12 +17,15 @@ const PATH: &str = "/grpc.health.v1.Health/Check";
 const AGENT: &str = "kube-probe/1.37 setpoint";
 /// An answer has a few bytes; a program that sends more sends something else.
 const ANSWER_BYTES_MAX: usize = 4 << 10;
+/// What gRPC's own servers take as headers, and more than any answer of this call has.
+const HEADERS_BYTES_MAX: u32 = 16 << 10;
 /// Codes of gRPC.
 const OK: &str = "0";
 const UNIMPLEMENTED: &str = "12";
 
 pub(super) async fn ask(to: (&str, u16), service: &str, within: Duration) -> Answer {
-    let connected = match timeout(within, TcpStream::connect(to)).await {
+    let until = Instant::now() + within;
+    let connected = match timeout_at(until, TcpStream::connect(to)).await {
         Ok(Ok(connected)) => connected,
         Ok(Err(error)) => {
             let why = dial::refused(to, &error);
@@ -34,7 +37,7 @@ pub(super) async fn ask(to: (&str, u16), service: &str, within: Duration) -> Ans
             return Answer::Failed(why);
         }
     };
-    match timeout(within, check(connected, &dial::authority(to), service)).await {
+    match timeout_at(until, check(connected, &dial::authority(to), service)).await {
         Ok(Ok(())) => Answer::Passed,
         Ok(Err(why)) => Answer::Failed(why),
         Err(_) => {
@@ -45,7 +48,9 @@ pub(super) async fn ask(to: (&str, u16), service: &str, within: Duration) -> Ans
 }
 
 async fn check(connected: TcpStream, authority: &str, service: &str) -> Result<(), String> {
-    let (send, connection) = h2::client::handshake(connected).await.map_err(|e| failed(&e))?;
+    let client =
+        h2::client::Builder::new().max_header_list_size(HEADERS_BYTES_MAX).handshake(connected);
+    let (send, connection) = client.await.map_err(|e| failed(&e))?;
     tokio::select! {
         biased;
         answer = call(send, authority, service) => answer,
@@ -77,7 +82,8 @@ async fn judged(answer: Response<h2::RecvStream>) -> Result<(), String> {
         ));
     }
     // One that has nothing to say but that it failed says so at once.
-    if head.headers.contains_key("grpc-status") {
+    let is_said = head.headers.contains_key("grpc-status");
+    if is_said {
         said_well(&head.headers)?;
     }
     let mut frame = Vec::new();
@@ -89,8 +95,10 @@ async fn judged(answer: Response<h2::RecvStream>) -> Result<(), String> {
             return Err("error: health rpc probe failed: the answer is too long".to_owned());
         }
     }
-    if let Some(trailers) = body.trailers().await.map_err(|e| failed(&e))? {
-        said_well(&trailers)?;
+    match body.trailers().await.map_err(|e| failed(&e))? {
+        Some(trailers) => said_well(&trailers)?,
+        None if is_said => {}
+        None => return Err(unsaid()),
     }
     let status = message::status(&frame);
     let status = status.ok_or("error: health rpc probe failed: the answer is none")?;
@@ -103,7 +111,7 @@ async fn judged(answer: Response<h2::RecvStream>) -> Result<(), String> {
 /// What gRPC itself says of a call.
 fn said_well(headers: &HeaderMap) -> Result<(), String> {
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
-    match text("grpc-status").unwrap_or(OK) {
+    match text("grpc-status").ok_or_else(unsaid)? {
         OK => Ok(()),
         UNIMPLEMENTED => Err("error: this server does not implement the grpc health protocol \
                               (grpc.health.v1.Health)"
@@ -117,6 +125,11 @@ fn said_well(headers: &HeaderMap) -> Result<(), String> {
 
 fn failed(error: &h2::Error) -> String {
     format!("error: health rpc probe failed: {error}")
+}
+
+fn unsaid() -> String {
+    "error: health rpc probe failed: the server closed the stream without saying how the call went"
+        .to_owned()
 }
 
 fn closed() -> String {
@@ -151,7 +164,9 @@ mod tests {
             let mut body = request.into_body();
             let question = body.data().await.expect("a question").expect("a question");
             let (status, code) = match &question[..] {
-                [0, 0, 0, 0, 0] | [.., b'g', b'o', b'o', b'd'] => (1, "0"),
+                [0, 0, 0, 0, 0] | [.., b'g', b'o', b'o', b'd'] | [.., b'm', b'u', b't', b'e'] => {
+                    (1, "0")
+                }
                 [.., b'b', b'a', b'd'] => (2, "0"),
                 [.., b'o', b'l', b'd'] => (0, UNIMPLEMENTED),
                 _ => (0, "5"),
@@ -164,6 +179,10 @@ mod tests {
                 stream.send_data(frame, false).expect("it is sent");
             }
             let mut trailers = HeaderMap::new();
+            if question.ends_with(b"mute") {
+                stream.send_trailers(trailers).expect("it is sent");
+                continue;
+            }
             trailers.insert("grpc-status", code.parse().expect("a value"));
             trailers.insert("grpc-message", "unknown service".parse().expect("a value"));
             stream.send_trailers(trailers).expect("it is sent");
@@ -177,6 +196,13 @@ mod tests {
             ("", Answer::Passed),
             ("good", Answer::Passed),
             ("bad", failed("service unhealthy (responded with \"NOT_SERVING\")")),
+            (
+                "mute",
+                failed(
+                    "error: health rpc probe failed: the server closed the stream without saying \
+                     how the call went",
+                ),
+            ),
             ("odd", failed("error: health rpc probe failed: code 5: unknown service")),
             (
                 "old",

@@ -69,8 +69,9 @@ async fn judged(url: &Url, mut answer: reqwest::Response) -> Answer {
         match answer.chunk().await {
             Ok(Some(chunk)) => bytes += chunk.len(),
             Ok(None) => break,
-            Err(error) if error.is_timeout() => return Answer::Failed(late(url, "reading body")),
-            Err(error) => return Answer::Failed(dial::deepest(&error)),
+            // As the kubelet's, which counts an answer that breaks off, or does not end, as none.
+            Err(error) if error.is_timeout() => return Answer::Unknown(late(url, "reading body")),
+            Err(error) => return Answer::Unknown(dial::deepest(&error)),
         }
     }
     match answer.status().as_u16() {
@@ -103,7 +104,8 @@ fn url(action: &HttpGetAction, to: (&str, u16)) -> Result<Url, String> {
     Url::parse(&text).map_err(|error| format!("{text} is no URL: {error}"))
 }
 
-/// The probe's own headers come before the usual ones; an empty `Accept` takes that away.
+/// The probe's own headers come before the usual ones. An empty `Accept` is sent empty, where the kubelet
+/// sends none.
 fn headers(action: &HttpGetAction) -> Result<HeaderMap, String> {
     let mut headers = HeaderMap::new();
     for header in &action.http_headers {

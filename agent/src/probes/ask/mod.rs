@@ -1,6 +1,7 @@
 //! How a container is asked: a command, a request of HTTP, a connection, a question of gRPC.
 //!
-//! Guarantee: an answer comes within the probe's time, and what was begun for it is ended by then.
+//! Guarantee: an answer comes within the probe's time, and what was begun for it is ended by then; of a
+//! command, as soon after as the runtime kills it.
 //! Words are the kubelet's, as far as they are known from its events.
 
 mod dial;
