@@ -140,7 +140,7 @@ async fn many_are_asked_soon_each_once_at_a_time_and_few_at_once() {
     subjects_changed(&tell);
     let task = tokio::spawn(prober.run(subjects));
     ready(&mut healths, 500).await;
-    assert!(runtime.asked.lock().expect("no panic").most <= ASKED_MAX);
+    assert!(runtime.asked.lock().expect("no panic").most <= COMMANDS_MAX);
     runtime.asked.lock().expect("no panic").code = 1;
     ready(&mut healths, 0).await;
     tell.send_replace(Arc::default());
