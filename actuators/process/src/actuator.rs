@@ -349,7 +349,7 @@ impl ProcessActuator {
 fn end_leftovers(layout: &Layout) -> io::Result<()> {
     for pod in layout.read_pods()? {
         for index in 0..pod.containers.len() {
-            session::end_leftovers(&layout.container(&pod.uid, index))?;
+            session::end_leftovers(&layout.container(&pod.uid, index));
         }
     }
     Ok(())

@@ -22,8 +22,8 @@ const CODE_NO_PROGRAM: i32 = 127;
 const CODE_NOT_RUN: i32 = 126;
 
 /// Becomes the command of this session, or ends as a shell does that cannot. Returns only when it never began.
-pub(crate) fn run(folder: &Path, session: &SessionFile) -> ExitCode {
-    match become_it(folder, session) {
+pub(crate) fn run(folder: &Path) -> ExitCode {
+    match become_it(folder) {
         Ok((program, error)) => {
             eprintln!("failed to run {program:?}: {error}");
             let is_absent = error.kind() == io::ErrorKind::NotFound;
@@ -38,9 +38,10 @@ pub(crate) fn run(folder: &Path, session: &SessionFile) -> ExitCode {
 }
 
 /// The program, and why it does not run.
-fn become_it(folder: &Path, session: &SessionFile) -> io::Result<(String, io::Error)> {
-    let run = disk::read::<RunFile>(&disk::run_path(folder))?;
-    let run = run.ok_or_else(|| io::Error::other("it is not written how it starts"))?;
+fn become_it(folder: &Path) -> io::Result<(String, io::Error)> {
+    let unwritten = || io::Error::other("it is not written how it starts");
+    let session = disk::read::<SessionFile>(&disk::session_path(folder))?.ok_or_else(unwritten)?;
+    let run = disk::read::<RunFile>(&disk::run_path(folder))?.ok_or_else(unwritten)?;
     let (program, arguments) =
         run.argv.split_first().ok_or_else(|| io::Error::other("the command is empty"))?;
     // It fails only for a process that leads a group already, which then is as good.

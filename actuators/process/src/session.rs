@@ -1,8 +1,8 @@
 //! A command beside a container's own: started, spoken with, ended.
 //!
-//! Its folder lies in the container's, and its processes are marked by it: so they are the container's
-//! too, and end with the pod whatever becomes of the agent. The folder is locked while an agent serves
-//! it; what a former one left is ended when the next one opens the state.
+//! Its folder lies beside the container's, and its processes are marked by it: so they are the
+//! container's too, and end with the pod whatever becomes of the agent. The folder is locked while an
+//! agent serves it; what a former one left is ended when the next one opens the state.
 //! Guarantee: who stops listening ends the command and all that it started. A command that ends by
 //! itself leaves what it started to the container, as on Docker.
 
@@ -22,6 +22,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 use tokio::sync::mpsc;
 use tokio::time::{sleep, timeout};
+use tracing::warn;
 
 use crate::container::{Cell, first_word};
 use crate::disk::{self, Process, RunFile, SessionFile};
@@ -61,18 +62,29 @@ pub(crate) async fn open(
     Ok(session)
 }
 
-/// Ends what a former agent left of its sessions in this container.
-pub(crate) fn end_leftovers(container: &Path) -> io::Result<()> {
-    for entry in fs::read_dir(container)? {
-        let folder = entry?.path();
-        if !folder.is_dir() || !disk::session_path(&folder).exists() {
-            continue;
-        }
-        let lock = disk::open_lock(&folder)?;
-        if lock.try_lock().is_ok() {
-            Kin::of(&folder, None).sweep();
-            fs::remove_dir_all(&folder)?;
-        }
+/// Ends what a former agent left of its sessions beside this container. What cannot be ended is told of
+/// and ends with the pod: the agent's own work goes on.
+pub(crate) fn end_leftovers(container: &Path) {
+    let commands = disk::commands_path(container);
+    let entries = match fs::read_dir(&commands) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return,
+        entries => entries.and_then(Iterator::collect::<io::Result<Vec<_>>>),
+    };
+    let folders = entries.map(|entries| entries.into_iter().map(|entry| entry.path()));
+    let ended = folders.and_then(|folders| {
+        let end_each = folders.filter(|folder| disk::is_session(folder)).map(|f| end_leftover(&f));
+        end_each.fold(Ok(()), io::Result::and)
+    });
+    if let Err(error) = ended {
+        warn!(%error, folder = %commands.display(), "a former agent's command is not ended");
+    }
+}
+
+fn end_leftover(folder: &Path) -> io::Result<()> {
+    let lock = disk::open_lock(folder)?;
+    if lock.try_lock().is_ok() {
+        Kin::of(folder, None).sweep();
+        fs::remove_dir_all(folder)?;
     }
     Ok(())
 }
@@ -101,8 +113,10 @@ struct Running {
 impl Place {
     fn make(container: &Path) -> io::Result<Place> {
         let number = COUNT.fetch_add(1, Ordering::Relaxed);
-        let folder = container.join(format!("s-{}-{number}", std::process::id()));
-        disk::make_dir(&folder)?;
+        let folder = disk::session_folder(container, std::process::id(), number);
+        // Of a pod that is removed meanwhile nothing comes back.
+        disk::make_dir_in_place(&disk::commands_path(container))?;
+        disk::make_dir_in_place(&folder)?;
         let lock = disk::open_lock(&folder)?;
         lock.try_lock().map_err(|_| io::Error::other("another agent is at it"))?;
         Ok(Place { folder, _lock: lock })

@@ -218,6 +218,25 @@ async fn output_is_kept_in_the_pods_folder() {
     stop(&actuator, "loud").await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn what_an_application_keeps_in_its_folder_is_its_own() {
+    let folder = Folder::new();
+    let actuator = folder.actuator("fleet");
+    let script = r#"mkdir -p data s-1-1 && echo '{}' | tee session.json data/session.json s-1-1/session.json
+        echo run >> runs; exit 3"#;
+    start(&actuator, "own", vec![shell("main", script)]).await.expect("it starts");
+    ended(&actuator, "own").await;
+    drop(actuator);
+    let actuator = folder.actuator("fleet");
+    let uid = PodUid::parse("own").expect("a valid uid");
+    actuator.restart_container(&uid, "main").await.expect("it restarts");
+    assert_eq!(ended(&actuator, "own").await.exit_code, Some(3));
+    let own = folder.path().join("fleet/pods/pod-own/c0");
+    assert!(own.join("data/session.json").exists() && own.join("s-1-1/session.json").exists());
+    assert_eq!(std::fs::read_to_string(own.join("runs")).expect("it ran"), "run\nrun\n");
+    stop(&actuator, "own").await;
+}
+
 /// Disks lie after a power loss. The other pods and the node do not suffer for it.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_pod_whose_file_is_damaged_is_told_as_unknown_and_is_stopped_or_started_anew() {
