@@ -404,7 +404,7 @@ mod tests {
             fs::write(&path, line).expect("writable");
         };
         assert_eq!(text(&mut reader), "");
-        ["four", "five"].map(turn);
+        ["four", "five"].iter().for_each(|text| turn(text));
         assert!(reader.turns().expect("readable"));
         let gap = std::str::from_utf8(GAP).expect("text");
         assert_eq!(text(&mut reader), format!("{gap}four\nfive\n"));
