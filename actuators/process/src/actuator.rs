@@ -164,7 +164,7 @@ impl Actuator for ProcessActuator {
         container: &'a str,
         options: &'a LogOptions,
     ) -> Act<'a, Lines> {
-        Box::pin(async move { logs::lines(self.cell(uid, container)?, container, options) })
+        Box::pin(async move { logs::lines(self.cell(uid, container)?, container, options).await })
     }
 
     fn session<'a>(
@@ -349,7 +349,7 @@ impl ProcessActuator {
 fn end_leftovers(layout: &Layout) -> io::Result<()> {
     for pod in layout.read_pods()? {
         for index in 0..pod.containers.len() {
-            session::end_leftovers(&layout.container(&pod.uid, index))?;
+            session::end_leftovers(&layout.container(&pod.uid, index));
         }
     }
     Ok(())

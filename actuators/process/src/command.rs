@@ -13,22 +13,16 @@ use std::process::{Command, ExitCode};
 use nix::unistd::setsid;
 
 use crate::disk::{self, RunFile, SessionFile};
-use crate::kin;
 use crate::word::{STARTED, say};
-
-/// A shell's code of a program that is not there.
-const CODE_NO_PROGRAM: i32 = 127;
-/// A shell's code of a program that cannot be run.
-const CODE_NOT_RUN: i32 = 126;
+use crate::{code, kin};
 
 /// Becomes the command of this session, or ends as a shell does that cannot. Returns only when it never began.
-pub(crate) fn run(folder: &Path, session: &SessionFile) -> ExitCode {
-    match become_it(folder, session) {
+pub(crate) fn run(folder: &Path) -> ExitCode {
+    match become_it(folder) {
         Ok((program, error)) => {
             eprintln!("failed to run {program:?}: {error}");
-            let is_absent = error.kind() == io::ErrorKind::NotFound;
             // Whatever this program is: its end is the command's.
-            std::process::exit(if is_absent { CODE_NO_PROGRAM } else { CODE_NOT_RUN })
+            std::process::exit(code::of_not_run(&error))
         }
         Err(error) => {
             say(&format!("failed to begin in {}: {error}", folder.display()));
@@ -38,9 +32,10 @@ pub(crate) fn run(folder: &Path, session: &SessionFile) -> ExitCode {
 }
 
 /// The program, and why it does not run.
-fn become_it(folder: &Path, session: &SessionFile) -> io::Result<(String, io::Error)> {
-    let run = disk::read::<RunFile>(&disk::run_path(folder))?;
-    let run = run.ok_or_else(|| io::Error::other("it is not written how it starts"))?;
+fn become_it(folder: &Path) -> io::Result<(String, io::Error)> {
+    let unwritten = || io::Error::other("it is not written how it starts");
+    let session = disk::read::<SessionFile>(&disk::session_path(folder))?.ok_or_else(unwritten)?;
+    let run = disk::read::<RunFile>(&disk::run_path(folder))?.ok_or_else(unwritten)?;
     let (program, arguments) =
         run.argv.split_first().ok_or_else(|| io::Error::other("the command is empty"))?;
     // It fails only for a process that leads a group already, which then is as good.
@@ -53,6 +48,10 @@ fn become_it(folder: &Path, session: &SessionFile) -> io::Result<(String, io::Er
         // The first terminal that the leader of a session opens is the session's.
         let terminal = OpenOptions::new().read(true).write(true).open(terminal)?;
         command.stdin(terminal.try_clone()?).stdout(terminal.try_clone()?).stderr(terminal);
+    }
+    if run.no_new_privileges {
+        // What this program becomes has this from it, and cannot take it back.
+        nix::sys::prctl::set_no_new_privs()?;
     }
     say(STARTED);
     Ok((program.clone(), command.exec()))

@@ -8,8 +8,12 @@
 //!                               /c0/lock         held by its supervisor
 //!                               /c0/out.log      its output; out.log.1 the part before that
 //!                               /c0/last.log     the output of its life before; last.log.1 likewise
-//!                               /c0/s-<n>/       a command beside it: run.json, session.json, lock
+//!                               /c0-commands/s-<pid>-<n>/   a command beside it, of the agent <pid>:
+//!                                                run.json, session.json, lock
 //! ```
+//! A container works in its own folder where its spec names none, so what lies there may be the
+//! application's. Commands beside it have their folders elsewhere: nothing that an application writes is
+//! taken for one.
 //! Guarantee: a file is whole or absent; a pod's folder appears and disappears at once. Files are
 //! readable by their owner only.
 
@@ -245,7 +249,29 @@ pub(crate) fn aside(log: &Path) -> PathBuf {
     log.with_extension("log.1")
 }
 
-/// What makes a folder a session's.
+/// What stands behind a container's folder in the name of the folder of its commands.
+pub(crate) const COMMANDS: &str = "-commands";
+
+/// Where the folders of the commands beside a container lie.
+pub(crate) fn commands_path(container: &Path) -> PathBuf {
+    let name = container.file_name().unwrap_or_default().to_string_lossy();
+    container.with_file_name(format!("{name}{COMMANDS}"))
+}
+
+/// The folder of the session of this number, of the agent with this process id.
+pub(crate) fn session_folder(container: &Path, agent: u32, number: u64) -> PathBuf {
+    commands_path(container).join(format!("s-{agent}-{number}"))
+}
+
+/// Whether a folder is a session's: by its name alone.
+pub(crate) fn is_session(folder: &Path) -> bool {
+    let name = folder.file_name().and_then(|name| name.to_str());
+    let numbers = name.and_then(|name| name.strip_prefix("s-")?.split_once('-'));
+    let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    numbers.is_some_and(|(agent, number)| is_number(agent) && is_number(number))
+}
+
+/// What else a session needs to know than how its command starts.
 pub(crate) fn session_path(folder: &Path) -> PathBuf {
     folder.join("session.json")
 }
@@ -277,6 +303,14 @@ pub(crate) fn write<T: Serialize>(path: &Path, value: &T) -> io::Result<()> {
     fs::rename(&fresh, path)
 }
 
+/// Makes a folder for its owner only, in one that is there; one that is there itself is as good.
+pub(crate) fn make_dir_in_place(path: &Path) -> io::Result<()> {
+    match fs::DirBuilder::new().mode(0o700).create(path) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        made => made,
+    }
+}
+
 /// Makes a folder for its owner only, and those above it.
 pub(crate) fn make_dir(path: &Path) -> io::Result<()> {
     fs::DirBuilder::new().recursive(true).mode(0o700).create(path)
@@ -291,6 +325,16 @@ mod tests {
         let layout = Layout { root: PathBuf::from("/state") };
         let uid = PodUid::parse("..").expect("the grammar allows it");
         assert_eq!(layout.pod(&uid), PathBuf::from("/state/pods/pod-.."));
+    }
+
+    #[test]
+    fn a_session_is_known_by_its_name_and_lies_beside_its_container() {
+        let folder = session_folder(Path::new("/p/c0"), 71, 2);
+        assert_eq!(folder, PathBuf::from("/p/c0-commands/s-71-2"));
+        assert!(is_session(&folder));
+        for other in ["/p/c0", "/p/c0/data", "/p/s-", "/p/s-1", "/p/s-1-", "/p/s-1-b", "/p/x-1-2"] {
+            assert!(!is_session(Path::new(other)), "{other}");
+        }
     }
 
     #[test]

@@ -7,8 +7,7 @@
 
 use std::io;
 use std::os::fd::OwnedFd;
-use std::os::unix::process::ExitStatusExt;
-use std::process::{ExitStatus, Stdio};
+use std::process::Stdio;
 use std::time::Duration;
 
 use nix::sys::signal::{Signal, killpg};
@@ -23,13 +22,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::container::Cell;
 use crate::disk::RunFile;
-use crate::kin;
+use crate::{code, kin};
 
-/// The codes by which a shell says that there is no such program, and that it cannot be run.
-const CODE_ABSENT: i32 = 127;
-const CODE_NOT_RUN: i32 = 126;
-/// What a shell adds to the number of the signal that ended a program.
-const CODE_OF_SIGNALS: i32 = 128;
 /// What a command wrote last is there when it ends; what it left running may hold its output open.
 const OUTPUT_MAX: Duration = Duration::from_millis(100);
 /// What is read at once.
@@ -50,7 +44,12 @@ pub(crate) async fn exec(
         return Err(not_running(name));
     };
     let (reader, writer) = io::pipe().map_err(|e| failed(&e))?;
-    let spawned = writer.try_clone().and_then(|other| spawn(cell, &run, command, [writer, other]));
+    let other = writer.try_clone();
+    let made = other.and_then(|other| command_of(cell, &run, command, [writer, other]));
+    let spawned = made.and_then(|command| match run.no_new_privileges {
+        true => spawn_without_new_privileges(command),
+        false => spawn(command),
+    });
     let mut group = match spawned {
         Ok(child) => Group(child),
         Err(error) => return Ok(not_run(command, &error)),
@@ -66,15 +65,32 @@ pub(crate) async fn exec(
     }
 }
 
-fn spawn(
+fn spawn(mut command: Command) -> io::Result<Child> {
+    command.spawn()
+}
+
+/// Starts it in a thread of its own: what starts a program that may gain no rights may gain none itself
+/// from then on, and cannot take that back.
+fn spawn_without_new_privileges(command: Command) -> io::Result<Child> {
+    let runtime = tokio::runtime::Handle::current();
+    let starting = std::thread::Builder::new().spawn(move || {
+        let _runtime = runtime.enter();
+        nix::sys::prctl::set_no_new_privs()?;
+        spawn(command)
+    });
+    starting?.join().map_err(|_| io::Error::other("the thread that starts it panicked"))?
+}
+
+fn command_of(
     cell: &Cell,
     run: &RunFile,
     command: &[String],
     [out, err]: [io::PipeWriter; 2],
-) -> io::Result<Child> {
+) -> io::Result<Command> {
     let (program, args) =
         command.split_first().ok_or_else(|| io::Error::other("the command is empty"))?;
-    Command::new(program)
+    let mut command = Command::new(program);
+    command
         .args(args)
         .env_clear()
         .envs(run.env.iter().map(|(name, value)| (name, value)))
@@ -83,8 +99,8 @@ fn spawn(
         .stdin(Stdio::null())
         .stdout(out)
         .stderr(err)
-        .process_group(0)
-        .spawn()
+        .process_group(0);
+    Ok(command)
 }
 
 /// A process that leads a group; the group ends with it when nobody waits for it any more.
@@ -102,7 +118,7 @@ impl Group {
             }
         };
         let _ = timeout(OUTPUT_MAX, read(&mut from, &mut output)).await;
-        Ok(ExecEnd { exit_code: code_of(status), output })
+        Ok(ExecEnd { exit_code: code::of(status), output })
     }
 
     /// Until it was waited for nobody else can have its id.
@@ -132,16 +148,10 @@ async fn read(from: &mut pipe::Receiver, output: &mut Vec<u8>) -> io::Result<()>
     }
 }
 
-fn code_of(status: ExitStatus) -> i32 {
-    let of_signal = || status.signal().map_or(CODE_NOT_RUN, |signal| CODE_OF_SIGNALS + signal);
-    status.code().unwrap_or_else(of_signal)
-}
-
 fn not_run(command: &[String], error: &io::Error) -> ExecEnd {
-    let absent = error.kind() == io::ErrorKind::NotFound;
     let program = command.first().map_or("", String::as_str);
     ExecEnd {
-        exit_code: if absent { CODE_ABSENT } else { CODE_NOT_RUN },
+        exit_code: code::of_not_run(error),
         output: format!("failed to run {program:?}: {error}").into_bytes(),
     }
 }

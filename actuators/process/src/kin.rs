@@ -1,7 +1,7 @@
 //! Which processes are a container's, whatever session or parent they have, and ending them.
 //!
-//! A process is a container's when its environment names the container's folder or one in it ([`MARK`],
-//! which children inherit), when it is in the container's session, or when its parent is the container's.
+//! A process is a container's when its environment names the container's folder or that of a command
+//! beside it ([`MARK`], which children inherit), when it is in the container's session, or when its parent is the container's.
 //! What loses its parent becomes the supervisor's child, which adopts it ([`adopt`]).
 //! Guarantee: found through `/proc` alone, so by a new agent too. Only the same process is
 //! signalled that was found: a reused id has another start. A mark counts only in processes of our
@@ -21,7 +21,7 @@ use nix::sys::prctl;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::{Pid, geteuid};
 
-use crate::disk::Process;
+use crate::disk::{COMMANDS, Process};
 use crate::procfs::{self, Stat};
 
 /// The variable that names the container's folder to all its processes.
@@ -109,6 +109,11 @@ impl Kin {
         self.family(table, self.process.as_ref().filter(held).map(|p| p.session))
     }
 
+    /// Finds those of this session, which is held: what loses its parent is still known then.
+    pub(crate) fn look_with(&mut self, session: Option<i32>) {
+        self.family(&Table::read(), session);
+    }
+
     /// Kills them all. Returns whether none is left.
     pub(crate) fn sweep(&mut self) -> bool {
         sweep(|| self.look(&Table::read()))
@@ -122,7 +127,7 @@ impl Kin {
     fn family(&mut self, table: &Table, session: Option<i32>) -> Vec<Stat> {
         let Kin { folder, seen, .. } = self;
         let is_ours = |stat: &Stat| {
-            table.marks.get(&stat.pid).is_some_and(|mark| is_within(mark, folder))
+            table.marks.get(&stat.pid).is_some_and(|mark| is_of(mark, folder))
                 || session.is_some_and(|id| stat.session == id || stat.parent == id)
         };
         table.family(is_ours, session.unwrap_or(0), seen)
@@ -155,9 +160,12 @@ fn send(to: &Stat, signal: Signal) {
     }
 }
 
-/// Whether a folder is this one or lies in it, as that of a command beside a container does.
-fn is_within(mark: &[u8], folder: &[u8]) -> bool {
-    mark.strip_prefix(folder).is_some_and(|rest| rest.is_empty() || rest.starts_with(b"/"))
+/// Whether a folder is this one, or that of a command beside the container of this one.
+fn is_of(mark: &[u8], folder: &[u8]) -> bool {
+    let is_commands = |rest: &[u8]| {
+        rest.strip_prefix(COMMANDS.as_bytes()).is_some_and(|rest| rest.starts_with(b"/"))
+    };
+    mark.strip_prefix(folder).is_some_and(|rest| rest.is_empty() || is_commands(rest))
 }
 
 /// The folder that a process of this user names as its container's.
@@ -217,11 +225,13 @@ mod tests {
     fn a_command_beside_a_container_is_the_containers_and_not_the_other_way_round() {
         for (mark, folder, wanted) in [
             ("/p/c1", "/p/c1", true),
-            ("/p/c1/s-7-0", "/p/c1", true),
-            ("/p/c1", "/p/c1/s-7-0", false),
+            ("/p/c1-commands/s-7-0", "/p/c1", true),
+            ("/p/c1-commands/s-7-0", "/p/c1-commands/s-7-0", true),
+            ("/p/c1", "/p/c1-commands/s-7-0", false),
             ("/p/c10", "/p/c1", false),
+            ("/p/c10-commands/s-7-0", "/p/c1", false),
         ] {
-            assert_eq!(is_within(mark.as_bytes(), folder.as_bytes()), wanted, "{mark} in {folder}");
+            assert_eq!(is_of(mark.as_bytes(), folder.as_bytes()), wanted, "{mark} of {folder}");
         }
     }
 

@@ -18,7 +18,7 @@ use std::process::{Child, Command, ExitCode, Stdio};
 use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid, waitpid};
 use nix::unistd::{getpid, setsid};
 
-use crate::disk::{self, Process, RunFile, SessionFile, Status};
+use crate::disk::{self, Process, RunFile, Status};
 use crate::machine::now_ms;
 use crate::output::Keeper;
 use crate::word::{STARTED, say};
@@ -28,8 +28,8 @@ use crate::{command, kin, output, procfs};
 /// be the whole life of a process.
 #[must_use]
 pub fn run(container: &Path) -> ExitCode {
-    if let Ok(Some(session)) = disk::read::<SessionFile>(&disk::session_path(container)) {
-        return command::run(container, &session);
+    if disk::is_session(container) {
+        return command::run(container);
     }
     // It fails only for a process that leads a group already, which then is as good.
     let _ = setsid();

@@ -8,7 +8,9 @@ use std::time::Duration;
 
 use rig::{Folder, pod, shell};
 use setpoint_actuators::conformance::{self, escapes};
+use setpoint_actuators::session::{Output, Session};
 use setpoint_actuators::{Actuator, ActuatorError, FileToMount, POD_ADDRESS};
+use setpoint_schemas::call::ExecOptions;
 use setpoint_schemas::{
     Container, ContainerObserved, ContainerState, EmptyDirSource, HostPathSource, PodUid, Security,
     Volume, VolumeMount,
@@ -218,6 +220,63 @@ async fn output_is_kept_in_the_pods_folder() {
     stop(&actuator, "loud").await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_command_started_in_a_session_of_its_own_ends_with_it() {
+    let folder = Folder::new();
+    let actuator = folder.actuator("fleet");
+    start(&actuator, "left", vec![shell("main", "exec sleep 1000")]).await.expect("it starts");
+    let script = "setsid env -i sleep 1000 & echo $!; wait";
+    let mut session = session(&actuator, "left", script).await;
+    let said = session.output.recv().await;
+    let Some(Output::Stdout(pid)) = said else { panic!("it tells a process") };
+    let pid = String::from_utf8(pid).expect("text").trim().to_owned();
+    // Once it is what it becomes, nothing about it names the container any more.
+    until(|| std::fs::read(format!("/proc/{pid}/environ")).is_ok_and(|bytes| bytes.is_empty()))
+        .await;
+    drop(session);
+    until(|| !rig::runs(&pid)).await;
+    stop(&actuator, "left").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_may_gain_no_rights_gains_none_by_probes_and_commands() {
+    let folder = Folder::new();
+    let actuator = folder.actuator("fleet");
+    let look = "grep -c 'NoNewPrivs:.*1' /proc/self/status; exit 0";
+    for (uid, may_gain, wanted) in [("may", None, "0\n"), ("may-not", Some(false), "1\n")] {
+        let mut container = shell("main", "exec sleep 1000");
+        container.security_context =
+            Some(Security { allow_privilege_escalation: may_gain, ..Security::default() });
+        start(&actuator, uid, vec![container]).await.expect("it starts");
+        let (id, command) = (PodUid::parse(uid).expect("a valid uid"), shell("", look).command);
+        let probed = actuator.exec(&id, "main", &command, &CancellationToken::new()).await;
+        assert_eq!(probed.expect("it runs").output, wanted.as_bytes(), "{uid}");
+        let mut session = session(&actuator, uid, look).await;
+        let Some(Output::Stdout(said)) = session.output.recv().await else { panic!("it tells") };
+        assert_eq!(said, wanted.as_bytes(), "{uid}");
+        stop(&actuator, uid).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_an_application_keeps_in_its_folder_is_its_own() {
+    let folder = Folder::new();
+    let actuator = folder.actuator("fleet");
+    let script = r#"mkdir -p data s-1-1 && echo '{}' | tee session.json data/session.json s-1-1/session.json
+        echo run >> runs; exit 3"#;
+    start(&actuator, "own", vec![shell("main", script)]).await.expect("it starts");
+    ended(&actuator, "own").await;
+    drop(actuator);
+    let actuator = folder.actuator("fleet");
+    let uid = PodUid::parse("own").expect("a valid uid");
+    actuator.restart_container(&uid, "main").await.expect("it restarts");
+    assert_eq!(ended(&actuator, "own").await.exit_code, Some(3));
+    let own = folder.path().join("fleet/pods/pod-own/c0");
+    assert!(own.join("data/session.json").exists() && own.join("s-1-1/session.json").exists());
+    assert_eq!(std::fs::read_to_string(own.join("runs")).expect("it ran"), "run\nrun\n");
+    stop(&actuator, "own").await;
+}
+
 /// Disks lie after a power loss. The other pods and the node do not suffer for it.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_pod_whose_file_is_damaged_is_told_as_unknown_and_is_stopped_or_started_anew() {
@@ -290,6 +349,18 @@ async fn start(
     containers: Vec<Container>,
 ) -> Result<(), ActuatorError> {
     actuator.start(&pod(uid, containers), &CancellationToken::new()).await
+}
+
+/// A command of a shell beside the container of this pod.
+async fn session(actuator: &dyn Actuator, uid: &str, script: &str) -> Session {
+    let options = ExecOptions {
+        command: shell("", script).command,
+        stdout: true,
+        stderr: true,
+        ..ExecOptions::default()
+    };
+    let uid = PodUid::parse(uid).expect("a valid uid");
+    actuator.session(&uid, "main", &options).await.expect("a command runs")
 }
 
 async fn stop(actuator: &dyn Actuator, uid: &str) {
