@@ -15,6 +15,8 @@ mod resources;
 mod resource;
 mod server_fields;
 mod pod_spec;
+mod restart_policy;
+mod lifecycle;
 mod volume;
 mod downward;
 mod security;
@@ -63,13 +65,16 @@ pub use id::{
     ResourceName, SessionId,
 };
 pub use input::{Input, Sourced};
+pub use lifecycle::{Hook, Lifecycle, SleepAction};
 pub use names::{DnsConfig, DnsOption, HostAlias};
 pub use node::{
     AMOUNT_MAX, Condition, ConditionStatus, DISK_PRESSURE, InvalidNode, Lease, NodeRecord,
     RUNTIME_LABEL, WATCHED_LABEL,
 };
 pub use observation::{ContainerDetails, Containers, Details, Observation};
-pub use observed::{ContainerObserved, ContainerState, NodeSnapshot, PodObserved, PodPhase};
+pub use observed::{
+    ContainerObserved, ContainerState, DEADLINE_EXCEEDED, NodeSnapshot, PodObserved, PodPhase,
+};
 pub use placement::{Pattern, Placement, WorkloadRef};
 pub use pod_spec::{
     Container, ContainerPort, EnvFromSource, EnvVar, EnvVarSource, KeyRef, ObjectRef, PodSpec,
@@ -87,6 +92,7 @@ pub use quantity::{InvalidQuantity, Quantity};
 pub use request::{REQUEST_BYTES_MAX, Request, RequestItem, Verb};
 pub use resource::{GroupKind, Resource, ResourceKey, Standing};
 pub use resources::Resources;
+pub use restart_policy::RestartPolicy;
 pub use scheduling::{
     Affinity, LabelSelector, LabelSelectorRequirement, NodeAffinity, NodeSelector,
     NodeSelectorRequirement, NodeSelectorTerm, PodAffinity, PodAffinityTerm,

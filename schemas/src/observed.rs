@@ -4,6 +4,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Namespace, NodeName, PodUid, ResourceName, SessionId};
 
+/// The reason of a pod that was ended because its time was over.
+pub const DEADLINE_EXCEEDED: &str = "DeadlineExceeded";
+
 /// What a node observed of one pod. Newer by `sequence` within one session of the node.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PodObserved {
@@ -35,7 +38,8 @@ pub struct PodObserved {
     pub address: String,
     /// When its first container started, milliseconds since 1970; 0 before that.
     pub started_ms: i64,
-    /// Its containers, in the order of the spec.
+    /// Its containers in the order in which they begin: init containers first, each in the order of
+    /// the spec.
     pub containers: Vec<ContainerObserved>,
 }
 
@@ -46,14 +50,23 @@ pub enum PodPhase {
     Pending,
     /// At least one container runs or is being restarted.
     Running,
-    /// All containers ended well and none restarts.
+    /// All containers ended well and none restarts: finished, never to be started again.
     Succeeded,
-    /// All containers ended, one badly, and none restarts.
+    /// All containers ended, one badly, and none restarts, or an init container failed for good, or
+    /// the pod was ended ([`DEADLINE_EXCEEDED`]): finished, never to be started again.
     Failed,
     /// The runtime does not answer.
     Unknown,
     /// The node has nothing left of it.
     Gone,
+}
+
+impl PodPhase {
+    /// Whether the pod has ended for good.
+    #[must_use]
+    pub fn is_finished(self) -> bool {
+        matches!(self, PodPhase::Succeeded | PodPhase::Failed)
+    }
 }
 
 /// What a node observed of one container.

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Affinity, DnsConfig, FieldRef, HostAlias, PodSecurity, Probe, ProbePort, Quantity,
+    Affinity, DnsConfig, FieldRef, HostAlias, Lifecycle, PodSecurity, Probe, ProbePort, Quantity,
     ResourceFieldRef, Resources, Security, Toleration, TopologySpreadConstraint, Volume,
     VolumeMount,
 };
@@ -19,6 +19,10 @@ use crate::{
 pub struct PodSpec {
     /// The containers; at least one in an accepted spec.
     pub containers: Vec<Container>,
+    /// Run one after the other before the containers, each to its end; a sidecar among them
+    /// ([`Container::is_sidecar`]) only until it has started.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub init_containers: Vec<Container>,
     /// The volumes that containers mount.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub volumes: Vec<Volume>,
@@ -28,6 +32,9 @@ pub struct PodSpec {
     /// Seconds between the stop signal and the kill; 30 when absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub termination_grace_period_seconds: Option<i64>,
+    /// Seconds from when its node took it up until it is ended; never when absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub active_deadline_seconds: Option<i64>,
     /// Labels that a node must have.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub node_selector: BTreeMap<String, String>,
@@ -149,6 +156,12 @@ pub struct Container {
     /// Asked whether it is ready to be used.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub readiness_probe: Option<Probe>,
+    /// What is done after its start and before its end.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lifecycle: Option<Lifecycle>,
+    /// Of an init container only: `Always` makes it a sidecar.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub restart_policy: Option<String>,
 }
 
 /// Requests and limits by resource name.
@@ -255,15 +268,46 @@ pub struct ObjectRef {
 }
 
 impl PodSpec {
-    /// What the pod reserves on its node: the sum over its containers, one pod slot included.
-    /// A limit stands in for an absent request, as Kubernetes defaults it.
+    /// What the pod reserves on its node, one pod slot included: the sum over its containers and
+    /// sidecars, or what an init container needs together with the sidecars before it, whichever is
+    /// larger. A limit stands in for an absent request, as Kubernetes defaults it.
+    ///
+    /// Source: Kubernetes' `PodRequests` in `k8s.io/component-helpers/resource`.
     #[must_use]
     pub fn requests(&self) -> Resources {
-        let mut sum = Resources { pods: 1, ..Resources::default() };
+        let mut sidecars = Resources::default();
+        let mut begin = Resources::default();
+        for container in &self.init_containers {
+            let own = container.resources.reserved();
+            let mut together = sidecars.clone();
+            together.add(&own);
+            begin.maximize(&together);
+            if container.is_sidecar() {
+                sidecars = together;
+            }
+        }
+        let mut sum = sidecars;
         for container in &self.containers {
             sum.add(&container.resources.reserved());
         }
-        sum
+        sum.maximize(&begin);
+        Resources { pods: 1, ..sum }
+    }
+
+    /// All its containers, in the order in which they begin: init containers first.
+    pub fn every_container(&self) -> impl Iterator<Item = &Container> {
+        self.init_containers.iter().chain(&self.containers)
+    }
+
+    /// The same, to change them.
+    pub fn every_container_mut(&mut self) -> impl Iterator<Item = &mut Container> {
+        self.init_containers.iter_mut().chain(&mut self.containers)
+    }
+
+    /// The containers that run for as long as the pod does: sidecars first.
+    pub fn lasting_containers(&self) -> impl Iterator<Item = &Container> {
+        let sidecars = self.init_containers.iter().filter(|init| init.is_sidecar());
+        sidecars.chain(&self.containers)
     }
 }
 
@@ -313,6 +357,38 @@ impl ResourceRequirements {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_pod_reserves_what_it_needs_at_its_hungriest() {
+        // (init containers and whether each is a sidecar, containers, cpu of the pod)
+        let table: [(&[(&str, bool)], &[&str], i64); 7] = [
+            (&[], &["1", "2"], 3_000),
+            (&[("2", false)], &["1"], 2_000),
+            (&[("2", false), ("3", false)], &["1", "1"], 3_000),
+            (&[("1", true)], &["1"], 2_000),
+            (&[("1", true), ("3", false)], &["1"], 4_000),
+            (&[("3", false), ("1", true)], &["1"], 3_000),
+            (&[("1", true), ("1", true), ("2", false)], &["3"], 5_000),
+        ];
+        for (init, containers, cpu_milli) in table {
+            let of = |cpu: &str, is_sidecar: bool| {
+                let cpu = Quantity::parse(cpu).expect("a quantity");
+                let requests = BTreeMap::from([("cpu".to_owned(), cpu)]);
+                Container {
+                    resources: ResourceRequirements { requests, ..Default::default() },
+                    restart_policy: is_sidecar.then(|| "Always".to_owned()),
+                    ..Container::default()
+                }
+            };
+            let spec = PodSpec {
+                init_containers: init.iter().map(|(cpu, side)| of(cpu, *side)).collect(),
+                containers: containers.iter().map(|cpu| of(cpu, false)).collect(),
+                ..PodSpec::default()
+            };
+            let expected = Resources { cpu_milli, pods: 1, ..Resources::default() };
+            assert_eq!(spec.requests(), expected, "{init:?} {containers:?}");
+        }
+    }
 
     #[test]
     fn a_port_is_a_number_or_the_name_of_one_of_the_container() {

@@ -5,6 +5,7 @@
 use serde_json::{Value, json};
 
 use super::age::age;
+use super::pod_row::PodRow;
 
 /// One column: its cell is a function of the object and the time.
 pub(crate) struct Column {
@@ -38,14 +39,11 @@ const SELECTOR: Column = wide("Selector", |o, _| selector(&o["spec"]["selector"]
 const PODS: &[Column] = &[
     NAME,
     column("Ready", |o, _| {
-        let ready = each(&o["status"]["containerStatuses"]).filter(|c| c["ready"] == true).count();
-        json!(format!("{ready}/{}", each(&o["spec"]["containers"]).count()))
+        let PodRow { ready, total, .. } = PodRow::of(o);
+        json!(format!("{ready}/{total}"))
     }),
-    column("Status", |o, _| json!(pod_status(o))),
-    number("Restarts", |o, _| {
-        let restarts = each(&o["status"]["containerStatuses"]).map(|c| &c["restartCount"]);
-        json!(restarts.filter_map(Value::as_i64).sum::<i64>())
-    }),
+    column("Status", |o, _| json!(PodRow::of(o).status)),
+    number("Restarts", |o, _| json!(PodRow::of(o).restarts)),
     AGE,
     wide("IP", |o, _| or_none(&o["status"]["podIP"])),
     wide("Node", |o, _| or_none(&o["spec"]["nodeName"])),
@@ -165,22 +163,6 @@ pub(crate) fn columns_of(group: &str, kind: &str) -> &'static [Column] {
         ("policy", "PodDisruptionBudget") => BUDGETS,
         _ => OTHERS,
     }
-}
-
-/// What kubectl prints as the status of a pod: what is wrong with a container, or the phase.
-fn pod_status(pod: &Value) -> String {
-    if !pod["metadata"]["deletionTimestamp"].is_null() {
-        return "Terminating".to_owned();
-    }
-    let containers = each(&pod["status"]["containerStatuses"]);
-    let reason = |container: &Value| {
-        let state = &container["state"];
-        let reason = state["waiting"]["reason"].as_str().or(state["terminated"]["reason"].as_str());
-        reason.map(str::to_owned)
-    };
-    let wrong = containers.filter_map(reason).next();
-    let phase = pod["status"]["phase"].as_str().unwrap_or("Unknown");
-    wrong.unwrap_or_else(|| phase.to_owned())
 }
 
 fn node_status(node: &Value) -> String {

@@ -4,6 +4,7 @@
 //! command, as soon after as the runtime kills it.
 //! Words are the kubelet's, as far as they are known from its events.
 
+mod call;
 mod dial;
 mod exec;
 mod grpc;
@@ -18,6 +19,7 @@ use setpoint_schemas::{Probe, ProbePort};
 
 use super::checkup::Answer;
 use super::subject::Subject;
+pub(crate) use call::Caller;
 
 /// Asks containers.
 pub(super) struct Asker {
