@@ -20,6 +20,8 @@ mod orphan;
 mod packed;
 mod few;
 mod in_turn;
+mod job;
+mod crons;
 mod reigns;
 mod pod;
 mod pods;
@@ -43,7 +45,9 @@ pub use changed::ChangedRows;
 pub(crate) use classes::Classes;
 pub(crate) use devices::{Devices, DevicesRow};
 pub(crate) use early::{Early, EarlyRow, Word};
+pub(crate) use crons::{Cron, CronRow, Crons};
 pub(crate) use in_turn::InTurn;
+pub(crate) use job::{IndexFailures, JobMemo, OfJob};
 pub(crate) use leases::Leases;
 pub(crate) use ledger::Ledger;
 pub(crate) use look::Look;
@@ -136,6 +140,10 @@ pub(crate) struct State {
     pub(crate) classes: Classes,
     /// The disruption budgets.
     pub(crate) budgets: Budgets,
+    /// The CronJobs, and when each is looked at.
+    pub(crate) crons: Crons,
+    /// Jobs of which something was decided that their statuses are to say in this very epoch.
+    pub(crate) jobs_changed: BTreeSet<u32>,
     /// Requests that were answered, with their answers.
     pub(crate) answered: Answered,
     /// Rows to write to the checkpoint.
