@@ -56,10 +56,11 @@ pub trait Actuator: Send + Sync {
     /// Transient when the runtime does not answer. Never a part of the pods: all or an error.
     fn observe(&self) -> Act<'_, Vec<Observed>>;
 
-    /// Makes the pod run. Level-triggered: containers that were never started are started; those
-    /// that run or have ended are left as they are. A pod of the same uid and a **lower**
+    /// Makes the pod run. Level-triggered: containers that were never started are started, init
+    /// containers too, but for those that [`PodToRun::held`] names; those that run or have ended are
+    /// left as they are. Which comes before which is the caller's to know. A pod of the same uid and a **lower**
     /// generation is stopped first, with the grace of its spec, and started anew. Returns when
-    /// every container was started once, not when it is ready.
+    /// every container that is not held was started once, not when it is ready.
     ///
     /// A container that cannot be started does not keep the others from it; the first error is
     /// returned at the end.

@@ -1,5 +1,5 @@
-//! What a node remembers of each pod: restarts, its grace, which containers it ended itself, and the
-//! last failure to start it.
+//! What a node remembers of each pod: since when it has it, restarts, how to end it, which containers it
+//! ended itself, how it ended for good, and the last failure to start it.
 //!
 //! All but the last are kept on disk, so that a crash loop is not forgotten with the agent. A
 //! restart, and an end, is written down before it is carried out: after a crash in between it counts once too
@@ -12,10 +12,11 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
-use setpoint_schemas::PodUid;
+use setpoint_schemas::{ContainerObserved, PodPhase, PodSpec, PodUid};
 
 use crate::ActuatorError;
 use crate::life::Life;
+use crate::parting::Parting;
 use crate::restart::{History, Rule};
 
 /// What a node remembers of one pod.
@@ -30,6 +31,23 @@ pub struct Book {
     /// The last end of a container that we asked for, by its name.
     #[serde(default)]
     pub endings: BTreeMap<String, Ending>,
+    /// When the node took this generation up, by its clock, milliseconds: before anything of it was
+    /// started.
+    #[serde(default)]
+    pub taken_ms: Option<i64>,
+    /// How its containers are ended.
+    #[serde(default)]
+    pub parting: Parting,
+    /// The last life of a container whose hook after the start was run, by its name.
+    #[serde(default)]
+    pub greeted: BTreeMap<String, Life>,
+    /// How it ended for good: nothing of it is started again.
+    #[serde(default)]
+    pub finished: Option<Finished>,
+    /// The last life of a container whose hook after the start failed, by its name. Not kept on disk:
+    /// a new agent runs it once more.
+    #[serde(skip)]
+    pub ungreeted: BTreeMap<String, Ending>,
     /// The last failure to start it, until it succeeds. Not kept on disk: a new agent tries anew.
     #[serde(skip)]
     pub failure: Option<Failure>,
@@ -42,6 +60,21 @@ pub struct Ending {
     pub life: Life,
     /// Why, in a sentence.
     pub message: String,
+}
+
+/// How a pod ended for good, as it was told when it did.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Finished {
+    /// `Succeeded` or `Failed`.
+    pub phase: PodPhase,
+    /// One word; empty when there is nothing to say.
+    pub reason: String,
+    /// A sentence; empty when there is nothing to say.
+    pub message: String,
+    /// When its first container started, milliseconds; 0 when none did.
+    pub started_ms: i64,
+    /// Its containers.
+    pub containers: Vec<ContainerObserved>,
 }
 
 /// A start that failed.
@@ -68,11 +101,26 @@ impl std::fmt::Debug for Ending {
     }
 }
 
+impl std::fmt::Debug for Finished {
+    /// Without the messages, as [`Ending`].
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Finished({:?}, {:?})", self.phase, self.reason)
+    }
+}
+
 impl Book {
     /// A fresh book of this generation.
     #[must_use]
     pub fn new(generation: i64, grace_ms: u64) -> Self {
         Book { generation, grace_ms, ..Book::default() }
+    }
+
+    /// The node takes the pod up, if it has not yet.
+    pub fn take_up(&mut self, spec: &PodSpec, now_ms: i64) {
+        if self.taken_ms.is_none() {
+            self.taken_ms = Some(now_ms);
+            self.parting = Parting::of(spec);
+        }
     }
 
     /// The restarts of a container.

@@ -41,6 +41,8 @@ pub struct DesiredPod {
     pub invalid: String,
     /// How its containers restart.
     pub rule: Rule,
+    /// Whether the engine knows that it has ended for good: nothing of it starts again.
+    pub ended: bool,
 }
 
 impl Desired {
@@ -56,6 +58,17 @@ impl Desired {
         let pod = |placement: &Placement| (placement.uid.clone(), DesiredPod::of(placement));
         Desired { authority, pods: placements.iter().map(pod).collect() }
     }
+
+    /// The same, of which these have ended for good.
+    #[must_use]
+    pub fn with_ended(mut self, ended: &[PodUid]) -> Self {
+        for uid in ended {
+            if let Some(pod) = self.pods.get_mut(uid) {
+                pod.ended = true;
+            }
+        }
+        self
+    }
 }
 
 impl DesiredPod {
@@ -69,7 +82,13 @@ impl DesiredPod {
         };
         let rule = Rule::of(spec.restart_policy.as_deref(), &placement.pattern.annotations);
         let placement = Arc::new(placement.clone());
-        DesiredPod { placement, spec: Arc::new(spec), invalid, rule }
+        DesiredPod { placement, spec: Arc::new(spec), invalid, rule, ended: false }
+    }
+
+    /// How the container of this name restarts.
+    #[must_use]
+    pub fn rule_of(&self, container: &str) -> Rule {
+        Rule { policy: self.spec.policy_of(container), ..self.rule }
     }
 
     /// The time between the stop signal and the kill.

@@ -18,14 +18,21 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
-use crate::book::{Book, Books};
+use crate::book::{Book, Books, Ending, Finished};
 use crate::desired::{Desired, DesiredPod};
+use crate::farewell::Farewell;
 use crate::health::{self, Healths};
+use crate::hooks::{Call, Hooks, NoCalls};
+use crate::parting::{Parting, numbered};
 use crate::plan::{Plan, Work, plan};
+use crate::stages::Stages;
+use crate::status::{PodStatus, status};
 use crate::{Actuator, ActuatorError, Observed, PodToRun};
 
 /// An image of some gigabytes over a slow line; beyond this the pull hangs.
 const START_MAX: Duration = Duration::from_secs(600);
+/// A hook that has not ended by then would keep its pod from all else for good.
+const HOOK_MAX: Duration = Duration::from_secs(600);
 /// Starting a container again needs no pull.
 const RESTART_MAX: Duration = Duration::from_secs(60);
 /// What a stop may take beyond its grace.
@@ -63,6 +70,7 @@ pub type Clock = Arc<dyn Fn() -> i64 + Send + Sync>;
 pub struct Dispatcher {
     actuator: Arc<dyn Actuator>,
     prepare: Arc<dyn Prepare>,
+    call: Arc<dyn Call>,
     clock: Clock,
     pacing: Pacing,
     bucket: DefaultDirectRateLimiter,
@@ -119,6 +127,7 @@ impl Dispatcher {
         Dispatcher {
             actuator,
             prepare,
+            call: Arc::new(NoCalls),
             clock,
             pacing,
             bucket: RateLimiter::direct(quota),
@@ -127,6 +136,13 @@ impl Dispatcher {
             in_flight: BTreeMap::new(),
             actions: JoinSet::new(),
         }
+    }
+
+    /// The same, which sends the requests of hooks.
+    #[must_use]
+    pub fn calling(mut self, call: Arc<dyn Call>) -> Self {
+        self.call = call;
+        self
     }
 
     /// What probes say from now on.
@@ -142,10 +158,11 @@ impl Dispatcher {
         self.collect(desired);
         let mut observed = self.observe().await?;
         let now_ms = (self.clock)();
-        self.keep_books(desired, &observed);
+        self.keep_books(desired, &observed, now_ms);
         health::tell(&mut observed, desired, &self.books, &self.healths);
+        self.note_finished(desired, &observed, now_ms);
         let plan = plan(desired, &observed, &self.books, &self.healths, now_ms);
-        self.cancel_unwanted(desired);
+        self.cancel_unwanted(desired, &plan);
         let wake_ms = self.begin(desired, plan, now_ms);
         Ok(Turn { observed, restarting: self.restarting(), wake_ms })
     }
@@ -182,7 +199,7 @@ impl Dispatcher {
     fn restarting(&self) -> BTreeMap<PodUid, String> {
         let container = |(uid, action): (&PodUid, &InFlight)| match &action.work {
             Work::Restart { container, .. } => Some((uid.clone(), container.clone())),
-            Work::Start { .. } | Work::Stop { .. } | Work::End { .. } => None,
+            _ => None,
         };
         self.in_flight.iter().filter_map(container).collect()
     }
@@ -217,10 +234,18 @@ impl Dispatcher {
         let book = self.books.of(&uid, pod.placement.generation, grace_ms(pod));
         match (result, action.work) {
             (Ok(()), Work::Start { .. }) => book.failure = None,
+            (Ok(()), Work::Greet { container, life }) => {
+                book.greeted.insert(container, life);
+                self.save();
+            }
             (Err(ActuatorError::Cancelled), _) | (Ok(()), _) => {}
             (Err(error), Work::Start { .. }) => book.note_failure(&pod.rule, &error, now_ms),
+            (Err(error), Work::Greet { container, life }) if !error.is_transient() => {
+                let message = format!("PostStartHook failed: {error}");
+                book.ungreeted.insert(container, Ending { life, message });
+            }
             // The next turn observes how it is and plans anew; the history makes it wait.
-            (Err(_), Work::Restart { .. } | Work::Stop { .. } | Work::End { .. }) => {}
+            (Err(_), _) => {}
         }
     }
 
@@ -233,9 +258,10 @@ impl Dispatcher {
         Some(Ended { uid: uid.clone(), result })
     }
 
-    fn keep_books(&mut self, desired: &Desired, observed: &[Observed]) {
+    fn keep_books(&mut self, desired: &Desired, observed: &[Observed], now_ms: i64) {
         for (uid, pod) in &desired.pods {
-            self.books.of(uid, pod.placement.generation, grace_ms(pod));
+            let book = self.books.of(uid, pod.placement.generation, grace_ms(pod));
+            book.take_up(&pod.spec, now_ms);
         }
         let runs = |uid: &PodUid| observed.iter().any(|pod| pod.uid == *uid);
         let wanted = |uid: &PodUid| desired.pods.contains_key(uid);
@@ -243,14 +269,45 @@ impl Dispatcher {
         self.books.retain(|uid| all || wanted(uid) || runs(uid));
     }
 
-    /// A start that is under way for a pod that should no longer run, or not this generation.
-    fn cancel_unwanted(&self, desired: &Desired) {
+    /// Writes down which pods have ended for good: also when the runtime has nothing left of them they
+    /// are not started again.
+    fn note_finished(&mut self, desired: &Desired, observed: &[Observed], now_ms: i64) {
+        let running: BTreeMap<&PodUid, &Observed> = observed.iter().map(|o| (&o.uid, o)).collect();
+        let mut is_news = false;
+        for (uid, pod) in &desired.pods {
+            let (runs, book) = (running.get(uid).copied(), self.books.get(uid));
+            let stages = Stages::of(pod, runs, book);
+            let has_ended = !stages.is_running() && stages.conclusion(now_ms).is_some();
+            if !has_ended || book.is_none_or(|book| book.finished.is_some()) {
+                continue;
+            }
+            let told = status(pod, runs, book, None, now_ms);
+            info!(pod = %uid, phase = ?told.phase, reason = told.reason, "a pod has ended for good");
+            let book = self.books.of(uid, pod.placement.generation, grace_ms(pod));
+            book.finished = Some(finished(told));
+            is_news = true;
+        }
+        if is_news {
+            self.save();
+        }
+    }
+
+    fn save(&self) {
+        if let Err(error) = self.books.save() {
+            warn!(%error, "failed to write down what is remembered of pods");
+        }
+    }
+
+    /// A start that is under way for a pod that should no longer run, or not this generation; a hook
+    /// whose container something else is to become of.
+    fn cancel_unwanted(&self, desired: &Desired, plan: &Plan) {
         for (uid, action) in &self.in_flight {
             let wanted = desired.pods.get(uid).map(|pod| pod.placement.generation);
-            let is_unwanted = match action.work {
-                Work::Start { generation } => wanted != Some(generation),
-                Work::Restart { .. } | Work::End { .. } => wanted.is_none(),
+            let is_unwanted = match &action.work {
+                Work::Start { generation, .. } => wanted != Some(*generation),
                 Work::Stop { .. } => false,
+                Work::Greet { .. } => plan.works.get(uid) != Some(&action.work),
+                _ => wanted.is_none(),
             };
             if is_unwanted {
                 action.cancel.cancel();
@@ -276,7 +333,8 @@ impl Dispatcher {
     }
 
     fn has_place(&self, work: &Work) -> bool {
-        let is_stop = |work: &Work| matches!(work, Work::Stop { .. } | Work::End { .. });
+        // What mostly waits.
+        let is_stop = |work: &Work| !matches!(work, Work::Start { .. } | Work::Restart { .. });
         let same = |action: &&InFlight| is_stop(&action.work) == is_stop(work);
         let in_flight = self.in_flight.values().filter(same).count();
         if is_stop(work) {
@@ -291,13 +349,13 @@ impl Dispatcher {
             let book = self.books.of(&uid, pod.placement.generation, grace_ms(pod));
             note_begun(book, &work);
         }
-        if let Err(error) = self.books.save() {
-            warn!(%error, "failed to write down restart counts");
-        }
+        self.save();
         let cancel = CancellationToken::new();
         let action = Action {
             actuator: self.actuator.clone(),
             prepare: self.prepare.clone(),
+            call: self.call.clone(),
+            parting: self.books.get(&uid).map(|book| book.parting.clone()).unwrap_or_default(),
             uid: uid.clone(),
             pod: pod.cloned(),
             work: work.clone(),
@@ -314,6 +372,8 @@ impl Dispatcher {
 struct Action {
     actuator: Arc<dyn Actuator>,
     prepare: Arc<dyn Prepare>,
+    call: Arc<dyn Call>,
+    parting: Parting,
     uid: PodUid,
     pod: Option<DesiredPod>,
     work: Work,
@@ -333,7 +393,10 @@ impl Action {
 
     fn deadline(&self) -> Duration {
         match &self.work {
-            Work::Stop { grace } | Work::End { grace, .. } => grace.saturating_add(STOP_EXTRA),
+            Work::Stop { grace } | Work::Finish { grace } | Work::End { grace, .. } => {
+                grace.saturating_add(STOP_EXTRA)
+            }
+            Work::Greet { .. } => HOOK_MAX.saturating_add(STOP_EXTRA),
             Work::Restart { .. } => RESTART_MAX,
             Work::Start { .. } => START_MAX,
         }
@@ -341,24 +404,63 @@ impl Action {
 
     async fn act(&self) -> Result<(), ActuatorError> {
         match (&self.work, &self.pod) {
-            (Work::Stop { grace }, _) => self.actuator.stop(&self.uid, *grace, &self.cancel).await,
+            (Work::Stop { grace }, _) if self.parting.is_plain() => {
+                self.actuator.stop(&self.uid, *grace, &self.cancel).await
+            }
+            (Work::Stop { grace }, _) => {
+                let left = self.farewell().all(*grace).await?;
+                self.actuator.stop(&self.uid, left, &self.cancel).await
+            }
+            (Work::Finish { grace }, _) => self.farewell().all(*grace).await.map(drop),
             (Work::Restart { container, .. }, _) => {
                 self.actuator.restart_container(&self.uid, container).await
             }
             (Work::End { container, grace, .. }, _) => {
-                self.actuator.end_container(&self.uid, container, *grace, &self.cancel).await
+                self.farewell().alone(container, *grace).await
             }
-            (Work::Start { .. }, Some(pod)) => {
-                let ready = tokio::select! {
+            (Work::Greet { container, .. }, Some(pod)) => self.greet(pod, container).await,
+            (Work::Start { held, .. }, Some(pod)) => {
+                let mut ready = tokio::select! {
                     ready = self.prepare.prepare(pod) => ready?,
                     () = self.cancel.cancelled() => return Err(ActuatorError::Cancelled),
                 };
+                ready.held.clone_from(held);
                 self.actuator.start(&ready, &self.cancel).await
             }
-            // A start is planned for pods of the list only.
-            (Work::Start { .. }, None) => Err(ActuatorError::Cancelled),
+            // Both are planned for pods of the list only.
+            (Work::Start { .. } | Work::Greet { .. }, None) => Err(ActuatorError::Cancelled),
         }
     }
+
+    async fn greet(&self, pod: &DesiredPod, name: &str) -> Result<(), ActuatorError> {
+        let container = pod.spec.every_container().find(|container| container.name == name);
+        let lifecycle = container.and_then(|container| container.lifecycle.as_ref());
+        match (container, lifecycle.and_then(|lifecycle| lifecycle.post_start.as_ref())) {
+            (Some(container), Some(hook)) => {
+                self.hooks().run(name, &numbered(hook, container), HOOK_MAX).await
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn farewell(&self) -> Farewell<'_> {
+        Farewell { hooks: self.hooks(), parting: &self.parting }
+    }
+
+    fn hooks(&self) -> Hooks<'_> {
+        Hooks {
+            actuator: &*self.actuator,
+            call: &*self.call,
+            uid: &self.uid,
+            on_host: self.parting.on_host,
+            cancel: &self.cancel,
+        }
+    }
+}
+
+fn finished(told: PodStatus) -> Finished {
+    let PodStatus { phase, reason, message, started_ms, containers, .. } = told;
+    Finished { phase, reason, message, started_ms, containers }
 }
 
 /// What of a work must be known also when we end before it is done.
@@ -370,7 +472,7 @@ fn note_begun(book: &mut Book, work: &Work) {
         Work::End { container, ending, .. } => {
             book.endings.insert(container.clone(), ending.clone());
         }
-        Work::Start { .. } | Work::Stop { .. } => {}
+        _ => {}
     }
 }
 

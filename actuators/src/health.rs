@@ -16,6 +16,7 @@ use crate::Observed;
 use crate::book::{Book, Books, Ending};
 use crate::desired::{Desired, DesiredPod};
 use crate::life::Life;
+use crate::stages::is_greeted;
 
 /// The reason of a container that runs and that its runtime itself finds to be unhealthy, by the
 /// check of its image; its message says what failed.
@@ -104,7 +105,12 @@ pub(crate) fn tell(observed: &mut [Observed], desired: &Desired, books: &Books, 
             match container.state {
                 ContainerState::Running => {
                     let health = healths.of(&runs.uid, container);
-                    tell_running(container, spec_of(pod, &container.name), health);
+                    let spec = spec_of(pod, &container.name);
+                    tell_running(container, spec, health);
+                    if spec.is_some_and(|spec| !is_greeted(spec, container, book)) {
+                        // Its hook after the start is not done.
+                        (container.started, container.ready) = (false, false);
+                    }
                 }
                 ContainerState::Terminated => tell_ended(container, book),
                 ContainerState::Waiting => {}
@@ -130,7 +136,7 @@ pub(crate) fn failed(
 }
 
 fn spec_of<'a>(pod: &'a DesiredPod, name: &str) -> Option<&'a Container> {
-    pod.spec.containers.iter().find(|container| container.name == name)
+    pod.spec.every_container().find(|container| container.name == name)
 }
 
 fn tell_running(seen: &mut ContainerObserved, spec: Option<&Container>, health: Option<&Health>) {

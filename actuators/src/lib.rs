@@ -10,6 +10,7 @@ mod pod;
 mod devices;
 mod life;
 mod pod_address;
+mod parting;
 
 pub mod annotations;
 pub mod labels;
@@ -18,10 +19,13 @@ pub mod restart;
 
 mod book;
 mod desired;
+mod stages;
 mod health;
 mod plan;
 mod status;
 
+mod hooks;
+mod farewell;
 mod dispatcher;
 
 #[cfg(test)]
@@ -31,13 +35,15 @@ pub mod conformance;
 pub mod volume;
 
 pub use actuator::{Act, Actuator, Changes, ExecEnd, OUTPUT_BYTES_MAX};
-pub use book::{Book, Books, Ending, Failure};
+pub use book::{Book, Books, Ending, Failure, Finished};
 pub use desired::{Authority, Desired, DesiredPod};
 pub use devices::GPU_MILLI_VARIABLE;
 pub use dispatcher::{Clock, Dispatcher, Pacing, Prepare, Turn};
 pub use error::ActuatorError;
 pub use health::{Failed, Health, Healths, UNHEALTHY};
+pub use hooks::Call;
 pub use life::Life;
+pub use parting::Parting;
 pub use plan::{Plan, Work, plan};
 pub use pod::{FileToMount, Observed, PodToRun, RuntimeInfo, Usage, grace_of};
 pub use pod_address::POD_ADDRESS;

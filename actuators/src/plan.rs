@@ -4,7 +4,7 @@
 //! same state yields the same plan; nothing is stopped without full authority.
 //! Absent: clocks, waiting, carrying out.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use setpoint_schemas::{ContainerObserved, ContainerState, PodUid};
@@ -14,6 +14,7 @@ use crate::desired::{Authority, Desired, DesiredPod};
 use crate::health::{Healths, failed};
 use crate::life::Life;
 use crate::restart::{End, History, Verdict, restart};
+use crate::stages::Stages;
 use crate::{Observed, grace_of};
 
 /// All that is to be done now, and when to look again at the latest.
@@ -33,7 +34,13 @@ pub enum Work {
         /// The time between the stop signal and the kill.
         grace: Duration,
     },
-    /// A container of it runs and is to be ended, because a probe of it failed for good.
+    /// It has ended for good, and containers of it still run: they are ended, and it stays.
+    Finish {
+        /// The time between the stop signal and the kill.
+        grace: Duration,
+    },
+    /// A container of it runs and is to be ended, because a probe of it failed for good, or its hook
+    /// after the start did.
     End {
         /// The container.
         container: String,
@@ -41,6 +48,13 @@ pub enum Work {
         grace: Duration,
         /// What is written down of it before it is done.
         ending: Ending,
+    },
+    /// A container of it was started, and its hook is to be run.
+    Greet {
+        /// The container.
+        container: String,
+        /// The life that it is in.
+        life: Life,
     },
     /// A container of it ended and starts again in place.
     Restart {
@@ -53,6 +67,8 @@ pub enum Work {
     Start {
         /// The generation to run.
         generation: i64,
+        /// The containers whose time has not come.
+        held: BTreeSet<String>,
     },
 }
 
@@ -104,40 +120,76 @@ fn need(pod: &DesiredPod, runs: Option<&Observed>, known: Known<'_>) -> Need {
         return Need::Nothing;
     }
     let generation = pod.placement.generation;
-    match runs {
-        Some(runs) if runs.generation > generation => Need::Nothing,
-        Some(runs) if runs.generation == generation && all_started(pod, runs) => {
-            need_of_started(pod, runs, known)
-        }
+    if runs.is_some_and(|runs| runs.generation > generation) {
+        return Need::Nothing;
+    }
+    let known = Known { book: known.book.filter(|book| book.generation == generation), ..known };
+    let stages = Stages::of(pod, runs, known.book);
+    if pod.ended || has_finished(known.book) || stages.conclusion(known.now_ms).is_some() {
+        let finish = || Need::Now(Work::Finish { grace: pod.grace() });
+        return if stages.is_running() { finish() } else { Need::Nothing };
+    }
+    let held = stages.held();
+    let need = match runs.filter(|runs| runs.generation == generation) {
+        Some(runs) if !stages.lacks(&held) => need_of_started(pod, runs, known),
         // A container that cannot start must not keep the others from restarting.
-        Some(runs) if runs.generation == generation => match need_of_start(generation, known) {
+        Some(runs) => match need_of_start(generation, held, known) {
             Need::Now(start) => Need::Now(start),
             later => sooner(later, need_of_started(pod, runs, known)),
         },
-        _ => need_of_start(generation, known),
-    }
+        None => need_of_start(generation, held, known),
+    };
+    sooner(need, stages.due_ms().map_or(Need::Nothing, Need::At))
 }
 
-fn need_of_start(generation: i64, Known { book, now_ms, .. }: Known<'_>) -> Need {
-    let current = book.filter(|book| book.generation == generation);
-    let Some(failure) = current.and_then(|book| book.failure.as_ref()) else {
-        return Need::Now(Work::Start { generation });
+fn has_finished(book: Option<&Book>) -> bool {
+    book.is_some_and(|book| book.finished.is_some())
+}
+
+fn need_of_start(
+    generation: i64,
+    held: BTreeSet<String>,
+    Known { book, now_ms, .. }: Known<'_>,
+) -> Need {
+    let Some(failure) = book.and_then(|book| book.failure.as_ref()) else {
+        return Need::Now(Work::Start { generation, held });
     };
     match failure.retry_ms {
         None => Need::Nothing,
         Some(retry_ms) if failure.noted_ms <= now_ms && now_ms < retry_ms => Need::At(retry_ms),
-        Some(_) => Need::Now(Work::Start { generation }),
+        Some(_) => Need::Now(Work::Start { generation, held }),
     }
 }
 
 /// What of its containers is to be ended, and what has ended and starts again.
 fn need_of_started(pod: &DesiredPod, runs: &Observed, known: Known<'_>) -> Need {
-    sooner(need_of_failed(pod, runs, known.healths), need_of_ended(pod, runs, known))
+    let ended = sooner(need_of_greeting(pod, runs, known), need_of_ended(pod, runs, known));
+    sooner(need_of_failed(pod, runs, known), ended)
 }
 
-fn need_of_failed(pod: &DesiredPod, runs: &Observed, healths: &Healths) -> Need {
+/// The first container that was started and whose hook is still to be run.
+fn need_of_greeting(pod: &DesiredPod, runs: &Observed, Known { book, .. }: Known<'_>) -> Need {
+    let stages = Stages::of(pod, Some(runs), book);
+    let greet = |seen: &ContainerObserved| {
+        let spec = pod.spec.every_container().find(|spec| spec.name == seen.name)?;
+        let (container, life) = (seen.name.clone(), Life::of(seen));
+        stages.is_to_be_greeted(spec, seen).then_some(Work::Greet { container, life })
+    };
+    runs.containers.iter().find_map(greet).map_or(Need::Nothing, Need::Now)
+}
+
+fn need_of_failed(pod: &DesiredPod, runs: &Observed, known: Known<'_>) -> Need {
+    let ungreeted = |container: &ContainerObserved| {
+        let ending = known.book?.ungreeted.get(&container.name)?;
+        let is_it = container.state == ContainerState::Running && ending.life.is_of(container);
+        let (name, ending) = (container.name.clone(), ending.clone());
+        is_it.then(|| Work::End { container: name, grace: pod.grace(), ending })
+    };
+    if let Some(end) = runs.containers.iter().find_map(ungreeted) {
+        return Need::Now(end);
+    }
     let end = |container: &ContainerObserved| {
-        let failed = failed(healths, &runs.uid, container)?;
+        let failed = failed(known.healths, &runs.uid, container)?;
         Some(Work::End {
             container: container.name.clone(),
             grace: failed.grace.unwrap_or_else(|| pod.grace()),
@@ -151,7 +203,7 @@ fn need_of_ended(pod: &DesiredPod, runs: &Observed, Known { book, now_ms, .. }: 
     runs.containers.iter().fold(Need::Nothing, |need, container| {
         let Some(end) = end_of(container) else { return need };
         let history = book.map(|book| book.history(&container.name)).unwrap_or_default();
-        match restart(&pod.rule, history, end, now_ms) {
+        match restart(&pod.rule_of(&container.name), history, end, now_ms) {
             Verdict::Restart(history) => {
                 let container = container.name.clone();
                 sooner(need, Need::Now(Work::Restart { container, history }))
@@ -169,14 +221,6 @@ fn sooner(one: Need, other: Need) -> Need {
         (Need::At(at), Need::Nothing) | (Need::Nothing, Need::At(at)) => Need::At(at),
         (Need::Nothing, Need::Nothing) => Need::Nothing,
     }
-}
-
-fn all_started(pod: &DesiredPod, runs: &Observed) -> bool {
-    let started = |name: &str| {
-        let named = |c: &&ContainerObserved| c.name == name;
-        runs.containers.iter().find(named).is_some_and(|c| c.state != ContainerState::Waiting)
-    };
-    pod.spec.containers.iter().all(|container| started(&container.name))
 }
 
 /// How a container ended; `None` while it has not.
@@ -210,7 +254,9 @@ impl Plan {
 impl Work {
     fn authority(&self) -> Authority {
         match self {
-            Work::Restart { .. } | Work::End { .. } => Authority::Remembered,
+            Work::Restart { .. } | Work::End { .. } | Work::Greet { .. } | Work::Finish { .. } => {
+                Authority::Remembered
+            }
             Work::Start { .. } | Work::Stop { .. } => Authority::Full,
         }
     }

@@ -1,6 +1,6 @@
 //! What the agent hands to a runtime, and what a runtime tells back.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use setpoint_schemas::{
@@ -23,6 +23,8 @@ pub struct PodToRun {
     /// Per volume name: the files of its ConfigMap or Secret. An optional one that is absent is an
     /// empty list.
     pub volumes: BTreeMap<String, Vec<FileToMount>>,
+    /// The containers whose time to start has not come: they are left as they are.
+    pub held: BTreeSet<String>,
 }
 
 /// A file of a volume.
@@ -50,7 +52,7 @@ pub struct Observed {
     pub namespace: Namespace,
     /// Its name.
     pub name: ResourceName,
-    /// Its containers in the order of the spec, as far as the runtime knows of them. One that was
+    /// Its containers in the order in which they begin, init containers first, as far as the runtime knows of them. One that was
     /// never started may be missing or `Waiting`. `restarts` is the agent's to fill in; a runtime
     /// leaves it 0.
     pub containers: Vec<ContainerObserved>,

@@ -13,7 +13,7 @@ impl PodToRun {
     #[must_use]
     pub fn wants_address(&self) -> bool {
         let variables = self.env.values().flatten().map(|(_, value)| value);
-        let containers = || self.spec.containers.iter();
+        let containers = || self.spec.every_container();
         let words = containers().flat_map(|c| c.command.iter().chain(&c.args));
         let paths = containers().flat_map(|c| c.volume_mounts.iter().flat_map(|m| &m.sub_path));
         variables.chain(words).chain(paths).any(|text| text.contains(POD_ADDRESS))
@@ -25,7 +25,7 @@ impl PodToRun {
         let mut pod = self.clone();
         let put = |text: &mut String| *text = text.replace(POD_ADDRESS, address);
         pod.env.values_mut().flatten().for_each(|(_, value)| put(value));
-        for container in &mut pod.spec.containers {
+        for container in pod.spec.every_container_mut() {
             container.command.iter_mut().chain(&mut container.args).for_each(put);
             let mounts = container.volume_mounts.iter_mut();
             mounts.filter_map(|mount| mount.sub_path.as_mut()).for_each(put);
@@ -55,7 +55,8 @@ mod tests {
         let spec = PodSpec { containers: vec![main], ..PodSpec::default() };
         let env = BTreeMap::from([("main".to_owned(), vec![("URL".to_owned(), asked("http://"))])]);
         let placement = samples::placement_of("p", "{}");
-        let pod = PodToRun { placement, spec, env, volumes: BTreeMap::new() };
+        let pod =
+            PodToRun { placement, spec, env, volumes: BTreeMap::new(), held: Default::default() };
         assert!(pod.wants_address());
         let told = pod.located("10.0.0.9");
         assert!(!told.wants_address());

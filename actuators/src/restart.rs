@@ -8,6 +8,7 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
+use setpoint_schemas::RestartPolicy;
 
 /// The first wait, milliseconds; an annotation of the pod replaces it.
 pub const ANNOTATION_FIRST: &str = "setpoint.dev/restart-backoff-ms";
@@ -20,24 +21,13 @@ pub const ANNOTATION_HEALTHY: &str = "setpoint.dev/restart-healthy-ms";
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rule {
     /// Which ends are followed by a restart.
-    pub policy: Policy,
+    pub policy: RestartPolicy,
     /// The wait before the second restart of a row; the first follows at once.
     pub backoff_ms: i64,
     /// The longest wait.
     pub backoff_ms_max: i64,
     /// A container that ran this long begins a new row.
     pub healthy_ms: i64,
-}
-
-/// Kubernetes' `restartPolicy`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Policy {
-    /// After every end.
-    Always,
-    /// After an end with another code than 0.
-    OnFailure,
-    /// After none.
-    Never,
 }
 
 /// How often a container was restarted. Kept by the agent over its own restarts.
@@ -104,7 +94,7 @@ impl Rule {
         let default = Rule::default();
         let first = number(ANNOTATION_FIRST).unwrap_or(default.backoff_ms);
         Rule {
-            policy: Policy::of(restart_policy),
+            policy: RestartPolicy::of(restart_policy),
             backoff_ms: first,
             backoff_ms_max: number(ANNOTATION_MAX).unwrap_or(default.backoff_ms_max).max(first),
             healthy_ms: number(ANNOTATION_HEALTHY).unwrap_or(default.healthy_ms),
@@ -114,11 +104,7 @@ impl Rule {
     /// Whether an end with this code is followed by a restart.
     #[must_use]
     pub fn restarts_after(&self, exit_code: i32) -> bool {
-        match self.policy {
-            Policy::Always => true,
-            Policy::OnFailure => exit_code != 0,
-            Policy::Never => false,
-        }
+        self.policy.restarts_after(exit_code)
     }
 
     pub(crate) fn backoff_ms(&self, row: u32) -> i64 {
@@ -130,20 +116,8 @@ impl Rule {
 
 impl Default for Rule {
     fn default() -> Self {
-        let policy = Policy::Always;
+        let policy = RestartPolicy::Always;
         Rule { policy, backoff_ms: 10_000, backoff_ms_max: 300_000, healthy_ms: 600_000 }
-    }
-}
-
-impl Policy {
-    /// Kubernetes' word; absent or unknown means `Always`, its default.
-    #[must_use]
-    pub fn of(text: Option<&str>) -> Self {
-        match text {
-            Some("OnFailure") => Policy::OnFailure,
-            Some("Never") => Policy::Never,
-            _ => Policy::Always,
-        }
     }
 }
 

@@ -1,4 +1,5 @@
-//! What a node says of a pod: what the runtime has, seen with the restart policy and the book.
+//! What a node says of a pod: what the runtime has, seen with the restart policy and the book. A pod that
+//! has ended for good is told as it was then, whatever is left of it.
 //!
 //! Source of phases and reasons: Kubernetes' pod lifecycle,
 //! <https://kubernetes.io/docs/concepts/workloads/pods/pod-lifecycle/>.
@@ -8,10 +9,11 @@ use setpoint_schemas::{
 };
 
 use crate::Observed;
-use crate::book::{Book, Failure};
+use crate::book::{Book, Failure, Finished};
 use crate::desired::DesiredPod;
 use crate::plan::end_of;
 use crate::restart::{Verdict, restart};
+use crate::stages::Stages;
 
 /// What a node says of a pod, before it is numbered for a report.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,28 +51,37 @@ pub fn status(
     now_ms: i64,
 ) -> PodStatus {
     let book = book.filter(|book| book.generation == pod.placement.generation);
+    if let Some(finished) = book.and_then(|book| book.finished.as_ref()) {
+        return told_before(pod, finished, runs);
+    }
     let failure = book.and_then(|book| book.failure.as_ref());
+    let stages = Stages::of(pod, runs, book);
+    let conclusion = stages.conclusion(now_ms);
     let one = |c: &Container| {
-        let seen = container(c, runs, book);
-        let is_restarting = restarting == Some(c.name.as_str());
+        let seen = container(pod, c, runs, book);
+        // Nothing of a pod that ends waits for a restart.
+        let is_restarting = conclusion.is_some() || restarting == Some(c.name.as_str());
         if is_restarting { seen } else { waiting(pod, seen, book, now_ms) }
     };
-    let containers: Vec<ContainerObserved> = pod.spec.containers.iter().map(one).collect();
-    let ends_for_good = |c: &ContainerObserved| {
-        end_of(c).is_some_and(|end| !pod.rule.restarts_after(end.exit_code))
-    };
+    let containers: Vec<ContainerObserved> = pod.spec.every_container().map(one).collect();
     let of_pod = failure.filter(|failure| failure.container.is_none());
-    let (reason, message) = match of_pod {
+    let (reason, message) = match (of_pod, conclusion) {
         _ if !pod.invalid.is_empty() => ("InvalidSpec".to_owned(), pod.invalid.clone()),
-        Some(failure) => (failure.reason.clone(), failure.message.clone()),
-        None => Default::default(),
+        (_, Some(end)) => (end.reason.to_owned(), end.message.to_owned()),
+        (Some(failure), None) => (failure.reason.clone(), failure.message.clone()),
+        (None, None) => Default::default(),
+    };
+    let phase = match conclusion {
+        Some(end) if !stages.is_running() => end.phase,
+        Some(_) => PodPhase::Running,
+        None => phase_of(pod, &containers),
     };
     PodStatus {
         namespace: pod.placement.pattern.namespace.clone(),
         name: pod.placement.name.clone(),
         generation: runs.map_or(pod.placement.generation, |runs| runs.generation),
-        phase: phase(&containers, ends_for_good),
-        ready: is_ready(&containers),
+        phase,
+        ready: phase == PodPhase::Running && is_ready(pod, &containers),
         reason,
         message,
         address: runs.map(|runs| runs.address.clone()).unwrap_or_default(),
@@ -86,8 +97,8 @@ pub fn status_of_orphan(runs: &Observed) -> PodStatus {
         namespace: runs.namespace.clone(),
         name: runs.name.clone(),
         generation: runs.generation,
-        phase: phase(&runs.containers, |c| end_of(c).is_some()),
-        ready: is_ready(&runs.containers),
+        phase: phase_of_orphan(&runs.containers),
+        ready: all_ready(&runs.containers),
         reason: String::new(),
         message: String::new(),
         address: runs.address.clone(),
@@ -96,9 +107,34 @@ pub fn status_of_orphan(runs: &Observed) -> PodStatus {
     }
 }
 
-fn container(spec: &Container, runs: Option<&Observed>, book: Option<&Book>) -> ContainerObserved {
+/// A pod that has ended for good, as it was told when it did.
+fn told_before(pod: &DesiredPod, finished: &Finished, runs: Option<&Observed>) -> PodStatus {
+    PodStatus {
+        namespace: pod.placement.pattern.namespace.clone(),
+        name: pod.placement.name.clone(),
+        generation: pod.placement.generation,
+        phase: finished.phase,
+        ready: false,
+        reason: finished.reason.clone(),
+        message: finished.message.clone(),
+        address: runs.map(|runs| runs.address.clone()).unwrap_or_default(),
+        started_ms: finished.started_ms,
+        containers: finished.containers.clone(),
+    }
+}
+
+fn container(
+    pod: &DesiredPod,
+    spec: &Container,
+    runs: Option<&Observed>,
+    book: Option<&Book>,
+) -> ContainerObserved {
     let seen = runs.and_then(|runs| runs.containers.iter().find(|c| c.name == spec.name));
-    let mut seen = seen.cloned().unwrap_or_else(|| never_started(spec));
+    let mut seen = seen.cloned().unwrap_or_else(|| never_started(pod, spec));
+    if is_init(pod, &spec.name) {
+        // An init container that is done has nothing left to do.
+        seen.ready = seen.exit_code == Some(0) && seen.state == ContainerState::Terminated;
+    }
     seen.restarts = book.map_or(0, |book| book.history(&spec.name).restarts);
     let failure = book.and_then(|book| book.failure.as_ref());
     if let (ContainerState::Waiting, Some(failure)) = (seen.state, failure) {
@@ -115,7 +151,8 @@ fn waiting(
     now_ms: i64,
 ) -> ContainerObserved {
     let history = book.map(|book| book.history(&seen.name)).unwrap_or_default();
-    let verdict = end_of(&seen).map(|end| restart(&pod.rule, history, end, now_ms));
+    let rule = pod.rule_of(&seen.name);
+    let verdict = end_of(&seen).map(|end| restart(&rule, history, end, now_ms));
     if let Some(Verdict::Wait { backoff_ms, .. }) = verdict {
         seen.state = ContainerState::Waiting;
         seen.reason = "CrashLoopBackOff".into();
@@ -126,7 +163,10 @@ fn waiting(
     seen
 }
 
-fn never_started(spec: &Container) -> ContainerObserved {
+fn never_started(pod: &DesiredPod, spec: &Container) -> ContainerObserved {
+    // What people know from Kubernetes where others come first.
+    let comes_first = pod.spec.init_containers.is_empty();
+    let reason = if comes_first { "ContainerCreating" } else { "PodInitializing" };
     ContainerObserved {
         name: spec.name.clone(),
         id: String::new(),
@@ -135,7 +175,7 @@ fn never_started(spec: &Container) -> ContainerObserved {
         ready: false,
         restarts: 0,
         exit_code: None,
-        reason: "ContainerCreating".into(),
+        reason: reason.into(),
         message: String::new(),
         started_ms: 0,
         finished_ms: 0,
@@ -153,20 +193,41 @@ fn tell_failure(seen: &mut ContainerObserved, failure: &Failure) {
     }
 }
 
-fn is_ready(containers: &[ContainerObserved]) -> bool {
+/// Whether it is an init container that runs to its end.
+fn is_init(pod: &DesiredPod, container: &str) -> bool {
+    let mut inits = pod.spec.init_containers.iter().filter(|init| !init.is_sidecar());
+    inits.any(|init| init.name == container)
+}
+
+fn is_ready(pod: &DesiredPod, containers: &[ContainerObserved]) -> bool {
+    let mut lasting = containers.iter().filter(|c| !is_init(pod, &c.name)).peekable();
+    lasting.peek().is_some() && lasting.all(|container| container.ready)
+}
+
+/// The phase of a pod that has not ended: it waits until all its containers have started.
+fn phase_of(pod: &DesiredPod, containers: &[ContainerObserved]) -> PodPhase {
+    let is_main = |c: &&ContainerObserved| pod.spec.containers.iter().any(|m| m.name == c.name);
+    let mut mains = containers.iter().filter(is_main).peekable();
+    if mains.peek().is_none() || mains.any(is_waiting) {
+        return PodPhase::Pending;
+    }
+    PodPhase::Running
+}
+
+fn is_waiting(container: &ContainerObserved) -> bool {
+    container.state == ContainerState::Waiting && container.started_ms == 0
+}
+
+fn all_ready(containers: &[ContainerObserved]) -> bool {
     !containers.is_empty() && containers.iter().all(|c| c.ready)
 }
 
-fn phase(
-    containers: &[ContainerObserved],
-    ends_for_good: impl Fn(&ContainerObserved) -> bool,
-) -> PodPhase {
-    let is_waiting =
-        |c: &ContainerObserved| c.state == ContainerState::Waiting && c.started_ms == 0;
+/// Nobody knows its policy, and nothing of it is started again.
+fn phase_of_orphan(containers: &[ContainerObserved]) -> PodPhase {
     if containers.is_empty() || containers.iter().any(is_waiting) {
         return PodPhase::Pending;
     }
-    if !containers.iter().all(ends_for_good) {
+    if !containers.iter().all(|c| end_of(c).is_some()) {
         return PodPhase::Running;
     }
     let well = containers.iter().all(|c| c.exit_code == Some(0));

@@ -18,7 +18,7 @@ use crate::client::Api;
 use crate::clock::now_ms;
 use crate::guard::Guard;
 use crate::outbox::Outbox;
-use crate::probes::{Prober, Subject, subjects};
+use crate::probes::{Caller, Prober, Subject, subjects};
 use crate::registration::{Health, Ties, Told};
 use crate::reports::Reports;
 use crate::resolve::Resolver;
@@ -107,7 +107,8 @@ impl Life {
         let resolver = Arc::new(resolver);
         let clock: Clock = Arc::new(now_ms);
         let dispatcher =
-            Dispatcher::new(actuator.clone(), resolver.clone(), clock, options.pacing, books);
+            Dispatcher::new(actuator.clone(), resolver.clone(), clock, options.pacing, books)
+                .calling(Arc::new(Caller::default()));
 
         let surroundings = Surroundings {
             api: api.clone(),
@@ -166,7 +167,7 @@ pub(crate) async fn broken(tasks: &mut JoinSet<()>) -> String {
 fn remembered(guard: &Guard) -> Result<Desired, AgentError> {
     let list = guard.remembered()?;
     Ok(match list {
-        Some(list) => Desired::of(Authority::None, &list.placements),
+        Some(list) => Desired::of(Authority::None, &list.placements).with_ended(&list.ended),
         None => Desired::unknown(),
     })
 }

@@ -70,7 +70,7 @@ impl Resolver {
         let node = self.node(&pod.spec).await?;
         let (spec, volumes) = (PodSpec::clone(&pod.spec), files::volumes(pod, &sources, &node)?);
         let placement = (*pod.placement).clone();
-        Ok(PodToRun { placement, spec, env: BTreeMap::new(), volumes })
+        Ok(PodToRun { placement, spec, env: BTreeMap::new(), volumes, held: Default::default() })
     }
 }
 
@@ -93,12 +93,18 @@ impl Prepare for Resolver {
 fn resolve(pod: &DesiredPod, sources: &Sources, node: &Node) -> Result<PodToRun, ActuatorError> {
     let mut spec = PodSpec::clone(&pod.spec);
     let mut env = BTreeMap::new();
-    for container in &mut spec.containers {
+    for container in spec.every_container_mut() {
         let told = resolve_container(container, pod, sources, node);
         env.insert(container.name.clone(), told.map_err(|e| e.of_container(&container.name))?);
     }
     let volumes = files::volumes(pod, sources, node)?;
-    Ok(PodToRun { placement: (*pod.placement).clone(), spec, env, volumes })
+    Ok(PodToRun {
+        placement: (*pod.placement).clone(),
+        spec,
+        env,
+        volumes,
+        held: Default::default(),
+    })
 }
 
 /// The container's environment; what refers to it in its own words is replaced there.

@@ -68,7 +68,7 @@ pub(crate) async fn watch(
 
 /// A list that says what the last one said wakes nobody.
 fn pass_on(list: &PlacementList, desired: &watch::Sender<Arc<Desired>>) {
-    let next = Desired::of(Authority::Full, &list.placements);
+    let next = Desired::of(Authority::Full, &list.placements).with_ended(&list.ended);
     desired.send_if_modified(|current| {
         let is_same = current.authority == next.authority && same_pods(current, &next);
         if !is_same {
@@ -80,6 +80,7 @@ fn pass_on(list: &PlacementList, desired: &watch::Sender<Arc<Desired>>) {
 }
 
 fn same_pods(one: &Desired, other: &Desired) -> bool {
-    let placements = |d: &Desired| d.pods.values().map(|p| p.placement.clone()).collect::<Vec<_>>();
+    let placements =
+        |d: &Desired| d.pods.values().map(|p| (p.placement.clone(), p.ended)).collect::<Vec<_>>();
     placements(one) == placements(other)
 }

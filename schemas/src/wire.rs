@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 #[cfg(doc)]
 use crate::RUNTIME_LABEL;
-use crate::{FleetId, NodeName, NodeSnapshot, Placement, PodObserved, SessionId};
+use crate::{FleetId, NodeName, NodeSnapshot, Placement, PodObserved, PodUid, SessionId};
 
 /// `GET …/placements?after=EPOCH`: all that a node should run. Answered at once when it changed
 /// after that epoch or term, otherwise when it changes or after 20 s.
@@ -32,6 +32,10 @@ pub struct PlacementList {
     pub runtime_id: String,
     /// The placements, by uid.
     pub placements: Vec<Placement>,
+    /// Those of them that have ended for good, as the node said itself: nothing of them is started
+    /// again, also when the node has forgotten it. Earlier versions do not say it.
+    #[serde(default)]
+    pub ended: Vec<PodUid>,
 }
 
 /// The answer to a node that registers or renews its lease. Earlier versions answer nothing.

@@ -37,10 +37,11 @@ pub(crate) enum NetworkOf<'a> {
     Container(&'a str),
 }
 
-/// The body of the create call for the container at this place of the spec.
+/// The body of the create call for the container at this place of all that the pod has, init
+/// containers first.
 ///
 /// # Errors
-/// Permanent when a mount names no volume of the pod.
+/// Permanent when there is none, and when a mount names no volume of the pod.
 pub(crate) fn body_of(
     config: &DockerConfig,
     pod: &PodToRun,
@@ -48,7 +49,9 @@ pub(crate) fn body_of(
     network: NetworkOf<'_>,
     cpus: i64,
 ) -> Result<ContainerCreateBody, ActuatorError> {
-    let container = &pod.spec.containers[index];
+    let container = pod.spec.every_container().nth(index).ok_or_else(|| {
+        ActuatorError::permanent("NotFound", format!("the pod has no container {index}"))
+    })?;
     let mut labels = pod_labels(&config.fleet, pod);
     labels.insert(labels::CONTAINER.to_owned(), container.name.clone());
     labels.insert(INDEX.to_owned(), index.to_string());
@@ -141,11 +144,11 @@ fn some<T>(list: Vec<T>) -> Option<Vec<T>> {
     Some(list).filter(|list| !list.is_empty())
 }
 
-/// The ports of all containers that are to be reached on the node.
+/// The ports of all containers that last, to be reached on the node.
 fn ports(spec: &PodSpec) -> (Vec<String>, PortMap) {
     let mut exposed = Vec::new();
     let mut bindings: PortMap = HashMap::new();
-    for port in spec.containers.iter().flat_map(|container| &container.ports) {
+    for port in spec.lasting_containers().flat_map(|container| &container.ports) {
         let protocol = port.protocol.as_deref().unwrap_or("TCP").to_ascii_lowercase();
         let inside = format!("{}/{protocol}", port.container_port);
         if let Some(host_port) = port.host_port.filter(|port| *port > 0) {

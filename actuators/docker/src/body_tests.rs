@@ -37,7 +37,13 @@ fn pod(spec: &str) -> PodToRun {
         term: 7,
         ..samples::placement_of("web-0-abc", "")
     };
-    PodToRun { placement, spec, env: BTreeMap::new(), volumes: BTreeMap::new() }
+    PodToRun {
+        placement,
+        spec,
+        env: BTreeMap::new(),
+        volumes: BTreeMap::new(),
+        held: Default::default(),
+    }
 }
 
 fn body(spec: &str, network: Network) -> (ContainerCreateBody, HostConfig) {

@@ -10,6 +10,8 @@ use xxhash_rust::xxh3::xxh3_64;
 pub(crate) const INDEX: &str = "setpoint.dev/container-index";
 /// Present on the container that only holds the pod's network.
 pub(crate) const SANDBOX: &str = "setpoint.dev/sandbox";
+/// The label's value where some containers of the pod come before others.
+pub(crate) const ORDERED: &str = "ordered";
 
 /// Longest part of a name that is taken over, so that the whole stays readable.
 const PART_CHARS_MAX: usize = 63;

@@ -15,7 +15,7 @@ use setpoint_actuators::{ActuatorError, PodToRun};
 use crate::body::{NetworkOf, with_network};
 use crate::engine::unavailable;
 use crate::image::is_present;
-use crate::names::{SANDBOX, pod_labels};
+use crate::names::{ORDERED, SANDBOX, pod_labels};
 use crate::{DockerConfig, memory};
 
 /// The image that is made here. The version is that of the program.
@@ -42,11 +42,13 @@ const BASE: u64 = 0x40_0000;
 const BLOCK: usize = 512;
 
 /// Whether the pod has one: where its containers share something that none of them may take along
-/// when it ends, or are to be told an address before they start.
+/// when it ends, or are to be told an address before they start; and where some of them come first, so
+/// that it is known when the pod begins anew.
 pub(crate) fn is_needed(pod: &PodToRun) -> bool {
     let spec = &pod.spec;
     let has_own = spec.host_network != Some(true);
     (has_own && (spec.containers.len() > 1 || pod.wants_address()))
+        || !spec.init_containers.is_empty()
         || (spec.share_process_namespace == Some(true) && spec.host_pid != Some(true))
         || spec.volumes.iter().any(|volume| volume.in_memory().is_some())
 }
@@ -54,7 +56,8 @@ pub(crate) fn is_needed(pod: &PodToRun) -> bool {
 /// The body of the create call for the sandbox of this pod.
 pub(crate) fn body(config: &DockerConfig, pod: &PodToRun, image: String) -> ContainerCreateBody {
     let mut labels = pod_labels(&config.fleet, pod);
-    labels.insert(SANDBOX.to_owned(), "true".to_owned());
+    let kind = if pod.spec.init_containers.is_empty() { "true" } else { ORDERED };
+    labels.insert(SANDBOX.to_owned(), kind.to_owned());
     let own = config.sandbox_image.is_none();
     let is_hosts = pod.spec.host_network == Some(true);
     let network = if is_hosts { NetworkOf::Node } else { NetworkOf::Own };

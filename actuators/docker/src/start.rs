@@ -17,7 +17,7 @@ use setpoint_schemas::{Container, PodUid};
 use crate::body::{NetworkOf, body_of};
 use crate::engine::{error_of, is_conflict, unavailable};
 use crate::image::Pulls;
-use crate::names::container_name;
+use crate::names::{ORDERED, SANDBOX, container_name};
 use crate::observe::{address, inspect, is_running, is_sandbox, labels_of, pods_of, was_started};
 use crate::stop::{remove, stop_pod};
 use crate::user::user_of;
@@ -60,7 +60,16 @@ impl Starter<'_> {
             )
         })?;
         memory::make(self.docker, &self.config.fleet, pod).await?;
+        let ended = existing.iter().find(|c| is_sandbox(c) && !is_running(c) && is_ordered(c));
+        if let Some(sandbox) = ended {
+            return begin_anew(self.docker, sandbox, &existing).await;
+        }
+        let had = existing.len();
         let owner = self.ensure_network(pod, &mut existing).await?;
+        if existing.len() < had && !pod.spec.init_containers.is_empty() {
+            // What was removed may have to run again first: that is for who looks at it now.
+            return Ok(());
+        }
         let pod = &*self.told(pod, owner.as_deref()).await?;
         let network = match &owner {
             Some(id) => NetworkOf::Container(id),
@@ -93,11 +102,14 @@ impl Starter<'_> {
         network: NetworkOf<'_>,
     ) -> Result<(), ActuatorError> {
         let mut first_error = None;
-        for (index, container) in pod.spec.containers.iter().enumerate() {
+        for (index, container) in pod.spec.every_container().enumerate() {
+            if pod.held.contains(&container.name) {
+                continue;
+            }
             let started = match named(existing, &container.name) {
                 Some(found) if is_running(found) || was_started(found) => Ok(()),
                 Some(found) => self.start_created(found).await,
-                None => self.create_and_start(pod, index, network).await,
+                None => self.create_and_start(pod, (index, container), network).await,
             };
             if let Err(error) = started {
                 first_error.get_or_insert(error.of_container(&container.name));
@@ -109,10 +121,9 @@ impl Starter<'_> {
     async fn create_and_start(
         &self,
         pod: &PodToRun,
-        index: usize,
+        (index, container): (usize, &Container),
         network: NetworkOf<'_>,
     ) -> Result<(), ActuatorError> {
-        let container = &pod.spec.containers[index];
         self.pulls.ensure(self.docker, container).await?;
         let mut body = body_of(self.config, pod, index, network, self.cpus)?;
         body.user = user_of(self.docker, pod, container).await?;
@@ -204,10 +215,32 @@ pub(crate) async fn restart_container(
             let message = format!("the network of pod {uid} is gone; the pod must be started anew");
             return Err(ActuatorError::transient("SandboxChanged", message).of_container(name));
         };
+        if !is_running(sandbox) && is_ordered(sandbox) {
+            return begin_anew(docker, sandbox, &pod).await;
+        }
         revive(docker, sandbox, &pod).await?;
     }
     let id = container.id.as_deref().unwrap_or_default();
     start(docker, id).await.map_err(|error| error.of_container(name))
+}
+
+/// What holds the network has ended, as when the machine was started anew, and so has all that the
+/// containers share: those that come first are to run first again. Nothing of the pod is left but what
+/// holds its network, so that the next look starts it from its beginning.
+async fn begin_anew(
+    docker: &Docker,
+    sandbox: &ContainerInspectResponse,
+    pod: &[ContainerInspectResponse],
+) -> Result<(), ActuatorError> {
+    for container in pod.iter().filter(|container| !is_sandbox(container)) {
+        remove(docker, container.id.as_deref().unwrap_or_default()).await?;
+    }
+    start(docker, sandbox.id.as_deref().unwrap_or_default()).await
+}
+
+/// Whether some containers of the pod of this sandbox come before others.
+fn is_ordered(sandbox: &ContainerInspectResponse) -> bool {
+    labels_of(sandbox).get(SANDBOX).is_some_and(|kind| kind == ORDERED)
 }
 
 /// Starts what holds the network if it has ended. What ran in its former network is restarted: it

@@ -107,7 +107,13 @@ mod tests {
     fn asked(spec: &str, us: Ourselves) -> String {
         let placement = samples::placement_of("p", "{}");
         let spec: PodSpec = serde_json::from_str(spec).expect("a spec");
-        let pod = PodToRun { placement, spec, env: BTreeMap::new(), volumes: BTreeMap::new() };
+        let pod = PodToRun {
+            placement,
+            spec,
+            env: BTreeMap::new(),
+            volumes: BTreeMap::new(),
+            held: Default::default(),
+        };
         let why = refused(&pod, &pod.spec.containers[0], us).unwrap_or_default();
         why.split(' ').next().unwrap_or_default().to_owned()
     }

@@ -206,8 +206,11 @@ impl ProcessActuator {
         let uid = &pod.placement.uid;
         let mut first_error = Ok(());
         volumes::make(&self.layout.pod(uid), pod)?;
-        for (index, container) in pod.spec.containers.iter().enumerate() {
+        for (index, container) in pod.spec.every_container().enumerate() {
             live(cancel)?;
+            if pod.held.contains(&container.name) {
+                continue;
+            }
             let cell = Cell::new(self.layout.container(uid, index));
             let started = self.start_container(pod, container, &cell).await;
             first_error = first_error.and(started.map_err(|e| e.of_container(&container.name)));
@@ -256,7 +259,7 @@ impl ProcessActuator {
             namespace: placement.pattern.namespace.clone(),
             name: placement.name.clone(),
             grace_ms: u64::try_from(grace_of(&pod.spec).as_millis()).unwrap_or(u64::MAX),
-            containers: pod.spec.containers.iter().map(container).collect(),
+            containers: pod.spec.every_container().map(container).collect(),
         }
     }
 

@@ -38,7 +38,8 @@ pub(crate) struct PodFile {
     pub(crate) namespace: Namespace,
     pub(crate) name: ResourceName,
     pub(crate) grace_ms: u64,
-    /// In the order of the spec; the container at index `i` has the folder `c<i>`.
+    /// In the order in which they begin, init containers first; the container at index `i` has the
+    /// folder `c<i>`.
     pub(crate) containers: Vec<ContainerFile>,
 }
 

@@ -18,7 +18,7 @@ pub(crate) fn make(folder: &Path, pod: &PodToRun) -> Result<(), ActuatorError> {
     for volume in &pod.spec.volumes {
         place(folder, volume)?;
     }
-    let mounts = pod.spec.containers.iter().flat_map(|container| &container.volume_mounts);
+    let mounts = pod.spec.every_container().flat_map(|container| &container.volume_mounts);
     mounts.into_iter().try_for_each(|mount| within(folder, &pod.spec, mount))
 }
 

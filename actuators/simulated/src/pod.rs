@@ -60,7 +60,7 @@ impl SimPod {
         SimPod {
             placement: pod.placement.clone(),
             grace_ms: i64::try_from(pod.grace().as_millis()).unwrap_or(i64::MAX),
-            containers: pod.spec.containers.iter().map(|c| SimContainer::new(c, pod)).collect(),
+            containers: pod.spec.every_container().map(|c| SimContainer::new(c, pod)).collect(),
             asked_ms: None,
         }
     }

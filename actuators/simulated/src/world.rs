@@ -87,7 +87,8 @@ impl World {
         let runs = pods.entry(key).or_insert_with(|| SimPod::new(pod));
         runs.placement.term = pod.placement.term;
         let mut first_error = Ok(());
-        for container in runs.containers.iter_mut().filter(|c| !c.was_started()) {
+        let is_due = |c: &&mut SimContainer| !c.was_started() && !pod.held.contains(&c.name);
+        for container in runs.containers.iter_mut().filter(is_due) {
             let (uid, attempt) = (pod.placement.uid.text(), container.attempts);
             let fate = faults.fate(seed, node.as_str(), &uid, &container.name, attempt);
             first_error = first_error.and(container.start(fate, now_ms));

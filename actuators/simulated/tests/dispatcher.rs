@@ -343,6 +343,7 @@ impl Prepare for AsItIs {
             spec: (*pod.spec).clone(),
             env: BTreeMap::new(),
             volumes: BTreeMap::new(),
+            held: Default::default(),
         };
         Box::pin(async { Ok(ready) })
     }

@@ -17,7 +17,10 @@ fn words(desired: &Desired, observed: &[Observed], books: &Books, now_ms: i64) -
         "planning twice changes nothing"
     );
     let work = first.works.get(&uid("a")).map(|work| match work {
-        Work::Start { generation } => format!("start {generation}"),
+        Work::Start { generation, held } if held.is_empty() => format!("start {generation}"),
+        Work::Start { generation, held } => format!("start {generation} without {held:?}"),
+        Work::Finish { grace } => format!("finish {}", grace.as_secs()),
+        Work::Greet { container, .. } => format!("greet {container}"),
         Work::Stop { grace } => format!("stop {}", grace.as_secs()),
         Work::Restart { container, history } => format!("restart {container} {}", history.restarts),
         Work::End { container, grace, .. } => format!("end {container} {}", grace.as_secs()),
@@ -165,4 +168,106 @@ fn a_container_that_failed_its_probe_is_ended_with_the_grace_of_the_probe_or_of_
     )];
     let works = plan(&desired, &again, &books, &failed(None), 1_000).works;
     assert!(works.is_empty(), "another life: {works:?}");
+}
+
+/// The pod `a` with an init container, a sidecar and a container whose hook is run after its start.
+fn whole(policy: &str) -> Desired {
+    let mut placement = placement("a", 1, policy, &["main"]);
+    let mut spec: serde_json::Value =
+        serde_json::from_str(&placement.pattern.spec).expect("it is JSON");
+    spec["initContainers"] =
+        serde_json::json!([{"name": "init"}, {"name": "side", "restartPolicy": "Always"}]);
+    spec["containers"][0]["lifecycle"] =
+        serde_json::json!({"postStart": {"exec": {"command": ["x"]}}});
+    spec["activeDeadlineSeconds"] = 60.into();
+    Arc::make_mut(&mut placement.pattern).spec = spec.to_string().into();
+    full(&[placement])
+}
+
+#[test]
+fn a_pod_is_started_in_its_order_and_finished_in_it() {
+    let greeted = Some(Life { id: String::new(), started_ms: 500 });
+    let table = [
+        ("Never", vec![], None, r#"start 1 without {"main", "side"}"#),
+        ("Never", vec![("init", "running")], None, "wait 61000"),
+        ("Never", vec![("init", "1")], None, "nothing"),
+        ("Always", vec![("init", "1")], None, "restart init 1"),
+        ("Never", vec![("init", "0")], None, r#"start 1 without {"main"}"#),
+        ("Never", vec![("init", "0"), ("side", "running")], None, "start 1"),
+        ("Never", vec![("init", "0"), ("side", "1"), ("main", "running")], None, "greet main"),
+        (
+            "Never",
+            vec![("init", "0"), ("side", "1"), ("main", "running")],
+            greeted.clone(),
+            "restart side 1",
+        ),
+        (
+            "Never",
+            vec![("init", "0"), ("side", "running"), ("main", "running")],
+            greeted.clone(),
+            "wait 61000",
+        ),
+        (
+            "Never",
+            vec![("init", "0"), ("side", "running"), ("main", "0")],
+            greeted.clone(),
+            "finish 7",
+        ),
+        ("Never", vec![("init", "0"), ("side", "0"), ("main", "0")], greeted, "nothing"),
+    ];
+    for (policy, states, greeted, expected) in table {
+        let desired = whole(policy);
+        let mut books = Books::in_memory();
+        let book = books.of(&uid("a"), 1, 7_000);
+        book.take_up(&desired.pods[&uid("a")].spec, 1_000);
+        book.greeted.extend(greeted.map(|life| ("main".to_owned(), life)));
+        let seen: Vec<_> = states.iter().map(|(name, state)| container(name, state)).collect();
+        let seen: Vec<Observed> =
+            (!seen.is_empty()).then(|| observed("a", 1, seen)).into_iter().collect();
+        let said = words(&desired, &seen, &books, 2_000);
+        let said = said.strip_suffix(", wait 61000").unwrap_or(&said);
+        assert_eq!(said, expected, "{policy} {states:?}");
+    }
+}
+
+#[test]
+fn a_pod_whose_time_is_over_is_finished_and_never_started_again() {
+    let desired = whole("Always");
+    let mut books = Books::in_memory();
+    books.of(&uid("a"), 1, 7_000).take_up(&desired.pods[&uid("a")].spec, 1_000);
+    let runs = [observed("a", 1, vec![container("init", "running")])];
+    assert_eq!(words(&desired, &runs, &books, 60_999), "wait 61000");
+    assert_eq!(words(&desired, &runs, &books, 61_000), "finish 7");
+    assert_eq!(words(&desired, &[], &books, 61_000), "nothing");
+}
+
+#[test]
+fn what_has_finished_is_not_started_again_when_nothing_is_left_of_it() {
+    let desired = full(&[placement("a", 1, "Never", &["main"])]);
+    let mut books = Books::in_memory();
+    assert_eq!(words(&desired, &[], &books, 0), "start 1");
+    let told = desired.clone().with_ended(&[uid("a")]);
+    assert_eq!(words(&told, &[], &books, 0), "nothing", "the engine knows it");
+    books.of(&uid("a"), 1, 7_000).finished = Some(crate::Finished {
+        phase: setpoint_schemas::PodPhase::Succeeded,
+        reason: String::new(),
+        message: String::new(),
+        started_ms: 1,
+        containers: Vec::new(),
+    });
+    assert_eq!(words(&desired, &[], &books, 0), "nothing", "the node knows it");
+    let again = full(&[placement("a", 2, "Never", &["main"])]);
+    assert_eq!(words(&again, &[], &books, 0), "start 2", "another generation is another pod");
+}
+
+#[test]
+fn a_container_whose_hook_failed_is_ended_in_that_life() {
+    let desired = whole("Always");
+    let mut books = Books::in_memory();
+    let states = [("init", "0"), ("side", "running"), ("main", "running")];
+    let seen = states.map(|(name, state)| container(name, state)).to_vec();
+    let ending = Ending { life: Life::of(&seen[2]), message: "no".to_owned() };
+    books.of(&uid("a"), 1, 7_000).ungreeted.insert("main".to_owned(), ending);
+    let runs = [observed("a", 1, seen)];
+    assert_eq!(words(&desired, &runs, &books, 2_000), "end main 7");
 }

@@ -12,5 +12,6 @@ mod memory;
 mod ask;
 mod prober;
 
+pub(crate) use ask::Caller;
 pub(crate) use prober::Prober;
 pub(crate) use subject::{Subject, subjects};

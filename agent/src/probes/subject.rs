@@ -20,6 +20,7 @@ pub(crate) struct Subject {
     pub(super) key: Key,
     pub(super) life: Life,
     spec: Arc<PodSpec>,
+    /// Among the containers that last.
     index: usize,
     /// Where it is reached; empty when nobody knows.
     pub(super) address: String,
@@ -36,7 +37,7 @@ impl Key {
 
 impl Subject {
     pub(super) fn container(&self) -> &Container {
-        &self.spec.containers[self.index]
+        self.spec.lasting_containers().nth(self.index).unwrap_or(&self.spec.containers[0])
     }
 }
 
@@ -61,7 +62,7 @@ pub(crate) fn subjects(desired: &Desired, observed: &[Observed]) -> Vec<Subject>
 }
 
 fn of_pod(pod: &DesiredPod, runs: &Observed) -> Vec<Subject> {
-    let with_probes = pod.spec.containers.iter().enumerate().filter(|(_, c)| c.has_probes());
+    let with_probes = pod.spec.lasting_containers().enumerate().filter(|(_, c)| c.has_probes());
     let subject = |(index, container): (usize, &Container)| {
         let is_it =
             |c: &&ContainerObserved| c.name == container.name && c.state == ContainerState::Running;

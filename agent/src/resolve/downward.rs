@@ -25,7 +25,7 @@ pub(super) struct Node {
 /// Whether a container of the pod is told what the node's pods may use: where it has no limit of its
 /// own, that is what limits it.
 pub(super) fn wants_allocatable(spec: &PodSpec) -> bool {
-    let variables = spec.containers.iter().flat_map(|container| &container.env);
+    let variables = spec.every_container().flat_map(|container| &container.env);
     let of_env =
         variables.filter_map(|variable| variable.value_from.as_ref()?.resource_field_ref.as_ref());
     let files = spec.volumes.iter().flat_map(files_of);
@@ -87,7 +87,7 @@ pub(super) fn resource(
     from: &ResourceFieldRef,
 ) -> Result<String, ActuatorError> {
     let name = from.container_name.as_deref().filter(|name| !name.is_empty()).unwrap_or(own);
-    let container = spec.containers.iter().find(|container| container.name == name);
+    let container = spec.every_container().find(|container| container.name == name);
     let container = container
         .ok_or_else(|| wrong(format!("resourceFieldRef: the pod has no container {name:?}")))?;
     let (kind, resource) = from.resource.split_once('.').ok_or_else(|| unknown(&from.resource))?;

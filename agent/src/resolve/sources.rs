@@ -50,7 +50,7 @@ struct Object {
 /// All that a spec names.
 pub(super) fn named_in(spec: &PodSpec) -> BTreeSet<Source> {
     let mut named = mounted_in(spec);
-    for container in &spec.containers {
+    for container in spec.every_container() {
         named.extend(container.env_from.iter().filter_map(Source::of_env_from));
         let refs = container.env.iter().filter_map(|variable| variable.value_from.as_ref());
         named.extend(refs.filter_map(|from| Source::of_env(from).map(|(source, ..)| source)));

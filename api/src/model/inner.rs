@@ -10,6 +10,7 @@ use super::names::Name;
 use super::parts::PodParts;
 use super::pods::{Pods, name_seen, pod_kind};
 use super::ring::{DECISIONS_KEPT_MAX, Ring};
+use super::seen::Seen;
 use super::{Change, Entry, Kept, NodeServed, NodeView, PodView};
 
 /// Everything that is served.
@@ -294,6 +295,17 @@ impl Inner {
         let mut placed: Vec<&Arc<Placement>> = placed.collect();
         placed.sort_unstable_by(|a, b| a.uid.cmp(&b.uid));
         placed
+    }
+
+    /// Whether the pod of this placement has ended for good, as its node said of this generation.
+    pub(crate) fn has_ended(&self, placed: &Placement) -> bool {
+        let seen = self.pods.parts(&placed.uid).and_then(|parts| parts.observed.as_ref());
+        let generation = |seen: &Seen| {
+            let name = (placed.pattern.namespace.as_str(), placed.name.as_str());
+            seen.open(&placed.uid, name).map(|observed| observed.generation)
+        };
+        let finished = seen.filter(|seen| seen.phase.is_finished());
+        finished.and_then(generation) == Some(placed.generation)
     }
 
     /// Who polls for the node hears of it when another agent registered it, or none.

@@ -87,6 +87,11 @@ impl ReadModel {
             session: holder.map(|record| record.session.clone()),
             session_started_ms: holder.map_or(0, |record| record.started_ms),
             runtime_id: runtime_id.cloned().unwrap_or_default(),
+            ended: placements
+                .iter()
+                .filter(|placed| inner.has_ended(placed))
+                .map(|p| p.uid.clone())
+                .collect(),
             placements,
         };
         if changed > after || inner.term != term { Look::News(list) } else { Look::Same(list) }

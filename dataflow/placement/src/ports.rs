@@ -37,7 +37,7 @@ impl HostPort {
 pub(crate) fn compile(spec: &PodSpec) -> Result<Vec<HostPort>, CompileError> {
     let own_network = spec.host_network == Some(true);
     let mut ports = Vec::new();
-    for port in spec.containers.iter().flat_map(|container| &container.ports) {
+    for port in spec.lasting_containers().flat_map(|container| &container.ports) {
         let number = match port.host_port.filter(|number| *number != 0) {
             Some(number) => number,
             None if own_network => port.container_port,

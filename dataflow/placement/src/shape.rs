@@ -229,7 +229,7 @@ impl PodShape {
 /// The requests of the spec, refused when one is below zero. What no node has is no more than just that:
 /// sums of larger amounts would come to the end of their numbers, and not come back.
 fn requests(spec: &PodSpec) -> Result<Resources, CompileError> {
-    for container in &spec.containers {
+    for container in spec.every_container() {
         let all = container.resources.requests.values().chain(container.resources.limits.values());
         if all.into_iter().any(setpoint_schemas::Quantity::is_negative) {
             let path = "spec.containers.resources";
@@ -328,8 +328,12 @@ fn held(near: &[PodTerm], away: &[PodTerm], preferred: &[(i64, PodTerm)]) -> Vec
 /// The fields of the spec that placing reads, as text to digest.
 fn text_of(spec: &PodSpec) -> String {
     let containers: Vec<_> = spec.containers.iter().map(|c| (&c.ports, &c.resources)).collect();
+    let inits = spec.init_containers.iter();
+    let inits: Vec<_> = inits.map(|c| (&c.ports, &c.resources, c.is_sidecar())).collect();
+    // Said only where there are some: the text of all others stays what it was.
+    let inits = if inits.is_empty() { String::new() } else { format!("{inits:?} ") };
     format!(
-        "{containers:?} {:?} {:?} {:?} {:?} {:?} {:?}",
+        "{inits}{containers:?} {:?} {:?} {:?} {:?} {:?} {:?}",
         spec.node_selector,
         spec.node_name,
         spec.affinity,

@@ -12,10 +12,6 @@ use serde_json::Value;
 use setpoint_placement::{NodeVerdict, SCORES};
 use support::{fleet, list, name_of, shape};
 
-/// Init containers are no field of our pods: the gate refuses them before they come here
-/// (decision record 0023).
-const NOT_OURS: &[&str] = &["nr-03", "nr-12"];
-
 #[test]
 fn the_cases_of_kube_scheduler_come_out_as_there() {
     let Some(data) = setpoint_test_support::data("") else { return };
@@ -28,9 +24,6 @@ fn the_cases_of_kube_scheduler_come_out_as_there() {
     let mut ran = 0;
     for line in text.lines().skip(1) {
         let fields: Vec<&str> = line.split('\t').collect();
-        if NOT_OURS.contains(&fields[0]) {
-            continue;
-        }
         let given: Value = serde_json::from_str(fields[2]).unwrap();
         let expect: Value = serde_json::from_str(fields[3]).unwrap();
         ran += 1;

@@ -35,7 +35,9 @@ pub mod status;
 /// of this version that replays otherwise stops the engine. Raise it with every change that makes
 /// any rule decide otherwise, or the door take in another record.
 ///
-/// 16: Jobs have pods and end, CronJobs start Jobs.
+/// 16: a pod that has ended for good stays so when its node has nothing left of it; a pod reserves what its
+/// init containers and sidecars need; and its spec says more to its node: these, hooks, a deadline.
+/// Jobs have pods and end, and CronJobs start Jobs.
 /// 15: pods leave a node for a taint of effect `NoExecute`, after their `tolerationSeconds`, and one that
 /// names its node waits while it would have to leave at once; a Node resource says since when it bears
 /// such a taint; and a pod's spec says more to its node: probes, volumes, rights.

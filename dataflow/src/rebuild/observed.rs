@@ -37,7 +37,9 @@ pub(super) fn join(
             let said = latest.get(&placement.uid).filter(|(pod, _)| pod.is_by(&placement.node));
             let snapshot = snapshots.get(&placement.node);
             let is_there = has.get(&placement.node).is_some_and(|h| h.contains(&placement.uid));
-            let absent = snapshot.is_some_and(|s| !is_there && is_newest(s, said));
+            // One that has ended for good has ended, whatever is left of it.
+            let has_ended = !withdrawn && said.is_some_and(|(pod, _)| pod.phase().is_finished());
+            let absent = snapshot.is_some_and(|s| !is_there && !has_ended && is_newest(s, said));
             let gone = absent || said.is_some_and(|(pod, _)| pod.phase() == PodPhase::Gone);
             // With a node that was removed its pods are gone as well.
             if withdrawn && (gone || !nodes.contains_key(&placement.node)) {

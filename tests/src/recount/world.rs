@@ -375,7 +375,11 @@ impl World {
                 .is_none_or(|last| last.0 != snapshot.session || last.1 < snapshot.sequence)
         };
         let absent = self.pods.iter().filter(|(uid, pod)| {
-            pod.placement.node == snapshot.node && older(pod) && !snapshot.uids.contains(uid)
+            let stays = pod.ended && !pod.stopping;
+            pod.placement.node == snapshot.node
+                && !stays
+                && older(pod)
+                && !snapshot.uids.contains(uid)
         });
         let absent: Vec<PodUid> = absent.map(|(uid, _)| uid.clone()).collect();
         let heard = (snapshot.session.clone(), snapshot.sequence);

@@ -77,7 +77,13 @@ impl Node {
 pub(crate) fn pod(uid: &str, spec: &str) -> PodToRun {
     let placement = samples::placement_of(uid, spec);
     let spec = serde_json::from_str(spec).expect("a pod spec");
-    PodToRun { placement, spec, env: BTreeMap::new(), volumes: BTreeMap::new() }
+    PodToRun {
+        placement,
+        spec,
+        env: BTreeMap::new(),
+        volumes: BTreeMap::new(),
+        held: Default::default(),
+    }
 }
 
 /// A container in JSON that runs a script in the test image.

@@ -161,7 +161,13 @@ pub(crate) fn pod(uid: &str, containers: Vec<Container>) -> PodToRun {
     let spec = PodSpec { containers, ..PodSpec::default() };
     let placement =
         samples::placement_of(uid, &serde_json::to_string(&spec).expect("a spec is JSON"));
-    PodToRun { placement, spec, env: BTreeMap::new(), volumes: BTreeMap::new() }
+    PodToRun {
+        placement,
+        spec,
+        env: BTreeMap::new(),
+        volumes: BTreeMap::new(),
+        held: Default::default(),
+    }
 }
 
 /// Sends a signal to a process, or to a group when the id is negative.

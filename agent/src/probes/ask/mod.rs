@@ -3,6 +3,7 @@
 //! Guarantee: an answer comes within the probe's time, and what was begun for it is ended by then.
 //! Words are the kubelet's, as far as they are known from its events.
 
+mod call;
 mod dial;
 mod exec;
 mod grpc;
@@ -17,6 +18,7 @@ use setpoint_schemas::{Probe, ProbePort};
 
 use super::checkup::Answer;
 use super::subject::Subject;
+pub(crate) use call::Caller;
 
 /// Asks containers.
 pub(super) struct Asker {

@@ -158,7 +158,8 @@ impl<V: Views> Turn<'_, V> {
         }
     }
 
-    /// All that a node has: what it had before and is absent is gone.
+    /// All that a node has: what it had before and is absent is gone. A pod that has ended for good has
+    /// ended, whatever is left of it.
     pub(crate) fn snapshot(&mut self, snapshot: Arc<NodeSnapshot>, at: Position) {
         if !self.is_present(snapshot.node.as_str(), snapshot.session.as_str()) {
             return self.keep_early(Word::All(snapshot), at);
@@ -168,7 +169,7 @@ impl<V: Views> Turn<'_, V> {
             cause_of_snapshot(at, &snapshot),
             Heard::of(snapshot.session.as_str(), snapshot.sequence),
         );
-        let older = |pod: &Pod| pod.is_news(heard);
+        let older = |pod: &Pod| pod.is_news(heard) && pod.standing != Standing::Ended;
         let present: BTreeSet<&PodUid> = snapshot.uids.iter().collect();
         let mut absent: Vec<PodUid> = self
             .state

@@ -20,6 +20,7 @@ mod downward;
 mod security;
 mod naming;
 mod probe;
+mod lifecycle;
 mod resources;
 mod scheduling;
 mod data;

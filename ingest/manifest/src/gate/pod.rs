@@ -3,7 +3,12 @@
 use std::collections::BTreeSet;
 
 use super::cursor::{Checker, Cursor};
-use super::{container, devices, names, naming, priority, scheduling, security, volumes};
+use super::{
+    container, devices, lifecycle, names, naming, priority, probe, scheduling, security, volumes,
+};
+
+/// Kubernetes' bounds of a deadline.
+const SECONDS: std::ops::RangeInclusive<i64> = 1..=2_147_483_647;
 
 pub(crate) fn check(checker: &mut Checker, spec: &Cursor<'_>) {
     if spec.map().is_none() {
@@ -14,6 +19,7 @@ pub(crate) fn check(checker: &mut Checker, spec: &Cursor<'_>) {
     devices::check(checker, spec);
     checker.one_of(&spec.field("restartPolicy"), &["Always", "OnFailure", "Never"]);
     checker.not_negative(&spec.field("terminationGracePeriodSeconds"));
+    deadline(checker, &spec.field("activeDeadlineSeconds"));
     security::of_pod(checker, spec);
     naming::check(checker, spec);
     for (name, grammar) in [
@@ -41,15 +47,50 @@ fn containers(checker: &mut Checker, spec: &Cursor<'_>, volumes: &BTreeSet<&str>
     let host_network = spec.field("hostNetwork").value.as_bool() == Some(true);
     let mut names = BTreeSet::new();
     let mut host_ports = BTreeSet::new();
-    for container in &containers {
+    let inits = spec.field("initContainers").items();
+    let grace = spec.field("terminationGracePeriodSeconds");
+    for container in inits.iter().chain(&containers) {
         let name = container.field("name");
         if !name.text().is_empty() && !names.insert(name.text()) {
             checker.refuse(&name, "two containers have the same name");
         }
         container::check(checker, container, volumes, host_network);
+        lifecycle::check(checker, container, &grace);
+    }
+    inits.iter().for_each(|init| begins(checker, init));
+    for main in &containers {
+        if let Some(policy) = main.get("restartPolicy") {
+            checker.refuse(&policy, "is for init containers; others have the pod's");
+        }
+    }
+    let sidecars = inits.iter().filter(|init| is_sidecar(init));
+    for container in sidecars.chain(&containers) {
         for port in container.field("ports").items() {
             host_port(checker, &port, host_network, &mut host_ports);
         }
+    }
+}
+
+/// An init container is done when it ends, so that nothing asks it; a sidecar runs on.
+fn begins(checker: &mut Checker, init: &Cursor<'_>) {
+    checker.one_of(&init.field("restartPolicy"), &["Always"]);
+    if is_sidecar(init) {
+        return;
+    }
+    for field in probe::PROBES.iter().chain(&["lifecycle"]) {
+        if let Some(at) = init.get(field) {
+            checker.refuse(&at, "is for init containers with restartPolicy Always alone");
+        }
+    }
+}
+
+fn is_sidecar(init: &Cursor<'_>) -> bool {
+    init.field("restartPolicy").text() == "Always"
+}
+
+fn deadline(checker: &mut Checker, at: &Cursor<'_>) {
+    if !at.value.is_null() && at.int().is_none_or(|seconds| !SECONDS.contains(&seconds)) {
+        checker.refuse(at, "must be from 1 to 2147483647");
     }
 }
 

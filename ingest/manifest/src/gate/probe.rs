@@ -16,12 +16,14 @@ const NUMBERS: [&str; 5] = [
     "failureThreshold",
 ];
 
+/// The probes of a container.
+pub(super) const PROBES: [&str; 3] = ["livenessProbe", "readinessProbe", "startupProbe"];
+
 pub(crate) fn check(checker: &mut Checker, container: &Cursor<'_>) {
     let ports = container.field("ports").items();
     let ports: BTreeSet<&str> = ports.iter().map(|port| port.field("name").text()).collect();
-    for (name, is_readiness) in
-        [("livenessProbe", false), ("readinessProbe", true), ("startupProbe", false)]
-    {
+    for name in PROBES {
+        let is_readiness = name == "readinessProbe";
         let Some(probe) = container.get(name) else { continue };
         handler(checker, &probe, &ports);
         NUMBERS.iter().for_each(|name| checker.not_negative(&probe.field(name)));
@@ -76,7 +78,8 @@ fn handler(checker: &mut Checker, probe: &Cursor<'_>, ports: &BTreeSet<&str>) {
     }
 }
 
-fn http(checker: &mut Checker, request: &Cursor<'_>, ports: &BTreeSet<&str>) {
+/// Judges a request of HTTP of a container with ports of these names.
+pub(super) fn http(checker: &mut Checker, request: &Cursor<'_>, ports: &BTreeSet<&str>) {
     port(checker, &request.field("port"), ports);
     checker.one_of(&request.field("scheme"), &["HTTP", "HTTPS"]);
     for header in request.field("httpHeaders").items() {

@@ -32,6 +32,13 @@ fn template(checker: &mut Checker, object: &Cursor<'_>, template: &Cursor<'_>) {
     names::annotations(checker, &template.field("metadata").field("annotations"));
     let spec = template.field("spec");
     pod::check(checker, &spec);
+    if !runs_once(object)
+        && let Some(deadline) = spec.get("activeDeadlineSeconds")
+    {
+        let kind = object.field("kind");
+        let why = format!("is not allowed in a {}, which keeps its pods running", kind.text());
+        checker.refuse(&deadline, why);
+    }
     let policy = spec.field("restartPolicy");
     if !matches!(policy.text(), "" | "Always") && !runs_once(object) {
         checker.refuse(

@@ -266,6 +266,24 @@ pub(crate) const FIELDS: &[(&str, Fields)] = &[
             Acted,
         )],
     ),
+    (
+        "Lifecycle",
+        &[
+            ("postStart preStop", Acted),
+            (
+                "stopSignal",
+                Changes(Not("SIGTERM"), "a container is asked to end as its image says"),
+            ),
+        ],
+    ),
+    (
+        "LifecycleHandler",
+        &[
+            ("exec httpGet sleep", Acted),
+            ("tcpSocket", Changes(Present, "no such hook is run; Kubernetes deprecates it")),
+        ],
+    ),
+    ("SleepAction", &[("seconds", Acted)]),
     ("ExecAction", &[("command", Acted)]),
     (
         "HTTPGetAction",
@@ -331,9 +349,8 @@ const POD_SPEC: Fields = &[
     // No pod speaks to an API as itself, and links between services do not exist: these say nothing
     // about what runs.
     ("automountServiceAccountToken enableServiceLinks", Harmless),
-    ("initContainers", Changes(Filled, "init containers are not supported")),
+    ("initContainers activeDeadlineSeconds", Acted),
     ("ephemeralContainers", Changes(Filled, "ephemeral containers are not supported")),
-    ("activeDeadlineSeconds", Changes(Filled, "pods are not ended by a deadline")),
     ("hostnameOverride", Changes(Filled, NETWORK)),
     ("hostUsers", Changes(Unlike("true"), "user namespaces are not supported")),
     ("imagePullSecrets", Changes(Filled, "credentials of registries are not used")),
@@ -358,9 +375,12 @@ const CONTAINER: Fields = &[
     // Where a last message is read from, and how a resize would go: nothing of what runs.
     ("terminationMessagePath terminationMessagePolicy resizePolicy", Harmless),
     ("livenessProbe readinessProbe startupProbe", Acted),
-    ("lifecycle", Changes(Filled, "lifecycle hooks are not run")),
-    ("restartPolicy", Changes(Filled, "a container has its pod's restart policy")),
-    ("restartPolicyRules", Changes(Filled, "a container has its pod's restart policy")),
+    // The policy is an init container's; the gate refuses it elsewhere.
+    ("lifecycle restartPolicy", Acted),
+    (
+        "restartPolicyRules",
+        Changes(Filled, "a container restarts by one policy, whatever its exit code"),
+    ),
     ("volumeDevices", Changes(Filled, "block devices are not supported")),
 ];
 
