@@ -63,6 +63,9 @@ pub struct WorkloadSpec {
     /// What a Job says beside its template; it is read apart from the rest.
     #[serde(skip)]
     pub job: Option<Box<JobSpec>>,
+    /// The CronJob that a Job is of, by its name and its uid; it stands in the metadata.
+    #[serde(skip)]
+    pub cron: Option<(String, String)>,
 }
 
 /// How an update proceeds.

@@ -4,7 +4,7 @@
 
 use serde_json::{Value, json};
 
-use super::age::age;
+use super::age::{age, between, time_ms};
 
 /// One column: its cell is a function of the object and the time.
 pub(crate) struct Column {
@@ -107,6 +107,33 @@ const DAEMONS: &[Column] = &[
     SELECTOR,
 ];
 
+const JOBS: &[Column] = &[
+    NAME,
+    column("Status", |o, _| json!(job_status(o))),
+    column("Completions", |o, _| json!(completions(o))),
+    column("Duration", |o, now| json!(duration(o, now))),
+    AGE,
+    CONTAINERS,
+    IMAGES,
+    SELECTOR,
+];
+
+const CRON_JOBS: &[Column] = &[
+    NAME,
+    column("Schedule", |o, _| o["spec"]["schedule"].clone()),
+    column("Timezone", |o, _| or_none(&o["spec"]["timeZone"])),
+    column("Suspend", |o, _| json!(if o["spec"]["suspend"] == true { "True" } else { "False" })),
+    number("Active", |o, _| json!(each(&o["status"]["active"]).count())),
+    column("Last Schedule", |o, now| json!(since(&o["status"]["lastScheduleTime"], now))),
+    AGE,
+    wide("Containers", |o, _| {
+        joined(&o["spec"]["jobTemplate"]["spec"]["template"]["spec"]["containers"], "name")
+    }),
+    wide("Images", |o, _| {
+        joined(&o["spec"]["jobTemplate"]["spec"]["template"]["spec"]["containers"], "image")
+    }),
+];
+
 const NAMESPACES: &[Column] = &[NAME, column("Status", |o, _| o["status"]["phase"].clone()), AGE];
 
 const CONFIG_MAPS: &[Column] = &[NAME, number("Data", |o, _| json!(entries(o))), AGE];
@@ -157,6 +184,8 @@ pub(crate) fn columns_of(group: &str, kind: &str) -> &'static [Column] {
         ("apps", "Deployment") => DEPLOYMENTS,
         ("apps", "ReplicaSet") | ("", "ReplicationController") => REPLICAS,
         ("apps", "DaemonSet") => DAEMONS,
+        ("batch", "Job") => JOBS,
+        ("batch", "CronJob") => CRON_JOBS,
         ("", "Namespace") => NAMESPACES,
         ("", "ConfigMap") => CONFIG_MAPS,
         ("", "Secret") => SECRETS,
@@ -181,6 +210,41 @@ fn pod_status(pod: &Value) -> String {
     let wrong = containers.filter_map(reason).next();
     let phase = pod["status"]["phase"].as_str().unwrap_or("Unknown");
     wrong.unwrap_or_else(|| phase.to_owned())
+}
+
+/// How far a Job is, in one word.
+fn job_status(job: &Value) -> &'static str {
+    let conditions = &job["status"]["conditions"];
+    let holds = |kind: &str| each(conditions).any(|c| c["type"] == kind && c["status"] == "True");
+    let words = [
+        ("Complete", "Complete"),
+        ("Failed", "Failed"),
+        ("Suspended", "Suspended"),
+        ("FailureTarget", "FailureTarget"),
+        ("SuccessCriteriaMet", "SuccessCriteriaMet"),
+    ];
+    words.iter().find(|(kind, _)| holds(kind)).map_or("Running", |(_, word)| word)
+}
+
+/// How many pods of a Job succeeded, of how many.
+fn completions(job: &Value) -> String {
+    let (spec, succeeded) = (&job["spec"], int(&job["status"]["succeeded"]));
+    match (spec["completions"].as_i64(), spec["parallelism"].as_i64()) {
+        (Some(all), _) => format!("{succeeded}/{all}"),
+        (None, Some(at_once)) if at_once > 1 => format!("{succeeded}/1 of {at_once}"),
+        (None, _) => format!("{succeeded}/1"),
+    }
+}
+
+/// How long a Job took, or takes so far.
+fn duration(job: &Value, now_ms: i64) -> String {
+    let Some(began_ms) = time_ms(&job["status"]["startTime"]) else { return String::new() };
+    let ended_ms = time_ms(&job["status"]["completionTime"]).unwrap_or(now_ms);
+    between(began_ms, ended_ms)
+}
+
+fn since(time: &Value, now_ms: i64) -> String {
+    time_ms(time).map_or_else(|| "<none>".to_owned(), |at_ms| between(at_ms, now_ms))
 }
 
 fn node_status(node: &Value) -> String {

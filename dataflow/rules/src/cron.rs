@@ -59,9 +59,7 @@ const MONTH: Field = Field {
     name: "month",
     low: 1,
     high: 12,
-    names: &[
-        "jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec",
-    ],
+    names: &["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"],
 };
 const WEEKDAY: Field = Field {
     name: "day of week",
@@ -311,11 +309,13 @@ impl Field {
 
 /// A pause such as `1h30m`.
 fn pause_ms(text: &str) -> Result<i64, String> {
-    let wrong = || format!("@every {text:?}: expected a time of hours, minutes and seconds such as 1h30m");
+    let wrong =
+        || format!("@every {text:?}: expected a time of hours, minutes and seconds such as 1h30m");
     let (mut sum, mut number) = (0_i64, None::<i64>);
     for char in text.chars() {
         if let Some(digit) = char.to_digit(10) {
-            let more = number.unwrap_or(0).checked_mul(10).and_then(|n| n.checked_add(digit.into()));
+            let more =
+                number.unwrap_or(0).checked_mul(10).and_then(|n| n.checked_add(digit.into()));
             number = Some(more.ok_or_else(wrong)?);
             continue;
         }
@@ -332,7 +332,9 @@ fn pause_ms(text: &str) -> Result<i64, String> {
         return Err(wrong());
     }
     if sum < EVERY_MS_MIN {
-        return Err(format!("@every {text:?} is shorter than a minute, after which Jobs are named"));
+        return Err(format!(
+            "@every {text:?} is shorter than a minute, after which Jobs are named"
+        ));
     }
     Ok(sum)
 }

@@ -88,7 +88,8 @@ mod tests {
     fn the_first_rule_that_is_about_it_says_what_it_means() {
         let fail = r#"{"action": "FailJob", "onExitCodes": {"containerName": "main", "operator": "In", "values": [42]}}"#;
         let spare = r#"{"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget"}]}"#;
-        let index = r#"{"action": "FailIndex", "onExitCodes": {"operator": "NotIn", "values": [7]}}"#;
+        let index =
+            r#"{"action": "FailIndex", "onExitCodes": {"operator": "NotIn", "values": [7]}}"#;
         let both = policy(&[fail, spare].join(","));
         let all = policy(&[fail, spare, index].join(","));
         let count = policy(&[&fail.replace("FailJob", "Count"), index].join(","));

@@ -93,7 +93,8 @@ fn failure(spec: &JobSpec, at: Standing<'_>, now_ms: Option<i64>) -> Option<End>
         let message = "Job has reached the specified backoff limit";
         return Some(End::badly("BackoffLimitExceeded", message));
     }
-    if deadline_ms(spec, at.started_ms).is_some_and(|due_ms| now_ms.is_some_and(|now| now >= due_ms))
+    if deadline_ms(spec, at.started_ms)
+        .is_some_and(|due_ms| now_ms.is_some_and(|now| now >= due_ms))
     {
         let message = "Job was active longer than specified deadline";
         return Some(End::badly("DeadlineExceeded", message));

@@ -48,6 +48,15 @@ impl Cron {
     /// # Errors
     /// A sentence that names what cannot be acted upon.
     pub(crate) fn of(resource: &Resource, row: CronRow) -> Result<Cron, String> {
+        let (spec, schedule, catch_up) = Cron::read(resource)?;
+        Ok(Cron { uid: resource.uid.clone(), spec, schedule, catch_up, row })
+    }
+
+    /// What it says.
+    ///
+    /// # Errors
+    /// As [`Cron::of`].
+    pub(crate) fn read(resource: &Resource) -> Result<(CronJobSpec, Schedule, CatchUp), String> {
         let body: Value = serde_json::from_str(&resource.body).map_err(|e| e.to_string())?;
         let spec: CronJobSpec =
             serde_json::from_value(body["spec"].clone()).map_err(|e| format!("spec: {e}"))?;
@@ -57,7 +66,7 @@ impl Cron {
         let catch_up = CatchUp::of(said).ok_or_else(|| {
             format!("metadata.annotations.{CATCH_UP}: is none of skip, latest, all")
         })?;
-        Ok(Cron { uid: resource.uid.clone(), spec, schedule, catch_up, row })
+        Ok((spec, schedule, catch_up))
     }
 
     /// How it came to be as it is.

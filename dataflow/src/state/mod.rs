@@ -35,6 +35,7 @@ mod numbered;
 mod marks;
 mod named;
 mod of_pod;
+mod of_job;
 mod why;
 mod wants;
 
@@ -43,9 +44,9 @@ pub(crate) use answered::{Answered, AnsweredRow};
 pub(crate) use budgets::Budgets;
 pub use changed::ChangedRows;
 pub(crate) use classes::Classes;
+pub(crate) use crons::{Cron, CronRow, Crons};
 pub(crate) use devices::{Devices, DevicesRow};
 pub(crate) use early::{Early, EarlyRow, Word};
-pub(crate) use crons::{Cron, CronRow, Crons};
 pub(crate) use in_turn::InTurn;
 pub(crate) use job::{IndexFailures, JobMemo, OfJob};
 pub(crate) use leases::Leases;

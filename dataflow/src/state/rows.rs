@@ -6,7 +6,8 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::{
-    AnsweredRow, CronRow, DevicesRow, EarlyRow, Meta, NodeRow, OrphanRow, Pod, Remains, WorkloadMemo,
+    AnsweredRow, CronRow, DevicesRow, EarlyRow, Meta, NodeRow, OrphanRow, Pod, Remains,
+    WorkloadMemo,
 };
 use setpoint_schemas::avro::{Codec, DecodeError};
 use setpoint_schemas::{NodeName, Observation, PodUid, Resource, ResourceKey};

@@ -30,6 +30,8 @@ pub(crate) struct Wants {
     pub(crate) runs_once: bool,
     /// What a Job says.
     pub(crate) job: Option<Box<JobSpec>>,
+    /// The CronJob that it is of: its name and its uid.
+    pub(crate) cron: Option<(String, String)>,
     order: UpdateOrder,
     strategy: Option<Box<DeploymentStrategy>>,
     /// The pause between batches of an update; 0: there are none.
@@ -48,6 +50,7 @@ impl Wants {
             paused: spec.paused,
             runs_once: says(RUNS_ONCE) == "true",
             job: spec.job.clone(),
+            cron: spec.cron.clone(),
             order: match says(UPDATE_ORDER) {
                 "start-first" => UpdateOrder::StartFirst,
                 _ => UpdateOrder::StopFirst,

@@ -296,9 +296,17 @@ pub(crate) fn read_spec(
             serde_json::from_value(body["spec"].clone()).map_err(|e| format!("spec: {e}"))?;
         let template = job_template(&job, &resource.name, body["spec"]["template"].clone());
         spec.job = Some(Box::new(job));
+        spec.cron = cron_of(&body["metadata"]["ownerReferences"]);
         return Ok((spec, template, metadata.annotations));
     }
     Ok((spec, body["spec"]["template"].clone(), metadata.annotations))
+}
+
+/// The CronJob among the owners of an object: its name and its uid.
+fn cron_of(owners: &Value) -> Option<(String, String)> {
+    let is_cron = |owner: &&Value| owner["kind"] == "CronJob" && owner["controller"] == true;
+    let owner = owners.as_array()?.iter().find(is_cron)?;
+    Some((owner["name"].as_str()?.to_owned(), owner["uid"].as_str()?.to_owned()))
 }
 
 /// The template of a Job's pods: with the Job's name as labels, by which people find them, and where they

@@ -133,8 +133,7 @@ impl Workload {
                     (_, Some(index)) if is_limited => memo.index_failed(&spec, index, of, now_ms),
                     _ => {
                         self.memo.ended_in_row += 1;
-                        self.memo.not_before_ms =
-                            now_ms + jobs::backoff_ms(self.memo.ended_in_row);
+                        self.memo.not_before_ms = now_ms + jobs::backoff_ms(self.memo.ended_in_row);
                     }
                 }
                 if let (Meaning::FailsJob(why), Some(memo)) = (meaning, &mut self.memo.job)

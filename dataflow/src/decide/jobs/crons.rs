@@ -9,14 +9,12 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 use setpoint_rules::cron::time_ms;
 use setpoint_rules::cron_runs::{self, Runs, Standing};
-use setpoint_schemas::{
-    Action, GroupKind, RequestItem, Resource, ResourceKey, SCHEDULED_AT, Verb,
-};
+use setpoint_schemas::{Action, GroupKind, RequestItem, Resource, ResourceKey, Verb};
 
 use crate::causes::Cause;
 use crate::decide::Turn;
 use crate::decide::cold::rfc3339;
-use crate::decide::requests::compile;
+use crate::decide::requests::{compile, job_of};
 use crate::decided::About;
 use crate::state::{Cron, CronRow, JobMemo, Table, WorkloadKind};
 use crate::views::Views;
@@ -65,6 +63,15 @@ impl<V: Views> Turn<'_, V> {
         let cron = ResourceKey::new(GroupKind::new("batch", "CronJob"), &key.namespace, &name);
         if self.state.crons.get(&cron).is_some_and(|cron| cron.uid == uid) {
             self.cron_look(&cron, Some(self.now));
+        }
+    }
+
+    /// A Job is about to be another one's, or nobody's.
+    pub(crate) fn cron_job_leaves(&mut self, id: u32) {
+        let Some(workload) = self.state.workload.get(&id) else { return };
+        if let Some((_, uid)) = workload.wants.cron.clone() {
+            let key = workload.key.clone();
+            self.state.crons.disown(&uid, &key);
         }
     }
 
@@ -134,7 +141,7 @@ impl<V: Views> Turn<'_, V> {
         if self.state.resources.contains_key(&key) {
             return;
         }
-        let body = job_of(cron, resource, &name, time_ms);
+        let body = job_of(&cron.schedule, resource, &name, time_ms);
         let item = RequestItem {
             verb: Verb::Create,
             api_version: "batch/v1".to_owned(),
@@ -195,8 +202,7 @@ impl<V: Views> Turn<'_, V> {
                 "name": &*key.name, "uid": uid,
             })
         };
-        let active: Vec<Value> =
-            self.active_jobs(&cron.uid).into_iter().map(reference).collect();
+        let active: Vec<Value> = self.active_jobs(&cron.uid).into_iter().map(reference).collect();
         if !active.is_empty() {
             status["active"] = json!(active);
         }
@@ -226,40 +232,4 @@ impl<V: Views> Turn<'_, V> {
 fn about(resource: &Resource, cron: &Cron) -> About {
     let resource = Some(Arc::from(resource.key().to_string()));
     About { resource, causes: cron.cause().clone().into(), ..About::default() }
-}
-
-/// The Job for a time of a CronJob's schedule.
-fn job_of(cron: &Cron, resource: &Resource, name: &str, time_ms: i64) -> Value {
-    let body: Value = serde_json::from_str(&resource.body).unwrap_or_default();
-    let template = &body["spec"]["jobTemplate"];
-    let mut metadata = json!({
-        "name": name, "namespace": resource.namespace,
-        "annotations": template["metadata"]["annotations"],
-        "ownerReferences": [{
-            "apiVersion": resource.api_version, "kind": resource.kind, "name": resource.name,
-            "uid": resource.uid, "controller": true, "blockOwnerDeletion": true,
-        }],
-    });
-    metadata["annotations"][SCHEDULED_AT] = json!(cron.schedule.local(time_ms));
-    if template["metadata"]["labels"].is_object() {
-        metadata["labels"] = template["metadata"]["labels"].clone();
-    }
-    json!({"apiVersion": "batch/v1", "kind": "Job", "metadata": metadata, "spec": template["spec"]})
-}
-
-/// Whether a CronJob can be acted upon, and its Jobs.
-///
-/// # Errors
-/// A sentence that names what cannot.
-pub(crate) fn check_cron(resource: &Resource, cause: Cause) -> Result<(), String> {
-    let row = CronRow { key: resource.key(), look_ms: None, cause };
-    let cron = Cron::of(resource, row)?;
-    let body = job_of(&cron, resource, "job", 0).to_string();
-    let job = Resource {
-        kind: "Job".to_owned(),
-        name: "job".to_owned(),
-        body: Arc::from(body),
-        ..resource.clone()
-    };
-    compile(WorkloadKind::Job, &job).map(|_| ()).map_err(|why| format!("spec.jobTemplate: {why}"))
 }

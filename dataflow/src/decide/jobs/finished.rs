@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use setpoint_placement::{NodeId, PodId};
+use setpoint_rules::identity::with_suffix;
 
-use crate::causes::Cause;
 use crate::decide::Turn;
+use crate::state::{OfJob, Pod};
 use crate::views::{PodFact, Standing, Views};
 
 /// Finished pods of one Job that are kept to be looked at, the latest: two pages of kubectl. Kubernetes
@@ -29,13 +30,28 @@ impl<V: Views> Turn<'_, V> {
         ended.truncate(ended.len().saturating_sub(kept));
         let causes = self.state.causes(id);
         for (_, pod) in ended {
-            self.withdraw(pod, "job", "its Job keeps the latest of its finished pods", causes.clone());
+            self.withdraw(
+                pod,
+                "job",
+                "its Job keeps the latest of its finished pods",
+                causes.clone(),
+            );
         }
     }
 
-    /// Nothing is left of a finished pod on its node: it is not to be started again, so it goes.
-    pub(crate) fn finished_pod_gone(&mut self, id: u32, cause: &Cause) {
-        self.withdraw(id, "job", "it has finished, and nothing is left of it", cause.clone());
+    /// A new pod of an indexed Job has the lowest index that nobody has, and is named after it.
+    pub(crate) fn with_index(&mut self, mut pod: Pod) -> Pod {
+        let now = self.now;
+        let Some(owner) = self.state.workload.get_mut(&pod.workload) else { return pod };
+        let Some(index) = owner.next_index(now) else { return pod };
+        let failed = owner.job().and_then(|(_, memo)| memo.failed.get(&index));
+        let index_failures = failed.map_or(0, |failed| failed.count);
+        *pod.job_mut() = OfJob { index: Some(index), index_failures, is_finished: false };
+        let stem = format!("{}-{index}", owner.key.name);
+        if let Some(rare) = &mut pod.rare {
+            rare.name = Some(with_suffix(&stem, &pod.uid).to_string());
+        }
+        pod
     }
 
     /// A pod stands otherwise for the views: one that has finished gives its room back, and the index
@@ -81,7 +97,13 @@ impl<V: Views> Turn<'_, V> {
     }
 
     /// A pod is forgotten that stood so for the views.
-    pub(crate) fn holds_nothing(&mut self, id: u32, workload: u32, index: Option<u32>, told: Option<Standing>) {
+    pub(crate) fn holds_nothing(
+        &mut self,
+        id: u32,
+        workload: u32,
+        index: Option<u32>,
+        told: Option<Standing>,
+    ) {
         let Some(owner) = self.state.workload.get_mut(&workload) else { return };
         owner.held.leaving.remove(&id);
         if let Some(index) = index.filter(|_| told.is_some_and(Standing::is_live)) {

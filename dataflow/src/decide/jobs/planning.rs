@@ -1,13 +1,13 @@
 //! A Job is looked at: how many pods it is to have, whether it has ended, and when it is deleted.
 
 use setpoint_rules::job_status::{Met, whole_second};
-use setpoint_rules::jobs::{self, Standing as JobStanding};
+use setpoint_rules::jobs;
 use setpoint_schemas::{Action, PodUid};
 
 use crate::decide::Turn;
 use crate::decide::plan::Start;
 use crate::decided::About;
-use crate::state::{JobMemo, Workload};
+use crate::state::JobMemo;
 use crate::views::{Standing, Views};
 
 /// The rule that withdraws a Job's pods.
@@ -89,7 +89,9 @@ impl<V: Views> Turn<'_, V> {
 
     /// It has ended: what still runs goes, and after its time so does it.
     fn wind_up(&mut self, id: u32) {
-        let Some(met) = self.job_record(id).and_then(|memo| memo.record.met.clone()) else { return };
+        let Some(met) = self.job_record(id).and_then(|memo| memo.record.met.clone()) else {
+            return;
+        };
         let why = if met.is_success { "its Job is complete" } else { "its Job has failed" };
         self.stop_pods(id, why, Standing::is_live);
         self.waits_no_more(id);
@@ -158,7 +160,8 @@ impl<V: Views> Turn<'_, V> {
             .flatten()
             .for_each(|at| self.state.look_again(id, at));
         if excess > 0 {
-            let why = if spec.is_suspended() { "its Job is suspended" } else { "more pods than wanted" };
+            let why =
+                if spec.is_suspended() { "its Job is suspended" } else { "more pods than wanted" };
             self.stop_some(id, excess, why);
         }
         self.start(id, lacking, starts);
@@ -185,23 +188,5 @@ impl<V: Views> Turn<'_, V> {
                 self.withdraw(pod, RULE, why, causes.clone());
             }
         }
-    }
-}
-
-impl Workload {
-    /// What became of its pods, when it is a Job.
-    pub(crate) fn job_standing(&self) -> Option<JobStanding<'_>> {
-        let memo = self.memo.job.as_deref()?;
-        let total = self.total();
-        let record = &memo.record;
-        Some(JobStanding {
-            active: total.live,
-            terminating: total.stopping - self.held.leaving.len() as i64,
-            succeeded: record.succeeded,
-            failed: record.failed,
-            completed: &record.completed,
-            failed_indexes: &record.failed_indexes,
-            started_ms: record.started_ms,
-        })
     }
 }

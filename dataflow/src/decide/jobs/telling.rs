@@ -1,12 +1,10 @@
 //! The statuses of Jobs. What was counted is told in the epoch in which it was: a leader rebuilt from the
 //! topics has no other memory of it. How many pods run just now is told in the cold step, as of others.
 
-use setpoint_rules::job_status::{JobRecord, Pods};
+use setpoint_rules::job_status::JobRecord;
 use setpoint_schemas::{Resource, ResourceKey};
 
 use crate::decide::Turn;
-use crate::decide::cold::rfc3339;
-use crate::state::Workload;
 use crate::views::Views;
 
 impl<V: Views> Turn<'_, V> {
@@ -34,17 +32,4 @@ impl<V: Views> Turn<'_, V> {
         self.state.touch_workload(id);
         self.state.mark(id);
     }
-}
-
-/// The status of a Job.
-pub(crate) fn job_status(workload: &Workload) -> Option<String> {
-    let (spec, memo) = workload.job()?;
-    let at = workload.job_standing()?;
-    let pods = Pods {
-        active: at.active,
-        ready: workload.total().ready,
-        terminating: at.terminating,
-    };
-    let kind = (spec.is_indexed(), spec.backoff_limit_per_index.is_some());
-    Some(memo.record.status(pods, kind, rfc3339))
 }
