@@ -328,7 +328,8 @@ impl State {
     pub(crate) fn touch_all(&mut self) {
         let resources = self.resources.keys().map(|key| (Table::Resources, key.to_string()));
         let devices = self.devices.pods().map(|uid| (Table::Devices, uid.to_string()));
-        self.touched.others.extend(resources.chain(devices));
+        let crons = self.crons.rows().map(|row| (Table::Crons, row.key.to_string()));
+        self.touched.others.extend(resources.chain(devices).chain(crons));
         self.touched.remains.extend(self.remains.all());
         self.touched.workloads.extend(self.workload.keys().copied());
         self.touched.nodes.extend(self.node.keys().copied());

@@ -3,8 +3,6 @@
 
 /// The annotation that says that a workload's pods may end: they are not started anew.
 pub const ANNOTATION_RUNS_ONCE: &str = "setpoint.dev/runs-once";
-/// The annotation of a CronJob that says what becomes of times that were missed.
-pub const ANNOTATION_CATCH_UP: &str = setpoint_schemas::CATCH_UP;
 /// The annotation with the Compose source of a service, in JSON: variables replaced, `extends`
 /// and `include` resolved, otherwise as written.
 pub const ANNOTATION_SOURCE: &str = "setpoint.dev/compose-source";

@@ -105,7 +105,7 @@ impl<V: Views> Turn<'_, V> {
         };
         let now = self.now;
         let Some(owner) = self.state.workload.get_mut(&workload) else { return };
-        owner.counts(&of, outcome, now);
+        owner.pod_counts(&of, outcome, now);
         self.state.touch_workload(workload);
         self.state.jobs_changed.insert(workload);
         self.state.mark(workload);
@@ -113,7 +113,7 @@ impl<V: Views> Turn<'_, V> {
 }
 
 impl Workload {
-    fn counts(&mut self, of: &OfJob, outcome: Outcome, now_ms: i64) {
+    fn pod_counts(&mut self, of: &OfJob, outcome: Outcome, now_ms: i64) {
         let Some(spec) = self.wants.job.clone() else { return };
         let memo = self.memo.job.get_or_insert_default();
         let is_limited = spec.backoff_limit_per_index.is_some();

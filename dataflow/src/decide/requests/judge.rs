@@ -203,7 +203,7 @@ impl Judge<'_> {
     }
 
     /// A resource that is new.
-    pub(super) fn blank(&self, item: &RequestItem, key: &ResourceKey) -> Resource {
+    pub(in crate::decide) fn blank(&self, item: &RequestItem, key: &ResourceKey) -> Resource {
         Resource {
             api_version: item.api_version.clone(),
             kind: item.kind.clone(),

@@ -5,7 +5,7 @@
 
 use super::cursor::{Checker, Cursor};
 use super::{job, names};
-use crate::annotations::ANNOTATION_CATCH_UP;
+use setpoint_schemas::CATCH_UP;
 
 /// Characters of a CronJob's name at most: its Jobs' names are eleven longer, and their pods' are labelled
 /// with them.
@@ -18,7 +18,7 @@ pub(super) fn check(checker: &mut Checker, object: &Cursor<'_>) {
         let why = format!("must not be longer than {NAME_CHARS_MAX} characters");
         checker.refuse(&metadata.field("name"), why);
     }
-    let catch_up = metadata.field("annotations").field(ANNOTATION_CATCH_UP);
+    let catch_up = metadata.field("annotations").field(CATCH_UP);
     checker.one_of(&catch_up, &["skip", "latest", "all"]);
     let spec = object.field("spec");
     if spec.map().is_none() {
