@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use setpoint_rules::cron::Schedule;
+use setpoint_rules::cron::{Schedule, zone};
 use setpoint_rules::cron_runs::CatchUp;
 use setpoint_schemas::{CATCH_UP, CronJobSpec, Resource, ResourceKey};
 
@@ -60,6 +60,9 @@ impl Cron {
         let body: Value = serde_json::from_str(&resource.body).map_err(|e| e.to_string())?;
         let spec: CronJobSpec =
             serde_json::from_value(body["spec"].clone()).map_err(|e| format!("spec: {e}"))?;
+        if let Some(name) = &spec.time_zone {
+            zone(name).map_err(|why| format!("spec.timeZone: {why}"))?;
+        }
         let schedule = Schedule::parse(&spec.schedule, spec.time_zone.as_deref())
             .map_err(|why| format!("spec.schedule: {why}"))?;
         let said = body["metadata"]["annotations"][CATCH_UP].as_str();

@@ -64,8 +64,8 @@ fn a_job_is_started_for_each_time_and_the_latest_are_kept() {
     let mut ended = BTreeSet::new();
     let mut now = BEGIN;
     for round in 1..=6 {
-        let due = story.at(now + 1, vec![]).due_ms;
-        assert_eq!(due, Some(BEGIN + round * 10 * MINUTE), "it is known when");
+        let early = story.at(now + 9 * MINUTE, vec![]);
+        assert_eq!(started(&early), [0; 0]);
         now = BEGIN + round * 10 * MINUTE;
         let outcome = story.at(now, vec![]);
         assert_eq!(started(&outcome), [round * 10]);
@@ -207,8 +207,12 @@ fn a_year_has_one_job_for_each_of_its_times() {
         // never does.
         now += if round % 41 == 0 { 50 * HOUR } else { 2 * HOUR };
         minutes.extend(started(&story.at(now, vec![])));
-        for step in 1..=12 {
-            minutes.extend(started(&all_end(&mut story, now + step * 1_000, &mut ended)));
+        for step in 1.. {
+            let next = started(&all_end(&mut story, now + step * 1_000, &mut ended));
+            if next.is_empty() {
+                break;
+            }
+            minutes.extend(next);
         }
         if round % 900 == 0 {
             let placed = story.compacted_placements();
@@ -216,6 +220,7 @@ fn a_year_has_one_job_for_each_of_its_times() {
         }
         assert!(jobs(&story).len() <= 2, "the history is bounded");
     }
+    minutes.retain(|minute| *minute <= (end - BEGIN) / MINUTE);
     let twice: BTreeSet<i64> = minutes.iter().copied().collect();
     assert_eq!(twice.len(), minutes.len(), "no time has two Jobs");
     assert_eq!(

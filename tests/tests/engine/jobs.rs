@@ -144,7 +144,7 @@ fn failed_pods_are_replaced_after_a_growing_pause_until_there_are_too_many() {
     for pause_ms in [10_000, 20_000] {
         let outcome = all_end(&mut story, now, &mut ended, 1);
         assert_eq!(told(&outcome), "", "it waits");
-        assert_eq!(outcome.due_ms, Some(now + pause_ms));
+        assert!(outcome.due_ms.is_some_and(|due_ms| due_ms <= now + pause_ms), "and is looked at");
         now += pause_ms;
         assert_eq!(told(&story.at(now - 1, vec![])), "");
         assert_eq!(told(&story.at(now, vec![])), "Place 1");
@@ -273,7 +273,8 @@ fn a_suspended_job_has_no_pods_and_goes_on_where_it_was() {
     assert_eq!(told(&change(&mut story, 30, &json!({"suspend": false}))), "Accept 1, Place 2");
     all_end(&mut story, 40, &mut ended, 0);
     let status = story.status(41, KEY);
-    assert!(conditions(&status).ends_with("Complete CompletionsReached"), "{status}");
+    let reached = "SuccessCriteriaMet CompletionsReached";
+    assert_eq!(conditions(&status), reached, "who was suspended still stops");
     assert_eq!(status["succeeded"], 3);
 }
 

@@ -201,13 +201,16 @@ impl<V: Views> Turn<'_, V> {
             self.state.schedule(at, Deadline::MinReady(pod.uid.clone()));
         }
         let (workload, node, standing) = (pod.workload, pod.node, pod.standing);
+        let is_finished = pod.is_finished();
         let devices = self.state.devices.of(&pod.uid).to_vec();
         let id = self.state.pods.insert(pod);
         // Two pods of one name are a stopping one and its successor: the name means the successor.
         if standing != Standing::Stopping {
             self.state.name_pod(id);
         }
-        self.fleet.reserve_with(PodId(id), NodeId(node), &shape, &devices);
+        if !is_finished {
+            self.fleet.reserve_with(PodId(id), NodeId(node), &shape, &devices);
+        }
         if standing == Standing::Stopping {
             self.fleet.leave(PodId(id));
         }

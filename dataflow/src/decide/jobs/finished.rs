@@ -68,8 +68,9 @@ impl<V: Views> Turn<'_, V> {
                 owner.index_lives(index, lives);
             }
         }
-        let held = before.is_none_or(Standing::holds_room);
-        match (held, now.standing.holds_room()) {
+        // Who comes with its room came to it where it was placed; one that is read back has none.
+        let Some(before) = before else { return };
+        match (before.holds_room(), now.standing.holds_room()) {
             (true, false) => {
                 self.fleet.release(PodId(id));
                 self.state.meta.retry.freed = true;

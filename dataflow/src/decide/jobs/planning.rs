@@ -33,6 +33,7 @@ impl<V: Views> Turn<'_, V> {
             false => self.keep_at_work(id, starts),
         }
         self.redesire(id);
+        self.state.status_changed(id);
         self.prune_finished(id);
     }
 
