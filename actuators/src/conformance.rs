@@ -13,6 +13,7 @@ mod fencing;
 mod isolation;
 mod volumes;
 mod speech;
+mod whole;
 mod tools;
 
 use std::sync::Arc;
@@ -156,6 +157,13 @@ pub const CASES: &[(&str, Case)] = &[
     ("a_cancelled_command_is_killed", |rig| Box::pin(commands::a_cancelled_command_is_killed(rig))),
     ("a_command_needs_a_container_that_runs", |rig| {
         Box::pin(commands::a_command_needs_a_container_that_runs(rig))
+    }),
+    ("what_is_held_is_not_started", |rig| Box::pin(whole::what_is_held_is_not_started(rig))),
+    ("a_pod_begins_and_ends_in_its_order", |rig| {
+        Box::pin(whole::a_pod_begins_and_ends_in_its_order(rig))
+    }),
+    ("an_init_container_that_failed_for_good_ends_its_pod", |rig| {
+        Box::pin(whole::an_init_container_that_failed_for_good_ends_its_pod(rig))
     }),
     ("a_stop_leaves_nothing_that_tried_to_outlive_it", |rig| {
         Box::pin(escapes::a_stop_leaves_nothing_that_tried_to_outlive_it(rig))

@@ -35,6 +35,7 @@ pub use model::{
     About, Change, DECISIONS_KEPT_MAX, DeviceServed, EVENTS_KEPT_MAX, Kept, NodeServed, Progress,
     ReadModel, Summary, WaitingPod,
 };
+pub use render::PodRow;
 pub use seal::{KEY_BYTES, OpenError, SEALED_PREFIX, Sealer};
 pub use serve::{ServeError, ServeOptions, TlsFiles, serve};
 pub use state::{ApiState, Parts};

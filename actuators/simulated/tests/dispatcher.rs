@@ -17,7 +17,9 @@ use setpoint_actuators::{
     Usage,
 };
 use setpoint_schemas::call::{ExecOptions, LogOptions};
-use setpoint_schemas::{ContainerState, FleetId, NodeName, Placement, PodUid, samples};
+use setpoint_schemas::{
+    ContainerState, DEADLINE_EXCEEDED, FleetId, NodeName, Placement, PodPhase, PodUid, samples,
+};
 use tokio_util::sync::CancellationToken;
 
 #[tokio::test]
@@ -219,6 +221,98 @@ async fn a_container_that_failed_its_probe_is_ended_and_restarts_as_one_that_fai
     node.run(&desired, 60_000).await;
     assert_eq!(node.calls(), ["start a", "end a", "restart a"], "it ended well, and yet restarts");
     assert_eq!(node.running(), ["a"], "the next life is another one");
+}
+
+/// A pod of one container that behaves so, with more said of it and of its pod.
+fn whole(words: &[&str], container: serde_json::Value, pod: serde_json::Value) -> Desired {
+    let command: Vec<&str> = [PROGRAM].iter().chain(words).copied().collect();
+    let mut spec = serde_json::json!({"containers": [{"name": "main", "command": command}]});
+    let merge = |into: &mut serde_json::Value, more: serde_json::Value| {
+        let more = more.as_object().cloned().expect("fields");
+        into.as_object_mut().expect("fields").extend(more);
+    };
+    merge(&mut spec["containers"][0], container);
+    merge(&mut spec, pod);
+    full(&[samples::placement_of("a", &spec.to_string())])
+}
+
+fn finished(node: &Node) -> Option<(PodPhase, String)> {
+    let book = node.dispatcher.books().get(&PodUid::parse("a").expect("valid"))?;
+    book.finished.as_ref().map(|finished| (finished.phase, finished.reason.clone()))
+}
+
+#[tokio::test]
+async fn a_pod_with_init_container_and_sidecar_runs_through_and_rests() {
+    let mut node = Node::new(1, Faults::default(), Pacing::default());
+    let inits = serde_json::json!([
+        {"name": "init", "command": [PROGRAM, EXIT, "0", "100"]},
+        {"name": "side", "restartPolicy": "Always", "command": [PROGRAM, LAST]}]);
+    let more = serde_json::json!({"restartPolicy": "Never", "initContainers": inits});
+    let desired = whole(&[EXIT, "0", "1000"], serde_json::json!({}), more);
+    node.run(&desired, 10_000).await;
+    // Each of the three is started by itself; all that are not over are ended, and those are none but
+    // the sidecar.
+    let calls = ["start a", "start a", "start a", "end a", "end a", "end a"];
+    assert_eq!(node.calls(), calls);
+    assert_eq!(finished(&node), Some((PodPhase::Succeeded, String::new())));
+    node.run(&desired, 600_000).await;
+    assert_eq!(node.calls(), calls, "a pod that has ended is left alone");
+}
+
+#[tokio::test]
+async fn a_failed_init_container_is_tried_again_with_growing_waits() {
+    let mut node = Node::new(1, Faults::default(), Pacing::default());
+    let inits = serde_json::json!([{"name": "init", "command": [PROGRAM, EXIT, "1", "100"]}]);
+    let more = serde_json::json!({"initContainers": inits});
+    let desired = whole(&[LAST], serde_json::json!({}), more);
+    let restarts = |node: &Node| node.calls().iter().filter(|c| *c == "restart a").count();
+    for (until_ms, expected) in [(5_000, 1), (11_000, 2), (21_000, 3)] {
+        node.run(&desired, until_ms).await;
+        assert_eq!(restarts(&node), expected, "after another {until_ms} ms");
+    }
+    let seen = node.plant.observe(&name(), &fleet()).expect("it answers");
+    let main = seen[0].containers.iter().find(|c| c.name == "main").expect("it is told of");
+    assert_eq!(main.state, ContainerState::Waiting, "its time has not come");
+}
+
+#[tokio::test]
+async fn a_container_whose_hook_fails_after_its_start_is_ended_and_restarted() {
+    let hook = |code: &str| {
+        let command = serde_json::json!({"command": [PROGRAM, EXIT, code]});
+        serde_json::json!({"lifecycle": {"postStart": {"exec": command}}})
+    };
+    let mut node = Node::new(1, Faults::default(), Pacing::default());
+    let desired = whole(&[LAST], hook("1"), serde_json::json!({}));
+    node.run(&desired, 5_000).await;
+    assert_eq!(node.calls(), ["start a", "end a", "restart a", "end a"]);
+    let mut node = Node::new(1, Faults::default(), Pacing::default());
+    let desired = whole(&[LAST], hook("0"), serde_json::json!({}));
+    node.run(&desired, 5_000).await;
+    assert_eq!(node.calls(), ["start a"], "a hook that goes well changes nothing");
+}
+
+#[tokio::test]
+async fn a_pod_whose_time_is_over_is_ended_and_not_started_again() {
+    let mut node = Node::new(1, Faults::default(), Pacing::default());
+    let more = serde_json::json!({"activeDeadlineSeconds": 5});
+    let desired = whole(&[LAST], serde_json::json!({}), more);
+    node.run(&desired, 4_000).await;
+    assert_eq!(node.calls(), ["start a"]);
+    node.run(&desired, 60_000).await;
+    assert_eq!(node.calls(), ["start a", "end a"]);
+    assert_eq!(finished(&node), Some((PodPhase::Failed, DEADLINE_EXCEEDED.to_owned())));
+}
+
+#[tokio::test]
+async fn a_pod_with_a_sidecar_is_stopped_in_its_order() {
+    let mut node = Node::new(1, Faults::default(), Pacing::default());
+    let side = serde_json::json!({"name": "side", "restartPolicy": "Always",
+        "command": [PROGRAM, LAST]});
+    let more = serde_json::json!({"initContainers": [side]});
+    let desired = whole(&[LAST], serde_json::json!({}), more);
+    node.run(&desired, 1_000).await;
+    node.run(&full(&[]), 5_000).await;
+    assert_eq!(node.calls(), ["start a", "start a", "end a", "end a", "stop a"]);
 }
 
 /// One call that is under way; its end is noted also when it is dropped.

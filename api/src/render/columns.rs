@@ -4,7 +4,9 @@
 
 use serde_json::{Value, json};
 
-use super::age::{age, between, time_ms};
+use super::age::age;
+use super::job_row::{completions, duration, job_status, since};
+use super::pod_row::PodRow;
 
 /// One column: its cell is a function of the object and the time.
 pub(crate) struct Column {
@@ -38,14 +40,11 @@ const SELECTOR: Column = wide("Selector", |o, _| selector(&o["spec"]["selector"]
 const PODS: &[Column] = &[
     NAME,
     column("Ready", |o, _| {
-        let ready = each(&o["status"]["containerStatuses"]).filter(|c| c["ready"] == true).count();
-        json!(format!("{ready}/{}", each(&o["spec"]["containers"]).count()))
+        let PodRow { ready, total, .. } = PodRow::of(o);
+        json!(format!("{ready}/{total}"))
     }),
-    column("Status", |o, _| json!(pod_status(o))),
-    number("Restarts", |o, _| {
-        let restarts = each(&o["status"]["containerStatuses"]).map(|c| &c["restartCount"]);
-        json!(restarts.filter_map(Value::as_i64).sum::<i64>())
-    }),
+    column("Status", |o, _| json!(PodRow::of(o).status)),
+    number("Restarts", |o, _| json!(PodRow::of(o).restarts)),
     AGE,
     wide("IP", |o, _| or_none(&o["status"]["podIP"])),
     wide("Node", |o, _| or_none(&o["spec"]["nodeName"])),
@@ -194,57 +193,6 @@ pub(crate) fn columns_of(group: &str, kind: &str) -> &'static [Column] {
         ("policy", "PodDisruptionBudget") => BUDGETS,
         _ => OTHERS,
     }
-}
-
-/// What kubectl prints as the status of a pod: what is wrong with a container, or the phase.
-fn pod_status(pod: &Value) -> String {
-    if !pod["metadata"]["deletionTimestamp"].is_null() {
-        return "Terminating".to_owned();
-    }
-    let containers = each(&pod["status"]["containerStatuses"]);
-    let reason = |container: &Value| {
-        let state = &container["state"];
-        let reason = state["waiting"]["reason"].as_str().or(state["terminated"]["reason"].as_str());
-        reason.map(str::to_owned)
-    };
-    let wrong = containers.filter_map(reason).next();
-    let phase = pod["status"]["phase"].as_str().unwrap_or("Unknown");
-    wrong.unwrap_or_else(|| phase.to_owned())
-}
-
-/// How far a Job is, in one word.
-fn job_status(job: &Value) -> &'static str {
-    let conditions = &job["status"]["conditions"];
-    let holds = |kind: &str| each(conditions).any(|c| c["type"] == kind && c["status"] == "True");
-    let words = [
-        ("Complete", "Complete"),
-        ("Failed", "Failed"),
-        ("Suspended", "Suspended"),
-        ("FailureTarget", "FailureTarget"),
-        ("SuccessCriteriaMet", "SuccessCriteriaMet"),
-    ];
-    words.iter().find(|(kind, _)| holds(kind)).map_or("Running", |(_, word)| word)
-}
-
-/// How many pods of a Job succeeded, of how many.
-fn completions(job: &Value) -> String {
-    let (spec, succeeded) = (&job["spec"], int(&job["status"]["succeeded"]));
-    match (spec["completions"].as_i64(), spec["parallelism"].as_i64()) {
-        (Some(all), _) => format!("{succeeded}/{all}"),
-        (None, Some(at_once)) if at_once > 1 => format!("{succeeded}/1 of {at_once}"),
-        (None, _) => format!("{succeeded}/1"),
-    }
-}
-
-/// How long a Job took, or takes so far.
-fn duration(job: &Value, now_ms: i64) -> String {
-    let Some(began_ms) = time_ms(&job["status"]["startTime"]) else { return String::new() };
-    let ended_ms = time_ms(&job["status"]["completionTime"]).unwrap_or(now_ms);
-    between(began_ms, ended_ms)
-}
-
-fn since(time: &Value, now_ms: i64) -> String {
-    time_ms(time).map_or_else(|| "<none>".to_owned(), |at_ms| between(at_ms, now_ms))
 }
 
 fn node_status(node: &Value) -> String {

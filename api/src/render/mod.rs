@@ -4,6 +4,9 @@
 
 mod resource;
 mod pod;
+mod pod_begins;
+mod pod_row;
+mod job_row;
 mod node;
 mod amounts;
 mod events;
@@ -17,6 +20,7 @@ use crate::model::Entry;
 
 pub(crate) use age::rfc3339;
 pub(crate) use events::{event, involved, namespace_of};
+pub use pod_row::PodRow;
 pub(crate) use table::table;
 
 /// The object as Kubernetes shapes it. Secret values are as sealed as they came.

@@ -5,6 +5,7 @@ use setpoint_schemas::{
     ContainerObserved, ContainerState, GPU, PodObserved, Resource, WATCHED_LABEL,
 };
 
+use super::pod_begins::Begins;
 use super::{resource, rfc3339};
 use crate::model::PodView;
 
@@ -25,7 +26,7 @@ pub(crate) fn render(pod: &PodView) -> Value {
     if !pod.node().is_empty() {
         object["spec"]["nodeName"] = json!(pod.node());
     }
-    object["status"] = status(pod, &object["spec"]["containers"]);
+    object["status"] = status(pod, &object["spec"]);
     object
 }
 
@@ -92,15 +93,20 @@ fn bare_containers(pod: &PodView) -> Value {
     observed.map(|container| json!({"name": container.name, "image": container.image})).collect()
 }
 
-fn status(pod: &PodView, containers: &Value) -> Value {
+fn status(pod: &PodView, spec: &Value) -> Value {
     let mut status = json!({"phase": pod.phase(), "qosClass": "Burstable"});
     let observed = pod.opened();
     match &observed {
-        Some(observed) => observe(&mut status, observed),
-        None => status["containerStatuses"] = created_soon(pod, containers),
+        Some(observed) => observe(&mut status, observed, spec),
+        None => {
+            status["containerStatuses"] = created_soon(pod, &spec["containers"]);
+            if spec["initContainers"].is_array() {
+                status["initContainerStatuses"] = created_soon(pod, &spec["initContainers"]);
+            }
+        }
     }
     name_devices(pod, &mut status["containerStatuses"]);
-    status["conditions"] = conditions(pod, observed.as_ref());
+    status["conditions"] = conditions(pod, observed.as_ref(), spec);
     let host = pod.host.as_ref().map(|host| &host.record.address);
     if let Some(address) = host.filter(|address| !address.is_empty()) {
         status["hostIP"] = json!(address);
@@ -129,7 +135,7 @@ fn name_devices(pod: &PodView, containers: &mut Value) {
     }
 }
 
-fn observe(status: &mut Value, observed: &PodObserved) {
+fn observe(status: &mut Value, observed: &PodObserved, spec: &Value) {
     status["startTime"] = rfc3339(observed.started_ms);
     for (field, text) in
         [("reason", &observed.reason), ("message", &observed.message), ("podIP", &observed.address)]
@@ -141,7 +147,13 @@ fn observe(status: &mut Value, observed: &PodObserved) {
     if !observed.address.is_empty() {
         status["podIPs"] = json!([{"ip": observed.address}]);
     }
-    status["containerStatuses"] = observed.containers.iter().map(container).collect();
+    let begins = Begins::of(spec);
+    let (inits, others): (Vec<_>, Vec<_>) =
+        observed.containers.iter().partition(|container| begins.has(&container.name));
+    status["containerStatuses"] = others.into_iter().map(container).collect();
+    if !inits.is_empty() {
+        status["initContainerStatuses"] = inits.into_iter().map(container).collect();
+    }
 }
 
 /// A placed pod of which nothing was observed yet: its containers are being made.
@@ -207,9 +219,10 @@ fn watched_conditions(observed: Option<&PodObserved>) -> Value {
 }
 
 /// Which containers are not ready, in the kubelet's words, and what their probes say.
-fn unready(observed: &PodObserved) -> String {
-    let unready: Vec<&ContainerObserved> =
-        observed.containers.iter().filter(|container| !container.ready).collect();
+fn unready(observed: &PodObserved, begins: &Begins<'_>) -> String {
+    let lasts = |container: &&ContainerObserved| !begins.ends(&container.name);
+    let lasting = observed.containers.iter().filter(lasts);
+    let unready: Vec<&ContainerObserved> = lasting.filter(|container| !container.ready).collect();
     if unready.is_empty() {
         return String::new();
     }
@@ -223,7 +236,7 @@ fn unready(observed: &PodObserved) -> String {
 }
 
 /// Kubernetes' four conditions of a pod.
-fn conditions(pod: &PodView, observed: Option<&PodObserved>) -> Value {
+fn conditions(pod: &PodView, observed: Option<&PodObserved>, spec: &Value) -> Value {
     if pod.is_watched {
         return watched_conditions(observed);
     }
@@ -238,20 +251,26 @@ fn conditions(pod: &PodView, observed: Option<&PodObserved>) -> Value {
     };
     let ready = observed.is_some_and(|observed| observed.ready);
     let since = observed.map_or(placement.placed_ms, |observed| observed.started_ms);
-    let why = observed.map(unready).unwrap_or_default();
+    let begins = Begins::of(spec);
+    // Nothing of a pod that has ended will be ready.
+    let (reason, why) = match pod.phase() {
+        "Succeeded" => ("PodCompleted", String::new()),
+        "Failed" => ("PodFailed", String::new()),
+        _ => ("ContainersNotReady", observed.map(|o| unready(o, &begins)).unwrap_or_default()),
+    };
     let condition = |kind: &str, holds: bool, since: i64| {
         let mut condition = json!({
             "type": kind, "status": if holds { "True" } else { "False" },
             "lastTransitionTime": rfc3339(since),
         });
         if !holds {
-            condition["reason"] = json!("ContainersNotReady");
+            condition["reason"] = json!(reason);
             condition["message"] = json!(why);
         }
         condition
     };
     json!([
-        condition("Initialized", true, placement.placed_ms),
+        begins.condition(observed, rfc3339(placement.placed_ms)),
         condition("Ready", ready, since),
         condition("ContainersReady", ready, since),
         condition("PodScheduled", true, placement.placed_ms),

@@ -18,6 +18,19 @@ fn a_bare_pod_keeps_its_name_and_is_not_run_twice() {
 }
 
 #[test]
+fn a_pod_that_has_ended_stays_so_when_its_node_has_nothing_left_of_it() {
+    let mut story = Story::with_nodes(&["a"]);
+    story.asks(1, vec![item(Verb::Apply, &bare_pod("default", "tool", 100, "v1"))]);
+    let uid = story.only_pod();
+    story.at(2, vec![observed(&uid, "a", 1, PodPhase::Failed)]);
+    let outcome = story.at(3, vec![has("a", 9, &[])]);
+    assert!(!outcome.served.contains(&Served::PodGone(uid.clone())), "it is served as it ended");
+    story.asks(4, vec![item(Verb::Delete, &bare_pod("default", "tool", 100, "v1"))]);
+    let outcome = story.at(5, vec![has("a", 10, &[])]);
+    assert!(outcome.served.contains(&Served::PodGone(uid)), "and goes when it is deleted");
+}
+
+#[test]
 fn a_snapshot_tells_what_is_gone() {
     let mut story = Story::with_nodes(&["a"]);
     story.asks(1, web(1, "v1"));

@@ -43,6 +43,7 @@ mod guarded_kafka;
 mod schema_registry;
 
 mod probes;
+mod whole_pods;
 mod settled;
 mod stopped;
 

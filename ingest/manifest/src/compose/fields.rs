@@ -61,6 +61,7 @@ const HARDWARE: &str = "it is not applied";
 const NETWORK: &str = "containers have no network of the project";
 const SECURITY: &str = "security settings are not applied";
 const STORAGE: &str = "only volumes and tmpfs are mounted";
+const HOOK: &str = "a hook runs as its container does";
 const UPDATE: &str = "updates are not judged by it";
 
 /// The whole file.
@@ -105,7 +106,8 @@ pub(crate) const SERVICE: Rows = &[
     ("stop_signal", Shape::Text, Changes(Not("SIGTERM"), "containers are stopped by SIGTERM")),
     ("logging", Shape::Map, Changes(Filled, "logs stay with the runtime")),
     ("ulimits blkio_config", Shape::Map, Changes(Filled, HARDWARE)),
-    ("device_cgroup_rules post_start pre_stop", Shape::List, Changes(Filled, HARDWARE)),
+    ("post_start pre_stop", Shape::List, Acted),
+    ("device_cgroup_rules", Shape::List, Changes(Filled, HARDWARE)),
     ("gpus", Shape::Any, Changes(Filled, HARDWARE)),
     ("models", Shape::MapOrList, Changes(Filled, HARDWARE)),
     ("provider", Shape::Map, Changes(Filled, "it runs no container")),
@@ -222,6 +224,14 @@ pub(crate) const BIND: Rows = &[
 /// `tmpfs` of a volume.
 pub(crate) const TMPFS: Rows = &[("size mode", Shape::Text, Acted)];
 
+/// A hook of a service. Its command runs as its container does.
+pub(crate) const SERVICE_HOOK: Rows = &[
+    ("command", Shape::TextOrList, Acted),
+    ("user working_dir", Shape::Text, Changes(Filled, HOOK)),
+    ("privileged", Shape::Truth, Changes(Unlike("false"), HOOK)),
+    ("environment", Shape::MapOrList, Changes(Filled, HOOK)),
+];
+
 /// A port in its long form.
 pub(crate) const PORT: Rows = &[
     ("name target published protocol host_ip mode", Shape::Text, Acted),
@@ -267,6 +277,7 @@ mod tests {
         let uses = "/definitions/service_config_or_secret/items/oneOf/1/properties";
         check(&schema, uses, FILE_USE);
         check(&schema, "/definitions/service/properties/ports/items/oneOf/2/properties", PORT);
+        check(&schema, "/definitions/service_hook/properties", SERVICE_HOOK);
         let volume = "/definitions/service/properties/volumes/items/oneOf/1/properties";
         check(&schema, volume, VOLUME_USE);
         check(&schema, &format!("{volume}/bind/properties"), BIND);

@@ -19,6 +19,7 @@ mod environment;
 mod ports;
 mod deploy;
 mod health;
+mod hooks;
 mod devices;
 mod placement;
 mod mounts;

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::making::Making;
 use super::units::{duration_ms, scalar_text, words};
 use super::{
-    deploy, environment, fields, health, mounts, naming, placement, ports, rights, volumes,
+    deploy, environment, fields, health, hooks, mounts, naming, placement, ports, rights, volumes,
 };
 use crate::annotations::{
     ANNOTATION_NETWORK, ANNOTATION_RUNS_ONCE, ANNOTATION_SOURCE, ANNOTATION_UPDATE_DELAY,
@@ -80,6 +80,7 @@ fn container(making: &mut Making<'_>, name: &str, service: &Cursor<'_>) -> Value
         container["ports"] = Value::Array(ports);
     }
     deploy::resources(making, service, &mut container);
+    hooks::apply(making, service, &mut container);
     container
 }
 
