@@ -81,8 +81,9 @@ impl DesiredPod {
             Err(error) => (PodSpec::default(), format!("failed to read the pod spec: {error}")),
         };
         let rule = Rule::of(spec.restart_policy.as_deref(), &placement.pattern.annotations);
+        let ended = placement.is_finished();
         let placement = Arc::new(placement.clone());
-        DesiredPod { placement, spec: Arc::new(spec), invalid, rule, ended: false }
+        DesiredPod { placement, spec: Arc::new(spec), invalid, rule, ended }
     }
 
     /// How the container of this name restarts.

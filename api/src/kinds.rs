@@ -72,6 +72,8 @@ const MANAGED: &[(&str, &str, &str, &str, bool)] = &[
     ("apps", "Deployment", "deployments", "deploy", true),
     ("apps", "ReplicaSet", "replicasets", "rs", true),
     ("apps", "DaemonSet", "daemonsets", "ds", true),
+    ("batch", "Job", "jobs", "", true),
+    ("batch", "CronJob", "cronjobs", "cj", true),
     ("policy", "PodDisruptionBudget", "poddisruptionbudgets", "pdb", true),
     ("scheduling.k8s.io", "PriorityClass", "priorityclasses", "pc", false),
 ];

@@ -145,6 +145,7 @@ impl<V: Views> Engine<V> {
                 break;
             }
         }
+        turn.tell_jobs();
         if epoch.cold {
             turn.cold_step();
         }
@@ -239,6 +240,7 @@ impl<V: Views> Turn<'_, V> {
         });
         let deadline = self.state.deadlines.keys().next().copied();
         let early = (!self.state.early.is_empty()).then_some(self.now + LOOK_MS);
-        [deadline, meta.judge_ms, pending, early].into_iter().flatten().min()
+        let cron = self.state.crons.due_ms();
+        [deadline, meta.judge_ms, pending, early, cron].into_iter().flatten().min()
     }
 }

@@ -25,6 +25,7 @@ mod probe;
 mod scheduling;
 mod priority;
 mod workload;
+mod job;
 
 mod request;
 mod device;
@@ -65,6 +66,11 @@ pub use id::{
     ResourceName, SessionId,
 };
 pub use input::{Input, Sourced};
+pub use job::{
+    CATCH_UP, COMPLETION_INDEX, COMPLETION_INDEX_ENV, CronJobSpec, FINISHED, INDEX_FAILURES,
+    JOB_NAME_LABELS, JobSpec, OnExitCodes, OnPodCondition, PodFailurePolicy, PodFailureRule,
+    SCHEDULED_AT, SuccessPolicy, SuccessRule,
+};
 pub use lifecycle::{Hook, Lifecycle, SleepAction};
 pub use names::{DnsConfig, DnsOption, HostAlias};
 pub use node::{

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize, Serializer};
 
-use crate::{Namespace, NodeName, PodUid, ResourceKey, ResourceName, TakenDevice};
+use crate::{FINISHED, Namespace, NodeName, PodUid, ResourceKey, ResourceName, TakenDevice};
 
 /// The key of the workload that a pod belongs to; a bare pod is its own workload.
 pub type WorkloadRef = ResourceKey;
@@ -93,6 +93,14 @@ struct RowRef<'a> {
     annotations: &'a BTreeMap<String, String>,
     spec: &'a str,
     devices: &'a [TakenDevice],
+}
+
+impl Placement {
+    /// Whether its pod has finished and was counted: it holds no room, and nothing starts it again.
+    #[must_use]
+    pub fn is_finished(&self) -> bool {
+        self.pattern.annotations.get(FINISHED).is_some_and(|finished| finished == "true")
+    }
 }
 
 impl From<Row> for Placement {

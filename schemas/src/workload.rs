@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{LabelSelector, PodSpec};
+use crate::{JobSpec, LabelSelector, PodSpec};
 
 /// The parts of an object's metadata that decide anything.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -60,6 +60,12 @@ pub struct WorkloadSpec {
     pub revision_history_limit: Option<i32>,
     /// A paused update does not proceed.
     pub paused: bool,
+    /// What a Job says beside its template; it is read apart from the rest.
+    #[serde(skip)]
+    pub job: Option<Box<JobSpec>>,
+    /// The CronJob that a Job is of, by its name and its uid; it stands in the metadata.
+    #[serde(skip)]
+    pub cron: Option<(String, String)>,
 }
 
 /// How an update proceeds.

@@ -59,6 +59,7 @@ enum Command {
     Agent(verbs::role::Agent),
     Demo(demo::Demo),
     Apply(verbs::apply::Apply),
+    Create(verbs::create::Create),
     Delete(verbs::delete::Delete),
     Get(verbs::get::Get),
     Describe(verbs::describe::Describe),
@@ -70,6 +71,7 @@ enum Command {
     Cordon(verbs::cordon::Cordon),
     Uncordon(verbs::cordon::Uncordon),
     Drain(verbs::drain::Drain),
+    Wait(verbs::wait_for::Wait),
     Logs(verbs::logs::Logs),
     Exec(verbs::exec::Exec),
     Node(verbs::node::Node),
@@ -130,6 +132,7 @@ fn run(cli: Cli) -> Result<Ended, Failure> {
 async fn client(command: Command, cx: &mut Context) -> Result<Ended, Failure> {
     match command {
         Command::Apply(verb) => verbs::apply::run(verb, cx).await,
+        Command::Create(verb) => verbs::create::run(verb, cx).await,
         Command::Delete(verb) => verbs::delete::run(verb, cx).await,
         Command::Get(verb) => verbs::get::run(verb, cx).await,
         Command::Describe(verb) => verbs::describe::run(verb, cx).await,
@@ -141,6 +144,7 @@ async fn client(command: Command, cx: &mut Context) -> Result<Ended, Failure> {
         Command::Cordon(verb) => verbs::cordon::cordon(verb, cx).await,
         Command::Uncordon(verb) => verbs::cordon::uncordon(verb, cx).await,
         Command::Drain(verb) => verbs::drain::run(verb, cx).await,
+        Command::Wait(verb) => verbs::wait_for::run(verb, cx).await,
         Command::Logs(verb) => verbs::logs::run(verb, cx).await,
         Command::Exec(verb) => verbs::exec::run(verb, cx).await,
         Command::Node(verb) => verbs::node::run(verb, cx).await,

@@ -5,6 +5,7 @@
 
 mod rest;
 mod words;
+mod work;
 
 pub use rest::Fits;
 
@@ -39,6 +40,8 @@ struct Live {
     devices: Vec<TakenDevice>,
     generation: i64,
     term: i64,
+    /// It has finished and holds no room.
+    finished: bool,
 }
 
 /// Holds the invariants.
@@ -60,6 +63,7 @@ pub struct Auditor {
     asked: usize,
     answered: BTreeMap<String, Verdict>,
     words: words::Words,
+    work: work::Work,
     /// Engine time at which the last hold ended.
     released_ms: Option<i64>,
 }
@@ -83,6 +87,7 @@ impl Auditor {
         self.accounted(epoch, outcome, cut, log)?;
         self.served(outcome);
         self.placements(outcome)?;
+        self.work.committed(outcome, &self.resources)?;
         self.capacity(plant)?;
         self.bounds(&before)?;
         self.words.heard(&epoch.inputs, outcome, &self.homes)?;
@@ -242,9 +247,13 @@ impl Auditor {
                 devices: placement.devices.to_vec(),
                 generation: placement.generation,
                 term: placement.term,
+                finished: placement.is_finished(),
             };
             if let Some(before) = self.live.insert(uid.clone(), live.clone())
-                && (live.generation <= before.generation || live.term < before.term)
+                && (live.generation < before.generation
+                    || (live.generation == before.generation && live.finished == before.finished)
+                    || (before.finished && !live.finished)
+                    || live.term < before.term)
             {
                 return Err(format!("pod {uid} went from {before:?} to {live:?}"));
             }
@@ -255,7 +264,7 @@ impl Auditor {
     /// The live placements of a node never have more of a device than there is.
     fn devices(&self) -> Result<(), String> {
         let mut taken: BTreeMap<(&NodeName, &str), i32> = BTreeMap::new();
-        for live in self.live.values() {
+        for live in self.live.values().filter(|live| !live.finished) {
             for device in &live.devices {
                 *taken.entry((&live.node, &device.id)).or_default() += device.milli;
             }
@@ -283,13 +292,15 @@ impl Auditor {
     }
 
     fn used(&self, node: &NodeName) -> i64 {
-        self.live.values().filter(|live| live.node == *node).map(|live| live.cpu_milli).sum()
+        let here = self.live.values().filter(|live| live.node == *node && !live.finished);
+        here.map(|live| live.cpu_milli).sum()
     }
 
     /// Live pods a workload, those on lost nodes left out.
     fn counts(&self) -> BTreeMap<String, i64> {
         let mut counts = BTreeMap::new();
-        for live in self.live.values().filter(|live| !self.lost.contains(&live.node)) {
+        let is_counted = |live: &&Live| !live.finished && !self.lost.contains(&live.node);
+        for live in self.live.values().filter(is_counted) {
             *counts.entry(live.workload.clone()).or_default() += 1;
         }
         counts
@@ -317,6 +328,9 @@ impl Auditor {
         }
         let Some(resource) = self.resources.get(&key) else { return Some(0) };
         let body: Value = serde_json::from_str(&resource.body).ok()?;
+        if &*key.kind.kind == "Job" {
+            return Some(work::at_once(&body));
+        }
         let desired = desired_of(&body);
         Some(if &*key.kind.kind == "Deployment" {
             desired + surge_of(&body, desired)

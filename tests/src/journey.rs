@@ -5,6 +5,7 @@
 mod choosy;
 mod ranked;
 mod tainted;
+mod working;
 mod leader;
 mod operator;
 mod stranger;
@@ -18,7 +19,7 @@ use std::collections::VecDeque;
 use std::num::NonZeroUsize;
 
 use setpoint_dataflow::{Engine, Epoch, Outcome, Remains};
-use setpoint_schemas::{Action, Cut, NodeName, Policy, ResourceKey};
+use setpoint_schemas::{Action, Cut, Decision, NodeName, Policy, ResourceKey};
 
 use crate::committed::{Checkpoint, Committed};
 use crate::draw::Draw;
@@ -61,6 +62,8 @@ pub struct Plan {
     pub ranked: bool,
     /// Whether people make pods leave nodes as well.
     pub tainted: bool,
+    /// Whether people have Jobs and CronJobs as well.
+    pub working: bool,
 }
 
 /// What a journey came to.
@@ -82,6 +85,10 @@ pub struct Trace {
     pub preempted: usize,
     /// Pods that left a node for a taint.
     pub evicted: usize,
+    /// Jobs that came to an end.
+    pub ended: usize,
+    /// Jobs that a schedule started.
+    pub scheduled: usize,
 }
 
 /// The whole system.
@@ -176,6 +183,11 @@ impl Journey {
         if self.plan.tainted {
             // A pod that bears a taint for some seconds comes and goes as long as that is there.
             for asked in Operator::last_words(&self.plant) {
+                self.log.append(asked);
+            }
+        }
+        if self.plan.working {
+            for asked in Operator::last_work() {
                 self.log.append(asked);
             }
         }
@@ -414,6 +426,10 @@ impl Journey {
         };
         self.trace.preempted += stopped_by("preemption");
         self.trace.evicted += stopped_by("taint");
+        let rolled_by = |rule: &str| ledger.iter().filter(|d| d.rule == rule).count();
+        self.trace.scheduled += rolled_by("cron");
+        let ended = |d: &&Decision| d.rule == "job" && d.action == Action::Rollout;
+        self.trace.ended += ledger.iter().filter(ended).count();
         self.trace.hash = self.trace.hash.rotate_left(7) ^ u64::from_ne_bytes(hash.to_ne_bytes());
         self.trace.hash =
             self.trace.hash.wrapping_mul(31).wrapping_add(outcome.time_ms.unsigned_abs());

@@ -28,6 +28,34 @@ pub fn daemon_set(namespace: &str, name: &str, cpu: i64, image: &str) -> Value {
     })
 }
 
+/// A Job of one container that is not restarted, with this said of it beside its template.
+#[must_use]
+pub fn job(namespace: &str, name: &str, cpu: i64, more: &Value) -> Value {
+    json!({
+        "apiVersion": "batch/v1", "kind": "Job",
+        "metadata": {"name": name, "namespace": namespace}, "spec": job_spec(name, cpu, more),
+    })
+}
+
+/// A CronJob of this schedule whose Jobs are of one container, with this said of it beside that.
+#[must_use]
+pub fn cron_job(namespace: &str, name: &str, schedule: &str, more: &Value) -> Value {
+    let mut spec = json!({"schedule": schedule,
+        "jobTemplate": {"spec": job_spec(name, 100, &json!({}))}});
+    more.as_object().into_iter().flatten().for_each(|(key, value)| spec[key] = value.clone());
+    json!({
+        "apiVersion": "batch/v1", "kind": "CronJob",
+        "metadata": {"name": name, "namespace": namespace}, "spec": spec,
+    })
+}
+
+fn job_spec(name: &str, cpu: i64, more: &Value) -> Value {
+    let mut spec = json!({"template": template(name, cpu, "work:1")});
+    spec["template"]["spec"]["restartPolicy"] = json!("Never");
+    more.as_object().into_iter().flatten().for_each(|(key, value)| spec[key] = value.clone());
+    spec
+}
+
 /// A bare pod of one container.
 #[must_use]
 pub fn bare_pod(namespace: &str, name: &str, cpu: i64, image: &str) -> Value {

@@ -24,6 +24,8 @@ const CHOOSY_SEEDS: u64 = 200;
 const RANKED_SEEDS: u64 = 200;
 /// Journeys of people who make pods leave nodes.
 const TAINTED_SEEDS: u64 = 100;
+/// Journeys of people who have work to be done.
+const WORKING_SEEDS: u64 = 150;
 /// A minute and a half of faults.
 const CHOOSY_TICKS: usize = 450;
 /// Seeds far behind those of every run that found something once: a rebuilt leader that forgot how
@@ -58,7 +60,7 @@ fn plan(seed: u64) -> Plan {
     let all_views = seed.is_multiple_of(ALL_VIEWS_EVERY);
     let workers = NonZeroUsize::new(2).filter(|_| seed.is_multiple_of(WORKERS_EVERY));
     let (trims, stranger) = (seed % TRIMS_EVERY < 2, seed % TRIMS_EVERY == 1);
-    let (choosy, ranked, tainted) = (false, false, false);
+    let (choosy, ranked, tainted, working) = (false, false, false, false);
     let rebuilt_in_thousand = 50;
     Plan {
         seed,
@@ -72,6 +74,7 @@ fn plan(seed: u64) -> Plan {
         choosy,
         ranked,
         tainted,
+        working,
     }
 }
 
@@ -191,6 +194,32 @@ fn pods_leave_nodes_whose_taints_they_do_not_bear_and_others_stay() {
     }
     println!("{} tainted seeds, {epochs} epochs, {evicted} pods evicted", count(&seeds));
     assert!(evicted > 0 || count(&seeds) < 20, "it happens");
+}
+
+fn working(seed: u64) -> Plan {
+    Plan { working: true, ..plan(seed) }
+}
+
+#[test]
+fn jobs_come_to_their_ends_and_each_time_of_a_schedule_has_one() {
+    if let Some(seed) = number("SETPOINT_SEED") {
+        println!("working seed {seed}: {:?}", run(working(seed)));
+        return;
+    }
+    let seeds = seeds(WORKING_SEEDS);
+    let (mut epochs, mut ended, mut scheduled) = (0, 0, 0);
+    for seed in seeds.clone() {
+        let trace = run(working(seed));
+        epochs += trace.epochs;
+        ended += trace.ended;
+        scheduled += trace.scheduled;
+        tell(seed, *seeds.end());
+    }
+    let seeds = count(&seeds);
+    println!(
+        "{seeds} working seeds, {epochs} epochs, {ended} Jobs ended, {scheduled} by schedules"
+    );
+    assert!(ended.min(scheduled) > 0 || seeds < 20, "it happens");
 }
 
 #[test]

@@ -20,6 +20,17 @@ pub(crate) fn age(object: &Value, now_ms: i64) -> String {
     created.map_or("<unknown>".to_owned(), |at| human((now_ms - at.as_millisecond()) / 1000))
 }
 
+/// The time from one moment to a later one, both milliseconds, in kubectl's words.
+pub(super) fn between(from_ms: i64, to_ms: i64) -> String {
+    human((to_ms - from_ms).max(0) / 1000)
+}
+
+/// The moment of a field with a time, milliseconds since 1970.
+pub(super) fn time_ms(field: &Value) -> Option<i64> {
+    let time = field.as_str()?.parse::<Timestamp>().ok()?;
+    Some(time.as_millisecond())
+}
+
 /// Seconds in kubectl's words.
 fn human(seconds: i64) -> String {
     let two = |major: i64, unit: &str, minor: i64, small: &str| {

@@ -5,6 +5,7 @@
 use serde_json::{Value, json};
 
 use super::age::age;
+use super::job_row::{completions, duration, job_status, since};
 use super::pod_row::PodRow;
 
 /// One column: its cell is a function of the object and the time.
@@ -105,6 +106,33 @@ const DAEMONS: &[Column] = &[
     SELECTOR,
 ];
 
+const JOBS: &[Column] = &[
+    NAME,
+    column("Status", |o, _| json!(job_status(o))),
+    column("Completions", |o, _| json!(completions(o))),
+    column("Duration", |o, now| json!(duration(o, now))),
+    AGE,
+    CONTAINERS,
+    IMAGES,
+    SELECTOR,
+];
+
+const CRON_JOBS: &[Column] = &[
+    NAME,
+    column("Schedule", |o, _| o["spec"]["schedule"].clone()),
+    column("Timezone", |o, _| or_none(&o["spec"]["timeZone"])),
+    column("Suspend", |o, _| json!(if o["spec"]["suspend"] == true { "True" } else { "False" })),
+    number("Active", |o, _| json!(each(&o["status"]["active"]).count())),
+    column("Last Schedule", |o, now| json!(since(&o["status"]["lastScheduleTime"], now))),
+    AGE,
+    wide("Containers", |o, _| {
+        joined(&o["spec"]["jobTemplate"]["spec"]["template"]["spec"]["containers"], "name")
+    }),
+    wide("Images", |o, _| {
+        joined(&o["spec"]["jobTemplate"]["spec"]["template"]["spec"]["containers"], "image")
+    }),
+];
+
 const NAMESPACES: &[Column] = &[NAME, column("Status", |o, _| o["status"]["phase"].clone()), AGE];
 
 const CONFIG_MAPS: &[Column] = &[NAME, number("Data", |o, _| json!(entries(o))), AGE];
@@ -155,6 +183,8 @@ pub(crate) fn columns_of(group: &str, kind: &str) -> &'static [Column] {
         ("apps", "Deployment") => DEPLOYMENTS,
         ("apps", "ReplicaSet") | ("", "ReplicationController") => REPLICAS,
         ("apps", "DaemonSet") => DAEMONS,
+        ("batch", "Job") => JOBS,
+        ("batch", "CronJob") => CRON_JOBS,
         ("", "Namespace") => NAMESPACES,
         ("", "ConfigMap") => CONFIG_MAPS,
         ("", "Secret") => SECRETS,

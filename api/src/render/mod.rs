@@ -6,6 +6,7 @@ mod resource;
 mod pod;
 mod pod_begins;
 mod pod_row;
+mod job_row;
 mod node;
 mod amounts;
 mod events;

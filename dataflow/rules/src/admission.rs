@@ -4,7 +4,7 @@
 //! another version, 413 for what is too large, 422 for what is not valid.
 
 use serde_json::{Map, Value, json};
-use setpoint_schemas::{RESOURCE_BYTES_MAX, RequestItem, Verb, WorkloadSpec};
+use setpoint_schemas::{CronJobSpec, JobSpec, RESOURCE_BYTES_MAX, RequestItem, Verb, WorkloadSpec};
 
 use crate::immutable;
 use crate::ownership::{self, Managers};
@@ -203,7 +203,7 @@ fn ownable(item: &RequestItem, object: &Value) -> Result<(), Refusal> {
 fn checked(item: &RequestItem, owned: Owned, told: String) -> Result<Outcome, Refusal> {
     if matches!(
         item.kind.as_str(),
-        "Deployment" | "ReplicaSet" | "ReplicationController" | "DaemonSet"
+        "Deployment" | "ReplicaSet" | "ReplicationController" | "DaemonSet" | "Job"
     ) {
         let spec: WorkloadSpec = serde_json::from_value(owned.object["spec"].clone())
             .map_err(|e| invalid(item, &format!("spec: {e}")))?;
@@ -214,6 +214,9 @@ fn checked(item: &RequestItem, owned: Owned, told: String) -> Result<Outcome, Re
             return Err(invalid(item, "spec.template.spec.containers: at least one is required"));
         }
     }
+    if matches!(item.kind.as_str(), "Job" | "CronJob") && item.api_version == "batch/v1" {
+        checked_job(item, &owned.object)?;
+    }
     if item.kind == "Pod" {
         let spec: setpoint_schemas::PodSpec = serde_json::from_value(owned.object["spec"].clone())
             .map_err(|e| invalid(item, &format!("spec: {e}")))?;
@@ -222,6 +225,29 @@ fn checked(item: &RequestItem, owned: Owned, told: String) -> Result<Outcome, Re
         }
     }
     Ok(Outcome::Put(owned, told))
+}
+
+fn checked_job(item: &RequestItem, object: &Value) -> Result<(), Refusal> {
+    let spec = &object["spec"];
+    let (job, at) = match item.kind.as_str() {
+        "CronJob" => {
+            let _: CronJobSpec = serde_json::from_value(spec.clone())
+                .map_err(|e| invalid(item, &format!("spec: {e}")))?;
+            (&spec["jobTemplate"]["spec"], "spec.jobTemplate.spec")
+        }
+        _ => (spec, "spec"),
+    };
+    let read: JobSpec =
+        serde_json::from_value(job.clone()).map_err(|e| invalid(item, &format!("{at}: {e}")))?;
+    if read.is_indexed() && read.completions.is_none() {
+        return Err(invalid(item, &format!("{at}.completions: is required with indexes")));
+    }
+    let containers = job["template"]["spec"]["containers"].as_array().map_or(0, Vec::len);
+    if containers == 0 {
+        let why = format!("{at}.template.spec.containers: at least one is required");
+        return Err(invalid(item, &why));
+    }
+    Ok(())
 }
 
 fn invalid(item: &RequestItem, why: &str) -> Refusal {

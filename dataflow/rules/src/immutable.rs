@@ -18,6 +18,7 @@ const RULES: &[(&str, &str, Rule)] = &[
     ("apps/v1", "Deployment", selector),
     ("apps/v1", "ReplicaSet", selector),
     ("apps/v1", "DaemonSet", selector),
+    ("batch/v1", "Job", job),
     ("v1", "Pod", pod_spec),
     ("v1", "ConfigMap", data),
     ("v1", "Secret", secret),
@@ -43,6 +44,30 @@ fn selector(before: &Value, after: &Value) -> Vec<String> {
     let said = |_| format!("spec.selector: Invalid value: {after}: field is immutable");
     changed.map(said).into_iter().collect()
 }
+
+/// What a Job counts by stays; of an indexed one, which has as many indexes as run at once, their number
+/// may change.
+fn job(before: &Value, after: &Value) -> Vec<String> {
+    let (before, after) = (field(before, "spec"), field(after, "spec"));
+    let is_elastic = field(after, "completionMode") == "Indexed"
+        && field(after, "completions") == field(after, "parallelism");
+    let changed = |name: &&str| difference("", field(before, name), field(after, name)).is_some();
+    let may = |name: &&&str| !(is_elastic && **name == "completions");
+    let said = |name: &str| format!("spec.{name}: Invalid value: field is immutable");
+    JOB_STAYS.iter().filter(may).filter(|name| changed(name)).map(|name| said(name)).collect()
+}
+
+/// The fields of a Job's spec that stay.
+const JOB_STAYS: [&str; 8] = [
+    "completions",
+    "completionMode",
+    "template",
+    "selector",
+    "podFailurePolicy",
+    "backoffLimitPerIndex",
+    "successPolicy",
+    "managedBy",
+];
 
 fn pod_spec(before: &Value, after: &Value) -> Vec<String> {
     let mut after = field(after, "spec").clone();
@@ -168,6 +193,24 @@ mod tests {
             json!({"spec": {"selector": {"matchLabels": {"app": "a"}, "matchExpressions": []}}});
         assert_eq!(said("apps/v1", "Deployment", &of("a"), &same), "");
         assert!(said("apps/v1", "Deployment", &of("a"), &json!({"spec": {}})).contains("null"));
+    }
+
+    #[test]
+    fn what_a_job_counts_by_stays() {
+        let job = |more: Value| {
+            let mut spec = json!({"completions": 3, "parallelism": 3, "template": {"spec": {}}});
+            more.as_object().into_iter().flatten().for_each(|(k, v)| spec[k] = v.clone());
+            json!({"spec": spec})
+        };
+        let of = |before: Value, after: Value| said("batch/v1", "Job", &job(before), &job(after));
+        let none = || json!({});
+        assert_eq!(of(none(), json!({"suspend": true, "parallelism": 1, "backoffLimit": 2})), "");
+        let refused = |name: &str| format!("spec.{name}: Invalid value: field is immutable");
+        assert_eq!(of(none(), json!({"completions": 4})), refused("completions"));
+        assert_eq!(of(none(), json!({"template": {"spec": {"x": 1}}})), refused("template"));
+        let indexed = |all: i64, at_once: i64| json!({"completionMode": "Indexed", "completions": all, "parallelism": at_once});
+        assert_eq!(of(indexed(3, 3), indexed(5, 5)), "", "as many indexes as run at once");
+        assert_eq!(of(indexed(3, 3), indexed(5, 4)), refused("completions"));
     }
 
     #[test]

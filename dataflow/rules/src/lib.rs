@@ -13,6 +13,13 @@ pub mod rollout;
 pub mod batches;
 pub mod victims;
 
+pub mod intervals;
+pub mod jobs;
+pub mod job_failures;
+pub mod job_status;
+pub mod cron;
+pub mod cron_runs;
+
 pub mod priority;
 pub mod preemption;
 pub mod budget;
@@ -30,6 +37,7 @@ pub mod status;
 ///
 /// 16: a pod that has ended for good stays so when its node has nothing left of it; a pod reserves what its
 /// init containers and sidecars need; and its spec says more to its node: these, hooks, a deadline.
+/// Jobs have pods and end, and CronJobs start Jobs.
 /// 15: pods leave a node for a taint of effect `NoExecute`, after their `tolerationSeconds`, and one that
 /// names its node waits while it would have to leave at once; a Node resource says since when it bears
 /// such a taint; and a pod's spec says more to its node: probes, volumes, rights.

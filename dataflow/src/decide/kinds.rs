@@ -37,10 +37,17 @@ pub(crate) fn is_budget(key: &ResourceKey) -> bool {
     (&*key.kind.group, &*key.kind.kind) == ("policy", "PodDisruptionBudget")
 }
 
+/// Whether a resource is a CronJob.
+pub(crate) fn is_cron_job(key: &ResourceKey) -> bool {
+    (&*key.kind.group, &*key.kind.kind) == ("batch", "CronJob")
+}
+
 /// Whether the kind's group is the one whose workloads we act on.
 pub(crate) fn is_managed_group(key: &ResourceKey) -> bool {
     matches!(
         (&*key.kind.group, &*key.kind.kind),
-        ("apps", "Deployment" | "ReplicaSet" | "DaemonSet") | ("", "ReplicationController" | "Pod")
+        ("apps", "Deployment" | "ReplicaSet" | "DaemonSet")
+            | ("", "ReplicationController" | "Pod")
+            | ("batch", "Job")
     )
 }

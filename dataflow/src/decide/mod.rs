@@ -2,13 +2,14 @@
 //!
 //! One room for each thing that is decided about. `requests/` takes in what people ask for, `nodes/`
 //! and `pods/` what nodes say; `plan/` makes steps of what the views tell, and placements of these;
-//! `cold/` tells people how things stand; `follow/` makes the state what another leader recorded, or
+//! `jobs/` looks at what is to end, and starts it in time; `cold/` tells people how things stand; `follow/` makes the state what another leader recorded, or
 //! what a checkpoint holds. All of them are turns at the state: `turn.rs` has what they share.
 
 mod ahead;
 mod cold;
 mod devices;
 mod follow;
+mod jobs;
 mod kinds;
 mod nodes;
 mod plan;
@@ -18,7 +19,7 @@ mod turn;
 
 pub(crate) use ahead::AHEAD;
 pub(crate) use follow::{Before, generation_of, history_of, standing_of, template_of};
-pub(crate) use kinds::{is_managed_group, node_key};
+pub(crate) use kinds::{is_cron_job, is_managed_group, node_key};
 pub(crate) use nodes::NodeStatus;
 pub(crate) use plan::placement_of;
 pub(crate) use pods::{LOOK_MS, with_orphans};

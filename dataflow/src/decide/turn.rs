@@ -66,6 +66,7 @@ impl<V: Views> Turn<'_, V> {
             self.state.mark(id);
             self.state.status_changed(id);
             self.state.touch_workload(id);
+            self.count_the_ended(id);
         }
         // Of pods that stop it may know fewer than their workload had.
         let namespaces = self.state.resources.keys().filter(|key| is_namespace(key));
@@ -113,10 +114,11 @@ impl<V: Views> Turn<'_, V> {
         }
         if let Some(owner) = self.state.workload.get_mut(&wanted.workload) {
             match wanted.standing {
-                Standing::Ended => owner.ended.insert(id),
+                Standing::Ended | Standing::Finished => owner.ended.insert(id),
                 _ => owner.ended.remove(&id),
             };
         }
+        self.room_follows(id, told, &wanted);
         // All else of a pod stays as it is.
         let before = told.map(|standing| PodFact { standing, ..wanted });
         if let Some(fact) = before {
@@ -212,6 +214,7 @@ impl<V: Views> Turn<'_, V> {
             workload.pods.remove(&id);
             workload.ended.remove(&id);
         }
+        self.holds_nothing(id, pod.workload, pod.index(), pod.told);
         self.node_changed_allocation(pod.node);
         self.out.served.push(crate::Served::PodGone(uid.clone()));
         self.state.mark(pod.workload);

@@ -18,8 +18,8 @@ use setpoint_schemas::{
 };
 
 use crate::causes::Cause;
-use crate::decide::{NodeStatus, node_key};
-use crate::state::{DevicesRow, Meta, NodeRow, RestoreError, Rows};
+use crate::decide::{NodeStatus, is_cron_job, node_key};
+use crate::state::{CronRow, DevicesRow, Meta, NodeRow, RestoreError, Rows};
 
 /// What the compacted topics hold as of an epoch.
 #[derive(Debug, Clone, Default)]
@@ -102,6 +102,7 @@ pub(crate) fn rows(policy: &Policy, compacted: Compacted) -> Result<Rows, Restor
     let numbers: BTreeMap<NodeName, u32> = nodes.keys().cloned().zip(1..).collect();
     let made = workloads::rows(&resources, pods, &numbers, time_ms)?;
     let (workloads, pods, observed) = (made.workloads, made.pods, made.observed);
+    let crons = crons(&resources, time_ms);
     let resources = resources.into_values().map(|(resource, _)| resource).collect();
     let nodes = (1..).zip(nodes.into_values()).collect();
     // Orphans are named anew by the next two snapshots of their nodes.
@@ -114,9 +115,21 @@ pub(crate) fn rows(policy: &Policy, compacted: Compacted) -> Result<Rows, Restor
         observed,
         remains,
         devices,
+        crons,
         ..Rows::default()
     };
     Ok(rows)
+}
+
+/// Every CronJob is looked at.
+fn crons(resources: &BTreeMap<ResourceKey, (Resource, Position)>, time_ms: i64) -> Vec<CronRow> {
+    let crons = resources.iter().filter(|(key, _)| is_cron_job(key));
+    let row = |(key, (resource, position)): (&ResourceKey, &(Resource, Position))| CronRow {
+        key: key.clone(),
+        look_ms: Some(time_ms),
+        cause: Cause::told(*position, format!("CronJob {} as it was last told", resource.name)),
+    };
+    crons.map(row).collect()
 }
 
 fn node_row(record: NodeRecord, status: NodeStatus, time_ms: i64, cause: Cause) -> NodeRow {

@@ -4,15 +4,19 @@
 use std::collections::BTreeMap;
 
 use serde_json::Value;
+use setpoint_rules::job_status::JobRecord;
 use setpoint_rules::priority::Class;
-use setpoint_schemas::{NodeName, Observation, Position, Resource, ResourceKey};
+use setpoint_schemas::{NodeName, Observation, PodPhase, Position, Resource, ResourceKey};
 
 use super::observed::Present;
 use crate::causes::Cause;
 use crate::decide::{
     Compiled, compile, generation_of, history_of, is_managed_group, standing_of, template_of,
 };
-use crate::state::{Look, Pod, Rare, RestoreError, Why, WorkloadKind, WorkloadMemo, min_ready_ms};
+use crate::state::{
+    IndexFailures, JobMemo, Look, OfJob, Pod, Rare, RestoreError, Why, WorkloadKind, WorkloadMemo,
+    min_ready_ms,
+};
 use crate::views::Standing;
 
 type Resources = BTreeMap<ResourceKey, (Resource, Position)>;
@@ -71,6 +75,9 @@ impl Made {
         let compiled = resource.map(|(r, _)| compile(kind, r).map_err(unfit)).transpose()?;
         let history = compiled.as_ref().zip(resource).map(|(c, (r, _))| history_of(c, r));
         let mut memo = WorkloadMemo { history: history.unwrap_or_default(), ..Default::default() };
+        if kind == WorkloadKind::Job {
+            memo.job = Some(Box::new(job_memo(resource, &pods)));
+        }
         let numbers = number_templates(&mut memo, compiled.as_ref(), &pods);
         memo.classes = classes_of(&numbers, &pods);
         let min_ready_ms = compiled.as_ref().map_or(0, |compiled| min_ready_ms(&compiled.spec));
@@ -155,6 +162,27 @@ fn classes_of(numbers: &BTreeMap<String, u32>, pods: &[Present]) -> BTreeMap<u32
     classes
 }
 
+/// What is known of a Job by its status; and by its pods how often their indexes failed before them.
+/// Pauses begin anew.
+fn job_memo(resource: Option<&(Resource, Position)>, pods: &[Present]) -> JobMemo {
+    let status = resource.and_then(|(r, _)| serde_json::from_str(&r.status).ok());
+    let record = JobRecord::of_status(&status.unwrap_or_default());
+    let mut memo = JobMemo { record, ..JobMemo::default() };
+    for pod in pods {
+        let of = OfJob::of(&pod.placement);
+        let phase = pod.observed.as_ref().map(|(observed, _)| observed.phase());
+        let failed = u32::from(of.is_finished && phase == Some(PodPhase::Failed));
+        let (Some(index), count) = (of.index, of.index_failures + failed) else { continue };
+        let is_open =
+            !memo.record.completed.contains(index) && !memo.record.failed_indexes.contains(index);
+        if is_open && count > 0 {
+            let known = memo.failed.entry(index).or_insert_with(IndexFailures::default);
+            known.count = known.count.max(count);
+        }
+    }
+    memo
+}
+
 /// Where a pod stands, and since when it is ready.
 fn standing(
     pod: &Present,
@@ -164,6 +192,7 @@ fn standing(
 ) -> (Standing, i64) {
     match observed {
         _ if pod.withdrawn => (Standing::Stopping, 0),
+        _ if pod.placement.is_finished() => (Standing::Ended, 0),
         Some((observed, _)) => {
             let said = (observed.phase(), observed.is_ready(), observed.time_ms());
             standing_of(said, pod.placement.placed_ms, min_ready_ms, time_ms)
@@ -180,9 +209,10 @@ fn row(
 ) -> Pod {
     let Present { placement, heard, .. } = pod;
     let (name, generation) = (Some(placement.name.to_string()), generation_of(&placement));
+    let job = OfJob::of(&placement);
     Pod {
         uid: placement.uid,
-        rare: Rare { name, ..Rare::default() }.boxed(),
+        rare: Rare { name, job, ..Rare::default() }.boxed(),
         workload,
         node,
         revision,

@@ -161,7 +161,8 @@ impl Part {
             part.pods += tally.live + tally.stranded;
             part.healthy += tally.ready;
         }
-        let is_counted = !matches!(workload.kind, WorkloadKind::Bare | WorkloadKind::Daemon);
+        let is_counted =
+            !matches!(workload.kind, WorkloadKind::Bare | WorkloadKind::Daemon | WorkloadKind::Job);
         if is_counted && !revisions.is_empty() {
             part.wanted = workload.desired();
         }

@@ -149,6 +149,7 @@ impl State {
             Table::Orphans => self.orphans.by_text(key).map(|orphan| encode(&orphan.row)),
             Table::Answers => self.answered.row(&RequestId::parse(key).ok()?).map(encode),
             Table::Early => self.early.row(key).map(encode),
+            Table::Crons => self.crons.row(&ResourceKey::parse(key).ok()?).map(encode),
             Table::Devices => self.devices.row(&PodUid::parse(key).ok()?).map(|row| encode(&row)),
             Table::Meta
             | Table::Workloads

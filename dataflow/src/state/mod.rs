@@ -20,6 +20,8 @@ mod orphan;
 mod packed;
 mod few;
 mod in_turn;
+mod job;
+mod crons;
 mod reigns;
 mod pod;
 mod pods;
@@ -33,6 +35,7 @@ mod numbered;
 mod marks;
 mod named;
 mod of_pod;
+mod of_job;
 mod why;
 mod wants;
 
@@ -41,9 +44,11 @@ pub(crate) use answered::{Answered, AnsweredRow};
 pub(crate) use budgets::Budgets;
 pub use changed::ChangedRows;
 pub(crate) use classes::Classes;
+pub(crate) use crons::{Cron, CronRow, Crons};
 pub(crate) use devices::{Devices, DevicesRow};
 pub(crate) use early::{Early, EarlyRow, Word};
 pub(crate) use in_turn::InTurn;
+pub(crate) use job::{IndexFailures, JobMemo, OfJob};
 pub(crate) use leases::Leases;
 pub(crate) use ledger::Ledger;
 pub(crate) use look::Look;
@@ -136,6 +141,10 @@ pub(crate) struct State {
     pub(crate) classes: Classes,
     /// The disruption budgets.
     pub(crate) budgets: Budgets,
+    /// The CronJobs, and when each is looked at.
+    pub(crate) crons: Crons,
+    /// Jobs of which something was decided that their statuses are to say in this very epoch.
+    pub(crate) jobs_changed: BTreeSet<u32>,
     /// Requests that were answered, with their answers.
     pub(crate) answered: Answered,
     /// Rows to write to the checkpoint.
@@ -319,7 +328,8 @@ impl State {
     pub(crate) fn touch_all(&mut self) {
         let resources = self.resources.keys().map(|key| (Table::Resources, key.to_string()));
         let devices = self.devices.pods().map(|uid| (Table::Devices, uid.to_string()));
-        self.touched.others.extend(resources.chain(devices));
+        let crons = self.crons.rows().map(|row| (Table::Crons, row.key.to_string()));
+        self.touched.others.extend(resources.chain(devices).chain(crons));
         self.touched.remains.extend(self.remains.all());
         self.touched.workloads.extend(self.workload.keys().copied());
         self.touched.nodes.extend(self.node.keys().copied());

@@ -51,10 +51,11 @@ impl State {
             workload: pod.workload,
             revision: pod.revision,
             namespace: owner.namespace,
-            standing: if is_lost && pod.standing.is_live() {
-                Standing::Starting
-            } else {
-                pod.standing
+            standing: match pod.standing {
+                live if is_lost && live.is_live() => Standing::Starting,
+                Standing::Ended if pod.is_finished() => Standing::Finished,
+                Standing::Stopping if pod.is_finished() => Standing::Leaving,
+                standing => standing,
             },
             cpu_milli: requests.cpu_milli,
             memory_bytes: requests.memory_bytes,

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use setpoint_schemas::{Observation, PodPhase, PodUid, Position, Topic};
 use xxhash_rust::xxh3::xxh3_64;
 
+use super::job::OfJob;
 use super::packed::Packed;
 use crate::views::Standing;
 
@@ -72,6 +73,8 @@ pub(crate) struct Rare {
     pub(crate) name: Option<String>,
     /// The last observation's reason.
     pub(crate) reason: String,
+    /// What it has as a Job's pod.
+    pub(crate) job: OfJob,
 }
 
 impl Pod {
@@ -87,8 +90,8 @@ impl Pod {
         self.is_there = true;
         self.last = Some(Last::of(observed, at));
         if self.rare.is_some() || !observed.reason().is_empty() {
-            let name = self.rare.take().and_then(|rare| rare.name);
-            self.rare = Rare { name, reason: observed.reason().to_owned() }.boxed();
+            let rare = self.rare.take().map(|rare| *rare).unwrap_or_default();
+            self.rare = Rare { reason: observed.reason().to_owned(), ..rare }.boxed();
         }
     }
 
@@ -96,7 +99,7 @@ impl Pod {
     pub(crate) fn name_is_rare(&mut self, follows: &str) {
         if let Some(rare) = self.rare.take() {
             let name = rare.name.filter(|name| name != follows);
-            self.rare = Rare { name, reason: rare.reason }.boxed();
+            self.rare = Rare { name, reason: rare.reason, job: rare.job }.boxed();
         }
     }
 

@@ -6,7 +6,8 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::{
-    AnsweredRow, DevicesRow, EarlyRow, Meta, NodeRow, OrphanRow, Pod, Remains, WorkloadMemo,
+    AnsweredRow, CronRow, DevicesRow, EarlyRow, Meta, NodeRow, OrphanRow, Pod, Remains,
+    WorkloadMemo,
 };
 use setpoint_schemas::avro::{Codec, DecodeError};
 use setpoint_schemas::{NodeName, Observation, PodUid, Resource, ResourceKey};
@@ -36,6 +37,8 @@ pub enum Table {
     Devices = 9,
     /// What was observed last of placed pods, by uid: the record itself.
     Observed = 10,
+    /// When each CronJob is looked at, by key.
+    Crons = 11,
 }
 
 /// A row of the checkpoint: table, key, value; no value: the row is gone.
@@ -91,6 +94,7 @@ pub(crate) struct Rows {
     pub(crate) early: Vec<EarlyRow>,
     pub(crate) remains: Vec<Remains>,
     pub(crate) devices: Vec<DevicesRow>,
+    pub(crate) crons: Vec<CronRow>,
 }
 
 impl Rows {
@@ -108,6 +112,7 @@ impl Rows {
             8 => self.remains.push(decode(table, key, value)?),
             9 => self.devices.push(decode(table, key, value)?),
             10 => self.observed.push(observation(key, value)?),
+            11 => self.crons.push(decode(table, key, value)?),
             other => return Err(RestoreError::Table(other)),
         }
         Ok(())

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use setpoint_rules::batches::Pace;
 use setpoint_rules::rollout::{self, Update};
-use setpoint_schemas::{DeploymentStrategy, UpdateOrder, WorkloadSpec};
+use setpoint_schemas::{DeploymentStrategy, JobSpec, UpdateOrder, WorkloadSpec};
 
 /// The annotation of a workload whose pods are done when they end.
 const RUNS_ONCE: &str = "setpoint.dev/runs-once";
@@ -28,6 +28,10 @@ pub(crate) struct Wants {
     pub(crate) paused: bool,
     /// Whether pods that end are done.
     pub(crate) runs_once: bool,
+    /// What a Job says.
+    pub(crate) job: Option<Box<JobSpec>>,
+    /// The CronJob that it is of: its name and its uid.
+    pub(crate) cron: Option<(String, String)>,
     order: UpdateOrder,
     strategy: Option<Box<DeploymentStrategy>>,
     /// The pause between batches of an update; 0: there are none.
@@ -45,6 +49,8 @@ impl Wants {
             progress_limit_ms: limit_s * 1_000,
             paused: spec.paused,
             runs_once: says(RUNS_ONCE) == "true",
+            job: spec.job.clone(),
+            cron: spec.cron.clone(),
             order: match says(UPDATE_ORDER) {
                 "start-first" => UpdateOrder::StartFirst,
                 _ => UpdateOrder::StopFirst,

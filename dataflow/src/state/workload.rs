@@ -10,11 +10,13 @@ use setpoint_rules::batches::Batches;
 use setpoint_rules::priority::{self, Class};
 use setpoint_rules::revision::Revision;
 use setpoint_schemas::{
-    GPU_MODEL, Namespace, NodeName, ObjectMeta, Pattern, PodSpec, PodTemplate, Resource,
-    ResourceKey, TaintEffect, Toleration, TolerationOperator, WorkloadSpec,
+    COMPLETION_INDEX, COMPLETION_INDEX_ENV, GPU_MODEL, JOB_NAME_LABELS, JobSpec, Namespace,
+    NodeName, ObjectMeta, Pattern, PodSpec, PodTemplate, Resource, ResourceKey, TaintEffect,
+    Toleration, TolerationOperator, WorkloadSpec,
 };
 
 use super::few::Few;
+use super::job::{Held, JobMemo};
 use super::look::Look;
 use super::nominees::Nominated;
 use super::waiting::{Waiting, WaitingHere};
@@ -33,6 +35,8 @@ pub(crate) enum WorkloadKind {
     Daemon,
     /// A bare pod.
     Bare,
+    /// A Job: pods that end, until enough have ended well.
+    Job,
 }
 
 impl WorkloadKind {
@@ -43,6 +47,7 @@ impl WorkloadKind {
             "ReplicaSet" | "ReplicationController" => WorkloadKind::Keep,
             "DaemonSet" => WorkloadKind::Daemon,
             "Pod" => WorkloadKind::Bare,
+            "Job" => WorkloadKind::Job,
             _ => return None,
         })
     }
@@ -65,6 +70,8 @@ pub(crate) struct Workload {
     pub(crate) pods: BTreeSet<u32>,
     /// Those of them that ended for good, as the views have it.
     pub(crate) ended: BTreeSet<u32>,
+    /// What follows from its pods when it is a Job.
+    pub(crate) held: Held,
     pub(crate) tallies: Few<Tally>,
     /// What the views have as desired.
     pub(crate) desired_fact: Option<i64>,
@@ -122,6 +129,8 @@ pub(crate) struct WorkloadMemo {
     pub(crate) look_ms: i64,
     /// Whether it is still to be looked at: pacing, or more rounds than an epoch has.
     pub(crate) pending: bool,
+    /// What is kept of a Job.
+    pub(crate) job: Option<Box<JobMemo>>,
 }
 
 /// What a status tells of pods.
@@ -205,7 +214,7 @@ impl Template {
                 labels.insert("pod-template-hash".to_owned(), hash.clone());
             }
             WorkloadKind::Daemon => spec.tolerations.extend(DAEMONS_BEAR.map(bears)),
-            WorkloadKind::Keep | WorkloadKind::Bare => {}
+            WorkloadKind::Keep | WorkloadKind::Bare | WorkloadKind::Job => {}
         }
         let (models, labels) = (annotations.get(GPU_MODEL), Arc::new(labels));
         let models = models.map(String::as_str);
@@ -282,7 +291,52 @@ pub(crate) fn read_spec(
     let mut spec: WorkloadSpec =
         serde_json::from_value(body["spec"].clone()).map_err(|e| format!("spec: {e}"))?;
     spec.template = PodTemplate::default();
+    if kind == WorkloadKind::Job {
+        let job: JobSpec =
+            serde_json::from_value(body["spec"].clone()).map_err(|e| format!("spec: {e}"))?;
+        let template = job_template(&job, &resource.name, body["spec"]["template"].clone());
+        spec.job = Some(Box::new(job));
+        spec.cron = cron_of(&body["metadata"]["ownerReferences"]);
+        return Ok((spec, template, metadata.annotations));
+    }
     Ok((spec, body["spec"]["template"].clone(), metadata.annotations))
+}
+
+/// The CronJob among the owners of an object: its name and its uid.
+fn cron_of(owners: &Value) -> Option<(String, String)> {
+    let is_cron = |owner: &&Value| owner["kind"] == "CronJob" && owner["controller"] == true;
+    let owner = owners.as_array()?.iter().find(is_cron)?;
+    Some((owner["name"].as_str()?.to_owned(), owner["uid"].as_str()?.to_owned()))
+}
+
+/// The template of a Job's pods: with the Job's name as labels, by which people find them, and where they
+/// have indexes with the variable that tells it.
+fn job_template(job: &JobSpec, name: &str, mut template: Value) -> Value {
+    if !template["metadata"]["labels"].is_object() {
+        template["metadata"]["labels"] = Value::Object(Default::default());
+    }
+    for label in JOB_NAME_LABELS {
+        template["metadata"]["labels"][label] = Value::from(name);
+    }
+    if job.is_indexed() {
+        for list in ["initContainers", "containers"] {
+            let containers = template["spec"].get_mut(list).and_then(Value::as_array_mut);
+            containers.into_iter().flatten().for_each(tell_index);
+        }
+    }
+    template
+}
+
+/// The annotation of the pod says it, as in Kubernetes; what the container says itself stands.
+fn tell_index(container: &mut Value) {
+    let path = format!("metadata.annotations['{COMPLETION_INDEX}']");
+    let from = serde_json::json!({"fieldRef": {"fieldPath": path}});
+    let variable = serde_json::json!({"name": COMPLETION_INDEX_ENV, "valueFrom": from});
+    match container["env"].as_array_mut() {
+        Some(env) if env.iter().any(|known| known["name"] == COMPLETION_INDEX_ENV) => {}
+        Some(env) => env.push(variable),
+        None => container["env"] = Value::Array(vec![variable]),
+    }
 }
 
 /// Pods that do not stop.
@@ -311,6 +365,7 @@ impl Workload {
             templates: Few::default(),
             pods: BTreeSet::new(),
             ended: BTreeSet::new(),
+            held: Held::default(),
             tallies: Few::default(),
             desired_fact: None,
             current_fact: None,
@@ -366,6 +421,7 @@ impl Workload {
 
     /// How many pods it wants; 0 once it is deleted.
     pub(crate) fn desired(&self) -> i64 {
-        if self.deleted { 0 } else { self.wants.desired }
+        let wanted = self.memo.job.as_ref().map_or(self.wants.desired, |job| job.wanted);
+        if self.deleted { 0 } else { wanted }
     }
 }

@@ -81,6 +81,10 @@ pub enum Standing {
     Stopping,
     /// All its containers ended for good.
     Ended,
+    /// The same, of one that is never started again: it holds no room.
+    Finished,
+    /// Such a one whose placement is withdrawn.
+    Leaving,
 }
 
 impl Standing {
@@ -92,8 +96,8 @@ impl Standing {
             Standing::Starting => tally.live = 1,
             Standing::Ready => (tally.live, tally.ready) = (1, 1),
             Standing::Available => (tally.live, tally.ready, tally.available) = (1, 1, 1),
-            Standing::Stopping => tally.stopping = 1,
-            Standing::Ended => tally.ended = 1,
+            Standing::Stopping | Standing::Leaving => tally.stopping = 1,
+            Standing::Ended | Standing::Finished => tally.ended = 1,
         }
         tally
     }
@@ -104,6 +108,12 @@ impl Standing {
     pub fn tally_lost(self) -> Tally {
         let held = self.tally();
         Tally { stranded: held.live, live: 0, ..held }
+    }
+
+    /// Whether a pod that stands so holds the room that it asked for.
+    #[must_use]
+    pub fn holds_room(self) -> bool {
+        !matches!(self, Standing::Finished | Standing::Leaving)
     }
 
     /// Whether a pod that stands so runs or is meant to.
@@ -153,6 +163,9 @@ impl PodFact {
     /// What it adds to its node's row: its reservations.
     #[must_use]
     pub fn reservation(&self) -> NodeRollup {
+        if !self.standing.holds_room() {
+            return NodeRollup::default();
+        }
         let requested =
             Allocation { cpu_milli: self.cpu_milli, memory_bytes: self.memory_bytes, pods: 1 };
         NodeRollup { requested, ..NodeRollup::default() }

@@ -107,6 +107,8 @@ impl Facts {
             Standing::Available,
             Standing::Stopping,
             Standing::Ended,
+            Standing::Finished,
+            Standing::Leaving,
         ];
         self.pods[slot] = (!ends).then(|| {
             let place = |rng: &mut StdRng| PodFact {

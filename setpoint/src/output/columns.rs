@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use crate::output::age::{age_of, since};
 use crate::output::field::{entries, list, name, number, or_none, pairs, text};
+use crate::output::jobs::{cron_job, job};
 use crate::output::nodes;
 use crate::output::pods::{pod, pod_wide};
 
@@ -55,6 +56,18 @@ const COLUMNS: &[Columns] = &[
         ],
         cells: daemon_set,
         ..WORKLOAD
+    },
+    Columns {
+        kind: "Job",
+        headers: &["NAME", "STATUS", "COMPLETIONS", "DURATION", "AGE"],
+        cells: job,
+        ..WORKLOAD
+    },
+    Columns {
+        kind: "CronJob",
+        headers: &["NAME", "SCHEDULE", "TIMEZONE", "SUSPEND", "ACTIVE", "LAST SCHEDULE", "AGE"],
+        cells: cron_job,
+        ..PLAIN
     },
     Columns {
         kind: "Pod",

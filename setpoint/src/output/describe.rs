@@ -13,7 +13,7 @@ use serde_json::Value;
 
 use crate::output::field::{is_true, list, name, namespace, number, or_none, text};
 use crate::output::pods::{pod, pod_status};
-use crate::output::{decision_lines, table};
+use crate::output::{decision_lines, jobs, table};
 
 /// Longest value on its own line; a longer one is cut, `get -o yaml` has all of it.
 const VALUE_CHARS_MAX: usize = 120;
@@ -86,6 +86,15 @@ fn head(out: &mut String, object: &Value) {
         }
         "Deployment" | "ReplicaSet" | "ReplicationController" => {
             line("Replicas", &replicas(object));
+        }
+        "Job" => {
+            line("Status", jobs::status(object));
+            line("Completions", &jobs::completions(object));
+            line("Pods", &jobs::pods(object));
+        }
+        "CronJob" => {
+            line("Schedule", text(object, "/spec/schedule"));
+            line("Active Jobs", &list(object, "/status/active").len().to_string());
         }
         _ => {}
     }

@@ -10,6 +10,7 @@ mod format;
 mod table;
 mod columns;
 mod pods;
+mod jobs;
 mod nodes;
 mod ledger;
 mod describe;

@@ -3,6 +3,7 @@
 pub(crate) mod role;
 
 pub(crate) mod apply;
+pub(crate) mod create;
 pub(crate) mod delete;
 pub(crate) mod get;
 pub(crate) mod describe;
@@ -13,6 +14,7 @@ pub(crate) mod scale;
 pub(crate) mod rollout;
 pub(crate) mod cordon;
 pub(crate) mod drain;
+pub(crate) mod wait_for;
 pub(crate) mod logs;
 pub(crate) mod exec;
 pub(crate) mod node;

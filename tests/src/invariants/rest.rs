@@ -1,10 +1,11 @@
 //! When a fleet is at rest: what is desired runs where it fits, and nothing else runs.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 use setpoint_schemas::{NodeName, PodUid, Resource, ResourceKey};
 
+use super::work::job_settled;
 use super::{Auditor, desired_of};
 use crate::committed::Committed;
 use crate::memory_log::MemoryLog;
@@ -50,9 +51,11 @@ impl Auditor {
     /// A node runs its placements and nothing else.
     fn no_orphans(&self, node: &SimNode, committed: &Committed) -> Result<(), String> {
         let placed = committed.placements.values().filter(|p| p.node == node.name);
-        let placed: BTreeSet<&PodUid> = placed.map(|p| &p.uid).collect();
+        let placed: BTreeMap<&PodUid, bool> = placed.map(|p| (&p.uid, p.is_finished())).collect();
         let has: BTreeSet<&PodUid> = node.pods.keys().collect();
-        if placed == has {
+        // Of one that has finished nothing need be left.
+        let lacks = placed.iter().any(|(uid, finished)| !finished && !has.contains(uid));
+        if !lacks && has.iter().all(|uid| placed.contains_key(uid)) {
             return Ok(());
         }
         Err(format!("{} is to run {placed:?} and has {has:?}", node.name))
@@ -66,6 +69,12 @@ impl Auditor {
             "DaemonSet" => {
                 let template = &body["spec"]["template"]["spec"];
                 return self.daemon_settled(resource, template, plant, fits);
+            }
+            "Job" => {
+                let key = resource.key();
+                let waits = self.waiting_of(&key.to_string()) > 0;
+                let fits = plant.nodes.iter().any(|node| fits(&key, &node.name));
+                return if waits && !fits { Ok(()) } else { job_settled(resource) };
             }
             "Namespace" if resource.status.contains("Terminating") => {
                 return Err(format!("namespace {} is empty and stays", resource.name));

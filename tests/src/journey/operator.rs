@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use setpoint_schemas::{Input, Request, RequestItem, Verb};
 
-use super::{Plan, choosy, ranked, tainted};
+use super::{Plan, choosy, ranked, tainted, working};
 use crate::committed::Committed;
 use crate::draw::Draw;
 use crate::manifests::{
@@ -24,6 +24,7 @@ pub struct Operator {
     is_choosy: bool,
     is_ranked: bool,
     is_tainted: bool,
+    is_working: bool,
 }
 
 impl Operator {
@@ -31,7 +32,8 @@ impl Operator {
     #[must_use]
     pub fn new(draw: Draw, plan: &Plan) -> Self {
         let Plan { choosy: is_choosy, ranked: is_ranked, tainted: is_tainted, .. } = *plan;
-        Operator { draw, asked: 0, last: None, is_choosy, is_ranked, is_tainted }
+        let is_working = plan.working;
+        Operator { draw, asked: 0, last: None, is_choosy, is_ranked, is_tainted, is_working }
     }
 
     /// Takes all taints from all nodes. Of one that was deleted and has not returned it is refused.
@@ -40,6 +42,16 @@ impl Operator {
             let id = format!("last-{}", node.name);
             Input::Request(Box::new(request(&id, vec![tainted::untaint(node.name.as_str())])))
         })
+    }
+
+    /// Lets all Jobs come to their ends. What is not there any more is not asked for.
+    pub fn last_work() -> Vec<Input> {
+        let asks = working::last_words().into_iter().enumerate();
+        let ask = |(number, item)| {
+            let id = format!("last-work-{number}");
+            Input::Request(Box::new(request(&id, vec![item])))
+        };
+        asks.map(ask).collect()
     }
 
     /// Asks for something.
@@ -67,6 +79,9 @@ impl Operator {
         }
         if self.is_ranked && self.draw.chance(100) {
             return vec![ranked::keep(&mut self.draw)];
+        }
+        if self.is_working && self.draw.chance(500) {
+            return vec![working::ask(&mut self.draw)];
         }
         match self.draw.below(20) {
             0..=4 => vec![item(Verb::Apply, &self.workload())],

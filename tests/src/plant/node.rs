@@ -276,7 +276,7 @@ impl SimNode {
             }
         }
         for (uid, placement) in known {
-            if !self.pods.contains_key(uid) {
+            if !self.pods.contains_key(uid) && !placement.is_finished() {
                 self.pods.insert(uid.clone(), SimPod::start(placement.clone(), now_ms, draw));
             }
         }

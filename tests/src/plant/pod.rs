@@ -13,6 +13,9 @@ const STOP_MS_MAX: i64 = 1_200;
 /// The pause before a pod is restarted in place.
 const BACKOFF_MS: i64 = 700;
 
+/// How long a pod of a Job works before it ends.
+const WORK_MS: i64 = 1_500;
+
 /// Where a pod stands on its node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PodState {
@@ -57,7 +60,12 @@ impl SimPod {
     /// Goes on to `now_ms`; with `faults` it may fail to start, crash or end. Returns whether it is
     /// still there.
     pub fn step(&mut self, now_ms: i64, faults: bool, draw: &mut Draw) -> bool {
+        let work = self.placement.pattern.workload.contains("/Job/");
         self.state = match self.state {
+            PodState::Running(ready) if work && ready + WORK_MS <= now_ms => {
+                let fails = faults && draw.chance(200);
+                PodState::Ended(if fails { PodPhase::Failed } else { PodPhase::Succeeded })
+            }
             PodState::Starting(until) if until <= now_ms && faults && draw.chance(80) => {
                 PodState::Backoff(now_ms + BACKOFF_MS)
             }

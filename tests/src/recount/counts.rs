@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::json;
+use serde_json::{Value, json};
 use setpoint_dataflow::views::Fleet;
 use setpoint_dataflow::{Outcome, Served};
 use setpoint_schemas::NodeName;
@@ -36,10 +36,31 @@ impl Count {
                 let waiting = world.waiting.values().filter(|waiting| *waiting == workload);
                 placed + waiting.count() as i64
             }
+            Some(wanted) if wanted.kind == "Job" => job_wants(wanted),
             Some(wanted) => desired(wanted),
         };
         count
     }
+}
+
+/// How many pods a Job is to have, by what it says of what became of it.
+fn job_wants(wanted: &Wanted) -> i64 {
+    let (spec, status) = (&wanted.job, &wanted.status);
+    let conditions = status["conditions"].as_array().into_iter().flatten();
+    let mut over = conditions
+        .filter(|c| ["FailureTarget", "SuccessCriteriaMet"].map(Value::from).contains(&c["type"]));
+    if spec["suspend"] == true || over.next().is_some() {
+        return 0;
+    }
+    let failed = status["failedIndexes"].as_str().unwrap_or_default();
+    let failed = failed.split(',').filter(|run| !run.is_empty()).map(|run| {
+        let (from, to) = run.split_once('-').unwrap_or((run, run));
+        to.parse::<i64>().unwrap_or(0) - from.parse::<i64>().unwrap_or(0) + 1
+    });
+    let left = spec["completions"].as_i64().unwrap_or(1)
+        - status["succeeded"].as_i64().unwrap_or(0)
+        - failed.sum::<i64>();
+    left.min(spec["parallelism"].as_i64().unwrap_or(1)).max(0)
 }
 
 /// A DaemonSet never has two pods on a node.
@@ -79,6 +100,10 @@ pub(super) fn statuses_are_right(world: &World) -> Result<(), String> {
                 "readyReplicas": count.ready,
                 "availableReplicas": count.available,
                 "unavailableReplicas": (count.desired - count.available).max(0),
+            }),
+            "Job" => json!({
+                "active": if count.live > 0 { json!(count.live) } else { Value::Null },
+                "ready": count.ready,
             }),
             "DaemonSet" => json!({
                 "desiredNumberScheduled": count.desired,
@@ -140,6 +165,9 @@ fn sums_of(world: &World) -> BTreeMap<&'static str, i64> {
     for pod in world.pods.values() {
         let asks = pod.spec.requests();
         add("stopping", i64::from(pod.stopping));
+        if pod.is_finished() {
+            continue;
+        }
         add("requested cpu", asks.cpu_milli);
         add("requested memory", asks.memory_bytes);
         add("requested pods", 1);

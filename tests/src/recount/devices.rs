@@ -61,7 +61,8 @@ pub(super) fn none_is_given_twice(world: &World) -> Answer {
 /// Thousandths that pods have of each device of a node.
 fn taken(world: &World, node: &NodeName) -> BTreeMap<String, i32> {
     let mut taken = BTreeMap::new();
-    for pod in world.pods.values().filter(|pod| pod.placement.node == *node) {
+    let here = world.pods.values().filter(|pod| pod.placement.node == *node);
+    for pod in here.filter(|pod| !pod.is_finished()) {
         for device in &pod.placement.devices {
             *taken.entry(device.id.to_string()).or_default() += device.milli;
         }

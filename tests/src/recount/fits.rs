@@ -108,7 +108,7 @@ fn ports(world: &World, pod: Asking<'_>, node: &NodeSeen) -> Answer {
     let taken: Vec<(String, i32, String)> = world
         .pods
         .values()
-        .filter(|other| other.placement.node == node.record.node)
+        .filter(|other| other.placement.node == node.record.node && !other.is_finished())
         .flat_map(|other| host_ports(&other.spec))
         .collect();
     let any = |address: &String| address == "0.0.0.0";
@@ -205,6 +205,7 @@ fn domains(
     for node in world.nodes.values().filter(counts) {
         let matching = world.pods.values().filter(|other| {
             !other.stopping
+                && !other.is_finished()
                 && other.is_here()
                 && other.placement.node == node.record.node
                 && other.placement.pattern.namespace.as_str() == pod.namespace
@@ -229,7 +230,7 @@ fn affinity(world: &World, pod: Asking<'_>, node: &NodeSeen) -> Answer {
     let friends: Vec<&NodeSeen> = world
         .pods
         .values()
-        .filter(|p| p.is_here())
+        .filter(|p| p.is_here() && !p.is_finished())
         .filter(|p| {
             matches_all(p.placement.pattern.namespace.as_str(), &p.placement.pattern.labels)
         })
@@ -250,7 +251,7 @@ fn affinity(world: &World, pod: Asking<'_>, node: &NodeSeen) -> Answer {
 
 /// In both directions: nobody near whom it does not want, nobody near who does not want it.
 fn anti_affinity(world: &World, pod: Asking<'_>, node: &NodeSeen) -> Answer {
-    for other in world.pods.values() {
+    for other in world.pods.values().filter(|other| !other.is_finished()) {
         let Some(home) = world.nodes.get(&other.placement.node) else { continue };
         let near = |term: &PodAffinityTerm| {
             let key = &term.topology_key;

@@ -19,9 +19,10 @@ mod world;
 mod asked;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use setpoint_dataflow::{Epoch, Outcome, PlacementChange};
-use setpoint_schemas::{Action, NodeName, PodUid, Policy, ResourceKey};
+use setpoint_schemas::{Action, NodeName, Placement, PodUid, Policy, ResourceKey};
 
 use self::fits::{ALL, Asking, Filter, STRICTER_BY_PODS};
 use self::world::{PodSeen, Promise, World};
@@ -126,7 +127,8 @@ impl Recount {
         }
         // Restarted, deleted and gone within one epoch is no start; the same uid placed anew is one.
         let is_restart = |change: &PlacementChange| {
-            change.placement.as_ref().is_some_and(|placement| placement.generation > 1)
+            let is_again = |p: &Arc<Placement>| p.generation > 1 || p.is_finished();
+            change.placement.as_ref().is_some_and(is_again)
         };
         let is_over =
             |change: &PlacementChange| is_restart(change) && self.world.went.contains(&change.uid);

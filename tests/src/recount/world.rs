@@ -52,6 +52,8 @@ pub(super) struct Wanted {
     /// The template's spec as its pods' placements have it.
     pub(super) spec_text: String,
     pub(super) status: Value,
+    /// All that a Job says.
+    pub(super) job: Value,
     /// Whether an update pauses between its batches.
     pub(super) in_batches: bool,
 }
@@ -117,6 +119,11 @@ impl PodSeen {
             available: false,
             heard: None,
         }
+    }
+
+    /// Whether it has finished and was counted: it holds no room and is nobody's company.
+    pub(super) fn is_finished(&self) -> bool {
+        self.placement.is_finished()
     }
 
     pub(super) fn is_live(&self) -> bool {
@@ -201,6 +208,7 @@ impl World {
     pub(super) fn reserved(&self, node: &NodeName) -> Resources {
         let mut sum = Resources::default();
         let here = self.pods.values().filter(|pod| pod.placement.node == *node);
+        let here = here.filter(|pod| !pod.is_finished());
         here.for_each(|pod| sum.add(&pod.spec.requests()));
         sum
     }
@@ -225,7 +233,8 @@ impl World {
     }
 
     fn workload_changed(&mut self, key: &ResourceKey) {
-        let kinds = ["Deployment", "ReplicaSet", "ReplicationController", "DaemonSet", "Pod"];
+        let kinds =
+            ["Deployment", "ReplicaSet", "ReplicationController", "DaemonSet", "Pod", "Job"];
         let text = key.to_string();
         let resource = self.resources.get(key).filter(|r| kinds.contains(&r.kind.as_str()));
         let Some(resource) = resource else {
@@ -248,6 +257,7 @@ impl World {
             spec,
             spec_text: template["spec"].to_string(),
             status: serde_json::from_str(&resource.status).unwrap_or_default(),
+            job: body["spec"].clone(),
             in_batches: body["metadata"]["annotations"]["setpoint.dev/update-delay-ms"].is_string(),
         };
         self.workloads.insert(text, wanted);
@@ -325,6 +335,9 @@ impl World {
         }
         let Some(pod) = self.pods.get_mut(&observed.uid) else { return };
         pod.heard = Some(heard);
+        if pod.is_finished() {
+            return;
+        }
         pod.ended = ended;
         let ready = observed.phase == PodPhase::Running && observed.ready;
         pod.ready_since = ready.then(|| pod.ready_since.unwrap_or(now_ms));
@@ -341,6 +354,10 @@ impl World {
         if pod.stopping {
             self.pods.remove(uid);
             self.went.insert(uid.clone());
+            return;
+        }
+        if pod.is_finished() {
+            pod.heard = heard.or(pod.heard.take());
             return;
         }
         (pod.ready_since, pod.available, pod.ended) = (None, false, false);

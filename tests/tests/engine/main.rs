@@ -11,6 +11,8 @@ mod pods;
 mod nodes;
 mod taints;
 mod rollout;
+mod jobs;
+mod cronjobs;
 mod requests;
 mod immutable;
 mod namespaces;

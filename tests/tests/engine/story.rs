@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 use setpoint_dataflow::views::HandWritten;
-use setpoint_dataflow::{Engine, Epoch, Outcome, Served, WaitingPod};
+use setpoint_dataflow::{Compacted, Engine, Epoch, Outcome, Placed, Served, WaitingPod};
 use setpoint_schemas::{
     Action, Input, NodeName, NodeSnapshot, Observation, PodObserved, PodPhase, PodUid, Policy,
     Position, RequestItem, ResourceKey, SessionId, Sourced, Topic, Verb,
@@ -23,6 +23,8 @@ pub(crate) struct Story {
     /// As readers were told.
     pub(crate) waiting: BTreeMap<PodUid, WaitingPod>,
     sequence: i64,
+    /// Nodes that renew their leases in every epoch.
+    renewing: Vec<String>,
 }
 
 impl Story {
@@ -41,13 +43,24 @@ impl Story {
             ready: Default::default(),
             waiting: Default::default(),
             sequence: 0,
+            renewing: Vec::new(),
         };
         let nodes: Vec<Input> = names.iter().map(|name| joins(name, 2_000)).collect();
         story.at(0, nodes);
         story
     }
 
+    /// These nodes, which renew their leases in every epoch.
+    pub(crate) fn with_living_nodes(names: &[&str]) -> Story {
+        let mut story = Story::with_nodes(names);
+        story.renewing = names.iter().map(|name| (*name).to_owned()).collect();
+        story
+    }
+
     pub(crate) fn epoch(&mut self, ms: i64, inputs: Vec<Input>) -> Epoch {
+        let lease =
+            |name: &String| Input::Lease(manifests::lease(&node(name), &session(name), ms + 1));
+        let inputs: Vec<Input> = self.renewing.iter().map(lease).chain(inputs).collect();
         let mut place = |input| {
             self.offset += 1;
             let position = Position { topic: Topic::Requests, partition: 0, offset: self.offset };
@@ -129,6 +142,47 @@ impl Story {
         });
         let inputs = inputs.collect();
         self.at(ms, inputs)
+    }
+
+    /// The next number of what nodes say.
+    pub(crate) fn next_sequence(&mut self) -> i64 {
+        self.sequence += 1;
+        self.sequence
+    }
+
+    /// What the compacted topic holds of placements.
+    pub(crate) fn compacted_placements(&self) -> Vec<Placed> {
+        let position = Position { topic: Topic::Placements, partition: 0, offset: 0 };
+        let placed = self.engine.everything().placements.into_iter();
+        let placed = placed.filter_map(|change| change.placement);
+        placed.map(|p| Placed { placement: (*p).clone(), position, withdrawn: false }).collect()
+    }
+
+    /// A leader that has nothing but the compacted topics, of pods' words none, begins at this time.
+    pub(crate) fn rebuilt(&mut self, ms: i64, placements: Vec<Placed>) -> Outcome {
+        let everything = self.engine.everything();
+        let position = Position { topic: Topic::Desired, partition: 0, offset: 0 };
+        let resources = everything.resources.into_iter().filter_map(|(_, resource)| resource);
+        let nodes = everything.served.iter().filter_map(|served| match served {
+            Served::Node(_, Some(node)) => Some(((*node.record).clone(), position)),
+            _ => None,
+        });
+        let compacted = Compacted {
+            number: self.engine.number(),
+            term: self.engine.term(),
+            time_ms: self.engine.time_ms(),
+            resources: resources.map(|resource| ((*resource).clone(), position)).collect(),
+            nodes: nodes.collect(),
+            placements,
+            ..Compacted::default()
+        };
+        let policy = self.engine.policy().clone();
+        self.engine =
+            Engine::rebuild(HandWritten::new(), &policy, compacted).expect("the topics fit");
+        self.rows.clear();
+        self.waiting.clear();
+        let epoch = Epoch { rebuilt: true, renew_leases: true, ..self.epoch(ms, vec![]) };
+        self.decide(epoch)
     }
 
     /// A cold step at this time; the status of a resource after it.

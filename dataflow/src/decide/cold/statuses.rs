@@ -47,7 +47,7 @@ impl<V: Views> Turn<'_, V> {
     }
 
     /// A workload's resource with its status as it is now, when that is another than was told.
-    fn new_status(&self, id: u32) -> Option<Arc<Resource>> {
+    pub(in crate::decide) fn new_status(&self, id: u32) -> Option<Arc<Resource>> {
         let workload = self.state.workload.get(&id)?;
         let resource = self.state.resources.get(&workload.key)?;
         let counts = counts_of(workload, resource.generation);
@@ -56,6 +56,7 @@ impl<V: Views> Turn<'_, V> {
             WorkloadKind::Rolling => status::deployment(&counts, before, &now),
             WorkloadKind::Keep => status::replica_set(&counts),
             WorkloadKind::Daemon => status::daemon_set(&counts),
+            WorkloadKind::Job => workload.job_status(rfc3339)?,
             WorkloadKind::Bare => {
                 serde_json::json!({"ended": workload.to_show().ended > 0}).to_string()
             }

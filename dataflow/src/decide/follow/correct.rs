@@ -175,8 +175,9 @@ impl<V: Views> Turn<'_, V> {
                 }
                 Err(why) => return Some(format!("{key} does not compile by these rules: {why}")),
             },
-            None => self.learn(key, &resource),
+            None => self.learn(key, &resource, cause),
         }
+        self.job_is_recorded(key, &resource);
         None
     }
 

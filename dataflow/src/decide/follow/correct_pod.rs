@@ -8,7 +8,7 @@ use setpoint_schemas::{Placement, PodUid, ResourceKey};
 
 use super::inferred::{generation_of, standing_of, template_of};
 use crate::decide::turn::{Turn, first_counter};
-use crate::state::{Pod, Rare, Template};
+use crate::state::{OfJob, Pod, Rare, Template};
 use crate::views::{Standing, Views};
 
 /// How far around the next counter a recorded pod's counter is looked for: more than one epoch
@@ -68,9 +68,27 @@ impl<V: Views> Turn<'_, V> {
             workload.count_back(self.out.number, last);
             return true;
         }
+        if placement.is_finished() {
+            self.make_finished(id, false);
+            return false;
+        }
         pod.generation = (generation_of(placement) - 1).max(1);
         self.state.touch_pod(id);
         false
+    }
+
+    /// Whether a pod has finished and was counted is as it is recorded.
+    fn make_finished(&mut self, id: u32, is_finished: bool) {
+        let Some(pod) = self.state.pods.get_mut(&id) else { return };
+        if pod.is_finished() == is_finished {
+            return;
+        }
+        pod.job_mut().is_finished = is_finished;
+        if is_finished && pod.standing.is_live() {
+            (pod.standing, pod.ready_ms) = (Standing::Ended, 0.into());
+        }
+        self.state.touch_pod(id);
+        self.refact(id);
     }
 
     /// A pod that only we withdrew goes on.
@@ -119,6 +137,7 @@ impl<V: Views> Turn<'_, V> {
             pod.epoch = placement.epoch.into();
             pod.placed_ms = placement.placed_ms.into();
         }
+        self.make_finished(id, placement.is_finished());
         self.state.touch_pod(id);
         Ok(())
     }
@@ -135,7 +154,7 @@ impl<V: Views> Turn<'_, V> {
         let name = Some(placement.name.to_string());
         self.load_pod(Pod {
             uid: placement.uid.clone(),
-            rare: Rare { name, ..Rare::default() }.boxed(),
+            rare: Rare { name, job: OfJob::of(placement), ..Rare::default() }.boxed(),
             workload: id,
             node,
             revision,

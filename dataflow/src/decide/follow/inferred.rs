@@ -3,11 +3,14 @@
 
 use serde_json::{Value, json};
 use setpoint_rules::revision::Revision;
-use setpoint_schemas::{Placement, PodPhase, Resource};
+use setpoint_schemas::{COMPLETION_INDEX, FINISHED, INDEX_FAILURES, Placement, PodPhase, Resource};
 
 use crate::decide::pods::standing_since;
 use crate::decide::requests::{Compiled, advanced};
 use crate::views::Standing;
+
+/// The annotations that a placement has beside its template's.
+const OF_ONE_POD: [&str; 3] = [COMPLETION_INDEX, FINISHED, INDEX_FAILURES];
 
 /// The history that the resource carries; its last entry's text is the body's.
 pub(crate) fn history_of(compiled: &Compiled, resource: &Resource) -> Vec<Revision> {
@@ -31,8 +34,11 @@ pub(crate) fn generation_of(placement: &Placement) -> u32 {
 pub(crate) fn template_of(placement: &Placement) -> Value {
     let mut labels = (*placement.pattern.labels).clone();
     labels.remove("pod-template-hash");
+    labels.remove(COMPLETION_INDEX);
+    let mut annotations = placement.pattern.annotations.clone();
+    annotations.retain(|name, _| !OF_ONE_POD.contains(&name.as_str()));
     let spec: Value = serde_json::from_str(&placement.pattern.spec).unwrap_or_default();
-    json!({"metadata": {"labels": labels, "annotations": placement.pattern.annotations}, "spec": spec})
+    json!({"metadata": {"labels": labels, "annotations": annotations}, "spec": spec})
 }
 
 /// Where a pod stands by what was last observed of it: its phase, whether it is ready, and when. It is ready since it was observed, by its

@@ -12,8 +12,8 @@ use crate::decide::Turn;
 use crate::decide::kinds::{is_budget, is_priority_class};
 use crate::decide::requests::{class_of, labels_of};
 use crate::state::{
-    Deadline, Node, NodeRow, Orphan, OrphanRow, Pod, RestoreError, Rows, Template, Touched, Wants,
-    Workload, WorkloadKind, WorkloadMemo, read_spec,
+    Cron, CronRow, Deadline, Node, NodeRow, Orphan, OrphanRow, Pod, RestoreError, Rows, Template,
+    Touched, Wants, Workload, WorkloadKind, WorkloadMemo, read_spec,
 };
 use crate::views::{Fact, Standing, Views};
 
@@ -59,6 +59,7 @@ impl<V: Views> Turn<'_, V> {
             }
         }
         self.load_budgets();
+        self.load_crons(rows.crons);
         rows.orphans.into_iter().for_each(|row| self.load_orphan(row));
         let changes = self.views.settle_cold();
         self.take_cold(&changes);
@@ -148,6 +149,9 @@ impl<V: Views> Turn<'_, V> {
             self.state.daemons.insert(id);
         }
         self.state.workloads.insert(key.clone(), id);
+        if let Some((_, uid)) = workload.wants.cron.clone() {
+            self.state.crons.owns(&uid, key);
+        }
         self.state.workload.insert(id, Box::new(workload));
         self.redesire(id);
         promised.into_iter().for_each(|counter| self.hold_promise(id, counter));
@@ -166,6 +170,16 @@ impl<V: Views> Turn<'_, V> {
         let budgets = resources.filter(|(key, _)| is_budget(key)).map(|(_, budget)| budget.clone());
         let budgets: Vec<Arc<Resource>> = budgets.collect();
         budgets.iter().for_each(|budget| self.budget_put(budget));
+    }
+
+    /// CronJobs are looked at when their rows say so.
+    fn load_crons(&mut self, rows: Vec<CronRow>) {
+        for row in rows {
+            let resource = self.state.resources.get(&row.key);
+            if let Some(Ok(cron)) = resource.map(|resource| Cron::of(resource, row)) {
+                self.state.crons.put(cron);
+            }
+        }
     }
 
     pub(crate) fn load_pod(&mut self, mut pod: Pod) -> Result<(), RestoreError> {
@@ -187,13 +201,16 @@ impl<V: Views> Turn<'_, V> {
             self.state.schedule(at, Deadline::MinReady(pod.uid.clone()));
         }
         let (workload, node, standing) = (pod.workload, pod.node, pod.standing);
+        let is_finished = pod.is_finished();
         let devices = self.state.devices.of(&pod.uid).to_vec();
         let id = self.state.pods.insert(pod);
         // Two pods of one name are a stopping one and its successor: the name means the successor.
         if standing != Standing::Stopping {
             self.state.name_pod(id);
         }
-        self.fleet.reserve_with(PodId(id), NodeId(node), &shape, &devices);
+        if !is_finished {
+            self.fleet.reserve_with(PodId(id), NodeId(node), &shape, &devices);
+        }
         if standing == Standing::Stopping {
             self.fleet.leave(PodId(id));
         }

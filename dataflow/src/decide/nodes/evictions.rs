@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use setpoint_placement::NodeId;
 use setpoint_rules::eviction::{self, NodeTaint};
+use setpoint_rules::job_failures::Cause as Failure;
 use setpoint_schemas::{NodeName, Taint, TaintEffect, Toleration};
 
 use crate::causes::Cause;
@@ -69,6 +70,7 @@ impl<V: Views> Turn<'_, V> {
             if let Some(owner) = self.state.pods.get(&pod).map(|pod| pod.workload) {
                 self.because(owner, &cause);
             }
+            self.job_pod_lost(pod, Failure::Disrupted);
             self.withdraw(pod, "taint", reason, cause);
         }
         if let Some(at_ms) = next_ms {

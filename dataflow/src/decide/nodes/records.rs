@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 use setpoint_placement::{NodeId, NodeInfo};
+use setpoint_rules::job_failures::Cause as Failure;
 use setpoint_rules::lease;
 use setpoint_schemas::{NodeName, NodeRecord, ObjectMeta, PodUid, Resources, Taint, TaintEffect};
 
@@ -88,6 +89,7 @@ impl<V: Views> Turn<'_, V> {
         pods.sort();
         for uid in pods {
             if let Some(pod) = self.state.pods.id_of(&uid) {
+                self.job_pod_lost(pod, Failure::Disrupted);
                 self.withdraw(
                     pod,
                     "node_removed",

@@ -9,4 +9,4 @@ mod promises;
 mod tallies;
 mod waiting;
 
-pub(crate) use placing::placement_of;
+pub(crate) use placing::{Start, placement_of};

@@ -245,6 +245,7 @@ impl<V: Views> Turn<'_, V> {
         if !devices.is_empty() {
             self.set_devices(&new.uid, devices.clone());
         }
+        let pod = self.with_index(pod);
         let placement = placement_of(self.state, &pod);
         self.enter(pod, &template.shape, &devices);
         self.state.touch_workload(start.workload);
@@ -304,7 +305,7 @@ pub(crate) fn placement_of(state: &State, pod: &Pod) -> Option<Arc<Placement>> {
         uid: pod.uid.clone(),
         node: host.row.record.node.clone(),
         name: ResourceName::parse(&state.pod_name(pod)).ok()?,
-        pattern: template.pattern.clone(),
+        pattern: pod.pattern_of(&template.pattern),
         generation: i64::from(pod.generation),
         term: state.meta.reigns.term_of(epoch),
         epoch,

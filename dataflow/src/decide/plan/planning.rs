@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use setpoint_rules::batches::Batches;
+use setpoint_rules::job_failures::Cause as Failure;
 use setpoint_rules::rollout::{self, Counts, Steps, Update};
 use setpoint_rules::victims::{self, Candidate};
 use setpoint_schemas::{Action, PodUid};
@@ -22,9 +23,10 @@ const ENDED_BACKOFF_MS_MAX: i64 = 300_000;
 impl<V: Views> Turn<'_, V> {
     /// Looks at every workload that is marked; says whether anything was done.
     pub(crate) fn plan(&mut self) -> bool {
+        let before = (self.out.placements.len(), self.ledger.entries.len());
+        self.look_at_crons();
         self.retry_waiting();
         let dirty = self.state.dirty.take();
-        let before = (self.out.placements.len(), self.ledger.entries.len());
         let mut starts = Vec::new();
         let busy = dirty.into_iter().filter(|id| !self.is_quiet(*id)).collect::<Vec<_>>();
         for id in self.state.by_key(busy) {
@@ -61,6 +63,10 @@ impl<V: Views> Turn<'_, V> {
     fn plan_workload(&mut self, id: u32, starts: &mut Vec<Start>) {
         if self.forget_if_done(id) {
             return;
+        }
+        let kind = self.state.workload.get(&id).map(|workload| workload.kind);
+        if kind == Some(WorkloadKind::Job) {
+            return self.plan_job(id, starts);
         }
         self.replace_ended(id);
         let Some(workload) = self.state.workload.get(&id) else { return };
@@ -104,7 +110,8 @@ impl<V: Views> Turn<'_, V> {
         }
     }
 
-    fn start(&mut self, id: u32, count: i64, starts: &mut Vec<Start>) {
+    /// So many pods of a workload are to be started, unless they wait for the backoff.
+    pub(in crate::decide) fn start(&mut self, id: u32, count: i64, starts: &mut Vec<Start>) {
         let not_before_ms = self.state.workload.get(&id).map_or(0, |w| w.memo.not_before_ms);
         if count <= 0 || self.now < not_before_ms {
             self.waits_no_more(id);
@@ -159,7 +166,13 @@ impl<V: Views> Turn<'_, V> {
         }
     }
 
-    fn victims(&self, id: u32, count: i64, which: impl Fn(u32, bool) -> bool) -> Vec<PodUid> {
+    /// Which of its live pods go, of those of which this says so by their revision and availability.
+    pub(in crate::decide) fn victims(
+        &self,
+        id: u32,
+        count: i64,
+        which: impl Fn(u32, bool) -> bool,
+    ) -> Vec<PodUid> {
         let Some(workload) = self.state.workload.get(&id) else { return Vec::new() };
         if count <= 0 {
             return Vec::new();
@@ -268,6 +281,7 @@ impl<V: Views> Turn<'_, V> {
         });
         let (cause, reason) = (cause.clone(), reason.clone());
         self.because(workload, &cause);
+        self.job_pod_lost(id, Failure::Disrupted);
         self.withdraw(id, "node_loss", reason, cause);
     }
 }
@@ -295,7 +309,7 @@ impl Workload {
     fn at_rest(&self) -> Option<Counts> {
         let memo = &self.memo;
         let is_going_on = self.deleted
-            || self.kind == WorkloadKind::Daemon
+            || matches!(self.kind, WorkloadKind::Daemon | WorkloadKind::Job)
             || !self.ended.is_empty()
             || memo.waits()
             || memo.batches != Batches::default();

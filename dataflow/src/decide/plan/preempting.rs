@@ -6,6 +6,7 @@
 use std::sync::Arc;
 
 use setpoint_placement::{NodeId, Occupant, PodId, Preemption, Roster};
+use setpoint_rules::job_failures::Cause as Failure;
 use setpoint_rules::preemption::{self, Victim};
 use setpoint_schemas::{Action, NodeName, PodUid};
 
@@ -159,6 +160,7 @@ impl<V: Views> Turn<'_, V> {
     /// A bare pod is deleted with it, as in Kubernetes: nobody would make it again.
     fn evict(&mut self, id: u32, workload: u32, pod: &Preemptor) {
         let reason = preemption::preempted(&pod.name, pod.priority, pod.node.as_str());
+        self.job_pod_lost(id, Failure::Disrupted);
         self.withdraw(id, RULE, reason, pod.causes.clone());
         let owner = self.state.workload.get(&workload);
         let bare = owner.filter(|owner| owner.kind == WorkloadKind::Bare).map(|o| o.key.clone());

@@ -65,6 +65,7 @@ impl<V: Views> Turn<'_, V> {
         self.state.touch_pod(id);
         self.state.observations.keep(id, &observed);
         self.sighted(id);
+        self.job_pod_observed(id, &observed);
         if standing == Standing::Ready && before != Standing::Ready {
             self.state
                 .schedule(ready_ms + min_ready_ms, Deadline::MinReady(observed.uid().clone()));
@@ -140,6 +141,10 @@ impl<V: Views> Turn<'_, V> {
         }
         let Some(pod) = self.state.pods.get_mut(&id) else { return };
         pod.heard = heard.or(pod.heard);
+        if pod.is_finished() {
+            self.state.touch_pod(id);
+            return;
+        }
         let was_there = std::mem::take(&mut pod.is_there);
         let was_seen = std::mem::take(&mut pod.is_seen).then_some((pod.node, id));
         let stood = std::mem::replace(&mut pod.standing, Standing::Starting);
@@ -192,6 +197,9 @@ impl<V: Views> Turn<'_, V> {
 fn standing(pod: &Pod, observed: &Observation, now: i64, min_ready_ms: i64) -> (Standing, i64) {
     if pod.standing == Standing::Stopping {
         return (Standing::Stopping, 0);
+    }
+    if pod.is_finished() {
+        return (Standing::Ended, 0);
     }
     let is_ready = observed.phase() == PodPhase::Running && observed.is_ready();
     if is_ready && pod.standing == Standing::Available {

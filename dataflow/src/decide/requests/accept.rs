@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use serde_json::{Value, json};
+use setpoint_rules::job_failures::Cause as Failure;
 use setpoint_schemas::{
     Action, NodeName, NodeRecord, PodUid, Request, RequestItem, Resource, ResourceKey, Verb,
 };
@@ -11,7 +12,9 @@ use super::judge::{Change, Judge, Judged};
 use super::workloads::Compiled;
 use crate::causes::Cause;
 use crate::decide::Turn;
-use crate::decide::kinds::{is_budget, is_namespace, is_node, is_priority_class, node_key};
+use crate::decide::kinds::{
+    is_budget, is_cron_job, is_namespace, is_node, is_priority_class, node_key,
+};
 use crate::decide::plan::placement_of;
 use crate::decided::About;
 use crate::epoch::{ItemVerdict, PlacementChange, Verdict};
@@ -49,7 +52,7 @@ impl<V: Views> Turn<'_, V> {
         self.out.verdicts.push(verdict);
     }
 
-    fn judge(&self) -> Judge<'_> {
+    pub(in crate::decide) fn judge(&self) -> Judge<'_> {
         Judge { state: self.state, number: self.out.number, now: self.now }
     }
 
@@ -67,6 +70,7 @@ impl<V: Views> Turn<'_, V> {
             Change::Terminate(namespace) => self.terminate(namespace, cause),
             Change::StopPod(uid) => {
                 if let Some(pod) = self.state.pods.id_of(&uid) {
+                    self.job_pod_lost(pod, Failure::Other);
                     self.withdraw(pod, "delete", "its deletion was asked for", cause.clone());
                 }
             }
@@ -92,7 +96,7 @@ impl<V: Views> Turn<'_, V> {
         self.out.resources.push((key.clone(), Some(resource.clone())));
         match compiled {
             Some(compiled) => self.workload_put(&resource, *compiled, cause),
-            None => self.learn(&key, &resource),
+            None => self.learn(&key, &resource, cause),
         }
         if let Some(id) = self.node_about(&key) {
             self.node_changed(id);
@@ -114,13 +118,15 @@ impl<V: Views> Turn<'_, V> {
     }
 
     /// Takes in what a resource that is no workload says of others.
-    pub(crate) fn learn(&mut self, key: &ResourceKey, resource: &Resource) {
+    pub(crate) fn learn(&mut self, key: &ResourceKey, resource: &Resource, cause: &Cause) {
         if is_namespace(key) {
             self.namespace_labels(resource);
         } else if is_priority_class(key) {
             self.class_put(resource);
         } else if is_budget(key) {
             self.budget_put(resource);
+        } else if is_cron_job(key) {
+            self.cron_put(resource, cause);
         }
     }
 
@@ -132,6 +138,8 @@ impl<V: Views> Turn<'_, V> {
             self.state.classes.remove(&key.name);
         } else if is_budget(key) {
             self.budget_gone(key);
+        } else if is_cron_job(key) {
+            self.cron_gone(key, cause);
         } else if let Some(id) = self.node_about(key) {
             self.node_leaves(id);
         }

@@ -13,8 +13,9 @@ use setpoint_schemas::{
     NodeName, PodUid, RESOURCE_BYTES_MAX, Request, RequestItem, Resource, ResourceKey, Verb,
 };
 
+use super::crons::check_cron;
 use super::workloads::{self, Compiled};
-use crate::decide::kinds::{is_managed_group, is_namespace};
+use crate::decide::kinds::{is_cron_job, is_managed_group, is_namespace};
 use crate::epoch::{Foreseen, ItemVerdict, Verdict};
 use crate::state::{State, WorkloadKind};
 
@@ -108,7 +109,7 @@ impl Judge<'_> {
         let key = item.key();
         match item.verb {
             Verb::ConfirmLost => return self.consider_node(item, request.force),
-            Verb::RestartPod => return self.consider_pod(item).map(Change::RestartPod),
+            Verb::RestartPod => return self.consider_restart(item).map(Change::RestartPod),
             Verb::Delete if item.kind == "Pod" && !self.state.resources.contains_key(&key) => {
                 return self.consider_pod(item).map(Change::StopPod);
             }
@@ -190,13 +191,19 @@ impl Judge<'_> {
             }
             None => None,
         };
+        if is_cron_job(&key) {
+            check_cron(&resource).map_err(|why| Refusal {
+                code: 422,
+                message: format!("{} {:?} is invalid: {why}", item.kind, item.name),
+            })?;
+        }
         let resource = Arc::new(resource);
         overlay.insert(key.clone(), Some(resource.clone()));
         Ok(Change::Put { key, resource, compiled, result, told: String::new() })
     }
 
     /// A resource that is new.
-    pub(super) fn blank(&self, item: &RequestItem, key: &ResourceKey) -> Resource {
+    pub(in crate::decide) fn blank(&self, item: &RequestItem, key: &ResourceKey) -> Resource {
         Resource {
             api_version: item.api_version.clone(),
             kind: item.kind.clone(),
@@ -238,6 +245,18 @@ impl Judge<'_> {
         let pod = self.state.pod_named(&item.namespace, &item.name);
         pod.map(|pod| pod.uid.clone())
             .ok_or_else(|| Refusal { code: 404, message: format!("Pod {:?} not found", item.name) })
+    }
+
+    /// Nothing starts a pod of a Job again that has finished and was counted.
+    fn consider_restart(&self, item: &RequestItem) -> Result<PodUid, Refusal> {
+        let uid = self.consider_pod(item)?;
+        match self.state.pods.by_uid(&uid).is_some_and(|pod| pod.is_finished()) {
+            true => {
+                let why = "has finished and was counted: its Job starts others as it needs them";
+                Err(Refusal { code: 409, message: format!("Pod {:?} {why}", item.name) })
+            }
+            false => Ok(uid),
+        }
     }
 
     /// A Pod resource and a pod of another workload do not share a name.

@@ -2,12 +2,14 @@
 
 mod accept;
 mod budgets;
+mod crons;
 mod judge;
 mod namespaces;
 mod priorities;
 mod taints;
 mod workloads;
 
+pub(crate) use crons::job_of;
 pub(crate) use judge::Judge;
 pub(super) use namespaces::labels_of;
 pub(super) use priorities::class_of;

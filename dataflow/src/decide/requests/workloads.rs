@@ -46,6 +46,7 @@ impl<V: Views> Turn<'_, V> {
             self.end_former(id, cause);
         }
         let now = self.now;
+        self.cron_job_leaves(id);
         let Some(workload) = self.state.workload.get_mut(&id) else { return };
         let min_ready_ms = workload.wants.min_ready_ms;
         workload.uid = resource.uid.clone();
@@ -67,6 +68,7 @@ impl<V: Views> Turn<'_, V> {
             self.state.look_everywhere(id);
         }
         self.because(id, cause);
+        self.cron_job_moved(id);
         self.state.status_changed(id);
         if rolled && revision > 1 {
             let about = About {
@@ -133,6 +135,7 @@ impl<V: Views> Turn<'_, V> {
         if let Some(workload) = self.state.workload.get_mut(&id) {
             workload.deleted = true;
         }
+        self.cron_job_moved(id);
         self.cover(id);
         self.redesire(id);
         self.because(id, cause);
@@ -230,6 +233,7 @@ impl Workload {
             progress_ms: now_ms,
             ..WorkloadMemo::default()
         };
+        self.held = Default::default();
     }
 
     /// Becomes what was compiled; says whether a new revision begins by it. Its update has all of its

@@ -38,6 +38,14 @@ impl Noted {
         self.stands(pod, difference);
     }
 
+    /// A pod gives its room back, or takes it again.
+    pub(super) fn room(&mut self, before: &PodFact, now: &PodFact, difference: i64) {
+        if before.standing.holds_room() != now.standing.holds_room() {
+            self.nodes.add(now.node, before.reservation().multiply(&-difference));
+            self.nodes.add(now.node, now.reservation().multiply(&difference));
+        }
+    }
+
     /// What a pod adds to its namespace by where it stands begins or ceases to hold.
     pub(super) fn stands(&mut self, pod: &PodFact, difference: i64) {
         if pod.is_live() {

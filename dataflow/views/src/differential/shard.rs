@@ -99,6 +99,7 @@ pub(super) fn shard<'scope>(
                         }
                         Sent::Stands(pod, before) => {
                             let former = PodFact { standing: before, ..pod };
+                            noted.room(&former, &pod, difference);
                             noted.stands(&former, -difference);
                             noted.stands(&pod, difference);
                             counted.add(pod.key(), before.tally().multiply(&-difference));

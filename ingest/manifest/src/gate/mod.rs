@@ -11,6 +11,8 @@ mod custom;
 mod meta;
 mod selector;
 mod workload;
+mod job;
+mod cron_job;
 mod pod;
 mod priority;
 mod budget;
@@ -29,7 +31,9 @@ mod ready;
 mod stored;
 
 use serde_json::Value;
-use setpoint_schemas::{GroupKind, PodSpec, ResourceKey, Standing, WorkloadSpec};
+use setpoint_schemas::{
+    CronJobSpec, GroupKind, JobSpec, PodSpec, ResourceKey, Standing, WorkloadSpec,
+};
 
 pub use custom::{CustomKind, custom_kinds};
 
@@ -160,10 +164,18 @@ fn unreadable(gated: &Gated) -> Option<Problem> {
         "Deployment" | "ReplicaSet" | "ReplicationController" | "DaemonSet" => {
             serde_json::from_value::<WorkloadSpec>(spec()).map(|_| ())
         }
+        "Job" => job_spec(spec()),
+        "CronJob" => serde_json::from_value::<CronJobSpec>(spec())
+            .and_then(|_| job_spec(spec()["jobTemplate"]["spec"].clone())),
         _ => return None,
     };
     let reason = format!("cannot be read by the engine: {}", outcome.err()?);
     Some(Problem::new(Fault::Value, FieldPath::of("spec"), reason))
+}
+
+fn job_spec(spec: Value) -> serde_json::Result<()> {
+    serde_json::from_value::<JobSpec>(spec.clone())?;
+    serde_json::from_value::<WorkloadSpec>(spec).map(|_| ())
 }
 
 fn values(checker: &mut Checker, object: &Cursor<'_>, kind: &str) {
@@ -171,6 +183,8 @@ fn values(checker: &mut Checker, object: &Cursor<'_>, kind: &str) {
         "Deployment" | "ReplicaSet" | "ReplicationController" | "DaemonSet" => {
             workload::check(checker, object, kind);
         }
+        "Job" => job::check(checker, &object.field("spec")),
+        "CronJob" => cron_job::check(checker, object),
         "Pod" => pod::check(checker, &object.field("spec")),
         "ConfigMap" => data::config_map(checker, object),
         "Secret" => data::secret(checker, object),

@@ -8,7 +8,8 @@ use serde::de::{self, DeserializeSeed, Deserializer, Visitor};
 
 use super::fields::{self, Effect, FIELDS};
 use k8s_openapi::api::{
-    apps::v1 as apps, core::v1 as core, policy::v1 as policy, scheduling::v1 as scheduling,
+    apps::v1 as apps, batch::v1 as batch, core::v1 as core, policy::v1 as policy,
+    scheduling::v1 as scheduling,
 };
 
 type Seen = RefCell<BTreeSet<(&'static str, &'static str)>>;
@@ -41,6 +42,8 @@ fn seen() -> BTreeSet<(&'static str, &'static str)> {
     walk::<apps::ReplicaSet>(&seen);
     walk::<apps::DaemonSet>(&seen);
     walk::<core::ReplicationController>(&seen);
+    walk::<batch::Job>(&seen);
+    walk::<batch::CronJob>(&seen);
     walk::<core::Pod>(&seen);
     walk::<core::Namespace>(&seen);
     walk::<core::Node>(&seen);

@@ -110,6 +110,8 @@ pub(crate) const FIELDS: &[(&str, Fields)] = &[
     ("ReplicaSet", OBJECT),
     ("ReplicationController", OBJECT),
     ("DaemonSet", OBJECT),
+    ("Job", OBJECT),
+    ("CronJob", OBJECT),
     ("Pod", OBJECT),
     ("Namespace", &[("apiVersion kind metadata status spec", Harmless)]),
     ("Node", OBJECT),
@@ -148,6 +150,39 @@ pub(crate) const FIELDS: &[(&str, Fields)] = &[
         "DaemonSetSpec",
         &[("selector template updateStrategy minReadySeconds revisionHistoryLimit", Acted)],
     ),
+    (
+        "JobSpec",
+        &[
+            (
+                "parallelism completions completionMode backoffLimit backoffLimitPerIndex \
+                 maxFailedIndexes activeDeadlineSeconds ttlSecondsAfterFinished podFailurePolicy \
+                 podReplacementPolicy successPolicy suspend template",
+                Acted,
+            ),
+            // A Job's pods are known by their owner, whatever they are labelled.
+            ("selector manualSelector", Harmless),
+            (
+                "managedBy",
+                Changes(Not("kubernetes.io/job-controller"), "Jobs have no other controller here"),
+            ),
+            ("scheduling", Changes(Filled, "pods are placed one by one")),
+        ],
+    ),
+    ("PodFailurePolicy", &[("rules", Acted)]),
+    ("PodFailurePolicyRule", &[("action onExitCodes onPodConditions", Acted)]),
+    ("PodFailurePolicyOnExitCodesRequirement", &[("containerName operator values", Acted)]),
+    ("PodFailurePolicyOnPodConditionsPattern", &[("type status", Acted)]),
+    ("SuccessPolicy", &[("rules", Acted)]),
+    ("SuccessPolicyRule", &[("succeededIndexes succeededCount", Acted)]),
+    (
+        "CronJobSpec",
+        &[(
+            "schedule timeZone concurrencyPolicy startingDeadlineSeconds suspend jobTemplate \
+             successfulJobsHistoryLimit failedJobsHistoryLimit",
+            Acted,
+        )],
+    ),
+    ("JobTemplateSpec", &[("metadata spec", Acted)]),
     ("DeploymentStrategy", &[("type rollingUpdate", Acted)]),
     ("DaemonSetUpdateStrategy", &[("type rollingUpdate", Acted)]),
     ("RollingUpdateDeployment", &[("maxSurge maxUnavailable", Acted)]),

@@ -22,7 +22,7 @@ const EXPLAINED_MAX: usize = 50;
 pub(crate) const PAGE_RECORDS_MAX: usize = 1_000;
 /// Kinds whose objects the engine can explain.
 const WORKLOADS: &[&str] =
-    &["Deployment", "ReplicaSet", "ReplicationController", "DaemonSet", "Pod"];
+    &["Deployment", "ReplicaSet", "ReplicationController", "DaemonSet", "Job", "Pod"];
 
 /// Answers from the model, the log and the engine's state.
 pub(crate) struct Reader {
