@@ -112,6 +112,7 @@ mod tests {
             session_started_ms: 0,
             runtime_id: String::new(),
             placements: Vec::new(),
+            volumes_leaving: Vec::new(),
         }
     }
 

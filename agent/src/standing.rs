@@ -91,6 +91,7 @@ mod tests {
             session_started_ms: 7,
             runtime_id: "r".into(),
             placements: Vec::new(),
+            volumes_leaving: Vec::new(),
         }
     }
 

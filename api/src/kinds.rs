@@ -72,6 +72,8 @@ const MANAGED: &[(&str, &str, &str, &str, bool)] = &[
     ("apps", "Deployment", "deployments", "deploy", true),
     ("apps", "ReplicaSet", "replicasets", "rs", true),
     ("apps", "DaemonSet", "daemonsets", "ds", true),
+    ("", "PersistentVolumeClaim", "persistentvolumeclaims", "pvc", true),
+    ("storage.k8s.io", "StorageClass", "storageclasses", "sc", false),
     ("policy", "PodDisruptionBudget", "poddisruptionbudgets", "pdb", true),
     ("scheduling.k8s.io", "PriorityClass", "priorityclasses", "pc", false),
 ];

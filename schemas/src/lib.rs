@@ -16,6 +16,7 @@ mod resource;
 mod server_fields;
 mod pod_spec;
 mod volume;
+mod claim;
 mod downward;
 mod security;
 mod names;
@@ -48,6 +49,10 @@ pub mod samples;
 pub use alert::{Alert, AlertState};
 pub use bounds::{
     CAUSE_BYTES_MAX, HISTORY_BYTES_MAX, REASON_BYTES_MAX, RECORD_BYTES_MAX, RESOURCE_BYTES_MAX, cut,
+};
+pub use claim::{
+    CLAIM_FINALIZER, ClaimStatus, LOCAL_CLASS, LOCAL_PROVISIONER, SELECTED_NODE, VOLUME_FINALIZER,
+    VolumeStatus,
 };
 pub use dead_letter::DeadLetter;
 pub use decision::{Action, Alternative, Cause, Decision};
@@ -98,7 +103,7 @@ pub use server_fields::{strip_server_fields, strip_server_metadata};
 pub use telemetry::UsageSample;
 pub use topic::{Cleanup, Topic};
 pub use volume::{
-    ConfigMapSource, DownwardFile, DownwardSource, EmptyDirSource, HostPathSource, KeyToPath,
+    ClaimSource, ConfigMapSource, DownwardFile, DownwardSource, EmptyDirSource, HostPathSource, KeyToPath,
     ObjectFiles, ProjectedSource, Projection, SecretSource, Volume, VolumeMount,
 };
 pub use wire::{NodeAnswer, NodeReport, PlacementList};

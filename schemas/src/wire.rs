@@ -32,6 +32,9 @@ pub struct PlacementList {
     pub runtime_id: String,
     /// The placements, by uid.
     pub placements: Vec<Placement>,
+    /// The volumes whose folders the node is to remove, by name: no pod uses them any more.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub volumes_leaving: Vec<String>,
 }
 
 /// The answer to a node that registers or renews its lease. Earlier versions answer nothing.

@@ -102,6 +102,7 @@ impl FakeApi {
             session_started_ms: 0,
             runtime_id: String::new(),
             placements: Vec::new(),
+            volumes_leaving: Vec::new(),
         };
         let state = Arc::new(Mutex::new(Seen {
             list,

@@ -88,6 +88,7 @@ impl ReadModel {
             session_started_ms: holder.map_or(0, |record| record.started_ms),
             runtime_id: runtime_id.cloned().unwrap_or_default(),
             placements,
+            volumes_leaving: inner.leaving.get(node).into_iter().flatten().cloned().collect(),
         };
         if changed > after || inner.term != term { Look::News(list) } else { Look::Same(list) }
     }

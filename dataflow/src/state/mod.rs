@@ -8,6 +8,7 @@ mod devices;
 mod bits;
 mod budgets;
 mod changed;
+mod claims;
 mod classes;
 mod early;
 mod leases;
@@ -40,6 +41,7 @@ pub use crate::epoch::Remains;
 pub(crate) use answered::{Answered, AnsweredRow};
 pub(crate) use budgets::Budgets;
 pub use changed::ChangedRows;
+pub(crate) use claims::Claims;
 pub(crate) use classes::Classes;
 pub(crate) use devices::{Devices, DevicesRow};
 pub(crate) use early::{Early, EarlyRow, Word};
@@ -136,6 +138,8 @@ pub(crate) struct State {
     pub(crate) classes: Classes,
     /// The disruption budgets.
     pub(crate) budgets: Budgets,
+    /// The claims, and who uses them.
+    pub(crate) claims: Claims,
     /// Requests that were answered, with their answers.
     pub(crate) answered: Answered,
     /// Rows to write to the checkpoint.

@@ -22,6 +22,7 @@ const ENDED_BACKOFF_MS_MAX: i64 = 300_000;
 impl<V: Views> Turn<'_, V> {
     /// Looks at every workload that is marked; says whether anything was done.
     pub(crate) fn plan(&mut self) -> bool {
+        self.let_claims_go();
         self.retry_waiting();
         let dirty = self.state.dirty.take();
         let before = (self.out.placements.len(), self.ledger.entries.len());

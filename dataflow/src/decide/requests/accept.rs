@@ -11,7 +11,9 @@ use super::judge::{Change, Judge, Judged};
 use super::workloads::Compiled;
 use crate::causes::Cause;
 use crate::decide::Turn;
-use crate::decide::kinds::{is_budget, is_namespace, is_node, is_priority_class, node_key};
+use crate::decide::kinds::{
+    is_budget, is_claim, is_namespace, is_node, is_priority_class, is_storage_class, node_key,
+};
 use crate::decide::plan::placement_of;
 use crate::decided::About;
 use crate::epoch::{ItemVerdict, PlacementChange, Verdict};
@@ -49,7 +51,7 @@ impl<V: Views> Turn<'_, V> {
         self.out.verdicts.push(verdict);
     }
 
-    fn judge(&self) -> Judge<'_> {
+    pub(super) fn judge(&self) -> Judge<'_> {
         Judge { state: self.state, number: self.out.number, now: self.now }
     }
 
@@ -65,6 +67,7 @@ impl<V: Views> Turn<'_, V> {
             Change::Put { key, resource, compiled, .. } => self.put(key, resource, compiled, cause),
             Change::Gone(key) => self.gone(&key, cause),
             Change::Terminate(namespace) => self.terminate(namespace, cause),
+            Change::Leave(claim) => self.leave(claim),
             Change::StopPod(uid) => {
                 if let Some(pod) = self.state.pods.id_of(&uid) {
                     self.withdraw(pod, "delete", "its deletion was asked for", cause.clone());
@@ -94,6 +97,9 @@ impl<V: Views> Turn<'_, V> {
             Some(compiled) => self.workload_put(&resource, *compiled, cause),
             None => self.learn(&key, &resource),
         }
+        if is_claim(&key) {
+            self.grow_volume(&resource);
+        }
         if let Some(id) = self.node_about(&key) {
             self.node_changed(id);
             self.evict_from(id, Some(cause));
@@ -105,12 +111,23 @@ impl<V: Views> Turn<'_, V> {
         if !self.state.resources.contains_key(key) {
             return;
         }
+        if is_claim(key) {
+            self.release_volume(key);
+        }
         self.state.set_resource(key, None);
         self.out.resources.push((key.clone(), None));
         self.unlearn(key, cause);
         if let Some(id) = self.node_about(key) {
             self.node_changed(id);
         }
+    }
+
+    /// A claim goes with the last pod that uses it.
+    pub(crate) fn leave(&mut self, claim: Arc<Resource>) {
+        let key = claim.key();
+        self.state.set_resource(&key, Some(claim.clone()));
+        self.claim_put(&key, &claim);
+        self.out.resources.push((key, Some(claim)));
     }
 
     /// Takes in what a resource that is no workload says of others.
@@ -121,6 +138,10 @@ impl<V: Views> Turn<'_, V> {
             self.class_put(resource);
         } else if is_budget(key) {
             self.budget_put(resource);
+        } else if is_claim(key) {
+            self.claim_put(key, resource);
+        } else if is_storage_class(key) {
+            self.storage_class_put(resource);
         }
     }
 
@@ -132,6 +153,10 @@ impl<V: Views> Turn<'_, V> {
             self.state.classes.remove(&key.name);
         } else if is_budget(key) {
             self.budget_gone(key);
+        } else if is_claim(key) {
+            self.claim_gone(key);
+        } else if is_storage_class(key) {
+            self.state.claims.remove_class(&key.name);
         } else if let Some(id) = self.node_about(key) {
             self.node_leaves(id);
         }

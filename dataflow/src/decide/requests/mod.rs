@@ -2,6 +2,7 @@
 
 mod accept;
 mod budgets;
+mod claims;
 mod judge;
 mod namespaces;
 mod priorities;

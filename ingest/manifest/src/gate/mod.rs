@@ -23,6 +23,7 @@ mod probe;
 mod resources;
 mod scheduling;
 mod data;
+mod storage;
 mod devices;
 mod ready;
 mod stored;
@@ -175,6 +176,8 @@ fn values(checker: &mut Checker, object: &Cursor<'_>, kind: &str) {
         "Secret" => data::secret(checker, object),
         "Node" => scheduling::taints(checker, &object.field("spec").field("taints")),
         "PriorityClass" => priority::class(checker, object),
+        "PersistentVolumeClaim" => storage::claim(checker, &object.field("spec")),
+        "StorageClass" => storage::class(checker, object),
         "PodDisruptionBudget" => budget::check(checker, &object.field("spec")),
         _ => {}
     }
