@@ -27,8 +27,8 @@ use crate::session::Session;
 use crate::standing::{Holder, Standing, Whose};
 use crate::watch::Hearers;
 use crate::{
-    AgentError, AgentOptions, calls, claims, files, lease, leaving, refresh, registration, reports, room,
-    samples, view, watch,
+    AgentError, AgentOptions, calls, claims, files, lease, leaving, refresh, registration, reports,
+    room, samples, view, watch,
 };
 
 /// Actions in flight may finish when the agent ends, for this long.

@@ -103,8 +103,8 @@ pub use server_fields::{strip_server_fields, strip_server_metadata};
 pub use telemetry::UsageSample;
 pub use topic::{Cleanup, Topic};
 pub use volume::{
-    ClaimSource, ConfigMapSource, DownwardFile, DownwardSource, EmptyDirSource, HostPathSource, KeyToPath,
-    ObjectFiles, ProjectedSource, Projection, SecretSource, Volume, VolumeMount,
+    ClaimSource, ConfigMapSource, DownwardFile, DownwardSource, EmptyDirSource, HostPathSource,
+    KeyToPath, ObjectFiles, ProjectedSource, Projection, SecretSource, Volume, VolumeMount,
 };
 pub use wire::{NodeAnswer, NodeReport, PlacementList};
 pub use workload::{

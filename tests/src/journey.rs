@@ -3,6 +3,7 @@
 //! Guarantee: the same seed gives the same trace.
 
 mod choosy;
+mod claiming;
 mod ranked;
 mod tainted;
 mod leader;
@@ -61,6 +62,8 @@ pub struct Plan {
     pub ranked: bool,
     /// Whether people make pods leave nodes as well.
     pub tainted: bool,
+    /// Whether people have pods with data that stays as well.
+    pub claiming: bool,
 }
 
 /// What a journey came to.

@@ -69,7 +69,8 @@ pub(super) async fn give(
             true => not_ready(format!("persistentvolumeclaim {name:?} not found")),
             false => not_ready(format!("failed to look up the claim {name}: {error}")),
         })?;
-        let folder = place(&claim, options).map_err(|why| not_ready(format!("claim {name}: {why}")))?;
+        let folder =
+            place(&claim, options).map_err(|why| not_ready(format!("claim {name}: {why}")))?;
         let made = volume::empty::make(&folder, volume::empty::MODE_DEFAULT, group);
         made.map_err(|error| not_ready(format!("failed to make the folder of {name}: {error}")))?;
         if source.read_only == Some(true) {

@@ -132,9 +132,13 @@ const CLAIMS: &[Column] = &[
     NAME,
     column("Status", |o, _| json!(phase_or_leaving(o))),
     column("Volume", |o, _| json!(o["spec"]["volumeName"].as_str().unwrap_or_default())),
-    column("Capacity", |o, _| json!(o["status"]["capacity"]["storage"].as_str().unwrap_or_default())),
+    column("Capacity", |o, _| {
+        json!(o["status"]["capacity"]["storage"].as_str().unwrap_or_default())
+    }),
     column("Access Modes", |o, _| json!(modes(&o["status"]["accessModes"]))),
-    column("StorageClass", |o, _| json!(o["spec"]["storageClassName"].as_str().unwrap_or_default())),
+    column("StorageClass", |o, _| {
+        json!(o["spec"]["storageClassName"].as_str().unwrap_or_default())
+    }),
     column("VolumeAttributesClass", |_, _| json!("<unset>")),
     AGE,
     wide("VolumeMode", |_, _| json!("Filesystem")),
@@ -153,7 +157,9 @@ const VOLUMES: &[Column] = &[
         let part = |name: &str| claim[name].as_str().unwrap_or_default().to_owned();
         json!(if claim.is_null() { String::new() } else { part("namespace") + "/" + &part("name") })
     }),
-    column("StorageClass", |o, _| json!(o["spec"]["storageClassName"].as_str().unwrap_or_default())),
+    column("StorageClass", |o, _| {
+        json!(o["spec"]["storageClassName"].as_str().unwrap_or_default())
+    }),
     column("VolumeAttributesClass", |_, _| json!("<unset>")),
     column("Reason", |_, _| json!("")),
     AGE,

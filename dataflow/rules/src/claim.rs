@@ -150,7 +150,13 @@ pub fn volume_name(claim_uid: &str) -> String {
 
 /// The volume of a claim on this node, as Kubernetes shows a local one.
 #[must_use]
-pub fn volume_body(claim: &Resource, spec: &Value, node: &str, class: &str, reclaim: &str) -> Value {
+pub fn volume_body(
+    claim: &Resource,
+    spec: &Value,
+    node: &str,
+    class: &str,
+    reclaim: &str,
+) -> Value {
     let name = volume_name(&claim.uid);
     let term = json!({"matchFields": [
         {"key": "metadata.name", "operator": "In", "values": [node]}]});
@@ -198,7 +204,9 @@ pub fn refusals(before: &Value, after: &Value) -> Vec<String> {
         }
     }
     let class = &after["storageClassName"];
-    if !class.is_null() && !before["storageClassName"].is_null() && *class != before["storageClassName"]
+    if !class.is_null()
+        && !before["storageClassName"].is_null()
+        && *class != before["storageClassName"]
     {
         let why = "spec.storageClassName: Forbidden: spec is immutable after creation";
         refusals.push(why.to_owned());
@@ -243,7 +251,9 @@ mod tests {
         for (claim, class, user, expected) in table {
             let why = claim.forbids("data", class, user);
             match expected {
-                Some(words) => assert!(why.as_deref().is_some_and(|w| w.contains(words)), "{why:?}"),
+                Some(words) => {
+                    assert!(why.as_deref().is_some_and(|w| w.contains(words)), "{why:?}")
+                }
                 None => assert_eq!(why, None, "{claim:?}"),
             }
         }

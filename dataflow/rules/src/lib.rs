@@ -17,6 +17,7 @@ pub mod priority;
 pub mod preemption;
 pub mod budget;
 pub mod claim;
+pub mod sources;
 
 pub mod lease;
 pub mod eviction;
@@ -30,7 +31,8 @@ pub mod status;
 /// any rule decide otherwise, or the door take in another record.
 ///
 /// 16: a claim gets its data on the node of the first pod that uses it, and pods go where their data is;
-/// there is a storage class `local`.
+/// there is a storage class `local`; and a workload that asks for it has its pods replaced when a
+/// ConfigMap or Secret that they read changes.
 /// 15: pods leave a node for a taint of effect `NoExecute`, after their `tolerationSeconds`, and one that
 /// names its node waits while it would have to leave at once; a Node resource says since when it bears
 /// such a taint; and a pod's spec says more to its node: probes, volumes, rights.

@@ -37,6 +37,11 @@ pub(crate) fn is_budget(key: &ResourceKey) -> bool {
     (&*key.kind.group, &*key.kind.kind) == ("policy", "PodDisruptionBudget")
 }
 
+/// Whether a resource holds what pods read.
+pub(crate) fn is_source(key: &ResourceKey) -> bool {
+    matches!(&*key.kind.kind, "ConfigMap" | "Secret") && key.kind.group.is_empty()
+}
+
 /// Whether a resource is a claim.
 pub(crate) fn is_claim(key: &ResourceKey) -> bool {
     &*key.kind.kind == "PersistentVolumeClaim" && key.kind.group.is_empty()

@@ -11,6 +11,7 @@ mod changed;
 mod claims;
 mod classes;
 mod early;
+mod followers;
 mod leases;
 mod ledger;
 mod look;
@@ -45,6 +46,7 @@ pub(crate) use claims::Claims;
 pub(crate) use classes::Classes;
 pub(crate) use devices::{Devices, DevicesRow};
 pub(crate) use early::{Early, EarlyRow, Word};
+pub(crate) use followers::Followers;
 pub(crate) use in_turn::InTurn;
 pub(crate) use leases::Leases;
 pub(crate) use ledger::Ledger;
@@ -140,6 +142,8 @@ pub(crate) struct State {
     pub(crate) budgets: Budgets,
     /// The claims, and who uses them.
     pub(crate) claims: Claims,
+    /// Who follows ConfigMaps and Secrets.
+    pub(crate) followers: Followers,
     /// Requests that were answered, with their answers.
     pub(crate) answered: Answered,
     /// Rows to write to the checkpoint.

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use setpoint_rules::batches::Pace;
 use setpoint_rules::rollout::{self, Update};
+use setpoint_rules::sources::RESTART_ON_CHANGE;
 use setpoint_schemas::{DeploymentStrategy, UpdateOrder, WorkloadSpec};
 
 /// The annotation of a workload whose pods are done when they end.
@@ -28,6 +29,8 @@ pub(crate) struct Wants {
     pub(crate) paused: bool,
     /// Whether pods that end are done.
     pub(crate) runs_once: bool,
+    /// Whether its pods are replaced when what they read changes.
+    pub(crate) follows_sources: bool,
     order: UpdateOrder,
     strategy: Option<Box<DeploymentStrategy>>,
     /// The pause between batches of an update; 0: there are none.
@@ -45,6 +48,7 @@ impl Wants {
             progress_limit_ms: limit_s * 1_000,
             paused: spec.paused,
             runs_once: says(RUNS_ONCE) == "true",
+            follows_sources: says(RESTART_ON_CHANGE) == "true",
             order: match says(UPDATE_ORDER) {
                 "start-first" => UpdateOrder::StartFirst,
                 _ => UpdateOrder::StopFirst,

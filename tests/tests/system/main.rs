@@ -29,6 +29,7 @@ mod kubectl;
 mod lease_interval;
 mod reasons;
 mod given;
+mod claims;
 mod outage;
 mod ground;
 mod simulated_fleet;

@@ -35,9 +35,11 @@ impl<V: Views> Turn<'_, V> {
         }
     }
 
-    /// A workload is new, changed or gone: which claims it names.
-    pub(crate) fn name_claims(&mut self, id: u32) {
-        self.state.claims.look_at(id, self.state.workload.get(&id).map(Box::as_ref));
+    /// A workload is new, changed or gone: which claims it names, and what it follows.
+    pub(crate) fn find_ties(&mut self, id: u32) {
+        let workload = self.state.workload.get(&id).map(Box::as_ref);
+        self.state.claims.look_at(id, workload);
+        self.state.followers.look_at(id, workload);
     }
 
     /// A storage class is new or changed: who waits for it is tried again.

@@ -181,7 +181,7 @@ impl<V: Views> Turn<'_, V> {
         workload.memo.templates.insert(number, json.to_string());
         workload.memo.hashes.insert(number, hash);
         if let Some(id) = self.state.workloads.get(key).copied() {
-            self.name_claims(id);
+            self.find_ties(id);
         }
         Ok(number)
     }

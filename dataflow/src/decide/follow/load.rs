@@ -153,7 +153,7 @@ impl<V: Views> Turn<'_, V> {
         self.state.workloads.insert(key.clone(), id);
         self.state.workload.insert(id, Box::new(workload));
         self.redesire(id);
-        self.name_claims(id);
+        self.find_ties(id);
         promised.into_iter().for_each(|counter| self.hold_promise(id, counter));
         Ok(())
     }

@@ -38,6 +38,7 @@ impl<V: Views> Turn<'_, V> {
             let reason = format!("{} by {}", summary(&items), request.actor);
             self.ledger.write(Action::Accept, "admission", reason, about);
             changes.into_iter().for_each(|change| self.carry_out(change, &cause));
+            self.restart_followers(&cause);
         } else {
             self.ledger.write(Action::Refuse, "admission", refused.join("; "), about);
         }
@@ -91,6 +92,7 @@ impl<V: Views> Turn<'_, V> {
             Some(compiled) => self.with_history(&key, resource, compiled),
             None => resource,
         };
+        self.note_source(&key, &resource);
         self.state.set_resource(&key, Some(resource.clone()));
         self.out.resources.push((key.clone(), Some(resource.clone())));
         match compiled {

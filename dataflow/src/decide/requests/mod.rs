@@ -6,6 +6,7 @@ mod claims;
 mod judge;
 mod namespaces;
 mod priorities;
+mod sources;
 mod taints;
 mod workloads;
 

@@ -33,7 +33,8 @@ pub(crate) fn named_by<'v>(item: &Cursor<'v>) -> Option<&'v str> {
 /// Makes the claims of the volumes that active services use.
 pub(crate) fn objects(making: &mut Making<'_>, services: &Cursor<'_>, active: &BTreeSet<&str>) {
     let mut used: BTreeMap<String, BTreeSet<&str>> = BTreeMap::new();
-    for (name, service) in services.entries().into_iter().filter(|(name, _)| active.contains(name)) {
+    for (name, service) in services.entries().into_iter().filter(|(name, _)| active.contains(name))
+    {
         for item in service.field("volumes").items() {
             if let Some(volume) = named_by(&item) {
                 used.entry(volume.to_owned()).or_default().insert(name);

@@ -22,6 +22,7 @@ mod health;
 mod devices;
 mod placement;
 mod mounts;
+mod claims;
 mod volumes;
 mod rights;
 mod naming;
