@@ -155,7 +155,7 @@ impl State {
         template: &'a Template,
     ) -> impl Iterator<Item = (&'a str, ResourceKey)> {
         let namespace = &workload.key.namespace;
-        template.claims.iter().map(|name| (&**name, claim_key(namespace, name)))
+        template.claims.iter().map(move |name| (&**name, claim_key(namespace, name)))
     }
 
     /// Why no new pod of this template can have its claims now, wherever it would go; `None` when it
@@ -173,9 +173,9 @@ impl State {
             }
             match home {
                 Some(other) if other.1 != row.node => {
-                    return Some(claim::apart(other, (name, &row.node)));
+                    return Some(claim::apart(other, (name, row.node.as_str())));
                 }
-                _ => home = Some((name, &row.node)),
+                _ => home = Some((name, row.node.as_str())),
             }
         }
         None

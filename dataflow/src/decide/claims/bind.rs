@@ -49,7 +49,7 @@ impl<V: Views> Turn<'_, V> {
         let claims = &self.state.claims;
         let named = spec["storageClassName"].as_str().or_else(|| claims.default_class());
         let class = named.unwrap_or_default();
-        let reclaim = claims.class(class).map_or("Delete", |class| &class.reclaim);
+        let reclaim = claims.class(class).map_or("Delete", |class| class.reclaim.as_str());
         let volume = volume_body(&claim, spec, node.as_str(), class, reclaim);
         let status = VolumeStatus {
             phase: "Bound".to_owned(),
