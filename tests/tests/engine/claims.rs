@@ -71,7 +71,8 @@ fn a_pod_waits_for_its_claim_and_its_replacement_goes_where_its_data_is() {
     for round in 0..3 {
         let uid = story.only_pod();
         let ms = 10 + round * 10;
-        let name = story.engine.everything().placements[0].placement.clone().expect("placed").name;
+        let name =
+            story.engine.everything().placements[0].placement.clone().expect("placed").name.clone();
         story.asks(
             ms,
             vec![patch(Verb::Delete, ("v1", "Pod"), "default", name.as_str(), &json!({}))],
@@ -134,7 +135,8 @@ fn of_a_claim_for_one_pod_the_second_waits_and_follows() {
     let sentence = why(&story);
     let words = "its claim data is ReadWriteOncePod, and pod default/db-";
     assert!(sentence.starts_with(words) && sentence.ends_with("one pod at a time"), "{sentence}");
-    let name = story.engine.everything().placements[0].placement.clone().expect("placed").name;
+    let name =
+        story.engine.everything().placements[0].placement.clone().expect("placed").name.clone();
     story.asks(2, vec![patch(Verb::Delete, ("v1", "Pod"), "default", name.as_str(), &json!({}))]);
     assert_eq!(story.placed.len(), 0, "the first still stops");
     gone(&mut story, 3, &uid, &home);

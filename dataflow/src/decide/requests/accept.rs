@@ -68,7 +68,7 @@ impl<V: Views> Turn<'_, V> {
             Change::Put { key, resource, compiled, .. } => self.put(key, resource, compiled, cause),
             Change::Gone(key) => self.gone(&key, cause),
             Change::Terminate(namespace) => self.terminate(namespace, cause),
-            Change::Leave(claim) => self.leave(claim),
+            Change::Leave(claim) => self.claim_leaves(claim),
             Change::StopPod(uid) => {
                 if let Some(pod) = self.state.pods.id_of(&uid) {
                     self.withdraw(pod, "delete", "its deletion was asked for", cause.clone());
@@ -125,7 +125,7 @@ impl<V: Views> Turn<'_, V> {
     }
 
     /// A claim goes with the last pod that uses it.
-    pub(crate) fn leave(&mut self, claim: Arc<Resource>) {
+    pub(crate) fn claim_leaves(&mut self, claim: Arc<Resource>) {
         let key = claim.key();
         self.state.set_resource(&key, Some(claim.clone()));
         self.claim_put(&key, &claim);

@@ -93,7 +93,7 @@ impl<V: Views> Turn<'_, V> {
             let present = self.state.resources.get(inner).cloned();
             let leaving = present.and_then(|present| self.judge().claim_stays(inner, &present));
             match leaving {
-                Some(leaving) => self.leave(leaving),
+                Some(leaving) => self.claim_leaves(leaving),
                 None => self.gone(inner, cause),
             }
         }
