@@ -1,6 +1,6 @@
 //! What a node should run, and on whose word.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -28,6 +28,8 @@ pub struct Desired {
     pub authority: Authority,
     /// The pods by uid.
     pub pods: BTreeMap<PodUid, DesiredPod>,
+    /// The volumes whose folders are to be removed, by name.
+    pub volumes_leaving: BTreeSet<String>,
 }
 
 /// One pod that a node should run.
@@ -49,14 +51,19 @@ impl Desired {
     /// Nothing is known.
     #[must_use]
     pub fn unknown() -> Self {
-        Desired { authority: Authority::None, pods: BTreeMap::new() }
+        Desired {
+            authority: Authority::None,
+            pods: BTreeMap::new(),
+            volumes_leaving: BTreeSet::new(),
+        }
     }
 
     /// The pods of a list.
     #[must_use]
     pub fn of(authority: Authority, placements: &[Placement]) -> Self {
         let pod = |placement: &Placement| (placement.uid.clone(), DesiredPod::of(placement));
-        Desired { authority, pods: placements.iter().map(pod).collect() }
+        let pods = placements.iter().map(pod).collect();
+        Desired { authority, pods, volumes_leaving: BTreeSet::new() }
     }
 
     /// The same, of which these have ended for good.

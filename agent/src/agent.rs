@@ -27,8 +27,8 @@ use crate::session::Session;
 use crate::standing::{Holder, Standing, Whose};
 use crate::watch::Hearers;
 use crate::{
-    AgentError, AgentOptions, calls, files, lease, leaving, refresh, registration, reports, room,
-    samples, view, watch,
+    AgentError, AgentOptions, calls, claims, files, lease, leaving, refresh, registration, reports,
+    room, samples, view, watch,
 };
 
 /// Actions in flight may finish when the agent ends, for this long.
@@ -124,6 +124,8 @@ impl Life {
         let mut tasks = surroundings.spawn(guard, hearers, ties, (reports.clone(), registrations));
         let every = options.intervals;
         tasks.spawn(room::mind(folders, every.room, tell_room));
+        let (removing, lists) = (api.clone(), desired.clone());
+        tasks.spawn(claims::remove(removing, actuator.clone(), options.clone(), lists));
         tasks.spawn(refresh::refresh(actuator.clone(), resolver, desired.clone(), every.refresh));
         let (prober, healths) = Prober::open(actuator.clone(), &options.state);
         let (tell_subjects, asked) = latest::channel(Arc::default());

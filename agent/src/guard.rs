@@ -113,6 +113,7 @@ mod tests {
             runtime_id: String::new(),
             placements: Vec::new(),
             ended: Vec::new(),
+            volumes_leaving: Vec::new(),
         }
     }
 

@@ -25,6 +25,7 @@ mod lease;
 mod leaving;
 mod registration;
 mod refresh;
+mod claims;
 mod reports;
 mod room;
 mod samples;

@@ -1,5 +1,6 @@
 //! What a pod's spec only names: ConfigMaps and Secrets, looked up through the API, and the pod's own
-//! fields and resources, as environment and as files; `$(NAME)` expanded as Kubernetes does.
+//! fields and resources, as environment and as files; `$(NAME)` expanded as Kubernetes does; and the
+//! folders of its claims.
 //!
 //! Looked up at each start, so that a pod starts with what holds then. Secret values stay in memory
 //! and are never logged.
@@ -8,6 +9,7 @@ pub(crate) mod expand;
 mod sources;
 mod downward;
 mod files;
+pub(crate) mod claims;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -84,7 +86,9 @@ impl Prepare for Resolver {
             let (namespace, mut seen) = (&pod.placement.pattern.namespace, Seen::default());
             let sources = Sources::load(&self.api, namespace, wanted, &mut seen).await?;
             let node = self.node(&pod.spec).await?;
-            resolve(pod, &sources, &node)
+            let mut ready = resolve(pod, &sources, &node)?;
+            claims::give(&self.api, &self.options, namespace, &mut ready.spec).await?;
+            Ok(ready)
         })
     }
 }

@@ -92,6 +92,7 @@ mod tests {
             runtime_id: "r".into(),
             placements: Vec::new(),
             ended: Vec::new(),
+            volumes_leaving: Vec::new(),
         }
     }
 

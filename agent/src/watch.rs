@@ -68,9 +68,12 @@ pub(crate) async fn watch(
 
 /// A list that says what the last one said wakes nobody.
 fn pass_on(list: &PlacementList, desired: &watch::Sender<Arc<Desired>>) {
-    let next = Desired::of(Authority::Full, &list.placements).with_ended(&list.ended);
+    let mut next = Desired::of(Authority::Full, &list.placements).with_ended(&list.ended);
+    next.volumes_leaving = list.volumes_leaving.iter().cloned().collect();
     desired.send_if_modified(|current| {
-        let is_same = current.authority == next.authority && same_pods(current, &next);
+        let is_same = current.authority == next.authority
+            && current.volumes_leaving == next.volumes_leaving
+            && same_pods(current, &next);
         if !is_same {
             info!(term = list.term, epoch = list.epoch, pods = next.pods.len(), "placements");
             *current = Arc::new(next);

@@ -74,6 +74,8 @@ const MANAGED: &[(&str, &str, &str, &str, bool)] = &[
     ("apps", "DaemonSet", "daemonsets", "ds", true),
     ("batch", "Job", "jobs", "", true),
     ("batch", "CronJob", "cronjobs", "cj", true),
+    ("", "PersistentVolumeClaim", "persistentvolumeclaims", "pvc", true),
+    ("storage.k8s.io", "StorageClass", "storageclasses", "sc", false),
     ("policy", "PodDisruptionBudget", "poddisruptionbudgets", "pdb", true),
     ("scheduling.k8s.io", "PriorityClass", "priorityclasses", "pc", false),
 ];

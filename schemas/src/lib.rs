@@ -18,6 +18,7 @@ mod pod_spec;
 mod restart_policy;
 mod lifecycle;
 mod volume;
+mod claim;
 mod downward;
 mod security;
 mod names;
@@ -51,6 +52,10 @@ pub mod samples;
 pub use alert::{Alert, AlertState};
 pub use bounds::{
     CAUSE_BYTES_MAX, HISTORY_BYTES_MAX, REASON_BYTES_MAX, RECORD_BYTES_MAX, RESOURCE_BYTES_MAX, cut,
+};
+pub use claim::{
+    CLAIM_FINALIZER, ClaimStatus, LOCAL_CLASS, LOCAL_PROVISIONER, SELECTED_NODE, VOLUME_FINALIZER,
+    VolumeStatus,
 };
 pub use dead_letter::DeadLetter;
 pub use decision::{Action, Alternative, Cause, Decision};
@@ -110,8 +115,8 @@ pub use server_fields::{strip_server_fields, strip_server_metadata};
 pub use telemetry::UsageSample;
 pub use topic::{Cleanup, Topic};
 pub use volume::{
-    ConfigMapSource, DownwardFile, DownwardSource, EmptyDirSource, HostPathSource, KeyToPath,
-    ObjectFiles, ProjectedSource, Projection, SecretSource, Volume, VolumeMount,
+    ClaimSource, ConfigMapSource, DownwardFile, DownwardSource, EmptyDirSource, HostPathSource,
+    KeyToPath, ObjectFiles, ProjectedSource, Projection, SecretSource, Volume, VolumeMount,
 };
 pub use wire::{NodeAnswer, NodeReport, PlacementList};
 pub use workload::{

@@ -28,6 +28,20 @@ pub struct Volume {
     /// Files of several sources in one folder.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub projected: Option<ProjectedSource>,
+    /// The folder of a claim, which outlasts the pod.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub persistent_volume_claim: Option<ClaimSource>,
+}
+
+/// The folder of a claim.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct ClaimSource {
+    /// The claim's name, in the pod's namespace.
+    pub claim_name: String,
+    /// Whether every mount of it is read-only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub read_only: Option<bool>,
 }
 
 /// Files of a ConfigMap.

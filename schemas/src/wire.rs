@@ -36,6 +36,9 @@ pub struct PlacementList {
     /// again, also when the node has forgotten it. Earlier versions do not say it.
     #[serde(default)]
     pub ended: Vec<PodUid>,
+    /// The volumes whose folders the node is to remove, by name: no pod uses them any more.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub volumes_leaving: Vec<String>,
 }
 
 /// The answer to a node that registers or renews its lease. Earlier versions answer nothing.

@@ -3,6 +3,7 @@
 //! Guarantee: the same seed gives the same trace.
 
 mod choosy;
+mod claiming;
 mod ranked;
 mod tainted;
 mod working;
@@ -64,6 +65,8 @@ pub struct Plan {
     pub tainted: bool,
     /// Whether people have Jobs and CronJobs as well.
     pub working: bool,
+    /// Whether people have pods with data that stays as well.
+    pub claiming: bool,
 }
 
 /// What a journey came to.

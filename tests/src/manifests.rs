@@ -139,6 +139,22 @@ fn pod_spec(object: &mut Value) -> &mut Value {
     if is_pod { &mut object["spec"] } else { &mut object["spec"]["template"]["spec"] }
 }
 
+/// A claim of this access mode.
+#[must_use]
+pub fn claim(namespace: &str, name: &str, mode: &str) -> Value {
+    json!({"apiVersion": "v1", "kind": "PersistentVolumeClaim",
+        "metadata": {"name": name, "namespace": namespace},
+        "spec": {"accessModes": [mode], "resources": {"requests": {"storage": "1Gi"}}}})
+}
+
+/// Gives the pods of a workload, or a bare pod, the data of these claims.
+#[must_use]
+pub fn with_claims(mut object: Value, claims: &[&str]) -> Value {
+    let volume = |name: &&str| json!({"name": name, "persistentVolumeClaim": {"claimName": name}});
+    pod_spec(&mut object)["volumes"] = claims.iter().map(volume).collect();
+    object
+}
+
 /// A PriorityClass.
 #[must_use]
 pub fn priority_class(name: &str, value: i64) -> Value {

@@ -26,6 +26,8 @@ const RANKED_SEEDS: u64 = 200;
 const TAINTED_SEEDS: u64 = 100;
 /// Journeys of people who have work to be done.
 const WORKING_SEEDS: u64 = 150;
+/// Journeys of people whose pods have data that stays, every third of them ranked as well.
+const CLAIMING_SEEDS: u64 = 100;
 /// A minute and a half of faults.
 const CHOOSY_TICKS: usize = 450;
 /// Seeds far behind those of every run that found something once: a rebuilt leader that forgot how
@@ -60,7 +62,7 @@ fn plan(seed: u64) -> Plan {
     let all_views = seed.is_multiple_of(ALL_VIEWS_EVERY);
     let workers = NonZeroUsize::new(2).filter(|_| seed.is_multiple_of(WORKERS_EVERY));
     let (trims, stranger) = (seed % TRIMS_EVERY < 2, seed % TRIMS_EVERY == 1);
-    let (choosy, ranked, tainted, working) = (false, false, false, false);
+    let (choosy, ranked, tainted, working, claiming) = (false, false, false, false, false);
     let rebuilt_in_thousand = 50;
     Plan {
         seed,
@@ -75,6 +77,7 @@ fn plan(seed: u64) -> Plan {
         ranked,
         tainted,
         working,
+        claiming,
     }
 }
 
@@ -220,6 +223,26 @@ fn jobs_come_to_their_ends_and_each_time_of_a_schedule_has_one() {
         "{seeds} working seeds, {epochs} epochs, {ended} Jobs ended, {scheduled} by schedules"
     );
     assert!(ended.min(scheduled) > 0 || seeds < 20, "it happens");
+}
+
+fn claiming(seed: u64) -> Plan {
+    let ranked = seed.is_multiple_of(3);
+    Plan { claiming: true, ranked, ticks: CHOOSY_TICKS, ..plan(seed) }
+}
+
+#[test]
+fn pods_stay_with_their_data_and_data_with_its_pods() {
+    if let Some(seed) = number("SETPOINT_SEED") {
+        println!("claiming seed {seed}: {:?}", run(claiming(seed)));
+        return;
+    }
+    let seeds = seeds(CLAIMING_SEEDS);
+    let mut epochs = 0;
+    for seed in seeds.clone() {
+        epochs += run(claiming(seed)).epochs;
+        tell(seed, *seeds.end());
+    }
+    println!("{} claiming seeds, {epochs} epochs", count(&seeds));
 }
 
 #[test]

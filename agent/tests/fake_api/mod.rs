@@ -103,6 +103,7 @@ impl FakeApi {
             runtime_id: String::new(),
             placements: Vec::new(),
             ended: Vec::new(),
+            volumes_leaving: Vec::new(),
         };
         let state = Arc::new(Mutex::new(Seen {
             list,

@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 
-use setpoint_schemas::{GroupKind, NodeName, Placement, PodUid, Resource, ResourceKey};
+use setpoint_schemas::{
+    GroupKind, NodeName, Placement, PodUid, Resource, ResourceKey, VolumeStatus,
+};
 use tokio::sync::watch;
 
 use super::names::Name;
@@ -26,6 +28,8 @@ pub(crate) struct Inner {
     pub(crate) pods: Pods,
     pub(crate) nodes: BTreeMap<Arc<str>, Arc<NodeServed>>,
     pub(crate) slots: HashMap<NodeName, Slot>,
+    /// The volumes whose folders nodes are to remove, by node.
+    pub(crate) leaving: HashMap<NodeName, BTreeSet<String>>,
     /// The pods of nodes that are only watched.
     pub(crate) watched: HashMap<NodeName, BTreeSet<PodUid>>,
     pub(crate) decisions: VecDeque<Arc<dyn Kept>>,
@@ -231,10 +235,12 @@ impl Inner {
     fn take(&mut self, change: Change) {
         match change {
             Change::Resource(key, Some(resource)) => {
+                self.tell_leaving(&key, Some(&resource));
                 let of_kind = self.resources.entry(key.kind).or_default();
                 of_kind.insert((key.namespace, key.name), resource);
             }
             Change::Resource(key, None) => {
+                self.tell_leaving(&key, None);
                 if let Some(of_kind) = self.resources.get_mut(&key.kind) {
                     of_kind.remove(&(key.namespace, key.name));
                 }
@@ -283,6 +289,31 @@ impl Inner {
         if let Some((node, id)) = node.zip(self.pods.id_of(uid)) {
             let slot = self.slot(&node);
             slot.pods.push(id);
+            slot.changed = epoch;
+            slot.news.send_replace(epoch);
+        }
+    }
+
+    /// Who polls for a node hears which folders it is to remove.
+    fn tell_leaving(&mut self, key: &ResourceKey, volume: Option<&Resource>) {
+        if &*key.kind.kind != "PersistentVolume" || !key.kind.group.is_empty() {
+            return;
+        }
+        let former = self.resource(key).map(|volume| VolumeStatus::read(&volume.status));
+        let now = volume.map(|volume| VolumeStatus::read(&volume.status));
+        for (status, is_now) in [(former, false), (now, true)] {
+            let Some(status) = status.filter(VolumeStatus::is_leaving) else { continue };
+            let Ok(node) = NodeName::parse(&status.node) else { continue };
+            let of_node = self.leaving.entry(node.clone()).or_default();
+            match is_now {
+                true => of_node.insert(key.name.to_string()),
+                false => of_node.remove(&*key.name),
+            };
+            if of_node.is_empty() {
+                self.leaving.remove(&node);
+            }
+            let epoch = self.epoch;
+            let slot = self.slot(&node);
             slot.changed = epoch;
             slot.news.send_replace(epoch);
         }

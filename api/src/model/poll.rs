@@ -93,6 +93,7 @@ impl ReadModel {
                 .map(|p| p.uid.clone())
                 .collect(),
             placements,
+            volumes_leaving: inner.leaving.get(node).into_iter().flatten().cloned().collect(),
         };
         if changed > after || inner.term != term { Look::News(list) } else { Look::Same(list) }
     }

@@ -104,6 +104,11 @@ impl ReadModel {
         Page { entries, epoch: inner.epoch, next }
     }
 
+    /// Whether a node is to remove the folder of this volume.
+    pub(crate) fn is_to_remove(&self, node: &NodeName, volume: &str) -> bool {
+        self.read().leaving.get(node).is_some_and(|volumes| volumes.contains(volume))
+    }
+
     /// The pods placed on a node, those that stop there included.
     pub(crate) fn placed_on(&self, node: &NodeName) -> Vec<Arc<Placement>> {
         self.read().placements_on(node).into_iter().cloned().collect()

@@ -154,6 +154,59 @@ const PRIORITY_CLASSES: &[Column] = &[
     }),
 ];
 
+const CLAIMS: &[Column] = &[
+    NAME,
+    column("Status", |o, _| json!(phase_or_leaving(o))),
+    column("Volume", |o, _| json!(o["spec"]["volumeName"].as_str().unwrap_or_default())),
+    column("Capacity", |o, _| {
+        json!(o["status"]["capacity"]["storage"].as_str().unwrap_or_default())
+    }),
+    column("Access Modes", |o, _| json!(modes(&o["status"]["accessModes"]))),
+    column("StorageClass", |o, _| {
+        json!(o["spec"]["storageClassName"].as_str().unwrap_or_default())
+    }),
+    column("VolumeAttributesClass", |_, _| json!("<unset>")),
+    AGE,
+    wide("VolumeMode", |_, _| json!("Filesystem")),
+];
+
+const VOLUMES: &[Column] = &[
+    NAME,
+    column("Capacity", |o, _| json!(o["spec"]["capacity"]["storage"].as_str().unwrap_or_default())),
+    column("Access Modes", |o, _| json!(modes(&o["spec"]["accessModes"]))),
+    column("Reclaim Policy", |o, _| {
+        json!(o["spec"]["persistentVolumeReclaimPolicy"].as_str().unwrap_or_default())
+    }),
+    column("Status", |o, _| json!(phase_or_leaving(o))),
+    column("Claim", |o, _| {
+        let claim = &o["spec"]["claimRef"];
+        let part = |name: &str| claim[name].as_str().unwrap_or_default().to_owned();
+        json!(if claim.is_null() { String::new() } else { part("namespace") + "/" + &part("name") })
+    }),
+    column("StorageClass", |o, _| {
+        json!(o["spec"]["storageClassName"].as_str().unwrap_or_default())
+    }),
+    column("VolumeAttributesClass", |_, _| json!("<unset>")),
+    column("Reason", |_, _| json!("")),
+    AGE,
+    wide("VolumeMode", |_, _| json!("Filesystem")),
+];
+
+const STORAGE_CLASSES: &[Column] = &[
+    column("Name", |o, _| {
+        let name = o["metadata"]["name"].as_str().unwrap_or_default();
+        let mark = &o["metadata"]["annotations"]["storageclass.kubernetes.io/is-default-class"];
+        json!(if mark == "true" { format!("{name} (default)") } else { name.to_owned() })
+    }),
+    column("Provisioner", |o, _| o["provisioner"].clone()),
+    column("ReclaimPolicy", |o, _| json!(o["reclaimPolicy"].as_str().unwrap_or("Delete"))),
+    column("VolumeBindingMode", |o, _| {
+        json!(o["volumeBindingMode"].as_str().unwrap_or("WaitForFirstConsumer"))
+    }),
+    column("AllowVolumeExpansion", |o, _| json!((o["allowVolumeExpansion"] == true).to_string())),
+    AGE,
+];
+
 const BUDGETS: &[Column] = &[
     NAME,
     column("Min Available", |o, _| amount(&o["spec"]["minAvailable"])),
@@ -191,8 +244,32 @@ pub(crate) fn columns_of(group: &str, kind: &str) -> &'static [Column] {
         ("", "Event") => EVENTS,
         ("scheduling.k8s.io", "PriorityClass") => PRIORITY_CLASSES,
         ("policy", "PodDisruptionBudget") => BUDGETS,
+        ("", "PersistentVolumeClaim") => CLAIMS,
+        ("", "PersistentVolume") => VOLUMES,
+        ("storage.k8s.io", "StorageClass") => STORAGE_CLASSES,
         _ => OTHERS,
     }
+}
+
+/// The phase of what goes when nobody uses it.
+fn phase_or_leaving(object: &Value) -> &str {
+    if object["metadata"]["deletionTimestamp"].is_null() {
+        object["status"]["phase"].as_str().unwrap_or_default()
+    } else {
+        "Terminating"
+    }
+}
+
+/// Access modes by the letters that kubectl has for them.
+fn modes(modes: &Value) -> String {
+    let short = |mode: &Value| match mode.as_str() {
+        Some("ReadWriteOnce") => Some("RWO"),
+        Some("ReadOnlyMany") => Some("ROX"),
+        Some("ReadWriteMany") => Some("RWX"),
+        Some("ReadWriteOncePod") => Some("RWOP"),
+        _ => None,
+    };
+    each(modes).filter_map(short).collect::<Vec<_>>().join(",")
 }
 
 fn node_status(node: &Value) -> String {

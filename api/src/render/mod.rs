@@ -2,6 +2,7 @@
 //!
 //! Absent: clocks (ages are counted from a time that comes in) and Secrets in clear.
 
+mod claims;
 mod resource;
 mod pod;
 mod pod_begins;

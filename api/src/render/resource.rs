@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 use setpoint_schemas::Resource;
 
-use super::rfc3339;
+use super::{claims, rfc3339};
 
 /// The object: its body, its metadata, its status.
 pub(crate) fn render(resource: &Resource) -> Value {
@@ -11,6 +11,7 @@ pub(crate) fn render(resource: &Resource) -> Value {
     object["metadata"]["resourceVersion"] = json!(resource.version.to_string());
     let status: Value = serde_json::from_str(&resource.status).unwrap_or_default();
     if status.as_object().is_some_and(|status| !status.is_empty()) {
+        let status = claims::shown(resource, &mut object, status);
         if status["phase"] == "Terminating" {
             let since = &status["conditions"][0]["lastTransitionTime"];
             object["metadata"]["deletionTimestamp"] = since.clone();

@@ -16,6 +16,8 @@ use crate::status::ApiError;
 pub(crate) enum Act {
     Read,
     Write,
+    /// Of one object.
+    Delete,
 }
 
 impl Call {
@@ -39,7 +41,10 @@ impl Call {
             (Role::Node(node), Act::Read) => {
                 node_may_read(model, node, kind, &target.namespace, &target.name)
             }
-            (Role::ReadOnly | Role::Node(_), Act::Write) => false,
+            (Role::Node(node), Act::Delete) => {
+                is_volume(kind) && model.is_to_remove(node, &target.name)
+            }
+            (Role::ReadOnly, Act::Write | Act::Delete) | (Role::Node(_), Act::Write) => false,
         };
         if allowed { Ok(()) } else { Err(denied(&self.actor, act, kind, &target.name)) }
     }
@@ -96,7 +101,7 @@ fn node_may_read(
         ("", "Node") => name == node.as_str(),
         // A list is narrowed to the node's own pods; a single pod is looked at by `sees`.
         ("", "Pod") => true,
-        ("", "ConfigMap" | "Secret") => {
+        ("", "ConfigMap" | "Secret" | "PersistentVolumeClaim") => {
             let mounts = |placement: &Arc<Placement>| {
                 placement.pattern.namespace.as_str() == namespace
                     && mounts(placement, &kind.kind, name)
@@ -107,15 +112,24 @@ fn node_may_read(
     }
 }
 
-/// Whether a pod's spec names this ConfigMap or Secret: as a volume, as one variable or as many.
+/// Whether a pod's spec names this claim, ConfigMap or Secret: as a volume or a part of one, as one
+/// variable or as many.
 fn mounts(placement: &Placement, kind: &str, name: &str) -> bool {
     let spec: Value = serde_json::from_str(&placement.pattern.spec).unwrap_or_default();
     let (volume, volume_name, key_ref, all_ref) = match kind {
         "Secret" => ("secret", "secretName", "secretKeyRef", "secretRef"),
+        "PersistentVolumeClaim" => {
+            let volumes = spec["volumes"].as_array().into_iter().flatten();
+            let names = |v: &Value| v["persistentVolumeClaim"]["claimName"] == name;
+            return volumes.into_iter().any(names);
+        }
         _ => ("configMap", "name", "configMapKeyRef", "configMapRef"),
     };
     let list = |value: &Value| value.as_array().cloned().unwrap_or_default();
-    let in_volumes = list(&spec["volumes"]).iter().any(|v| v[volume][volume_name] == name);
+    let in_volumes = list(&spec["volumes"]).iter().any(|v| {
+        let projected = list(&v["projected"]["sources"]);
+        v[volume][volume_name] == name || projected.iter().any(|s| s[volume]["name"] == name)
+    });
     let mut containers = list(&spec["containers"]);
     containers.extend(list(&spec["initContainers"]));
     in_volumes
@@ -126,6 +140,10 @@ fn mounts(placement: &Placement, kind: &str, name: &str) -> bool {
         })
 }
 
+fn is_volume(kind: &KindInfo) -> bool {
+    kind.group.is_empty() && kind.kind == "PersistentVolume"
+}
+
 fn is_secret(kind: &KindInfo) -> bool {
     kind.group.is_empty() && kind.kind == "Secret"
 }
@@ -133,9 +151,9 @@ fn is_secret(kind: &KindInfo) -> bool {
 fn denied(actor: &Actor, act: Act, kind: &KindInfo, name: &str) -> ApiError {
     let (verb, role) = match (act, &actor.role) {
         (Act::Read, Role::Node(_)) => ("read", "node"),
-        (Act::Write, Role::Node(_)) => ("change", "node"),
+        (Act::Write | Act::Delete, Role::Node(_)) => ("change", "node"),
         (Act::Read, _) => ("read", "read-only"),
-        (Act::Write, _) => ("change", "read-only"),
+        (Act::Write | Act::Delete, _) => ("change", "read-only"),
     };
     let named = if name.is_empty() { String::new() } else { format!(" {name:?}") };
     let message = format!(

@@ -132,6 +132,7 @@ async fn kubernetes(
         // To run a command is to change what runs, by whatever method.
         Method::GET | Method::POST if target.subresource == "exec" => Act::Write,
         Method::GET => Act::Read,
+        Method::DELETE if !target.name.is_empty() => Act::Delete,
         Method::POST | Method::PUT | Method::PATCH | Method::DELETE => Act::Write,
         _ => return Err(ApiError::method_not_allowed()),
     };
@@ -158,7 +159,7 @@ async fn kubernetes(
     // From here on the caller may: only now its body is waited for, and only then it has a turn.
     let stay = match act {
         Act::Read => None,
-        Act::Write => {
+        Act::Write | Act::Delete => {
             let clients = &app.state.clients;
             Some(clients.enter(&call.actor.name, body, REQUEST_BODY_BYTES_MAX).await?)
         }

@@ -13,6 +13,7 @@
 mod ids;
 mod error;
 
+mod home;
 mod shape;
 mod demand;
 mod device_demand;
@@ -53,6 +54,7 @@ mod scores;
 mod search;
 mod auction;
 mod place;
+mod going_home;
 mod trial;
 mod preempting;
 mod nominees;
@@ -67,6 +69,7 @@ pub use explain::{FilterVerdict, NodeVerdict};
 pub use filters::{FILTERS, Filter};
 pub use fleet::Fleet;
 pub use fleet_devices::DeviceLeft;
+pub use home::Home;
 pub use ids::{NodeId, PodId};
 pub use nodes::NodeInfo;
 pub use nominees::Nominee;

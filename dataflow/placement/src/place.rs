@@ -60,6 +60,9 @@ impl Fleet {
         if let Some(name) = &shape.node_name {
             return self.forced(name, shape);
         }
+        if let Some(home) = &shape.home {
+            return self.go_home(home, shape);
+        }
         let mut interest = self.interest(shape);
         let kind = digest_of(&(interest.digest, shape.room));
         if let Some(reasons) = self.refusal(kind) {
@@ -217,7 +220,7 @@ impl Fleet {
     }
 }
 
-fn placed(considered: Vec<Considered>) -> Placing {
+pub(crate) fn placed(considered: Vec<Considered>) -> Placing {
     Placing::Placed { node: considered[0].node, considered }
 }
 

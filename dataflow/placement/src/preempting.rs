@@ -38,6 +38,9 @@ impl Fleet {
         epoch: u64,
         roster: &dyn Roster,
     ) -> Option<Preemption> {
+        if let Some(home) = &shape.home {
+            return self.preempt_at(&home.node, shape, roster);
+        }
         let rank = i64::from(shape.priority());
         let is_free = shape.preempts() && shape.node_name.is_none();
         if !is_free || !self.levels.is_above_anybody(rank) {
@@ -79,6 +82,25 @@ impl Fleet {
             return None;
         }
         self.try_on(slot, shape, roster, Bound::ToNode).map(|(_, preemption)| preemption)
+    }
+
+    /// Who has to go on the one node that a pod's data lives on.
+    fn preempt_at(
+        &mut self,
+        node: &str,
+        shape: &Arc<PodShape>,
+        roster: &dyn Roster,
+    ) -> Option<Preemption> {
+        let slot = self.nodes.find(node)?;
+        let may = shape.preempts() && shape.node_name.is_none();
+        if !may || !self.levels.is_above_some(slot, i64::from(shape.priority())) {
+            return None;
+        }
+        let view = crate::view::View::bare(&self.nodes, shape);
+        if filters::first_refusal(&view, slot, Stage::Static).is_some() {
+            return None;
+        }
+        self.try_on(slot, shape, roster, Bound::Free).map(|(_, preemption)| preemption)
     }
 
     /// Of all nodes the cheapest, for a pod that asks for plain amounts only.

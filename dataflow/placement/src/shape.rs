@@ -15,6 +15,7 @@ use crate::CompileError;
 use crate::demand::NodeDemand;
 use crate::device_demand::{self, DeviceDemand};
 use crate::devices::Models;
+use crate::home::Home;
 use crate::ids::digest_of;
 use crate::ports::{self, HostPort};
 use crate::query::{Force, Group, HeldTerm, PodQuery, PodTerm};
@@ -22,7 +23,7 @@ use crate::selector::{NodeTerm, label_hash};
 use crate::spread::{self, Spread};
 
 /// Many pods share one: everything that placing reads of a pod besides its uid.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct PodShape {
     pub(crate) digest: u128,
     /// Equal for pods that look at the same of nodes and other pods, whatever their own labels.
@@ -38,6 +39,8 @@ pub struct PodShape {
     pub(crate) load: Load,
     pub(crate) ports: Vec<HostPort>,
     pub(crate) node_name: Option<String>,
+    /// Where its data is.
+    pub(crate) home: Option<Home>,
     pub(crate) demand: NodeDemand,
     pub(crate) devices: Option<DeviceDemand>,
     pub(crate) node_preferences: Vec<(i64, NodeTerm)>,
@@ -72,7 +75,7 @@ const NEVER: &str = "Never";
 const WEIGHTS: std::ops::RangeInclusive<i32> = 1..=100;
 
 /// Required pod affinity: pods that match every term draw the newcomer to their domains.
-#[derive(Debug, Hash)]
+#[derive(Debug, Clone, Hash)]
 pub(crate) struct Affinity {
     /// All terms in one: a pod counts only if it matches all of them.
     pub(crate) query: Arc<PodQuery>,
@@ -147,6 +150,7 @@ impl PodShape {
             load: load(&requests),
             ports,
             node_name: spec.node_name.clone().filter(|name| !name.is_empty()),
+            home: None,
             demand,
             devices,
             requests,
@@ -160,6 +164,27 @@ impl PodShape {
             priority: spec.priority.unwrap_or(0),
             preempts: spec.preemption_policy.as_deref() != Some(NEVER),
         }))
+    }
+
+    /// The same of a pod whose data lives there. It answers otherwise than all that are alike but for
+    /// this, so that nothing which is remembered of them is taken for it.
+    #[must_use]
+    pub fn at_home(&self, home: Home) -> Arc<PodShape> {
+        let mixed = |digest: u128| digest_of(&(digest, &home));
+        let mut shape = self.clone();
+        for digest in [
+            &mut shape.digest,
+            &mut shape.interest,
+            &mut shape.ground,
+            &mut shape.room,
+            &mut shape.demand.digest,
+        ] {
+            *digest = mixed(*digest);
+        }
+        // Nodes of one class answer alike, but for the one that is the home.
+        shape.demand.reads_name = true;
+        shape.home = Some(home);
+        Arc::new(shape)
     }
 
     /// What a pod of this shape reserves on its node, one pod slot included.

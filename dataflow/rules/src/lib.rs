@@ -23,6 +23,8 @@ pub mod cron_runs;
 pub mod priority;
 pub mod preemption;
 pub mod budget;
+pub mod claim;
+pub mod sources;
 
 pub mod lease;
 pub mod eviction;
@@ -38,6 +40,9 @@ pub mod status;
 /// 16: a pod that has ended for good stays so when its node has nothing left of it; a pod reserves what its
 /// init containers and sidecars need; and its spec says more to its node: these, hooks, a deadline.
 /// Jobs have pods and end, and CronJobs start Jobs.
+/// A claim gets its data on the node of the first pod that uses it, and pods go where their data is;
+/// there is a storage class `local`; and a workload that asks for it has its pods replaced when a
+/// ConfigMap or Secret that they read changes.
 /// 15: pods leave a node for a taint of effect `NoExecute`, after their `tolerationSeconds`, and one that
 /// names its node waits while it would have to leave at once; a Node resource says since when it bears
 /// such a taint; and a pod's spec says more to its node: probes, volumes, rights.

@@ -42,6 +42,36 @@ pub(crate) fn is_cron_job(key: &ResourceKey) -> bool {
     (&*key.kind.group, &*key.kind.kind) == ("batch", "CronJob")
 }
 
+/// Whether a resource holds what pods read.
+pub(crate) fn is_source(key: &ResourceKey) -> bool {
+    matches!(&*key.kind.kind, "ConfigMap" | "Secret") && key.kind.group.is_empty()
+}
+
+/// Whether a resource is a claim.
+pub(crate) fn is_claim(key: &ResourceKey) -> bool {
+    &*key.kind.kind == "PersistentVolumeClaim" && key.kind.group.is_empty()
+}
+
+/// The key of a volume.
+pub(crate) fn volume_key(name: &str) -> ResourceKey {
+    ResourceKey::new(GroupKind::new("", "PersistentVolume"), "", name)
+}
+
+/// Whether a resource is a volume.
+pub(crate) fn is_volume(key: &ResourceKey) -> bool {
+    &*key.kind.kind == "PersistentVolume" && key.kind.group.is_empty()
+}
+
+/// The key of a storage class.
+pub(crate) fn storage_class_key(name: &str) -> ResourceKey {
+    ResourceKey::new(GroupKind::new("storage.k8s.io", "StorageClass"), "", name)
+}
+
+/// Whether a resource is a storage class.
+pub(crate) fn is_storage_class(key: &ResourceKey) -> bool {
+    (&*key.kind.group, &*key.kind.kind) == ("storage.k8s.io", "StorageClass")
+}
+
 /// Whether the kind's group is the one whose workloads we act on.
 pub(crate) fn is_managed_group(key: &ResourceKey) -> bool {
     matches!(

@@ -45,6 +45,7 @@ impl<V: Views> Turn<'_, V> {
         }
         self.ensure_default_namespace();
         self.ensure_system_classes();
+        self.ensure_local_class();
     }
 
     /// The leader's state came otherwise than by exact replay: it is the truth from now on. Pods are
@@ -198,6 +199,7 @@ impl<V: Views> Turn<'_, V> {
         }
         let Some(pod) = self.state.pods.remove(id) else { return };
         self.state.observations.forget(id);
+        self.state.claims.end(id);
         self.state.touched.pods_gone.push(uid.clone());
         if let (Some(fact), Some(standing)) = (fact, pod.told) {
             self.views.update(Fact::Pod(PodFact { standing, ..fact }), -1);

@@ -8,8 +8,10 @@ mod devices;
 mod bits;
 mod budgets;
 mod changed;
+mod claims;
 mod classes;
 mod early;
+mod followers;
 mod leases;
 mod ledger;
 mod look;
@@ -43,10 +45,12 @@ pub use crate::epoch::Remains;
 pub(crate) use answered::{Answered, AnsweredRow};
 pub(crate) use budgets::Budgets;
 pub use changed::ChangedRows;
+pub(crate) use claims::Claims;
 pub(crate) use classes::Classes;
 pub(crate) use crons::{Cron, CronRow, Crons};
 pub(crate) use devices::{Devices, DevicesRow};
 pub(crate) use early::{Early, EarlyRow, Word};
+pub(crate) use followers::Followers;
 pub(crate) use in_turn::InTurn;
 pub(crate) use job::{IndexFailures, JobMemo, OfJob};
 pub(crate) use leases::Leases;
@@ -145,6 +149,10 @@ pub(crate) struct State {
     pub(crate) crons: Crons,
     /// Jobs of which something was decided that their statuses are to say in this very epoch.
     pub(crate) jobs_changed: BTreeSet<u32>,
+    /// The claims, and who uses them.
+    pub(crate) claims: Claims,
+    /// Who follows ConfigMaps and Secrets.
+    pub(crate) followers: Followers,
     /// Requests that were answered, with their answers.
     pub(crate) answered: Answered,
     /// Rows to write to the checkpoint.

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use setpoint_rules::batches::Pace;
 use setpoint_rules::rollout::{self, Update};
+use setpoint_rules::sources::RESTART_ON_CHANGE;
 use setpoint_schemas::{DeploymentStrategy, JobSpec, UpdateOrder, WorkloadSpec};
 
 /// The annotation of a workload whose pods are done when they end.
@@ -32,6 +33,8 @@ pub(crate) struct Wants {
     pub(crate) job: Option<Box<JobSpec>>,
     /// The CronJob that it is of: its name and its uid.
     pub(crate) cron: Option<(String, String)>,
+    /// Whether its pods are replaced when what they read changes.
+    pub(crate) follows_sources: bool,
     order: UpdateOrder,
     strategy: Option<Box<DeploymentStrategy>>,
     /// The pause between batches of an update; 0: there are none.
@@ -51,6 +54,7 @@ impl Wants {
             runs_once: says(RUNS_ONCE) == "true",
             job: spec.job.clone(),
             cron: spec.cron.clone(),
+            follows_sources: says(RESTART_ON_CHANGE) == "true",
             order: match says(UPDATE_ORDER) {
                 "start-first" => UpdateOrder::StartFirst,
                 _ => UpdateOrder::StopFirst,

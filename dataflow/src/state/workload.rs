@@ -175,6 +175,8 @@ pub(crate) struct Template {
     /// What the names of its pods begin with, once one was named.
     pub(crate) stem: OnceLock<Arc<str>>,
     pub(crate) shape: Arc<PodShape>,
+    /// The claims that its volumes name, in order.
+    pub(crate) claims: Vec<Arc<str>>,
     /// The class that it names.
     pub(crate) class: Option<Arc<str>>,
     /// Whether it states a priority itself.
@@ -233,6 +235,7 @@ impl Template {
             pattern: Arc::new(pattern),
             stem: OnceLock::new(),
             shape,
+            claims: claims_in(&spec),
             class: priority::class_named(&spec).map(Arc::from),
             states_priority: spec.priority.is_some(),
         })
@@ -256,6 +259,13 @@ impl Template {
         priority::fill(&mut filled["spec"], class);
         Template::compile_as(workload, &filled, kind, hash)
     }
+}
+
+/// The claims that a spec's volumes name, in order, each once.
+fn claims_in(spec: &PodSpec) -> Vec<Arc<str>> {
+    let claims = spec.volumes.iter().filter_map(|v| v.persistent_volume_claim.as_ref());
+    let names: BTreeSet<&str> = claims.map(|claim| claim.claim_name.as_str()).collect();
+    names.into_iter().map(Arc::from).collect()
 }
 
 /// What Kubernetes' DaemonSet controller lets its pods bear: they run on a cordoned node, and on one

@@ -351,7 +351,7 @@ fn extends_include_anchors_merge_keys_and_profiles_are_resolved() {
 
 #[test]
 fn what_is_not_acted_on_is_refused_unless_it_may_be_ignored() {
-    let text = "services:\n  db: {image: db, volumes: [\"data:/var\"], healthcheck: {test: [CMD, \
+    let text = "services:\n  db: {image: db, volumes: [\"/var\"], healthcheck: {test: [CMD, \
                 x]}}\n  web: {image: w, build: ., ports: [\"80:80\", \"90-91:90-91/udp\"], \
                 depends_on: {db: {condition: service_healthy}}, networks: [front], runtime: r}\n";
     check(
@@ -747,4 +747,35 @@ services:
         compose.yaml: document 1: services.web.healthcheck.interval: the check of the image keeps its own times; it changes what runs (--allow-ignored accepts it without effect)
     "#]],
     );
+}
+
+#[test]
+fn a_named_volume_is_a_claim_that_services_share() {
+    let text = r#"
+services:
+  db:
+    image: db
+    volumes: ["data:/var/lib:nocopy", "old:/old:ro"]
+  web:
+    image: web
+    volumes:
+      - {type: volume, source: data, target: /data, read_only: true, volume: {subpath: a/b}}
+      - named:/n
+  idle: {image: idle, profiles: [never], volumes: ["left:/l"]}
+volumes:
+  data:
+  named: {name: Their.Name, driver: local, labels: {com.example.note: kept}}
+  old: {external: true}
+  left: {}
+  unused: {}
+"#;
+    check(&[("compose.yaml", text)], &options(), &expect![[r""]]);
+    let text = r#"
+services:
+  db: {image: db, volumes: ["absent:/x", "far:/y", "odd:/z:ro,wrong"]}
+volumes:
+  far: {driver: nfs}
+  odd: {driver_opts: {type: nfs}}
+"#;
+    check(&[("compose.yaml", text)], &options(), &expect![[r""]]);
 }

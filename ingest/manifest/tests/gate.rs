@@ -485,3 +485,40 @@ fn probes_are_held_to_what_the_api_server_holds_them_to() {
     "]],
     );
 }
+
+#[test]
+fn claims_and_their_classes_are_judged_by_what_a_folder_of_a_node_can_be() {
+    let claim = |spec: &str| {
+        format!(
+            "apiVersion: v1\nkind: PersistentVolumeClaim\nmetadata: {{name: data}}\nspec: {spec}\n"
+        )
+    };
+    let sound = "{accessModes: [ReadWriteOnce], resources: {requests: {storage: 1Gi}}}";
+    let class = |more: &str| {
+        format!(
+            "apiVersion: storage.k8s.io/v1\nkind: StorageClass\nmetadata: {{name: fast}}\n{more}\n"
+        )
+    };
+    let texts = [
+        claim(sound),
+        claim("{}"),
+        claim(
+            "{accessModes: [ReadWriteOncePod, ReadWriteMany], storageClassName: \"\", resources: {requests: {storage: 0}}}",
+        ),
+        claim(
+            "{accessModes: [Sometimes], volumeMode: Block, selector: {matchLabels: {a: b}}, resources: {requests: {storage: 1Gi}}}",
+        ),
+        class(
+            "provisioner: setpoint.dev/local\nvolumeBindingMode: WaitForFirstConsumer\nreclaimPolicy: Retain",
+        ),
+        class("provisioner: setpoint.dev/local\nvolumeBindingMode: Immediate\nparameters: {a: b}"),
+        class("provisioner: ebs.csi.aws.com\nvolumeBindingMode: Immediate\nparameters: {a: b}"),
+        format!(
+            "{POD}spec:\n  containers: [{{name: a, image: a}}]\n  volumes: [{{name: v, persistentVolumeClaim: {{claimName: data, readOnly: true}}}}, {{name: w, persistentVolumeClaim: {{claimName: A/b}}}}]\n"
+        ),
+    ];
+    let said: String =
+        texts.iter().map(|text| judged(text, &LoadOptions::default()) + "--\n").collect();
+    let expected = expect![[r""]];
+    expected.assert_eq(&said);
+}

@@ -5,6 +5,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use crate::output::age::{age_of, since};
+use crate::output::claims;
 use crate::output::field::{entries, list, name, number, or_none, pairs, text};
 use crate::output::jobs::{cron_job, job};
 use crate::output::nodes;
@@ -91,6 +92,41 @@ const COLUMNS: &[Columns] = &[
         cells: event,
         headers_wide: &["SOURCE", "NAME"],
         cells_wide: event_wide,
+    },
+    Columns {
+        kind: "PersistentVolumeClaim",
+        headers: &["NAME", "STATUS", "VOLUME", "CAPACITY", "ACCESS MODES", "STORAGECLASS", "AGE"],
+        cells: claims::claim,
+        headers_wide: &["NODE"],
+        cells_wide: claims::claim_wide,
+    },
+    Columns {
+        kind: "PersistentVolume",
+        headers: &[
+            "NAME",
+            "CAPACITY",
+            "ACCESS MODES",
+            "RECLAIM POLICY",
+            "STATUS",
+            "CLAIM",
+            "STORAGECLASS",
+            "AGE",
+        ],
+        cells: claims::volume,
+        ..PLAIN
+    },
+    Columns {
+        kind: "StorageClass",
+        headers: &[
+            "NAME",
+            "PROVISIONER",
+            "RECLAIMPOLICY",
+            "VOLUMEBINDINGMODE",
+            "ALLOWVOLUMEEXPANSION",
+            "AGE",
+        ],
+        cells: claims::storage_class,
+        ..PLAIN
     },
     Columns { kind: "Secret", headers: &["NAME", "TYPE", "DATA", "AGE"], cells: secret, ..PLAIN },
 ];

@@ -8,6 +8,7 @@ pub(crate) mod amount;
 
 mod format;
 mod table;
+mod claims;
 mod columns;
 mod pods;
 mod jobs;

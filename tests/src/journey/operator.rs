@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use setpoint_schemas::{Input, Request, RequestItem, Verb};
 
-use super::{Plan, choosy, ranked, tainted, working};
+use super::{Plan, choosy, claiming, ranked, tainted, working};
 use crate::committed::Committed;
 use crate::draw::Draw;
 use crate::manifests::{
@@ -25,6 +25,7 @@ pub struct Operator {
     is_ranked: bool,
     is_tainted: bool,
     is_working: bool,
+    is_claiming: bool,
 }
 
 impl Operator {
@@ -32,8 +33,17 @@ impl Operator {
     #[must_use]
     pub fn new(draw: Draw, plan: &Plan) -> Self {
         let Plan { choosy: is_choosy, ranked: is_ranked, tainted: is_tainted, .. } = *plan;
-        let is_working = plan.working;
-        Operator { draw, asked: 0, last: None, is_choosy, is_ranked, is_tainted, is_working }
+        let (is_working, is_claiming) = (plan.working, plan.claiming);
+        Operator {
+            draw,
+            asked: 0,
+            last: None,
+            is_choosy,
+            is_ranked,
+            is_tainted,
+            is_working,
+            is_claiming,
+        }
     }
 
     /// Takes all taints from all nodes. Of one that was deleted and has not returned it is refused.
@@ -77,6 +87,9 @@ impl Operator {
             let number = self.draw.below(plant.nodes.len());
             return vec![tainted::taint(&mut self.draw, plant.nodes[number].name.as_str())];
         }
+        if self.is_claiming && self.draw.chance(200) {
+            return vec![claiming::keep(&mut self.draw, committed)];
+        }
         if self.is_ranked && self.draw.chance(100) {
             return vec![ranked::keep(&mut self.draw)];
         }
@@ -116,6 +129,9 @@ impl Operator {
         }
         if self.is_tainted {
             tainted::bear(&mut self.draw, &mut workload["spec"]["template"]["spec"]);
+        }
+        if self.is_claiming {
+            claiming::claim(&mut self.draw, &mut workload["spec"]["template"]["spec"]);
         }
         match self.draw.below(9) {
             0 => rolling(workload, 2, 0),
@@ -181,6 +197,9 @@ impl Operator {
         let mut pod = bare_pod("default", name, 150, image);
         if self.is_ranked {
             ranked::rank(&mut self.draw, &mut pod["spec"]);
+        }
+        if self.is_claiming {
+            claiming::claim(&mut self.draw, &mut pod["spec"]);
         }
         item(verb, &pod)
     }

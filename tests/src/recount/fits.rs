@@ -11,6 +11,7 @@ use setpoint_schemas::{
     TopologySpreadConstraint, WhenUnsatisfiable,
 };
 
+use super::claims::claims_in;
 use super::devices::enough;
 use super::labels::{Labels, matches_term, selects, tolerates};
 use super::world::{NodeSeen, World};
@@ -29,12 +30,12 @@ pub(super) type Filter = fn(&World, Asking<'_>, &NodeSeen) -> Answer;
 
 /// What a node may refuse.
 pub(super) const ALL: &[Filter] =
-    &[usable, tainted, chosen, ports, resources, devices, spread, affinity, anti_affinity];
+    &[usable, tainted, chosen, at_home, ports, resources, devices, spread, affinity, anti_affinity];
 
 /// Of these what another pod in the world only ever makes stricter: they may be asked of a world that
 /// lacks pods. A spread and a wish for neighbours may come true by a pod that is missing here.
 pub(super) const STRICTER_BY_PODS: &[Filter] =
-    &[usable, tainted, chosen, ports, resources, devices, anti_affinity];
+    &[usable, tainted, chosen, at_home, ports, resources, devices, anti_affinity];
 
 /// Why the pod may not go to this node, by these filters; `None` when it may.
 pub(super) fn refusal(
@@ -102,6 +103,19 @@ fn is_chosen(pod: Asking<'_>, node: &NodeSeen) -> bool {
     let is_near = required
         .is_none_or(|r| r.node_selector_terms.iter().any(|t| matches_term(t, labels, name)));
     selected && is_near && pod.only.is_none_or(|only| *only == node.record.node)
+}
+
+/// Its data is there, or nowhere yet.
+fn at_home(world: &World, pod: Asking<'_>, node: &NodeSeen) -> Answer {
+    for name in claims_in(pod.spec) {
+        let Some(status) = world.claim(pod.namespace, name) else {
+            return Err(format!("its claim {name} is not there"));
+        };
+        unless(status.is_leaving(), "its claim is leaving")?;
+        let elsewhere = !status.node.is_empty() && status.node != node.record.node.as_str();
+        unless(elsewhere, "its data lives elsewhere")?;
+    }
+    Ok(())
 }
 
 fn ports(world: &World, pod: Asking<'_>, node: &NodeSeen) -> Answer {

@@ -8,6 +8,7 @@
 //! pods are ready, and which pods stop that no placement names any more. It is held to what can be
 //! known all the same: its placements against the nodes and the pods that stand, pacing, and daemons.
 
+mod claims;
 mod counts;
 mod devices;
 mod fits;
@@ -58,6 +59,7 @@ impl Recount {
         self.rollouts(outcome)?;
         counts::daemons_are_single(&self.world)?;
         taints::nobody_outstays(&self.world)?;
+        claims::data_is_where_pods_are(&self.world)?;
         counts::nodes_tell_what_is_reserved(&self.world, outcome)?;
         if epoch.cold {
             counts::statuses_are_right(&self.world)?;
@@ -90,6 +92,7 @@ impl Recount {
         self.world.forget_who_stops();
         self.pace(epoch.time_ms, started)?;
         taints::nobody_outstays(&self.world)?;
+        claims::data_is_where_pods_are(&self.world)?;
         counts::daemons_are_single(&self.world)
     }
 

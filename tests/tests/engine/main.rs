@@ -6,6 +6,8 @@ mod placing;
 mod devices;
 mod devices_preempted;
 mod preemption;
+mod claims;
+mod followers;
 mod priorities;
 mod pods;
 mod nodes;

@@ -30,6 +30,7 @@ mod lease_interval;
 mod reasons;
 mod given;
 mod jobs;
+mod claims;
 mod outage;
 mod ground;
 mod simulated_fleet;

@@ -10,6 +10,7 @@ mod ready;
 mod unschedulable;
 mod taints;
 mod node_affinity;
+mod claims;
 mod device_model;
 mod ports;
 mod resources;
@@ -18,6 +19,7 @@ mod pod_affinity;
 mod pod_anti_affinity;
 mod existing_anti_affinity;
 
+use crate::home::Home;
 use crate::view::View;
 
 pub(crate) use node_affinity::NOT_MATCHED;
@@ -52,6 +54,7 @@ pub const FILTERS: &[Filter] = &[
     unschedulable::FILTER,
     taints::FILTER,
     node_affinity::FILTER,
+    claims::FILTER,
     device_model::FILTER,
     ports::FILTER,
     resources::FILTER,
@@ -68,6 +71,8 @@ pub(crate) enum Refusal {
     Phrase(&'static str),
     /// The node's taint of this index is not borne.
     Taint(usize),
+    /// The pod's data lives on another node.
+    NotHome,
     /// Resources are short.
     Short,
     /// These of the plain resources are short, a bit each, and no other.
@@ -82,6 +87,7 @@ impl Refusal {
             Refusal::Taint(index) => {
                 vec![taints::phrase(&view.nodes.node(slot).info().taints[index])]
             }
+            Refusal::NotHome => view.shape.home.iter().map(Home::phrase).collect(),
             Refusal::Short => resources::shortages(view, slot),
             Refusal::Lacks(short) => resources::phrases(short),
         }
@@ -127,9 +133,10 @@ pub(crate) fn lacking(short: u8) -> Vec<String> {
 }
 
 /// What keeps a pod from the node that it names past the filters: nothing runs on one that is not
-/// ready or only watched, that it would have to leave at once, or without the devices.
+/// ready or only watched, away from its data, that it would have to leave at once, or without the
+/// devices.
 pub(crate) fn unable(view: &View<'_>, slot: u32) -> Option<String> {
-    let refused = [watched::FILTER, ready::FILTER];
+    let refused = [watched::FILTER, ready::FILTER, claims::FILTER];
     let refusal = refused.iter().find_map(|filter| (filter.refuse)(view, slot));
     let refusal = refusal.or_else(|| taints::evicts(view, slot));
     if let Some(refusal) = refusal {

@@ -13,7 +13,7 @@ use setpoint_schemas::{
 use super::correct_pod::Target;
 use super::inferred::history_of;
 use crate::causes::Cause;
-use crate::decide::kinds::{is_managed_group, is_namespace};
+use crate::decide::kinds::{is_claim, is_managed_group, is_namespace};
 use crate::decide::plan::placement_of;
 use crate::decide::requests::compile;
 use crate::decide::turn::{Turn, first_counter};
@@ -159,6 +159,8 @@ impl<V: Views> Turn<'_, V> {
         let is_same = before.is_some_and(|b| b.body == resource.body && b.uid == resource.uid);
         let kind = WorkloadKind::of(&key.kind.kind).filter(|_| is_managed_group(key));
         match kind {
+            // Where a claim's data lives stands in its status.
+            _ if is_same && is_claim(key) => self.claim_put(key, &resource),
             // Only its status, its version or its owners differ.
             _ if is_same => {}
             Some(kind) => match compile(kind, &resource) {

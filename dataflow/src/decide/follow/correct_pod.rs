@@ -199,6 +199,9 @@ impl<V: Views> Turn<'_, V> {
         workload.templates.insert(number, Arc::new(template));
         workload.memo.templates.insert(number, json.to_string());
         workload.memo.hashes.insert(number, hash);
+        if let Some(id) = self.state.workloads.get(key).copied() {
+            self.find_ties(id);
+        }
         Ok(number)
     }
 

@@ -4,12 +4,14 @@ use std::sync::Arc;
 
 use serde_json::Value;
 use setpoint_placement::{NodeId, PodId};
+use setpoint_rules::claim::Claim;
 use setpoint_rules::priority::Class;
 use setpoint_rules::revision;
 use setpoint_schemas::{NodeName, Resource, ResourceKey};
 
 use crate::decide::Turn;
-use crate::decide::kinds::{is_budget, is_priority_class};
+use crate::decide::claims::storage_class_of;
+use crate::decide::kinds::{is_budget, is_claim, is_priority_class, is_storage_class};
 use crate::decide::requests::{class_of, labels_of};
 use crate::state::{
     Cron, CronRow, Deadline, Node, NodeRow, Orphan, OrphanRow, Pod, RestoreError, Rows, Template,
@@ -33,6 +35,7 @@ impl<V: Views> Turn<'_, V> {
         rows.answers.into_iter().for_each(|row| self.state.answered.load(row));
         self.load_namespaces();
         self.load_classes();
+        self.load_claims();
         let numbers = rows.nodes.iter().map(|(id, _)| id);
         let numbers = numbers.chain(rows.workloads.iter().map(|(id, ..)| id));
         // The next ones stand behind it as they do in the engine that ran through, where its own may be
@@ -154,6 +157,7 @@ impl<V: Views> Turn<'_, V> {
         }
         self.state.workload.insert(id, Box::new(workload));
         self.redesire(id);
+        self.find_ties(id);
         promised.into_iter().for_each(|counter| self.hold_promise(id, counter));
         Ok(())
     }
@@ -163,6 +167,16 @@ impl<V: Views> Turn<'_, V> {
         let classes = resources.filter(|(key, _)| is_priority_class(key));
         let classes: Vec<Class> = classes.map(|(_, resource)| class_of(resource)).collect();
         classes.into_iter().for_each(|class| self.state.classes.put(class));
+    }
+
+    fn load_claims(&mut self) {
+        for (key, resource) in self.state.resources.in_order() {
+            if is_claim(key) {
+                self.state.claims.put(key, Claim::of(resource));
+            } else if is_storage_class(key) {
+                self.state.claims.put_class(&key.name, storage_class_of(resource));
+            }
+        }
     }
 
     fn load_budgets(&mut self) {
@@ -217,6 +231,7 @@ impl<V: Views> Turn<'_, V> {
         if let Some(owner) = self.state.workload.get_mut(&workload) {
             owner.pods.insert(id);
         }
+        self.use_claims(id);
         self.refact(id);
         self.sighted(id);
         self.foresee_eviction(id, node);

@@ -98,12 +98,16 @@ impl<V: Views> Turn<'_, V> {
             Some(here) => (here.counter, workload.pod_uid(here.counter)),
             None => self.next_named(workload),
         };
+        if let Some(why) = self.state.claims_forbid(workload, &template) {
+            return Attempt::Waits(why);
+        }
+        let shape = self.state.shape_of(workload, &template);
         let placing = match &start.node {
             Some(node) => match self.state.nodes.get(node) {
-                Some(node) => self.fleet.place_on(NodeId(*node), &template.shape),
+                Some(node) => self.fleet.place_on(NodeId(*node), &shape),
                 None => None,
             },
-            None => Some(self.place_anywhere(&uid, &template)),
+            None => Some(self.place_anywhere(&uid, &shape)),
         };
         match placing {
             Some(Placing::Placed { node, considered }) => {
@@ -117,10 +121,10 @@ impl<V: Views> Turn<'_, V> {
         }
     }
 
-    pub(super) fn place_anywhere(&mut self, uid: &PodUid, template: &Template) -> Placing {
+    pub(super) fn place_anywhere(&mut self, uid: &PodUid, shape: &Arc<PodShape>) -> Placing {
         let samples = usize::try_from(self.state.meta.policy.placement_samples).unwrap_or(1).max(1);
         let epoch = u64::try_from(self.out.number).unwrap_or(0);
-        self.fleet.place(uid, &template.shape, epoch, samples)
+        self.fleet.place(uid, shape, epoch, samples)
     }
 
     /// A DaemonSet's pod: on its node, waiting for room there, or not meant for it. Says whether
@@ -131,8 +135,9 @@ impl<V: Views> Turn<'_, V> {
             Some(false) => return false,
             None => self.place_one(start),
         };
-        let reason = match attempt {
-            Attempt::NoRoom(reason) => reason,
+        let (reason, has_hope) = match attempt {
+            Attempt::NoRoom(reason) => (reason, true),
+            Attempt::Waits(reason) => (reason, false),
             Attempt::Placed | Attempt::NotMeant => {
                 self.wait_here(start.workload, node, None);
                 return true;
@@ -146,7 +151,8 @@ impl<V: Views> Turn<'_, V> {
         let counter = known.unwrap_or(next);
         memo.next_pod = memo.next_pod.max(counter + 1);
         let revision = memo.current;
-        let reason = self.preempt(start, counter, &reason).unwrap_or(reason);
+        let preempting = if has_hope { self.preempt(start, counter, &reason) } else { None };
+        let reason = preempting.unwrap_or(reason);
         let here = WaitingHere { reason, counter, revision };
         self.wait_here(start.workload, node, Some(here));
         false
@@ -168,6 +174,7 @@ impl<V: Views> Turn<'_, V> {
                     Some(_) => promised += 1,
                     None => reason = Some(why),
                 },
+                Attempt::Waits(why) => reason = Some(why),
                 Attempt::NotMeant => break,
             }
         }
@@ -247,7 +254,10 @@ impl<V: Views> Turn<'_, V> {
         }
         let pod = self.with_index(pod);
         let placement = placement_of(self.state, &pod);
-        self.enter(pod, &template.shape, &devices);
+        let id = self.enter(pod, &template.shape, &devices);
+        if !template.claims.is_empty() {
+            self.take_claims(id, &node_name);
+        }
         self.state.touch_workload(start.workload);
         let about = About {
             pod: Some(new.uid.clone()),
@@ -264,7 +274,7 @@ impl<V: Views> Turn<'_, V> {
     }
 
     /// A new pod is known by uid and name, and counts in the views and on its node.
-    fn enter(&mut self, pod: Pod, shape: &Arc<PodShape>, devices: &[TakenDevice]) {
+    fn enter(&mut self, pod: Pod, shape: &Arc<PodShape>, devices: &[TakenDevice]) -> u32 {
         let (workload, node) = (pod.workload, pod.node);
         let id = self.state.pods.insert(pod);
         self.state.touch_pod(id);
@@ -276,6 +286,7 @@ impl<V: Views> Turn<'_, V> {
         self.refact(id);
         self.node_changed_allocation(node);
         self.foresee_eviction(id, node);
+        id
     }
 }
 
@@ -284,6 +295,8 @@ enum Attempt {
     Placed,
     /// It has to wait, and why.
     NoRoom(String),
+    /// It has to wait for what no room would give it, and for what.
+    Waits(String),
     /// Its one node is not for it: the node's marks refuse it.
     NotMeant,
 }

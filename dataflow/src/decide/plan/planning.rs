@@ -25,6 +25,7 @@ impl<V: Views> Turn<'_, V> {
     pub(crate) fn plan(&mut self) -> bool {
         let before = (self.out.placements.len(), self.ledger.entries.len());
         self.look_at_crons();
+        self.let_claims_go();
         self.retry_waiting();
         let dirty = self.state.dirty.take();
         let mut starts = Vec::new();

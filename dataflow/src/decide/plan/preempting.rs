@@ -53,7 +53,8 @@ impl<V: Views> Turn<'_, V> {
     pub(super) fn preempt(&mut self, start: &Start, counter: u64, why: &str) -> Option<String> {
         let workload = self.state.workload.get(&start.workload)?;
         let (template, uid) = (workload.current_template()?, workload.pod_uid(counter));
-        let found = self.look_for_victims(start, &uid, &template.shape)?;
+        let shape = self.state.shape_of(workload, &template);
+        let found = self.look_for_victims(start, &uid, &shape)?;
         let node = self.fleet.node(found.node)?.name.clone();
         let workload = self.state.workload.get(&start.workload)?;
         let name = workload.pod_name(&template, &uid);

@@ -37,7 +37,8 @@ impl<V: Views> Turn<'_, V> {
         ) else {
             return;
         };
-        let (uid, shape) = (workload.pod_uid(counter), template.shape.clone());
+        let shape = self.state.shape_of(workload, template);
+        let uid = workload.pod_uid(counter);
         let number = self.state.nominees.add(node, (id, counter), uid, nominated.since_ms);
         let devices = &nominated.devices;
         self.fleet.nominate_with(PodId(number), NodeId(node), &shape, devices);
@@ -69,7 +70,7 @@ impl<V: Views> Turn<'_, V> {
     }
 
     /// All that is promised to a workload is given up.
-    pub(super) fn unpromise_all(&mut self, id: u32) {
+    pub(crate) fn unpromise_all(&mut self, id: u32) {
         let counters = self.promised_to(id);
         counters.into_iter().for_each(|counter| self.unpromise(id, counter));
     }
@@ -139,7 +140,8 @@ impl<V: Views> Turn<'_, V> {
     fn room_elsewhere(&mut self, id: u32, counter: u64) -> Option<Room> {
         let workload = self.state.workload.get(&id)?;
         let (uid, template) = (workload.pod_uid(counter), workload.current_template()?);
-        match self.place_anywhere(&uid, &template) {
+        let shape = self.state.shape_of(workload, &template);
+        match self.place_anywhere(&uid, &shape) {
             Placing::Placed { node, considered } => {
                 Some(Room { node, alternatives: self.alternatives(&considered) })
             }
@@ -151,6 +153,10 @@ impl<V: Views> Turn<'_, V> {
     fn keep_promise(&mut self, start: &Start, counter: u64, other: Option<Room>) -> bool {
         let Some(workload) = self.state.workload.get(&start.workload) else { return false };
         let Some(template) = workload.current_template() else { return false };
+        if self.state.claims_forbid(workload, &template).is_some() {
+            self.unpromise(start.workload, counter);
+            return false;
+        }
         let Some(nominated) = workload.memo.nominated.get(&counter) else { return false };
         let Some(node) = self.state.nodes.get(&nominated.node).copied() else { return false };
         let uid = workload.pod_uid(counter);

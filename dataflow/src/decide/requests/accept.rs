@@ -13,7 +13,8 @@ use super::workloads::Compiled;
 use crate::causes::Cause;
 use crate::decide::Turn;
 use crate::decide::kinds::{
-    is_budget, is_cron_job, is_namespace, is_node, is_priority_class, node_key,
+    is_budget, is_claim, is_cron_job, is_namespace, is_node, is_priority_class, is_storage_class,
+    node_key,
 };
 use crate::decide::plan::placement_of;
 use crate::decided::About;
@@ -39,6 +40,7 @@ impl<V: Views> Turn<'_, V> {
             let reason = format!("{} by {}", summary(&items), request.actor);
             self.ledger.write(Action::Accept, "admission", reason, about);
             changes.into_iter().for_each(|change| self.carry_out(change, &cause));
+            self.restart_followers(&cause);
         } else {
             self.ledger.write(Action::Refuse, "admission", refused.join("; "), about);
         }
@@ -68,6 +70,7 @@ impl<V: Views> Turn<'_, V> {
             Change::Put { key, resource, compiled, .. } => self.put(key, resource, compiled, cause),
             Change::Gone(key) => self.gone(&key, cause),
             Change::Terminate(namespace) => self.terminate(namespace, cause),
+            Change::Leave(claim) => self.claim_leaves(claim),
             Change::StopPod(uid) => {
                 if let Some(pod) = self.state.pods.id_of(&uid) {
                     self.job_pod_lost(pod, Failure::Other);
@@ -92,11 +95,15 @@ impl<V: Views> Turn<'_, V> {
             Some(compiled) => self.with_history(&key, resource, compiled),
             None => resource,
         };
+        self.note_source(&key, &resource);
         self.state.set_resource(&key, Some(resource.clone()));
         self.out.resources.push((key.clone(), Some(resource.clone())));
         match compiled {
             Some(compiled) => self.workload_put(&resource, *compiled, cause),
             None => self.learn(&key, &resource, cause),
+        }
+        if is_claim(&key) {
+            self.grow_volume(&resource);
         }
         if let Some(id) = self.node_about(&key) {
             self.node_changed(id);
@@ -109,12 +116,23 @@ impl<V: Views> Turn<'_, V> {
         if !self.state.resources.contains_key(key) {
             return;
         }
+        if is_claim(key) {
+            self.release_volume(key);
+        }
         self.state.set_resource(key, None);
         self.out.resources.push((key.clone(), None));
         self.unlearn(key, cause);
         if let Some(id) = self.node_about(key) {
             self.node_changed(id);
         }
+    }
+
+    /// A claim goes with the last pod that uses it.
+    pub(crate) fn claim_leaves(&mut self, claim: Arc<Resource>) {
+        let key = claim.key();
+        self.state.set_resource(&key, Some(claim.clone()));
+        self.claim_put(&key, &claim);
+        self.out.resources.push((key, Some(claim)));
     }
 
     /// Takes in what a resource that is no workload says of others.
@@ -127,6 +145,10 @@ impl<V: Views> Turn<'_, V> {
             self.budget_put(resource);
         } else if is_cron_job(key) {
             self.cron_put(resource, cause);
+        } else if is_claim(key) {
+            self.claim_put(key, resource);
+        } else if is_storage_class(key) {
+            self.storage_class_put(resource);
         }
     }
 
@@ -140,6 +162,10 @@ impl<V: Views> Turn<'_, V> {
             self.budget_gone(key);
         } else if is_cron_job(key) {
             self.cron_gone(key, cause);
+        } else if is_claim(key) {
+            self.claim_gone(key);
+        } else if is_storage_class(key) {
+            self.state.claims.remove_class(&key.name);
         } else if let Some(id) = self.node_about(key) {
             self.node_leaves(id);
         }

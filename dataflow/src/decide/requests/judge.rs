@@ -15,7 +15,7 @@ use setpoint_schemas::{
 
 use super::crons::check_cron;
 use super::workloads::{self, Compiled};
-use crate::decide::kinds::{is_cron_job, is_managed_group, is_namespace};
+use crate::decide::kinds::{is_claim, is_cron_job, is_managed_group, is_namespace};
 use crate::epoch::{Foreseen, ItemVerdict, Verdict};
 use crate::state::{State, WorkloadKind};
 
@@ -31,6 +31,8 @@ pub(super) enum Change {
     },
     Gone(ResourceKey),
     Terminate(Arc<Resource>),
+    /// A claim that pods use: it goes with the last of them.
+    Leave(Arc<Resource>),
     StopPod(PodUid),
     RestartPod(PodUid),
     ConfirmLost(NodeName),
@@ -91,7 +93,9 @@ impl Judge<'_> {
         let Judged { changes, items, refused } = self.judge(request);
         let accepted = refused.is_empty();
         let resource = |change: Change| match change {
-            Change::Put { resource, .. } | Change::Terminate(resource) => Some(resource),
+            Change::Put { resource, .. }
+            | Change::Terminate(resource)
+            | Change::Leave(resource) => Some(resource),
             _ => None,
         };
         Foreseen {
@@ -137,14 +141,22 @@ impl Judge<'_> {
                 overlay.insert(key, Some(leaving.clone()));
                 Ok(Change::Terminate(leaving))
             }
-            (admission::Outcome::Gone, _) => {
+            (admission::Outcome::Gone, present) => {
                 self.class_may_go(&key)?;
+                if let Some(present) = present {
+                    self.volume_may_go(&key, present)?;
+                    if let Some(leaving) = self.claim_stays(&key, present) {
+                        overlay.insert(key, Some(leaving.clone()));
+                        return Ok(Change::Leave(leaving));
+                    }
+                }
                 overlay.insert(key.clone(), None);
                 Ok(Change::Gone(key))
             }
             (admission::Outcome::Put(mut put, told), _) => {
                 self.prioritized(item, &key, present.as_deref(), &mut put, overlay)?;
                 self.dated(&key, present.as_deref(), &mut put);
+                self.claimed(&key, present.as_deref(), &mut put)?;
                 let change = self.consider_put(item, key, present, put, overlay)?;
                 Ok(telling(change, told))
             }
@@ -181,6 +193,9 @@ impl Judge<'_> {
             resource.version = self.number;
         }
         (resource.body, resource.managers) = (body, managers);
+        if is_claim(&key) {
+            resource.status = self.claim_status(present.as_deref(), &put.object);
+        }
         let kind = WorkloadKind::of(&key.kind.kind).filter(|_| is_managed_group(&key));
         let compiled = match kind {
             Some(kind) => {
@@ -335,11 +350,14 @@ fn accepted(item: &RequestItem, change: &Change) -> ItemVerdict {
     let (result, code) = match change {
         Change::Put { result: "created", .. } => ("created", 201),
         Change::Put { result, .. } => (*result, 200),
-        Change::Gone(_) | Change::Terminate(_) | Change::StopPod(_) => ("deleted", 200),
+        Change::Gone(_) | Change::Terminate(_) | Change::Leave(_) | Change::StopPod(_) => {
+            ("deleted", 200)
+        }
         Change::RestartPod(_) | Change::ConfirmLost(_) => ("configured", 200),
     };
     let message = match change {
         Change::Put { told, .. } => told.clone(),
+        Change::Leave(_) => "pods use it: it goes when the last of them is gone".to_owned(),
         _ => String::new(),
     };
     ItemVerdict { key: item.key(), result, code, message }

@@ -3,9 +3,11 @@
 mod accept;
 mod budgets;
 mod crons;
+mod claims;
 mod judge;
 mod namespaces;
 mod priorities;
+mod sources;
 mod taints;
 mod workloads;
 

@@ -89,7 +89,14 @@ impl<V: Views> Turn<'_, V> {
         let mut contents: Vec<ResourceKey> =
             self.state.resources.keys().filter(inside).cloned().collect();
         contents.sort_unstable();
-        contents.iter().for_each(|inner| self.gone(inner, cause));
+        for inner in &contents {
+            let present = self.state.resources.get(inner).cloned();
+            let leaving = present.and_then(|present| self.judge().claim_stays(inner, &present));
+            match leaving {
+                Some(leaving) => self.claim_leaves(leaving),
+                None => self.gone(inner, cause),
+            }
+        }
         if !self.end_namespace(&key.name) {
             self.out.resources.push((key, Some(namespace)));
         }

@@ -56,6 +56,7 @@ impl<V: Views> Turn<'_, V> {
         // What its class forbids is said when its pods are to start.
         let _ = self.classify(id);
         self.cover(id);
+        self.find_ties(id);
         let Some(workload) = self.state.workload.get(&id) else { return };
         let revision = workload.memo.history.last().map_or(0, |r| r.number);
         let history = workload.memo.history.clone();
@@ -195,6 +196,7 @@ impl<V: Views> Turn<'_, V> {
         }
         self.state.workload.remove(&id);
         self.cover(id);
+        self.find_ties(id);
         self.state.workloads.remove(&key);
         self.state.daemons.remove(&id);
         self.state.daemons_dirty.remove(&id);

@@ -68,8 +68,9 @@ const UPDATE: &str = "updates are not judged by it";
 pub(crate) const PROJECT: Rows = &[
     ("services configs secrets", Shape::Map, Acted),
     ("name", Shape::Text, Acted),
-    // Networks, volumes and models mean something only where a service uses them.
-    ("networks volumes models", Shape::Map, Harmless),
+    ("volumes", Shape::Map, Acted),
+    // Networks and models mean something only where a service uses them.
+    ("networks models", Shape::Map, Harmless),
     ("version", Shape::Any, Harmless),
     ("include", Shape::Any, Acted),
 ];
@@ -196,6 +197,22 @@ pub(crate) const FILE: Rows = &[
     ("driver_opts", Shape::Map, Changes(Filled, "drivers are not supported")),
 ];
 
+/// A named volume of the project.
+pub(crate) const VOLUME: Rows = &[
+    ("name driver", Shape::Text, Acted),
+    ("external", Shape::Any, Acted),
+    ("labels", Shape::MapOrList, Acted),
+    ("driver_opts", Shape::Map, Changes(Filled, "a volume is a plain folder of a node")),
+];
+
+/// `volume` of a volume.
+pub(crate) const VOLUME_OPTIONS: Rows = &[
+    ("subpath", Shape::Text, Acted),
+    // A volume begins empty, and is labelled where it is made.
+    ("nocopy", Shape::Truth, Harmless),
+    ("labels", Shape::MapOrList, Harmless),
+];
+
 /// A service's use of a config or secret.
 pub(crate) const FILE_USE: Rows = &[
     ("source target", Shape::Text, Acted),
@@ -207,9 +224,9 @@ pub(crate) const FILE_USE: Rows = &[
 pub(crate) const VOLUME_USE: Rows = &[
     ("type source target", Shape::Text, Acted),
     ("read_only", Shape::Truth, Acted),
-    ("bind tmpfs", Shape::Map, Acted),
+    ("bind tmpfs volume", Shape::Map, Acted),
     // They say something of volumes that are not mounted anyway, and of the asker's machine.
-    ("volume image", Shape::Map, Harmless),
+    ("image", Shape::Map, Harmless),
     ("consistency", Shape::Text, Harmless),
 ];
 
@@ -281,6 +298,8 @@ mod tests {
         let volume = "/definitions/service/properties/volumes/items/oneOf/1/properties";
         check(&schema, volume, VOLUME_USE);
         check(&schema, &format!("{volume}/bind/properties"), BIND);
+        check(&schema, &format!("{volume}/volume/properties"), VOLUME_OPTIONS);
+        check(&schema, "/definitions/volume/properties", VOLUME);
         check(&schema, &format!("{volume}/tmpfs/properties"), TMPFS);
         check(&schema, "/definitions/env_file/oneOf/1/items/oneOf/1/properties", ENV_FILE);
     }

@@ -23,6 +23,7 @@ mod hooks;
 mod devices;
 mod placement;
 mod mounts;
+mod claims;
 mod volumes;
 mod rights;
 mod naming;

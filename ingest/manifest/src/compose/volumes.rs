@@ -1,22 +1,22 @@
-//! A service's volumes that last no longer than its pods, and folders of the node: `volumes`,
-//! `tmpfs`, `shm_size`.
+//! A service's volumes: named ones, which are claims, folders of the node, and folders in memory:
+//! `volumes`, `tmpfs`, `shm_size`.
 //!
 //! A path that is relative is the project's folder's, as in Compose; but it is looked for on the node
 //! where the pod runs, which is told.
-//! Absent: named volumes, which outlast their pods.
+//! Absent: volumes without a name, which would begin with the image's files.
 
 use std::collections::BTreeSet;
 use std::path::{Component, Path, PathBuf};
 
 use serde_json::{Value, json};
 
+use super::claims;
 use super::fields;
 use super::making::Making;
 use super::units::{bytes, scalar_text, truth};
 use crate::annotations::ANNOTATION_TMPFS;
 use crate::gate::cursor::Cursor;
 
-const NAMED: &str = "a named volume outlasts its pods, which claims are for; they do not exist yet";
 const ANONYMOUS: &str =
     "a volume without a name begins with the image's own files; name a folder, or use tmpfs";
 const MODE: &str = "must be a file mode such as 0755";
@@ -33,6 +33,8 @@ struct Mounted {
     target: String,
     read_only: bool,
     propagation: Option<&'static str>,
+    /// A path within the volume; empty for all of it.
+    sub_path: String,
     /// How a folder in memory is mounted.
     options: BTreeSet<String>,
 }
@@ -40,7 +42,14 @@ struct Mounted {
 impl Mounted {
     fn of(source: Value, target: &str) -> Self {
         let (target, options) = (target.to_owned(), BTreeSet::new());
-        Mounted { source, target, read_only: false, propagation: None, options }
+        Mounted {
+            source,
+            target,
+            read_only: false,
+            propagation: None,
+            sub_path: String::new(),
+            options,
+        }
     }
 
     /// A folder in memory, mounted as Docker mounts one of which nothing is said.
@@ -98,16 +107,19 @@ fn short(making: &mut Making<'_>, name: &str, at: &Cursor<'_>) -> Option<Mounted
             return None;
         }
     };
-    if !is_path(source) {
-        making.ignore(at, NAMED);
-        return None;
-    }
-    let path = host_path(making, name, at, source)?;
-    let mut mounted = Mounted::of(json!({"hostPath": {"path": path}}), target);
+    let mut mounted = match is_path(source) {
+        true => {
+            let path = host_path(making, name, at, source)?;
+            Mounted::of(json!({"hostPath": {"path": path}}), target)
+        }
+        false => of_claim(&claims::claim_of(making, at, source)?, target),
+    };
     for option in options.split(',') {
         match option {
             // How fast a virtual machine of the asker's sees changes, and what is so anyway.
             "" | "rw" | "cached" | "delegated" | "consistent" | "private" | "rprivate" => {}
+            // A volume begins empty anyway.
+            "nocopy" => {}
             "ro" => mounted.read_only = true,
             "rslave" | "slave" => mounted.propagation = Some("HostToContainer"),
             "rshared" | "shared" => mounted.propagation = Some("Bidirectional"),
@@ -142,17 +154,27 @@ fn long(making: &mut Making<'_>, name: &str, at: &Cursor<'_>) -> Option<Mounted>
             Mounted::in_memory(&empty, target.text())
         }
         "volume" | "" => {
-            let is_named = !at.field("source").text().is_empty();
-            making.ignore(at, if is_named { NAMED } else { ANONYMOUS });
-            return None;
+            let (source, options) = (at.field("source"), at.field("volume"));
+            making.check(&options, fields::VOLUME_OPTIONS);
+            if source.text().is_empty() {
+                making.ignore(at, ANONYMOUS);
+                return None;
+            }
+            let claim = claims::claim_of(making, &source, source.text())?;
+            let sub_path = options.field("subpath").text().to_owned();
+            Mounted { sub_path, ..of_claim(&claim, target.text()) }
         }
         _ => {
-            making.ignore(at, "only bind and tmpfs are supported");
+            making.ignore(at, "only volume, bind and tmpfs are supported");
             return None;
         }
     };
     mounted.read_only |= truth(at.field("read_only").value) == Some(true);
     Some(mounted)
+}
+
+fn of_claim(claim: &str, target: &str) -> Mounted {
+    Mounted::of(json!({"persistentVolumeClaim": {"claimName": claim}}), target)
 }
 
 fn bind(making: &mut Making<'_>, name: &str, at: &Cursor<'_>) -> Option<Mounted> {
@@ -292,6 +314,9 @@ fn add(spec: &mut Value, name: &str, mounted: Mounted) {
     let mut mount = json!({"name": name, "mountPath": mounted.target});
     if mounted.read_only {
         mount["readOnly"] = json!(true);
+    }
+    if !mounted.sub_path.is_empty() {
+        mount["subPath"] = json!(mounted.sub_path);
     }
     if let Some(propagation) = mounted.propagation {
         mount["mountPropagation"] = json!(propagation);

@@ -26,6 +26,7 @@ mod lifecycle;
 mod resources;
 mod scheduling;
 mod data;
+mod storage;
 mod devices;
 mod ready;
 mod stored;
@@ -190,6 +191,8 @@ fn values(checker: &mut Checker, object: &Cursor<'_>, kind: &str) {
         "Secret" => data::secret(checker, object),
         "Node" => scheduling::taints(checker, &object.field("spec").field("taints")),
         "PriorityClass" => priority::class(checker, object),
+        "PersistentVolumeClaim" => storage::claim(checker, &object.field("spec")),
+        "StorageClass" => storage::class(checker, object),
         "PodDisruptionBudget" => budget::check(checker, &object.field("spec")),
         _ => {}
     }

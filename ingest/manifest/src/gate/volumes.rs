@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use setpoint_schemas::Quantity;
 
 use super::cursor::{Checker, Cursor};
-use super::{downward, names};
+use super::{downward, names, storage};
 
 /// Kubernetes' types of a path of the node.
 const HOST_KINDS: &[&str] = &[
@@ -56,6 +56,9 @@ fn source(checker: &mut Checker, volume: &Cursor<'_>) {
     }
     if let Some(host) = volume.get("hostPath") {
         host_path(checker, &host);
+    }
+    if let Some(claim) = volume.get("persistentVolumeClaim") {
+        storage::volume(checker, &claim);
     }
     if let Some(told) = volume.get("downwardAPI") {
         mode(checker, &told.field("defaultMode"));

@@ -233,12 +233,15 @@ pub(crate) const FIELDS: &[(&str, Fields)] = &[
     (
         "Volume",
         &[
-            ("name configMap secret emptyDir hostPath downwardAPI projected", Acted),
+            (
+                "name configMap secret emptyDir hostPath downwardAPI projected \
+                 persistentVolumeClaim",
+                Acted,
+            ),
             (
                 "awsElasticBlockStore azureDisk azureFile cephfs cinder csi ephemeral fc \
                  flexVolume flocker gcePersistentDisk gitRepo glusterfs image iscsi nfs \
-                 persistentVolumeClaim photonPersistentDisk portworxVolume quobyte rbd scaleIO \
-                 storageos vsphereVolume",
+                 photonPersistentDisk portworxVolume quobyte rbd scaleIO storageos vsphereVolume",
                 Changes(Present, VOLUME),
             ),
         ],
@@ -248,6 +251,29 @@ pub(crate) const FIELDS: &[(&str, Fields)] = &[
         &[("medium mode", Acted), ("sizeLimit", ActedBeside("medium", "Memory", SIZE))],
     ),
     ("HostPathVolumeSource", &[("path type", Acted)]),
+    ("PersistentVolumeClaimVolumeSource", &[("claimName readOnly", Acted)]),
+    ("PersistentVolumeClaim", OBJECT),
+    (
+        "PersistentVolumeClaimSpec",
+        &[
+            ("accessModes resources storageClassName volumeName", Acted),
+            ("selector", Changes(Filled, "a claim gets a folder of its own, and chooses none")),
+            ("volumeMode", Changes(Not("Filesystem"), "block devices are not supported")),
+            ("dataSource dataSourceRef", Changes(Filled, "a claim begins empty")),
+            ("volumeAttributesClassName", Changes(Filled, "a folder has no attributes")),
+        ],
+    ),
+    ("VolumeResourceRequirements", &[("limits", Harmless), ("requests", Acted)]),
+    (
+        "StorageClass",
+        &[
+            ("apiVersion kind metadata", Harmless),
+            // Whose claims are not answered for wait, and say so; what another provisioner is told
+            // is its own.
+            ("provisioner reclaimPolicy volumeBindingMode allowVolumeExpansion", Acted),
+            ("parameters mountOptions allowedTopologies", Harmless),
+        ],
+    ),
     (
         "DownwardAPIVolumeSource",
         &[("items defaultMode", Acted), ("defaultUser", Changes(Present, OWNER))],

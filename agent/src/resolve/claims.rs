@@ -1,0 +1,126 @@
+//! The folders of claims, on this node.
+//!
+//! A claim's folder lies below the agent's state, under the name of its volume, which no other claim
+//! has. Runtimes are given it as a path of the node: what they do with one they do with it.
+//! Guarantee: a pod is given the folder of a claim that lives here, or does not start. A folder that is
+//! not there is made, empty and open to every user of a container, as a claim's is.
+//! Absent: its size. What a claim asks for is not held against what is in the folder.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde::Deserialize;
+use setpoint_actuators::{ActuatorError, volume};
+use setpoint_schemas::{HostPathSource, Namespace, PodSpec, SELECTED_NODE, Volume};
+
+use crate::AgentOptions;
+use crate::client::Api;
+
+/// The folder of all claims, below the agent's state.
+const FOLDER: &str = "claims";
+/// A server that is behind the one that placed the pod has the claim soon.
+const RETRY_AFTER: Duration = Duration::from_secs(2);
+
+/// A claim as the API answers it.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Claim {
+    metadata: Metadata,
+    spec: Spec,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Metadata {
+    annotations: std::collections::BTreeMap<String, String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct Spec {
+    volume_name: String,
+}
+
+/// The folder of a volume; `None` for a name that is none of a volume that was made for a claim.
+pub(crate) fn folder(state: &Path, volume: &str) -> Option<PathBuf> {
+    let fits = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
+    let is_plain = volume.starts_with("pvc-") && volume.bytes().all(fits);
+    is_plain.then(|| state.join(FOLDER).join(volume))
+}
+
+/// Makes paths of the node of the claims that a pod's volumes name.
+///
+/// # Errors
+/// Transient when a claim is not there, lives elsewhere or nowhere, or its folder cannot be made.
+pub(super) async fn give(
+    api: &Api,
+    options: &AgentOptions,
+    namespace: &Namespace,
+    spec: &mut PodSpec,
+) -> Result<(), ActuatorError> {
+    let group = spec.security_context.as_ref().and_then(|security| security.fs_group);
+    let group = group.and_then(|group| u32::try_from(group).ok());
+    let mut read_only = Vec::new();
+    for volume in &mut spec.volumes {
+        let Some(source) = volume.persistent_volume_claim.take() else { continue };
+        let name = &source.claim_name;
+        let path = format!("/api/v1/namespaces/{namespace}/persistentvolumeclaims/{name}");
+        let claim: Claim = api.get(&path).await.map_err(|error| match error.is_not_found() {
+            true => not_ready(format!("persistentvolumeclaim {name:?} not found")),
+            false => not_ready(format!("failed to look up the claim {name}: {error}")),
+        })?;
+        let folder =
+            place(&claim, options).map_err(|why| not_ready(format!("claim {name}: {why}")))?;
+        let made = volume::empty::make(&folder, volume::empty::MODE_DEFAULT, group);
+        made.map_err(|error| not_ready(format!("failed to make the folder of {name}: {error}")))?;
+        if source.read_only == Some(true) {
+            read_only.push(volume.name.clone());
+        }
+        as_path(volume, &folder);
+    }
+    let mounts = spec.containers.iter_mut().flat_map(|container| &mut container.volume_mounts);
+    for mount in mounts.filter(|mount| read_only.contains(&mount.name)) {
+        mount.read_only = Some(true);
+    }
+    Ok(())
+}
+
+/// Where the claim's data lies, if that is on this node.
+fn place(claim: &Claim, options: &AgentOptions) -> Result<PathBuf, String> {
+    let volume = &claim.spec.volume_name;
+    if volume.is_empty() {
+        return Err("it has no volume yet".to_owned());
+    }
+    let node = claim.metadata.annotations.get(SELECTED_NODE).map_or("", String::as_str);
+    if node != options.node.as_str() {
+        return Err(format!("its data lives on {node:?}, not here"));
+    }
+    let state = std::path::absolute(&options.state).map_err(|error| error.to_string())?;
+    folder(&state, volume).ok_or_else(|| format!("{volume:?} is no volume of a claim"))
+}
+
+fn as_path(volume: &mut Volume, folder: &Path) {
+    volume.host_path = Some(HostPathSource {
+        path: folder.to_string_lossy().into_owned(),
+        kind: Some("Directory".to_owned()),
+    });
+}
+
+fn not_ready(message: String) -> ActuatorError {
+    ActuatorError::transient("FailedMount", message).after(RETRY_AFTER)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_has_the_name_of_a_claims_volume_and_no_other() {
+        let state = Path::new("/state");
+        let uid = "pvc-0b8c5a3e-9f1d-8c2a-a1b2-c3d4e5f60718";
+        assert_eq!(folder(state, uid), Some(PathBuf::from(format!("/state/claims/{uid}"))));
+        for name in ["", "pvc-..", "pvc-a/b", "../pvc-a", "data", "pvc-A", "."] {
+            assert_eq!(folder(state, name), None, "{name}");
+        }
+    }
+}

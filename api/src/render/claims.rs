@@ -1,0 +1,66 @@
+//! A claim and a volume as Kubernetes shows them: what the leader keeps in their status, where users
+//! look for it.
+
+use serde_json::{Value, json};
+use setpoint_schemas::{
+    CLAIM_FINALIZER, ClaimStatus, Resource, SELECTED_NODE, VOLUME_FINALIZER, VolumeStatus,
+};
+
+/// Puts what the status says of other places of the object there; the status that is left.
+pub(super) fn shown(resource: &Resource, object: &mut Value, mut status: Value) -> Value {
+    let deletion = match resource.kind.as_str() {
+        "PersistentVolumeClaim" => {
+            let told = ClaimStatus::read(&resource.status);
+            object["metadata"]["finalizers"] = json!([CLAIM_FINALIZER]);
+            if !told.volume_name.is_empty() {
+                object["spec"]["volumeName"] = json!(told.volume_name);
+                object["spec"]["volumeMode"] = json!("Filesystem");
+                object["metadata"]["annotations"][SELECTED_NODE] = json!(told.node);
+            }
+            told.deletion_timestamp
+        }
+        "PersistentVolume" => {
+            object["metadata"]["finalizers"] = json!([VOLUME_FINALIZER]);
+            VolumeStatus::read(&resource.status).deletion_timestamp
+        }
+        _ => return status,
+    };
+    if !deletion.is_empty() {
+        object["metadata"]["deletionTimestamp"] = json!(deletion);
+    }
+    if let Some(fields) = status.as_object_mut() {
+        fields.retain(|name, _| !["node", "volumeName", "deletionTimestamp"].contains(&&**name));
+    }
+    status
+}
+
+#[cfg(test)]
+mod tests {
+    use setpoint_schemas::samples;
+
+    use super::super::resource::render;
+    use super::*;
+
+    #[test]
+    fn a_claim_shows_its_volume_its_node_and_that_it_is_protected() {
+        let body = r#"{"spec": {"accessModes": ["ReadWriteOnce"]}}"#;
+        let status = r#"{"phase": "Bound", "accessModes": ["ReadWriteOnce"],
+            "capacity": {"storage": "1Gi"}, "volumeName": "pvc-1", "node": "n1",
+            "deletionTimestamp": "2026-01-02T03:04:05Z"}"#;
+        let claim = Resource {
+            api_version: "v1".to_owned(),
+            kind: "PersistentVolumeClaim".to_owned(),
+            body: body.into(),
+            status: status.into(),
+            ..samples::desired()
+        };
+        let object = render(&claim);
+        assert_eq!(object["spec"]["volumeName"], "pvc-1");
+        assert_eq!(object["metadata"]["finalizers"], json!([CLAIM_FINALIZER]));
+        assert_eq!(object["metadata"]["annotations"][SELECTED_NODE], "n1");
+        assert_eq!(object["metadata"]["deletionTimestamp"], "2026-01-02T03:04:05Z");
+        let expected = json!({"phase": "Bound", "accessModes": ["ReadWriteOnce"],
+            "capacity": {"storage": "1Gi"}});
+        assert_eq!(object["status"], expected);
+    }
+}

@@ -1,0 +1,114 @@
+//! A claim gets its data where the first pod that uses it goes.
+//!
+//! Guarantee: where a claim's data lives stands in the same epoch as the pod's placement, and does
+//! not change afterwards.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde_json::Value;
+use setpoint_rules::claim::{storage, volume_body, volume_name};
+use setpoint_schemas::{ClaimStatus, NodeName, Resource, ResourceKey, VolumeStatus};
+
+use crate::decide::Turn;
+use crate::decide::kinds::volume_key;
+use crate::views::Views;
+
+impl<V: Views> Turn<'_, V> {
+    /// A pod of this number was placed: it uses its claims, and those that have no data yet get it on
+    /// this node.
+    pub(crate) fn take_claims(&mut self, id: u32, node: &NodeName) {
+        self.use_claims(id);
+        let Some(pod) = self.state.pods.get(&id) else { return };
+        let Some(owner) = self.state.owner(pod) else { return };
+        let Some(template) = owner.templates.get(&pod.revision) else { return };
+        let unbound = |(_, key): (&str, ResourceKey)| {
+            self.state.claims.get(&key).is_some_and(|claim| !claim.is_bound()).then_some(key)
+        };
+        let unbound: Vec<ResourceKey> =
+            self.state.claims_of(owner, template).filter_map(unbound).collect();
+        unbound.iter().for_each(|key| self.bind(key, node));
+    }
+
+    /// A pod uses the claims of its template.
+    pub(crate) fn use_claims(&mut self, id: u32) {
+        let Some(pod) = self.state.pods.get(&id) else { return };
+        let Some(owner) = self.state.owner(pod) else { return };
+        let Some(template) = owner.templates.get(&pod.revision) else { return };
+        if template.claims.is_empty() {
+            return;
+        }
+        let keys = self.state.claims_of(owner, template).map(|(_, key)| key).collect();
+        self.state.claims.begin(id, keys);
+    }
+
+    fn bind(&mut self, key: &ResourceKey, node: &NodeName) {
+        let Some(claim) = self.state.resources.get(key).cloned() else { return };
+        let body: Value = serde_json::from_str(&claim.body).unwrap_or_default();
+        let spec = &body["spec"];
+        let claims = &self.state.claims;
+        let named = spec["storageClassName"].as_str().or_else(|| claims.default_class());
+        let class = named.unwrap_or_default();
+        let reclaim = claims.class(class).map_or("Delete", |class| class.reclaim.as_str());
+        let volume = volume_body(&claim, spec, node.as_str(), class, reclaim);
+        let status = VolumeStatus {
+            phase: "Bound".to_owned(),
+            node: node.to_string(),
+            ..VolumeStatus::default()
+        };
+        let volume_key = volume_key(&volume_name(&claim.uid));
+        self.ensure(volume_key.clone(), &volume);
+        self.tell_volume(&volume_key, &status);
+        let modes = spec["accessModes"].as_array().into_iter().flatten();
+        let status = ClaimStatus {
+            phase: "Bound".to_owned(),
+            access_modes: modes.filter_map(Value::as_str).map(str::to_owned).collect(),
+            capacity: BTreeMap::from([("storage".to_owned(), storage(spec))]),
+            volume_name: volume_key.name.to_string(),
+            node: node.to_string(),
+            ..ClaimStatus::default()
+        };
+        let status = Arc::from(serde_json::to_string(&status).unwrap_or_default());
+        let claim =
+            Arc::new(Resource { status, version: self.out.number, ..Resource::clone(&claim) });
+        self.state.set_resource(key, Some(claim.clone()));
+        self.out.resources.push((key.clone(), Some(claim.clone())));
+        self.claim_put(key, &claim);
+    }
+
+    /// Puts into a volume's resource how it stands.
+    pub(super) fn tell_volume(&mut self, key: &ResourceKey, status: &VolumeStatus) {
+        let Some(volume) = self.state.resources.get(key) else { return };
+        let text = serde_json::to_string(status).unwrap_or_default();
+        if *volume.status == *text {
+            return;
+        }
+        let status = Arc::from(text);
+        let volume =
+            Arc::new(Resource { status, version: self.out.number, ..Resource::clone(volume) });
+        self.state.set_resource(key, Some(volume.clone()));
+        self.out.resources.push((key.clone(), Some(volume)));
+    }
+
+    /// What a claim asks for has grown: its volume is said to hold as much.
+    pub(crate) fn grow_volume(&mut self, claim: &Resource) {
+        let status = ClaimStatus::read(&claim.status);
+        let key = volume_key(&status.volume_name);
+        let Some(volume) = self.state.resources.get(&key) else { return };
+        let mut body: Value = serde_json::from_str(&volume.body).unwrap_or_default();
+        let asked = status.capacity.get("storage").cloned().unwrap_or_default();
+        if body["spec"]["capacity"]["storage"] == asked {
+            return;
+        }
+        body["spec"]["capacity"]["storage"] = asked;
+        let volume = Resource {
+            body: Arc::from(body.to_string()),
+            version: self.out.number,
+            generation: volume.generation + 1,
+            ..Resource::clone(volume)
+        };
+        let volume = Arc::new(volume);
+        self.state.set_resource(&key, Some(volume.clone()));
+        self.out.resources.push((key, Some(volume)));
+    }
+}

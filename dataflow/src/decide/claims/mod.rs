@@ -1,0 +1,7 @@
+//! Claims: what changes with them, where they get their data, and how they go.
+
+mod bind;
+mod release;
+mod take;
+
+pub(crate) use take::class_of as storage_class_of;

@@ -1,0 +1,40 @@
+//! A claim that is deleted goes when no pod uses it; what becomes of its volume the volume says itself.
+//!
+//! Guarantee: while a claim is there its volume is, and while a volume is to be removed it is on the
+//! log, until its node says that nothing is left of it: whoever is killed meanwhile finds it there.
+
+use serde_json::Value;
+use setpoint_schemas::{ResourceKey, VolumeStatus};
+
+use crate::decide::Turn;
+use crate::decide::cold::rfc3339;
+use crate::decide::kinds::volume_key;
+use crate::views::Views;
+
+impl<V: Views> Turn<'_, V> {
+    /// Lets those go whose deletion was asked for and that no pod uses any more.
+    pub(crate) fn let_claims_go(&mut self) {
+        for key in std::mem::take(&mut self.state.claims.unused) {
+            let is_leaving = self.state.claims.get(&key).is_some_and(|claim| claim.is_leaving);
+            if !is_leaving || self.state.claims.is_used(&key) {
+                continue;
+            }
+            self.release_volume(&key);
+            self.state.set_resource(&key, None);
+            self.out.resources.push((key.clone(), None));
+            self.claim_gone(&key);
+        }
+    }
+
+    /// A claim is about to go: its volume is removed by its node, or kept.
+    pub(crate) fn release_volume(&mut self, claim: &ResourceKey) {
+        let Some(row) = self.state.claims.get(claim).filter(|row| row.is_bound()) else { return };
+        let (key, node) = (volume_key(&row.volume), row.node.clone());
+        let Some(volume) = self.state.resources.get(&key) else { return };
+        let body: Value = serde_json::from_str(&volume.body).unwrap_or_default();
+        let is_kept = body["spec"]["persistentVolumeReclaimPolicy"] == "Retain";
+        let deletion_timestamp = if is_kept { String::new() } else { rfc3339(self.now) };
+        let status = VolumeStatus { phase: "Released".to_owned(), node, deletion_timestamp };
+        self.tell_volume(&key, &status);
+    }
+}

@@ -1,0 +1,86 @@
+//! What the leader says of a PersistentVolumeClaim and of the volume that it made for it.
+//!
+//! Both stand in the status of their resources, where only the leader writes: a user's word on where
+//! data lies cannot move a pod away from it. Readers are shown Kubernetes' own places of the same.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// Who makes the folders that claims are bound to.
+pub const LOCAL_PROVISIONER: &str = "setpoint.dev/local";
+/// The storage class that is always there, and the default unless another one says that it is.
+pub const LOCAL_CLASS: &str = "local";
+/// What Kubernetes shows of a claim while pods may use it.
+pub const CLAIM_FINALIZER: &str = "kubernetes.io/pvc-protection";
+/// What Kubernetes shows of a volume while a claim may use it.
+pub const VOLUME_FINALIZER: &str = "kubernetes.io/pv-protection";
+/// The annotation that shows where a claim's data lives.
+pub const SELECTED_NODE: &str = "volume.kubernetes.io/selected-node";
+
+/// The status of a claim.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct ClaimStatus {
+    /// `Pending` or `Bound`.
+    pub phase: String,
+    /// How its volume may be mounted; empty while it has none.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub access_modes: Vec<String>,
+    /// How much its volume is said to hold, by `storage`; empty while it has none.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub capacity: BTreeMap<String, Value>,
+    /// Its volume; empty while it has none. Shown as `spec.volumeName`.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub volume_name: String,
+    /// The node that its data lives on; empty while it lives nowhere. Shown as an annotation.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub node: String,
+    /// When its deletion was asked for while pods used it, in RFC 3339; empty otherwise. Shown in the
+    /// metadata.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub deletion_timestamp: String,
+}
+
+/// The status of a volume that the leader made.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct VolumeStatus {
+    /// `Bound` or `Released`.
+    pub phase: String,
+    /// The node that has its folder; empty for a volume that the leader did not make.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub node: String,
+    /// Since when its folder is to be removed by the node, in RFC 3339; empty while it is to stay.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub deletion_timestamp: String,
+}
+
+impl ClaimStatus {
+    /// As a claim's resource has it; what does not read says nothing.
+    #[must_use]
+    pub fn read(text: &str) -> Self {
+        serde_json::from_str(text).unwrap_or_default()
+    }
+
+    /// Whether it goes with the last pod that uses it.
+    #[must_use]
+    pub fn is_leaving(&self) -> bool {
+        !self.deletion_timestamp.is_empty()
+    }
+}
+
+impl VolumeStatus {
+    /// As a volume's resource has it; what does not read says nothing.
+    #[must_use]
+    pub fn read(text: &str) -> Self {
+        serde_json::from_str(text).unwrap_or_default()
+    }
+
+    /// Whether its node is to remove its folder.
+    #[must_use]
+    pub fn is_leaving(&self) -> bool {
+        !self.node.is_empty() && !self.deletion_timestamp.is_empty()
+    }
+}
