@@ -22,6 +22,8 @@ pub struct Policy {
     pub cold_interval_ms: i64,
     /// How many nodes are looked at for a placement before the full index is asked.
     pub placement_samples: i64,
+    /// The addresses that Services are given, such as `127.96.0.0/12`.
+    pub service_range: String,
 }
 
 impl Default for Policy {
@@ -35,6 +37,8 @@ impl Default for Policy {
             starts_burst: 100_000,
             cold_interval_ms: 100,
             placement_samples: 8,
+            // Every machine answers on all of it without a route or a rule of its own.
+            service_range: "127.96.0.0/12".to_owned(),
         }
     }
 }

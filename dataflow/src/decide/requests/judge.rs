@@ -3,6 +3,7 @@
 //!
 //! Guarantee: nothing changes here; deciding and foreseeing are the same judgement.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -16,7 +17,7 @@ use setpoint_schemas::{
 use super::workloads::{self, Compiled};
 use crate::decide::kinds::{is_managed_group, is_namespace};
 use crate::epoch::{Foreseen, ItemVerdict, Verdict};
-use crate::state::{State, WorkloadKind};
+use crate::state::{Services, State, WorkloadKind};
 
 /// What an accepted item will do.
 pub(super) enum Change {
@@ -54,6 +55,8 @@ pub(crate) struct Judge<'a> {
     pub(crate) number: i64,
     /// Engine time.
     pub(crate) now: i64,
+    /// What the request's Services so far were given.
+    pub(crate) given: RefCell<Services>,
 }
 
 impl Judge<'_> {
@@ -144,6 +147,7 @@ impl Judge<'_> {
             (admission::Outcome::Put(mut put, told), _) => {
                 self.prioritized(item, &key, present.as_deref(), &mut put, overlay)?;
                 self.dated(&key, present.as_deref(), &mut put);
+                self.addressed(item, &key, present.as_deref(), &mut put)?;
                 let change = self.consider_put(item, key, present, put, overlay)?;
                 Ok(telling(change, told))
             }
@@ -191,6 +195,7 @@ impl Judge<'_> {
             None => None,
         };
         let resource = Arc::new(resource);
+        self.gave(&key, &resource);
         overlay.insert(key.clone(), Some(resource.clone()));
         Ok(Change::Put { key, resource, compiled, result, told: String::new() })
     }

@@ -5,6 +5,7 @@ mod budgets;
 mod judge;
 mod namespaces;
 mod priorities;
+mod services;
 mod taints;
 mod workloads;
 
