@@ -73,6 +73,8 @@ const MANAGED: &[(&str, &str, &str, &str, bool)] = &[
     ("apps", "ReplicaSet", "replicasets", "rs", true),
     ("apps", "DaemonSet", "daemonsets", "ds", true),
     ("policy", "PodDisruptionBudget", "poddisruptionbudgets", "pdb", true),
+    ("", "Service", "services", "svc", true),
+    ("discovery.k8s.io", "EndpointSlice", "endpointslices", "", true),
     ("scheduling.k8s.io", "PriorityClass", "priorityclasses", "pc", false),
 ];
 

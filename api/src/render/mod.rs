@@ -5,6 +5,7 @@
 mod resource;
 mod pod;
 mod node;
+mod slice;
 mod amounts;
 mod events;
 mod age;
@@ -25,5 +26,6 @@ pub(crate) fn object(entry: &Entry) -> Value {
         Entry::Resource(resource) => resource::render(resource),
         Entry::Pod(pod) => pod::render(pod),
         Entry::Node(node) => node::render(node),
+        Entry::Slice(slice) => slice::render(slice),
     }
 }

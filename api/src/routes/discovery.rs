@@ -91,8 +91,15 @@ fn entries_of(kind: &KindInfo) -> Vec<Value> {
     let mut main = entry(kind.plural.clone(), &kind.kind, &all);
     main["singularName"] = json!(kind.kind.to_lowercase());
     main["shortNames"] = json!(kind.short_names);
-    let apart =
-        ["Namespace", "Node", "ConfigMap", "Secret", "PodDisruptionBudget", "PriorityClass"];
+    let apart = [
+        "Namespace",
+        "Node",
+        "ConfigMap",
+        "Secret",
+        "PodDisruptionBudget",
+        "PriorityClass",
+        "EndpointSlice",
+    ];
     if kind.standing == Standing::Managed && !apart.contains(&kind.kind.as_str()) {
         main["categories"] = json!(["all"]);
     }
