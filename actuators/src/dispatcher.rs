@@ -54,6 +54,11 @@ pub trait Prepare: Send + Sync {
     /// The pod with environment and files.
     fn prepare<'a>(&'a self, pod: &'a DesiredPod)
     -> BoxFuture<'a, Result<PodToRun, ActuatorError>>;
+
+    /// Waits until a pod may be stopped: until those who send it work have heard that it goes.
+    fn release<'a>(&'a self, _uid: &'a PodUid) -> BoxFuture<'a, ()> {
+        Box::pin(std::future::ready(()))
+    }
 }
 
 /// The clock of the node, milliseconds since 1970.
@@ -341,7 +346,13 @@ impl Action {
 
     async fn act(&self) -> Result<(), ActuatorError> {
         match (&self.work, &self.pod) {
-            (Work::Stop { grace }, _) => self.actuator.stop(&self.uid, *grace, &self.cancel).await,
+            (Work::Stop { grace }, _) => {
+                tokio::select! {
+                    () = self.prepare.release(&self.uid) => {}
+                    () = self.cancel.cancelled() => return Err(ActuatorError::Cancelled),
+                }
+                self.actuator.stop(&self.uid, *grace, &self.cancel).await
+            }
             (Work::Restart { container, .. }, _) => {
                 self.actuator.restart_container(&self.uid, container).await
             }

@@ -11,24 +11,30 @@ mod files;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::future::BoxFuture;
 use setpoint_actuators::{Actuator, ActuatorError, DesiredPod, PodToRun, Prepare};
-use setpoint_schemas::{Container, EnvVar, EnvVarSource, PodSpec, VolumeMount};
+use setpoint_schemas::{Container, EnvVar, EnvVarSource, PodSpec, PodUid, VolumeMount};
 use tokio::sync::OnceCell;
 
 use crate::AgentOptions;
 use crate::client::Api;
 use crate::registration::allocatable_of;
+use crate::services::{self, Known, links};
 use downward::Node;
 pub(crate) use sources::Seen;
 use sources::Sources;
+
+/// Who sends connections to a pod hears within this that it goes; before that it is not asked to end.
+const NOTICE: Duration = Duration::from_millis(500);
 
 /// Resolves pods through the API, and by what the node is.
 pub(crate) struct Resolver {
     api: Arc<Api>,
     options: Arc<AgentOptions>,
     actuator: Arc<dyn Actuator>,
+    known: Arc<Known>,
     /// The machine does not change: asked for once, when a pod wants it.
     allocatable: OnceCell<setpoint_schemas::Resources>,
 }
@@ -38,8 +44,9 @@ impl Resolver {
         api: Arc<Api>,
         options: Arc<AgentOptions>,
         actuator: Arc<dyn Actuator>,
+        known: Arc<Known>,
     ) -> Self {
-        Resolver { api, options, actuator, allocatable: OnceCell::new() }
+        Resolver { api, options, actuator, known, allocatable: OnceCell::new() }
     }
 
     /// What this pod may be told of the node.
@@ -84,17 +91,38 @@ impl Prepare for Resolver {
             let (namespace, mut seen) = (&pod.placement.pattern.namespace, Seen::default());
             let sources = Sources::load(&self.api, namespace, wanted, &mut seen).await?;
             let node = self.node(&pod.spec).await?;
-            resolve(pod, &sources, &node)
+            let links = match pod.spec.enable_service_links {
+                Some(false) => Vec::new(),
+                _ => links(&self.known, namespace),
+            };
+            let mut ready = resolve(pod, &sources, &node, &links)?;
+            if let Some(how) = &self.options.services {
+                services::name(&mut ready.spec, namespace.as_str(), how);
+            }
+            Ok(ready)
+        })
+    }
+
+    fn release<'a>(&'a self, uid: &'a PodUid) -> BoxFuture<'a, ()> {
+        Box::pin(async {
+            if self.known.is_endpoint_here(uid) {
+                tokio::time::sleep(NOTICE).await;
+            }
         })
     }
 }
 
 /// The pod with everything that it names, from what was looked up.
-fn resolve(pod: &DesiredPod, sources: &Sources, node: &Node) -> Result<PodToRun, ActuatorError> {
+fn resolve(
+    pod: &DesiredPod,
+    sources: &Sources,
+    node: &Node,
+    links: &[(String, String)],
+) -> Result<PodToRun, ActuatorError> {
     let mut spec = PodSpec::clone(&pod.spec);
     let mut env = BTreeMap::new();
     for container in &mut spec.containers {
-        let told = resolve_container(container, pod, sources, node);
+        let told = resolve_container(container, pod, sources, node, links);
         env.insert(container.name.clone(), told.map_err(|e| e.of_container(&container.name))?);
     }
     let volumes = files::volumes(pod, sources, node)?;
@@ -107,8 +135,9 @@ fn resolve_container(
     pod: &DesiredPod,
     sources: &Sources,
     node: &Node,
+    links: &[(String, String)],
 ) -> Result<Vec<(String, String)>, ActuatorError> {
-    let variables = environment(container, pod, sources, node)?;
+    let variables = environment(container, pod, sources, node, links)?;
     for text in container.command.iter_mut().chain(&mut container.args) {
         *text = expand::expand(text, &variables);
     }
@@ -116,14 +145,15 @@ fn resolve_container(
     Ok(variables)
 }
 
-/// `envFrom` first, then `env`, whose entries may refer to earlier ones.
+/// What Services say first, then `envFrom`, then `env`, whose entries may refer to earlier ones.
 fn environment(
     container: &Container,
     pod: &DesiredPod,
     sources: &Sources,
     node: &Node,
+    links: &[(String, String)],
 ) -> Result<Vec<(String, String)>, ActuatorError> {
-    let mut variables = Vec::new();
+    let mut variables = links.to_vec();
     for from in &container.env_from {
         let prefix = from.prefix.as_deref().unwrap_or_default();
         for (name, value) in sources.whole(from)? {

@@ -38,6 +38,7 @@ mod dead_letter;
 mod observation;
 mod input;
 mod policy;
+mod service_range;
 mod wire;
 pub mod call;
 
@@ -95,6 +96,7 @@ pub use scheduling::{
 };
 pub use security::{Capabilities, PodSecurity, Profile, Security, Sysctl};
 pub use server_fields::{strip_server_fields, strip_server_metadata};
+pub use service_range::{InvalidServiceRange, ServiceRange};
 pub use telemetry::UsageSample;
 pub use topic::{Cleanup, Topic};
 pub use volume::{

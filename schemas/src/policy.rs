@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::ServiceRange;
+
 /// The settings that decide. Durations in milliseconds of engine time.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -23,7 +25,7 @@ pub struct Policy {
     /// How many nodes are looked at for a placement before the full index is asked.
     pub placement_samples: i64,
     /// The addresses that Services are given, such as `127.96.0.0/12`.
-    pub service_range: String,
+    pub service_range: ServiceRange,
 }
 
 impl Default for Policy {
@@ -38,7 +40,7 @@ impl Default for Policy {
             cold_interval_ms: 100,
             placement_samples: 8,
             // Every machine answers on all of it without a route or a rule of its own.
-            service_range: "127.96.0.0/12".to_owned(),
+            service_range: "127.96.0.0/12".parse().expect("the default is a range"),
         }
     }
 }

@@ -6,9 +6,9 @@
 //! Source: Kubernetes' allocators of the Service's REST storage (`pkg/registry/core/service/storage`).
 
 use std::net::Ipv4Addr;
-use std::str::FromStr;
 
 use serde_json::{Value, json};
+use setpoint_schemas::ServiceRange;
 use xxhash_rust::xxh3::xxh3_64;
 
 /// The ports that nodes listen on for Services, as in Kubernetes.
@@ -18,59 +18,6 @@ pub const NODE_PORT_MAX: u16 = 32_767;
 
 /// A Service without an address of its own says this instead.
 pub const HEADLESS: &str = "None";
-
-/// A range of addresses with fewer than these has no room for Services: the first and the last are
-/// nobody's.
-const RANGE_PREFIX_MAX: u32 = 30;
-/// A larger range is a mistake: there are not that many Services.
-const RANGE_PREFIX_MIN: u32 = 8;
-
-/// The addresses that Services are given.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Range {
-    first: u32,
-    addresses: u32,
-}
-
-/// A text that is no range of addresses.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "{0:?} is no range of addresses: expected such as 127.96.0.0/12, with a prefix from 8 to 30"
-)]
-pub struct InvalidRange(String);
-
-impl FromStr for Range {
-    type Err = InvalidRange;
-
-    fn from_str(text: &str) -> Result<Range, InvalidRange> {
-        let wrong = || InvalidRange(text.chars().take(80).collect());
-        let (base, prefix) = text.split_once('/').ok_or_else(wrong)?;
-        let base: Ipv4Addr = base.parse().map_err(|_| wrong())?;
-        let prefix: u32 = prefix.parse().map_err(|_| wrong())?;
-        if !(RANGE_PREFIX_MIN..=RANGE_PREFIX_MAX).contains(&prefix) {
-            return Err(wrong());
-        }
-        let addresses = 1_u32 << (u32::BITS - prefix);
-        Ok(Range { first: base.to_bits() & !(addresses - 1), addresses })
-    }
-}
-
-impl Range {
-    /// Whether a Service may have this address.
-    #[must_use]
-    pub fn has(&self, address: Ipv4Addr) -> bool {
-        let place = address.to_bits().wrapping_sub(self.first);
-        (1..self.addresses - 1).contains(&place)
-    }
-
-    /// The first address from the key's own on that nobody has.
-    fn free(&self, key: &str, is_taken: &dyn Fn(Ipv4Addr) -> bool) -> Option<Ipv4Addr> {
-        let usable = self.addresses - 2;
-        let begin = place_of(key, usable);
-        let at = |step: u32| self.first + 1 + (begin + step) % usable;
-        (0..usable).map(at).map(Ipv4Addr::from_bits).find(|address| !is_taken(*address))
-    }
-}
 
 /// A port of a node, of one protocol.
 pub type NodePort = (Protocol, u16);
@@ -122,7 +69,7 @@ pub struct Others<'a> {
 pub fn give(
     object: &mut Value,
     before: Option<&Value>,
-    (key, range): (&str, &Range),
+    (key, range): (&str, &ServiceRange),
     others: &Others<'_>,
 ) -> Result<(), String> {
     let nothing = Value::Null;
@@ -138,7 +85,7 @@ pub fn give(
 fn address(
     spec: &mut Value,
     before: &Value,
-    (key, range): (&str, &Range),
+    (key, range): (&str, &ServiceRange),
     others: &Others<'_>,
 ) -> Result<(), String> {
     let had = text(&before["clusterIP"]).to_owned();
@@ -154,7 +101,7 @@ fn address(
     let wanted = if asked.is_empty() { had } else { asked };
     let given = match wanted.as_str() {
         HEADLESS => HEADLESS.to_owned(),
-        "" => match range.free(key, others.has_address) {
+        "" => match free_address(range, key, others.has_address) {
             Some(free) => free.to_string(),
             None => return Err("spec.clusterIP: no address of the range is free".to_owned()),
         },
@@ -165,8 +112,19 @@ fn address(
     Ok(())
 }
 
+/// The first address from the key's own on that nobody has.
+fn free_address(
+    range: &ServiceRange,
+    key: &str,
+    is_taken: &dyn Fn(Ipv4Addr) -> bool,
+) -> Option<Ipv4Addr> {
+    let begin = place_of(key, range.given());
+    let at = |step: u32| range.at((begin + step) % range.given());
+    (0..range.given()).map(at).find(|address| !is_taken(*address))
+}
+
 /// An address that is asked for, if it can be had.
-fn asked_for(wanted: &str, range: &Range, others: &Others<'_>) -> Result<String, String> {
+fn asked_for(wanted: &str, range: &ServiceRange, others: &Others<'_>) -> Result<String, String> {
     let refuse = |why: &str| Err(format!("spec.clusterIP: Invalid value: {wanted:?}: {why}"));
     let Ok(address) = wanted.parse::<Ipv4Addr>() else {
         return refuse("must be empty, \"None\", or an IPv4 address of the range of Services");
@@ -281,7 +239,7 @@ fn remove(object: &mut Value, field: &str) {
 mod tests {
     use super::*;
 
-    fn range() -> Range {
+    fn range() -> ServiceRange {
         "127.96.0.0/29".parse().expect("a range")
     }
 
@@ -295,16 +253,6 @@ mod tests {
         };
         give(&mut object, Some(&before), ("core/Service/default/web", &range()), &others)?;
         Ok(object["spec"].clone())
-    }
-
-    #[test]
-    fn a_range_is_read_and_its_first_and_last_address_are_nobodys() {
-        let has = |address: &str| range().has(address.parse().expect("an address"));
-        assert!(has("127.96.0.1") && has("127.96.0.6"));
-        assert!(!has("127.96.0.0") && !has("127.96.0.7") && !has("127.95.255.255"));
-        for text in ["127.96.0.0", "127.96.0.0/31", "127.96.0.0/7", "x/12", "::1/16"] {
-            assert!(text.parse::<Range>().is_err(), "{text}");
-        }
     }
 
     #[test]

@@ -4,8 +4,8 @@
 
 use serde_json::Value;
 use setpoint_rules::admission::{Owned, Refusal};
-use setpoint_rules::service::{self, Others, Range};
-use setpoint_schemas::{Policy, RequestItem, Resource, ResourceKey};
+use setpoint_rules::service::{self, Others};
+use setpoint_schemas::{RequestItem, Resource, ResourceKey};
 
 use super::judge::Judge;
 use crate::state::is_service;
@@ -31,7 +31,7 @@ impl Judge<'_> {
             has_port: &|port| state.has_port(port, key) || given.has_port(port, key),
         };
         let text = key.to_string();
-        let range = range(&self.state.meta.policy);
+        let range = self.state.meta.policy.service_range;
         let done = service::give(&mut put.object, before.as_ref(), (&text, &range), &others);
         done.map_err(|why| Refusal {
             code: 422,
@@ -45,10 +45,4 @@ impl Judge<'_> {
             self.given.borrow_mut().set(key, Some(resource));
         }
     }
-}
-
-/// The range of the policy; what cannot be read, which the settings refuse, is the usual one.
-fn range(policy: &Policy) -> Range {
-    let usual = || Policy::default().service_range.parse().expect("the default is a range");
-    policy.service_range.parse().unwrap_or_else(|_| usual())
 }
