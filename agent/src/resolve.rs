@@ -97,7 +97,8 @@ impl Prepare for Resolver {
             };
             let mut ready = resolve(pod, &sources, &node, &links)?;
             if let Some(how) = &self.options.services {
-                services::name(&mut ready.spec, namespace.as_str(), how);
+                let labels = &pod.placement.pattern.labels;
+                services::name(&mut ready.spec, namespace.as_str(), labels, how);
             }
             Ok(ready)
         })

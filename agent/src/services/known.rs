@@ -25,6 +25,8 @@ struct Inner {
     cells: BTreeMap<Name, Arc<Cell>>,
     /// The Service of each slice.
     slices: BTreeMap<Name, Name>,
+    /// The Services of Compose projects, by namespace, project and each name that they have there.
+    aliases: BTreeMap<(String, String, String), Name>,
     /// The pods of this node that are endpoints, and of how many slices.
     here: BTreeMap<PodUid, usize>,
 }
@@ -67,6 +69,14 @@ impl Known {
         self.cell(name).map(|cell| cell.now())
     }
 
+    /// How the Service is that has a name in a Compose project.
+    pub(crate) fn known_as(&self, namespace: &str, project: &str, alias: &str) -> Option<Arc<Now>> {
+        let inner = self.lock();
+        let key = (namespace.to_owned(), project.to_owned(), alias.to_owned());
+        let cell = inner.cells.get(inner.aliases.get(&key)?)?;
+        Some(cell.now())
+    }
+
     /// The Services of a namespace, the earliest first.
     pub(crate) fn services_in(&self, namespace: &str) -> Vec<Arc<Service>> {
         let from = (namespace.to_owned(), String::new());
@@ -92,6 +102,10 @@ impl Known {
     pub(super) fn set_service(&self, service: Service) {
         let name = service.name.clone();
         let mut inner = self.lock();
+        inner.drop_aliases(&name);
+        for alias in service.known_as() {
+            inner.aliases.insert(alias, name.clone());
+        }
         let cell = inner.cells.entry(name.clone()).or_default();
         cell.change(|now| now.service = Some(Arc::new(service)));
         drop(inner);
@@ -101,6 +115,7 @@ impl Known {
     /// A Service is gone.
     pub(super) fn drop_service(&self, name: &Name) {
         let mut inner = self.lock();
+        inner.drop_aliases(name);
         if let Some(cell) = inner.cells.get(name) {
             cell.change(|now| now.service = None);
         }
@@ -154,6 +169,16 @@ impl Known {
 }
 
 impl Inner {
+    /// A Service has no other names any more.
+    fn drop_aliases(&mut self, name: &Name) {
+        let former = self.cells.get(name).and_then(|cell| cell.now().service.clone());
+        for alias in former.iter().flat_map(|service| service.known_as()) {
+            if self.aliases.get(&alias) == Some(name) {
+                self.aliases.remove(&alias);
+            }
+        }
+    }
+
     /// A slice says nothing any more; the Service that it was of.
     fn drop_slice(&mut self, name: &Name, node: &NodeName) -> Option<Name> {
         let service = self.slices.remove(name)?;

@@ -10,6 +10,10 @@ use setpoint_schemas::PodUid;
 /// The annotation by which a Service is published at ports of the nodes' own:
 /// `[address:]port:port-of-the-service/protocol`, separated by commas. Compose's `ports` become it.
 const PUBLISH: &str = "setpoint.dev/publish";
+/// The annotation with the names by which others of its Compose project find a Service.
+const ALIASES: &str = "setpoint.dev/aliases";
+/// The label with the Compose project of an object.
+pub(super) const PROJECT: &str = "setpoint.dev/compose-project";
 /// Kubernetes' affinity where nothing is said: three hours.
 const AFFINITY_SECONDS: u64 = 10_800;
 
@@ -41,6 +45,9 @@ pub(crate) struct Service {
     /// Whether connections from outside do.
     pub(crate) outer_is_local: bool,
     pub(crate) published: Vec<Published>,
+    /// The Compose project that it is of, and the names by which the others there find it.
+    pub(crate) project: Option<String>,
+    pub(crate) aliases: Vec<String>,
 }
 
 /// A port of a Service.
@@ -116,8 +123,25 @@ impl Service {
             affinity: (spec["sessionAffinity"] == "ClientIP").then(|| Duration::from_secs(seconds)),
             inner_is_local: spec["internalTrafficPolicy"] == "Local",
             outer_is_local: spec["externalTrafficPolicy"] == "Local",
+            project: some(&object["metadata"]["labels"][PROJECT]),
+            aliases: text(&object["metadata"]["annotations"][ALIASES])
+                .split(',')
+                .filter(|alias| !alias.is_empty())
+                .map(str::to_ascii_lowercase)
+                .collect(),
             published: published.split(',').filter_map(Published::of).collect(),
         }
+    }
+}
+
+impl Service {
+    /// Its names in its project: namespace, project and name of each.
+    pub(crate) fn known_as(&self) -> impl Iterator<Item = (String, String, String)> {
+        let project = self.project.iter();
+        project.flat_map(|project| {
+            let name = |alias: &String| (self.name.0.clone(), project.clone(), alias.clone());
+            self.aliases.iter().map(name)
+        })
     }
 }
 
@@ -173,7 +197,6 @@ impl Slice {
 
 impl Endpoint {
     fn of(endpoint: &Value, ports: &Arc<Vec<(String, Protocol, u16)>>) -> Option<Endpoint> {
-        let some = |value: &Value| Some(text(value).to_owned()).filter(|text| !text.is_empty());
         let conditions = &endpoint["conditions"];
         Some(Endpoint {
             uid: PodUid::parse(text(&endpoint["targetRef"]["uid"])).ok()?,
@@ -200,6 +223,10 @@ impl Endpoint {
 pub(crate) fn name_of(object: &Value) -> Name {
     let metadata = &object["metadata"];
     (text(&metadata["namespace"]).to_owned(), text(&metadata["name"]).to_owned())
+}
+
+fn some(value: &Value) -> Option<String> {
+    Some(text(value).to_owned()).filter(|text| !text.is_empty())
 }
 
 fn text(value: &Value) -> &str {

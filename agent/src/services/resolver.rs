@@ -2,8 +2,11 @@
 //!
 //! Source: the kubelet's `getPodDNSType` and `generateSearchesForDNSClusterFirst`.
 
+use std::collections::BTreeMap;
+
 use setpoint_schemas::{DnsConfig, DnsOption, PodSpec};
 
+use super::objects::PROJECT;
 use crate::ServicesOptions;
 
 /// A name with fewer dots is looked for in the search domains first; Kubernetes' number.
@@ -13,7 +16,12 @@ const SERVERS_MAX: usize = 3;
 
 /// Points a pod of this namespace to the node's answerer, where its policy says so. A runtime that knows
 /// no better is told all of it.
-pub(crate) fn name(spec: &mut PodSpec, namespace: &str, how: &ServicesOptions) {
+pub(crate) fn name(
+    spec: &mut PodSpec,
+    namespace: &str,
+    labels: &BTreeMap<String, String>,
+    how: &ServicesOptions,
+) {
     let Some(resolver) = how.resolver else { return };
     let is_first = match spec.dns_policy.as_deref() {
         None | Some("" | "ClusterFirst") => spec.host_network != Some(true),
@@ -25,8 +33,12 @@ pub(crate) fn name(spec: &mut PodSpec, namespace: &str, how: &ServicesOptions) {
     }
     let own = spec.dns_config.take().unwrap_or_default();
     let domain = &how.domain;
-    let mut searches =
-        vec![format!("{namespace}.svc.{domain}"), format!("svc.{domain}"), domain.clone()];
+    // The services of a Compose project find each other by their bare names, before all others.
+    let project = labels.get(PROJECT);
+    let project = project.map(|project| format!("{project}.{namespace}.project.{domain}"));
+    let mut searches: Vec<String> = project.into_iter().collect();
+    searches.extend([format!("{namespace}.svc.{domain}"), format!("svc.{domain}")]);
+    searches.push(domain.clone());
     add(&mut searches, how.searches.iter().chain(&own.searches));
     let mut nameservers = vec![resolver.to_string()];
     add(&mut nameservers, &own.nameservers);
@@ -83,7 +95,7 @@ mod tests {
         for (spec, expected) in table {
             let before: PodSpec = serde_json::from_str(spec).expect("a spec");
             let mut after = before.clone();
-            name(&mut after, "shop", &how);
+            name(&mut after, "shop", &BTreeMap::new(), &how);
             let told = if after == before {
                 "as it was".to_owned()
             } else {
@@ -96,5 +108,10 @@ mod tests {
             };
             assert_eq!(told, expected, "{spec}");
         }
+        let mut spec = PodSpec::default();
+        let labels = BTreeMap::from([(PROJECT.to_owned(), "p".to_owned())]);
+        name(&mut spec, "shop", &labels, &how);
+        let searches = spec.dns_config.expect("it is pointed somewhere").searches;
+        assert_eq!(searches[0], "p.shop.project.cluster.local");
     }
 }

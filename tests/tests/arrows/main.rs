@@ -59,7 +59,6 @@ const LIBRARIES: &[Room] = &[
     room("bollard", &["ingest-docker", "actuator-docker"]),
     room("rocksdb", &["store", "ingest-embedded"]),
     room("axum", &["api", "benches"]),
-    room("hickory-proto", &["agent"]),
 ];
 
 /// The crates that decide, and what must not be under them at any depth: no runtime, no network.

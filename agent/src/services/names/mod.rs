@@ -4,6 +4,7 @@
 //! Guarantee: bounded; a question that finds no room is not answered, and is asked again by who asked it.
 
 mod forward;
+mod message;
 mod serve;
 mod zone;
 

@@ -1,12 +1,11 @@
 //! Questions by packet and by connection, and their answers.
 
+use std::hash::{BuildHasher, RandomState};
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use hickory_proto::op::{Message, MessageType, OpCode, Query, ResponseCode};
-use hickory_proto::rr::{Record, RecordType};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream, UdpSocket};
 use tokio::sync::Semaphore;
@@ -16,14 +15,13 @@ use tracing::{debug, info, warn};
 
 use super::super::known::Known;
 use super::forward::{self, Over};
+use super::message::{CNAME, Code, Question, Record, addresses};
 use super::zone::{Answer, Zone};
 
 /// Questions at once: each waits for seconds at most. More are asked again by who asked.
 const QUESTIONS_MAX: usize = 512;
 /// A connection without a question is closed.
 const QUIET_MAX: Duration = Duration::from_secs(10);
-/// What a packet may have where who asks does not say (RFC 1035).
-const PACKET_BYTES_MIN: u16 = 512;
 /// The longest message that there is.
 const MESSAGE_BYTES_MAX: usize = 65_535;
 /// Names that stand for names; more of them are a circle.
@@ -114,32 +112,27 @@ impl Answerer {
 
     /// The answer to a question; `None` to what is none.
     async fn answer(&self, bytes: &[u8], over: Over) -> Option<Vec<u8>> {
-        let question = Message::from_vec(bytes).ok()?;
-        if question.metadata.message_type != MessageType::Query {
-            return None;
+        let question = Question::read(bytes)?;
+        if !question.is_query() {
+            return Some(question.answer(Code::Unknown, &[], &[]));
         }
-        let query = question.queries.first().cloned();
-        let is_query = question.metadata.op_code == OpCode::Query;
-        let Some(query) = query.filter(|_| is_query) else {
-            return encoded(&refusal(&question, ResponseCode::NotImp), &question, over);
-        };
-        match self.own(&question, &query).await {
-            Some(answer) => encoded(&answer, &question, over),
-            None => match forward::ask(&self.zone.upstreams, bytes, over).await {
-                Ok(answer) => Some(answer),
-                Err(error) => {
-                    debug!(name = %query.name(), %error, "nobody else answers");
-                    encoded(&refusal(&question, ResponseCode::ServFail), &question, over)
-                }
-            },
+        if let Some(answer) = self.own(&question).await {
+            let fits = over == Over::Tcp || answer.len() <= question.packet_bytes;
+            return Some(if fits { answer } else { question.cut() });
+        }
+        match forward::ask(&self.zone.upstreams, bytes, over).await {
+            Ok(answer) => Some(answer),
+            Err(error) => {
+                debug!(name = question.name, %error, "nobody else answers");
+                Some(question.answer(Code::Failed, &[], &[]))
+            }
         }
     }
 
     /// Our own answer; `None` where the name is not ours.
-    async fn own(&self, question: &Message, query: &Query) -> Option<Message> {
-        let (kind, mut name) = (query.query_type(), query.name().clone());
+    async fn own(&self, question: &Question) -> Option<Vec<u8>> {
+        let (kind, mut name) = (question.kind, question.name.clone());
         let mut answers: Vec<Record> = Vec::new();
-        let mut answer = refusal(question, ResponseCode::NoError);
         for _ in 0..ALIASES_MAX {
             match self.zone.answer(&self.known, &name, kind) {
                 Answer::Elsewhere if answers.is_empty() => return None,
@@ -147,57 +140,37 @@ impl Answerer {
                     answers.extend(self.elsewhere(&name, kind).await);
                     break;
                 }
-                Answer::Absent => {
-                    answer.metadata.response_code = ResponseCode::NXDomain;
-                    break;
+                Answer::Absent if answers.is_empty() => {
+                    return Some(question.answer(Code::Absent, &[], &[]));
                 }
+                Answer::Absent => break,
                 Answer::Records { answers: found, additionals } => {
                     answers.extend(found);
-                    answer.add_additionals(additionals);
-                    break;
+                    return Some(question.answer(Code::Fine, &answers, &additionals));
                 }
                 Answer::Alias { name: next, record } => {
                     answers.push(record);
-                    if kind == RecordType::CNAME {
+                    if kind == CNAME {
                         break;
                     }
                     name = next;
                 }
             }
         }
-        answer.metadata.authoritative = true;
-        answer.add_answers(answers);
-        Some(answer)
+        Some(question.answer(Code::Fine, &answers, &[]))
     }
 
-    /// The records that somebody else has for a name; none where nobody answers.
-    async fn elsewhere(&self, name: &hickory_proto::rr::Name, kind: RecordType) -> Vec<Record> {
-        let mut question = Message::query();
-        question.add_query(Query::query(name.clone(), kind));
-        question.metadata.recursion_desired = true;
-        let Ok(bytes) = question.to_vec() else { return Vec::new() };
-        let answer = forward::ask(&self.zone.upstreams, &bytes, Over::Udp).await;
-        let answer = answer.ok().and_then(|bytes| Message::from_vec(&bytes).ok());
-        answer.map_or_else(Vec::new, |answer| answer.answers)
+    /// The addresses that somebody else has for a name; none where nobody answers.
+    async fn elsewhere(&self, name: &str, kind: u16) -> Vec<Record> {
+        // Not a secret: the socket of the question is its own, and hears one address only. The hasher's
+        // keys are the standard library's own random numbers.
+        let [id, other, ..] = RandomState::new().hash_one(()).to_le_bytes();
+        let Some(question) = Question::new(u16::from_le_bytes([id, other]), name, kind) else {
+            return Vec::new();
+        };
+        let answer = forward::ask(&self.zone.upstreams, &question.bytes(), Over::Udp).await;
+        let found = answer.ok().and_then(|bytes| addresses(&bytes, kind)).unwrap_or_default();
+        let record = |(ttl_seconds, data)| Record { name: name.to_owned(), ttl_seconds, data };
+        found.into_iter().map(record).collect()
     }
-}
-
-/// An answer without records.
-fn refusal(question: &Message, code: ResponseCode) -> Message {
-    let mut answer = Message::response(question.metadata.id, question.metadata.op_code);
-    answer.add_queries(question.queries.iter().cloned());
-    answer.metadata.recursion_desired = question.metadata.recursion_desired;
-    answer.metadata.recursion_available = true;
-    answer.metadata.response_code = code;
-    answer
-}
-
-/// The bytes of an answer; of one that fits into no packet that it is to be asked for by connection.
-fn encoded(answer: &Message, question: &Message, over: Over) -> Option<Vec<u8>> {
-    let bytes = answer.to_vec().ok()?;
-    let max = question.edns.as_ref().map_or(PACKET_BYTES_MIN, |edns| edns.max_payload());
-    if over == Over::Udp && bytes.len() > usize::from(max.max(PACKET_BYTES_MIN)) {
-        return answer.truncate().to_vec().ok();
-    }
-    Some(bytes)
 }

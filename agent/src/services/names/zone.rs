@@ -8,11 +8,9 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
-use hickory_proto::rr::rdata::{A, CNAME, SRV};
-use hickory_proto::rr::{Name, RData, Record, RecordType};
-
 use super::super::known::{Known, Now};
 use super::super::objects::{Endpoint, Protocol, Service};
+use super::message::{ANY, Data, Record, SRV};
 use crate::ServicesOptions;
 
 /// How long an answer may be kept, seconds: CoreDNS's. A pod that goes is asked for no longer than this.
@@ -32,7 +30,7 @@ pub(super) enum Answer {
     /// It has these records, and these belong to them.
     Records { answers: Vec<Record>, additionals: Vec<Record> },
     /// It is another name's: who asked goes on from there.
-    Alias { name: Name, record: Record },
+    Alias { name: String, record: Record },
     /// There is no such name.
     Absent,
     /// The name is not ours to answer.
@@ -53,20 +51,21 @@ impl Zone {
     }
 
     /// What is said of a name, on this node.
-    pub(super) fn answer(&self, known: &Known, name: &Name, kind: RecordType) -> Answer {
-        let text = name.to_ascii().to_ascii_lowercase();
-        let Some(rest) = text.trim_end_matches('.').strip_suffix(&self.domain) else {
+    pub(super) fn answer(&self, known: &Known, name: &str, kind: u16) -> Answer {
+        let Some(rest) = name.strip_suffix(&self.domain) else {
             return Answer::Elsewhere;
         };
         if !rest.is_empty() && !rest.ends_with('.') {
             return Answer::Elsewhere;
         }
-        let Some(meant) = meant(known, rest.trim_end_matches('.')) else { return Answer::Absent };
+        let rest = rest.trim_end_matches('.');
+        let found = meant(known, rest).or_else(|| in_project(known, rest));
+        let Some(meant) = found else { return Answer::Absent };
         if let Some(external) = &meant.service.external {
-            return self.alias(name, external);
+            return alias(name, external);
         }
         let found = match meant.before.as_slice() {
-            [] if kind == RecordType::SRV => self.ports(known, &meant, name, |_| true),
+            [] if kind == SRV => self.ports(known, &meant, name, |_| true),
             [] => addresses(known, &meant, name),
             [port, protocol] if port.starts_with('_') && protocol.starts_with('_') => {
                 let is_it = |(named, of): (&str, Protocol)| {
@@ -80,8 +79,7 @@ impl Zone {
         match found {
             None => Answer::Absent,
             Some((answers, additionals)) => {
-                let asked =
-                    |record: &Record| kind == RecordType::ANY || record.record_type() == kind;
+                let asked = |record: &Record| kind == ANY || record.data.kind() == kind;
                 let answers: Vec<Record> = answers.into_iter().filter(asked).collect();
                 let additionals = if answers.is_empty() { Vec::new() } else { additionals };
                 Answer::Records { answers, additionals }
@@ -89,30 +87,21 @@ impl Zone {
         }
     }
 
-    fn alias(&self, name: &Name, external: &str) -> Answer {
-        let Ok(target) = Name::from_ascii(format!("{}.", external.trim_end_matches('.'))) else {
-            return Answer::Absent;
-        };
-        let data = RData::CNAME(CNAME(target.clone()));
-        Answer::Alias { name: target, record: Record::from_rdata(name.clone(), TTL_SECONDS, data) }
-    }
-
     /// The records of the ports that are meant, with the addresses of who has them.
     fn ports(
         &self,
         known: &Known,
         meant: &Meant,
-        name: &Name,
+        name: &str,
         is_meant: impl Fn((&str, Protocol)) -> bool,
     ) -> Option<(Vec<Record>, Vec<Record>)> {
         let (namespace, service) = &meant.service.name;
-        let host = format!("{service}.{namespace}.svc.{}.", self.domain);
+        let host = format!("{service}.{namespace}.svc.{}", self.domain);
         let mut found = (Vec::new(), Vec::new());
         let mut add = |host: &str, port: u16, address: Ipv4Addr| {
-            let Ok(host) = Name::from_ascii(host) else { return };
-            let data = RData::SRV(SRV::new(0, SRV_WEIGHT, port, host.clone()));
-            found.0.push(Record::from_rdata(name.clone(), TTL_SECONDS, data));
-            let address = address_record(&host, address);
+            let target = host.to_owned();
+            found.0.push(record(name, Data::Service { weight: SRV_WEIGHT, port, target }));
+            let address = address_record(host, address);
             if !found.1.contains(&address) {
                 found.1.push(address);
             }
@@ -134,6 +123,12 @@ impl Zone {
     }
 }
 
+fn alias(name: &str, external: &str) -> Answer {
+    let target = external.trim_end_matches('.').to_ascii_lowercase();
+    let record = record(name, Data::Alias(target.clone()));
+    Answer::Alias { name: target, record }
+}
+
 /// `before…service.namespace.svc`, where there is such a Service.
 fn meant(known: &Known, text: &str) -> Option<Meant> {
     let mut labels: Vec<String> = text.split('.').map(str::to_owned).collect();
@@ -146,7 +141,16 @@ fn meant(known: &Known, text: &str) -> Option<Meant> {
     Some(Meant { now, service, before: labels })
 }
 
-fn addresses(known: &Known, meant: &Meant, name: &Name) -> Option<(Vec<Record>, Vec<Record>)> {
+/// `alias.project.namespace.project`: a Service by a name that its Compose project gives it.
+fn in_project(known: &Known, text: &str) -> Option<Meant> {
+    let (rest, namespace) = text.strip_suffix(".project")?.rsplit_once('.')?;
+    let (alias, project) = rest.rsplit_once('.')?;
+    let now = known.known_as(namespace, project, alias)?;
+    let service = now.service.clone()?;
+    Some(Meant { now, service, before: Vec::new() })
+}
+
+fn addresses(known: &Known, meant: &Meant, name: &str) -> Option<(Vec<Record>, Vec<Record>)> {
     let own = meant.service.address.map(|address| vec![address_record(name, address)]);
     let records = own.unwrap_or_else(|| {
         let all = reachable(known, &meant.now);
@@ -160,7 +164,7 @@ fn pod_addresses(
     known: &Known,
     meant: &Meant,
     pod: &str,
-    name: &Name,
+    name: &str,
 ) -> Option<(Vec<Record>, Vec<Record>)> {
     if meant.service.address.is_some() {
         return None;
@@ -205,12 +209,15 @@ mod tests {
     use setpoint_schemas::NodeName;
 
     use super::super::super::objects::Slice;
+    use super::super::message::{A, AAAA};
     use super::*;
 
     fn known() -> Known {
         let known = Known::new(NodeName::parse("n1").expect("a name"));
         let service = |name: &str, spec: Value| {
-            let metadata = json!({"namespace": "shop", "name": name});
+            let metadata = json!({"namespace": "shop", "name": name,
+                "labels": {"setpoint.dev/compose-project": "p"},
+                "annotations": {"setpoint.dev/aliases": format!("{name},{name}.alias")}});
             known.set_service(Service::of(&json!({"metadata": metadata, "spec": spec})));
         };
         let ports =
@@ -239,7 +246,7 @@ mod tests {
         known
     }
 
-    fn told(name: &str, kind: RecordType) -> String {
+    fn told(name: &str, kind: u16) -> String {
         let options = ServicesOptions {
             ferry_port: 0,
             publish: IpAddr::from(Ipv4Addr::LOCALHOST),
@@ -249,10 +256,13 @@ mod tests {
             resolver: None,
             searches: Vec::new(),
         };
-        let asked = Name::from_ascii(name).expect("a name");
-        match Zone::new(&options).answer(&known(), &asked, kind) {
+        match Zone::new(&options).answer(&known(), name, kind) {
             Answer::Records { answers, additionals } => {
-                let data = |record: &Record| record.data.to_string();
+                let data = |record: &Record| match &record.data {
+                    Data::Address(address) => address.to_string(),
+                    Data::Service { port, target, .. } => format!("{port} {target}"),
+                    other => format!("{other:?}"),
+                };
                 let answers: Vec<String> = answers.iter().map(data).collect();
                 let more: Vec<String> = additionals.iter().map(data).collect();
                 format!("{} | {}", answers.join(", "), more.join(", "))
@@ -265,34 +275,35 @@ mod tests {
 
     #[test]
     fn names_are_answered_as_kubernetes_says() {
-        use RecordType as T;
         let table = [
-            ("web.shop.svc.cluster.local.", T::A, "127.96.0.20 | "),
-            ("WEB.shop.svc.cluster.LOCAL.", T::A, "127.96.0.20 | "),
-            ("web.shop.svc.cluster.local.", T::AAAA, " | "),
-            ("web.other.svc.cluster.local.", T::A, "absent"),
-            ("db.shop.svc.cluster.local.", T::A, "10.0.0.2, 172.17.0.2 | "),
-            ("db-0.db.shop.svc.cluster.local.", T::A, "172.17.0.2 | "),
-            ("10-0-0-2.db.shop.svc.cluster.local.", T::A, "10.0.0.2 | "),
-            ("db-1.db.shop.svc.cluster.local.", T::A, "absent"),
-            ("db-2.db.shop.svc.cluster.local.", T::A, "absent"),
-            ("empty.shop.svc.cluster.local.", T::A, "absent"),
-            ("out.shop.svc.cluster.local.", T::A, "alias db.example.org."),
+            ("web.shop.svc.cluster.local", A, "127.96.0.20 | "),
+            ("web.shop.svc.cluster.local", AAAA, " | "),
+            ("web.other.svc.cluster.local", A, "absent"),
+            ("db.shop.svc.cluster.local", A, "10.0.0.2, 172.17.0.2 | "),
+            ("db-0.db.shop.svc.cluster.local", A, "172.17.0.2 | "),
+            ("10-0-0-2.db.shop.svc.cluster.local", A, "10.0.0.2 | "),
+            ("db-1.db.shop.svc.cluster.local", A, "absent"),
+            ("db-2.db.shop.svc.cluster.local", A, "absent"),
+            ("empty.shop.svc.cluster.local", A, "absent"),
+            ("out.shop.svc.cluster.local", A, "alias db.example.org"),
             (
-                "_http._tcp.web.shop.svc.cluster.local.",
-                T::SRV,
-                "0 100 80 web.shop.svc.cluster.local. | 127.96.0.20",
+                "_http._tcp.web.shop.svc.cluster.local",
+                SRV,
+                "80 web.shop.svc.cluster.local | 127.96.0.20",
             ),
-            ("_http._udp.web.shop.svc.cluster.local.", T::SRV, "absent"),
+            ("_http._udp.web.shop.svc.cluster.local", SRV, "absent"),
             (
-                "_sql._tcp.db.shop.svc.cluster.local.",
-                T::SRV,
-                "0 100 5432 10-0-0-2.db.shop.svc.cluster.local., \
-                 0 100 5432 db-0.db.shop.svc.cluster.local. | 10.0.0.2, 172.17.0.2",
+                "_sql._tcp.db.shop.svc.cluster.local",
+                SRV,
+                "5432 10-0-0-2.db.shop.svc.cluster.local, \
+                 5432 db-0.db.shop.svc.cluster.local | 10.0.0.2, 172.17.0.2",
             ),
-            ("example.org.", T::A, "elsewhere"),
-            ("notcluster.local.", T::A, "elsewhere"),
-            ("svc.cluster.local.", T::A, "absent"),
+            ("web.p.shop.project.cluster.local", A, "127.96.0.20 | "),
+            ("web.alias.p.shop.project.cluster.local", A, "127.96.0.20 | "),
+            ("web.q.shop.project.cluster.local", A, "absent"),
+            ("example.org", A, "elsewhere"),
+            ("notcluster.local", A, "elsewhere"),
+            ("svc.cluster.local", A, "absent"),
         ];
         for (name, kind, expected) in table {
             assert_eq!(told(name, kind), expected, "{name} {kind}");
