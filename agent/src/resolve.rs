@@ -93,7 +93,7 @@ impl Prepare for Resolver {
             let node = self.node(&pod.spec).await?;
             let links = match pod.spec.enable_service_links {
                 Some(false) => Vec::new(),
-                _ => links(&self.known, namespace),
+                _ => links(&self.known, namespace.as_str()),
             };
             let mut ready = resolve(pod, &sources, &node, &links)?;
             if let Some(how) = &self.options.services {

@@ -70,3 +70,6 @@ pub(crate) async fn ferry(
     let address: IpAddr = address.parse().map_err(std::io::Error::other)?;
     TcpListener::bind((address, options.ferry_port)).await
 }
+
+#[cfg(test)]
+mod tests;

@@ -12,6 +12,7 @@ mod nodes;
 mod taints;
 mod rollout;
 mod requests;
+mod services;
 mod immutable;
 mod namespaces;
 mod cold;

@@ -42,6 +42,7 @@ mod guarded_kafka;
 mod schema_registry;
 
 mod probes;
+mod services;
 mod settled;
 mod stopped;
 

@@ -197,8 +197,12 @@ fn label_of(endpoint: &Endpoint, address: Ipv4Addr) -> String {
     endpoint.hostname.clone().unwrap_or_else(|| address.to_string().replace('.', "-"))
 }
 
-fn address_record(name: &Name, address: Ipv4Addr) -> Record {
-    Record::from_rdata(name.clone(), TTL_SECONDS, RData::A(A(address)))
+fn address_record(name: &str, address: Ipv4Addr) -> Record {
+    record(name, Data::Address(address))
+}
+
+fn record(name: &str, data: Data) -> Record {
+    Record { name: name.to_owned(), ttl_seconds: TTL_SECONDS, data }
 }
 
 #[cfg(test)]
