@@ -114,7 +114,7 @@ async fn connections_and_packets_reach_ready_endpoints_on_every_node() {
     let (a, b) = (echo("a").await, echo("b").await);
     let both = |of_a: &str, of_b: &str| {
         let endpoints = [(a, endpoint("a", &here, of_a)), (b, endpoint("b", &there, of_b))];
-        [&here, &there].map(|node| tell(node, "TCP", &endpoints));
+        [&here, &there].into_iter().for_each(|node| tell(node, "TCP", &endpoints));
     };
     both("rs", "rs");
     listens().await;
@@ -136,10 +136,14 @@ async fn connections_and_packets_reach_ready_endpoints_on_every_node() {
     let c = gone.local_addr().expect("bound").port();
     drop(gone);
     both("rs", "");
-    [&here, &there].map(|node| tell(node, "TCP", &[(c, endpoint("c", &there, "rs"))]));
+    [&here, &there]
+        .into_iter()
+        .for_each(|node| tell(node, "TCP", &[(c, endpoint("c", &there, "rs"))]));
     assert_eq!(who(8).await, "a", "another endpoint takes what one does not");
     both("", "");
-    [&here, &there].map(|node| tell(node, "TCP", &[(c, endpoint("c", &there, ""))]));
+    [&here, &there]
+        .into_iter()
+        .for_each(|node| tell(node, "TCP", &[(c, endpoint("c", &there, ""))]));
     assert_eq!(who(2).await, "", "without endpoints there is no answer");
 
     let packets = UdpSocket::bind("127.0.0.1:0").await.expect("a port");
@@ -151,11 +155,13 @@ async fn connections_and_packets_reach_ready_endpoints_on_every_node() {
         }
     });
     for node in [&here, &there] {
-        [a, b, c].map(|to| node.known.drop_slice(&("d".to_owned(), format!("web-{to}"))));
+        [a, b, c]
+            .into_iter()
+            .for_each(|to| node.known.drop_slice(&("d".to_owned(), format!("web-{to}"))));
     }
     for owner in [&here, &there] {
         let endpoints = [(port, endpoint("p", owner, "rs"))];
-        [&here, &there].map(|node| tell(node, "UDP", &endpoints));
+        [&here, &there].into_iter().for_each(|node| tell(node, "UDP", &endpoints));
         let client = UdpSocket::bind("127.0.0.1:0").await.expect("a port");
         let asks = async {
             let mut answer = [0; 64];
