@@ -10,6 +10,7 @@ mod format;
 mod table;
 mod columns;
 mod pods;
+mod services;
 mod nodes;
 mod ledger;
 mod describe;
