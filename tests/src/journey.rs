@@ -4,6 +4,7 @@
 
 mod choosy;
 mod ranked;
+mod served;
 mod tainted;
 mod leader;
 mod operator;
