@@ -64,6 +64,11 @@ pub trait Prepare: Send + Sync {
     /// The pod with environment and files.
     fn prepare<'a>(&'a self, pod: &'a DesiredPod)
     -> BoxFuture<'a, Result<PodToRun, ActuatorError>>;
+
+    /// Waits until a pod may be stopped: until those who send it work have heard that it goes.
+    fn release<'a>(&'a self, _uid: &'a PodUid) -> BoxFuture<'a, ()> {
+        Box::pin(std::future::ready(()))
+    }
 }
 
 /// The clock of the node, milliseconds since 1970.
@@ -418,11 +423,15 @@ impl Action {
 
     async fn act(&self) -> Result<(), ActuatorError> {
         match (&self.work, &self.pod) {
-            (Work::Stop { grace }, _) if self.parting.is_plain() => {
-                self.actuator.stop(&self.uid, *grace, &self.cancel).await
-            }
             (Work::Stop { grace }, _) => {
-                let left = self.farewell().all(*grace).await?;
+                tokio::select! {
+                    () = self.prepare.release(&self.uid) => {}
+                    () = self.cancel.cancelled() => return Err(ActuatorError::Cancelled),
+                }
+                let left = match self.parting.is_plain() {
+                    true => *grace,
+                    false => self.farewell().all(*grace).await?,
+                };
                 self.actuator.stop(&self.uid, left, &self.cancel).await
             }
             (Work::Finish { grace }, _) => self.farewell().all(*grace).await.map(drop),

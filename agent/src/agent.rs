@@ -8,6 +8,8 @@ use futures::{FutureExt, StreamExt};
 use setpoint_actuators::{
     Actuator, Authority, Books, Changes, Clock, Desired, Dispatcher, Healths, Observed,
 };
+use setpoint_schemas::FERRY_LABEL;
+use tokio::net::TcpListener;
 use tokio::sync::watch as latest;
 use tokio::task::JoinSet;
 use tokio::time::sleep;
@@ -23,6 +25,7 @@ use crate::registration::{Health, Ties, Told};
 use crate::reports::Reports;
 use crate::resolve::Resolver;
 use crate::room::Room;
+use crate::services::{self, Known};
 use crate::session::Session;
 use crate::standing::{Holder, Standing, Whose};
 use crate::watch::Hearers;
@@ -55,9 +58,10 @@ pub async fn run(
     shutdown: CancellationToken,
 ) -> Result<(), AgentError> {
     let _lock = files::occupy(&options.state)?;
+    let (options, ferry) = with_ferry(options).await?;
     let options = Arc::new(options);
     let Life { api, reports, whose, mut node, mut tasks } =
-        Life::begin(&options, actuator.clone())?;
+        Life::begin(&options, actuator.clone(), ferry)?;
     let by = tokio::select! {
         () = node.run(options.intervals.observe, &shutdown) => None,
         by = taken(whose) => Some(by),
@@ -75,6 +79,19 @@ pub async fn run(
     Ok(())
 }
 
+/// Listens where other nodes reach the pods of this one, and says so of the node.
+async fn with_ferry(
+    mut options: AgentOptions,
+) -> Result<(AgentOptions, Option<TcpListener>), AgentError> {
+    let Some(how) = &options.services else { return Ok((options, None)) };
+    let (address, port) = (options.address.clone(), how.ferry_port);
+    let failed = |source| AgentError::Ferry { address: address.clone(), port, source };
+    let ferry = services::ferry(how, &address).await.map_err(failed)?;
+    let port = ferry.local_addr().map_err(failed)?.port();
+    options.labels.insert(FERRY_LABEL.to_owned(), port.to_string());
+    Ok((options, Some(ferry)))
+}
+
 /// One life of an agent: the node's loop, and the tasks around it.
 struct Life {
     api: Arc<Api>,
@@ -86,7 +103,11 @@ struct Life {
 
 impl Life {
     /// Takes up what the last life left, and starts the tasks.
-    fn begin(options: &Arc<AgentOptions>, actuator: Arc<dyn Actuator>) -> Result<Life, AgentError> {
+    fn begin(
+        options: &Arc<AgentOptions>,
+        actuator: Arc<dyn Actuator>,
+        ferry: Option<TcpListener>,
+    ) -> Result<Life, AgentError> {
         let guard = Guard::open(&options.state, &options.fleet, &options.node)?;
         let known = remembered(&guard)?;
         let path = options.state.join("books.json");
@@ -103,7 +124,8 @@ impl Life {
         let (tell_room, room) = latest::channel(Room::Enough);
         let (tell_whose, whose) = latest::channel(Whose::Ours);
         let (tell_registrations, registrations) = latest::channel(0);
-        let resolver = Resolver::new(api.clone(), options.clone(), actuator.clone());
+        let known = Arc::new(Known::new(options.node.clone()));
+        let resolver = Resolver::new(api.clone(), options.clone(), actuator.clone(), known.clone());
         let resolver = Arc::new(resolver);
         let clock: Clock = Arc::new(now_ms);
         let dispatcher =
@@ -122,6 +144,11 @@ impl Life {
         let mut folders = actuator.folders();
         folders.push(options.state.clone());
         let mut tasks = surroundings.spawn(guard, hearers, ties, (reports.clone(), registrations));
+        if let Some(how) = &options.services {
+            let node = options.node.clone();
+            let serving = services::Serving { api: api.clone(), node, known, ferry };
+            services::spawn(&mut tasks, how, serving);
+        }
         let every = options.intervals;
         tasks.spawn(room::mind(folders, every.room, tell_room));
         let (removing, lists) = (api.clone(), desired.clone());

@@ -192,6 +192,13 @@ impl Api {
         answer.json().await.map_err(|error| CallError::Answer(chain(&error)))
     }
 
+    /// Asks for what goes on without an end, and returns the answer's beginning.
+    pub(crate) async fn stream(&self, path: &str) -> Result<Response, CallError> {
+        let call = self.call(Method::GET, path, |request| request);
+        let late = |_| CallError::Unreachable("it does not begin to answer".to_owned());
+        tokio::time::timeout(POLL_MAX, call).await.map_err(late)?
+    }
+
     /// Asks and waits for news; no longer at an address that hangs, once another call has found
     /// one that answers.
     pub(crate) async fn poll<T: DeserializeOwned>(&self, path: &str) -> Result<T, CallError> {

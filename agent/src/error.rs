@@ -54,6 +54,19 @@ pub enum AgentError {
         /// What it said.
         why: String,
     },
+    /// Other nodes could not reach the pods of this one.
+    #[error(
+        "failed to listen for other nodes at {address}, port {port} (agent.services.ferry_port)"
+    )]
+    Ferry {
+        /// The node's address.
+        address: String,
+        /// The port; 0 for any.
+        port: u16,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
     /// The settings of the client of the API cannot be used.
     #[error("failed to prepare the client of the API: {why}")]
     Client {

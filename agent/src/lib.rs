@@ -4,8 +4,8 @@
 //! list of this fleet was accepted in this life; a list of a lower (term, epoch) than any accepted
 //! before is refused, also across restarts; pods run on when the agent ends; of two agents with one
 //! node name the earlier one ends and says so, and its pods with it where the later one runs them
-//! elsewhere. It accepts no connections: who reads a container's output or runs a command in it is met at
-//! the API.
+//! elsewhere. Who reads a container's output or runs a command in it is met at
+//! the API; the only connections that it takes are those to Services.
 //! Absent: deciding where pods run, replacing them, the runtime itself.
 
 mod agent;
@@ -19,6 +19,7 @@ mod outbox;
 mod resolve;
 mod view;
 mod probes;
+mod services;
 
 mod client;
 mod lease;
@@ -39,6 +40,6 @@ mod files;
 pub use agent::run;
 pub use client::http;
 pub use error::{AgentError, PodsLeft};
-pub use options::{AgentOptions, Intervals};
+pub use options::{AgentOptions, Intervals, ServicesOptions};
 pub use relay::relay;
 pub use session::Session;

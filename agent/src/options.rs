@@ -1,6 +1,7 @@
 //! What an agent is told when it starts.
 
 use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -39,10 +40,31 @@ pub struct AgentOptions {
     /// Whether it asks for calls to its containers; simulated ones have nothing to say, and thousands of
     /// nodes in one process would hold a connection more each.
     pub hears_calls: bool,
+    /// How it serves Services; `None` for not at all.
+    pub services: Option<ServicesOptions>,
     /// How often what is done.
     pub intervals: Intervals,
     /// How fast the node works.
     pub pacing: Pacing,
+}
+
+/// How a node serves Services.
+#[derive(Debug, Clone)]
+pub struct ServicesOptions {
+    /// The port at the node's address where other nodes reach its pods; 0 for any.
+    pub ferry_port: u16,
+    /// The address that node ports and published ports listen on.
+    pub publish: IpAddr,
+    /// Where names are answered; `None` for nowhere.
+    pub names: Option<SocketAddr>,
+    /// The domain that they lie in, such as `cluster.local`.
+    pub domain: String,
+    /// Who answers all other names, asked in this order.
+    pub upstreams: Vec<SocketAddr>,
+    /// Where the containers of this node reach the answerer; `None` where they do not.
+    pub resolver: Option<IpAddr>,
+    /// The domains in which the machine itself looks for names.
+    pub searches: Vec<String>,
 }
 
 /// How often what is done.
@@ -98,6 +120,7 @@ impl AgentOptions {
             capacity: Resources::default(),
             devices: Vec::new(),
             hears_calls: true,
+            services: None,
             intervals: Intervals::default(),
             pacing: Pacing::default(),
         }

@@ -13,24 +13,30 @@ pub(crate) mod claims;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::future::BoxFuture;
 use setpoint_actuators::{Actuator, ActuatorError, DesiredPod, PodToRun, Prepare};
-use setpoint_schemas::{Container, EnvVar, EnvVarSource, PodSpec, VolumeMount};
+use setpoint_schemas::{Container, EnvVar, EnvVarSource, PodSpec, PodUid, VolumeMount};
 use tokio::sync::OnceCell;
 
 use crate::AgentOptions;
 use crate::client::Api;
 use crate::registration::allocatable_of;
+use crate::services::{self, Known, links};
 use downward::Node;
 pub(crate) use sources::Seen;
 use sources::{Sources, not_ready};
+
+/// Who sends connections to a pod hears within this that it goes; before that it is not asked to end.
+const NOTICE: Duration = Duration::from_millis(500);
 
 /// Resolves pods through the API, and by what the node is.
 pub(crate) struct Resolver {
     api: Arc<Api>,
     options: Arc<AgentOptions>,
     actuator: Arc<dyn Actuator>,
+    known: Arc<Known>,
     /// The machine does not change: asked for once, when a pod wants it.
     allocatable: OnceCell<setpoint_schemas::Resources>,
 }
@@ -40,8 +46,9 @@ impl Resolver {
         api: Arc<Api>,
         options: Arc<AgentOptions>,
         actuator: Arc<dyn Actuator>,
+        known: Arc<Known>,
     ) -> Self {
-        Resolver { api, options, actuator, allocatable: OnceCell::new() }
+        Resolver { api, options, actuator, known, allocatable: OnceCell::new() }
     }
 
     /// What this pod may be told of the node.
@@ -86,19 +93,40 @@ impl Prepare for Resolver {
             let (namespace, mut seen) = (&pod.placement.pattern.namespace, Seen::default());
             let sources = Sources::load(&self.api, namespace, wanted, &mut seen).await?;
             let node = self.node(&pod.spec).await?;
-            let mut ready = resolve(pod, &sources, &node)?;
+            let links = match pod.spec.enable_service_links {
+                Some(false) => Vec::new(),
+                _ => links(&self.known, namespace.as_str()),
+            };
+            let mut ready = resolve(pod, &sources, &node, &links)?;
             claims::give(&self.api, &self.options, namespace, &mut ready.spec).await?;
+            if let Some(how) = &self.options.services {
+                let labels = &pod.placement.pattern.labels;
+                services::name(&mut ready.spec, namespace.as_str(), labels, how);
+            }
             Ok(ready)
+        })
+    }
+
+    fn release<'a>(&'a self, uid: &'a PodUid) -> BoxFuture<'a, ()> {
+        Box::pin(async {
+            if self.known.is_endpoint_here(uid) {
+                tokio::time::sleep(NOTICE).await;
+            }
         })
     }
 }
 
 /// The pod with everything that it names, from what was looked up.
-fn resolve(pod: &DesiredPod, sources: &Sources, node: &Node) -> Result<PodToRun, ActuatorError> {
+fn resolve(
+    pod: &DesiredPod,
+    sources: &Sources,
+    node: &Node,
+    links: &[(String, String)],
+) -> Result<PodToRun, ActuatorError> {
     let mut spec = PodSpec::clone(&pod.spec);
     let mut env = BTreeMap::new();
     for container in spec.every_container_mut() {
-        let told = resolve_container(container, pod, sources, node);
+        let told = resolve_container(container, pod, sources, node, links);
         env.insert(container.name.clone(), told.map_err(|e| e.of_container(&container.name))?);
     }
     let volumes = files::volumes(pod, sources, node)?;
@@ -117,8 +145,9 @@ fn resolve_container(
     pod: &DesiredPod,
     sources: &Sources,
     node: &Node,
+    links: &[(String, String)],
 ) -> Result<Vec<(String, String)>, ActuatorError> {
-    let variables = environment(container, pod, sources, node)?;
+    let variables = environment(container, pod, sources, node, links)?;
     for text in container.command.iter_mut().chain(&mut container.args) {
         *text = expand::expand(text, &variables);
     }
@@ -126,14 +155,15 @@ fn resolve_container(
     Ok(variables)
 }
 
-/// `envFrom` first, then `env`, whose entries may refer to earlier ones.
+/// What Services say first, then `envFrom`, then `env`, whose entries may refer to earlier ones.
 fn environment(
     container: &Container,
     pod: &DesiredPod,
     sources: &Sources,
     node: &Node,
+    links: &[(String, String)],
 ) -> Result<Vec<(String, String)>, ActuatorError> {
-    let mut variables = Vec::new();
+    let mut variables = links.to_vec();
     for from in &container.env_from {
         let prefix = from.prefix.as_deref().unwrap_or_default();
         for (name, value) in sources.whole(from)? {

@@ -77,6 +77,8 @@ const MANAGED: &[(&str, &str, &str, &str, bool)] = &[
     ("", "PersistentVolumeClaim", "persistentvolumeclaims", "pvc", true),
     ("storage.k8s.io", "StorageClass", "storageclasses", "sc", false),
     ("policy", "PodDisruptionBudget", "poddisruptionbudgets", "pdb", true),
+    ("", "Service", "services", "svc", true),
+    ("discovery.k8s.io", "EndpointSlice", "endpointslices", "", true),
     ("scheduling.k8s.io", "PriorityClass", "priorityclasses", "pc", false),
 ];
 

@@ -14,8 +14,9 @@ use crate::ports::{Explain, Gate, LogReads, Observations, Requests};
 use crate::room::Room;
 use crate::seal::Sealer;
 
-/// Watches at once. Each costs a few kilobytes and a wake-up an epoch of its kind.
-const WATCHES_MAX: usize = 10_000;
+/// Watches at once: two a node of a fleet of ten thousand, and as many of people and programs as one server
+/// bears. Each costs a few kilobytes and a wake-up an epoch of its kind.
+const WATCHES_MAX: usize = 30_000;
 /// Long polls of placements at once, and as many for calls: one a node, and as many again that just ended.
 const POLLS_MAX: usize = 20_000;
 

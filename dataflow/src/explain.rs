@@ -3,6 +3,7 @@
 //! Guarantee: nothing changes; the same state gives the same answer.
 //! Absent: what was decided before. The ledger tells that.
 
+use std::cell::RefCell;
 use std::collections::BTreeSet;
 
 use setpoint_placement::NodeVerdict;
@@ -83,7 +84,12 @@ impl<V: Views> Engine<V> {
     #[must_use]
     pub fn foresee(&self, request: &Request) -> Foreseen {
         let meta = &self.state.meta;
-        let judge = Judge { state: &self.state, number: meta.number, now: meta.time_ms };
+        let judge = Judge {
+            state: &self.state,
+            number: meta.number,
+            now: meta.time_ms,
+            given: RefCell::default(),
+        };
         judge.foresee(request)
     }
 

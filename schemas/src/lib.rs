@@ -42,6 +42,7 @@ mod dead_letter;
 mod observation;
 mod input;
 mod policy;
+mod service_range;
 mod wire;
 pub mod call;
 
@@ -79,8 +80,8 @@ pub use job::{
 pub use lifecycle::{Hook, Lifecycle, SleepAction};
 pub use names::{DnsConfig, DnsOption, HostAlias};
 pub use node::{
-    AMOUNT_MAX, Condition, ConditionStatus, DISK_PRESSURE, InvalidNode, Lease, NodeRecord,
-    RUNTIME_LABEL, WATCHED_LABEL,
+    AMOUNT_MAX, Condition, ConditionStatus, DISK_PRESSURE, FERRY_LABEL, InvalidNode, Lease,
+    NodeRecord, RUNTIME_LABEL, WATCHED_LABEL,
 };
 pub use observation::{ContainerDetails, Containers, Details, Observation};
 pub use observed::{
@@ -112,6 +113,7 @@ pub use scheduling::{
 };
 pub use security::{Capabilities, PodSecurity, Profile, Security, Sysctl};
 pub use server_fields::{strip_server_fields, strip_server_metadata};
+pub use service_range::{InvalidServiceRange, ServiceRange};
 pub use telemetry::UsageSample;
 pub use topic::{Cleanup, Topic};
 pub use volume::{

@@ -13,6 +13,9 @@ pub const WATCHED_LABEL: &str = "setpoint.dev/watched";
 /// absent, from an agent that cannot say.
 pub const RUNTIME_LABEL: &str = "setpoint.dev/runtime-id";
 
+/// The label of a node that takes connections of other nodes to its pods: the port at its address.
+pub const FERRY_LABEL: &str = "setpoint.dev/ferry";
+
 /// The condition of a node whose disk has no room for another pod; Kubernetes' word.
 pub const DISK_PRESSURE: &str = "DiskPressure";
 

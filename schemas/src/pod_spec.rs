@@ -80,6 +80,9 @@ pub struct PodSpec {
     /// Who answers names, beside or instead of whom the policy says.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub dns_config: Option<DnsConfig>,
+    /// Whether the containers are told of the Services of their namespace; true where nothing is said.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub enable_service_links: Option<bool>,
     /// Whether the containers see each other's processes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub share_process_namespace: Option<bool>,

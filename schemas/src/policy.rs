@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::ServiceRange;
+
 /// The settings that decide. Durations in milliseconds of engine time.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -22,6 +24,8 @@ pub struct Policy {
     pub cold_interval_ms: i64,
     /// How many nodes are looked at for a placement before the full index is asked.
     pub placement_samples: i64,
+    /// The addresses that Services are given, such as `127.96.0.0/12`.
+    pub service_range: ServiceRange,
 }
 
 impl Default for Policy {
@@ -35,6 +39,8 @@ impl Default for Policy {
             starts_burst: 100_000,
             cold_interval_ms: 100,
             placement_samples: 8,
+            // Every machine answers on all of it without a route or a rule of its own.
+            service_range: "127.96.0.0/12".parse().expect("the default is a range"),
         }
     }
 }

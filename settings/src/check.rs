@@ -28,6 +28,7 @@ const RULES: &[Rule] = &[
     pacing_is_positive,
     only_docker_is_watched,
     node_name_is_one,
+    names_are_answered_somewhere,
     server_is_url,
     servers_are_urls,
     devices_are_devices,
@@ -156,6 +157,12 @@ fn node_name_is_one(s: &Settings) -> Option<Broken> {
         return None;
     }
     NodeName::parse(&s.agent.name).err().map(|error| ("agent.name", error.to_string()))
+}
+
+fn names_are_answered_somewhere(s: &Settings) -> Option<Broken> {
+    let names = &s.agent.services.names;
+    let broken = !names.is_empty() && names.parse::<std::net::SocketAddr>().is_err();
+    broken.then(|| ("agent.services.names", format!("{names:?} is no address with a port")))
 }
 
 fn servers_are_urls(s: &Settings) -> Option<Broken> {

@@ -24,8 +24,8 @@ pub use properties::Properties;
 pub use secret::Secret;
 pub use section::{
     AgentSettings, ApiSettings, ClientSettings, DockerSettings, EngineSettings, LogKind,
-    LogSettings, NO_DEVICES, PaceSettings, Runtime, SchemaRegistrySettings, SimulatedSettings,
-    TraceFormat, TraceSettings, UpSettings,
+    LogSettings, NO_DEVICES, PaceSettings, Runtime, SchemaRegistrySettings, ServicesSettings,
+    SimulatedSettings, TraceFormat, TraceSettings, UpSettings,
 };
 pub use settings::Settings;
 pub use source::{FILES_DEFAULT, Flag, Sources, process_environment};

@@ -1,7 +1,7 @@
 //! The sections of the settings. A text that is empty means: not set.
 
 use std::collections::BTreeMap;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use serde::{Deserialize, Serialize};
 use setpoint_schemas::Policy;
@@ -173,6 +173,10 @@ pub struct AgentSettings {
     pub reserved: BTreeMap<String, String>,
     /// How fast the node acts.
     pub pace: PaceSettings,
+    /// Where other nodes reach this one: an address of the machine.
+    pub address: IpAddr,
+    /// How the node serves Services.
+    pub services: ServicesSettings,
 }
 
 impl Default for AgentSettings {
@@ -190,6 +194,40 @@ impl Default for AgentSettings {
             devices: Vec::new(),
             reserved: BTreeMap::new(),
             pace: PaceSettings::default(),
+            address: IpAddr::V4(Ipv4Addr::LOCALHOST),
+            services: ServicesSettings::default(),
+        }
+    }
+}
+
+/// How a node serves Services.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ServicesSettings {
+    /// Whether it listens for Services and answers their names.
+    pub enabled: bool,
+    /// The port at `agent.address` by which other nodes reach the pods of this one; 0 for any.
+    pub ferry_port: u16,
+    /// The address that node ports and published ports listen on.
+    pub publish: IpAddr,
+    /// Where names are answered, an address and port; empty for nowhere. Containers are pointed there
+    /// when the port is 53 and the address is none of the loopback.
+    pub names: String,
+    /// Who answers all other names, addresses and ports; empty for those of `/etc/resolv.conf`.
+    pub upstreams: Vec<SocketAddr>,
+}
+
+/// Where names are answered unless told otherwise: beside the addresses that Services are given.
+const NAMES_DEFAULT: &str = "127.96.0.10:53";
+
+impl Default for ServicesSettings {
+    fn default() -> Self {
+        ServicesSettings {
+            enabled: true,
+            ferry_port: 0,
+            publish: IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+            names: NAMES_DEFAULT.to_owned(),
+            upstreams: Vec::new(),
         }
     }
 }

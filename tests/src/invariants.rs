@@ -4,6 +4,7 @@
 //! asks neither the engine nor the placer.
 
 mod rest;
+mod services;
 mod words;
 mod work;
 

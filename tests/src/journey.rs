@@ -5,6 +5,7 @@
 mod choosy;
 mod claiming;
 mod ranked;
+mod served;
 mod tainted;
 mod working;
 mod leader;

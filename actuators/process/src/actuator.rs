@@ -29,7 +29,7 @@ const ENV_INHERITED: &[&str] = &["PATH", "HOME", "LANG"];
 const VISIBLE_DEVICES: &str = "CUDA_VISIBLE_DEVICES";
 /// A process that SIGKILL has not ended by then hangs in the kernel.
 const KILL_MAX: Duration = Duration::from_secs(5);
-/// Where processes are reached: they have the machine's network.
+/// Where processes are reached unless told otherwise: they have the machine's network.
 const ADDRESS: &str = "127.0.0.1";
 /// Hints beyond this are one hint.
 const HINTS_MAX: usize = 16;
@@ -69,9 +69,17 @@ pub struct ProcessActuator {
     state: PathBuf,
     env: Vec<(String, String)>,
     starter: Starter,
+    address: String,
 }
 
 impl ProcessActuator {
+    /// The same, of a machine that is reached at this address.
+    #[must_use]
+    pub fn at(mut self, address: &str) -> Self {
+        address.clone_into(&mut self.address);
+        self
+    }
+
     /// Opens the state folder, made when it is not there.
     ///
     /// # Errors
@@ -84,7 +92,8 @@ impl ProcessActuator {
         let inherited = |(name, _): &(String, String)| ENV_INHERITED.contains(&name.as_str());
         let starter = Starter { shim: options.shim, hints: broadcast::channel(HINTS_MAX).0 };
         let env = options.env.into_iter().filter(inherited).collect();
-        Ok(ProcessActuator { layout, fleet: options.fleet, state: options.state, env, starter })
+        let (fleet, state, address) = (options.fleet, options.state, ADDRESS.to_owned());
+        Ok(ProcessActuator { layout, fleet, state, env, starter, address })
     }
 }
 
@@ -94,8 +103,8 @@ impl Actuator for ProcessActuator {
     }
 
     fn observe(&self) -> Act<'_, Vec<Observed>> {
-        let layout = self.layout.clone();
-        Box::pin(async { off_the_runtime(move || observe(&layout)).await })
+        let (layout, address) = (self.layout.clone(), self.address.clone());
+        Box::pin(async { off_the_runtime(move || observe(&layout, &address)).await })
     }
 
     fn start<'a>(&'a self, pod: &'a PodToRun, cancel: &'a CancellationToken) -> Act<'a, ()> {
@@ -203,7 +212,7 @@ impl ProcessActuator {
     ) -> Result<(), ActuatorError> {
         live(cancel)?;
         self.admit(pod, cancel).await?;
-        let told = pod.wants_address().then(|| pod.located(ADDRESS));
+        let told = pod.wants_address().then(|| pod.located(&self.address));
         let pod = told.as_ref().unwrap_or(pod);
         let uid = &pod.placement.uid;
         let mut first_error = Ok(());
@@ -383,7 +392,7 @@ async fn end(
     ended(uid, families).await.map(drop)
 }
 
-fn observe(layout: &Layout) -> io::Result<Vec<Observed>> {
+fn observe(layout: &Layout, address: &str) -> io::Result<Vec<Observed>> {
     let mut seen = Vec::new();
     for pod in layout.read_pods()? {
         let container = |(index, file)| Cell::new(layout.container(&pod.uid, index)).observe(file);
@@ -397,7 +406,7 @@ fn observe(layout: &Layout) -> io::Result<Vec<Observed>> {
             namespace: pod.namespace.clone(),
             name: pod.name.clone(),
             containers,
-            address: ADDRESS.into(),
+            address: address.to_owned(),
             started_ms: started.unwrap_or(0),
         });
     }

@@ -36,7 +36,7 @@ fn variables_come_from_their_sources_in_order_and_are_expanded() {
             {"name": "MAYBE", "valueFrom": {"configMapKeyRef": {"name": "no", "key": "k", "optional": true}}},
         ],
     }]}));
-    let ready = resolve(&pod, &sources(), &Node::default()).expect("everything is there");
+    let ready = resolve(&pod, &sources(), &Node::default(), &[]).expect("everything is there");
     let env: BTreeMap<_, _> = ready.env["main"].iter().cloned().collect();
     assert_eq!(env["C_HOST"], "db");
     assert_eq!(env["URL"], "db:s3cret");
@@ -53,7 +53,7 @@ fn files_come_whole_or_chosen_with_their_modes() {
             "items": [{"key": "password", "path": "db/pw"}]}},
         {"name": "none", "configMap": {"name": "no", "optional": true}},
     ]}));
-    let ready = resolve(&pod, &sources(), &Node::default()).expect("everything is there");
+    let ready = resolve(&pod, &sources(), &Node::default(), &[]).expect("everything is there");
     let paths = |volume: &str| -> Vec<(String, u32)> {
         ready.volumes[volume].iter().map(|f| (f.path.clone(), f.mode)).collect()
     };
@@ -82,7 +82,7 @@ fn what_is_missing_is_named_and_tried_again() {
         ),
     ];
     for (spec, message) in table {
-        let error = resolve(&pod(spec), &sources(), &Node::default()).expect_err(message);
+        let error = resolve(&pod(spec), &sources(), &Node::default(), &[]).expect_err(message);
         assert!(error.to_string().contains(message), "{error}");
         assert_eq!(error.reason(), "CreateContainerConfigError");
         assert!(error.is_transient() && error.retry_after().is_some());
@@ -103,7 +103,7 @@ fn a_container_is_told_of_its_pod_and_of_what_it_may_use() {
         ],
         "volumeMounts": [{"name": "v", "mountPath": "/v", "subPathExpr": "logs/$(NAME)"}],
     }], "volumes": [{"name": "v", "emptyDir": {}}]}));
-    let ready = resolve(&pod, &sources(), &Node::default()).expect("everything is there");
+    let ready = resolve(&pod, &sources(), &Node::default(), &[]).expect("everything is there");
     let env: BTreeMap<_, _> = ready.env["main"].iter().cloned().collect();
     let name = pod.placement.name.as_str();
     assert_eq!(env["WHO"], format!("{name}@2"));
@@ -126,7 +126,7 @@ fn a_path_wants_all_its_variables_and_stays_in_its_volume() {
             "env": [{"name": "PART", "value": value}],
             "volumeMounts": [{"name": "v", "mountPath": "/v", "subPathExpr": path}],
         }], "volumes": [{"name": "v", "emptyDir": {}}]}));
-        let error = resolve(&pod, &sources(), &Node::default()).expect_err(why);
+        let error = resolve(&pod, &sources(), &Node::default(), &[]).expect_err(why);
         assert!(error.to_string().contains(why) && error.is_transient(), "{error}");
     }
 }
@@ -146,7 +146,7 @@ fn a_projected_volume_has_the_files_of_all_its_sources_the_later_over_the_earlie
                     {"containerName": "main", "resource": "requests.cpu"}},
             ]}},
         ]}}]}));
-    let ready = resolve(&pod, &sources(), &Node::default()).expect("everything is there");
+    let ready = resolve(&pod, &sources(), &Node::default(), &[]).expect("everything is there");
     let namespace = pod.placement.pattern.namespace.as_str();
     let files: Vec<(&str, &[u8], u32)> =
         ready.volumes["all"].iter().map(|f| (&*f.path, &*f.bytes, f.mode)).collect();

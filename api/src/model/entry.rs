@@ -9,6 +9,7 @@ use setpoint_schemas::{
 };
 
 use super::seen::Seen;
+use super::services::Slice;
 use super::{NodeServed, WaitingPod};
 
 /// A served object.
@@ -20,6 +21,8 @@ pub(crate) enum Entry {
     Pod(Box<PodView>),
     /// A node: what it says, and the Node resource.
     Node(Box<NodeView>),
+    /// Endpoints of a Service.
+    Slice(Arc<Slice>),
 }
 
 /// The parts of a pod.
@@ -64,6 +67,7 @@ impl Entry {
             Entry::Resource(resource) => &resource.namespace,
             Entry::Pod(pod) => &pod.namespace,
             Entry::Node(_) => "",
+            Entry::Slice(slice) => &slice.namespace,
         }
     }
 
@@ -73,6 +77,7 @@ impl Entry {
             Entry::Resource(resource) => &resource.name,
             Entry::Pod(pod) => &pod.name,
             Entry::Node(node) => &node.name,
+            Entry::Slice(slice) => &slice.name,
         }
     }
 
@@ -82,6 +87,7 @@ impl Entry {
             Entry::Resource(resource) => resource.version,
             Entry::Pod(pod) => pod.version,
             Entry::Node(node) => node.version,
+            Entry::Slice(slice) => slice.version,
         }
     }
 
@@ -91,6 +97,7 @@ impl Entry {
             Entry::Resource(resource) => Some(resource),
             Entry::Pod(pod) => pod.bare(),
             Entry::Node(node) => node.resource.as_ref(),
+            Entry::Slice(_) => None,
         }
     }
 
@@ -100,6 +107,7 @@ impl Entry {
             Entry::Resource(resource) => labels_of(resource, "/metadata/labels"),
             Entry::Pod(pod) => pod.labels(),
             Entry::Node(node) => node.labels(),
+            Entry::Slice(slice) => slice.labels(),
         }
     }
 
@@ -111,6 +119,7 @@ impl Entry {
             (Entry::Pod(now), Entry::Pod(former)) => {
                 now.uid.as_ref().zip(former.uid.as_ref()).is_some_and(|(now, former)| now != former)
             }
+            (Entry::Slice(now), Entry::Slice(former)) => now.service_uid != former.service_uid,
             _ => false,
         }
     }
@@ -120,6 +129,8 @@ impl Entry {
     pub(crate) fn is_seen_like(&self, other: &Entry) -> bool {
         match (self, other) {
             (Entry::Pod(one), Entry::Pod(other)) => one.is_seen_like(other),
+            // Its labels are its Service's, by whose uid it is named.
+            (Entry::Slice(_), Entry::Slice(_)) => true,
             _ => false,
         }
     }

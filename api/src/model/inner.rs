@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 
 use setpoint_schemas::{
-    GroupKind, NodeName, Placement, PodUid, Resource, ResourceKey, VolumeStatus,
+    FERRY_LABEL, GroupKind, NodeName, Placement, PodUid, Resource, ResourceKey, VolumeStatus,
 };
 use tokio::sync::watch;
 
@@ -13,6 +13,7 @@ use super::parts::PodParts;
 use super::pods::{Pods, name_seen, pod_kind};
 use super::ring::{DECISIONS_KEPT_MAX, Ring};
 use super::seen::Seen;
+use super::services::{Facts, Member, Services, is_service, slice_kind};
 use super::{Change, Entry, Kept, NodeServed, NodeView, PodView};
 
 /// Everything that is served.
@@ -26,6 +27,8 @@ pub(crate) struct Inner {
     pub(crate) behind_records: i64,
     pub(crate) resources: HashMap<GroupKind, BTreeMap<Name, Arc<Resource>>>,
     pub(crate) pods: Pods,
+    /// The endpoints of Services.
+    pub(crate) services: Services,
     pub(crate) nodes: BTreeMap<Arc<str>, Arc<NodeServed>>,
     pub(crate) slots: HashMap<NodeName, Slot>,
     /// The volumes whose folders nodes are to remove, by node.
@@ -68,6 +71,7 @@ impl Inner {
         self.epoch = self.epoch.max(epoch);
         self.term = self.term.max(term);
         self.time_ms = self.time_ms.max(time_ms);
+        self.services.begin(self.epoch);
         let mut before: BTreeMap<Served, Option<Entry>> = BTreeMap::new();
         for change in changes {
             if self.ready
@@ -79,7 +83,13 @@ impl Inner {
             } else if let Some(served) = self.touched(&change) {
                 self.stamp(&served);
             }
-            self.take(change);
+            self.take_with_endpoints(change);
+        }
+        let slices = self.services.take_changed();
+        if self.ready {
+            let former =
+                |(name, slice): (Name, Option<_>)| ((slice_kind(), name), slice.map(Entry::Slice));
+            before.extend(slices.into_iter().map(former));
         }
         self.record(before);
         if reign {
@@ -130,6 +140,7 @@ impl Inner {
         match stamped(kind) {
             Some(Stamped::Pod) => self.pods.len(),
             Some(Stamped::Node) => self.nodes.len(),
+            None if *kind == slice_kind() => self.services.len(),
             None => self.resources.get(kind).map_or(0, BTreeMap::len),
         }
     }
@@ -153,6 +164,9 @@ impl Inner {
         match (&*kind.group, &*kind.kind) {
             ("", "Pod") => self.pod(name).map(|pod| Entry::Pod(Box::new(pod))),
             ("", "Node") => self.node(&name.1).map(|node| Entry::Node(Box::new(node))),
+            ("discovery.k8s.io", "EndpointSlice") if self.services.slice(name).is_some() => {
+                self.services.slice(name).cloned().map(Entry::Slice)
+            }
             _ => self.resources.get(kind)?.get(name).cloned().map(Entry::Resource),
         }
     }
@@ -230,6 +244,62 @@ impl Inner {
             }
             Change::Decision(_) | Change::Holds(_) => None,
         }
+    }
+
+    /// Takes in a change, and what follows from it for the endpoints of Services.
+    fn take_with_endpoints(&mut self, change: Change) {
+        let pod = match &change {
+            Change::Placement(uid, _) | Change::PodGone(uid) => Some(uid.clone()),
+            Change::Pod(seen) => Some(seen.uid().clone()),
+            _ => None,
+        };
+        let was = pod.as_ref().and_then(|uid| self.member(uid));
+        let service = match &change {
+            Change::Resource(key, resource) if is_service(key) => {
+                Some((key.clone(), resource.clone()))
+            }
+            _ => None,
+        };
+        let node = match &change {
+            Change::Node(name, served) => {
+                let reached = |served: &Arc<NodeServed>| {
+                    let record = &served.record;
+                    let ferry = record.labels.get(FERRY_LABEL).cloned();
+                    (served.lost, record.address.clone(), ferry)
+                };
+                let before = self.nodes.get(name.as_str()).map(reached);
+                (before != served.as_ref().map(reached)).then(|| name.clone())
+            }
+            _ => None,
+        };
+        self.take(change);
+        if let Some(uid) = pod {
+            self.refresh(&uid, was);
+        }
+        if let Some((key, resource)) = service {
+            let Inner { services, pods, nodes, .. } = self;
+            let facts_of = |id| facts(pods.by_id(id)?, nodes);
+            services.set(&key, resource.as_deref(), facts_of);
+        }
+        let uids: Vec<PodUid> = node.map_or_else(Vec::new, |node| {
+            self.placements_on(&node).into_iter().map(|placed| placed.uid.clone()).collect()
+        });
+        for uid in uids {
+            let was = self.member(&uid);
+            self.refresh(&uid, was);
+        }
+    }
+
+    /// The endpoints of the Services that select a pod follow what is known of it now.
+    fn refresh(&mut self, uid: &PodUid, was: Option<Member>) {
+        let is = self.member(uid);
+        let Inner { services, pods, nodes, .. } = self;
+        services.pod(was, is, || facts(pods.parts(uid)?, nodes));
+    }
+
+    fn member(&self, uid: &PodUid) -> Option<Member> {
+        let id = self.pods.id_of(uid)?;
+        Member::of(id, self.pods.by_id(id)?)
     }
 
     fn take(&mut self, change: Change) {
@@ -421,6 +491,11 @@ impl Inner {
             self.ring(&kind).announce();
         }
     }
+}
+
+fn facts(parts: &PodParts, nodes: &BTreeMap<Arc<str>, Arc<NodeServed>>) -> Option<Facts> {
+    let node = parts.placement().and_then(|placement| nodes.get(placement.node.as_str()));
+    Facts::of(parts, node.map(Arc::as_ref))
 }
 
 /// What changes by observation too: its version is the model's to keep.

@@ -14,6 +14,7 @@ mod shared;
 mod seen;
 mod parts;
 mod pods;
+mod services;
 mod inner;
 mod kept;
 mod query;
@@ -32,6 +33,7 @@ pub use seen::Progress;
 
 pub(crate) use entry::{Entry, NodeView, PodView};
 pub(crate) use ring::{Before, Cursor, Event, Expired};
+pub(crate) use services::{Endpoint, Slice, SlicePort};
 
 use fresh::Freshness;
 use inner::Inner;

@@ -90,6 +90,9 @@ impl ReadModel {
                 let nodes = inner.nodes.range(from.1.clone()..);
                 Box::new(merged(accepted, nodes.map(|(node, _)| (Arc::from(""), node.clone()))))
             }
+            ("discovery.k8s.io", "EndpointSlice") => {
+                Box::new(merged(accepted, inner.services.names_from(&from)))
+            }
             _ => Box::new(accepted),
         };
         let behind = |name: &Name| after.is_none() || *name != from;

@@ -15,6 +15,9 @@ use super::{Entry, NodeServed, NodeView, PodView};
 /// A label, a condition or a device of a node: its words and its place in a list, roughly.
 const ENTRY_BYTES: usize = 128;
 
+/// An endpoint of a Service: its texts, some of them its own, and its place in a tree, roughly.
+const ENDPOINT_BYTES: usize = 256;
+
 impl Event {
     /// What it keeps alive, roughly.
     pub(super) fn bytes(&self) -> usize {
@@ -43,6 +46,7 @@ fn made(after: &Entry) -> usize {
         Entry::Resource(_) => 0,
         Entry::Pod(pod) => pod_bytes(pod),
         Entry::Node(node) => node_bytes(node),
+        Entry::Slice(slice) => share(slice.endpoints.len() * ENDPOINT_BYTES, slice),
     }
 }
 

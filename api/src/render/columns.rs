@@ -29,6 +29,9 @@ const fn wide(name: &'static str, cell: fn(&Value, i64) -> Value) -> Column {
     Column { name, kind: "string", priority: 1, cell }
 }
 
+/// Addresses in a row of a table, as kubectl has it.
+const ENDPOINTS_SHOWN_MAX: usize = 3;
+
 const NAME: Column = column("Name", |o, _| o["metadata"]["name"].clone());
 const AGE: Column = column("Age", |o, now| json!(age(o, now)));
 const CONTAINERS: Column =
@@ -215,6 +218,39 @@ const BUDGETS: &[Column] = &[
     AGE,
 ];
 
+const SERVICES: &[Column] = &[
+    NAME,
+    column("Type", |o, _| json!(o["spec"]["type"].as_str().unwrap_or("ClusterIP"))),
+    column("Cluster-IP", |o, _| or_none(&o["spec"]["clusterIP"])),
+    column("External-IP", |o, _| match o["spec"]["type"].as_str() {
+        Some("ExternalName") => or_none(&o["spec"]["externalName"]),
+        Some("LoadBalancer") => json!("<pending>"),
+        _ => json!("<none>"),
+    }),
+    column("Port(s)", |o, _| json!(service_ports(o))),
+    AGE,
+    SELECTOR,
+];
+
+const SLICES: &[Column] = &[
+    NAME,
+    column("AddressType", |o, _| o["addressType"].clone()),
+    column("Ports", |o, _| {
+        let ports: Vec<String> =
+            each(&o["ports"]).map(|port| int(&port["port"]).to_string()).collect();
+        json!(if ports.is_empty() { "<unset>".to_owned() } else { ports.join(",") })
+    }),
+    column("Endpoints", |o, _| {
+        let addresses = each(&o["endpoints"]).map(|endpoint| &endpoint["addresses"][0]);
+        let shown: Vec<&str> =
+            addresses.filter_map(Value::as_str).take(ENDPOINTS_SHOWN_MAX).collect();
+        let more = each(&o["endpoints"]).count().saturating_sub(shown.len());
+        let rest = if more > 0 { format!(" + {more} more...") } else { String::new() };
+        json!(if shown.is_empty() { "<unset>".to_owned() } else { shown.join(",") + &rest })
+    }),
+    AGE,
+];
+
 const EVENTS: &[Column] = &[
     column("Last Seen", |o, now| json!(age(o, now))),
     column("Type", |o, _| o["type"].clone()),
@@ -242,6 +278,8 @@ pub(crate) fn columns_of(group: &str, kind: &str) -> &'static [Column] {
         ("", "ConfigMap") => CONFIG_MAPS,
         ("", "Secret") => SECRETS,
         ("", "Event") => EVENTS,
+        ("", "Service") => SERVICES,
+        ("discovery.k8s.io", "EndpointSlice") => SLICES,
         ("scheduling.k8s.io", "PriorityClass") => PRIORITY_CLASSES,
         ("policy", "PodDisruptionBudget") => BUDGETS,
         ("", "PersistentVolumeClaim") => CLAIMS,
@@ -270,6 +308,17 @@ fn modes(modes: &Value) -> String {
         _ => None,
     };
     each(modes).filter_map(short).collect::<Vec<_>>().join(",")
+}
+
+/// As kubectl prints them: `80:30080/TCP,53/UDP`.
+fn service_ports(service: &Value) -> String {
+    let port = |port: &Value| {
+        let node = port["nodePort"].as_i64().map_or_else(String::new, |node| format!(":{node}"));
+        let protocol = port["protocol"].as_str().unwrap_or("TCP");
+        format!("{}{node}/{protocol}", int(&port["port"]))
+    };
+    let ports: Vec<String> = each(&service["spec"]["ports"]).map(port).collect();
+    if ports.is_empty() { "<none>".to_owned() } else { ports.join(",") }
 }
 
 fn node_status(node: &Value) -> String {

@@ -9,6 +9,7 @@ mod pod_begins;
 mod pod_row;
 mod job_row;
 mod node;
+mod slice;
 mod amounts;
 mod events;
 mod age;
@@ -30,5 +31,6 @@ pub(crate) fn object(entry: &Entry) -> Value {
         Entry::Resource(resource) => resource::render(resource),
         Entry::Pod(pod) => pod::render(pod),
         Entry::Node(node) => node::render(node),
+        Entry::Slice(slice) => slice::render(slice),
     }
 }

@@ -101,6 +101,8 @@ fn node_may_read(
         ("", "Node") => name == node.as_str(),
         // A list is narrowed to the node's own pods; a single pod is looked at by `sees`.
         ("", "Pod") => true,
+        // Where connections go, each node says for its own.
+        ("", "Service") | ("discovery.k8s.io", "EndpointSlice") => true,
         ("", "ConfigMap" | "Secret" | "PersistentVolumeClaim") => {
             let mounts = |placement: &Arc<Placement>| {
                 placement.pattern.namespace.as_str() == namespace

@@ -100,6 +100,7 @@ fn entries_of(kind: &KindInfo) -> Vec<Value> {
         "PriorityClass",
         "PersistentVolumeClaim",
         "StorageClass",
+        "EndpointSlice",
     ];
     if kind.standing == Standing::Managed && !apart.contains(&kind.kind.as_str()) {
         main["categories"] = json!(["all"]);

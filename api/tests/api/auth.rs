@@ -91,6 +91,8 @@ async fn each_role_may_do_what_it_may_and_nothing_else() {
         ("PUT", "/setpoint/v1/nodes/n1", &*node, [401, 401, 200, 403, 200, 403]),
         ("GET", "/setpoint/v1/nodes/n1/placements", "", [401, 401, 200, 403, 200, 403]),
         ("GET", "/api/v1/nodes/n1", "", [401, 401, 200, 200, 200, 403]),
+        ("GET", "/api/v1/services", "", [401, 401, 200, 200, 200, 200]),
+        ("GET", "/apis/discovery.k8s.io/v1/endpointslices", "", [401, 401, 200, 200, 200, 200]),
         ("GET", "/setpoint/v1/status", "", [401, 401, 200, 200, 403, 403]),
         ("POST", "/setpoint/v1/nodes/n1/confirm-lost", "", [401, 401, 200, 403, 403, 403]),
         ("POST", "/setpoint/v1/apply", "{}", [401, 401, 400, 403, 403, 403]),

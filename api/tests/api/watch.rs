@@ -58,6 +58,40 @@ async fn a_watch_begins_with_what_there_is_and_goes_on_with_what_changes() {
 }
 
 #[tokio::test]
+async fn endpoints_of_a_service_are_watched_as_their_pods_change() {
+    let server = server().await;
+    furnish(&server).await;
+    let service = json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "web"},
+        "spec": {"selector": {"app": "web"}, "ports": [{"port": 80, "targetPort": 8080}]}});
+    assert_eq!(server.post("/api/v1/namespaces/default/services", service).await.0, 201);
+    let slices = "/apis/discovery.k8s.io/v1/endpointslices";
+    let query = format!("{slices}?watch=1&sendInitialEvents=true&resourceVersion=0");
+    let seen = lines(&server, &query, 4, async || {
+        server.leader.commit(|_| vec![Change::Pod(observed("web-1", "n1", false).into())]);
+        let uid = PodUid::parse("web-1").unwrap();
+        server.leader.commit(|_| vec![Change::Placement(uid.clone(), None)]);
+        server.leader.commit(|_| vec![Change::PodGone(uid)]);
+    })
+    .await;
+    let kinds: Vec<&str> = seen.iter().map(|line| line["type"].as_str().unwrap()).collect();
+    assert_eq!(kinds, ["ADDED", "BOOKMARK", "MODIFIED", "MODIFIED"]);
+    let endpoint = |line: &Value| line["object"]["endpoints"][0].clone();
+    let first = endpoint(&seen[0]);
+    assert_eq!(
+        (&first["addresses"], &first["nodeName"], &first["targetRef"]["name"]),
+        (&json!(["10.0.0.7"]), &json!("n1"), &json!("web-1"))
+    );
+    assert_eq!(seen[0]["object"]["ports"][0]["port"], 8080);
+    let conditions: Vec<Value> =
+        [0, 2, 3].map(|line: usize| endpoint(&seen[line])["conditions"].clone()).into();
+    let said = |ready: bool, serving: bool, terminating: bool| json!({"ready": ready, "serving": serving, "terminating": terminating});
+    let expected = [said(true, true, false), said(false, false, false), said(false, false, true)];
+    assert_eq!(conditions, expected);
+    let (_, rest) = server.get(slices).await;
+    assert_eq!(rest["items"], json!([]), "nothing is left of the pod");
+}
+
+#[tokio::test]
 async fn a_watch_from_a_version_misses_nothing_and_repeats_nothing() {
     let server = server().await;
     server.post(DEPLOYMENTS, deployment("a", 1)).await;

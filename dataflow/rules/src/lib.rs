@@ -26,6 +26,8 @@ pub mod budget;
 pub mod claim;
 pub mod sources;
 
+pub mod service;
+
 pub mod lease;
 pub mod eviction;
 pub mod pacing;
@@ -43,6 +45,7 @@ pub mod status;
 /// A claim gets its data on the node of the first pod that uses it, and pods go where their data is;
 /// there is a storage class `local`; and a workload that asks for it has its pods replaced when a
 /// ConfigMap or Secret that they read changes.
+/// A Service is given its address and its node ports.
 /// 15: pods leave a node for a taint of effect `NoExecute`, after their `tolerationSeconds`, and one that
 /// names its node waits while it would have to leave at once; a Node resource says since when it bears
 /// such a taint; and a pod's spec says more to its node: probes, volumes, rights.

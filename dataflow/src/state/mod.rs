@@ -30,6 +30,7 @@ mod pods;
 mod remains;
 mod resources;
 mod rows;
+mod services;
 mod touched;
 mod waiting;
 mod workload;
@@ -70,6 +71,7 @@ pub(crate) use remains::AllRemains;
 pub(crate) use resources::{Keyed, Resources};
 pub(crate) use rows::Rows;
 pub use rows::{CheckpointRow, PodInRows, RestoreError, Table, pods_in};
+pub(crate) use services::{Services, is_service};
 pub(crate) use touched::Touched;
 pub(crate) use waiting::{Waiting, WaitingHere};
 pub(crate) use wants::{Wants, min_ready_ms};
@@ -153,6 +155,8 @@ pub(crate) struct State {
     pub(crate) claims: Claims,
     /// Who follows ConfigMaps and Secrets.
     pub(crate) followers: Followers,
+    /// What Services hold.
+    pub(crate) services: Services,
     /// Requests that were answered, with their answers.
     pub(crate) answered: Answered,
     /// Rows to write to the checkpoint.
@@ -317,6 +321,9 @@ impl State {
         resource: Option<Arc<Resource>>,
     ) -> Option<Arc<Resource>> {
         self.touch(Table::Resources, key);
+        if is_service(key) {
+            self.services.set(key, resource.as_deref());
+        }
         let before = match resource {
             Some(resource) => self.resources.replace(key, resource),
             None => self.resources.remove(key),

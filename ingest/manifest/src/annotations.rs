@@ -28,3 +28,8 @@ pub const ANNOTATION_TMPFS: &str = "tmpfs.setpoint.dev/";
 pub const LABEL_PROJECT: &str = "setpoint.dev/compose-project";
 /// The label with the service's name.
 pub const LABEL_SERVICE: &str = "setpoint.dev/compose-service";
+/// The annotation of a Service with the ports that nodes listen on for it:
+/// `[address:]port:port-of-the-service/protocol`, joined by commas.
+pub const ANNOTATION_PUBLISH: &str = "setpoint.dev/publish";
+/// The annotation of a Service with the names by which the others of its project find it, joined by commas.
+pub const ANNOTATION_ALIASES: &str = "setpoint.dev/aliases";

@@ -39,6 +39,7 @@ const KINDS: &[Kind] = &[
     kind("Namespace", "namespaces", "ns", "", "v1", false),
     kind("ConfigMap", "configmaps", "cm", "", "v1", true),
     kind("Secret", "secrets", "", "", "v1", true),
+    kind("EndpointSlice", "endpointslices", "", "discovery.k8s.io", "v1", true),
     kind("Event", "events", "ev", "", "v1", true),
     kind("StatefulSet", "statefulsets", "sts", "apps", "v1", true),
     kind("Job", "jobs", "", "batch", "v1", true),

@@ -10,6 +10,7 @@ use crate::output::field::{entries, list, name, number, or_none, pairs, text};
 use crate::output::jobs::{cron_job, job};
 use crate::output::nodes;
 use crate::output::pods::{pod, pod_wide};
+use crate::output::services;
 
 type Cells = fn(&Value, Timestamp) -> Vec<String>;
 
@@ -126,6 +127,19 @@ const COLUMNS: &[Columns] = &[
             "AGE",
         ],
         cells: claims::storage_class,
+        ..PLAIN
+    },
+    Columns {
+        kind: "Service",
+        headers: services::HEADERS,
+        cells: services::service,
+        headers_wide: &["SELECTOR"],
+        cells_wide: services::service_wide,
+    },
+    Columns {
+        kind: "EndpointSlice",
+        headers: services::SLICE_HEADERS,
+        cells: services::slice,
         ..PLAIN
     },
     Columns { kind: "Secret", headers: &["NAME", "TYPE", "DATA", "AGE"], cells: secret, ..PLAIN },
@@ -384,12 +398,32 @@ mod tests {
     }
 
     #[test]
+    fn services_show_where_they_are_reached_and_slices_by_whom_they_answer() {
+        let metadata = json!({"name": "web", "creationTimestamp": "2026-01-01T00:00:00Z"});
+        let service = json!({"metadata": metadata, "spec": {"type": "NodePort",
+            "clusterIP": "127.96.1.2", "selector": {"app": "web"},
+            "ports": [{"port": 80, "nodePort": 30_080}, {"port": 53, "protocol": "UDP"}]}});
+        expect![[r#"
+            NAME   TYPE       CLUSTER-IP   EXTERNAL-IP   PORT(S)               AGE   SELECTOR
+            web    NodePort   127.96.1.2   <none>        80:30080/TCP,53/UDP   60m   app=web"#]]
+        .assert_eq(&shown("Service", &[service], false, true));
+        let endpoint = json!({"addresses": ["10.0.0.1"]});
+        let endpoints = vec![endpoint; 4];
+        let slice = json!({"metadata": metadata, "addressType": "IPv4",
+            "ports": [{"port": 8080}], "endpoints": endpoints});
+        expect![[r#"
+            NAME   ADDRESSTYPE   PORTS   ENDPOINTS                                AGE
+            web    IPv4          8080    10.0.0.1,10.0.0.1,10.0.0.1 + 1 more...   60m"#]]
+        .assert_eq(&shown("EndpointSlice", &[slice], false, false));
+    }
+
+    #[test]
     fn every_other_kind_shows_name_and_age() {
         let service =
             json!({"metadata": {"name": "web", "creationTimestamp": "2026-01-01T00:00:00Z"}});
         expect![[r#"
             NAME   AGE
             web    60m"#]]
-        .assert_eq(&shown("Service", &[service], false, true));
+        .assert_eq(&shown("Ingress", &[service], false, true));
     }
 }

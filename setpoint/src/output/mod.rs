@@ -12,6 +12,7 @@ mod claims;
 mod columns;
 mod pods;
 mod jobs;
+mod services;
 mod nodes;
 mod ledger;
 mod describe;

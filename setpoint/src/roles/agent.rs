@@ -1,6 +1,7 @@
 //! The role `agent`: one node's loop over its runtime, those of many simulated nodes, or a watcher.
 
 mod gpus;
+mod services;
 mod simulated;
 mod watched;
 
@@ -51,6 +52,7 @@ pub(crate) async fn serve(settings: Settings, closing: CancellationToken) -> any
     if settings.agent.runtime == Runtime::Docker && settings.agent.devices.is_empty() {
         options.devices = gpus::found().await;
     }
+    options.services = services::options(&settings.agent);
     setpoint_agent::run(options, actuator, closing).await.context("the agent stopped")
 }
 
@@ -78,7 +80,8 @@ fn process(settings: &Settings, state: &Path) -> anyhow::Result<ProcessActuator>
         shim: vec![program.into(), super::SHIM.into()],
         env: setpoint_settings::process_environment(),
     };
-    ProcessActuator::open(options).context("failed to open the process runtime")
+    let actuator = ProcessActuator::open(options).context("failed to open the process runtime")?;
+    Ok(actuator.at(&settings.agent.address.to_string()))
 }
 
 async fn docker(settings: &Settings, state: &Path) -> anyhow::Result<DockerActuator> {
@@ -111,6 +114,7 @@ fn options(settings: &Settings, node: NodeName) -> anyhow::Result<AgentOptions> 
             .with_context(|| format!("failed to read agent.ca {}", agent.ca))?;
         options.ca_pem = Some(ca);
     }
+    options.address = agent.address.to_string();
     options.labels = agent.labels.clone();
     options.reserved = amounts(&agent.reserved).context("agent.reserved")?;
     options.capacity = amounts(&agent.capacity).context("agent.capacity")?;

@@ -6,7 +6,7 @@ use serde_json::Value;
 use setpoint_schemas::{NodeName, PodUid, Resource, ResourceKey};
 
 use super::work::job_settled;
-use super::{Auditor, desired_of};
+use super::{Auditor, desired_of, services};
 use crate::committed::Committed;
 use crate::memory_log::MemoryLog;
 use crate::plant::{Plant, PodState, SimNode};
@@ -42,6 +42,7 @@ impl Auditor {
             self.no_orphans(node, committed)?;
         }
         nothing_remains(plant, committed, log)?;
+        services::each_has_its_own(self.resources.values().map(AsRef::as_ref))?;
         for resource in self.resources.values() {
             self.settled(resource, plant, fits)?;
         }

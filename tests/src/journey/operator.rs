@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use setpoint_schemas::{Input, Request, RequestItem, Verb};
 
-use super::{Plan, choosy, claiming, ranked, tainted, working};
+use super::{Plan, choosy, claiming, ranked, served, tainted, working};
 use crate::committed::Committed;
 use crate::draw::Draw;
 use crate::manifests::{
@@ -99,12 +99,16 @@ impl Operator {
         match self.draw.below(20) {
             0..=4 => vec![item(Verb::Apply, &self.workload())],
             5..=8 => vec![self.scale()],
-            9 => vec![item(Verb::Apply, &namespace("team")), item(Verb::Apply, &self.workload())],
+            9 => vec![
+                item(Verb::Apply, &namespace("team")),
+                item(Verb::Apply, &self.workload()),
+                served::serve(self.asked),
+            ],
             10 => vec![self.cordon(plant)],
             11 => vec![item(Verb::Delete, &self.workload())],
             12 => vec![self.bare()],
             13 => vec![self.undo()],
-            14 => vec![item(Verb::Apply, &self.daemon())],
+            14 => vec![item(Verb::Apply, &self.daemon()), served::serve(3 * self.asked + 1)],
             15 => vec![self.pod_of(committed, Verb::RestartPod)],
             16 => vec![self.pod_of(committed, Verb::Delete)],
             17 => vec![item(Verb::Apply, &self.workload()), self.wrong()],

@@ -16,6 +16,7 @@ mod rollout;
 mod jobs;
 mod cronjobs;
 mod requests;
+mod services;
 mod immutable;
 mod namespaces;
 mod cold;

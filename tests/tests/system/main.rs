@@ -45,6 +45,7 @@ mod schema_registry;
 
 mod probes;
 mod whole_pods;
+mod services;
 mod settled;
 mod stopped;
 

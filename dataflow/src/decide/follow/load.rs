@@ -15,7 +15,7 @@ use crate::decide::kinds::{is_budget, is_claim, is_priority_class, is_storage_cl
 use crate::decide::requests::{class_of, labels_of};
 use crate::state::{
     Cron, CronRow, Deadline, Node, NodeRow, Orphan, OrphanRow, Pod, RestoreError, Rows, Template,
-    Touched, Wants, Workload, WorkloadKind, WorkloadMemo, read_spec,
+    Touched, Wants, Workload, WorkloadKind, WorkloadMemo, is_service, read_spec,
 };
 use crate::views::{Fact, Standing, Views};
 
@@ -26,6 +26,10 @@ impl<V: Views> Turn<'_, V> {
         self.state.meta = rows.meta.clone();
         self.now = self.state.meta.time_ms;
         for resource in rows.resources {
+            let key = resource.key();
+            if is_service(&key) {
+                self.state.services.set(&key, Some(&resource));
+            }
             self.state.resources.insert(Arc::new(resource));
         }
         for row in rows.remains {

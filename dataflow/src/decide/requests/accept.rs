@@ -1,5 +1,6 @@
 //! Requests: all of one or nothing of it, in log order.
 
+use std::cell::RefCell;
 use std::sync::Arc;
 
 use serde_json::{Value, json};
@@ -55,7 +56,12 @@ impl<V: Views> Turn<'_, V> {
     }
 
     pub(in crate::decide) fn judge(&self) -> Judge<'_> {
-        Judge { state: self.state, number: self.out.number, now: self.now }
+        Judge {
+            state: self.state,
+            number: self.out.number,
+            now: self.now,
+            given: RefCell::default(),
+        }
     }
 
     fn carry_out(&mut self, change: Change, cause: &Cause) {

@@ -3,6 +3,7 @@
 //!
 //! Guarantee: nothing changes here; deciding and foreseeing are the same judgement.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -17,7 +18,7 @@ use super::crons::check_cron;
 use super::workloads::{self, Compiled};
 use crate::decide::kinds::{is_claim, is_cron_job, is_managed_group, is_namespace};
 use crate::epoch::{Foreseen, ItemVerdict, Verdict};
-use crate::state::{State, WorkloadKind};
+use crate::state::{Services, State, WorkloadKind};
 
 /// What an accepted item will do.
 pub(super) enum Change {
@@ -57,6 +58,8 @@ pub(crate) struct Judge<'a> {
     pub(crate) number: i64,
     /// Engine time.
     pub(crate) now: i64,
+    /// What the request's Services so far were given.
+    pub(crate) given: RefCell<Services>,
 }
 
 impl Judge<'_> {
@@ -157,6 +160,7 @@ impl Judge<'_> {
                 self.prioritized(item, &key, present.as_deref(), &mut put, overlay)?;
                 self.dated(&key, present.as_deref(), &mut put);
                 self.claimed(&key, present.as_deref(), &mut put)?;
+                self.addressed(item, &key, present.as_deref(), &mut put)?;
                 let change = self.consider_put(item, key, present, put, overlay)?;
                 Ok(telling(change, told))
             }
@@ -213,6 +217,7 @@ impl Judge<'_> {
             })?;
         }
         let resource = Arc::new(resource);
+        self.gave(&key, &resource);
         overlay.insert(key.clone(), Some(resource.clone()));
         Ok(Change::Put { key, resource, compiled, result, told: String::new() })
     }

@@ -8,6 +8,7 @@ mod judge;
 mod namespaces;
 mod priorities;
 mod sources;
+mod services;
 mod taints;
 mod workloads;
 

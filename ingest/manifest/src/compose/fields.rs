@@ -58,7 +58,7 @@ pub(crate) fn row(rows: Rows, field: &str) -> Option<(Shape, Effect)> {
 }
 
 const HARDWARE: &str = "it is not applied";
-const NETWORK: &str = "containers have no network of the project";
+const NETWORK: &str = "all containers have the same network, whose addresses are its own to give";
 const SECURITY: &str = "security settings are not applied";
 const STORAGE: &str = "only volumes and tmpfs are mounted";
 const HOOK: &str = "a hook runs as its container does";
@@ -96,8 +96,9 @@ pub(crate) const SERVICE: Rows = &[
     ("build", Shape::TextOrMap, Changes(Filled, "images are not built")),
     ("volumes_from devices", Shape::List, Changes(Filled, STORAGE)),
     ("storage_opt", Shape::Map, Changes(Filled, STORAGE)),
-    ("networks", Shape::MapOrList, Changes(Filled, NETWORK)),
-    ("links external_links", Shape::List, Changes(Filled, NETWORK)),
+    ("networks", Shape::MapOrList, Acted),
+    ("links", Shape::List, Acted),
+    ("external_links", Shape::List, Changes(Filled, "containers of others have other names")),
     ("mac_address", Shape::Text, Changes(Filled, NETWORK)),
     ("userns_mode", Shape::Text, Changes(Filled, SECURITY)),
     ("credential_spec", Shape::Map, Changes(Filled, SECURITY)),
@@ -135,7 +136,7 @@ pub(crate) const DEPLOY: Rows = &[
     ("replicas", Shape::Number, Acted),
     ("resources placement update_config restart_policy", Shape::Map, Acted),
     ("labels", Shape::MapOrList, Harmless),
-    ("endpoint_mode", Shape::Text, Changes(Filled, NETWORK)),
+    ("endpoint_mode", Shape::Text, Acted),
     ("rollback_config", Shape::Map, Changes(Filled, "updates are not rolled back by themselves")),
 ];
 
@@ -255,6 +256,28 @@ pub(crate) const PORT: Rows = &[
     ("app_protocol", Shape::Text, Harmless),
 ];
 
+/// A network of the project.
+pub(crate) const NETWORK_OF_PROJECT: Rows = &[
+    // It has no name of its own; services of other projects are found by theirs.
+    ("name external labels attachable", Shape::Any, Harmless),
+    // All are one, whatever makes them elsewhere.
+    ("driver", Shape::Text, Harmless),
+    ("enable_ipv4", Shape::Truth, Changes(Unlike("true"), NETWORK)),
+    ("enable_ipv6", Shape::Truth, Changes(Filled, NETWORK)),
+    ("internal", Shape::Truth, Changes(Filled, "a network is not cut off from others")),
+    ("driver_opts ipam", Shape::Map, Changes(Filled, NETWORK)),
+];
+
+/// A service's use of a network.
+pub(crate) const NETWORK_USE: Rows = &[
+    ("aliases", Shape::List, Acted),
+    // Which of several networks comes first: there is one.
+    ("priority gw_priority", Shape::Number, Harmless),
+    ("ipv4_address ipv6_address mac_address interface_name", Shape::Text, Changes(Filled, NETWORK)),
+    ("link_local_ips", Shape::List, Changes(Filled, NETWORK)),
+    ("driver_opts", Shape::Map, Changes(Filled, NETWORK)),
+];
+
 /// An `env_file` in its long form.
 pub(crate) const ENV_FILE: Rows =
     &[("path format", Shape::Text, Acted), ("required", Shape::Truth, Acted)];
@@ -301,6 +324,10 @@ mod tests {
         check(&schema, &format!("{volume}/volume/properties"), VOLUME_OPTIONS);
         check(&schema, "/definitions/volume/properties", VOLUME);
         check(&schema, &format!("{volume}/tmpfs/properties"), TMPFS);
+        check(&schema, "/definitions/network/properties", NETWORK_OF_PROJECT);
+        let networks = "/definitions/service/properties/networks/oneOf/1/patternProperties";
+        let usage = format!("{networks}/^[a-zA-Z0-9._-]+$/oneOf/0/properties");
+        check(&schema, &usage, NETWORK_USE);
         check(&schema, "/definitions/env_file/oneOf/1/items/oneOf/1/properties", ENV_FILE);
     }
 }

@@ -1,9 +1,9 @@
 //! Compose files to objects that the engine manages.
 //!
-//! A service becomes a Deployment (or, with `mode: global`, a DaemonSet), configs and secrets
+//! A service becomes a Deployment (or, with `mode: global`, a DaemonSet) and a Service, configs and secrets
 //! become ConfigMaps and Secrets with volumes. What a service said stays in an annotation.
 //! Guarantee: a field that we do not act upon and that changes what runs is named.
-//! Absent: building images, networks between services, volumes that outlast their pods.
+//! Absent: building images, networks that keep services apart, volumes that outlast their pods.
 
 mod interpolate;
 mod dotenv;
@@ -17,6 +17,7 @@ mod project;
 mod service;
 mod environment;
 mod ports;
+mod network;
 mod deploy;
 mod health;
 mod hooks;

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::files::{Files, Loaded, origin};
 use super::making::{Making, kubernetes_name};
-use super::{ComposeOptions, Project, claims, fields, mounts, service};
+use super::{ComposeOptions, Project, claims, fields, mounts, network, service};
 use crate::gate::Ignored;
 use crate::gate::cursor::Cursor;
 use crate::problem::{Fault, FieldPath, Problem};
@@ -43,6 +43,7 @@ fn parts(making: &mut Making<'_>, options: &ComposeOptions) {
     dependencies(making, &services, &active);
     mounts::objects(making, &services, &active);
     claims::objects(making, &services, &active);
+    let aliases = network::aliases(making, &services);
     let mut names = BTreeMap::new();
     for (name, service) in services.entries() {
         if !active.contains(name) {
@@ -55,7 +56,7 @@ fn parts(making: &mut Making<'_>, options: &ComposeOptions) {
             making
                 .refuse(&service, format!("has the same name as {other} in Kubernetes' spelling"));
         }
-        service::make(making, name, &service);
+        service::make(making, name, &service, &aliases[name]);
     }
 }
 

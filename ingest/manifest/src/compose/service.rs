@@ -1,11 +1,15 @@
 //! A service to a workload.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Value, json};
 
 use super::making::Making;
+use super::ports::Ports;
 use super::units::{duration_ms, scalar_text, words};
 use super::{
-    deploy, environment, fields, health, hooks, mounts, naming, placement, ports, rights, volumes,
+    deploy, environment, fields, health, hooks, mounts, naming, network, placement, ports, rights,
+    volumes,
 };
 use crate::annotations::{
     ANNOTATION_NETWORK, ANNOTATION_RUNS_ONCE, ANNOTATION_SOURCE, ANNOTATION_UPDATE_DELAY,
@@ -14,7 +18,12 @@ use crate::annotations::{
 use crate::gate::cursor::Cursor;
 
 /// Makes the workload of a service.
-pub(crate) fn make(making: &mut Making<'_>, name: &str, service: &Cursor<'_>) {
+pub(crate) fn make(
+    making: &mut Making<'_>,
+    name: &str,
+    service: &Cursor<'_>,
+    aliases: &BTreeSet<String>,
+) {
     if service.map().is_none() {
         return making.refuse(service, "expected a map");
     }
@@ -25,7 +34,8 @@ pub(crate) fn make(making: &mut Making<'_>, name: &str, service: &Cursor<'_>) {
     }
     let labels = json!({LABEL_PROJECT: making.project, LABEL_SERVICE: name});
     let restart = deploy::restart(making, service);
-    let mut spec = json!({"containers": [container(making, name, service)],
+    let ports = ports::ports(making, service);
+    let mut spec = json!({"containers": [container(making, name, service, &ports)],
         "restartPolicy": restart.policy()});
     let mut asked = json!({});
     pod(making, service, &mut spec, &mut asked);
@@ -56,10 +66,11 @@ pub(crate) fn make(making: &mut Making<'_>, name: &str, service: &Cursor<'_>) {
         }
     }
     workload["metadata"]["annotations"] = annotations;
+    network::make(making, name, service, &ports, aliases);
     making.objects.push(workload);
 }
 
-fn container(making: &mut Making<'_>, name: &str, service: &Cursor<'_>) -> Value {
+fn container(making: &mut Making<'_>, name: &str, service: &Cursor<'_>, ports: &Ports) -> Value {
     let mut container = json!({"name": super::making::kubernetes_name(name)});
     match service.get("image").and_then(|image| scalar_text(image.value)) {
         Some(image) => container["image"] = json!(image),
@@ -75,9 +86,8 @@ fn container(making: &mut Making<'_>, name: &str, service: &Cursor<'_>) -> Value
     if !env.is_empty() {
         container["env"] = Value::Array(env);
     }
-    let ports = ports::ports(making, service);
-    if !ports.is_empty() {
-        container["ports"] = Value::Array(ports);
+    if !ports.container.is_empty() {
+        container["ports"] = Value::Array(ports.container.clone());
     }
     deploy::resources(making, service, &mut container);
     hooks::apply(making, service, &mut container);

@@ -16,6 +16,7 @@ mod cron_job;
 mod pod;
 mod priority;
 mod budget;
+mod service;
 mod container;
 mod volumes;
 mod downward;
@@ -194,6 +195,7 @@ fn values(checker: &mut Checker, object: &Cursor<'_>, kind: &str) {
         "PersistentVolumeClaim" => storage::claim(checker, &object.field("spec")),
         "StorageClass" => storage::class(checker, object),
         "PodDisruptionBudget" => budget::check(checker, &object.field("spec")),
+        "Service" => service::check(checker, object),
         _ => {}
     }
 }
@@ -268,6 +270,9 @@ fn passed(object: &Value, kind: Found<'_>, options: &GateOptions, ignored: Vec<I
     let group_kind = GroupKind::of_api_version(api_version, name);
     if kind.standing() == Standing::Kept {
         warnings.push(format!("{name} is kept as applied and has no effect here yet"));
+    }
+    if kind.standing() == Standing::Managed && name == "Service" {
+        warnings.extend(service::warning(&object));
     }
     let key = ResourceKey::new(group_kind, &text("namespace"), &text("name"));
     Gated { object, key, standing: kind.standing(), ignored, warnings }

@@ -50,6 +50,7 @@ fn seen() -> BTreeSet<(&'static str, &'static str)> {
     walk::<core::ConfigMap>(&seen);
     walk::<core::Secret>(&seen);
     walk::<policy::PodDisruptionBudget>(&seen);
+    walk::<core::Service>(&seen);
     walk::<scheduling::PriorityClass>(&seen);
     seen.into_inner()
 }

@@ -97,6 +97,7 @@ use When::{Filled, Not, Present, Unlike};
 type Fields = &'static [(&'static str, Effect)];
 
 const VOLUME: &str = "this type of volume is not supported";
+const BALANCER: &str = "no load balancer is made";
 const NETWORK: &str = "a pod's name follows from its hostname";
 const OWNER: &str = "files belong to root";
 const SECURITY: &str = "it is not applied";
@@ -121,6 +122,32 @@ pub(crate) const FIELDS: &[(&str, Fields)] = &[
         &[("apiVersion kind metadata immutable type", Harmless), ("data stringData", Acted)],
     ),
     ("PodDisruptionBudget", OBJECT),
+    ("Service", OBJECT),
+    (
+        "ServiceSpec",
+        &[
+            (
+                "type clusterIP clusterIPs externalName externalTrafficPolicy \
+                 internalTrafficPolicy ipFamilies ipFamilyPolicy ports publishNotReadyAddresses \
+                 selector sessionAffinity sessionAffinityConfig",
+                Acted,
+            ),
+            // Where there is a choice any endpoint will do.
+            ("trafficDistribution", Harmless),
+            ("externalIPs", Changes(Filled, "nodes listen on their own addresses only")),
+            ("loadBalancerClass loadBalancerIP", Changes(Filled, BALANCER)),
+            ("loadBalancerSourceRanges", Changes(Filled, BALANCER)),
+            ("allocateLoadBalancerNodePorts", Changes(Unlike("true"), BALANCER)),
+            ("healthCheckNodePort", Changes(Not("0"), BALANCER)),
+        ],
+    ),
+    (
+        "ServicePort",
+        // What is spoken there is not looked at.
+        &[("name port protocol targetPort nodePort", Acted), ("appProtocol", Harmless)],
+    ),
+    ("SessionAffinityConfig", &[("clientIP", Acted)]),
+    ("ClientIPConfig", &[("timeoutSeconds", Acted)]),
     (
         "PriorityClass",
         &[
@@ -407,10 +434,9 @@ const POD_SPEC: Fields = &[
     ),
     // The account's name is told to who asks for it.
     ("serviceAccount serviceAccountName", Acted),
-    // No pod speaks to an API as itself, and links between services do not exist: these say nothing
-    // about what runs.
-    ("automountServiceAccountToken enableServiceLinks", Harmless),
-    ("initContainers activeDeadlineSeconds", Acted),
+    // No pod speaks to an API as itself: it says nothing about what runs.
+    ("automountServiceAccountToken", Harmless),
+    ("enableServiceLinks initContainers activeDeadlineSeconds", Acted),
     ("ephemeralContainers", Changes(Filled, "ephemeral containers are not supported")),
     ("hostnameOverride", Changes(Filled, NETWORK)),
     ("hostUsers", Changes(Unlike("true"), "user namespaces are not supported")),

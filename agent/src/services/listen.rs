@@ -1,0 +1,164 @@
+//! Who listens where, for which Service: as the Services are now.
+//!
+//! Guarantee: an address that somebody else has is tried again until it is free; of two agents of one
+//! machine one listens, and the other takes over when it is gone.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::{TcpListener, UdpSocket};
+use tokio::sync::Semaphore;
+use tokio::task::{AbortHandle, JoinSet};
+use tracing::{info, warn};
+
+use super::choose::{Side, Wanted};
+use super::dial::Way;
+use super::known::{Cell, Known};
+use super::objects::{Name, Protocol, Service};
+use super::{tcp, udp};
+
+/// How soon an address that is taken is tried again.
+const BIND_AGAIN: Duration = Duration::from_secs(1);
+
+/// All listeners of a node.
+pub(super) struct Listeners {
+    pub(super) publish: IpAddr,
+    pub(super) known: Arc<Known>,
+    pub(super) way: Arc<Way>,
+    pub(super) room: Arc<Semaphore>,
+}
+
+/// Where a listener listens.
+type Place = (SocketAddr, Protocol);
+
+impl Listeners {
+    /// Keeps listeners as the Services are, until the task ends.
+    pub(super) async fn keep(self) {
+        let Some(mut news) = self.known.news() else { return };
+        let mut of: BTreeMap<Name, BTreeMap<Place, (Wanted, AbortHandle)>> = BTreeMap::new();
+        let mut tasks = JoinSet::new();
+        while let Some(name) = news.recv().await {
+            let cell = self.known.cell(&name);
+            let service = cell.as_ref().and_then(|cell| cell.now().service.clone());
+            let wanted = service.map_or_else(BTreeMap::new, |service| self.places(&service));
+            let listening = of.entry(name.clone()).or_default();
+            listening.retain(|place, (what, task)| {
+                let stays = wanted.get(place) == Some(what);
+                if !stays {
+                    task.abort();
+                }
+                stays
+            });
+            for (place, what) in wanted {
+                let Some(cell) = cell.clone().filter(|_| !listening.contains_key(&place)) else {
+                    continue;
+                };
+                let listener = Listener {
+                    place,
+                    cell,
+                    name: Arc::new(name.clone()),
+                    wanted: Arc::new(what.clone()),
+                    way: self.way.clone(),
+                    room: self.room.clone(),
+                };
+                listening.insert(place, (what, tasks.spawn(listener.listen())));
+            }
+            if listening.is_empty() {
+                of.remove(&name);
+            }
+            while tasks.try_join_next().is_some() {}
+        }
+    }
+
+    /// Where a Service wants to be heard, and what a connection there is for.
+    fn places(&self, service: &Service) -> BTreeMap<Place, Wanted> {
+        let mut places = BTreeMap::new();
+        for port in &service.ports {
+            let wanted = |side| Wanted { port: port.name.clone(), protocol: port.protocol, side };
+            if let Some(address) = service.address {
+                let at = SocketAddr::from((address, port.number));
+                places.insert((at, port.protocol), wanted(Side::Inside));
+            }
+            if let Some(node_port) = port.node_port {
+                let at = SocketAddr::from((self.publish, node_port));
+                places.insert((at, port.protocol), wanted(Side::Outside));
+            }
+            let own =
+                |p: &&super::objects::Published| p.to == port.number && p.protocol == port.protocol;
+            for published in service.published.iter().filter(own) {
+                let at = (published.address.unwrap_or(self.publish), published.port);
+                places.insert((SocketAddr::from(at), port.protocol), wanted(Side::Outside));
+            }
+        }
+        places
+    }
+}
+
+/// One listener.
+struct Listener {
+    place: Place,
+    cell: Arc<Cell>,
+    name: Arc<Name>,
+    wanted: Arc<Wanted>,
+    way: Arc<Way>,
+    room: Arc<Semaphore>,
+}
+
+impl Listener {
+    async fn listen(self) {
+        let mut told = false;
+        loop {
+            let (address, protocol) = self.place;
+            let ended = match protocol {
+                Protocol::Tcp => self.tcp(address, &mut told).await,
+                Protocol::Udp => self.udp(address, &mut told).await,
+            };
+            let (namespace, service) = (&self.name.0, &self.name.1);
+            if let Err(error) = ended
+                && !std::mem::replace(&mut told, true)
+            {
+                warn!(%namespace, %service, %address, %error, "nobody listens for a Service here; tried again until it is possible");
+            }
+            tokio::time::sleep(BIND_AGAIN).await;
+        }
+    }
+
+    async fn tcp(&self, address: SocketAddr, told: &mut bool) -> io::Result<()> {
+        let listener = TcpListener::bind(address).await?;
+        self.tell(address, told);
+        for turn in 0.. {
+            let Ok(permit) = self.room.clone().acquire_owned().await else { return Ok(()) };
+            let (client, peer) = listener.accept().await?;
+            let what = (self.cell.clone(), self.name.clone(), self.wanted.clone());
+            let way = self.way.clone();
+            // It outlives its listener: a Service that goes breaks no connection.
+            tokio::spawn(async move {
+                tcp::pass(client, peer, what, way, turn).await;
+                drop(permit);
+            });
+        }
+        Ok(())
+    }
+
+    async fn udp(&self, address: SocketAddr, told: &mut bool) -> io::Result<()> {
+        let socket = UdpSocket::bind(address).await?;
+        self.tell(address, told);
+        let passing = udp::Passing {
+            cell: self.cell.clone(),
+            name: self.name.clone(),
+            wanted: self.wanted.clone(),
+            way: self.way.clone(),
+            room: self.room.clone(),
+        };
+        udp::pass(socket, passing).await
+    }
+
+    fn tell(&self, address: SocketAddr, told: &mut bool) {
+        let (namespace, service) = (&self.name.0, &self.name.1);
+        info!(%namespace, %service, %address, "a Service is heard");
+        *told = false;
+    }
+}
