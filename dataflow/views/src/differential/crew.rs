@@ -20,9 +20,9 @@ use timely::worker::Worker;
 
 use super::seat::{Gone, Seat};
 
-/// Steps of a worker before it sleeps until another one wakes it: some forty microseconds, about as long
-/// as waking up takes. An answer mostly comes within that, and the next epoch of a flood.
-const STEPS_AWAKE: usize = 256;
+/// Steps of the first worker before it sleeps until another one wakes it: some ten microseconds,
+/// about as long as waking up takes. An answer mostly comes within that.
+const STEPS_AWAKE: usize = 64;
 /// How long it sleeps at most: so soon it learns that another worker is gone.
 const SLEEP_MAX: Duration = Duration::from_millis(50);
 
@@ -186,9 +186,6 @@ fn serve(allocator: Allocator, build: Build) {
     build(&mut worker);
     while worker.has_dataflows() {
         worker.step_or_park(None);
-        for _ in 0..STEPS_AWAKE {
-            worker.step();
-        }
     }
 }
 
