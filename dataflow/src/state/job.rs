@@ -49,6 +49,13 @@ pub(crate) struct OfJob {
     pub(crate) is_finished: bool,
 }
 
+impl Held {
+    /// What succeeded and what failed is other than it was: the lowest free index is searched anew.
+    pub(crate) fn search_anew(&mut self) {
+        self.free_from = 0;
+    }
+}
+
 impl OfJob {
     /// As a placement says.
     pub(crate) fn of(placement: &Placement) -> OfJob {

@@ -101,6 +101,7 @@ impl<V: Views> Turn<'_, V> {
         let workload = self.state.workload.get(&pod.workload);
         let min_ready_ms = workload.map_or(0, |workload| workload.wants.min_ready_ms);
         let (standing, ready_ms) = match pod.last.filter(|_| pod.is_there) {
+            _ if pod.is_finished() => (Standing::Ended, 0),
             Some(last) => {
                 let said = (last.phase, last.ready, last.time_ms());
                 standing_of(said, pod.placed_ms.get(), min_ready_ms, self.now)
@@ -162,7 +163,10 @@ impl<V: Views> Turn<'_, V> {
             generation: generation_of(placement),
             epoch: placement.epoch.into(),
             placed_ms: placement.placed_ms.into(),
-            standing: Standing::Starting,
+            standing: match placement.is_finished() {
+                true => Standing::Ended,
+                false => Standing::Starting,
+            },
             ready_ms: 0.into(),
             is_there: false,
             heard: None,

@@ -29,6 +29,7 @@ impl<V: Views> Turn<'_, V> {
         }
         let status = serde_json::from_str(&resource.status).unwrap_or_default();
         workload.memo.job.get_or_insert_default().record = JobRecord::of_status(&status);
+        workload.held.search_anew();
         self.state.touch_workload(id);
         self.state.mark(id);
     }

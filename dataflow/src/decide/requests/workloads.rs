@@ -235,7 +235,7 @@ impl Workload {
             progress_ms: now_ms,
             ..WorkloadMemo::default()
         };
-        self.held = Default::default();
+        self.held.search_anew();
     }
 
     /// Becomes what was compiled; says whether a new revision begins by it. Its update has all of its
