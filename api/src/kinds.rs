@@ -56,8 +56,10 @@ impl KindInfo {
     /// Whether it has a number of replicas that `scale` sets.
     #[must_use]
     pub fn scales(&self) -> bool {
-        matches!(self.kind.as_str(), "Deployment" | "ReplicaSet" | "ReplicationController")
-            && self.standing == Standing::Managed
+        matches!(
+            self.kind.as_str(),
+            "Deployment" | "ReplicaSet" | "ReplicationController" | "StatefulSet"
+        ) && self.standing == Standing::Managed
     }
 }
 
@@ -72,6 +74,7 @@ const MANAGED: &[(&str, &str, &str, &str, bool)] = &[
     ("apps", "Deployment", "deployments", "deploy", true),
     ("apps", "ReplicaSet", "replicasets", "rs", true),
     ("apps", "DaemonSet", "daemonsets", "ds", true),
+    ("apps", "StatefulSet", "statefulsets", "sts", true),
     ("policy", "PodDisruptionBudget", "poddisruptionbudgets", "pdb", true),
     ("scheduling.k8s.io", "PriorityClass", "priorityclasses", "pc", false),
 ];

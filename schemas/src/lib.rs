@@ -65,8 +65,8 @@ pub use id::{
 pub use input::{Input, Sourced};
 pub use names::{DnsConfig, DnsOption, HostAlias};
 pub use node::{
-    AMOUNT_MAX, Condition, ConditionStatus, DISK_PRESSURE, InvalidNode, Lease, NodeRecord,
-    RUNTIME_LABEL, WATCHED_LABEL,
+    AMOUNT_MAX, Condition, ConditionStatus, DISK_PRESSURE, FENCE_LABEL, InvalidNode, Lease,
+    NodeRecord, RUNTIME_LABEL, WATCHED_LABEL,
 };
 pub use observation::{ContainerDetails, Containers, Details, Observation};
 pub use observed::{ContainerObserved, ContainerState, NodeSnapshot, PodObserved, PodPhase};
@@ -103,6 +103,6 @@ pub use volume::{
 };
 pub use wire::{NodeAnswer, NodeReport, PlacementList};
 pub use workload::{
-    DeploymentStrategy, IntOrPercent, ObjectMeta, PodTemplate, RollingUpdate, StrategyKind,
-    UpdateOrder, WorkloadSpec,
+    DeploymentStrategy, IntOrPercent, ObjectMeta, Ordinals, PodManagement, PodTemplate,
+    RollingUpdate, StrategyKind, UpdateOrder, WorkloadSpec,
 };

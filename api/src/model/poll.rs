@@ -10,7 +10,7 @@ use setpoint_schemas::{FleetId, NodeName, Placement, PlacementList, RUNTIME_LABE
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout_at};
 
-use super::ReadModel;
+use super::{NodeServed, ReadModel};
 
 /// Why there is no list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -30,6 +30,10 @@ enum Look {
     /// Nothing new; the list as it stands.
     Same(PlacementList),
     Not(PollError),
+}
+
+fn holder_lease(holder: Option<&Arc<NodeServed>>) -> Option<i64> {
+    holder.and_then(|served| served.lease)
 }
 
 impl ReadModel {
@@ -87,6 +91,7 @@ impl ReadModel {
             session: holder.map(|record| record.session.clone()),
             session_started_ms: holder.map_or(0, |record| record.started_ms),
             runtime_id: runtime_id.cloned().unwrap_or_default(),
+            lease: holder_lease(inner.nodes.get(node.as_str())),
             placements,
         };
         if changed > after || inner.term != term { Look::News(list) } else { Look::Same(list) }

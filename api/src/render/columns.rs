@@ -93,6 +93,14 @@ const REPLICAS: &[Column] = &[
     SELECTOR,
 ];
 
+const IDENTITIES: &[Column] = &[
+    NAME,
+    column("Ready", |o, _| json!(format!("{}/{}", int(&o["status"]["readyReplicas"]), desired(o)))),
+    AGE,
+    CONTAINERS,
+    IMAGES,
+];
+
 const DAEMONS: &[Column] = &[
     NAME,
     number("Desired", |o, _| json!(int(&o["status"]["desiredNumberScheduled"]))),
@@ -157,6 +165,7 @@ pub(crate) fn columns_of(group: &str, kind: &str) -> &'static [Column] {
         ("apps", "Deployment") => DEPLOYMENTS,
         ("apps", "ReplicaSet") | ("", "ReplicationController") => REPLICAS,
         ("apps", "DaemonSet") => DAEMONS,
+        ("apps", "StatefulSet") => IDENTITIES,
         ("", "Namespace") => NAMESPACES,
         ("", "ConfigMap") => CONFIG_MAPS,
         ("", "Secret") => SECRETS,

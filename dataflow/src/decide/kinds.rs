@@ -41,6 +41,7 @@ pub(crate) fn is_budget(key: &ResourceKey) -> bool {
 pub(crate) fn is_managed_group(key: &ResourceKey) -> bool {
     matches!(
         (&*key.kind.group, &*key.kind.kind),
-        ("apps", "Deployment" | "ReplicaSet" | "DaemonSet") | ("", "ReplicationController" | "Pod")
+        ("apps", "Deployment" | "ReplicaSet" | "DaemonSet" | "StatefulSet")
+            | ("", "ReplicationController" | "Pod")
     )
 }

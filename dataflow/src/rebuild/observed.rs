@@ -38,7 +38,11 @@ pub(super) fn join(
             let snapshot = snapshots.get(&placement.node);
             let is_there = has.get(&placement.node).is_some_and(|h| h.contains(&placement.uid));
             let absent = snapshot.is_some_and(|s| !is_there && is_newest(s, said));
-            let gone = absent || said.is_some_and(|(pod, _)| pod.phase() == PodPhase::Gone);
+            // That it was absent once does not prove that one which may run at most once has ended: its
+            // node may have gone by a list that named it later.
+            let is_proof = !(withdrawn && placement.at_most_one);
+            let gone =
+                (absent && is_proof) || said.is_some_and(|(pod, _)| pod.phase() == PodPhase::Gone);
             // With a node that was removed its pods are gone as well.
             if withdrawn && (gone || !nodes.contains_key(&placement.node)) {
                 return None;

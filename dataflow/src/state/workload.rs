@@ -9,6 +9,7 @@ use setpoint_placement::PodShape;
 use setpoint_rules::batches::Batches;
 use setpoint_rules::priority::{self, Class};
 use setpoint_rules::revision::Revision;
+use setpoint_rules::statefulset;
 use setpoint_schemas::{
     GPU_MODEL, Namespace, NodeName, ObjectMeta, Pattern, PodSpec, PodTemplate, Resource,
     ResourceKey, TaintEffect, Toleration, TolerationOperator, WorkloadSpec,
@@ -33,6 +34,8 @@ pub(crate) enum WorkloadKind {
     Daemon,
     /// A bare pod.
     Bare,
+    /// A StatefulSet: each pod stands for an identity, which may run at most once.
+    Stateful,
 }
 
 impl WorkloadKind {
@@ -43,10 +46,24 @@ impl WorkloadKind {
             "ReplicaSet" | "ReplicationController" => WorkloadKind::Keep,
             "DaemonSet" => WorkloadKind::Daemon,
             "Pod" => WorkloadKind::Bare,
+            "StatefulSet" => WorkloadKind::Stateful,
             _ => return None,
         })
     }
+
+    /// What is wanted of a workload of this kind by this spec and the workload's own annotations.
+    pub(crate) fn wants(
+        self,
+        spec: &WorkloadSpec,
+        annotations: &BTreeMap<String, String>,
+    ) -> Wants {
+        let wants = Wants::of(spec, annotations);
+        if self == WorkloadKind::Stateful { wants.with_identities(spec) } else { wants }
+    }
 }
+
+/// Kubernetes' label with the name of the revision of a StatefulSet's pod.
+pub(super) const REVISION_LABEL: &str = "controller-revision-hash";
 
 /// A workload with its numbers.
 #[derive(Debug)]
@@ -122,6 +139,14 @@ pub(crate) struct WorkloadMemo {
     pub(crate) look_ms: i64,
     /// Whether it is still to be looked at: pacing, or more rounds than an epoch has.
     pub(crate) pending: bool,
+    /// Of a StatefulSet: the revision before the update, which is the current one when none is under
+    /// way; 0 where it is not known.
+    pub(crate) stable: u32,
+    /// Of a StatefulSet: the numbers that are to start and have no place yet.
+    pub(crate) ordinals: Vec<u32>,
+    /// Of a StatefulSet: no pod of it starts before this engine time, since one of which nothing is
+    /// known may still run.
+    pub(crate) unproven_until_ms: i64,
 }
 
 /// What a status tells of pods.
@@ -203,6 +228,10 @@ impl Template {
         match kind {
             WorkloadKind::Rolling => {
                 labels.insert("pod-template-hash".to_owned(), hash.clone());
+            }
+            WorkloadKind::Stateful => {
+                let name = statefulset::revision_name(&workload.name, &hash);
+                labels.insert(REVISION_LABEL.to_owned(), name);
             }
             WorkloadKind::Daemon => spec.tolerations.extend(DAEMONS_BEAR.map(bears)),
             WorkloadKind::Keep | WorkloadKind::Bare => {}

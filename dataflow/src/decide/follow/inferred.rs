@@ -7,6 +7,7 @@ use setpoint_schemas::{Placement, PodPhase, Resource};
 
 use crate::decide::pods::standing_since;
 use crate::decide::requests::{Compiled, advanced};
+use crate::state::IDENTITY_LABELS;
 use crate::views::Standing;
 
 /// The history that the resource carries; its last entry's text is the body's.
@@ -31,7 +32,13 @@ pub(crate) fn generation_of(placement: &Placement) -> u32 {
 pub(crate) fn template_of(placement: &Placement) -> Value {
     let mut labels = (*placement.pattern.labels).clone();
     labels.remove("pod-template-hash");
-    let spec: Value = serde_json::from_str(&placement.pattern.spec).unwrap_or_default();
+    let mut spec: Value = serde_json::from_str(&placement.pattern.spec).unwrap_or_default();
+    if placement.at_most_one {
+        IDENTITY_LABELS.iter().for_each(|label| drop(labels.remove(*label)));
+        for own in ["hostname", "subdomain"] {
+            spec.as_object_mut().map(|spec| spec.remove(own));
+        }
+    }
     json!({"metadata": {"labels": labels, "annotations": placement.pattern.annotations}, "spec": spec})
 }
 

@@ -12,7 +12,7 @@ use crate::decide::Turn;
 use crate::decide::kinds::{is_budget, is_priority_class};
 use crate::decide::requests::{class_of, labels_of};
 use crate::state::{
-    Deadline, Node, NodeRow, Orphan, OrphanRow, Pod, RestoreError, Rows, Template, Touched, Wants,
+    Deadline, Node, NodeRow, Orphan, OrphanRow, Pod, RestoreError, Rows, Template, Touched,
     Workload, WorkloadKind, WorkloadMemo, read_spec,
 };
 use crate::views::{Fact, Standing, Views};
@@ -125,7 +125,7 @@ impl<V: Views> Turn<'_, V> {
         match &resource {
             Some(resource) => {
                 let (spec, _, annotations) = read_spec(kind, resource).map_err(unfit)?;
-                workload.wants = Wants::of(&spec, &annotations);
+                workload.wants = kind.wants(&spec, &annotations);
             }
             None => workload.deleted = true,
         }
@@ -200,6 +200,7 @@ impl<V: Views> Turn<'_, V> {
         if let Some(owner) = self.state.workload.get_mut(&workload) {
             owner.pods.insert(id);
         }
+        self.guard(id);
         self.refact(id);
         self.sighted(id);
         self.foresee_eviction(id, node);

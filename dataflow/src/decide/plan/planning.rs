@@ -22,6 +22,7 @@ const ENDED_BACKOFF_MS_MAX: i64 = 300_000;
 impl<V: Views> Turn<'_, V> {
     /// Looks at every workload that is marked; says whether anything was done.
     pub(crate) fn plan(&mut self) -> bool {
+        self.release_those_said_gone();
         self.retry_waiting();
         let dirty = self.state.dirty.take();
         let before = (self.out.placements.len(), self.ledger.entries.len());
@@ -66,6 +67,10 @@ impl<V: Views> Turn<'_, V> {
         let Some(workload) = self.state.workload.get(&id) else { return };
         if workload.kind == WorkloadKind::Daemon {
             self.plan_daemon(id, starts);
+            return;
+        }
+        if workload.kind == WorkloadKind::Stateful {
+            self.plan_stateful(id, starts);
             return;
         }
         let (counts, update) = (workload.counts(), workload.update());
@@ -295,7 +300,7 @@ impl Workload {
     fn at_rest(&self) -> Option<Counts> {
         let memo = &self.memo;
         let is_going_on = self.deleted
-            || self.kind == WorkloadKind::Daemon
+            || matches!(self.kind, WorkloadKind::Daemon | WorkloadKind::Stateful)
             || !self.ended.is_empty()
             || memo.waits()
             || memo.batches != Batches::default();

@@ -97,6 +97,7 @@ impl<V: Views> Turn<'_, V> {
         if let Some(id) = self.node_about(&key) {
             self.node_changed(id);
             self.evict_from(id, Some(cause));
+            self.said_gone.insert(id);
         }
     }
 
@@ -110,6 +111,7 @@ impl<V: Views> Turn<'_, V> {
         self.unlearn(key, cause);
         if let Some(id) = self.node_about(key) {
             self.node_changed(id);
+            self.deleted_with(id);
         }
     }
 

@@ -11,6 +11,7 @@ mod custom;
 mod meta;
 mod selector;
 mod workload;
+mod stateful;
 mod pod;
 mod priority;
 mod budget;
@@ -156,7 +157,7 @@ fn unreadable(gated: &Gated) -> Option<Problem> {
     let outcome = match &*gated.key.kind.kind {
         _ if gated.standing != Standing::Managed => return None,
         "Pod" => serde_json::from_value::<PodSpec>(spec()).map(|_| ()),
-        "Deployment" | "ReplicaSet" | "ReplicationController" | "DaemonSet" => {
+        "Deployment" | "ReplicaSet" | "ReplicationController" | "DaemonSet" | "StatefulSet" => {
             serde_json::from_value::<WorkloadSpec>(spec()).map(|_| ())
         }
         _ => return None,
@@ -167,7 +168,7 @@ fn unreadable(gated: &Gated) -> Option<Problem> {
 
 fn values(checker: &mut Checker, object: &Cursor<'_>, kind: &str) {
     match kind {
-        "Deployment" | "ReplicaSet" | "ReplicationController" | "DaemonSet" => {
+        "Deployment" | "ReplicaSet" | "ReplicationController" | "DaemonSet" | "StatefulSet" => {
             workload::check(checker, object, kind);
         }
         "Pod" => pod::check(checker, &object.field("spec")),

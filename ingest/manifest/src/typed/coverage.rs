@@ -40,6 +40,7 @@ fn seen() -> BTreeSet<(&'static str, &'static str)> {
     walk::<apps::Deployment>(&seen);
     walk::<apps::ReplicaSet>(&seen);
     walk::<apps::DaemonSet>(&seen);
+    walk::<apps::StatefulSet>(&seen);
     walk::<core::ReplicationController>(&seen);
     walk::<core::Pod>(&seen);
     walk::<core::Namespace>(&seen);
