@@ -170,6 +170,18 @@ impl Dispatcher {
         self.in_flight.len()
     }
 
+    /// Whether a pod is about to start that should not run and may run at most once: it may be there in
+    /// a moment, though nothing is seen of it.
+    #[must_use]
+    pub fn is_starting_unwanted(&self, desired: &Desired) -> bool {
+        self.in_flight.iter().any(|(uid, action)| {
+            let book = self.books.get(uid);
+            let starts = matches!(action.work, Work::Start { .. } | Work::Restart { .. });
+            let is_wanted = desired.pods.contains_key(uid);
+            starts && !is_wanted && book.is_some_and(|book| book.at_most_one)
+        })
+    }
+
     /// Ends: actions in flight may finish within this time, then they are cancelled. Pods run on.
     pub async fn drain(mut self, within: Duration) {
         let all = async { while self.actions.join_next().await.is_some() {} };
@@ -235,10 +247,12 @@ impl Dispatcher {
 
     fn keep_books(&mut self, desired: &Desired, observed: &[Observed]) {
         for (uid, pod) in &desired.pods {
-            self.books.of(uid, pod.placement.generation, grace_ms(pod));
+            let book = self.books.of(uid, pod.placement.generation, grace_ms(pod));
+            book.at_most_one = pod.placement.at_most_one;
         }
         let runs = |uid: &PodUid| observed.iter().any(|pod| pod.uid == *uid);
-        let wanted = |uid: &PodUid| desired.pods.contains_key(uid);
+        let wanted =
+            |uid: &PodUid| desired.pods.contains_key(uid) || self.in_flight.contains_key(uid);
         let all = desired.authority < crate::desired::Authority::Full;
         self.books.retain(|uid| all || wanted(uid) || runs(uid));
     }
@@ -246,7 +260,8 @@ impl Dispatcher {
     /// A start that is under way for a pod that should no longer run, or not this generation.
     fn cancel_unwanted(&self, desired: &Desired) {
         for (uid, action) in &self.in_flight {
-            let wanted = desired.pods.get(uid).map(|pod| pod.placement.generation);
+            let wanted = desired.pods.get(uid).filter(|pod| !desired.is_fenced(pod));
+            let wanted = wanted.map(|pod| pod.placement.generation);
             let is_unwanted = match action.work {
                 Work::Start { generation } => wanted != Some(generation),
                 Work::Restart { .. } | Work::End { .. } => wanted.is_none(),

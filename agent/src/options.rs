@@ -7,6 +7,9 @@ use std::time::Duration;
 use setpoint_actuators::Pacing;
 use setpoint_schemas::{Device, FleetId, NodeName, Resources};
 
+/// An engine is taken over within some seconds: pods need not end for that.
+const FENCE: Duration = Duration::from_secs(30);
+
 /// What an agent is told when it starts.
 #[derive(Debug, Clone)]
 pub struct AgentOptions {
@@ -41,6 +44,10 @@ pub struct AgentOptions {
     pub hears_calls: bool,
     /// How often what is done.
     pub intervals: Intervals,
+    /// Pods that may run at most once have ended so long after the sending of the last renewal of the
+    /// lease that the engine has taken in. `None`: they run on, and are not replaced before the node is
+    /// heard or somebody says that it is gone.
+    pub fence: Option<Duration>,
     /// How fast the node works.
     pub pacing: Pacing,
 }
@@ -99,6 +106,7 @@ impl AgentOptions {
             devices: Vec::new(),
             hears_calls: true,
             intervals: Intervals::default(),
+            fence: Some(FENCE),
             pacing: Pacing::default(),
         }
     }
