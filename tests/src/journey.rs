@@ -4,6 +4,7 @@
 
 mod choosy;
 mod ranked;
+mod stateful;
 mod tainted;
 mod leader;
 mod operator;
@@ -61,6 +62,10 @@ pub struct Plan {
     pub ranked: bool,
     /// Whether people make pods leave nodes as well.
     pub tainted: bool,
+    /// Whether people have StatefulSets as well.
+    pub stateful: bool,
+    /// Whether nodes end pods that may run at most once when their time is over.
+    pub fenced: bool,
 }
 
 /// What a journey came to.
@@ -132,7 +137,7 @@ impl Journey {
             policy,
             now_ms: BEGIN_MS,
             log: MemoryLog::default(),
-            plant: Plant::new(nodes, draw.fork()),
+            plant: Plant::new(nodes, draw.fork()).fenced(plan.fenced, plan.trims),
             operator: Operator::new(draw.fork(), &plan),
             weather: Weather::new(draw.fork()),
             committed: Committed::default(),
@@ -199,6 +204,9 @@ impl Journey {
         self.now_ms += TICK_MS;
         let as_of = self.committed.as_of();
         self.plant.step(self.now_ms, as_of, &self.committed, &mut self.log);
+        if let Some(twice) = self.plant.run_twice() {
+            return Err(format!("an identity runs twice: {twice}"));
+        }
         if self.weather.engine_is_out {
             return Ok(());
         }

@@ -24,6 +24,10 @@ const CHOOSY_SEEDS: u64 = 200;
 const RANKED_SEEDS: u64 = 200;
 /// Journeys of people who make pods leave nodes.
 const TAINTED_SEEDS: u64 = 100;
+/// Journeys of people who have StatefulSets.
+const STATEFUL_SEEDS: u64 = 200;
+/// Among so many journeys without a fence one has an identity that runs twice.
+const UNFENCED_SEEDS: u64 = 20;
 /// A minute and a half of faults.
 const CHOOSY_TICKS: usize = 450;
 /// Seeds far behind those of every run that found something once: a rebuilt leader that forgot how
@@ -58,7 +62,7 @@ fn plan(seed: u64) -> Plan {
     let all_views = seed.is_multiple_of(ALL_VIEWS_EVERY);
     let workers = NonZeroUsize::new(2).filter(|_| seed.is_multiple_of(WORKERS_EVERY));
     let (trims, stranger) = (seed % TRIMS_EVERY < 2, seed % TRIMS_EVERY == 1);
-    let (choosy, ranked, tainted) = (false, false, false);
+    let (choosy, ranked, tainted, stateful, fenced) = (false, false, false, false, true);
     let rebuilt_in_thousand = 50;
     Plan {
         seed,
@@ -72,6 +76,8 @@ fn plan(seed: u64) -> Plan {
         choosy,
         ranked,
         tainted,
+        stateful,
+        fenced,
     }
 }
 
@@ -191,6 +197,33 @@ fn pods_leave_nodes_whose_taints_they_do_not_bear_and_others_stay() {
     }
     println!("{} tainted seeds, {epochs} epochs, {evicted} pods evicted", count(&seeds));
     assert!(evicted > 0 || count(&seeds) < 20, "it happens");
+}
+
+fn stateful(seed: u64) -> Plan {
+    Plan { stateful: true, ticks: CHOOSY_TICKS, ..plan(seed) }
+}
+
+#[test]
+fn no_identity_ever_runs_twice() {
+    if let Some(seed) = number("SETPOINT_SEED") {
+        println!("stateful seed {seed}: {:?}", run(stateful(seed)));
+        return;
+    }
+    let seeds = seeds(STATEFUL_SEEDS);
+    let mut epochs = 0;
+    for seed in seeds.clone() {
+        epochs += run(stateful(seed)).epochs;
+        tell(seed, *seeds.end());
+    }
+    println!("{} stateful seeds, {epochs} epochs", count(&seeds));
+}
+
+#[test]
+fn without_its_fence_some_identity_runs_twice() {
+    let unfenced = |seed| Journey::new(Plan { fenced: false, ..stateful(seed) }).run();
+    let broken = (1..=UNFENCED_SEEDS).find_map(|seed| unfenced(seed).err());
+    let broken = broken.expect("nobody ends what was replaced");
+    assert!(broken.contains("an identity runs twice"), "{broken}");
 }
 
 #[test]

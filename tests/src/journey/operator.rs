@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use setpoint_schemas::{Input, Request, RequestItem, Verb};
 
-use super::{Plan, choosy, ranked, tainted};
+use super::{Plan, choosy, ranked, stateful, tainted};
 use crate::committed::Committed;
 use crate::draw::Draw;
 use crate::manifests::{
@@ -24,6 +24,7 @@ pub struct Operator {
     is_choosy: bool,
     is_ranked: bool,
     is_tainted: bool,
+    is_stateful: bool,
 }
 
 impl Operator {
@@ -31,7 +32,8 @@ impl Operator {
     #[must_use]
     pub fn new(draw: Draw, plan: &Plan) -> Self {
         let Plan { choosy: is_choosy, ranked: is_ranked, tainted: is_tainted, .. } = *plan;
-        Operator { draw, asked: 0, last: None, is_choosy, is_ranked, is_tainted }
+        let is_stateful = plan.stateful;
+        Operator { draw, asked: 0, last: None, is_choosy, is_ranked, is_tainted, is_stateful }
     }
 
     /// Takes all taints from all nodes. Of one that was deleted and has not returned it is refused.
@@ -67,6 +69,9 @@ impl Operator {
         }
         if self.is_ranked && self.draw.chance(100) {
             return vec![ranked::keep(&mut self.draw)];
+        }
+        if self.is_stateful && self.draw.chance(500) {
+            return vec![stateful::ask(&mut self.draw)];
         }
         match self.draw.below(20) {
             0..=4 => vec![item(Verb::Apply, &self.workload())],

@@ -56,6 +56,7 @@ impl Recount {
         self.pace(epoch.time_ms, started)?;
         self.rollouts(outcome)?;
         counts::daemons_are_single(&self.world)?;
+        counts::identities_are_single(&self.world)?;
         taints::nobody_outstays(&self.world)?;
         counts::nodes_tell_what_is_reserved(&self.world, outcome)?;
         if epoch.cold {
@@ -89,6 +90,7 @@ impl Recount {
         self.world.forget_who_stops();
         self.pace(epoch.time_ms, started)?;
         taints::nobody_outstays(&self.world)?;
+        counts::identities_are_single(&self.world)?;
         counts::daemons_are_single(&self.world)
     }
 

@@ -11,6 +11,7 @@ mod pods;
 mod nodes;
 mod taints;
 mod rollout;
+mod statefulsets;
 mod requests;
 mod immutable;
 mod namespaces;

@@ -43,6 +43,7 @@ mod schema_registry;
 
 mod probes;
 mod settled;
+mod statefulset;
 mod stopped;
 
 mod burial;
