@@ -15,7 +15,7 @@ use setpoint_schemas::call::{ExecOptions, LogOptions};
 use tokio_util::sync::CancellationToken;
 
 use crate::session::{Lines, Session};
-use crate::{ActuatorError, Observed, PodToRun, RuntimeInfo, Usage};
+use crate::{ActuatorError, Observed, PodToRun, RuntimeInfo, Until, Usage};
 
 /// One call to a runtime, under way.
 pub type Act<'a, T> = BoxFuture<'a, Result<T, ActuatorError>>;
@@ -163,6 +163,14 @@ pub trait Actuator: Send + Sync {
         container: &'a str,
         command: &'a ExecOptions,
     ) -> Act<'a, Session>;
+
+    /// From now on pods that may run at most once may do so until this time, or without an end. Says
+    /// whether they end then by themselves, also when whoever calls is gone by then; a runtime that
+    /// leaves containers to a daemon of its own cannot.
+    fn fence(&self, until: Option<Until>) -> bool {
+        let _ = until;
+        false
+    }
 
     /// Hints that something changed, from now on. A stream that ends is asked for again.
     fn changes(&self) -> Changes;

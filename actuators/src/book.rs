@@ -26,6 +26,9 @@ pub struct Book {
     pub generation: i64,
     /// The grace of its spec, in milliseconds: also for when its placement is gone.
     pub grace_ms: u64,
+    /// Whether it may run at most once.
+    #[serde(default)]
+    pub at_most_one: bool,
     /// Restarts by container name.
     pub histories: BTreeMap<String, History>,
     /// The last end of a container that we asked for, by its name.
@@ -181,6 +184,12 @@ impl Books {
     #[must_use]
     pub fn get(&self, uid: &PodUid) -> Option<&Book> {
         self.books.get(uid)
+    }
+
+    /// Whether some pod may run at most once.
+    #[must_use]
+    pub fn has_at_most_one(&self) -> bool {
+        self.books.values().any(|book| book.at_most_one)
     }
 
     /// The book of a pod of this generation; one of a lower generation is begun anew.

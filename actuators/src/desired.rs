@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use setpoint_schemas::{Placement, PodSpec, PodUid};
 
+use crate::fence::Fence;
 use crate::grace_of;
 use crate::restart::Rule;
 
@@ -26,6 +27,10 @@ pub enum Authority {
 pub struct Desired {
     /// How much it allows.
     pub authority: Authority,
+    /// The epoch as of which the list holds; −1 for a list of a former life, or none.
+    pub epoch: i64,
+    /// Whether pods may run that may run at most once.
+    pub fence: Fence,
     /// The pods by uid.
     pub pods: BTreeMap<PodUid, DesiredPod>,
     /// The volumes whose folders are to be removed, by name.
@@ -51,11 +56,7 @@ impl Desired {
     /// Nothing is known.
     #[must_use]
     pub fn unknown() -> Self {
-        Desired {
-            authority: Authority::None,
-            pods: BTreeMap::new(),
-            volumes_leaving: BTreeSet::new(),
-        }
+        Desired::of(Authority::None, &[])
     }
 
     /// The pods of a list.
@@ -63,7 +64,7 @@ impl Desired {
     pub fn of(authority: Authority, placements: &[Placement]) -> Self {
         let pod = |placement: &Placement| (placement.uid.clone(), DesiredPod::of(placement));
         let pods = placements.iter().map(pod).collect();
-        Desired { authority, pods, volumes_leaving: BTreeSet::new() }
+        Desired { authority, epoch: -1, fence: Fence::Open, pods, volumes_leaving: BTreeSet::new() }
     }
 
     /// The same, of which these have ended for good.
@@ -75,6 +76,12 @@ impl Desired {
             }
         }
         self
+    }
+
+    /// Whether a pod may not run now although it should.
+    #[must_use]
+    pub fn is_fenced(&self, pod: &DesiredPod) -> bool {
+        pod.placement.at_most_one && self.fence != Fence::Open
     }
 }
 

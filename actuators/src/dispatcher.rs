@@ -198,6 +198,18 @@ impl Dispatcher {
         self.in_flight.len()
     }
 
+    /// Whether a pod is about to start that should not run and may run at most once: it may be there in
+    /// a moment, though nothing is seen of it.
+    #[must_use]
+    pub fn is_starting_unwanted(&self, desired: &Desired) -> bool {
+        self.in_flight.iter().any(|(uid, action)| {
+            let book = self.books.get(uid);
+            let starts = matches!(action.work, Work::Start { .. } | Work::Restart { .. });
+            let is_wanted = desired.pods.contains_key(uid);
+            starts && !is_wanted && book.is_some_and(|book| book.at_most_one)
+        })
+    }
+
     /// Ends: actions in flight may finish within this time, then they are cancelled. Pods run on.
     pub async fn drain(mut self, within: Duration) {
         let all = async { while self.actions.join_next().await.is_some() {} };
@@ -276,9 +288,11 @@ impl Dispatcher {
         for (uid, pod) in &desired.pods {
             let book = self.books.of(uid, pod.placement.generation, grace_ms(pod));
             book.take_up(&pod.spec, now_ms);
+            book.at_most_one = pod.placement.at_most_one;
         }
         let runs = |uid: &PodUid| observed.iter().any(|pod| pod.uid == *uid);
-        let wanted = |uid: &PodUid| desired.pods.contains_key(uid);
+        let wanted =
+            |uid: &PodUid| desired.pods.contains_key(uid) || self.in_flight.contains_key(uid);
         let all = desired.authority < crate::desired::Authority::Full;
         self.books.retain(|uid| all || wanted(uid) || runs(uid));
     }
@@ -316,7 +330,8 @@ impl Dispatcher {
     /// whose container something else is to become of.
     fn cancel_unwanted(&self, desired: &Desired, plan: &Plan) {
         for (uid, action) in &self.in_flight {
-            let wanted = desired.pods.get(uid).map(|pod| pod.placement.generation);
+            let wanted = desired.pods.get(uid).filter(|pod| !desired.is_fenced(pod));
+            let wanted = wanted.map(|pod| pod.placement.generation);
             let is_unwanted = match &action.work {
                 Work::Start { generation, .. } => wanted != Some(*generation),
                 Work::Stop { .. } => false,

@@ -6,6 +6,7 @@
 
 mod actuator;
 mod error;
+mod fence;
 mod pod;
 mod devices;
 mod life;
@@ -40,6 +41,7 @@ pub use desired::{Authority, Desired, DesiredPod};
 pub use devices::GPU_MILLI_VARIABLE;
 pub use dispatcher::{Clock, Dispatcher, Pacing, Prepare, Turn};
 pub use error::ActuatorError;
+pub use fence::{Fence, Until};
 pub use health::{Failed, Health, Healths, UNHEALTHY};
 pub use hooks::Call;
 pub use life::Life;

@@ -1,7 +1,8 @@
 //! What is to be done on a node now: the difference between what it should run and what it runs.
 //!
 //! Invariants: at most one work a pod; a settled node yields an empty plan; planning twice from the
-//! same state yields the same plan; nothing is stopped without full authority.
+//! same state yields the same plan; nothing is stopped without full authority, but for pods that may run
+//! at most once while they may not.
 //! Absent: clocks, waiting, carrying out.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -11,6 +12,7 @@ use setpoint_schemas::{ContainerObserved, ContainerState, PodUid};
 
 use crate::book::{Book, Books, Ending};
 use crate::desired::{Authority, Desired, DesiredPod};
+use crate::fence::Fence;
 use crate::health::{Healths, failed};
 use crate::life::Life;
 use crate::restart::{End, History, Verdict, restart};
@@ -83,21 +85,40 @@ pub fn plan(
     now_ms: i64,
 ) -> Plan {
     let mut plan = Plan::default();
+    if let Fence::Closed { grace } = desired.fence {
+        let fenced = observed.iter().filter(|pod| is_at_most_one(&pod.uid, desired, books));
+        plan.works.extend(fenced.map(|pod| {
+            let usual = books.get(&pod.uid).map_or(grace, |b| Duration::from_millis(b.grace_ms));
+            (pod.uid.clone(), Work::Stop { grace: usual.min(grace) })
+        }));
+    }
     if desired.authority == Authority::None {
         return plan;
     }
     let running: BTreeMap<&PodUid, &Observed> = observed.iter().map(|o| (&o.uid, o)).collect();
-    for (uid, pod) in &desired.pods {
+    for (uid, pod) in desired.pods.iter().filter(|(_, pod)| !desired.is_fenced(pod)) {
         let known = Known { book: books.get(uid), healths, now_ms };
         let need = need(pod, running.get(uid).copied(), known);
         plan.note(uid, need, desired.authority);
     }
-    for uid in running.keys().filter(|uid| !desired.pods.contains_key(**uid)) {
+    let is_left = |uid: &PodUid, plan: &Plan| {
+        !desired.pods.contains_key(uid) && !plan.works.contains_key(uid)
+    };
+    for uid in running.keys() {
+        if !is_left(uid, &plan) {
+            continue;
+        }
         let grace =
             books.get(uid).map_or_else(grace_default, |b| Duration::from_millis(b.grace_ms));
         plan.note(uid, Need::Now(Work::Stop { grace }), desired.authority);
     }
     plan
+}
+
+/// Whether a pod may run at most once: by the list, or by what was written down when it was on one.
+fn is_at_most_one(uid: &PodUid, desired: &Desired, books: &Books) -> bool {
+    let listed = desired.pods.get(uid).map(|pod| pod.placement.at_most_one);
+    listed.unwrap_or_else(|| books.get(uid).is_some_and(|book| book.at_most_one))
 }
 
 /// What one pod needs.

@@ -6,9 +6,9 @@ use std::time::Duration;
 use futures::future::BoxFuture;
 use futures::{FutureExt, StreamExt};
 use setpoint_actuators::{
-    Actuator, Authority, Books, Changes, Clock, Desired, Dispatcher, Healths, Observed,
+    Actuator, Authority, Books, Changes, Clock, Desired, Dispatcher, Fence, Healths, Observed,
 };
-use setpoint_schemas::FERRY_LABEL;
+use setpoint_schemas::{FENCE_LABEL, FERRY_LABEL};
 use tokio::net::TcpListener;
 use tokio::sync::watch as latest;
 use tokio::task::JoinSet;
@@ -18,6 +18,7 @@ use tracing::{info, warn};
 
 use crate::client::Api;
 use crate::clock::now_ms;
+use crate::fence::{self, NodeFence};
 use crate::guard::Guard;
 use crate::outbox::Outbox;
 use crate::probes::{Caller, Prober, Subject, subjects};
@@ -117,6 +118,9 @@ impl Life {
         let pods = known.pods.len();
         info!(node = %options.node, session = %session.id, pods, "the agent starts");
 
+        let (fence, is_watched) = NodeFence::open(&options.state, options.fence, actuator.clone())?;
+        let options = &promising(options, fence.promised_ms().filter(|_| is_watched));
+        let fence = Arc::new(fence);
         let reports = Outbox::new(options.node.clone(), session.id.clone());
         let reports = Arc::new(Reports::new(reports));
         let (tell_desired, desired) = latest::channel(Arc::new(known));
@@ -137,8 +141,10 @@ impl Life {
             actuator: actuator.clone(),
             options: options.clone(),
             session,
+            fence: fence.clone(),
         };
-        let hearers = Hearers { desired: tell_desired, whose: tell_whose };
+        let hearers =
+            Hearers { desired: tell_desired, whose: tell_whose, fence: Some(fence.clone()) };
         let told = Told { registrations: tell_registrations, expected: lease::Expected::new() };
         let ties = Ties { health, room, whose: whose.clone(), told };
         let mut folders = actuator.folders();
@@ -166,9 +172,21 @@ impl Life {
             subjects: tell_subjects,
             health: tell_health,
             reports: reports.clone(),
+            fence,
+            was: Fence::Open,
         };
         Ok(Life { api, reports, whose, node, tasks })
     }
+}
+
+/// The options of a node that promises so much, or nothing; nobody else may promise for it.
+fn promising(options: &Arc<AgentOptions>, promised_ms: Option<i64>) -> Arc<AgentOptions> {
+    let mut options = AgentOptions::clone(options);
+    options.labels.remove(FENCE_LABEL);
+    if let Some(promised_ms) = promised_ms {
+        options.labels.insert(FENCE_LABEL.to_owned(), promised_ms.to_string());
+    }
+    Arc::new(options)
 }
 
 /// Waits until another agent has the node.
@@ -221,6 +239,7 @@ struct Surroundings {
     actuator: Arc<dyn Actuator>,
     options: Arc<AgentOptions>,
     session: Session,
+    fence: Arc<NodeFence>,
 }
 
 impl Surroundings {
@@ -231,7 +250,7 @@ impl Surroundings {
         ties: Ties,
         (reports, registrations): (Arc<Reports>, latest::Receiver<u64>),
     ) -> JoinSet<()> {
-        let Surroundings { api, actuator, options, session } = self;
+        let Surroundings { api, actuator, options, session, fence } = self;
         let (node, every) = (options.node.clone(), options.intervals);
         let mut tasks = JoinSet::new();
         tasks.spawn(fall_back(hearers.desired.clone()));
@@ -245,7 +264,8 @@ impl Surroundings {
         let standing = Standing::new(session.id.clone());
         let (lists, retry_max) = ((guard, standing, hearers), every.retry_max);
         let (own, expected) = (every.lease, ties.told.expected.clone());
-        let renew = lease::renew(api.clone(), node.clone(), session.id.clone(), own, expected);
+        let id = session.id.clone();
+        let renew = lease::renew(api.clone(), node.clone(), id, own, expected, Some(fence));
         spawn(renew.boxed());
         spawn(watch::watch(api.clone(), node.clone(), lists, retry_max).boxed());
         spawn(reports::send(api.clone(), node.clone(), reports, registrations, every).boxed());
@@ -273,6 +293,10 @@ struct NodeLoop {
     subjects: latest::Sender<Arc<Vec<Subject>>>,
     health: latest::Sender<Health>,
     reports: Arc<Reports>,
+    /// Until when pods may run that may run at most once.
+    fence: Arc<NodeFence>,
+    /// Whether they might at the last turn.
+    was: Fence,
 }
 
 impl NodeLoop {
@@ -280,7 +304,9 @@ impl NodeLoop {
         let mut changes = self.actuator.changes();
         while !shutdown.is_cancelled() {
             let desired = self.desired.borrow_and_update().clone();
+            let (desired, open) = self.fenced(desired);
             let wait = self.turn(&desired).await.unwrap_or(observe_every).min(observe_every);
+            let wait = open.map_or(wait, |open| open.min(wait));
             tokio::select! {
                 () = sleep(wait) => {}
                 () = hint(&mut changes, &*self.actuator) => sleep(TURN_PAUSE).await,
@@ -293,6 +319,23 @@ impl NodeLoop {
         }
     }
 
+    /// What should run as long as the fence is as it is now, and how long it stays open.
+    fn fenced(&mut self, desired: Arc<Desired>) -> (Arc<Desired>, Option<Duration>) {
+        let is_concerned = desired.pods.values().any(|pod| pod.placement.at_most_one)
+            || self.dispatcher.books().has_at_most_one();
+        if !is_concerned {
+            return (desired, None);
+        }
+        let (fence, open) = self.fence.now();
+        fence::tell(self.was, fence);
+        self.was = fence;
+        let desired = match fence {
+            Fence::Open => desired,
+            fence => Arc::new(Desired { fence, ..Desired::clone(&desired) }),
+        };
+        (desired, open)
+    }
+
     /// One turn; returns how long the next one may wait.
     async fn turn(&mut self, desired: &Desired) -> Option<Duration> {
         self.dispatcher.hear(self.healths.borrow_and_update().clone());
@@ -302,7 +345,13 @@ impl NodeLoop {
                 self.note_subjects(desired, &turn.observed);
                 let now_ms = now_ms();
                 let view = view::view(desired, &turn, self.dispatcher.books(), now_ms);
-                self.reports.change(|outbox| outbox.see(view, now_ms));
+                // Of one that may be there in a moment nobody may be told that it is gone.
+                if !self.dispatcher.is_starting_unwanted(desired) {
+                    self.reports.change(|outbox| {
+                        outbox.go_by(desired.epoch);
+                        outbox.see(view, now_ms)
+                    });
+                }
                 let wait_ms = turn.wake_ms?.saturating_sub(now_ms);
                 Some(u64::try_from(wait_ms).map_or(WAKE_MIN, Duration::from_millis).max(WAKE_MIN))
             }

@@ -111,6 +111,7 @@ mod tests {
             session: None,
             session_started_ms: 0,
             runtime_id: String::new(),
+            lease: None,
             placements: Vec::new(),
             ended: Vec::new(),
             volumes_leaving: Vec::new(),

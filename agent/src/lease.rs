@@ -15,6 +15,7 @@ use tracing::info;
 
 use crate::client::Api;
 use crate::clock::now_ms;
+use crate::fence::NodeFence;
 
 /// More often tells an engine nothing new, and would keep it busy with nothing else.
 const EVERY_MIN: Duration = Duration::from_millis(50);
@@ -46,6 +47,7 @@ pub(crate) async fn renew(
     session: SessionId,
     own: Duration,
     expected: Expected,
+    fence: Option<Arc<NodeFence>>,
 ) {
     let path = format!("/setpoint/v1/nodes/{node}/lease");
     let mut heard = expected.0.subscribe();
@@ -68,6 +70,9 @@ pub(crate) async fn renew(
             }
             let lease =
                 Lease { node: node.clone(), session: session.clone(), sequence, time_ms: now_ms() };
+            if let Some(fence) = &fence {
+                fence.sending(sequence);
+            }
             sequence += 1;
             match api.ask_within(every, Method::POST, &path, &lease).await {
                 Ok(answer) => expected.hear(answer),

@@ -14,6 +14,7 @@ mod error;
 mod options;
 
 mod guard;
+mod fence;
 mod standing;
 mod outbox;
 mod resolve;

@@ -8,6 +8,9 @@ use std::time::Duration;
 use setpoint_actuators::Pacing;
 use setpoint_schemas::{Device, FleetId, NodeName, Resources};
 
+/// An engine is taken over within some seconds: pods need not end for that.
+const FENCE: Duration = Duration::from_secs(30);
+
 /// What an agent is told when it starts.
 #[derive(Debug, Clone)]
 pub struct AgentOptions {
@@ -44,6 +47,10 @@ pub struct AgentOptions {
     pub services: Option<ServicesOptions>,
     /// How often what is done.
     pub intervals: Intervals,
+    /// Pods that may run at most once have ended so long after the sending of the last renewal of the
+    /// lease that the engine has taken in. `None`: they run on, and are not replaced before the node is
+    /// heard or somebody says that it is gone.
+    pub fence: Option<Duration>,
     /// How fast the node works.
     pub pacing: Pacing,
 }
@@ -122,6 +129,7 @@ impl AgentOptions {
             hears_calls: true,
             services: None,
             intervals: Intervals::default(),
+            fence: Some(FENCE),
             pacing: Pacing::default(),
         }
     }

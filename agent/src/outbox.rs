@@ -31,6 +31,8 @@ pub(crate) struct Outbox {
     snapshot_due: bool,
     /// Before the first look nothing is told: an empty snapshot would say that all is gone.
     has_looked: bool,
+    /// The epoch of the list that was gone by at the last look; −1: none.
+    epoch: i64,
 }
 
 /// What was seen of a pod, and when it was numbered.
@@ -45,8 +47,15 @@ impl Outbox {
     /// An outbox of a new session; a snapshot is due once something was seen.
     pub(crate) fn new(node: NodeName, session: SessionId) -> Self {
         let (seen, unsent) = (BTreeMap::new(), BTreeMap::new());
-        let sequence = 0;
-        Outbox { node, session, sequence, seen, unsent, snapshot_due: true, has_looked: false }
+        let (sequence, snapshot_due, has_looked, epoch) = (0, true, false, -1);
+        Outbox { node, session, sequence, seen, unsent, snapshot_due, has_looked, epoch }
+    }
+
+    /// The next look goes by the list of this epoch. The first list there is makes a snapshot due: what
+    /// is absent is known to be gone by it.
+    pub(crate) fn go_by(&mut self, epoch: i64) {
+        self.snapshot_due |= self.epoch < 0 && epoch >= 0;
+        self.epoch = epoch;
     }
 
     /// Takes in all that is seen now. Pods that are no longer seen are gone. Returns whether there
@@ -106,6 +115,7 @@ impl Outbox {
             sequence: self.next(),
             time_ms: now_ms,
             uids: self.seen.keys().cloned().collect(),
+            epoch: self.epoch,
         });
         Some(NodeReport { observed, snapshot })
     }

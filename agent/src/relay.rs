@@ -88,9 +88,9 @@ fn spawn(
     let told = Told { registrations, expected: expected.clone() };
     // What should run here is nothing, and nobody asks.
     let desired = latest::channel(Arc::new(Desired::unknown())).0;
-    let lists = (guard, standing, Hearers { desired, whose });
+    let lists = (guard, standing, Hearers { desired, whose, fence: None });
     let tasks: [BoxFuture<'static, ()>; 4] = [
-        lease::renew(api.clone(), node.clone(), session, every.lease, expected).boxed(),
+        lease::renew(api.clone(), node.clone(), session, every.lease, expected, None).boxed(),
         watch::watch(api.clone(), node.clone(), lists, every.retry_max).boxed(),
         reports::send(api.clone(), node, reports, registered, every).boxed(),
         announce(api.clone(), record, heard, told, every.retry_max).boxed(),

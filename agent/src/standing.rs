@@ -55,6 +55,11 @@ impl Standing {
         Standing { session, ours_as_of: None }
     }
 
+    /// Whether the list itself names this life as the one that has the node.
+    pub(crate) fn names(&self, list: &PlacementList) -> bool {
+        list.session.as_ref() == Some(&self.session)
+    }
+
     /// Whose the node is by this list.
     pub(crate) fn judge(&mut self, list: &PlacementList) -> Whose {
         let as_of = (list.term, list.epoch);
@@ -90,6 +95,7 @@ mod tests {
             session: of.map(session),
             session_started_ms: 7,
             runtime_id: "r".into(),
+            lease: None,
             placements: Vec::new(),
             ended: Vec::new(),
             volumes_leaving: Vec::new(),

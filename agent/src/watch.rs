@@ -9,6 +9,7 @@ use tokio::sync::watch;
 use tracing::{info, warn};
 
 use crate::client::{Api, Backoff};
+use crate::fence::NodeFence;
 use crate::guard::Guard;
 use crate::standing::{Standing, Whose};
 
@@ -18,6 +19,8 @@ pub(crate) struct Hearers {
     pub(crate) desired: watch::Sender<Arc<Desired>>,
     /// Whose the node is, each time anew.
     pub(crate) whose: watch::Sender<Whose>,
+    /// Which renewal of the lease counts; `None` where nothing depends on it.
+    pub(crate) fence: Option<Arc<NodeFence>>,
 }
 
 /// Asks for placements and passes on those that the guard accepts, until another agent has the
@@ -42,6 +45,9 @@ pub(crate) async fn watch(
                     refused = None;
                     let whose = standing.judge(&list);
                     let is_taken = matches!(whose, Whose::Taken(_));
+                    if let (Whose::Ours, Some(fence)) = (&whose, &hearers.fence) {
+                        standing.names(&list).then(|| fence.hear(&list));
+                    }
                     hearers.whose.send_replace(whose);
                     if is_taken {
                         return;
@@ -68,8 +74,12 @@ pub(crate) async fn watch(
 
 /// A list that says what the last one said wakes nobody.
 fn pass_on(list: &PlacementList, desired: &watch::Sender<Arc<Desired>>) {
-    let mut next = Desired::of(Authority::Full, &list.placements).with_ended(&list.ended);
-    next.volumes_leaving = list.volumes_leaving.iter().cloned().collect();
+    let desired_now = Desired::of(Authority::Full, &list.placements).with_ended(&list.ended);
+    let next = Desired {
+        epoch: list.epoch,
+        volumes_leaving: list.volumes_leaving.iter().cloned().collect(),
+        ..desired_now
+    };
     desired.send_if_modified(|current| {
         let is_same = current.authority == next.authority
             && current.volumes_leaving == next.volumes_leaving
@@ -77,6 +87,9 @@ fn pass_on(list: &PlacementList, desired: &watch::Sender<Arc<Desired>>) {
         if !is_same {
             info!(term = list.term, epoch = list.epoch, pods = next.pods.len(), "placements");
             *current = Arc::new(next);
+        } else {
+            // What is absent is absent as of this list.
+            Arc::make_mut(current).epoch = list.epoch;
         }
         !is_same
     });

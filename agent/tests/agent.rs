@@ -2,6 +2,7 @@
 
 mod calls;
 mod fake_api;
+mod fence;
 mod node;
 
 use std::time::{Duration, Instant};

@@ -56,8 +56,10 @@ impl KindInfo {
     /// Whether it has a number of replicas that `scale` sets.
     #[must_use]
     pub fn scales(&self) -> bool {
-        matches!(self.kind.as_str(), "Deployment" | "ReplicaSet" | "ReplicationController")
-            && self.standing == Standing::Managed
+        matches!(
+            self.kind.as_str(),
+            "Deployment" | "ReplicaSet" | "ReplicationController" | "StatefulSet"
+        ) && self.standing == Standing::Managed
     }
 }
 
@@ -76,6 +78,7 @@ const MANAGED: &[(&str, &str, &str, &str, bool)] = &[
     ("batch", "CronJob", "cronjobs", "cj", true),
     ("", "PersistentVolumeClaim", "persistentvolumeclaims", "pvc", true),
     ("storage.k8s.io", "StorageClass", "storageclasses", "sc", false),
+    ("apps", "StatefulSet", "statefulsets", "sts", true),
     ("policy", "PodDisruptionBudget", "poddisruptionbudgets", "pdb", true),
     ("", "Service", "services", "svc", true),
     ("discovery.k8s.io", "EndpointSlice", "endpointslices", "", true),

@@ -175,7 +175,12 @@ pub trait Explain: Send + Sync {
     ) -> PortFuture<'_, Result<Value, PortError>>;
     /// The revisions of a Deployment, newest last:
     /// `{"revisions":[{"revision":n,"template":…,"changeCause":…}]}`.
-    fn history(&self, namespace: String, name: String) -> PortFuture<'_, Result<Value, PortError>>;
+    fn history(
+        &self,
+        kind: &'static str,
+        namespace: String,
+        name: String,
+    ) -> PortFuture<'_, Result<Value, PortError>>;
 }
 
 /// Reads the log for people and for tools that cannot open it.

@@ -189,6 +189,8 @@ impl<V: Views> Engine<V> {
             complete: epoch.complete,
             is_settled: false,
             nodes_touched: std::collections::BTreeSet::new(),
+            said_gone: std::collections::BTreeSet::new(),
+            deleted_lost: std::collections::BTreeSet::new(),
         }
     }
 }

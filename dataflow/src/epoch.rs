@@ -177,6 +177,9 @@ pub struct NodeServed {
     pub requested: Resources,
     /// Its devices and what is left of each, by index.
     pub devices: Vec<DeviceLeft>,
+    /// The sequence of the last renewal of its lease that was taken in, where a pod of it may run at
+    /// most once.
+    pub lease: Option<i64>,
 }
 
 /// A pod that waits for a place.

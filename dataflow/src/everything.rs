@@ -39,7 +39,8 @@ impl<V: Views> Engine<V> {
             let record = with_orphans(&node.row.record, state.orphans.shown_on(name));
             let (lost, doubt) = (node.row.lost, node.row.doubt(&state.meta));
             let devices = self.fleet.devices(NodeId(*id));
-            let served = NodeServed { record, lost, doubt, requested, devices };
+            let lease = state.lease_served(*id);
+            let served = NodeServed { record, lost, doubt, requested, devices, lease };
             out.served.push(Served::Node(name.clone(), Some(Arc::new(served))));
         }
         for workload in state.workload.values() {

@@ -12,7 +12,7 @@ use setpoint_schemas::{NodeName, Request, ResourceKey};
 use crate::decide::Judge;
 use crate::engine::Engine;
 use crate::epoch::Foreseen;
-use crate::state::{Workload, WorkloadKind};
+use crate::state::{Pod, Workload, WorkloadKind};
 use crate::views::{Standing, Views};
 
 /// Nodes of one explanation, by name; nobody reads more.
@@ -137,6 +137,8 @@ impl<V: Views> Engine<V> {
                  of older ones are left",
                 counts.current_available, counts.old
             )
+        } else if let Some(doubt) = self.doubted(workload).filter(|_| live < desired) {
+            doubt
         } else if live < desired && self.is_dirty(workload) {
             format!("starts are paced: {live} of {desired} pods are placed")
         } else if live < desired {
@@ -149,6 +151,31 @@ impl<V: Views> Engine<V> {
             return (true, format!("settled: {available} of {desired} pods are available"));
         };
         (false, sentence)
+    }
+
+    /// Why a StatefulSet's identity has no pod, when it is not certain that the one before has ended.
+    fn doubted(&self, workload: &Workload) -> Option<String> {
+        let until_ms = workload.memo.unproven_until_ms;
+        let wait_s = (until_ms - self.state.meta.time_ms + 999) / 1_000;
+        if wait_s > 0 {
+            return Some(format!(
+                "pods that nobody knows of may still run; the next one starts in {wait_s} s"
+            ));
+        }
+        let pods = workload.pods.iter().filter_map(|id| self.state.pods.get(id));
+        let stays = |pod: &&Pod| {
+            let is_lost = self.state.host(pod).is_some_and(|host| host.row.lost);
+            pod.standing == Standing::Stopping && self.state.is_at_most_one(pod) && is_lost
+        };
+        let pod = pods.filter(stays).min_by_key(|pod| pod.counter)?;
+        let (name, node) = (self.state.pod_name(pod), &self.state.host(pod)?.row.record);
+        let ends = match node.fenced_within_ms() {
+            Some(_) => "it ends there by itself, which is waited for",
+            None => {
+                "nothing ends it there by itself: its node must return, or its loss be confirmed"
+            }
+        };
+        Some(format!("pod {} may still run on node {}, which is lost; {ends}", &*name, node.node))
     }
 
     fn is_dirty(&self, workload: &Workload) -> bool {

@@ -80,8 +80,8 @@ pub use job::{
 pub use lifecycle::{Hook, Lifecycle, SleepAction};
 pub use names::{DnsConfig, DnsOption, HostAlias};
 pub use node::{
-    AMOUNT_MAX, Condition, ConditionStatus, DISK_PRESSURE, FERRY_LABEL, InvalidNode, Lease,
-    NodeRecord, RUNTIME_LABEL, WATCHED_LABEL,
+    AMOUNT_MAX, Condition, ConditionStatus, DISK_PRESSURE, FENCE_LABEL, FERRY_LABEL, InvalidNode,
+    Lease, NodeRecord, RUNTIME_LABEL, WATCHED_LABEL,
 };
 pub use observation::{ContainerDetails, Containers, Details, Observation};
 pub use observed::{
@@ -122,6 +122,6 @@ pub use volume::{
 };
 pub use wire::{NodeAnswer, NodeReport, PlacementList};
 pub use workload::{
-    DeploymentStrategy, IntOrPercent, ObjectMeta, PodTemplate, RollingUpdate, StrategyKind,
-    UpdateOrder, WorkloadSpec,
+    DeploymentStrategy, IntOrPercent, ObjectMeta, Ordinals, PodManagement, PodTemplate,
+    RollingUpdate, StrategyKind, UpdateOrder, WorkloadSpec,
 };

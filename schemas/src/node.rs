@@ -15,6 +15,13 @@ pub const RUNTIME_LABEL: &str = "setpoint.dev/runtime-id";
 
 /// The label of a node that takes connections of other nodes to its pods: the port at its address.
 pub const FERRY_LABEL: &str = "setpoint.dev/ferry";
+/// The label by which a node promises that a pod which may run at most once has ended there so many
+/// milliseconds after the sending of the last renewal that the engine has taken in, whatever becomes
+/// of its agent. Absent where nothing but a living agent would end it.
+pub const FENCE_LABEL: &str = "setpoint.dev/fenced-within-ms";
+
+/// A promise beyond a day is none: nobody waits for it.
+const FENCE_MS_MAX: i64 = 86_400_000;
 
 /// The condition of a node whose disk has no room for another pod; Kubernetes' word.
 pub const DISK_PRESSURE: &str = "DiskPressure";
@@ -154,5 +161,18 @@ impl NodeRecord {
     #[must_use]
     pub fn is_watched(&self) -> bool {
         self.labels.get(WATCHED_LABEL).is_some_and(|value| value == "true")
+    }
+
+    /// What it promises by its [`FENCE_LABEL`], milliseconds.
+    #[must_use]
+    pub fn fenced_within_ms(&self) -> Option<i64> {
+        let promised: i64 = self.labels.get(FENCE_LABEL)?.parse().ok()?;
+        (1..=FENCE_MS_MAX).contains(&promised).then_some(promised)
+    }
+
+    /// The runtime that it works on; empty when it does not say.
+    #[must_use]
+    pub fn runtime_id(&self) -> &str {
+        self.labels.get(RUNTIME_LABEL).map_or("", String::as_str)
     }
 }

@@ -129,4 +129,14 @@ pub struct NodeSnapshot {
     pub time_ms: i64,
     /// Every pod of this fleet that the node has.
     pub uids: Vec<PodUid>,
+    /// The epoch of the list of placements that the node went by when it looked; −1 when it had none
+    /// or does not say. What is absent was not about to be started by a list of this epoch or an
+    /// earlier one.
+    #[serde(default = "no_list")]
+    pub epoch: i64,
+}
+
+/// Who names no list went by none.
+fn no_list() -> i64 {
+    -1
 }

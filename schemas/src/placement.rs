@@ -36,6 +36,9 @@ pub struct Placement {
     pub placed_ms: i64,
     /// The node's devices, or shares of one, that its containers have.
     pub devices: Box<[TakenDevice]>,
+    /// Whether it stands for an identity that may never run twice: its node stops it by itself when
+    /// its lease runs out.
+    pub at_most_one: bool,
 }
 
 /// What the pods of one revision of a workload have in common.
@@ -73,6 +76,8 @@ struct Row {
     spec: Box<str>,
     #[serde(default)]
     devices: Box<[TakenDevice]>,
+    #[serde(default)]
+    at_most_one: bool,
 }
 
 /// A placement as it is written.
@@ -93,6 +98,7 @@ struct RowRef<'a> {
     annotations: &'a BTreeMap<String, String>,
     spec: &'a str,
     devices: &'a [TakenDevice],
+    at_most_one: bool,
 }
 
 impl Placement {
@@ -105,11 +111,23 @@ impl Placement {
 
 impl From<Row> for Placement {
     fn from(row: Row) -> Placement {
-        let Row { uid, node, name, generation, term, epoch, placed_ms, devices, .. } = row;
+        let Row { uid, node, name, generation, term, epoch, placed_ms, .. } = row;
+        let Row { devices, at_most_one, .. } = row;
         let Row { namespace, workload, revision, labels, annotations, spec, .. } = row;
         let pattern = Pattern { namespace, workload, revision, labels, annotations, spec };
         let pattern = Arc::new(pattern);
-        Placement { uid, node, name, pattern, generation, term, epoch, placed_ms, devices }
+        Placement {
+            uid,
+            node,
+            name,
+            pattern,
+            generation,
+            term,
+            epoch,
+            placed_ms,
+            devices,
+            at_most_one,
+        }
     }
 }
 
@@ -131,6 +149,7 @@ impl Serialize for Placement {
             annotations,
             spec,
             devices: &self.devices,
+            at_most_one: self.at_most_one,
         };
         row.serialize(serializer)
     }

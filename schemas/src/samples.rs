@@ -136,6 +136,7 @@ pub fn node_snapshot() -> NodeSnapshot {
         sequence: 35,
         time_ms: TIME_MS,
         uids: vec![id(POD), id("web-7d9f-1-1")],
+        epoch: 42,
     }
 }
 
@@ -176,6 +177,7 @@ pub fn placement() -> Placement {
             id: Arc::from("GPU-5f0c"),
             milli: 500,
         }]),
+        at_most_one: false,
     }
 }
 
@@ -213,6 +215,7 @@ pub fn placement_of(uid: &str, spec: &str) -> Placement {
         epoch: 1,
         placed_ms: 1,
         devices: Box::default(),
+        at_most_one: false,
     }
 }
 

@@ -30,6 +30,11 @@ pub struct PlacementList {
     /// The runtime that it works on, its [`RUNTIME_LABEL`]; empty when it does not say.
     #[serde(default)]
     pub runtime_id: String,
+    /// The sequence of the last renewal of that life which the engine has taken in, where a pod of the
+    /// node may run at most once: until how long after sending it these may run. `None` where the
+    /// node has none such. A node that registered and did not renew since has 0.
+    #[serde(default)]
+    pub lease: Option<i64>,
     /// The placements, by uid.
     pub placements: Vec<Placement>,
     /// Those of them that have ended for good, as the node said itself: nothing of them is started

@@ -34,7 +34,7 @@ pub struct PodTemplate {
     pub spec: PodSpec,
 }
 
-/// The spec of a Deployment, ReplicaSet, ReplicationController or DaemonSet: the fields that we
+/// The spec of a Deployment, ReplicaSet, ReplicationController, DaemonSet or StatefulSet: the fields that we
 /// act upon. A ReplicationController's plain selector does not decide anything and is not read.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
@@ -47,7 +47,7 @@ pub struct WorkloadSpec {
     /// How an update proceeds (Deployment).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub strategy: Option<DeploymentStrategy>,
-    /// How an update proceeds (DaemonSet).
+    /// How an update proceeds (DaemonSet, StatefulSet).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub update_strategy: Option<DeploymentStrategy>,
     /// Seconds that a pod must be ready before it counts as available.
@@ -66,6 +66,33 @@ pub struct WorkloadSpec {
     /// The CronJob that a Job is of, by its name and its uid; it stands in the metadata.
     #[serde(skip)]
     pub cron: Option<(String, String)>,
+    /// The subdomain of the pods (StatefulSet).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub service_name: Option<String>,
+    /// Whether the pods come and go one after the other (StatefulSet).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pod_management_policy: Option<PodManagement>,
+    /// How the pods are numbered (StatefulSet).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ordinals: Option<Ordinals>,
+}
+
+/// Whether a StatefulSet's pods come and go one after the other.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum PodManagement {
+    /// Each when all before it are available; the last one goes first.
+    #[default]
+    OrderedReady,
+    /// All at once.
+    Parallel,
+}
+
+/// How a StatefulSet's pods are numbered.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Ordinals {
+    /// The number of the first.
+    pub start: i32,
 }
 
 /// How an update proceeds.
@@ -87,7 +114,7 @@ pub enum StrategyKind {
     RollingUpdate,
     /// All old ones stop before a new one starts.
     Recreate,
-    /// Only pods that are deleted are made anew (DaemonSet).
+    /// Only pods that are deleted are made anew (DaemonSet, StatefulSet).
     OnDelete,
 }
 
@@ -101,6 +128,9 @@ pub struct RollingUpdate {
     /// How many pods below the desired number; 25 % when absent, rounded down.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_unavailable: Option<IntOrPercent>,
+    /// Only pods of this number and above are updated (StatefulSet); counted from the first.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub partition: Option<i32>,
 }
 
 /// A number, or a percentage of the desired number.

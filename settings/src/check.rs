@@ -26,6 +26,7 @@ const RULES: &[Rule] = &[
     grace_exceeds_renewal,
     renewal_is_positive,
     pacing_is_positive,
+    fence_leaves_time,
     only_docker_is_watched,
     node_name_is_one,
     names_are_answered_somewhere,
@@ -38,6 +39,9 @@ const RULES: &[Rule] = &[
 
 /// Workers of one process: as many as a large machine has cores.
 const WORKERS_MAX: u32 = 256;
+
+/// The shortest time in which pods are asked to end, end and are killed, milliseconds.
+const FENCE_MS_MIN: u64 = 4_000;
 
 /// The length of the key that seals Secrets, in bytes: ChaCha20-Poly1305's.
 const SEALING_KEY_BYTES: usize = 32;
@@ -145,6 +149,15 @@ fn pacing_is_positive(s: &Settings) -> Option<Broken> {
         .or_else(|| positive("agent.pace.starts_per_second", i64::from(pace.starts_per_second)))
         .or_else(|| positive("agent.pace.starts_burst", i64::from(pace.starts_burst)))
         .or_else(|| positive("agent.pace.in_flight", i64::from(pace.in_flight)))
+}
+
+fn fence_leaves_time(s: &Settings) -> Option<Broken> {
+    let fence_ms = s.agent.fence_ms;
+    let is_short = (1..FENCE_MS_MIN).contains(&fence_ms);
+    is_short.then(|| {
+        let why = format!("{fence_ms} is below {FENCE_MS_MIN}, and not 0: pods need time to end");
+        ("agent.fence_ms", why)
+    })
 }
 
 fn only_docker_is_watched(s: &Settings) -> Option<Broken> {

@@ -171,6 +171,10 @@ pub struct AgentSettings {
     pub devices: Vec<String>,
     /// What pods may not use: `cpu`, `memory`, each a Kubernetes quantity.
     pub reserved: BTreeMap<String, String>,
+    /// Pods that may run at most once, as a StatefulSet's, end by themselves here when the engine has not
+    /// heard the node for so long, milliseconds; their replacement elsewhere waits for that. 0: they run
+    /// on, and are replaced when the node returns or its loss is confirmed.
+    pub fence_ms: u64,
     /// How fast the node acts.
     pub pace: PaceSettings,
     /// Where other nodes reach this one: an address of the machine.
@@ -193,6 +197,8 @@ impl Default for AgentSettings {
             capacity: BTreeMap::new(),
             devices: Vec::new(),
             reserved: BTreeMap::new(),
+            // An engine is taken over within some seconds: pods need not end for that.
+            fence_ms: 30_000,
             pace: PaceSettings::default(),
             address: IpAddr::V4(Ipv4Addr::LOCALHOST),
             services: ServicesSettings::default(),

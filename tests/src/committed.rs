@@ -68,6 +68,8 @@ pub struct Committed {
     pub withdrawn: BTreeMap<PodUid, Arc<Placement>>,
     /// The nodes that readers know, each with the life of its agent that is registered.
     pub nodes: BTreeMap<NodeName, SessionId>,
+    /// The renewal of each node's lease that was taken in last, where readers are told.
+    pub leases: BTreeMap<NodeName, i64>,
     /// Resources as they stand, with where they do.
     pub resources: BTreeMap<ResourceKey, (Arc<Resource>, Position)>,
     /// Whether what forgets by time was forgotten before the last epochs.
@@ -122,6 +124,7 @@ impl Committed {
     /// Readers of a new leader see what it holds, and nothing of what its forerunner held.
     pub fn shown(&mut self, everything: &Outcome) {
         self.nodes.clear();
+        self.leases.clear();
         self.read_nodes(everything);
     }
 
@@ -130,8 +133,15 @@ impl Committed {
             match served {
                 Served::Node(name, Some(node)) => {
                     self.nodes.insert(name.clone(), node.record.session.clone());
+                    match node.lease {
+                        Some(sequence) => self.leases.insert(name.clone(), sequence),
+                        None => self.leases.remove(name),
+                    };
                 }
-                Served::Node(name, None) => drop(self.nodes.remove(name)),
+                Served::Node(name, None) => {
+                    self.nodes.remove(name);
+                    self.leases.remove(name);
+                }
                 _ => {}
             }
         }

@@ -6,6 +6,7 @@ mod choosy;
 mod claiming;
 mod ranked;
 mod served;
+mod stateful;
 mod tainted;
 mod working;
 mod leader;
@@ -68,6 +69,10 @@ pub struct Plan {
     pub working: bool,
     /// Whether people have pods with data that stays as well.
     pub claiming: bool,
+    /// Whether people have StatefulSets as well.
+    pub stateful: bool,
+    /// Whether nodes end pods that may run at most once when their time is over.
+    pub fenced: bool,
 }
 
 /// What a journey came to.
@@ -143,7 +148,7 @@ impl Journey {
             policy,
             now_ms: BEGIN_MS,
             log: MemoryLog::default(),
-            plant: Plant::new(nodes, draw.fork()),
+            plant: Plant::new(nodes, draw.fork()).fenced(plan.fenced, plan.trims),
             operator: Operator::new(draw.fork(), &plan),
             weather: Weather::new(draw.fork()),
             committed: Committed::default(),
@@ -215,6 +220,9 @@ impl Journey {
         self.now_ms += TICK_MS;
         let as_of = self.committed.as_of();
         self.plant.step(self.now_ms, as_of, &self.committed, &mut self.log);
+        if let Some(twice) = self.plant.run_twice() {
+            return Err(format!("an identity runs twice: {twice}"));
+        }
         if self.weather.engine_is_out {
             return Ok(());
         }

@@ -56,6 +56,25 @@ fn job_spec(name: &str, cpu: i64, more: &Value) -> Value {
     spec
 }
 
+/// A StatefulSet of one container.
+#[must_use]
+pub fn stateful_set(namespace: &str, name: &str, replicas: i64, cpu: i64, image: &str) -> Value {
+    let mut set = deployment(namespace, name, replicas, cpu, image);
+    set["kind"] = json!("StatefulSet");
+    set["spec"]["serviceName"] = json!(name);
+    set
+}
+
+/// The text of a pod's spec without what a StatefulSet's pod has of its own.
+#[must_use]
+pub fn without_identity(spec: &str) -> String {
+    let mut spec: Value = serde_json::from_str(spec).unwrap_or_default();
+    for own in ["hostname", "subdomain"] {
+        spec.as_object_mut().map(|spec| spec.remove(own));
+    }
+    spec.to_string()
+}
+
 /// A bare pod of one container.
 #[must_use]
 pub fn bare_pod(namespace: &str, name: &str, cpu: i64, image: &str) -> Value {

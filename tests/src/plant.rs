@@ -43,6 +43,8 @@ pub struct Plant {
     pub api_up: bool,
     /// Whether messages are repeated and things fail by themselves.
     pub faults: bool,
+    /// Whether nodes end pods whose time is over, and whether all do so without an agent as well.
+    fences: (bool, bool),
     in_flight: BTreeMap<(i64, u64), Message>,
     sent: u64,
     draw: Draw,
@@ -54,13 +56,25 @@ impl Plant {
     pub fn new(count: usize, mut draw: Draw) -> Self {
         let node = |number: usize| SimNode::new(number, *draw.pick(&[1_000, 2_000, 4_000]));
         let nodes = (0..count).map(node).collect();
-        Plant { nodes, api_up: true, faults: true, in_flight: BTreeMap::new(), sent: 0, draw }
+        let (fences, in_flight) = ((true, false), BTreeMap::new());
+        Plant { nodes, api_up: true, faults: true, fences, in_flight, sent: 0, draw }
+    }
+
+    /// Whether nodes end pods that may run at most once when their time is over, and whether all of them
+    /// do so without an agent as well.
+    #[must_use]
+    pub fn fenced(mut self, is_fenced: bool, all_watched: bool) -> Self {
+        self.fences = (is_fenced, all_watched);
+        self.nodes.iter_mut().for_each(|node| node.fence(self.fences));
+        self
     }
 
     /// One more node.
     pub fn join(&mut self) {
         let number = self.nodes.len();
-        self.nodes.push(SimNode::new(number, 2_000));
+        let mut node = SimNode::new(number, 2_000);
+        node.fence(self.fences);
+        self.nodes.push(node);
     }
 
     /// Goes on to `now_ms` of true time: nodes see their placements as of (term, epoch), work, and
@@ -77,7 +91,10 @@ impl Plant {
             node.note_trouble(now_ms);
             if self.api_up && node.hears() && node.polls(now_ms) {
                 let mine = committed.placements.values().filter(|p| p.node == node.name).cloned();
-                let list = List { term: as_of.0, epoch: as_of.1, placements: mine.collect() };
+                let known = committed.nodes.get(&node.name).cloned();
+                let lease = known.zip(committed.leases.get(&node.name).copied());
+                let list =
+                    List { term: as_of.0, epoch: as_of.1, lease, placements: mine.collect() };
                 let late = if self.faults { self.draw.between(0, 900) } else { 50 };
                 node.lists.push((now_ms + late, list));
                 let known = committed.nodes.get(&node.name);
@@ -128,6 +145,22 @@ impl Plant {
             }
             log.append(message.input);
         }
+    }
+
+    /// An identity of which more than one pod is there, with the nodes.
+    #[must_use]
+    pub fn run_twice(&self) -> Option<String> {
+        let mut homes: BTreeMap<(String, String), Vec<String>> = BTreeMap::new();
+        for node in &self.nodes {
+            for pod in node.pods.values().filter(|pod| pod.placement.at_most_one) {
+                let placement = &pod.placement;
+                let identity = (placement.pattern.workload.to_string(), placement.name.to_string());
+                let told = format!("{} as {} {:?}", node.name, placement.uid, pod.state);
+                homes.entry(identity).or_default().push(told);
+            }
+        }
+        let twice = homes.into_iter().find(|(_, on)| on.len() > 1);
+        twice.map(|((set, name), on)| format!("{name} of {set} runs on {}", on.join(" and on ")))
     }
 
     /// Mends everything, for good.

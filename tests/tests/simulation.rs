@@ -28,6 +28,10 @@ const TAINTED_SEEDS: u64 = 100;
 const WORKING_SEEDS: u64 = 150;
 /// Journeys of people whose pods have data that stays, every third of them ranked as well.
 const CLAIMING_SEEDS: u64 = 100;
+/// Journeys of people who have StatefulSets.
+const STATEFUL_SEEDS: u64 = 200;
+/// Among so many journeys without a fence one has an identity that runs twice.
+const UNFENCED_SEEDS: u64 = 20;
 /// A minute and a half of faults.
 const CHOOSY_TICKS: usize = 450;
 /// Seeds far behind those of every run that found something once: a rebuilt leader that forgot how
@@ -63,6 +67,7 @@ fn plan(seed: u64) -> Plan {
     let workers = NonZeroUsize::new(2).filter(|_| seed.is_multiple_of(WORKERS_EVERY));
     let (trims, stranger) = (seed % TRIMS_EVERY < 2, seed % TRIMS_EVERY == 1);
     let (choosy, ranked, tainted, working, claiming) = (false, false, false, false, false);
+    let (stateful, fenced) = (false, true);
     let rebuilt_in_thousand = 50;
     Plan {
         seed,
@@ -78,6 +83,8 @@ fn plan(seed: u64) -> Plan {
         tainted,
         working,
         claiming,
+        stateful,
+        fenced,
     }
 }
 
@@ -243,6 +250,33 @@ fn pods_stay_with_their_data_and_data_with_its_pods() {
         tell(seed, *seeds.end());
     }
     println!("{} claiming seeds, {epochs} epochs", count(&seeds));
+}
+
+fn stateful(seed: u64) -> Plan {
+    Plan { stateful: true, ticks: CHOOSY_TICKS, ..plan(seed) }
+}
+
+#[test]
+fn no_identity_ever_runs_twice() {
+    if let Some(seed) = number("SETPOINT_SEED") {
+        println!("stateful seed {seed}: {:?}", run(stateful(seed)));
+        return;
+    }
+    let seeds = seeds(STATEFUL_SEEDS);
+    let mut epochs = 0;
+    for seed in seeds.clone() {
+        epochs += run(stateful(seed)).epochs;
+        tell(seed, *seeds.end());
+    }
+    println!("{} stateful seeds, {epochs} epochs", count(&seeds));
+}
+
+#[test]
+fn without_its_fence_some_identity_runs_twice() {
+    let unfenced = |seed| Journey::new(Plan { fenced: false, ..stateful(seed) }).run();
+    let broken = (1..=UNFENCED_SEEDS).find_map(|seed| unfenced(seed).err());
+    let broken = broken.expect("nobody ends what was replaced");
+    assert!(broken.contains("an identity runs twice"), "{broken}");
 }
 
 #[test]

@@ -204,7 +204,7 @@ const EVENTS: [Event; 9] = [
         let uids = fleet.placed.iter().filter(|pod| pod.node == on);
         let uids = uids.map(|pod| pod.uid.clone()).collect();
         let (session, sequence) = (session(), fleet.offset + 1);
-        let snapshot = NodeSnapshot { node: on, session, sequence, time_ms: 0, uids };
+        let snapshot = NodeSnapshot { node: on, session, sequence, time_ms: 0, uids, epoch: -1 };
         fleet.step(vec![Input::Snapshot(Box::new(snapshot))])
     }),
     ("a DaemonSet's pod fails and is replaced", |fleet| {

@@ -9,19 +9,20 @@ use futures::StreamExt;
 use setpoint_actuators::session::{Lines, Session, not_found};
 use setpoint_actuators::{
     Act, Actuator, ActuatorError, Changes, ExecEnd, FileToMount, Observed, PodToRun, RuntimeInfo,
-    Usage, grace_of,
+    Until, Usage, grace_of,
 };
 use setpoint_schemas::call::{ExecOptions, LogOptions};
 use setpoint_schemas::{Container, FleetId, PodUid};
 use tokio::sync::broadcast;
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
+use tracing::warn;
 
 use crate::able::Ourselves;
 use crate::container::{Cell, LOOK_EVERY, Starter};
 use crate::disk::{ContainerFile, Layout, PodFile, RunFile, Status};
 use crate::kin::{Kin, Table};
-use crate::{able, exec, logs, machine, session, volumes};
+use crate::{able, exec, fence, logs, machine, session, volumes};
 
 /// What of the agent's own environment its containers get.
 const ENV_INHERITED: &[&str] = &["PATH", "HOME", "LANG"];
@@ -188,6 +189,14 @@ impl Actuator for ProcessActuator {
         })
     }
 
+    fn fence(&self, until: Option<Until>) -> bool {
+        let written = fence::write(&self.layout.fence(), until);
+        if let Err(error) = &written {
+            warn!(%error, "until when pods may run is not written down: they end sooner");
+        }
+        written.is_ok()
+    }
+
     fn folders(&self) -> Vec<PathBuf> {
         vec![self.state.clone()]
     }
@@ -317,7 +326,9 @@ impl ProcessActuator {
         env.extend(pod.device_variables(&container.name, VISIBLE_DEVICES));
         let argv = container.command.iter().chain(&container.args).cloned().collect();
         let dir = container.working_dir.as_ref().map_or_else(|| dir.to_owned(), PathBuf::from);
-        Ok(RunFile { argv, dir, env, no_new_privileges: able::gains_nothing(container) })
+        let no_new_privileges = able::gains_nothing(container);
+        let fence = placement.at_most_one.then(|| self.layout.fence());
+        Ok(RunFile { argv, dir, env, no_new_privileges, fence })
     }
 
     /// The container of this name.

@@ -1,6 +1,7 @@
 //! What stands on disk: one folder a pod, one folder a container in it.
 //!
 //! ```text
+//! <state>/<fleet>/fence.json                     until when pods may run that may run at most once
 //! <state>/<fleet>/pods/pod-<uid>/pod.json        what runs there
 //!                               /volumes/<name>/ files of its volumes, and folders that began empty
 //!                               /c0/run.json     how the first container starts (may hold Secrets)
@@ -64,6 +65,9 @@ pub(crate) struct RunFile {
     /// Whether none of its programs may gain rights that it has not.
     #[serde(default)]
     pub(crate) no_new_privileges: bool,
+    /// Where it is written until when it may run, if it may run at most once.
+    #[serde(default)]
+    pub(crate) fence: Option<PathBuf>,
 }
 
 /// How a command beside a container starts; its folder has a [`RunFile`] too.
@@ -124,6 +128,11 @@ impl Layout {
             }
         }
         Ok(layout)
+    }
+
+    /// Where it is written until when pods may run that may run at most once.
+    pub(crate) fn fence(&self) -> PathBuf {
+        self.root.join("fence.json")
     }
 
     fn pods(&self) -> PathBuf {

@@ -16,6 +16,7 @@ mod exec;
 mod disk;
 mod kin;
 mod volumes;
+mod fence;
 
 pub mod shim;
 mod output;

@@ -43,6 +43,14 @@ pub(crate) fn boot() -> String {
     id.map(|text| text.trim().to_owned()).unwrap_or_default()
 }
 
+/// Milliseconds since the boot, the machine's sleep included; the last of all times when the kernel
+/// does not say.
+pub(crate) fn since_boot_ms() -> i64 {
+    let text = fs::read_to_string("/proc/uptime").unwrap_or_default();
+    let seconds = text.split_whitespace().next().and_then(|seconds| seconds.parse::<f64>().ok());
+    seconds.map_or(i64::MAX, |seconds| (seconds * 1_000.0) as i64)
+}
+
 /// Whether this very process still runs (a zombie has ended).
 pub(crate) fn is_alive(process: &Process) -> bool {
     let same = |stat: Stat| stat.start_ticks == process.start_ticks && !stat.is_zombie();

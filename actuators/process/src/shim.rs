@@ -7,6 +7,8 @@
 //! adopts every process of the container that loses its parent, and ends what is left at the end. It
 //! keeps what the container writes: one that somebody kills takes the container's output along, and the
 //! container at its next line.
+//! A container that may run at most once it ends by itself when its time is over, whatever became of the
+//! agent.
 //! Absent: decisions. It restarts nothing and takes no commands.
 
 use std::fs::File;
@@ -19,6 +21,7 @@ use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid, waitpid};
 use nix::unistd::{getpid, setsid};
 
 use crate::disk::{self, Process, RunFile, Status};
+use crate::fence::Watchdog;
 use crate::machine::now_ms;
 use crate::output::Keeper;
 use crate::word::{STARTED, say};
@@ -53,7 +56,7 @@ fn supervise(container: &Path) -> io::Result<()> {
     }
     output::begin(container)?;
     match spawn(container, &run) {
-        Ok(child) => watch(container, child),
+        Ok(child) => watch(container, child, run.fence.as_deref()),
         Err(error) => refuse(container, &run, &error),
     }
 }
@@ -95,7 +98,7 @@ fn refuse(container: &Path, run: &RunFile, error: &io::Error) -> io::Result<()> 
     Ok(())
 }
 
-fn watch(container: &Path, mut child: Child) -> io::Result<()> {
+fn watch(container: &Path, mut child: Child, fence: Option<&Path>) -> io::Result<()> {
     let process = describe(&child);
     let path = disk::status_path(container);
     if let Err(error) = disk::write(&path, &Status::Running(process.clone())) {
@@ -111,8 +114,11 @@ fn watch(container: &Path, mut child: Child) -> io::Result<()> {
             return Err(error);
         }
     };
+    let watchdog = fence.map(|fence| Watchdog::begin(fence, process.pid));
     say(STARTED);
     let exit_code = wait(process.pid)?;
+    // Before it is reaped: until then nobody else has its id.
+    watchdog.iter().for_each(Watchdog::end);
     // As on Docker: what the container's own process leaves behind ends with it. What would not
     // end is found again when the pod is stopped.
     let _ = kin::sweep_descendants();

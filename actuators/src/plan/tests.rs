@@ -271,3 +271,32 @@ fn a_container_whose_hook_failed_is_ended_in_that_life() {
     let runs = [observed("a", 1, seen)];
     assert_eq!(words(&desired, &runs, &books, 2_000), "end main 7");
 }
+
+#[test]
+fn while_the_fence_is_closed_pods_that_may_run_at_most_once_stop_and_none_starts() {
+    let closed = Fence::Closed { grace: Duration::from_secs(3) };
+    let guarded = || setpoint_schemas::Placement {
+        at_most_one: true,
+        ..placement("a", 1, "Always", &["main"])
+    };
+    let runs = |state| vec![observed("a", 1, vec![container("main", state)])];
+    let table = [
+        (Authority::Full, true, "running", "stop 3"),
+        (Authority::Remembered, true, "running", "stop 3"),
+        (Authority::None, true, "running", "stop 3"),
+        (Authority::Remembered, false, "running", "stop 3"),
+        (Authority::Full, true, "1", "stop 3"),
+    ];
+    for (authority, is_listed, state, expected) in table {
+        let list = if is_listed { vec![guarded()] } else { Vec::new() };
+        let desired = Desired { fence: closed, ..Desired::of(authority, &list) };
+        let mut books = Books::in_memory();
+        books.of(&uid("a"), 1, 30_000).at_most_one = true;
+        let context = format!("{authority:?}, listed {is_listed}, {state}");
+        assert_eq!(words(&desired, &runs(state), &books, 0), expected, "{context}");
+    }
+    let desired = Desired { fence: closed, ..full(&[guarded()]) };
+    assert_eq!(words(&desired, &[], &Books::in_memory(), 0), "nothing", "it does not start");
+    let other = Desired { fence: closed, ..full(&[placement("a", 1, "Always", &["main"])]) };
+    assert_eq!(words(&other, &[], &Books::in_memory(), 0), "start 1", "others are not meant");
+}

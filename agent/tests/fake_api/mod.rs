@@ -40,6 +40,8 @@ pub(crate) struct Seen {
     unregistrable: bool,
     polls: usize,
     lease_renew_ms: i64,
+    /// Whether lists tell which renewal was taken in.
+    tells_leases: bool,
     config_maps: BTreeMap<String, Value>,
     /// Calls that wait for the node, and who waits for their connections.
     calls: Vec<NodeCall>,
@@ -101,6 +103,7 @@ impl FakeApi {
             session: None,
             session_started_ms: 0,
             runtime_id: String::new(),
+            lease: None,
             placements: Vec::new(),
             ended: Vec::new(),
             volumes_leaving: Vec::new(),
@@ -112,6 +115,7 @@ impl FakeApi {
             unregistrable: false,
             polls: 0,
             lease_renew_ms: 0,
+            tells_leases: true,
             config_maps: BTreeMap::new(),
             calls: Vec::new(),
             lines: BTreeMap::new(),
@@ -146,6 +150,12 @@ impl FakeApi {
     pub(crate) fn put_config_map(&self, name: &str, key: &str, value: &str) {
         let object = json!({"kind": "ConfigMap", "metadata": {"name": name}, "data": {key: value}});
         self.lock().config_maps.insert(name.to_owned(), object);
+    }
+
+    /// From now on lists tell no renewal: as those of an engine that hears nothing of the node.
+    pub(crate) fn grant_nothing(&self) {
+        let mut seen = self.lock();
+        (seen.tells_leases, seen.list.lease) = (false, None);
     }
 
     /// Answers 503 to everything, or no longer.
@@ -296,8 +306,12 @@ async fn register(State(api): State<FakeApi>, Json(record): Json<NodeRecord>) ->
     }
 }
 
-async fn lease(State(api): State<FakeApi>, Json(_): Json<Lease>) -> StatusCode {
-    api.lock().leases += 1;
+async fn lease(State(api): State<FakeApi>, Json(lease): Json<Lease>) -> StatusCode {
+    let mut seen = api.lock();
+    seen.leases += 1;
+    if seen.tells_leases && seen.list.session.as_ref() == Some(&lease.session) {
+        seen.list.lease = Some(lease.sequence);
+    }
     StatusCode::NO_CONTENT
 }
 

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use setpoint_actuator_process::{ProcessActuator, ProcessOptions};
 use setpoint_actuators::Actuator;
 use setpoint_agent::{AgentError, AgentOptions, Intervals, run};
-use setpoint_schemas::{FleetId, NodeName, Placement, samples};
+use setpoint_schemas::{ContainerState, FleetId, NodeName, Placement, samples};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -22,6 +22,7 @@ pub(crate) struct Node {
     urls: Vec<String>,
     snapshot: Duration,
     lease: Duration,
+    fence: Duration,
 }
 
 /// An agent that runs.
@@ -40,7 +41,15 @@ impl Node {
             urls: vec![api.url().to_owned()],
             snapshot: Duration::from_secs(60),
             lease: Duration::from_millis(200),
+            fence: Duration::from_secs(30),
         }
+    }
+
+    /// The same node whose pods that may run at most once end this long after the last renewal that
+    /// counts.
+    pub(crate) fn fenced_within(mut self, time: Duration) -> Self {
+        self.fence = time;
+        self
     }
 
     /// The same node on another one's runtime.
@@ -81,6 +90,7 @@ impl Node {
             usage: Duration::from_millis(300),
             retry_max: Duration::from_millis(300),
         };
+        options.fence = Some(self.fence);
         let shutdown = CancellationToken::new();
         let task = tokio::spawn(run(options, Arc::new(self.actuator()), shutdown.clone()));
         Agent { shutdown, task }
@@ -107,6 +117,15 @@ impl Node {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
         panic!("{uid} has no such process");
+    }
+
+    /// Whether a container of this pod runs.
+    pub(crate) async fn runs_a_container_of(&self, uid: &str) -> bool {
+        let pods = self.actuator().observe().await.expect("readable");
+        let runs = |pod: &setpoint_actuators::Observed| {
+            pod.containers.iter().any(|container| container.state == ContainerState::Running)
+        };
+        pods.iter().any(|pod| pod.uid == *uid && runs(pod))
     }
 
     fn actuator(&self) -> ProcessActuator {
@@ -144,6 +163,11 @@ impl Agent {
 /// A placement of generation 1 with this spec.
 pub(crate) fn placement(uid: &str, spec: Value) -> Placement {
     samples::placement_of(uid, &spec.to_string())
+}
+
+/// The same of a pod that may run at most once.
+pub(crate) fn guarded(uid: &str, spec: Value) -> Placement {
+    Placement { at_most_one: true, ..placement(uid, spec) }
 }
 
 /// Sets an annotation of the pod.

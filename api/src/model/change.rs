@@ -47,6 +47,9 @@ pub struct NodeServed {
     pub devices: Vec<DeviceServed>,
     /// The epoch of the node's last change.
     pub last_epoch: i64,
+    /// The sequence of the last renewal of its lease that was taken in, where a pod of it may run at
+    /// most once.
+    pub lease: Option<i64>,
 }
 
 /// A device of a node as served.

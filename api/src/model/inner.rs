@@ -409,11 +409,12 @@ impl Inner {
         finished.and_then(generation) == Some(placed.generation)
     }
 
-    /// Who polls for the node hears of it when another agent registered it, or none.
+    /// Who polls for the node hears of it when another agent registered it, or none, and when a lease
+    /// was taken in by which it may run pods.
     fn serve_node(&mut self, name: &NodeName, served: Option<Arc<NodeServed>>) {
-        let session = |served: &Arc<NodeServed>| served.record.session.clone();
-        let before = self.nodes.get(name.as_str()).map(session);
-        let after = served.as_ref().map(session);
+        let told = |served: &Arc<NodeServed>| (served.record.session.clone(), served.lease);
+        let before = self.nodes.get(name.as_str()).map(told);
+        let after = served.as_ref().map(told);
         match served {
             Some(served) => self.nodes.insert(Arc::from(name.as_str()), served),
             None => self.nodes.remove(name.as_str()),

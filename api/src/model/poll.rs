@@ -10,7 +10,7 @@ use setpoint_schemas::{FleetId, NodeName, Placement, PlacementList, RUNTIME_LABE
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout_at};
 
-use super::ReadModel;
+use super::{NodeServed, ReadModel};
 
 /// Why there is no list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -30,6 +30,10 @@ enum Look {
     /// Nothing new; the list as it stands.
     Same(PlacementList),
     Not(PollError),
+}
+
+fn holder_lease(holder: Option<&Arc<NodeServed>>) -> Option<i64> {
+    holder.and_then(|served| served.lease)
 }
 
 impl ReadModel {
@@ -92,6 +96,7 @@ impl ReadModel {
                 .filter(|placed| inner.has_ended(placed))
                 .map(|p| p.uid.clone())
                 .collect(),
+            lease: holder_lease(inner.nodes.get(node.as_str())),
             placements,
             volumes_leaving: inner.leaving.get(node).into_iter().flatten().cloned().collect(),
         };

@@ -95,6 +95,14 @@ const REPLICAS: &[Column] = &[
     SELECTOR,
 ];
 
+const IDENTITIES: &[Column] = &[
+    NAME,
+    column("Ready", |o, _| json!(format!("{}/{}", int(&o["status"]["readyReplicas"]), desired(o)))),
+    AGE,
+    CONTAINERS,
+    IMAGES,
+];
+
 const DAEMONS: &[Column] = &[
     NAME,
     number("Desired", |o, _| json!(int(&o["status"]["desiredNumberScheduled"]))),
@@ -274,6 +282,7 @@ pub(crate) fn columns_of(group: &str, kind: &str) -> &'static [Column] {
         ("apps", "DaemonSet") => DAEMONS,
         ("batch", "Job") => JOBS,
         ("batch", "CronJob") => CRON_JOBS,
+        ("apps", "StatefulSet") => IDENTITIES,
         ("", "Namespace") => NAMESPACES,
         ("", "ConfigMap") => CONFIG_MAPS,
         ("", "Secret") => SECRETS,

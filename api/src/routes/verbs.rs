@@ -90,15 +90,28 @@ pub(crate) async fn confirm_lost(
     decide(&app, &actor, item, params.flag("force")).await
 }
 
-/// `POST /namespaces/{ns}/deployments/{name}/undo` with `{"toRevision": n}`, 0 for the one before.
+/// The kind with revisions of this plural.
+fn with_revisions(plural: &str) -> Result<&'static str, ApiError> {
+    match plural {
+        "deployments" => Ok("Deployment"),
+        "statefulsets" => Ok("StatefulSet"),
+        other => {
+            let message = format!("{other} have no revisions; deployments and statefulsets have");
+            Err(ApiError::new(StatusCode::NOT_FOUND, message))
+        }
+    }
+}
+
+/// `POST /namespaces/{ns}/{deployments|statefulsets}/{name}/undo` with `{"toRevision": n}`, 0 for the one before.
 pub(crate) async fn undo(
     State(app): State<Shared>,
     Extension(actor): Extension<Actor>,
-    Path((namespace, name)): Path<(String, String)>,
+    Path((namespace, plural, name)): Path<(String, String, String)>,
     headers: HeaderMap,
     body: Body,
 ) -> Answer {
     admin_only(&actor)?;
+    let kind = ("apps/v1", with_revisions(&plural)?);
     let stay = app.state.clients.enter(&actor.name, body, REQUEST_BODY_BYTES_MAX).await?;
     let asked = if stay.body.is_empty() { json!({}) } else { parse(&headers, &stay.body)? };
     let revision = match &asked["toRevision"] {
@@ -109,18 +122,18 @@ pub(crate) async fn undo(
             .ok_or_else(|| ApiError::bad_request("toRevision is a number of at least 0"))?,
     };
     let body = json!({"toRevision": revision}).to_string();
-    let kind = ("apps/v1", "Deployment");
     decide(&app, &actor, item(Verb::RolloutUndo, kind, &namespace, &name, body), false).await
 }
 
-/// `GET /namespaces/{ns}/deployments/{name}/history`.
+/// `GET /namespaces/{ns}/{deployments|statefulsets}/{name}/history`.
 pub(crate) async fn history(
     State(app): State<Shared>,
     Extension(actor): Extension<Actor>,
-    Path((namespace, name)): Path<(String, String)>,
+    Path((namespace, plural, name)): Path<(String, String, String)>,
 ) -> Answer {
     people_only(&actor)?;
-    Ok(answer(app.state.parts.explain.history(namespace, name).await?))
+    let kind = with_revisions(&plural)?;
+    Ok(answer(app.state.parts.explain.history(kind, namespace, name).await?))
 }
 
 /// `GET /log/{topic}/{partition}?from=&max=`.

@@ -258,7 +258,12 @@ impl Explain for Leader {
         let missed = || PortError::NotFound("nothing is known of it".to_owned());
         Box::pin(async move { if missing { Err(missed()) } else { Ok(told) } })
     }
-    fn history(&self, _: String, name: String) -> PortFuture<'_, Result<Value, PortError>> {
+    fn history(
+        &self,
+        _: &'static str,
+        _: String,
+        name: String,
+    ) -> PortFuture<'_, Result<Value, PortError>> {
         Box::pin(async move { Ok(json!({"name": name, "revisions": []})) })
     }
 }
@@ -435,6 +440,7 @@ pub(crate) fn served(record: NodeRecord, lost: bool, epoch: i64) -> Arc<NodeServ
         requested,
         devices: Vec::new(),
         last_epoch: epoch,
+        lease: None,
     })
 }
 
@@ -460,6 +466,7 @@ pub(crate) fn placement(uid: &str, node: &str, epoch: i64) -> Arc<Placement> {
         epoch,
         placed_ms: T0,
         devices: Box::default(),
+        at_most_one: false,
     })
 }
 

@@ -203,7 +203,7 @@ fn ownable(item: &RequestItem, object: &Value) -> Result<(), Refusal> {
 fn checked(item: &RequestItem, owned: Owned, told: String) -> Result<Outcome, Refusal> {
     if matches!(
         item.kind.as_str(),
-        "Deployment" | "ReplicaSet" | "ReplicationController" | "DaemonSet" | "Job"
+        "Deployment" | "ReplicaSet" | "ReplicationController" | "DaemonSet" | "StatefulSet" | "Job"
     ) {
         let spec: WorkloadSpec = serde_json::from_value(owned.object["spec"].clone())
             .map_err(|e| invalid(item, &format!("spec: {e}")))?;

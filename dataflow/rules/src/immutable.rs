@@ -19,6 +19,7 @@ const RULES: &[(&str, &str, Rule)] = &[
     ("apps/v1", "ReplicaSet", selector),
     ("apps/v1", "DaemonSet", selector),
     ("batch/v1", "Job", job),
+    ("apps/v1", "StatefulSet", stateful_set),
     ("v1", "Pod", pod_spec),
     ("v1", "PersistentVolumeClaim", claim::refusals),
     ("v1", "ConfigMap", data),
@@ -69,6 +70,40 @@ const JOB_STAYS: [&str; 8] = [
     "successPolicy",
     "managedBy",
 ];
+
+/// What of a StatefulSet may change, as Kubernetes has it.
+const STATEFUL_MAY_CHANGE: [&str; 7] = [
+    "replicas",
+    "ordinals",
+    "template",
+    "updateStrategy",
+    "revisionHistoryLimit",
+    "persistentVolumeClaimRetentionPolicy",
+    "minReadySeconds",
+];
+
+fn stateful_set(before: &Value, after: &Value) -> Vec<String> {
+    let fixed = |object: &Value| {
+        let mut spec = field(object, "spec").clone();
+        if let Some(spec) = spec.as_object_mut() {
+            STATEFUL_MAY_CHANGE.iter().for_each(|name| drop(spec.remove(*name)));
+            // What is absent is this.
+            spec.entry("podManagementPolicy").or_insert_with(|| Value::from("OrderedReady"));
+            if spec.get("serviceName").and_then(Value::as_str) == Some("") {
+                spec.remove("serviceName");
+            }
+        }
+        spec
+    };
+    let changed = difference("spec", &fixed(before), &fixed(after));
+    let said = |path| {
+        let may = STATEFUL_MAY_CHANGE.join(", ");
+        format!(
+            "{path}: Forbidden: updates to statefulset spec for fields other than {may} are forbidden"
+        )
+    };
+    changed.map(said).into_iter().collect()
+}
 
 fn pod_spec(before: &Value, after: &Value) -> Vec<String> {
     let mut after = field(after, "spec").clone();
@@ -212,6 +247,26 @@ mod tests {
         let indexed = |all: i64, at_once: i64| json!({"completionMode": "Indexed", "completions": all, "parallelism": at_once});
         assert_eq!(of(indexed(3, 3), indexed(5, 5)), "", "as many indexes as run at once");
         assert_eq!(of(indexed(3, 3), indexed(5, 4)), refused("completions"));
+    }
+
+    #[test]
+    fn of_a_stateful_sets_spec_only_what_kubernetes_lets_change_changes() {
+        let of = |spec: Value| json!({"spec": spec});
+        let before = of(json!({"replicas": 1, "serviceName": "web", "template": {"a": 1}}));
+        let said = |after: &Value| said("apps/v1", "StatefulSet", &before, after);
+        let may = of(json!({"replicas": 3, "serviceName": "web", "template": {"a": 2},
+            "podManagementPolicy": "OrderedReady", "minReadySeconds": 5}));
+        assert_eq!(said(&may), "");
+        for (name, value) in [
+            ("serviceName", json!("db")),
+            ("podManagementPolicy", json!("Parallel")),
+            ("selector", json!({"matchLabels": {"a": "b"}})),
+        ] {
+            let mut after = before.clone();
+            after["spec"][name] = value;
+            let told = said(&after);
+            assert!(told.starts_with(&format!("spec.{name}: Forbidden: updates")), "{told}");
+        }
     }
 
     #[test]

@@ -12,6 +12,7 @@ pub mod revision;
 pub mod rollout;
 pub mod batches;
 pub mod victims;
+pub mod statefulset;
 
 pub mod intervals;
 pub mod jobs;
@@ -29,6 +30,7 @@ pub mod sources;
 pub mod service;
 
 pub mod lease;
+pub mod fence;
 pub mod eviction;
 pub mod pacing;
 
@@ -46,6 +48,8 @@ pub mod status;
 /// there is a storage class `local`; and a workload that asks for it has its pods replaced when a
 /// ConfigMap or Secret that they read changes.
 /// A Service is given its address and its node ports.
+/// StatefulSets are acted upon; what makes it certain that a pod which may run at most once has ended
+/// is waited for.
 /// 15: pods leave a node for a taint of effect `NoExecute`, after their `tolerationSeconds`, and one that
 /// names its node waits while it would have to leave at once; a Node resource says since when it bears
 /// such a taint; and a pod's spec says more to its node: probes, volumes, rights.

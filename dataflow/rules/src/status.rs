@@ -29,6 +29,12 @@ pub struct WorkloadCounts {
     pub progress: Progress,
     /// Engine time of the last progress, RFC 3339.
     pub progressed: String,
+    /// Live pods of the revision before the update (StatefulSet).
+    pub current: i64,
+    /// The name of that revision.
+    pub current_revision: String,
+    /// The name of the template's revision.
+    pub update_revision: String,
 }
 
 /// How an update proceeds.
@@ -100,6 +106,22 @@ pub fn daemon_set(counts: &WorkloadCounts) -> String {
     })
 }
 
+/// The status of a StatefulSet in JSON.
+#[must_use]
+pub fn stateful_set(counts: &WorkloadCounts) -> String {
+    json_of(&StatefulSetStatus {
+        available_replicas: counts.available,
+        collision_count: 0,
+        current_replicas: counts.current,
+        current_revision: &counts.current_revision,
+        observed_generation: counts.generation,
+        ready_replicas: counts.ready,
+        replicas: counts.live,
+        update_revision: &counts.update_revision,
+        updated_replicas: counts.updated,
+    })
+}
+
 /// Fields in the order of their names, as all JSON of ours: the same status is the same text.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -134,6 +156,20 @@ struct DaemonSetStatus {
     number_unavailable: i64,
     observed_generation: i64,
     updated_number_scheduled: i64,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct StatefulSetStatus<'a> {
+    available_replicas: i64,
+    collision_count: i64,
+    current_replicas: i64,
+    current_revision: &'a str,
+    observed_generation: i64,
+    ready_replicas: i64,
+    replicas: i64,
+    update_revision: &'a str,
+    updated_replicas: i64,
 }
 
 /// What of an earlier status the next one follows from.
@@ -284,7 +320,13 @@ mod tests {
     #[test]
     fn a_status_is_written_as_any_json_of_ours_with_its_fields_in_order() {
         let counts = counts(3, Progress::Complete);
-        for status in [deployment(&counts, "{}", "t"), replica_set(&counts), daemon_set(&counts)] {
+        let statuses = [
+            deployment(&counts, "{}", "t"),
+            replica_set(&counts),
+            daemon_set(&counts),
+            stateful_set(&counts),
+        ];
+        for status in statuses {
             let value: Value = serde_json::from_str(&status).expect("json");
             assert_eq!(value.to_string(), status);
         }

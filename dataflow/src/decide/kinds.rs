@@ -76,7 +76,7 @@ pub(crate) fn is_storage_class(key: &ResourceKey) -> bool {
 pub(crate) fn is_managed_group(key: &ResourceKey) -> bool {
     matches!(
         (&*key.kind.group, &*key.kind.kind),
-        ("apps", "Deployment" | "ReplicaSet" | "DaemonSet")
+        ("apps", "Deployment" | "ReplicaSet" | "DaemonSet" | "StatefulSet")
             | ("", "ReplicationController" | "Pod")
             | ("batch", "Job")
     )

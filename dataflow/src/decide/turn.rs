@@ -29,6 +29,10 @@ pub(crate) struct Turn<'a, V: Views> {
     pub(crate) is_settled: bool,
     /// Nodes that readers are to be told of.
     pub(crate) nodes_touched: BTreeSet<u32>,
+    /// Lost nodes of which somebody may have said that nothing runs there any more.
+    pub(crate) said_gone: BTreeSet<u32>,
+    /// Lost nodes whose resource was deleted.
+    pub(crate) deleted_lost: BTreeSet<u32>,
 }
 
 impl<V: Views> Turn<'_, V> {
@@ -53,6 +57,7 @@ impl<V: Views> Turn<'_, V> {
     /// looked at, and readers are told of every node.
     fn begin_anew(&mut self) {
         let from = first_counter(self.out.number);
+        self.doubt_all_identities();
         let ids: Vec<u32> = self.state.workloads.values().copied().collect();
         for id in ids {
             let Some(workload) = self.state.workload.get_mut(&id) else { continue };
@@ -98,6 +103,7 @@ impl<V: Views> Turn<'_, V> {
                 Deadline::MinReady(uid) => self.min_ready_elapsed(&uid),
                 Deadline::Workload(key) => self.state.look_now(&key, self.now),
                 Deadline::Eviction(node) => self.eviction_due(&node),
+                Deadline::Release(node) => self.release_due(&node),
             }
         }
         if leases {
@@ -162,6 +168,7 @@ impl<V: Views> Turn<'_, V> {
         pod.standing = Standing::Stopping;
         pod.ready_ms = 0.into();
         let uid = pod.uid.clone();
+        self.await_proof(id);
         // Nobody means a stopping pod by its name: a restart must not place it again.
         self.state.unname_pod(id);
         self.state.touch_pod(id);
@@ -198,6 +205,7 @@ impl<V: Views> Turn<'_, V> {
             }
         }
         let Some(pod) = self.state.pods.remove(id) else { return };
+        self.state.guarded.remove(pod.node, id);
         self.state.observations.forget(id);
         self.state.claims.end(id);
         self.state.touched.pods_gone.push(uid.clone());

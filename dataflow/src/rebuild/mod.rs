@@ -8,7 +8,7 @@
 mod observed;
 mod workloads;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use setpoint_rules::pacing::Bucket;
@@ -19,7 +19,10 @@ use setpoint_schemas::{
 
 use crate::causes::Cause;
 use crate::decide::{NodeStatus, is_cron_job, node_key};
-use crate::state::{CronRow, DevicesRow, Meta, NodeRow, RestoreError, Rows};
+use crate::state::{
+    CronRow, DevicesRow, Meta, NodeRow, Pod, RestoreError, Rows, WorkloadKind, WorkloadMemo,
+};
+use crate::views::Standing;
 
 /// What the compacted topics hold as of an epoch.
 #[derive(Debug, Clone, Default)]
@@ -101,7 +104,8 @@ pub(crate) fn rows(policy: &Policy, compacted: Compacted) -> Result<Rows, Restor
     // Numbers as an engine would give them: from one on, nodes first.
     let numbers: BTreeMap<NodeName, u32> = nodes.keys().cloned().zip(1..).collect();
     let made = workloads::rows(&resources, pods, &numbers, time_ms)?;
-    let (workloads, pods, observed) = (made.workloads, made.pods, made.observed);
+    let (workloads, mut pods, observed) = (made.workloads, made.pods, made.observed);
+    await_proofs(&workloads, &mut pods, compacted.number);
     let crons = crons(&resources, time_ms);
     let resources = resources.into_values().map(|(resource, _)| resource).collect();
     let nodes = (1..).zip(nodes.into_values()).collect();
@@ -130,6 +134,16 @@ fn crons(resources: &BTreeMap<ResourceKey, (Resource, Position)>, time_ms: i64) 
         cause: Cause::told(*position, format!("CronJob {} as it was last told", resource.name)),
     };
     crons.map(row).collect()
+}
+
+/// When a pod was withdrawn is not known: of one that may run at most once only what its node says as of
+/// now proves that it ended.
+fn await_proofs(workloads: &[(u32, ResourceKey, WorkloadMemo)], pods: &mut [Pod], number: i64) {
+    let kind = |key: &ResourceKey| WorkloadKind::of(&key.kind.kind);
+    let sets = workloads.iter().filter(|(_, key, _)| kind(key) == Some(WorkloadKind::Stateful));
+    let sets: BTreeSet<u32> = sets.map(|(id, ..)| *id).collect();
+    let stops = |pod: &&mut Pod| pod.standing == Standing::Stopping && sets.contains(&pod.workload);
+    pods.iter_mut().filter(stops).for_each(|pod| pod.note_withdrawn(number));
 }
 
 fn node_row(record: NodeRecord, status: NodeStatus, time_ms: i64, cause: Cause) -> NodeRow {

@@ -40,7 +40,11 @@ pub(super) fn join(
             // One that has ended for good has ended, whatever is left of it.
             let has_ended = !withdrawn && said.is_some_and(|(pod, _)| pod.phase().is_finished());
             let absent = snapshot.is_some_and(|s| !is_there && !has_ended && is_newest(s, said));
-            let gone = absent || said.is_some_and(|(pod, _)| pod.phase() == PodPhase::Gone);
+            // That it was absent once does not prove that one which may run at most once has ended: its
+            // node may have gone by a list that named it later.
+            let is_proof = !(withdrawn && placement.at_most_one);
+            let gone =
+                (absent && is_proof) || said.is_some_and(|(pod, _)| pod.phase() == PodPhase::Gone);
             // With a node that was removed its pods are gone as well.
             if withdrawn && (gone || !nodes.contains_key(&placement.node)) {
                 return None;

@@ -80,6 +80,11 @@ impl Made {
         }
         let numbers = number_templates(&mut memo, compiled.as_ref(), &pods);
         memo.classes = classes_of(&numbers, &pods);
+        if kind == WorkloadKind::Stateful {
+            let told = resource.and_then(|(resource, _)| told_revision(resource));
+            let told = told.and_then(|hash| numbers.get(&hash).copied());
+            memo.stable = told.unwrap_or(memo.current);
+        }
         let min_ready_ms = compiled.as_ref().map_or(0, |compiled| min_ready_ms(&compiled.spec));
         for mut pod in pods {
             let revision =
@@ -140,6 +145,13 @@ fn number_templates(
         numbers.insert(hash, memo.current);
     }
     numbers
+}
+
+/// The hash of the revision before the update, as a StatefulSet's status tells it.
+fn told_revision(set: &Resource) -> Option<String> {
+    let status: Value = serde_json::from_str(&set.status).ok()?;
+    let name = status["currentRevision"].as_str()?;
+    Some(name.strip_prefix(&set.name)?.strip_prefix('-')?.to_owned())
 }
 
 /// The classes that revisions have their priority of, as their placements say.

@@ -13,6 +13,8 @@ mod classes;
 mod early;
 mod followers;
 mod leases;
+mod guarded;
+mod identity;
 mod ledger;
 mod look;
 mod node;
@@ -52,6 +54,8 @@ pub(crate) use crons::{Cron, CronRow, Crons};
 pub(crate) use devices::{Devices, DevicesRow};
 pub(crate) use early::{Early, EarlyRow, Word};
 pub(crate) use followers::Followers;
+pub(crate) use guarded::Guarded;
+pub(crate) use identity::{IDENTITY_LABELS, Identity};
 pub(crate) use in_turn::InTurn;
 pub(crate) use job::{IndexFailures, JobMemo, OfJob};
 pub(crate) use leases::Leases;
@@ -64,7 +68,7 @@ pub(crate) use numbered::Numbered;
 pub(crate) use observations::Observations;
 pub(crate) use of_pod::PodName;
 pub(crate) use orphan::{Orphan, OrphanRow, Orphans};
-pub(crate) use pod::{Heard, Pod, Rare};
+pub(crate) use pod::{Heard, Pod, Rare, UNPROVEN};
 pub(crate) use pods::{NameHash, Pods};
 pub(crate) use reigns::Reigns;
 pub(crate) use remains::AllRemains;
@@ -74,7 +78,7 @@ pub use rows::{CheckpointRow, PodInRows, RestoreError, Table, pods_in};
 pub(crate) use services::{Services, is_service};
 pub(crate) use touched::Touched;
 pub(crate) use waiting::{Waiting, WaitingHere};
-pub(crate) use wants::{Wants, min_ready_ms};
+pub(crate) use wants::{Identities, min_ready_ms};
 pub(crate) use why::Why;
 pub(crate) use workload::{
     Seen, Template, Workload, WorkloadKind, WorkloadMemo, read_spec, staying,
@@ -104,6 +108,8 @@ pub(crate) struct State {
     /// How old the nodes' leases are.
     pub(crate) leases: Leases,
     pub(crate) pods: Pods,
+    /// Those of them that may run at most once.
+    pub(crate) guarded: Guarded,
     /// What was observed of them, for those who are still to be told.
     pub(crate) observations: Observations,
     /// The devices that pods have.
@@ -184,6 +190,9 @@ pub(crate) struct Meta {
     /// Engine time at which all leases are judged: from time to time while a hold lasts. Kept, so that a rebuilt
     /// engine judges when the one that ran through does.
     pub(crate) judge_ms: Option<i64>,
+    /// Engine time at which all leases began anew last: what was said before was by another clock, or is
+    /// older than it seems.
+    pub(crate) rebased_ms: i64,
     /// Engine time at which the last hold ended: whoever is still silent then has a whole grace
     /// period from there.
     pub(crate) released_ms: i64,
@@ -229,6 +238,8 @@ pub(crate) enum Deadline {
     Workload(ResourceKey),
     /// A pod of this node has to leave for a taint.
     Eviction(NodeName),
+    /// The pods of this lost node that may run at most once have surely ended.
+    Release(NodeName),
 }
 
 /// Stands behind every name.

@@ -69,7 +69,7 @@ impl Workload {
             let uid = self.pod_uid(counter);
             let promise = self.memo.nominated.get(&counter);
             WaitingPod {
-                name: self.pod_name(template, &uid).to_string(),
+                name: self.name_to_be(template, counter, &uid).to_string(),
                 uid,
                 workload: self.key.clone(),
                 reason: group.reason.clone(),

@@ -75,7 +75,13 @@ pub(crate) struct Rare {
     pub(crate) reason: String,
     /// What it has as a Job's pod.
     pub(crate) job: OfJob,
+    /// The epoch that withdrew a pod which may run at most once, 0 before that; [`UNPROVEN`] where no
+    /// word of its node proves any more that it ended.
+    pub(crate) withdrawn: i64,
 }
+
+/// Behind every epoch.
+pub(crate) const UNPROVEN: i64 = i64::MAX;
 
 impl Pod {
     /// Whether what the node's present session says at this sequence is news of this pod.
@@ -98,9 +104,21 @@ impl Pod {
     /// Its name is kept only where it is another than the one that follows.
     pub(crate) fn name_is_rare(&mut self, follows: &str) {
         if let Some(rare) = self.rare.take() {
-            let name = rare.name.filter(|name| name != follows);
-            self.rare = Rare { name, reason: rare.reason, job: rare.job }.boxed();
+            let Rare { name, reason, job, withdrawn } = *rare;
+            let name = name.filter(|name| name != follows);
+            self.rare = Rare { name, reason, job, withdrawn }.boxed();
         }
+    }
+
+    /// The epoch that withdrew it, as [`Rare`] has it.
+    pub(crate) fn withdrawn(&self) -> i64 {
+        self.rare.as_ref().map_or(0, |rare| rare.withdrawn)
+    }
+
+    /// Notes the epoch that withdrew it.
+    pub(crate) fn note_withdrawn(&mut self, epoch: i64) {
+        let rare = self.rare.take().map(|rare| *rare).unwrap_or_default();
+        self.rare = Rare { withdrawn: epoch, ..rare }.boxed();
     }
 
     /// The last observation's reason.

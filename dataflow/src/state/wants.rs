@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use setpoint_rules::batches::Pace;
 use setpoint_rules::rollout::{self, Update};
 use setpoint_rules::sources::RESTART_ON_CHANGE;
+use setpoint_rules::statefulset;
 use setpoint_schemas::{DeploymentStrategy, JobSpec, UpdateOrder, WorkloadSpec};
 
 /// The annotation of a workload whose pods are done when they end.
@@ -39,6 +40,16 @@ pub(crate) struct Wants {
     strategy: Option<Box<DeploymentStrategy>>,
     /// The pause between batches of an update; 0: there are none.
     delay_ms: i64,
+    /// What is wanted of a StatefulSet.
+    pub(crate) identities: Option<Box<Identities>>,
+}
+
+/// What is wanted of a StatefulSet's pods beside what all workloads want.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Identities {
+    pub(crate) wanted: statefulset::Wanted,
+    /// The subdomain of the pods; empty where there is none.
+    pub(crate) service: String,
 }
 
 impl Wants {
@@ -61,7 +72,15 @@ impl Wants {
             },
             strategy: spec.strategy.clone().map(Box::new),
             delay_ms: says(UPDATE_DELAY).parse().map_or(0, |delay_ms: i64| delay_ms.max(0)),
+            identities: None,
         }
+    }
+
+    /// The same of a StatefulSet.
+    pub(crate) fn with_identities(self, spec: &WorkloadSpec) -> Wants {
+        let service = spec.service_name.clone().unwrap_or_default();
+        let identities = Identities { wanted: statefulset::Wanted::of(spec), service };
+        Wants { identities: Some(Box::new(identities)), ..self }
     }
 
     /// How pods of different revisions relate in a rollout, when so many are desired.

@@ -9,6 +9,7 @@ use setpoint_placement::PodShape;
 use setpoint_rules::batches::Batches;
 use setpoint_rules::priority::{self, Class};
 use setpoint_rules::revision::Revision;
+use setpoint_rules::statefulset;
 use setpoint_schemas::{
     COMPLETION_INDEX, COMPLETION_INDEX_ENV, GPU_MODEL, JOB_NAME_LABELS, JobSpec, Namespace,
     NodeName, ObjectMeta, Pattern, PodSpec, PodTemplate, Resource, ResourceKey, TaintEffect,
@@ -37,6 +38,8 @@ pub(crate) enum WorkloadKind {
     Bare,
     /// A Job: pods that end, until enough have ended well.
     Job,
+    /// A StatefulSet: each pod stands for an identity, which may run at most once.
+    Stateful,
 }
 
 impl WorkloadKind {
@@ -48,10 +51,24 @@ impl WorkloadKind {
             "DaemonSet" => WorkloadKind::Daemon,
             "Pod" => WorkloadKind::Bare,
             "Job" => WorkloadKind::Job,
+            "StatefulSet" => WorkloadKind::Stateful,
             _ => return None,
         })
     }
+
+    /// What is wanted of a workload of this kind by this spec and the workload's own annotations.
+    pub(crate) fn wants(
+        self,
+        spec: &WorkloadSpec,
+        annotations: &BTreeMap<String, String>,
+    ) -> Wants {
+        let wants = Wants::of(spec, annotations);
+        if self == WorkloadKind::Stateful { wants.with_identities(spec) } else { wants }
+    }
 }
+
+/// Kubernetes' label with the name of the revision of a StatefulSet's pod.
+pub(super) const REVISION_LABEL: &str = "controller-revision-hash";
 
 /// A workload with its numbers.
 #[derive(Debug)]
@@ -131,6 +148,14 @@ pub(crate) struct WorkloadMemo {
     pub(crate) pending: bool,
     /// What is kept of a Job.
     pub(crate) job: Option<Box<JobMemo>>,
+    /// Of a StatefulSet: the revision before the update, which is the current one when none is under
+    /// way; 0 where it is not known.
+    pub(crate) stable: u32,
+    /// Of a StatefulSet: the numbers that are to start and have no place yet.
+    pub(crate) ordinals: Vec<u32>,
+    /// Of a StatefulSet: no pod of it starts before this engine time, since one of which nothing is
+    /// known may still run.
+    pub(crate) unproven_until_ms: i64,
 }
 
 /// What a status tells of pods.
@@ -214,6 +239,10 @@ impl Template {
         match kind {
             WorkloadKind::Rolling => {
                 labels.insert("pod-template-hash".to_owned(), hash.clone());
+            }
+            WorkloadKind::Stateful => {
+                let name = statefulset::revision_name(&workload.name, &hash);
+                labels.insert(REVISION_LABEL.to_owned(), name);
             }
             WorkloadKind::Daemon => spec.tolerations.extend(DAEMONS_BEAR.map(bears)),
             WorkloadKind::Keep | WorkloadKind::Bare | WorkloadKind::Job => {}

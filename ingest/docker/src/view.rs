@@ -103,6 +103,7 @@ impl View {
     fn snapshot(&mut self, now_ms: i64) -> Input {
         self.sequence += 1;
         Input::Snapshot(Box::new(NodeSnapshot {
+            epoch: -1,
             node: self.watcher.node.clone(),
             session: self.watcher.session.clone(),
             sequence: self.sequence,

@@ -72,6 +72,12 @@ const COLUMNS: &[Columns] = &[
         ..PLAIN
     },
     Columns {
+        kind: "StatefulSet",
+        headers: &["NAME", "READY", "AGE"],
+        cells: stateful_set,
+        ..WORKLOAD
+    },
+    Columns {
         kind: "Pod",
         headers: &["NAME", "READY", "STATUS", "RESTARTS", "AGE"],
         cells: pod,
@@ -203,6 +209,12 @@ fn deployment(object: &Value, now: Timestamp) -> Vec<String> {
         number(object, "/status/availableReplicas").to_string(),
         age_of(object, now),
     ]
+}
+
+fn stateful_set(object: &Value, now: Timestamp) -> Vec<String> {
+    let desired = object.pointer("/spec/replicas").and_then(Value::as_i64).unwrap_or(1);
+    let ready = format!("{}/{desired}", number(object, "/status/readyReplicas"));
+    vec![name(object).to_owned(), ready, age_of(object, now)]
 }
 
 fn replicas(object: &Value, now: Timestamp) -> Vec<String> {

@@ -96,8 +96,25 @@ fn head(out: &mut String, object: &Value) {
             line("Schedule", text(object, "/spec/schedule"));
             line("Active Jobs", &list(object, "/status/active").len().to_string());
         }
+        "StatefulSet" => {
+            line("Replicas", &replicas_of_identities(object));
+            line("Current revision", text(object, "/status/currentRevision"));
+            line("Update revision", text(object, "/status/updateRevision"));
+        }
         _ => {}
     }
+}
+
+fn replicas_of_identities(object: &Value) -> String {
+    let count = |name: &str| number(object, &format!("/status/{name}"));
+    format!(
+        "{} desired | {} total | {} ready | {} current | {} updated",
+        object.pointer("/spec/replicas").and_then(Value::as_i64).unwrap_or(1),
+        count("replicas"),
+        count("readyReplicas"),
+        count("currentReplicas"),
+        count("updatedReplicas")
+    )
 }
 
 fn taint(taint: &Value) -> String {

@@ -124,6 +124,8 @@ fn options(settings: &Settings, node: NodeName) -> anyhow::Result<AgentOptions> 
     options.pacing.starts_per_second = at_least_one(pace.starts_per_second);
     options.pacing.starts_burst = at_least_one(pace.starts_burst);
     options.pacing.starts_in_flight_max = usize::try_from(pace.in_flight.max(1)).unwrap_or(1);
+    let fence_ms = agent.fence_ms;
+    options.fence = (fence_ms > 0).then(|| Duration::from_millis(fence_ms));
     let renew = u64::try_from(settings.engine.policy.lease_renew_ms).unwrap_or(5_000);
     options.intervals.lease = Duration::from_millis(renew);
     Ok(options)

@@ -5,8 +5,15 @@ use crate::context::Context;
 use crate::failure::Failure;
 
 /// What `all` stands for, as kubectl's.
-const ALL: [&str; 6] =
-    ["pods", "replicationcontrollers", "services", "daemonsets", "deployments", "replicasets"];
+const ALL: [&str; 7] = [
+    "pods",
+    "replicationcontrollers",
+    "services",
+    "daemonsets",
+    "deployments",
+    "replicasets",
+    "statefulsets",
+];
 
 /// A kind and, perhaps, a name.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -108,9 +108,11 @@ pub(crate) async fn run(rollout: Rollout, cx: &mut Context) -> Result<Ended, Fai
         }
         Verb::Restart { subject } => {
             let (path, home, name) = subject.find(cx).await?;
-            if !["Deployment", "DaemonSet"].contains(&path.kind.as_str()) {
+            if !["Deployment", "DaemonSet", "StatefulSet"].contains(&path.kind.as_str()) {
                 let kind = &path.kind;
-                let why = format!("a {kind} is not restarted; a Deployment or a DaemonSet is");
+                let why = format!(
+                    "a {kind} is not restarted; a Deployment, a DaemonSet or a StatefulSet is"
+                );
                 return Err(Failure::usage(why));
             }
             let annotations = json!({RESTARTED: restarted_at()});
@@ -139,14 +141,15 @@ impl Subject {
 }
 
 fn ours(path: &KindPath, home: &str, name: &str, verb: &str) -> Result<String, Failure> {
-    match path.kind.as_str() {
-        "Deployment" => Ok(format!(
-            "/setpoint/v1/namespaces/{}/deployments/{}/{verb}",
-            escape(home),
-            escape(name)
-        )),
-        kind => Err(Failure::usage(format!("a {kind} has no revisions; a Deployment has"))),
-    }
+    let plural = match path.kind.as_str() {
+        "Deployment" => "deployments",
+        "StatefulSet" => "statefulsets",
+        kind => {
+            let why = format!("a {kind} has no revisions; a Deployment or a StatefulSet has");
+            return Err(Failure::usage(why));
+        }
+    };
+    Ok(format!("/setpoint/v1/namespaces/{}/{plural}/{}/{verb}", escape(home), escape(name)))
 }
 
 fn history(answer: &Value) -> String {
@@ -194,6 +197,7 @@ async fn wait_at(
 fn progress(object: &Value) -> Look<()> {
     match text(object, "/kind") {
         "Deployment" | "ReplicaSet" | "ReplicationController" | "DaemonSet" => {}
+        "StatefulSet" => return progress_of_identities(object),
         "Pod" if text(object, "/status/phase") == "Pending" => {
             return Look::NotYet("the pod is pending".to_owned());
         }
@@ -213,6 +217,35 @@ fn progress(object: &Value) -> Look<()> {
         Look::NotYet(format!("{} old pods are pending termination", total - updated))
     } else if available < desired {
         Look::NotYet(format!("{available} of {desired} updated pods are available"))
+    } else {
+        Look::Holds(())
+    }
+}
+
+/// How far a StatefulSet is, in kubectl's words.
+fn progress_of_identities(object: &Value) -> Look<()> {
+    let status = |field: &str| number(object, &format!("/status/{field}"));
+    if text(object, "/spec/updateStrategy/type") == "OnDelete" {
+        let why = "rollout status is only available for RollingUpdate strategy type";
+        return Look::Never(why.to_owned());
+    }
+    if status("observedGeneration") < number(object, "/metadata/generation") {
+        return Look::NotYet("waiting for the change to be seen".to_owned());
+    }
+    let desired = object.pointer("/spec/replicas").and_then(Value::as_i64).unwrap_or(1);
+    let partition = number(object, "/spec/updateStrategy/rollingUpdate/partition");
+    let (ready, updated) = (status("readyReplicas"), status("updatedReplicas"));
+    let (current, update) =
+        (text(object, "/status/currentRevision"), text(object, "/status/updateRevision"));
+    if status("replicas") != desired {
+        Look::NotYet(format!("{} of {desired} pods are there", status("replicas")))
+    } else if updated < desired - partition {
+        let all = desired - partition;
+        Look::NotYet(format!("{updated} of {all} new pods have been updated"))
+    } else if ready < desired {
+        Look::NotYet(format!("{ready} of {desired} pods are ready"))
+    } else if partition <= 0 && current != update {
+        Look::NotYet(format!("{updated} pods at revision {update}"))
     } else {
         Look::Holds(())
     }
@@ -264,5 +297,30 @@ mod tests {
         assert_eq!(far(status), "done");
         let stuck = json!([{"type": "Progressing", "reason": "ProgressDeadlineExceeded", "message": "stuck"}]);
         assert_eq!(far(json!({"conditions": stuck})), "never: stuck");
+    }
+
+    #[test]
+    fn a_stateful_set_is_followed_by_its_revisions() {
+        let far = |partition: i64, status: Value| {
+            let strategy = json!({"rollingUpdate": {"partition": partition}});
+            let object = json!({"kind": "StatefulSet", "metadata": {"generation": 1},
+                "spec": {"replicas": 2, "updateStrategy": strategy}, "status": status});
+            match progress(&object) {
+                Look::Holds(()) => "done".to_owned(),
+                Look::NotYet(why) => why,
+                Look::Never(why) => format!("never: {why}"),
+            }
+        };
+        let status = |pods: i64, updated: i64, ready: i64, current: &str| {
+            json!({"observedGeneration": 1, "replicas": pods, "updatedReplicas": updated,
+                "readyReplicas": ready, "currentRevision": current, "updateRevision": "web-b"})
+        };
+        assert_eq!(far(0, json!({})), "waiting for the change to be seen");
+        assert_eq!(far(0, status(1, 1, 1, "web-a")), "1 of 2 pods are there");
+        assert_eq!(far(0, status(2, 1, 2, "web-a")), "1 of 2 new pods have been updated");
+        assert_eq!(far(0, status(2, 2, 1, "web-a")), "1 of 2 pods are ready");
+        assert_eq!(far(0, status(2, 2, 2, "web-a")), "2 pods at revision web-b");
+        assert_eq!(far(0, status(2, 2, 2, "web-b")), "done");
+        assert_eq!(far(1, status(2, 1, 2, "web-a")), "done", "the rest keeps its revision");
     }
 }

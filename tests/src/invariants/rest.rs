@@ -8,6 +8,7 @@ use setpoint_schemas::{NodeName, PodUid, Resource, ResourceKey};
 use super::work::job_settled;
 use super::{Auditor, desired_of, services};
 use crate::committed::Committed;
+use crate::manifests::without_identity;
 use crate::memory_log::MemoryLog;
 use crate::plant::{Plant, PodState, SimNode};
 
@@ -66,6 +67,7 @@ impl Auditor {
         let body: Value = serde_json::from_str(&resource.body).unwrap_or_default();
         let (wanted, template) = match resource.kind.as_str() {
             "Deployment" => (desired_of(&body), &body["spec"]["template"]["spec"]),
+            "StatefulSet" => (desired_of(&body), &body["spec"]["template"]["spec"]),
             "Pod" => (1, &body["spec"]),
             "DaemonSet" => {
                 let template = &body["spec"]["template"]["spec"];
@@ -96,6 +98,8 @@ impl Auditor {
         match plant.nodes.iter().find(|node| fits(&resource.key(), &node.name)) {
             // An update in batches wants no more than the present batch.
             None if resource.body.contains("update-delay") && self.waiting_of(&key) > 0 => Ok(()),
+            // In order only the next one waits.
+            None if resource.kind == "StatefulSet" && self.waiting_of(&key) > 0 => Ok(()),
             None if self.waiting_of(&key) >= (wanted - live).max(1) => Ok(()),
             None => Err(format!(
                 "{key} runs {running} of {wanted} pods ({live} placed), none fits and {} wait",
@@ -139,7 +143,10 @@ impl Auditor {
             };
             state
                 && &*pod.placement.pattern.workload == workload
-                && *pod.placement.pattern.spec == *current
+                && match pod.placement.at_most_one {
+                    true => without_identity(&pod.placement.pattern.spec) == current,
+                    false => *pod.placement.pattern.spec == *current,
+                }
         };
         node.pods.values().filter(is_so).count() as i64
     }

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use setpoint_schemas::{Input, Request, RequestItem, Verb};
 
-use super::{Plan, choosy, claiming, ranked, served, tainted, working};
+use super::{Plan, choosy, claiming, ranked, served, stateful, tainted, working};
 use crate::committed::Committed;
 use crate::draw::Draw;
 use crate::manifests::{
@@ -26,6 +26,7 @@ pub struct Operator {
     is_tainted: bool,
     is_working: bool,
     is_claiming: bool,
+    is_stateful: bool,
 }
 
 impl Operator {
@@ -43,6 +44,7 @@ impl Operator {
             is_tainted,
             is_working,
             is_claiming,
+            is_stateful: plan.stateful,
         }
     }
 
@@ -95,6 +97,9 @@ impl Operator {
         }
         if self.is_working && self.draw.chance(500) {
             return vec![working::ask(&mut self.draw)];
+        }
+        if self.is_stateful && self.draw.chance(500) {
+            return vec![stateful::ask(&mut self.draw)];
         }
         match self.draw.below(20) {
             0..=4 => vec![item(Verb::Apply, &self.workload())],

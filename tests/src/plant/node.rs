@@ -1,11 +1,11 @@
 //! A simulated node with its agent: follows its placement list, level-triggered, and reports.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use setpoint_schemas::{
-    DEVICE_MILLI, Device, GPU_PRODUCT, Input, NodeName, NodeRecord, NodeSnapshot, Observation,
-    Placement, PodObserved, PodPhase, PodUid, SessionId, add_devices,
+    DEVICE_MILLI, Device, FENCE_LABEL, GPU_PRODUCT, Input, NodeName, NodeRecord, NodeSnapshot,
+    Observation, Placement, PodObserved, PodPhase, PodUid, SessionId, add_devices,
 };
 
 use super::pod::SimPod;
@@ -24,9 +24,18 @@ pub struct List {
     pub term: i64,
     /// The epoch as of which it holds.
     pub epoch: i64,
+    /// The life of the agent that has the node, and its last renewal that was taken in.
+    pub lease: Option<(SessionId, i64)>,
     /// The placements.
     pub placements: Vec<Arc<Placement>>,
 }
+
+/// Pods that may run at most once have ended so long after the sending of the last renewal that counts.
+const PROMISE_MS: i64 = 7_000;
+/// So long before they are asked to end; a pod takes a second and a look at the world.
+const ASK_MS: i64 = 2_500;
+/// So long before they are killed: two looks at the world.
+const KILL_MS: i64 = 400;
 
 type Told = (PodPhase, bool, &'static str, i64);
 
@@ -66,6 +75,14 @@ pub struct SimNode {
     is_registering: bool,
     /// True time when it was told last that we know it, or when it registered.
     known_ms: i64,
+    /// Whether pods that may run at most once are ended when their time is over.
+    pub is_fenced: bool,
+    /// Whether that happens without an agent as well.
+    pub has_watchdog: bool,
+    /// True time at which such pods have ended: on disk until the machine dies.
+    until_ms: i64,
+    /// When each renewal of this session was sent.
+    sent: BTreeMap<i64, i64>,
 }
 
 /// The devices of the node of this number: one of three has two, one of three has one.
@@ -121,7 +138,17 @@ impl SimNode {
             snapshot_ms: 0,
             is_registering: false,
             known_ms: 0,
+            is_fenced: true,
+            has_watchdog: number.is_multiple_of(2),
+            until_ms: 0,
+            sent: BTreeMap::new(),
         }
+    }
+
+    /// Whether it ends pods whose time is over, and does so without an agent in any case.
+    pub(crate) fn fence(&mut self, (is_fenced, is_watched): (bool, bool)) {
+        self.is_fenced = is_fenced;
+        self.has_watchdog |= is_watched;
     }
 
     /// Whether its agent can hear us.
@@ -160,6 +187,7 @@ impl SimNode {
         self.pods.clear();
         self.gone.clear();
         self.told.clear();
+        self.until_ms = 0;
     }
 
     /// The agent dies; what it started runs on.
@@ -181,6 +209,7 @@ impl SimNode {
         (self.lease_ms, self.poll_ms, self.snapshot_ms) = (0, 0, 0);
         self.told.clear();
         self.gone.clear();
+        self.sent.clear();
     }
 
     pub(crate) fn heal(&mut self, now_ms: i64) {
@@ -206,6 +235,7 @@ impl SimNode {
             return;
         }
         self.work(now_ms, faults, draw);
+        self.end_those_whose_time_is_over(now_ms);
         if !self.agent_up {
             return;
         }
@@ -214,9 +244,14 @@ impl SimNode {
         if !self.registered {
             if !self.is_registering {
                 self.is_registering = true;
+                // As good as a renewal.
+                self.sent.entry(0).or_insert(now_ms);
                 let record = manifests::node(&self.name, &self.session(), self.cpu_milli);
                 let record = NodeRecord { started_ms: self.session_number, ..record };
-                let record = with_devices(record, self.working_devices());
+                let mut record = with_devices(record, self.working_devices());
+                if self.has_watchdog {
+                    record.labels.insert(FENCE_LABEL.to_owned(), PROMISE_MS.to_string());
+                }
                 said.push(Input::Node(Box::new(record)));
             }
             return;
@@ -249,6 +284,37 @@ impl SimNode {
         });
     }
 
+    /// What kills pods that may run at most once needs no agent where there is a watchdog.
+    fn end_those_whose_time_is_over(&mut self, now_ms: i64) {
+        let is_watched = self.has_watchdog || self.agent_up;
+        if !self.is_fenced || !is_watched || now_ms < self.until_ms - KILL_MS {
+            return;
+        }
+        let gone = &mut self.gone;
+        self.pods.retain(|_, pod| {
+            let stays = !pod.placement.at_most_one;
+            if !stays {
+                gone.push(pod.placement.clone());
+            }
+            stays
+        });
+    }
+
+    /// Whether a pod may start or run on.
+    fn may_run(&self, now_ms: i64, placement: &Placement) -> bool {
+        !placement.at_most_one || !self.is_fenced || now_ms < self.until_ms - ASK_MS
+    }
+
+    /// A list of this session grants what the renewal that it knows was sent for.
+    fn hear_of_lease(&mut self, list: &List) {
+        let Some((session, sequence)) = &list.lease else { return };
+        if *session == self.session()
+            && let Some(sent_ms) = self.sent.get(sequence)
+        {
+            self.until_ms = self.until_ms.max(sent_ms + PROMISE_MS);
+        }
+    }
+
     /// Only a list that is not older than the newest is believed.
     fn accept_lists(&mut self, now_ms: i64) {
         let (due, later) =
@@ -258,6 +324,7 @@ impl SimNode {
         for (_, list) in due {
             if (list.term, list.epoch) >= self.guard {
                 self.guard = (list.term, list.epoch);
+                self.hear_of_lease(&list);
                 self.known =
                     Some(list.placements.into_iter().map(|p| (p.uid.clone(), p)).collect());
             }
@@ -265,9 +332,18 @@ impl SimNode {
     }
 
     fn follow(&mut self, now_ms: i64, draw: &mut Draw) {
-        let Some(known) = &self.known else { return };
+        let Some(known) = self.known.take() else { return };
+        let fenced: BTreeSet<PodUid> = self
+            .pods
+            .values()
+            .map(|pod| &pod.placement)
+            .chain(known.values())
+            .filter(|placement| !self.may_run(now_ms, placement))
+            .map(|placement| placement.uid.clone())
+            .collect();
         for (uid, pod) in &mut self.pods {
             match known.get(uid) {
+                _ if fenced.contains(uid) => pod.stop(now_ms, draw),
                 None => pod.stop(now_ms, draw),
                 Some(placement) if placement.generation > pod.generation => {
                     *pod = SimPod::start(placement.clone(), now_ms, draw);
@@ -275,17 +351,27 @@ impl SimNode {
                 Some(_) => {}
             }
         }
-        for (uid, placement) in known {
-            if !self.pods.contains_key(uid) && !placement.is_finished() {
+        for (uid, placement) in &known {
+            let is_over = placement.is_finished() || fenced.contains(uid);
+            if !self.pods.contains_key(uid) && !is_over {
                 self.pods.insert(uid.clone(), SimPod::start(placement.clone(), now_ms, draw));
             }
         }
+        self.known = Some(known);
+    }
+
+    /// Whether a pod is known to be gone for good: of one that may run at most once by a list that does
+    /// not name it, since it may start again by one that does.
+    fn is_gone_for_good(&self, placement: &Placement) -> bool {
+        let listed = self.known.as_ref().map(|known| known.contains_key(&placement.uid));
+        !self.pods.contains_key(&placement.uid) && (!placement.at_most_one || listed == Some(false))
     }
 
     fn renew(&mut self, now_ms: i64, said: &mut Vec<Input>) {
         if self.lease_ms <= now_ms {
             self.lease_ms = now_ms + Self::RENEW_MS;
             self.lease_sequence += 1;
+            self.sent.insert(self.lease_sequence, now_ms);
             said.push(Input::Lease(manifests::lease(
                 &self.name,
                 &self.session(),
@@ -298,7 +384,7 @@ impl SimNode {
     fn report(&mut self, now_ms: i64, said: &mut Vec<Input>) {
         let all = self.snapshot_ms <= now_ms;
         for placement in std::mem::take(&mut self.gone) {
-            if !self.pods.contains_key(&placement.uid) {
+            if self.is_gone_for_good(&placement) {
                 self.told.remove(&placement.uid);
                 let told = (PodPhase::Gone, false, "", placement.generation);
                 said.push(self.observed(&placement, told, now_ms));
@@ -327,6 +413,7 @@ impl SimNode {
                 sequence: self.sequence,
                 time_ms: now_ms,
                 uids: self.pods.keys().cloned().collect(),
+                epoch: if self.known.is_some() { self.guard.1 } else { -1 },
             })));
         }
     }

@@ -99,5 +99,6 @@ fn promised_pod(uid: &PodUid, promise: &Promise) -> Option<PodSeen> {
         epoch: 0,
         placed_ms: 0,
         devices,
+        at_most_one: false,
     })))
 }

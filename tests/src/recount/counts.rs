@@ -76,6 +76,20 @@ pub(super) fn daemons_are_single(world: &World) -> Result<(), String> {
     Ok(())
 }
 
+/// An identity never has two pods that are to run.
+pub(super) fn identities_are_single(world: &World) -> Result<(), String> {
+    let mut names: BTreeMap<(&str, &str), usize> = BTreeMap::new();
+    let guarded = world.pods.values().filter(|pod| pod.placement.at_most_one && pod.is_live());
+    for pod in guarded {
+        let (set, name) = (&*pod.placement.pattern.workload, pod.placement.name.as_str());
+        *names.entry((set, name)).or_default() += 1;
+    }
+    match names.into_iter().find(|(_, count)| *count > 1) {
+        Some(((set, name), count)) => Err(format!("{name} of {set} has {count} pods")),
+        None => Ok(()),
+    }
+}
+
 /// What a node is said to have reserved is what its pods ask for.
 pub(super) fn nodes_tell_what_is_reserved(world: &World, outcome: &Outcome) -> Result<(), String> {
     for served in &outcome.served {
@@ -110,6 +124,12 @@ pub(super) fn statuses_are_right(world: &World) -> Result<(), String> {
                 "updatedNumberScheduled": count.updated,
                 "numberReady": count.ready,
                 "numberAvailable": count.available,
+            }),
+            "StatefulSet" => json!({
+                "replicas": count.live,
+                "updatedReplicas": count.updated,
+                "readyReplicas": count.ready,
+                "availableReplicas": count.available,
             }),
             "ReplicaSet" | "ReplicationController" => json!({
                 "replicas": count.live,

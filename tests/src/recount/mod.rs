@@ -58,6 +58,7 @@ impl Recount {
         self.pace(epoch.time_ms, started)?;
         self.rollouts(outcome)?;
         counts::daemons_are_single(&self.world)?;
+        counts::identities_are_single(&self.world)?;
         taints::nobody_outstays(&self.world)?;
         claims::data_is_where_pods_are(&self.world)?;
         counts::nodes_tell_what_is_reserved(&self.world, outcome)?;
@@ -93,6 +94,7 @@ impl Recount {
         self.pace(epoch.time_ms, started)?;
         taints::nobody_outstays(&self.world)?;
         claims::data_is_where_pods_are(&self.world)?;
+        counts::identities_are_single(&self.world)?;
         counts::daemons_are_single(&self.world)
     }
 

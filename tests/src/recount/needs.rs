@@ -4,6 +4,7 @@ use setpoint_schemas::{DeploymentStrategy, IntOrPercent, StrategyKind};
 
 use super::fits::{ALL, Asking, refusal};
 use super::world::{NodeSeen, PodSeen, Wanted, World};
+use crate::manifests::without_identity;
 
 /// The longest pause before a pod that ended is replaced, and a little more.
 const ENDED_PAUSE_MS: i64 = 310_000;
@@ -17,6 +18,10 @@ pub(super) fn nothing_lacks_that_could_be_had(world: &World) -> Result<(), Strin
         }
         if wanted.kind == "DaemonSet" {
             every_node_has_its_daemon(world, workload, wanted)?;
+            continue;
+        }
+        // Its pods wait for each other and for the ends of those before them.
+        if wanted.kind == "StatefulSet" {
             continue;
         }
         let lacks = lacking(world, workload, wanted);
@@ -74,7 +79,11 @@ pub(super) fn is_current(pod: &PodSeen, wanted: &Wanted) -> bool {
     }
     let labels = &wanted.spec.template.metadata.labels;
     let same_labels = labels.iter().all(|(k, v)| pod.placement.pattern.labels.get(k) == Some(v));
-    same_labels && *pod.placement.pattern.spec == *wanted.spec_text
+    let spec = &pod.placement.pattern.spec;
+    if wanted.kind == "StatefulSet" {
+        return same_labels && without_identity(spec) == wanted.spec_text;
+    }
+    same_labels && **spec == *wanted.spec_text
 }
 
 /// How many pods are to be started now.

@@ -233,8 +233,15 @@ impl World {
     }
 
     fn workload_changed(&mut self, key: &ResourceKey) {
-        let kinds =
-            ["Deployment", "ReplicaSet", "ReplicationController", "DaemonSet", "Pod", "Job"];
+        let kinds = [
+            "Deployment",
+            "ReplicaSet",
+            "ReplicationController",
+            "DaemonSet",
+            "StatefulSet",
+            "Pod",
+            "Job",
+        ];
         let text = key.to_string();
         let resource = self.resources.get(key).filter(|r| kinds.contains(&r.kind.as_str()));
         let Some(resource) = resource else {

@@ -15,6 +15,7 @@ mod taints;
 mod rollout;
 mod jobs;
 mod cronjobs;
+mod statefulsets;
 mod requests;
 mod services;
 mod immutable;

@@ -11,6 +11,9 @@ use setpoint_schemas::{
 };
 use setpoint_tests::manifests::{self, deployment, item};
 
+/// Behind every epoch of a story: what a node says by then it says by the last list.
+pub(crate) const EPOCH_LAST: i64 = 1_000_000;
+
 /// An engine with a fleet told by hand. Beside it, in every epoch, one rebuilt from its checkpoint
 /// decides the same.
 pub(crate) struct Story {
@@ -246,6 +249,7 @@ pub(crate) fn has(on: &str, sequence: i64, uids: &[&PodUid]) -> Input {
         sequence,
         time_ms: 0,
         uids: uids.iter().map(|uid| (*uid).clone()).collect(),
+        epoch: EPOCH_LAST,
     }))
 }
 

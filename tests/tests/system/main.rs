@@ -47,6 +47,7 @@ mod probes;
 mod whole_pods;
 mod services;
 mod settled;
+mod statefulset;
 mod stopped;
 
 mod burial;

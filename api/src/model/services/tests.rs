@@ -80,6 +80,7 @@ impl Model {
             requested: Resources::default(),
             devices: Vec::new(),
             last_epoch: self.epoch,
+            lease: None,
         };
         self.apply(Change::Node(name, Some(Arc::new(served))));
     }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use setpoint_rules::statefulset;
 use setpoint_rules::status::{self, Progress, WorkloadCounts};
 use setpoint_schemas::Resource;
 
@@ -57,6 +58,7 @@ impl<V: Views> Turn<'_, V> {
             WorkloadKind::Keep => status::replica_set(&counts),
             WorkloadKind::Daemon => status::daemon_set(&counts),
             WorkloadKind::Job => workload.job_status(rfc3339)?,
+            WorkloadKind::Stateful => status::stateful_set(&counts),
             WorkloadKind::Bare => {
                 serde_json::json!({"ended": workload.to_show().ended > 0}).to_string()
             }
@@ -95,7 +97,19 @@ fn counts_of(workload: &Workload, generation: i64) -> WorkloadCounts {
         waiting: memo.waiting.as_ref().map_or_else(String::new, |w| w.reason.clone()),
         progress,
         progressed: rfc3339(memo.progress_ms),
+        current: workload.tallies.get(&workload.stable()).map_or(0, |tally| tally.live),
+        current_revision: revision_name(workload, workload.stable()),
+        update_revision: revision_name(workload, memo.current),
     }
+}
+
+/// The name of a StatefulSet's revision; empty for other kinds.
+fn revision_name(workload: &Workload, revision: u32) -> String {
+    let template =
+        workload.templates.get(&revision).filter(|_| workload.kind == WorkloadKind::Stateful);
+    template.map_or_else(String::new, |template| {
+        statefulset::revision_name(&workload.key.name, &template.pattern.revision)
+    })
 }
 
 /// Milliseconds since 1970 as RFC 3339 in UTC, to the second, as Kubernetes writes times.

@@ -110,6 +110,7 @@ impl<V: Views> Turn<'_, V> {
         };
         if let Some(pod) = self.state.pods.get_mut(&id) {
             (pod.standing, pod.ready_ms) = (standing, ready_ms.into());
+            pod.note_withdrawn(0);
         }
         self.fleet.stay(PodId(id));
         if standing == Standing::Ready {

@@ -7,6 +7,7 @@ use setpoint_schemas::{COMPLETION_INDEX, FINISHED, INDEX_FAILURES, Placement, Po
 
 use crate::decide::pods::standing_since;
 use crate::decide::requests::{Compiled, advanced};
+use crate::state::IDENTITY_LABELS;
 use crate::views::Standing;
 
 /// The annotations that a placement has beside its template's.
@@ -37,7 +38,13 @@ pub(crate) fn template_of(placement: &Placement) -> Value {
     labels.remove(COMPLETION_INDEX);
     let mut annotations = placement.pattern.annotations.clone();
     annotations.retain(|name, _| !OF_ONE_POD.contains(&name.as_str()));
-    let spec: Value = serde_json::from_str(&placement.pattern.spec).unwrap_or_default();
+    let mut spec: Value = serde_json::from_str(&placement.pattern.spec).unwrap_or_default();
+    if placement.at_most_one {
+        IDENTITY_LABELS.iter().for_each(|label| drop(labels.remove(*label)));
+        for own in ["hostname", "subdomain"] {
+            spec.as_object_mut().map(|spec| spec.remove(own));
+        }
+    }
     json!({"metadata": {"labels": labels, "annotations": annotations}, "spec": spec})
 }
 

@@ -15,7 +15,7 @@ use crate::decide::kinds::{is_budget, is_claim, is_priority_class, is_storage_cl
 use crate::decide::requests::{class_of, labels_of};
 use crate::state::{
     Cron, CronRow, Deadline, Node, NodeRow, Orphan, OrphanRow, Pod, RestoreError, Rows, Template,
-    Touched, Wants, Workload, WorkloadKind, WorkloadMemo, is_service, read_spec,
+    Touched, Workload, WorkloadKind, WorkloadMemo, is_service, read_spec,
 };
 use crate::views::{Fact, Standing, Views};
 
@@ -133,7 +133,7 @@ impl<V: Views> Turn<'_, V> {
         match &resource {
             Some(resource) => {
                 let (spec, _, annotations) = read_spec(kind, resource).map_err(unfit)?;
-                workload.wants = Wants::of(&spec, &annotations);
+                workload.wants = kind.wants(&spec, &annotations);
             }
             None => workload.deleted = true,
         }
@@ -236,6 +236,7 @@ impl<V: Views> Turn<'_, V> {
             owner.pods.insert(id);
         }
         self.use_claims(id);
+        self.guard(id);
         self.refact(id);
         self.sighted(id);
         self.foresee_eviction(id, node);

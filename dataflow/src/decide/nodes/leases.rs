@@ -22,6 +22,10 @@ impl<V: Views> Turn<'_, V> {
         let was_lost = node.row.lost;
         let was_silent = std::mem::take(&mut node.row.silent);
         self.state.touch_node(id);
+        if self.state.guarded.is_on(id) {
+            // Until when its pods may run that may run at most once.
+            self.nodes_touched.insert(id);
+        }
         self.node_heard();
         if was_lost {
             self.node_returned(id);
@@ -61,7 +65,7 @@ impl<V: Views> Turn<'_, V> {
 
     /// After a start, a takeover or a silence every lease begins a full grace period anew.
     pub(crate) fn renew_all_leases(&mut self) {
-        self.state.meta.heard_ms = self.now;
+        (self.state.meta.heard_ms, self.state.meta.rebased_ms) = (self.now, self.now);
         if self.state.meta.hold.is_some() {
             self.judge_when_complete();
         }

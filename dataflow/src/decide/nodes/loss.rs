@@ -43,6 +43,7 @@ impl<V: Views> Turn<'_, V> {
             Some(cause),
         );
         self.keep_node_status(id);
+        self.said_gone.insert(id);
         self.judge_when_complete();
         true
     }
@@ -101,6 +102,7 @@ impl<V: Views> Turn<'_, V> {
         self.keep_node_status(id);
         self.node_leaves(id);
         self.node_changed(id);
+        self.said_gone.insert(id);
     }
 
     pub(super) fn node_returned(&mut self, id: u32) {

@@ -4,5 +4,6 @@ mod evictions;
 mod leases;
 mod loss;
 mod records;
+mod release;
 
 pub(crate) use loss::NodeStatus;

@@ -63,6 +63,7 @@ impl<V: Views> Turn<'_, V> {
         let is_new = same_session.is_none();
         let returns = row.lost && is_new;
         let id = known.unwrap_or_else(|| self.state.intern());
+        self.runtime_may_be_another(id, &record, &row.cause);
         let fact = self.state.node.get(&id).and_then(|node| node.fact);
         self.state.nodes.insert(name.clone(), id);
         self.state.node.insert(id, Node { row, fact });
@@ -87,6 +88,9 @@ impl<V: Views> Turn<'_, V> {
         let was_lost = self.state.node.get(&id).is_some_and(|node| node.row.lost);
         let mut pods: Vec<_> = self.pods_of(id);
         pods.sort();
+        if !was_lost {
+            self.doubt_identities_on(id);
+        }
         for uid in pods {
             if let Some(pod) = self.state.pods.id_of(&uid) {
                 self.job_pod_lost(pod, Failure::Disrupted);
@@ -183,7 +187,8 @@ impl<V: Views> Turn<'_, V> {
             let (record, lost) = (with_orphans(&node.row.record, orphans), node.row.lost);
             let doubt = node.row.doubt(&self.state.meta);
             let devices = self.fleet.devices(NodeId(id));
-            let served = NodeServed { record, lost, doubt, requested, devices };
+            let lease = self.state.lease_served(id);
+            let served = NodeServed { record, lost, doubt, requested, devices, lease };
             self.out.served.push(Served::Node(name, Some(Arc::new(served))));
         }
     }
@@ -191,6 +196,11 @@ impl<V: Views> Turn<'_, V> {
     fn node_object(&self, node: &NodeName) -> NodeObject {
         let resource = self.state.resources.get(&node_key(node));
         resource.and_then(|r| serde_json::from_str(&r.body).ok()).unwrap_or_default()
+    }
+
+    /// The taints that an operator gave a node.
+    pub(super) fn taints_of(&self, node: &NodeName) -> Vec<Taint> {
+        self.node_object(node).spec.taints
     }
 
     fn pods_of(&self, node: u32) -> Vec<PodUid> {

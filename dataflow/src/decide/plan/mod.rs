@@ -7,6 +7,7 @@ mod preempting;
 mod priorities;
 mod promises;
 mod tallies;
+mod stateful;
 mod waiting;
 
 pub(crate) use placing::{Start, placement_of};

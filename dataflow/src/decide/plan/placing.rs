@@ -1,17 +1,20 @@
 //! From steps to placements: paced, in order of priority, each with what else was looked at.
 
-use std::cell::OnceCell;
+use std::cell::{Cell, OnceCell};
 use std::cmp::Reverse;
 use std::sync::Arc;
 
 use setpoint_placement::{Considered, NodeId, Placing, PodId, PodShape};
+use setpoint_rules::statefulset;
 use setpoint_schemas::{Action, NodeName, Placement, PodUid, ResourceName, TakenDevice};
 
 use crate::causes::Causes;
 use crate::decide::Turn;
 use crate::decided::{About, Compared, Reason};
 use crate::epoch::PlacementChange;
-use crate::state::{Pod, State, Template, Waiting, WaitingHere, Workload, WorkloadKind};
+use crate::state::{
+    Identity, Pod, Rare, State, Template, Waiting, WaitingHere, Workload, WorkloadKind,
+};
 use crate::views::{Standing, Views};
 
 /// Alternatives kept a decision: more tell no more.
@@ -25,6 +28,10 @@ pub(crate) struct Start {
     pub(crate) count: i64,
     /// The one node to go to (a DaemonSet's pod).
     pub(crate) node: Option<NodeName>,
+    /// The identities that they have, in this order (a StatefulSet's pods).
+    pub(super) identities: Vec<Identity>,
+    /// How many of these have a pod already.
+    taken: Cell<usize>,
     /// Why they are needed, once one is placed: of all the same.
     causes: OnceCell<Causes>,
 }
@@ -32,7 +39,32 @@ pub(crate) struct Start {
 impl Start {
     /// So many pods of a workload, wherever there is room.
     pub(super) fn of(workload: u32, priority: i32, count: i64) -> Start {
-        Start { priority, workload, count, node: None, causes: OnceCell::new() }
+        let (taken, causes) = (Cell::new(0), OnceCell::new());
+        Start { priority, workload, count, node: None, identities: Vec::new(), taken, causes }
+    }
+
+    /// A pod for each of these identities, wherever there is room.
+    pub(super) fn of_identities(workload: u32, priority: i32, identities: Vec<Identity>) -> Start {
+        let count = i64::try_from(identities.len()).unwrap_or(i64::MAX);
+        Start { identities, ..Start::of(workload, priority, count) }
+    }
+
+    /// The identity that the next pod has.
+    fn identity(&self) -> Option<Identity> {
+        self.identities.get(self.taken.get()).copied()
+    }
+
+    /// The template that the next pod has.
+    fn template(&self, workload: &Workload) -> Option<Arc<Template>> {
+        match self.identity() {
+            Some(identity) => workload.templates.get(&identity.revision).cloned(),
+            None => workload.current_template(),
+        }
+    }
+
+    /// Whether all have the workload's current revision: only to such is room promised.
+    fn is_current(&self, workload: &Workload) -> bool {
+        self.identities.iter().all(|identity| identity.revision == workload.memo.current)
     }
 
     /// One pod, on this node or nowhere.
@@ -92,7 +124,7 @@ impl<V: Views> Turn<'_, V> {
         let Some(workload) = self.state.workload.get(&start.workload) else {
             return Attempt::NotMeant;
         };
-        let Some(template) = workload.current_template() else { return Attempt::NotMeant };
+        let Some(template) = start.template(workload) else { return Attempt::NotMeant };
         let here = start.node.as_ref().and_then(|node| workload.memo.waiting_here.get(node));
         let (counter, uid) = match here {
             Some(here) => (here.counter, workload.pod_uid(here.counter)),
@@ -161,7 +193,9 @@ impl<V: Views> Turn<'_, V> {
     /// Places `granted` pods of a workload as long as there is room, or lower ones can make some:
     /// they are alike, so when one has to wait the others do. Says how many were placed.
     fn place_alike(&mut self, start: &Start, granted: i64) -> i64 {
-        let (mut placed, mut promised) = self.take_up(start, granted);
+        let is_current = self.expect_identities(start);
+        let (mut placed, mut promised) =
+            if is_current { self.take_up(start, granted) } else { (0, 0) };
         let mut reason = None;
         let left = granted - placed;
         for _ in 0..left {
@@ -170,6 +204,7 @@ impl<V: Views> Turn<'_, V> {
             }
             match self.place_one(start) {
                 Attempt::Placed => placed += 1,
+                Attempt::NoRoom(why) if !is_current => reason = Some(why),
                 Attempt::NoRoom(why) => match self.preempt(start, self.next_of(start), &why) {
                     Some(_) => promised += 1,
                     None => reason = Some(why),
@@ -190,6 +225,23 @@ impl<V: Views> Turn<'_, V> {
         placed
     }
 
+    /// The pods that are to have these identities wait under their names; whether room may be promised to
+    /// them. Where others were expected before, they are told anew.
+    fn expect_identities(&mut self, start: &Start) -> bool {
+        let Some(workload) = self.state.workload.get(&start.workload) else { return false };
+        let is_current = start.is_current(workload);
+        let ordinals: Vec<u32> = start.identities.iter().map(|identity| identity.ordinal).collect();
+        let is_same = workload.memo.ordinals == ordinals;
+        if (!is_same && workload.memo.waits()) || !is_current {
+            self.waits_no_more(start.workload);
+        }
+        if !is_same && let Some(workload) = self.state.workload.get_mut(&start.workload) {
+            workload.memo.ordinals = ordinals;
+            self.state.touch_workload(start.workload);
+        }
+        is_current
+    }
+
     /// The number that the workload's next pod will have.
     fn next_of(&self, start: &Start) -> u64 {
         let workload = self.state.workload.get(&start.workload);
@@ -200,10 +252,9 @@ impl<V: Views> Turn<'_, V> {
     /// pods two would share a name, which has fourteen million endings.
     fn next_named(&self, workload: &Workload) -> (u64, PodUid) {
         let next = workload.memo.next_pod;
-        // A bare pod is the only one of its name.
-        let is_free = |uid: &PodUid| {
-            workload.kind == WorkloadKind::Bare || !self.state.is_named(workload, uid)
-        };
+        // A bare pod is the only one of its name, and a StatefulSet's is named by its number.
+        let has_own_name = matches!(workload.kind, WorkloadKind::Bare | WorkloadKind::Stateful);
+        let is_free = |uid: &PodUid| has_own_name || !self.state.is_named(workload, uid);
         let mut pods = (next..).map(|counter| (counter, workload.pod_uid(counter)));
         let first = pods.find(|(_, uid)| is_free(uid));
         first.unwrap_or_else(|| (next, workload.pod_uid(next)))
@@ -230,11 +281,19 @@ impl<V: Views> Turn<'_, V> {
         let resource = workload.text.clone();
         workload.count_in(self.out.number);
         workload.memo.next_pod = workload.memo.next_pod.max(new.counter + 1);
+        let identity = start.identity();
+        let mut rare = None;
+        if let Some(Identity { ordinal, .. }) = identity {
+            start.taken.set(start.taken.get() + 1);
+            workload.memo.ordinals.retain(|waiting| *waiting != ordinal);
+            let name = Some(statefulset::pod_name(&workload.key.name, ordinal));
+            rare = Rare { name, ..Rare::default() }.boxed();
+        }
         let pod = Pod {
             uid: new.uid.clone(),
             heard: None,
             last: None,
-            rare: None,
+            rare,
             counter: new.counter,
             generation: 1,
             epoch: self.out.number.into(),
@@ -242,7 +301,7 @@ impl<V: Views> Turn<'_, V> {
             ready_ms: 0.into(),
             workload: start.workload,
             node: node.0,
-            revision: workload.memo.current,
+            revision: identity.map_or(workload.memo.current, |identity| identity.revision),
             standing: Standing::Starting,
             is_there: false,
             told: None,
@@ -283,6 +342,7 @@ impl<V: Views> Turn<'_, V> {
         if let Some(workload) = self.state.workload.get_mut(&workload) {
             workload.pods.insert(id);
         }
+        self.guard(id);
         self.refact(id);
         self.node_changed_allocation(node);
         self.foresee_eviction(id, node);
@@ -312,17 +372,17 @@ pub(super) struct NewPod {
 /// has refused before.
 pub(crate) fn placement_of(state: &State, pod: &Pod) -> Option<Arc<Placement>> {
     let (owner, host) = (state.owner(pod)?, state.host(pod)?);
-    let template = owner.templates.get(&pod.revision)?;
     let epoch = pod.epoch.get();
     Some(Arc::new(Placement {
         uid: pod.uid.clone(),
         node: host.row.record.node.clone(),
         name: ResourceName::parse(&state.pod_name(pod)).ok()?,
-        pattern: pod.pattern_of(&template.pattern),
+        pattern: state.pattern_of(owner, pod)?,
         generation: i64::from(pod.generation),
         term: state.meta.reigns.term_of(epoch),
         epoch,
         placed_ms: pod.placed_ms.get(),
         devices: state.devices.of(&pod.uid).into(),
+        at_most_one: owner.kind == WorkloadKind::Stateful,
     }))
 }

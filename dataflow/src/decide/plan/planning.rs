@@ -26,6 +26,7 @@ impl<V: Views> Turn<'_, V> {
         let before = (self.out.placements.len(), self.ledger.entries.len());
         self.look_at_crons();
         self.let_claims_go();
+        self.release_those_said_gone();
         self.retry_waiting();
         let dirty = self.state.dirty.take();
         let mut starts = Vec::new();
@@ -73,6 +74,10 @@ impl<V: Views> Turn<'_, V> {
         let Some(workload) = self.state.workload.get(&id) else { return };
         if workload.kind == WorkloadKind::Daemon {
             self.plan_daemon(id, starts);
+            return;
+        }
+        if workload.kind == WorkloadKind::Stateful {
+            self.plan_stateful(id, starts);
             return;
         }
         let (counts, update) = (workload.counts(), workload.update());
@@ -310,7 +315,10 @@ impl Workload {
     fn at_rest(&self) -> Option<Counts> {
         let memo = &self.memo;
         let is_going_on = self.deleted
-            || matches!(self.kind, WorkloadKind::Daemon | WorkloadKind::Job)
+            || matches!(
+                self.kind,
+                WorkloadKind::Daemon | WorkloadKind::Job | WorkloadKind::Stateful
+            )
             || !self.ended.is_empty()
             || memo.waits()
             || memo.batches != Batches::default();

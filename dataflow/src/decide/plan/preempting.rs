@@ -57,7 +57,7 @@ impl<V: Views> Turn<'_, V> {
         let found = self.look_for_victims(start, &uid, &shape)?;
         let node = self.fleet.node(found.node)?.name.clone();
         let workload = self.state.workload.get(&start.workload)?;
-        let name = workload.pod_name(&template, &uid);
+        let name = workload.name_to_be(&template, counter, &uid);
         let pod = Preemptor {
             name: format!("{}/{name}", workload.key.namespace),
             priority: template.shape.priority(),
@@ -111,7 +111,8 @@ impl<V: Views> Turn<'_, V> {
                 let workload = self.state.workload.get(&nominee.workload)?.as_ref();
                 let revision = workload.memo.nominated.get(&nominee.counter)?.revision;
                 let template = workload.templates.get(&revision)?;
-                (workload, revision, workload.pod_name(template, &nominee.uid).to_string())
+                let name = workload.name_to_be(template, nominee.counter, &nominee.uid);
+                (workload, revision, name.to_string())
             }
             Holder::Placed(id, _) => {
                 let pod = self.state.pods.get(id)?;

@@ -174,13 +174,15 @@ impl<V: Views> Turn<'_, V> {
             cause_of_snapshot(at, &snapshot),
             Heard::of(snapshot.session.as_str(), snapshot.sequence),
         );
-        let older = |pod: &Pod| pod.is_news(heard) && pod.standing != Standing::Ended;
+        let older = |pod: &Pod| {
+            pod.is_news(heard) && pod.standing != Standing::Ended && self.is_proof(pod, &snapshot)
+        };
         let present: BTreeSet<&PodUid> = snapshot.uids.iter().collect();
         let mut absent: Vec<PodUid> = self
             .state
             .pods
             .on(id)
-            .filter(|pod| older(pod) && !present.contains(&pod.uid))
+            .filter(|pod| !present.contains(&pod.uid) && older(pod))
             .map(|pod| pod.uid.clone())
             .collect();
         absent.sort();

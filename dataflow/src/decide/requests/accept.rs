@@ -114,6 +114,7 @@ impl<V: Views> Turn<'_, V> {
         if let Some(id) = self.node_about(&key) {
             self.node_changed(id);
             self.evict_from(id, Some(cause));
+            self.said_gone.insert(id);
         }
     }
 
@@ -130,6 +131,7 @@ impl<V: Views> Turn<'_, V> {
         self.unlearn(key, cause);
         if let Some(id) = self.node_about(key) {
             self.node_changed(id);
+            self.deleted_with(id);
         }
     }
 

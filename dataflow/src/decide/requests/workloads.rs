@@ -11,7 +11,7 @@ use setpoint_schemas::{Action, PodUid, Resource, ResourceKey, WorkloadSpec};
 use crate::causes::Cause;
 use crate::decide::Turn;
 use crate::decided::About;
-use crate::state::{Seen, Template, Wants, Workload, WorkloadKind, WorkloadMemo, read_spec};
+use crate::state::{Seen, Template, Workload, WorkloadKind, WorkloadMemo, read_spec};
 use crate::views::{Fact, Views};
 
 /// Kubernetes' default of `revisionHistoryLimit`.
@@ -177,7 +177,10 @@ impl<V: Views> Turn<'_, V> {
     /// Forgets a deleted workload when its last pod is gone.
     pub(crate) fn forget_if_done(&mut self, id: u32) -> bool {
         let Some(workload) = self.state.workload.get(&id) else { return true };
-        if !workload.deleted || !workload.pods.is_empty() {
+        if !workload.deleted
+            || !workload.pods.is_empty()
+            || self.now < workload.memo.unproven_until_ms
+        {
             return false;
         }
         let key = workload.key.clone();
@@ -233,6 +236,7 @@ impl Workload {
             look_ms: memo.look_ms,
             pending: memo.pending,
             progress_ms: now_ms,
+            unproven_until_ms: memo.unproven_until_ms,
             ..WorkloadMemo::default()
         };
         self.held.search_anew();
@@ -245,7 +249,7 @@ impl Workload {
         self.deleted = false;
         let rolled = self.adopt(&spec, &json, template);
         let resumed = self.wants.paused && !spec.paused;
-        self.wants = Wants::of(&spec, &annotations);
+        self.wants = self.kind.wants(&spec, &annotations);
         if rolled || resumed {
             self.memo.progress_ms = now_ms;
         }
@@ -272,6 +276,9 @@ impl Workload {
         });
         let rolled = number != self.memo.current;
         self.memo.current = number;
+        if self.memo.stable == 0 {
+            self.memo.stable = number;
+        }
         self.memo.templates.insert(number, json.to_string());
         self.templates.insert(number, Arc::new(template));
         self.drop_unused_templates();
@@ -287,7 +294,8 @@ impl Workload {
 
     fn drop_unused_templates(&mut self) {
         let promised = self.memo.nominated.values().map(|nominated| nominated.revision);
-        let used = self.tallies.keys().copied().chain(promised).chain([self.memo.current]);
+        let used = self.tallies.keys().copied().chain(promised);
+        let used = used.chain([self.memo.current, self.memo.stable]);
         let used: BTreeSet<u32> = used.collect();
         self.templates.retain(|number| used.contains(number));
         self.memo.templates.retain(|number| used.contains(number));

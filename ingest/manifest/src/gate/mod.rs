@@ -13,6 +13,7 @@ mod selector;
 mod workload;
 mod job;
 mod cron_job;
+mod stateful;
 mod pod;
 mod priority;
 mod budget;
@@ -163,7 +164,7 @@ fn unreadable(gated: &Gated) -> Option<Problem> {
     let outcome = match &*gated.key.kind.kind {
         _ if gated.standing != Standing::Managed => return None,
         "Pod" => serde_json::from_value::<PodSpec>(spec()).map(|_| ()),
-        "Deployment" | "ReplicaSet" | "ReplicationController" | "DaemonSet" => {
+        "Deployment" | "ReplicaSet" | "ReplicationController" | "DaemonSet" | "StatefulSet" => {
             serde_json::from_value::<WorkloadSpec>(spec()).map(|_| ())
         }
         "Job" => job_spec(spec()),
@@ -182,7 +183,7 @@ fn job_spec(spec: Value) -> serde_json::Result<()> {
 
 fn values(checker: &mut Checker, object: &Cursor<'_>, kind: &str) {
     match kind {
-        "Deployment" | "ReplicaSet" | "ReplicationController" | "DaemonSet" => {
+        "Deployment" | "ReplicaSet" | "ReplicationController" | "DaemonSet" | "StatefulSet" => {
             workload::check(checker, object, kind);
         }
         "Job" => job::check(checker, &object.field("spec")),

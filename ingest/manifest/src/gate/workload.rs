@@ -1,7 +1,7 @@
-//! Deployments, ReplicaSets, ReplicationControllers and DaemonSets.
+//! Deployments, ReplicaSets, ReplicationControllers, DaemonSets and StatefulSets.
 
 use super::cursor::{Checker, Cursor};
-use super::{names, pod, selector};
+use super::{names, pod, selector, stateful};
 use crate::annotations::ANNOTATION_RUNS_ONCE;
 use serde_json::Value;
 use setpoint_schemas::IntOrPercent;
@@ -22,6 +22,9 @@ pub(crate) fn check(checker: &mut Checker, object: &Cursor<'_>, kind: &str) {
     strategy(checker, &spec.field("strategy"), &["RollingUpdate", "Recreate"]);
     strategy(checker, &spec.field("updateStrategy"), &["RollingUpdate", "OnDelete"]);
     deadline(checker, &spec);
+    if kind == "StatefulSet" {
+        stateful::check(checker, object, &spec);
+    }
 }
 
 fn template(checker: &mut Checker, object: &Cursor<'_>, template: &Cursor<'_>) {

@@ -41,6 +41,7 @@ fn seen() -> BTreeSet<(&'static str, &'static str)> {
     walk::<apps::Deployment>(&seen);
     walk::<apps::ReplicaSet>(&seen);
     walk::<apps::DaemonSet>(&seen);
+    walk::<apps::StatefulSet>(&seen);
     walk::<core::ReplicationController>(&seen);
     walk::<batch::Job>(&seen);
     walk::<batch::CronJob>(&seen);

@@ -113,6 +113,7 @@ pub(crate) const FIELDS: &[(&str, Fields)] = &[
     ("DaemonSet", OBJECT),
     ("Job", OBJECT),
     ("CronJob", OBJECT),
+    ("StatefulSet", OBJECT),
     ("Pod", OBJECT),
     ("Namespace", &[("apiVersion kind metadata status spec", Harmless)]),
     ("Node", OBJECT),
@@ -210,6 +211,22 @@ pub(crate) const FIELDS: &[(&str, Fields)] = &[
         )],
     ),
     ("JobTemplateSpec", &[("metadata spec", Acted)]),
+    (
+        "StatefulSetSpec",
+        &[
+            (
+                "replicas selector template serviceName podManagementPolicy updateStrategy \
+                 minReadySeconds revisionHistoryLimit ordinals",
+                Acted,
+            ),
+            ("volumeClaimTemplates", Changes(Filled, "claims are not made for pods")),
+            // What becomes of claims that nobody makes.
+            ("persistentVolumeClaimRetentionPolicy", Harmless),
+        ],
+    ),
+    ("StatefulSetOrdinals", &[("start", Acted)]),
+    ("StatefulSetUpdateStrategy", &[("type rollingUpdate", Acted)]),
+    ("RollingUpdateStatefulSetStrategy", &[("maxUnavailable partition", Acted)]),
     ("DeploymentStrategy", &[("type rollingUpdate", Acted)]),
     ("DaemonSetUpdateStrategy", &[("type rollingUpdate", Acted)]),
     ("RollingUpdateDeployment", &[("maxSurge maxUnavailable", Acted)]),

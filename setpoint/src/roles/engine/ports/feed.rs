@@ -121,6 +121,7 @@ fn change_of(served: &Served, outcome: &Outcome) -> Option<Change> {
                     requested: node.requested.clone(),
                     devices: node.devices.iter().map(device_of).collect(),
                     last_epoch: outcome.number,
+                    lease: node.lease,
                 })
             }),
         ),

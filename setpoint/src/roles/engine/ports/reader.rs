@@ -21,8 +21,15 @@ const EXPLAINED_MAX: usize = 50;
 /// Records of one page of the log.
 pub(crate) const PAGE_RECORDS_MAX: usize = 1_000;
 /// Kinds whose objects the engine can explain.
-const WORKLOADS: &[&str] =
-    &["Deployment", "ReplicaSet", "ReplicationController", "DaemonSet", "Job", "Pod"];
+const WORKLOADS: &[&str] = &[
+    "Deployment",
+    "ReplicaSet",
+    "ReplicationController",
+    "DaemonSet",
+    "StatefulSet",
+    "Job",
+    "Pod",
+];
 
 /// Answers from the model, the log and the engine's state.
 pub(crate) struct Reader {
@@ -200,11 +207,17 @@ impl Explain for Reader {
         Box::pin(async move { self.explained(&kind, &namespace, &name).await })
     }
 
-    fn history(&self, namespace: String, name: String) -> PortFuture<'_, Result<Value, PortError>> {
+    fn history(
+        &self,
+        kind: &'static str,
+        namespace: String,
+        name: String,
+    ) -> PortFuture<'_, Result<Value, PortError>> {
         Box::pin(async move {
-            let revisions = self.revisions.get(&revisions::key(&namespace, &name));
+            let revisions = self.revisions.get(&revisions::key(kind, &namespace, &name));
             revisions.ok_or_else(|| {
-                PortError::NotFound(format!("deployment {namespace}/{name} not found"))
+                let kind = kind.to_ascii_lowercase();
+                PortError::NotFound(format!("{kind} {namespace}/{name} not found"))
             })
         })
     }

@@ -1,6 +1,6 @@
-//! The histories of Deployments, as `rollout history` shows them.
+//! The histories of Deployments and StatefulSets, as `rollout history` shows them.
 //!
-//! Guarantee: there is one for each Deployment that is there. Absent: the other kinds, whose histories
+//! Guarantee: there is one for each of these that is there. Absent: the other kinds, whose histories
 //! nobody can ask for; bare pods have one each.
 
 use std::collections::{BTreeMap, HashMap};
@@ -11,16 +11,17 @@ use setpoint_dataflow::{Outcome, Served};
 use setpoint_rules::revision::Revision;
 use setpoint_schemas::{GroupKind, ResourceKey};
 
-/// The group and the kind of what has a history here.
-const KIND: (&str, &str) = ("apps", "Deployment");
+/// The group and the kinds of what has a history here.
+const GROUP: &str = "apps";
+const KINDS: [&str; 2] = ["Deployment", "StatefulSet"];
 
 /// The histories by key.
 #[derive(Debug, Default)]
 pub(crate) struct Revisions(Mutex<HashMap<ResourceKey, Value>>);
 
-/// The key of a Deployment.
-pub(super) fn key(namespace: &str, name: &str) -> ResourceKey {
-    ResourceKey::new(GroupKind::new(KIND.0, KIND.1), namespace, name)
+/// The key of one of this kind.
+pub(super) fn key(kind: &str, namespace: &str, name: &str) -> ResourceKey {
+    ResourceKey::new(GroupKind::new(GROUP, kind), namespace, name)
 }
 
 impl Revisions {
@@ -57,7 +58,7 @@ impl Revisions {
 }
 
 fn has_history(key: &ResourceKey) -> bool {
-    (&*key.kind.group, &*key.kind.kind) == KIND
+    &*key.kind.group == GROUP && KINDS.contains(&&*key.kind.kind)
 }
 
 fn rendered(history: &[Revision]) -> Value {
@@ -86,7 +87,8 @@ mod tests {
 
     #[test]
     fn histories_are_those_of_the_deployments_that_are_there() {
-        let (web, api) = (key("default", "web"), key("default", "api"));
+        let (web, api) =
+            (key("StatefulSet", "default", "web"), key("Deployment", "default", "api"));
         let bare = ResourceKey::new(GroupKind::new("", "Pod"), "default", "web");
         let revisions = Revisions::default();
         let known =

@@ -1,0 +1,95 @@
+//! What a StatefulSet's pods have each for itself: a number, a name, and what follows from them.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde_json::Value;
+use setpoint_rules::statefulset;
+use setpoint_schemas::{Pattern, PodUid, ResourceName};
+
+use super::workload::REVISION_LABEL;
+use super::{Pod, State, Template, Workload, WorkloadKind};
+
+/// Kubernetes' label with the number of a pod.
+const INDEX_LABEL: &str = "apps.kubernetes.io/pod-index";
+/// Kubernetes' label with the name of a pod.
+const NAME_LABEL: &str = "statefulset.kubernetes.io/pod-name";
+/// The labels that a template does not have.
+pub(crate) const IDENTITY_LABELS: [&str; 3] = [INDEX_LABEL, NAME_LABEL, REVISION_LABEL];
+
+/// A pod that a StatefulSet is to have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Identity {
+    pub(crate) ordinal: u32,
+    pub(crate) revision: u32,
+}
+
+impl State {
+    /// The number of a StatefulSet's pod.
+    pub(crate) fn ordinal_of(&self, workload: &Workload, pod: &Pod) -> Option<u32> {
+        statefulset::ordinal_of(&workload.key.name, &self.pod_name(pod))
+    }
+
+    /// What the placement of a pod says beside what is its own: its revision's pattern, and of a
+    /// StatefulSet's pod that with its name.
+    pub(crate) fn pattern_of(&self, owner: &Workload, pod: &Pod) -> Option<Arc<Pattern>> {
+        let template = owner.templates.get(&pod.revision)?;
+        if owner.kind != WorkloadKind::Stateful {
+            return Some(pod.pattern_of(&template.pattern));
+        }
+        let service = owner.wants.identities.as_ref().map_or("", |wanted| &wanted.service);
+        let ordinal = self.ordinal_of(owner, pod);
+        Some(Arc::new(named(&template.pattern, &self.pod_name(pod), ordinal, service)))
+    }
+}
+
+impl Workload {
+    /// The name that the pod of this number and uid is to have.
+    pub(crate) fn name_to_be(
+        &self,
+        template: &Template,
+        counter: u64,
+        uid: &PodUid,
+    ) -> ResourceName {
+        let ordinal = self.ordinal_to_be(counter);
+        let name = ordinal.map(|ordinal| statefulset::pod_name(&self.key.name, ordinal));
+        let name = name.and_then(|name| ResourceName::parse(&name).ok());
+        name.unwrap_or_else(|| self.pod_name(template, uid))
+    }
+
+    /// The number of the identity that the pod of this number is to have, in the order in which they
+    /// wait: first those to which room is promised.
+    fn ordinal_to_be(&self, counter: u64) -> Option<u32> {
+        let memo = &self.memo;
+        let promised = memo.nominated.keys().position(|promised| *promised == counter);
+        let waiting = || {
+            let from = memo.waiting.as_ref().map_or(memo.next_pod, |waiting| waiting.from);
+            let behind = usize::try_from(counter.checked_sub(from)?).ok()?;
+            Some(memo.nominated.len() + behind)
+        };
+        memo.ordinals.get(promised.or_else(waiting)?).copied()
+    }
+
+    /// The number of the revision that an update leaves behind.
+    pub(crate) fn stable(&self) -> u32 {
+        match self.memo.stable {
+            known if self.templates.get(&known).is_some() => known,
+            _ => self.memo.current,
+        }
+    }
+}
+
+/// The pattern of a revision as the pod of this name and number has it.
+fn named(pattern: &Pattern, name: &str, ordinal: Option<u32>, service: &str) -> Pattern {
+    let mut labels: BTreeMap<String, String> = (*pattern.labels).clone();
+    labels.insert(NAME_LABEL.to_owned(), name.to_owned());
+    if let Some(ordinal) = ordinal {
+        labels.insert(INDEX_LABEL.to_owned(), ordinal.to_string());
+    }
+    let mut spec: Value = serde_json::from_str(&pattern.spec).unwrap_or_default();
+    spec["hostname"] = Value::from(name);
+    if !service.is_empty() {
+        spec["subdomain"] = Value::from(service);
+    }
+    Pattern { labels: Arc::new(labels), spec: spec.to_string().into(), ..pattern.clone() }
+}
