@@ -303,8 +303,10 @@ impl NodeLoop {
     async fn run(&mut self, observe_every: Duration, shutdown: &CancellationToken) {
         let mut changes = self.actuator.changes();
         while !shutdown.is_cancelled() {
+            // Before the list: who may run by this has no older list than the one that granted it.
+            let (fence, open) = self.fence.now();
             let desired = self.desired.borrow_and_update().clone();
-            let (desired, open) = self.fenced(desired);
+            let desired = self.fenced(desired, fence);
             let wait = self.turn(&desired).await.unwrap_or(observe_every).min(observe_every);
             let wait = open.map_or(wait, |open| open.min(wait));
             tokio::select! {
@@ -319,21 +321,19 @@ impl NodeLoop {
         }
     }
 
-    /// What should run as long as the fence is as it is now, and how long it stays open.
-    fn fenced(&mut self, desired: Arc<Desired>) -> (Arc<Desired>, Option<Duration>) {
+    /// What should run while the fence is so.
+    fn fenced(&mut self, desired: Arc<Desired>, fence: Fence) -> Arc<Desired> {
         let is_concerned = desired.pods.values().any(|pod| pod.placement.at_most_one)
             || self.dispatcher.books().has_at_most_one();
         if !is_concerned {
-            return (desired, None);
+            return desired;
         }
-        let (fence, open) = self.fence.now();
         fence::tell(self.was, fence);
         self.was = fence;
-        let desired = match fence {
+        match fence {
             Fence::Open => desired,
             fence => Arc::new(Desired { fence, ..Desired::clone(&desired) }),
-        };
-        (desired, open)
+        }
     }
 
     /// One turn; returns how long the next one may wait.

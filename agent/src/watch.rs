@@ -45,14 +45,15 @@ pub(crate) async fn watch(
                     refused = None;
                     let whose = standing.judge(&list);
                     let is_taken = matches!(whose, Whose::Taken(_));
-                    if let (Whose::Ours, Some(fence)) = (&whose, &hearers.fence) {
-                        standing.names(&list).then(|| fence.hear(&list));
-                    }
                     hearers.whose.send_replace(whose);
                     if is_taken {
                         return;
                     }
                     pass_on(&list, &hearers.desired);
+                    // After the list is passed on: nothing starts by an older one that this one opens to.
+                    if let Some(fence) = hearers.fence.as_ref().filter(|_| standing.names(&list)) {
+                        fence.hear(&list);
+                    }
                     (term, epoch) = (list.term, list.epoch);
                     continue;
                 }

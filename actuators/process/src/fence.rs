@@ -5,7 +5,7 @@
 //! alone takes the watchdog along.
 
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -64,7 +64,7 @@ impl Watchdog {
     }
 }
 
-fn watch(path: &PathBuf, pid: i32, has_ended: &Mutex<bool>) {
+fn watch(path: &Path, pid: i32, has_ended: &Mutex<bool>) {
     let mut is_asked = false;
     loop {
         std::thread::sleep(LOOK_EVERY);

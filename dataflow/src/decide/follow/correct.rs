@@ -213,6 +213,7 @@ impl<V: Views> Turn<'_, V> {
         self.views.update(Fact::Lost { node: id }, if lost { 1 } else { -1 });
         self.refact_pods_of(id);
         self.schedule_lease(id);
+        self.foresee_release(id);
         self.node_remains(id);
         self.node_changed(id);
     }

@@ -103,6 +103,7 @@ impl<V: Views> Turn<'_, V> {
         self.node_leaves(id);
         self.node_changed(id);
         self.said_gone.insert(id);
+        self.foresee_release(id);
     }
 
     pub(super) fn node_returned(&mut self, id: u32) {

@@ -88,9 +88,7 @@ impl<V: Views> Turn<'_, V> {
         let was_lost = self.state.node.get(&id).is_some_and(|node| node.row.lost);
         let mut pods: Vec<_> = self.pods_of(id);
         pods.sort();
-        if !was_lost {
-            self.doubt_identities_on(id);
-        }
+        self.doubt_identities_on(id);
         for uid in pods {
             if let Some(pod) = self.state.pods.id_of(&uid) {
                 self.job_pod_lost(pod, Failure::Disrupted);

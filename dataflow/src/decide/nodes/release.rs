@@ -101,10 +101,12 @@ impl<V: Views> Turn<'_, V> {
         let sets = sets.filter(|(_, workload)| workload.kind == WorkloadKind::Stateful);
         let sets: Vec<u32> = sets.map(|(id, _)| *id).collect();
         sets.into_iter().for_each(|id| self.doubt_until(id, until_ms));
-        self.said_gone.extend(self.state.nodes.values());
+        let nodes: Vec<u32> = self.state.nodes.values().copied().collect();
+        nodes.iter().for_each(|node| self.foresee_release(*node));
+        self.said_gone.extend(nodes);
     }
 
-    /// A node is removed that was not lost: what runs there is not known any more.
+    /// A node is removed: what still runs there of those that were not released is not known any more.
     pub(super) fn doubt_identities_on(&mut self, node: u32) {
         let promised = self.state.node.get(&node).and_then(|n| n.row.record.fenced_within_ms());
         let after_ms = fence::all_ended_after_ms(promised.into_iter(), &self.state.meta.policy);
@@ -149,7 +151,11 @@ impl<V: Views> Turn<'_, V> {
         Some(row.renewed_ms.max(meta.rebased_ms).saturating_add(after_ms))
     }
 
-    fn foresee_release(&mut self, id: u32) {
+    /// Notes when such pods of a lost node have surely ended.
+    pub(crate) fn foresee_release(&mut self, id: u32) {
+        if !self.state.guarded.is_on(id) {
+            return;
+        }
         let Some(at_ms) = self.released_ms(id) else { return };
         let Some(node) = self.state.node.get(&id) else { return };
         let name = node.row.record.node.clone();
