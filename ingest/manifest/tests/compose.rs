@@ -779,3 +779,37 @@ volumes:
 "#;
     check(&[("compose.yaml", text)], &options(), &expect![[r""]]);
 }
+
+#[test]
+fn hooks_are_hooks_of_the_container() {
+    let text = r"
+services:
+  one:
+    image: a:1
+    post_start: [{command: ./warm.sh --fast}]
+    pre_stop: [{command: [sh, -c, bye]}]
+";
+    check(
+        &[("compose.yaml", text)],
+        &options(),
+        &expect![[r#"
+        Deployment shop-one is service one of shop
+          spec.replicas: 1
+          spec.template.spec.containers[0].image: "a:1"
+          spec.template.spec.containers[0].lifecycle.postStart.exec.command: ["./warm.sh","--fast"]
+          spec.template.spec.containers[0].lifecycle.preStop.exec.command: ["sh","-c","bye"]
+          spec.template.spec.containers[0].name: "one"
+          spec.template.spec.restartPolicy: "Always"
+    "#]],
+    );
+    let more =
+        "services: {web: {image: 'a:1', pre_stop: [{command: a, user: root}, {command: b}]}}";
+    check(
+        &[("compose.yaml", more)],
+        &options(),
+        &expect![[r#"
+        compose.yaml: document 1: services.web.pre_stop[1]: a container has one hook of each kind; put the commands together; it changes what runs (--allow-ignored accepts it without effect)
+        compose.yaml: document 1: services.web.pre_stop[0].user: a hook runs as its container does; it changes what runs (--allow-ignored accepts it without effect)
+    "#]],
+    );
+}
