@@ -36,7 +36,6 @@ pub(super) async fn serve(
 ) {
     let mut crossings = JoinSet::new();
     loop {
-        let Ok(permit) = room.clone().acquire_owned().await else { return };
         let stream = match listener.accept().await {
             Ok((stream, _)) => stream,
             Err(error) => {
@@ -45,6 +44,7 @@ pub(super) async fn serve(
                 continue;
             }
         };
+        let Ok(permit) = room.clone().acquire_owned().await else { return };
         let (node, known) = (node.clone(), known.clone());
         crossings.spawn(async move {
             if let Err(error) = carry(stream, &node, &known).await {

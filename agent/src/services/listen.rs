@@ -34,21 +34,30 @@ pub(super) struct Listeners {
 /// Where a listener listens.
 type Place = (SocketAddr, Protocol);
 
+/// A listener that was started.
+struct Listening {
+    wanted: Wanted,
+    cell: Arc<Cell>,
+    task: AbortHandle,
+}
+
 impl Listeners {
     /// Keeps listeners as the Services are, until the task ends.
     pub(super) async fn keep(self) {
         let Some(mut news) = self.known.news() else { return };
-        let mut of: BTreeMap<Name, BTreeMap<Place, (Wanted, AbortHandle)>> = BTreeMap::new();
+        let mut of: BTreeMap<Name, BTreeMap<Place, Listening>> = BTreeMap::new();
         let mut tasks = JoinSet::new();
         while let Some(name) = news.recv().await {
             let cell = self.known.cell(&name);
             let service = cell.as_ref().and_then(|cell| cell.now().service.clone());
             let wanted = service.map_or_else(BTreeMap::new, |service| self.places(&service));
             let listening = of.entry(name.clone()).or_default();
-            listening.retain(|place, (what, task)| {
-                let stays = wanted.get(place) == Some(what);
+            listening.retain(|place, now| {
+                // A Service that was made anew has another cell.
+                let same = cell.as_ref().is_some_and(|cell| Arc::ptr_eq(cell, &now.cell));
+                let stays = same && wanted.get(place) == Some(&now.wanted);
                 if !stays {
-                    task.abort();
+                    now.task.abort();
                 }
                 stays
             });
@@ -58,13 +67,14 @@ impl Listeners {
                 };
                 let listener = Listener {
                     place,
-                    cell,
+                    cell: cell.clone(),
                     name: Arc::new(name.clone()),
                     wanted: Arc::new(what.clone()),
                     way: self.way.clone(),
                     room: self.room.clone(),
                 };
-                listening.insert(place, (what, tasks.spawn(listener.listen())));
+                let task = tasks.spawn(listener.listen());
+                listening.insert(place, Listening { wanted: what, cell, task });
             }
             if listening.is_empty() {
                 of.remove(&name);
@@ -130,8 +140,9 @@ impl Listener {
         let listener = TcpListener::bind(address).await?;
         self.tell(address, told);
         for turn in 0.. {
-            let Ok(permit) = self.room.clone().acquire_owned().await else { return Ok(()) };
             let (client, peer) = listener.accept().await?;
+            // Where there is no room, one waits here and the others in the machine's own queue.
+            let Ok(permit) = self.room.clone().acquire_owned().await else { return Ok(()) };
             let what = (self.cell.clone(), self.name.clone(), self.wanted.clone());
             let way = self.way.clone();
             // It outlives its listener: a Service that goes breaks no connection.

@@ -66,7 +66,7 @@ async fn endpoints_of_a_service_are_watched_as_their_pods_change() {
     assert_eq!(server.post("/api/v1/namespaces/default/services", service).await.0, 201);
     let slices = "/apis/discovery.k8s.io/v1/endpointslices";
     let query = format!("{slices}?watch=1&sendInitialEvents=true&resourceVersion=0");
-    let seen = lines(&server, &query, 4, async || {
+    let seen = lines(&server, &query, 5, async || {
         server.leader.commit(|_| vec![Change::Pod(observed("web-1", "n1", false).into())]);
         let uid = PodUid::parse("web-1").unwrap();
         server.leader.commit(|_| vec![Change::Placement(uid.clone(), None)]);
@@ -74,7 +74,7 @@ async fn endpoints_of_a_service_are_watched_as_their_pods_change() {
     })
     .await;
     let kinds: Vec<&str> = seen.iter().map(|line| line["type"].as_str().unwrap()).collect();
-    assert_eq!(kinds, ["ADDED", "BOOKMARK", "MODIFIED", "MODIFIED"]);
+    assert_eq!(kinds, ["ADDED", "BOOKMARK", "MODIFIED", "MODIFIED", "DELETED"]);
     let endpoint = |line: &Value| line["object"]["endpoints"][0].clone();
     let first = endpoint(&seen[0]);
     assert_eq!(
