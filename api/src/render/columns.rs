@@ -167,7 +167,11 @@ pub(crate) fn columns_of(group: &str, kind: &str) -> &'static [Column] {
     }
 }
 
-/// What kubectl prints as the status of a pod: what is wrong with a container, or the phase.
+/// Why a pod with scheduling gates is not placed.
+const GATED: &str = "SchedulingGated";
+
+/// What kubectl prints as the status of a pod: what is wrong with a container, that gates hold it back,
+/// or the phase.
 fn pod_status(pod: &Value) -> String {
     if !pod["metadata"]["deletionTimestamp"].is_null() {
         return "Terminating".to_owned();
@@ -179,8 +183,11 @@ fn pod_status(pod: &Value) -> String {
         reason.map(str::to_owned)
     };
     let wrong = containers.filter_map(reason).next();
+    let is_gated =
+        |condition: &Value| condition["reason"] == GATED && condition["type"] == "PodScheduled";
+    let gated = each(&pod["status"]["conditions"]).any(is_gated).then(|| GATED.to_owned());
     let phase = pod["status"]["phase"].as_str().unwrap_or("Unknown");
-    wrong.unwrap_or_else(|| phase.to_owned())
+    wrong.or(gated).unwrap_or_else(|| phase.to_owned())
 }
 
 fn node_status(node: &Value) -> String {
@@ -242,4 +249,27 @@ fn or_none(value: &Value) -> Value {
 
 fn or_unknown(value: &Value) -> Value {
     json!(value.as_str().filter(|text| !text.is_empty()).unwrap_or("<unknown>"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pods_status_is_what_is_wrong_with_it_or_its_phase() {
+        let scheduled = |reason: &str| json!([{"type": "PodScheduled", "reason": reason}]);
+        let crashed = json!([{"state": {"waiting": {"reason": "CrashLoopBackOff"}}}]);
+        let table = [
+            (json!({"phase": "Running"}), "Running"),
+            (json!({"phase": "Pending", "conditions": scheduled("Unschedulable")}), "Pending"),
+            (json!({"phase": "Pending", "conditions": scheduled(GATED)}), "SchedulingGated"),
+            (json!({"phase": "Running", "containerStatuses": crashed}), "CrashLoopBackOff"),
+        ];
+        for (status, expected) in table {
+            assert_eq!(pod_status(&json!({"status": status})), expected, "{status}");
+        }
+        let stops =
+            json!({"metadata": {"deletionTimestamp": "now"}, "status": {"phase": "Running"}});
+        assert_eq!(pod_status(&stops), "Terminating");
+    }
 }

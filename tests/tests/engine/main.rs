@@ -6,6 +6,7 @@ mod placing;
 mod devices;
 mod devices_preempted;
 mod preemption;
+mod gates;
 mod priorities;
 mod pods;
 mod nodes;

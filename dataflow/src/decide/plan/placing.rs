@@ -11,7 +11,7 @@ use crate::causes::Causes;
 use crate::decide::Turn;
 use crate::decided::{About, Compared, Reason};
 use crate::epoch::PlacementChange;
-use crate::state::{Pod, State, Template, Waiting, WaitingHere, Workload, WorkloadKind};
+use crate::state::{GATED, Pod, State, Template, Waiting, WaitingHere, Workload, WorkloadKind};
 use crate::views::{Standing, Views};
 
 /// Alternatives kept a decision: more tell no more.
@@ -106,6 +106,7 @@ impl<V: Views> Turn<'_, V> {
             None => Some(self.place_anywhere(&uid, &template)),
         };
         match placing {
+            Some(_) if template.is_gated => Attempt::Gated,
             Some(Placing::Placed { node, considered }) => {
                 let alternatives = self.alternatives(&considered);
                 let placed = NewPod { uid, counter, alternatives };
@@ -131,8 +132,9 @@ impl<V: Views> Turn<'_, V> {
             Some(false) => return false,
             None => self.place_one(start),
         };
-        let reason = match attempt {
-            Attempt::NoRoom(reason) => reason,
+        let why = match attempt {
+            Attempt::NoRoom(why) => Some(why),
+            Attempt::Gated => None,
             Attempt::Placed | Attempt::NotMeant => {
                 self.wait_here(start.workload, node, None);
                 return true;
@@ -146,7 +148,10 @@ impl<V: Views> Turn<'_, V> {
         let counter = known.unwrap_or(next);
         memo.next_pod = memo.next_pod.max(counter + 1);
         let revision = memo.current;
-        let reason = self.preempt(start, counter, &reason).unwrap_or(reason);
+        let reason = match why {
+            Some(why) => self.preempt(start, counter, &why).unwrap_or(why),
+            None => GATED.to_owned(),
+        };
         let here = WaitingHere { reason, counter, revision };
         self.wait_here(start.workload, node, Some(here));
         false
@@ -168,7 +173,7 @@ impl<V: Views> Turn<'_, V> {
                     Some(_) => promised += 1,
                     None => reason = Some(why),
                 },
-                Attempt::NotMeant => break,
+                Attempt::NotMeant | Attempt::Gated => break,
             }
         }
         let Some(workload) = self.state.workload.get(&start.workload) else { return placed };
@@ -259,7 +264,7 @@ impl<V: Views> Turn<'_, V> {
         let reason = Reason::TooFew(resource, devices);
         self.ledger.write(Action::Place, "placement", reason, about);
         self.out.placements.push(PlacementChange { uid: new.uid, node: node_name, placement });
-        self.state.meta.retry.joined |= !self.state.waiting.is_empty();
+        self.state.meta.retry.joined |= !self.state.waiting.hopeful().is_empty();
     }
 
     /// A new pod is known by uid and name, and counts in the views and on its node.
@@ -283,6 +288,8 @@ enum Attempt {
     Placed,
     /// It has to wait, and why.
     NoRoom(String),
+    /// Its gates keep it from its one node, which is for it. Others with gates are not offered at all.
+    Gated,
     /// Its one node is not for it: the node's marks refuse it.
     NotMeant,
 }
