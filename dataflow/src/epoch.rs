@@ -193,6 +193,8 @@ pub struct WaitingPod {
     pub name: String,
     /// Why it waits, in kube-scheduler's phrases.
     pub reason: String,
+    /// Whether its gates keep it from being placed, whatever room there is.
+    pub gated: bool,
     /// The node whose room is promised to it.
     pub nominated: Option<NodeName>,
     /// That node's devices which are promised to it, by id.

@@ -64,7 +64,7 @@ impl<V: Views> Engine<V> {
     fn waiting(&self) -> impl Iterator<Item = WaitingPod> {
         let state = &self.state;
         let workloads =
-            state.waiting.iter().filter_map(|key| state.workload.get(state.workloads.get(key)?));
+            state.waiting.all().filter_map(|key| state.workload.get(state.workloads.get(key)?));
         workloads.flat_map(|workload| {
             let groups = workload.groups_waiting().into_iter();
             groups.flat_map(|group| workload.pods_waiting(&group))

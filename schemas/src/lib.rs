@@ -108,8 +108,8 @@ pub use restart_policy::RestartPolicy;
 pub use scheduling::{
     Affinity, LabelSelector, LabelSelectorRequirement, NodeAffinity, NodeSelector,
     NodeSelectorRequirement, NodeSelectorTerm, PodAffinity, PodAffinityTerm,
-    PreferredSchedulingTerm, SelectorOperator, Taint, TaintEffect, Toleration, TolerationOperator,
-    TopologySpreadConstraint, WeightedPodAffinityTerm, WhenUnsatisfiable,
+    PreferredSchedulingTerm, SchedulingGate, SelectorOperator, Taint, TaintEffect, Toleration,
+    TolerationOperator, TopologySpreadConstraint, WeightedPodAffinityTerm, WhenUnsatisfiable,
 };
 pub use security::{Capabilities, PodSecurity, Profile, Security, Sysctl};
 pub use server_fields::{strip_server_fields, strip_server_metadata};

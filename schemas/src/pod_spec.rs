@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Affinity, DnsConfig, FieldRef, HostAlias, Lifecycle, PodSecurity, Probe, ProbePort, Quantity,
-    ResourceFieldRef, Resources, Security, Toleration, TopologySpreadConstraint, Volume,
-    VolumeMount,
+    ResourceFieldRef, Resources, SchedulingGate, Security, Toleration, TopologySpreadConstraint,
+    Volume, VolumeMount,
 };
 
 /// The spec of a pod.
@@ -50,6 +50,9 @@ pub struct PodSpec {
     /// Spread over zones, nodes and the like.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub topology_spread_constraints: Vec<TopologySpreadConstraint>,
+    /// What must be taken away before the pod is placed.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub scheduling_gates: Vec<SchedulingGate>,
     /// Placed first when higher; 0 when absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub priority: Option<i32>,

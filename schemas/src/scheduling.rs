@@ -1,4 +1,5 @@
-//! Where a pod may run, in Kubernetes' own JSON shape: selectors, affinity, taints, spread.
+//! Where a pod may run, in Kubernetes' own JSON shape: selectors, affinity, taints, spread;
+//! and what keeps it from being placed.
 
 use std::collections::BTreeMap;
 
@@ -276,4 +277,12 @@ pub enum WhenUnsatisfiable {
     DoNotSchedule,
     /// The node scores lower.
     ScheduleAnyway,
+}
+
+/// What must be taken away before a pod is placed.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct SchedulingGate {
+    /// Unique within the pod.
+    pub name: String,
 }

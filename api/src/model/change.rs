@@ -83,7 +83,7 @@ pub struct WaitingPod {
     pub namespace: String,
     /// Its name.
     pub name: String,
-    /// One word, such as `Unschedulable`.
+    /// One word: `Unschedulable`, or `SchedulingGated` of one whose gates hold it back.
     pub reason: String,
     /// A sentence, such as `0/3 nodes are available: 3 Insufficient cpu`.
     pub message: String,

@@ -102,8 +102,16 @@ fn begins(spec: &Value, status: &Value) -> Begins {
     begins
 }
 
-/// The pod's own word: its reason, otherwise its phase.
+/// Why a pod with scheduling gates is not placed.
+const GATED: &str = "SchedulingGated";
+
+/// The pod's own word: that gates hold it back, its reason, otherwise its phase.
 fn own_word(status: &Value) -> String {
+    let is_gated =
+        |condition: &Value| condition["reason"] == GATED && condition["type"] == "PodScheduled";
+    if each(&status["conditions"]).any(is_gated) {
+        return GATED.to_owned();
+    }
     let phase = status["phase"].as_str().unwrap_or("Unknown");
     let reason = status["reason"].as_str().filter(|reason| !reason.is_empty());
     // What waits for a place says so elsewhere.

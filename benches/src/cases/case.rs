@@ -66,6 +66,8 @@ pub(crate) enum During {
     NodeAndPodEach(usize),
     /// One of the backlog's pods goes.
     DeleteEach(usize),
+    /// One of those goes that had their place before.
+    DeletePlacedEach(usize),
 }
 
 /// How the fleet must stand at the end, beside what always holds.

@@ -2,8 +2,6 @@
 
 /// Case and feature.
 pub(crate) const LACKING: &[(&str, &str)] = &[
-    ("SchedulingGatedPodsWithPodAffinityImpact", "scheduling gates"),
-    ("SchedulingWhileGated", "scheduling gates"),
     ("PreemptionPodGroupDisruptionMode", "pod groups"),
     ("SchedulingSecrets", "volumes"),
     ("SchedulingInTreePVs", "volume claims and attach limits"),
@@ -18,5 +16,5 @@ pub(crate) const LACKING: &[(&str, &str)] = &[
     ("SteadyStateClusterResourceClaimTemplate", "device claims"),
     ("NodeDeclaredFeatures", "features declared by nodes"),
     ("EventHandlingPodDelete", "volume claims and attach limits"),
-    ("EventHandlingPodUpdate", "scheduling gates and resizing in place"),
+    ("EventHandlingPodUpdate", "resizing in place"),
 ];

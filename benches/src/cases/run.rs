@@ -43,7 +43,7 @@ pub(crate) fn run(case: &Case, size: usize) -> anyhow::Result<Outcome> {
         let deleted = run.deleted;
         let guests = run.guests.take();
         places.extend(offers.backlog.iter().map(|o| o.id).zip(chosen.iter().copied()));
-        offers.backlog[..deleted].iter().for_each(|offer| {
+        leaving(case, &offers)[..deleted].iter().for_each(|offer| {
             places.remove(&offer.id);
         });
         let measured = &chosen[offers.backlog.len()..];
@@ -62,6 +62,14 @@ pub(crate) fn run(case: &Case, size: usize) -> anyhow::Result<Outcome> {
     Ok(Outcome { rates, nodes: manifests.len(), asked, evicted })
 }
 
+/// The pods of which one after the other is deleted.
+fn leaving<'a>(case: &Case, offers: &'a Offers) -> &'a [Offer] {
+    match case.during {
+        During::DeletePlacedEach(_) => &offers.before,
+        _ => &offers.backlog,
+    }
+}
+
 struct Run<'a> {
     fleet: &'a mut Fleet,
     offers: &'a Offers,
@@ -69,7 +77,7 @@ struct Run<'a> {
     guests: Option<Guests<'a>>,
     /// How often something happened beside the measured pods.
     ticks: usize,
-    /// Of the backlog's pods, in order.
+    /// Of those that leave, in order.
     deleted: usize,
 }
 
@@ -114,8 +122,10 @@ impl Run<'_> {
                 self.node_comes_or_goes()?;
                 self.nine_cpu()
             }
-            During::DeleteEach(pods) if number.is_multiple_of(pods) => {
-                if let Some(offer) = self.offers.backlog.get(self.deleted) {
+            During::DeleteEach(pods) | During::DeletePlacedEach(pods)
+                if number.is_multiple_of(pods) =>
+            {
+                if let Some(offer) = leaving(case, self.offers).get(self.deleted) {
                     self.fleet.release(offer.id);
                     self.deleted += 1;
                 }

@@ -7,6 +7,10 @@ use crate::cases::case::{
 };
 use crate::cases::templates::{Node, Pod};
 
+/// Gates are the engine's: whoever has some is not among those whom it offers or wakes.
+const GATED: &str = "the 10,000 gated pods are not here: the engine offers them to no placer, and no \
+                     event walks past them";
+
 /// Every case that needs nothing which we lack.
 pub(crate) const CASES: &[Case] = &[
     Case {
@@ -196,6 +200,32 @@ pub(crate) const CASES: &[Case] = &[
         floor: Some(Floor { pods_a_second: 190.0, file: "affinity", commit: "240d43d6c2" }),
         goal: GOAL,
         note: "",
+    },
+    Case {
+        name: "SchedulingGatedPodsWithPodAffinityImpact",
+        nodes: &[(Node::Named, 1)],
+        zones: Zones::None,
+        before: &[],
+        backlog: None,
+        measured: Pods::of(Pod::Labelled, 20_000, "namespace-2"),
+        during: During::Nothing,
+        end: End::Placed,
+        floor: Some(Floor { pods_a_second: 750.0, file: "affinity", commit: "240d43d6c2" }),
+        goal: GOAL,
+        note: GATED,
+    },
+    Case {
+        name: "SchedulingWhileGated",
+        nodes: &[(Node::Named, 1)],
+        zones: Zones::None,
+        before: &[Pods::of(Pod::Light, 20_000, "namespace-1")],
+        backlog: None,
+        measured: Pods::of(Pod::Light, 20_000, "namespace-2"),
+        during: During::DeletePlacedEach(18),
+        end: End::Placed,
+        floor: Some(Floor { pods_a_second: 910.0, file: "misc", commit: "707c4d4cea" }),
+        goal: GOAL,
+        note: GATED,
     },
     Case {
         name: "SchedulingDeletedPodsWithFinalizers",

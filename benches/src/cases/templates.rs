@@ -20,6 +20,8 @@ pub(crate) enum Node {
 pub(crate) enum Pod {
     Base,
     Light,
+    /// Light, with a label.
+    Labelled,
     Daemonset,
     Anti,
     AntiLabel,
@@ -77,6 +79,7 @@ pub(crate) fn pod(kind: Pod, number: usize) -> (Value, Value) {
     match kind {
         Pod::Base => (json!({}), spec(base)),
         Pod::Light => (json!({}), bare()),
+        Pod::Labelled => (json!({ "app": "scheduler-perf" }), bare()),
         Pod::Daemonset => {
             let fields = [json!({ "key": "metadata.name", "operator": "In", "values": [NAMED] })];
             (json!({}), with(bare(), "affinity", node_affinity(&json!({ "matchFields": fields }))))

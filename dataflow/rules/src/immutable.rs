@@ -3,7 +3,10 @@
 //!
 //! A ReplicationController's selector may change, as in Kubernetes. Of a Pod's spec Kubernetes lets
 //! images, tolerations and the deadline change; here nothing changes, because a placed pod keeps
-//! the spec that it was placed with, and a change without effect would be a silent one.
+//! the spec that it was placed with, and a change without effect would be a silent one. Only its
+//! scheduling gates may be taken away, until the last one holds it back no longer.
+
+use std::collections::BTreeSet;
 
 use serde_json::{Map, Value};
 use setpoint_schemas::RequestItem;
@@ -26,6 +29,9 @@ const RULES: &[(&str, &str, Rule)] = &[
     ("v1", "Secret", secret),
     ("scheduling.k8s.io/v1", "PriorityClass", priority_class),
 ];
+
+/// The field of a Pod's spec that may become less.
+const GATES: &str = "schedulingGates";
 
 /// A field of nothing.
 const NOTHING: &Value = &Value::Null;
@@ -106,9 +112,16 @@ fn stateful_set(before: &Value, after: &Value) -> Vec<String> {
 }
 
 fn pod_spec(before: &Value, after: &Value) -> Vec<String> {
-    let mut after = field(after, "spec").clone();
-    priority::keep(field(before, "spec"), &mut after);
-    let changed = difference("spec", field(before, "spec"), &after);
+    let (mut before, mut after) = (field(before, "spec").clone(), field(after, "spec").clone());
+    let added = gates_added(&before, &after);
+    if !added.is_empty() {
+        return added;
+    }
+    priority::keep(&before, &mut after);
+    for spec in [&mut before, &mut after] {
+        spec.as_object_mut().and_then(|spec| spec.remove(GATES));
+    }
+    let changed = difference("spec", &before, &after);
     let said = |path| {
         format!(
             "{path}: Forbidden: pod updates may not change fields of the spec: a pod here runs as it \
@@ -116,6 +129,24 @@ fn pod_spec(before: &Value, after: &Value) -> Vec<String> {
         )
     };
     changed.map(said).into_iter().collect()
+}
+
+/// Source: Kubernetes' `validateOnlyDeletedSchedulingGates`.
+fn gates_added(before: &Value, after: &Value) -> Vec<String> {
+    let names = |spec: &Value| -> Vec<String> {
+        let gates = field(spec, GATES).as_array().into_iter().flatten();
+        gates.map(|gate| field(gate, "name").as_str().unwrap_or_default().to_owned()).collect()
+    };
+    let known: BTreeSet<String> = names(before).into_iter().collect();
+    let named = names(after).into_iter().enumerate();
+    let added = named.filter(|(_, name)| !known.contains(name));
+    let said = |(at, name)| {
+        format!(
+            "spec.{GATES}[{at}].name: Forbidden: only deletion is allowed, but found new scheduling \
+             gate '{name}'"
+        )
+    };
+    added.map(said).collect()
 }
 
 fn data(before: &Value, after: &Value) -> Vec<String> {
@@ -286,6 +317,36 @@ mod tests {
         assert_eq!(changed(value, json!("2")), "spec.containers[0].env[0].value");
         assert_eq!(changed("/spec/containers/0/env", json!([])), "spec.containers[0].env");
         assert_eq!(changed("/spec/tolerations", json!([{"key": "k"}])), "spec.tolerations");
+    }
+
+    #[test]
+    fn a_pods_gates_are_taken_away_and_never_added() {
+        let pod = |gates: &[&str], image: &str| {
+            let gates: Vec<Value> = gates.iter().map(|name| json!({"name": name})).collect();
+            json!({"spec": {"containers": [{"name": "c", "image": image}], "schedulingGates": gates}})
+        };
+        let without = json!({"spec": {"containers": [{"name": "c", "image": "a:1"}]}});
+        let new = |at: usize, name: &str| {
+            format!(
+                "spec.schedulingGates[{at}].name: Forbidden: only deletion is allowed, but found new \
+                 scheduling gate '{name}'"
+            )
+        };
+        let both = pod(&["a", "b"], "a:1");
+        let table = [
+            (&both, pod(&["a", "b"], "a:1"), String::new()),
+            (&both, pod(&["b", "a"], "a:1"), String::new()),
+            (&both, pod(&["b"], "a:1"), String::new()),
+            (&both, pod(&[], "a:1"), String::new()),
+            (&both, without.clone(), String::new()),
+            (&both, pod(&["a", "c"], "a:1"), new(1, "c")),
+            (&without, pod(&["a", "b"], "a:1"), format!("{}, {}", new(0, "a"), new(1, "b"))),
+        ];
+        for (before, after, expected) in table {
+            assert_eq!(said("v1", "Pod", before, &after), expected, "{after}");
+        }
+        let other = said("v1", "Pod", &both, &pod(&[], "a:2"));
+        assert!(other.starts_with("spec.containers[0].image: Forbidden"), "{other}");
     }
 
     #[test]

@@ -50,6 +50,7 @@ pub mod status;
 /// A Service is given its address and its node ports.
 /// StatefulSets are acted upon; what makes it certain that a pod which may run at most once has ended
 /// is waited for.
+/// A pod with scheduling gates waits until they are taken away.
 /// 15: pods leave a node for a taint of effect `NoExecute`, after their `tolerationSeconds`, and one that
 /// names its node waits while it would have to leave at once; a Node resource says since when it bears
 /// such a taint; and a pod's spec says more to its node: probes, volumes, rights.

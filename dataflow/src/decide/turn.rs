@@ -174,7 +174,7 @@ impl<V: Views> Turn<'_, V> {
         self.state.touch_pod(id);
         self.fleet.leave(PodId(id));
         // A spread does not count it any more.
-        self.state.meta.retry.joined |= !self.state.waiting.is_empty();
+        self.state.meta.retry.joined |= !self.state.waiting.hopeful().is_empty();
         self.daemon_looks_after(id);
         let Some(pod) = self.state.pods.get(&id) else { return };
         let (Some(owner), Some(host)) = (self.state.owner(pod), self.state.host(pod)) else {

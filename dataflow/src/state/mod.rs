@@ -77,7 +77,7 @@ pub(crate) use rows::Rows;
 pub use rows::{CheckpointRow, PodInRows, RestoreError, Table, pods_in};
 pub(crate) use services::{Services, is_service};
 pub(crate) use touched::Touched;
-pub(crate) use waiting::{Waiting, WaitingHere};
+pub(crate) use waiting::{GATED, Waiters, Waiting, WaitingHere};
 pub(crate) use wants::{Identities, min_ready_ms};
 pub(crate) use why::Why;
 pub(crate) use workload::{
@@ -146,7 +146,7 @@ pub(crate) struct State {
     /// What the compacted topics still say of who is gone for good.
     pub(crate) remains: AllRemains,
     /// Workloads with a pod that waits for a place.
-    pub(crate) waiting: BTreeSet<ResourceKey>,
+    pub(crate) waiting: Waiters,
     /// Pods to which room is promised.
     pub(crate) nominees: Nominees,
     /// The priority classes.

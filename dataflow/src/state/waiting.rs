@@ -1,12 +1,64 @@
 //! Pods that wait for a place: alike within a workload, or one for each node of a DaemonSet.
 
+use std::collections::BTreeSet;
 use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
+use setpoint_schemas::ResourceKey;
 
 /// Waiting pods listed one by one, of one workload: as many as one page of kubectl. Its status
 /// counts the others.
 const LISTED_MAX: u64 = 500;
+
+/// Why a pod with gates waits, in the words of Kubernetes' API server.
+pub(crate) const GATED: &str = "Scheduling is blocked due to non-empty scheduling gates";
+
+/// Workloads with a pod that waits for a place. Whom gates hold back stand aside: no event wakes them,
+/// and none walks past them.
+#[derive(Debug, Default)]
+pub(crate) struct Waiters {
+    hopeful: BTreeSet<ResourceKey>,
+    gated: BTreeSet<ResourceKey>,
+}
+
+impl Waiters {
+    /// This workload waits.
+    pub(crate) fn insert(&mut self, key: ResourceKey, is_gated: bool) {
+        let (to, from) = match is_gated {
+            true => (&mut self.gated, &mut self.hopeful),
+            false => (&mut self.hopeful, &mut self.gated),
+        };
+        from.remove(&key);
+        to.insert(key);
+    }
+
+    /// It waits no more.
+    pub(crate) fn remove(&mut self, key: &ResourceKey) {
+        self.hopeful.remove(key);
+        self.gated.remove(key);
+    }
+
+    /// It has another template: if it waits, then so.
+    pub(crate) fn shift(&mut self, key: &ResourceKey, is_gated: bool) {
+        if self.contains(key) {
+            self.insert(key.clone(), is_gated);
+        }
+    }
+
+    pub(crate) fn contains(&self, key: &ResourceKey) -> bool {
+        self.hopeful.contains(key) || self.gated.contains(key)
+    }
+
+    /// Those to whom room could help.
+    pub(crate) fn hopeful(&self) -> &BTreeSet<ResourceKey> {
+        &self.hopeful
+    }
+
+    /// All of them, in order of their keys.
+    pub(crate) fn all(&self) -> impl Iterator<Item = &ResourceKey> {
+        self.hopeful.union(&self.gated)
+    }
+}
 
 /// Pods of a workload that wait, all alike and for the same reason.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -206,6 +206,8 @@ pub(crate) struct Template {
     pub(crate) class: Option<Arc<str>>,
     /// Whether it states a priority itself.
     pub(crate) states_priority: bool,
+    /// Whether gates keep its pods from being placed.
+    pub(crate) is_gated: bool,
 }
 
 impl Template {
@@ -267,6 +269,7 @@ impl Template {
             claims: claims_in(&spec),
             class: priority::class_named(&spec).map(Arc::from),
             states_priority: spec.priority.is_some(),
+            is_gated: !spec.scheduling_gates.is_empty(),
         })
     }
 
@@ -456,6 +459,11 @@ impl Workload {
     pub(crate) fn to_show(&self) -> Shown {
         let Tally { live, ready, available, ended, .. } = self.total();
         Shown { live, updated: self.updated().live, ready, available, ended }
+    }
+
+    /// Whether gates keep its new pods from being placed.
+    pub(crate) fn is_gated(&self) -> bool {
+        self.templates.get(&self.memo.current).is_some_and(|template| template.is_gated)
     }
 
     /// How many pods it wants; 0 once it is deleted.

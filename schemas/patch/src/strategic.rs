@@ -23,6 +23,7 @@ const MERGE_KEYS: &[(&str, &[&str])] = &[
     ("secrets", &["name"]),
     ("hostAliases", &["ip"]),
     ("topologySpreadConstraints", &["topologyKey"]),
+    ("schedulingGates", &["name"]),
     ("conditions", &["type"]),
     ("addresses", &["type"]),
     ("ownerReferences", &["uid"]),
@@ -260,6 +261,13 @@ mod tests {
         let patch =
             json!({"a": {"$patch": "replace", "z": 3}, "b": null, "c": {"$patch": "delete"}});
         assert_eq!(patched(target, patch), json!({"a": {"z": 3}}));
+    }
+
+    #[test]
+    fn a_gate_is_taken_away_by_its_name() {
+        let target = json!({"schedulingGates": [{"name": "a"}, {"name": "b"}]});
+        let patch = json!({"schedulingGates": [{"$patch": "delete", "name": "a"}]});
+        assert_eq!(patched(target, patch), json!({"schedulingGates": [{"name": "b"}]}));
     }
 
     #[test]

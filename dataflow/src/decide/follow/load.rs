@@ -138,9 +138,6 @@ impl<V: Views> Turn<'_, V> {
             None => workload.deleted = true,
         }
         let promised: Vec<u64> = memo.nominated.keys().copied().collect();
-        if memo.waits() {
-            self.state.waiting.insert(key.clone());
-        }
         if memo.look_ms != 0 {
             self.state.schedule(memo.look_ms, Deadline::Workload(key.clone()));
         }
@@ -152,6 +149,9 @@ impl<V: Views> Turn<'_, V> {
             self.state.daemons_dirty.insert(id);
         }
         workload.memo = memo;
+        if workload.memo.waits() {
+            self.state.waiting.insert(key.clone(), workload.is_gated());
+        }
         if kind == WorkloadKind::Daemon {
             self.state.daemons.insert(id);
         }

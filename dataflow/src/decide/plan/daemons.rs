@@ -179,7 +179,7 @@ impl<V: Views> Turn<'_, V> {
         }
         let Some(node) = self.state.node.get(&node) else { return };
         let name = node.row.record.node.clone();
-        for id in self.daemons() {
+        for id in self.daemons_that_hope() {
             let waiting = self.state.workload.get(&id).map(|w| &w.memo.waiting_here);
             if is_wide {
                 self.look_where_it_waits(id);
@@ -191,7 +191,7 @@ impl<V: Views> Turn<'_, V> {
 
     /// All of them look again where they wait.
     pub(crate) fn daemons_look_where_they_wait(&mut self) {
-        self.daemons().into_iter().for_each(|id| self.look_where_it_waits(id));
+        self.daemons_that_hope().into_iter().for_each(|id| self.look_where_it_waits(id));
     }
 
     /// A DaemonSet looks again at every node on which it waits for room.
@@ -205,5 +205,11 @@ impl<V: Views> Turn<'_, V> {
 
     fn daemons(&self) -> Vec<u32> {
         self.state.daemons.iter().copied().collect()
+    }
+
+    /// Those whose pods gates do not hold back: room helps no others.
+    fn daemons_that_hope(&self) -> Vec<u32> {
+        let is_gated = |id: &u32| self.state.workload.get(id).is_some_and(|w| w.is_gated());
+        self.state.daemons.iter().filter(|id| !is_gated(id)).copied().collect()
     }
 }

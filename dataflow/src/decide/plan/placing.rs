@@ -13,7 +13,7 @@ use crate::decide::Turn;
 use crate::decided::{About, Compared, Reason};
 use crate::epoch::PlacementChange;
 use crate::state::{
-    Identity, Pod, Rare, State, Template, Waiting, WaitingHere, Workload, WorkloadKind,
+    GATED, Identity, Pod, Rare, State, Template, Waiting, WaitingHere, Workload, WorkloadKind,
 };
 use crate::views::{Standing, Views};
 
@@ -142,6 +142,7 @@ impl<V: Views> Turn<'_, V> {
             None => Some(self.place_anywhere(&uid, &shape)),
         };
         match placing {
+            Some(_) if template.is_gated => Attempt::Waits(GATED.to_owned()),
             Some(Placing::Placed { node, considered }) => {
                 let alternatives = self.alternatives(&considered);
                 let placed = NewPod { uid, counter, alternatives };
@@ -329,7 +330,7 @@ impl<V: Views> Turn<'_, V> {
         let reason = Reason::TooFew(resource, devices);
         self.ledger.write(Action::Place, "placement", reason, about);
         self.out.placements.push(PlacementChange { uid: new.uid, node: node_name, placement });
-        self.state.meta.retry.joined |= !self.state.waiting.is_empty();
+        self.state.meta.retry.joined |= !self.state.waiting.hopeful().is_empty();
     }
 
     /// A new pod is known by uid and name, and counts in the views and on its node.

@@ -12,7 +12,7 @@ use super::placing::Start;
 use crate::causes::{Cause, Causes};
 use crate::decide::{AHEAD, Turn};
 use crate::decided::{About, Reason};
-use crate::state::{Numbered, Seen, Waiting, Workload, WorkloadKind};
+use crate::state::{GATED, Numbered, Seen, Waiting, Workload, WorkloadKind};
 use crate::views::{Standing, Tally, Views};
 
 /// The backoff of replacing pods that end: as the kubelet's of restarting containers.
@@ -134,7 +134,9 @@ impl<V: Views> Turn<'_, V> {
             return;
         }
         let (from, revision) = (workload.memo.next_pod, workload.memo.current);
-        let priority = match self.prioritize(id) {
+        let is_gated = workload.is_gated();
+        let priority = if is_gated { Err(GATED.to_owned()) } else { self.prioritize(id) };
+        let priority = match priority {
             Ok(priority) => priority,
             Err(reason) => {
                 self.unpromise_all(id);

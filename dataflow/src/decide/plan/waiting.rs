@@ -12,13 +12,13 @@ use crate::views::Views;
 
 impl<V: Views> Turn<'_, V> {
     /// Marks who may find a place now: everyone when room was made, and when a pod was placed those
-    /// that look at other pods.
+    /// that look at other pods. Whom gates hold back no event helps.
     pub(crate) fn retry_waiting(&mut self) {
         let retry = std::mem::take(&mut self.state.meta.retry);
         if !retry.anyone() {
             return;
         }
-        let again = self.state.waiting.iter().filter(|key| self.is_hopeful(retry, key));
+        let again = self.state.waiting.hopeful().iter().filter(|key| self.is_hopeful(retry, key));
         let again: Vec<u32> =
             again.filter_map(|key| self.state.workloads.get(key).copied()).collect();
         for id in &again {
@@ -78,11 +78,11 @@ impl<V: Views> Turn<'_, V> {
     ) {
         let Some(workload) = self.state.workload.get(&id) else { return };
         let (key, memo) = (workload.key.clone(), &workload.memo);
-        let waits = memo.waits();
+        let (waits, is_gated) = (memo.waits(), workload.is_gated());
         self.state.touch_workload(id);
         self.state.status_changed(id);
         if waits {
-            self.state.waiting.insert(key);
+            self.state.waiting.insert(key, is_gated);
         } else {
             self.state.waiting.remove(&key);
         }

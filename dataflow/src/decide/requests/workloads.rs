@@ -53,6 +53,7 @@ impl<V: Views> Turn<'_, V> {
         let rolled = workload.take_on(compiled, now);
         let is_new_wait = workload.wants.min_ready_ms != min_ready_ms;
         workload.reclass();
+        self.state.waiting.shift(&key, workload.is_gated());
         // What its class forbids is said when its pods are to start.
         let _ = self.classify(id);
         self.cover(id);

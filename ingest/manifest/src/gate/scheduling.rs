@@ -1,4 +1,7 @@
-//! Where a pod may run: affinity, tolerations, spread; and a node's taints.
+//! Where a pod may run: affinity, tolerations, spread; what must be taken away before it is placed;
+//! and a node's taints.
+
+use std::collections::BTreeSet;
 
 use super::cursor::{Checker, Cursor};
 use super::{names, selector};
@@ -19,6 +22,25 @@ pub(crate) fn check(checker: &mut Checker, spec: &Cursor<'_>) {
     }
     for constraint in spec.field("topologySpreadConstraints").items() {
         spread(checker, &constraint);
+    }
+    gates(checker, spec);
+}
+
+/// Source: Kubernetes' `validateSchedulingGates`. Who names its node is placed already.
+fn gates(checker: &mut Checker, spec: &Cursor<'_>) {
+    let gates = spec.field("schedulingGates").items();
+    let mut seen = BTreeSet::new();
+    for gate in &gates {
+        let name = gate.field("name");
+        if let Err(reason) = names::qualified(name.text()) {
+            checker.refuse(&name, reason);
+        } else if !seen.insert(name.text()) {
+            checker.refuse(&name, "two gates have the same name");
+        }
+    }
+    let node = spec.field("nodeName");
+    if !gates.is_empty() && !node.text().is_empty() {
+        checker.refuse(&node, "cannot be set until all schedulingGates have been cleared");
     }
 }
 

@@ -425,6 +425,7 @@ pub(crate) const FIELDS: &[(&str, Fields)] = &[
     ("WeightedPodAffinityTerm", &[("weight podAffinityTerm", Acted)]),
     ("LabelSelector", &[("matchLabels matchExpressions", Acted)]),
     ("LabelSelectorRequirement", &[("key operator values", Acted)]),
+    ("PodSchedulingGate", &[("name", Acted)]),
     ("Toleration", &[("key operator value effect tolerationSeconds", Acted)]),
     (
         "TopologySpreadConstraint",
@@ -444,7 +445,7 @@ const BOTH_SCHEDULING: &str = "requiredDuringSchedulingIgnoredDuringExecution \
 const POD_SPEC: Fields = &[
     (
         "containers volumes restartPolicy terminationGracePeriodSeconds nodeSelector nodeName \
-         affinity tolerations topologySpreadConstraints priority priorityClassName \
+         affinity tolerations topologySpreadConstraints schedulingGates priority priorityClassName \
          preemptionPolicy hostNetwork hostname securityContext dnsPolicy dnsConfig hostAliases \
          subdomain setHostnameAsFQDN hostIPC hostPID shareProcessNamespace",
         Acted,
@@ -462,7 +463,6 @@ const POD_SPEC: Fields = &[
     ("overhead", Changes(Filled, "the overhead of a runtime is not counted")),
     ("runtimeClassName", Changes(Filled, "runtime classes are not supported")),
     ("readinessGates", Changes(Filled, "nobody writes conditions of pods, so a gate never opens")),
-    ("schedulingGates", Changes(Filled, "scheduling gates are not looked at")),
     ("schedulingGroup", Changes(Filled, "pods are placed one by one")),
     ("evictionResponders", Changes(Filled, "nobody is asked before an eviction")),
     ("schedulerName", Changes(Not("default-scheduler"), "there is only one scheduler")),

@@ -132,7 +132,7 @@ fn change_of(served: &Served, outcome: &Outcome) -> Option<Change> {
                 workload: pod.workload.clone(),
                 namespace: pod.workload.namespace.to_string(),
                 name: pod.name.clone(),
-                reason: "Unschedulable".to_owned(),
+                reason: if pod.gated { "SchedulingGated" } else { "Unschedulable" }.to_owned(),
                 message: pod.reason.clone(),
                 nominated: pod.nominated.as_ref().map(ToString::to_string),
                 since_ms: outcome.time_ms,
