@@ -170,6 +170,8 @@ pub(crate) struct Template {
     pub(crate) class: Option<Arc<str>>,
     /// Whether it states a priority itself.
     pub(crate) states_priority: bool,
+    /// What its pods bear, with what a DaemonSet's pods bear anyway.
+    pub(crate) tolerations: Vec<Toleration>,
 }
 
 impl Template {
@@ -204,7 +206,7 @@ impl Template {
             WorkloadKind::Rolling => {
                 labels.insert("pod-template-hash".to_owned(), hash.clone());
             }
-            WorkloadKind::Daemon => spec.tolerations.extend(DAEMONS_BEAR.map(bears)),
+            WorkloadKind::Daemon => daemons_bear(&mut spec.tolerations),
             WorkloadKind::Keep | WorkloadKind::Bare => {}
         }
         let (models, labels) = (annotations.get(GPU_MODEL), Arc::new(labels));
@@ -226,6 +228,7 @@ impl Template {
             shape,
             class: priority::class_named(&spec).map(Arc::from),
             states_priority: spec.priority.is_some(),
+            tolerations: spec.tolerations,
         })
     }
 
@@ -249,18 +252,30 @@ impl Template {
     }
 }
 
-/// What Kubernetes' DaemonSet controller lets its pods bear: they run on a cordoned node, and on one
-/// that is short of something.
-const DAEMONS_BEAR: [&str; 4] =
-    ["unschedulable", "disk-pressure", "memory-pressure", "pid-pressure"];
+/// What Kubernetes' DaemonSet controller lets its pods bear: they run on a cordoned node, on one that is
+/// short of something, and stay on one that is away.
+const DAEMONS_BEAR: [(&str, TaintEffect); 6] = [
+    ("not-ready", TaintEffect::NoExecute),
+    ("unreachable", TaintEffect::NoExecute),
+    ("unschedulable", TaintEffect::NoSchedule),
+    ("disk-pressure", TaintEffect::NoSchedule),
+    ("memory-pressure", TaintEffect::NoSchedule),
+    ("pid-pressure", TaintEffect::NoSchedule),
+];
 
-fn bears(mark: &str) -> Toleration {
-    Toleration {
+/// Lets a DaemonSet's pods bear that for ever, whatever time the template says for the same.
+fn daemons_bear(tolerations: &mut Vec<Toleration>) {
+    let theirs = DAEMONS_BEAR.map(|(mark, effect)| Toleration {
         key: Some(format!("node.kubernetes.io/{mark}")),
         operator: Some(TolerationOperator::Exists),
-        effect: Some(TaintEffect::NoSchedule),
+        effect: Some(effect),
         ..Toleration::default()
-    }
+    });
+    tolerations.retain(|own| {
+        let own = Toleration { toleration_seconds: None, ..own.clone() };
+        !theirs.contains(&own)
+    });
+    tolerations.extend(theirs);
 }
 
 /// The spec and the template of a workload's resource; the spec without the template, which is compiled

@@ -76,6 +76,23 @@ fn who_bears_a_taint_for_some_seconds_leaves_after_them() {
 }
 
 #[test]
+fn a_daemon_stays_on_a_node_that_is_away_whatever_time_its_template_says() {
+    let mut story = Story::with_nodes(&["a", "b"]);
+    let mut daemons = daemon_set("default", "logger", 100, "v1");
+    daemons["spec"]["template"]["spec"]["tolerations"] = json!([{"operator": "Exists",
+        "key": "node.kubernetes.io/unreachable", "effect": "NoExecute", "tolerationSeconds": 1}]);
+    story.asks(1, vec![item(Verb::Apply, &daemons)]);
+    story.all_run(2);
+    let away = ["not-ready", "unreachable"].map(|mark| format!("node.kubernetes.io/{mark}"));
+    let body = away.map(|key| json!({"key": key, "effect": "NoExecute"}));
+    let body = json!({"spec": {"taints": body}});
+    let outcome = story.asks(3, vec![patch(Verb::MergePatch, ("v1", "Node"), "", "a", &body)]);
+    assert_eq!(told(&outcome), "Accept 1");
+    story.renew(5_000, &["a", "b"]);
+    assert_eq!(told(&story.at(6_000, vec![])), "");
+}
+
+#[test]
 fn a_taint_that_goes_in_time_moves_nobody_and_one_borne_for_ever_neither() {
     let mut story = Story::with_nodes(&["a", "b"]);
     story.asks(1, web_bears(Some(10)));
