@@ -1,11 +1,11 @@
 //! Taints of effect `NoExecute`: who leaves a node, and when.
 
 use serde_json::{Value, json};
-use setpoint_dataflow::Outcome;
-use setpoint_schemas::{Action, RequestItem, Verb};
+use setpoint_dataflow::{Epoch, Outcome};
+use setpoint_schemas::{Action, PodPhase, RequestItem, Verb};
 use setpoint_tests::manifests::{bare_pod, daemon_set, deployment, item, patch};
 
-use crate::story::{Story, reason, told};
+use crate::story::{Story, observed, reason, told};
 
 /// Sets the taints of a node: key and, where it has one, since when.
 fn tainted(node: &str, taints: &[(&str, Option<&str>)]) -> Vec<RequestItem> {
@@ -27,6 +27,26 @@ fn web_bears(seconds: Option<i64>) -> Vec<RequestItem> {
         "effect": "NoExecute"});
     web["spec"]["template"]["spec"]["tolerations"] = json!([toleration]);
     vec![item(Verb::Apply, &web)]
+}
+
+/// A pod that names its node and bears `out` for so many seconds.
+fn tool_bears(name: &str, node: &str, seconds: i64) -> Value {
+    let mut pod = bare_pod("default", name, 100, "v1");
+    pod["spec"]["nodeName"] = json!(node);
+    pod["spec"]["tolerations"] = json!([{"key": "out", "operator": "Exists",
+        "tolerationSeconds": seconds, "effect": "NoExecute"}]);
+    pod
+}
+
+/// A pod that runs once, on the only node, and has ended there by then.
+fn ended(seconds: i64) -> Story {
+    let mut story = Story::with_nodes(&["a"]);
+    let mut pod = tool_bears("tool", "a", seconds);
+    pod["spec"]["restartPolicy"] = json!("Never");
+    story.asks(1, vec![item(Verb::Apply, &pod)]);
+    let ends = observed(&story.only_pod(), "a", 1, PodPhase::Succeeded);
+    assert_eq!(told(&story.at(2, vec![ends])), "");
+    story
 }
 
 fn on(story: &Story, node: &str) -> usize {
@@ -73,6 +93,31 @@ fn who_bears_a_taint_for_some_seconds_leaves_after_them() {
     let outcome = story.at(16_000, vec![]);
     assert_eq!(told(&outcome), "Stop 1, Wait 1", "the other node is full");
     assert_eq!(on(&story, "b"), 1);
+}
+
+#[test]
+fn a_pod_that_lives_again_leaves_as_if_it_had_never_ended() {
+    for (lives, complete) in
+        [(PodPhase::Gone, true), (PodPhase::Running, true), (PodPhase::Gone, false)]
+    {
+        let mut story = ended(0);
+        assert_eq!(told(&story.asks(3, tainted("a", &[("out", None)]))), "Accept 1");
+        let again = observed(&story.only_pod(), "a", 2, lives);
+        let epoch = Epoch { complete, ..story.epoch(4, vec![again]) };
+        let mut decided = vec![told(&story.decide(epoch))];
+        decided.push(told(&story.at(5, vec![])));
+        decided.retain(|told| !told.is_empty());
+        assert_eq!(decided, ["Stop 1, Wait 1"], "{lives:?} {complete}");
+
+        let mut story = ended(10);
+        story.asks(6_000, tainted("a", &[("out", None)]));
+        let again = observed(&story.only_pod(), "a", 2, lives);
+        let epoch = Epoch { complete, ..story.epoch(7_000, vec![again]) };
+        assert_eq!(told(&story.decide(epoch)), "");
+        story.renew(10_000, &["a"]);
+        assert_eq!(told(&story.at(15_999, vec![])), "");
+        assert!(told(&story.at(16_000, vec![])).contains("Stop 1"), "{lives:?} {complete}");
+    }
 }
 
 #[test]
