@@ -79,7 +79,9 @@ impl<V: Views> Turn<'_, V> {
         self.state.meta.inexact = false;
     }
 
-    /// Fires what has fallen due. An entry whose time has moved on is put back.
+    /// Fires what has fallen due. An entry whose time has moved on is put back. Of evictions the nodes
+    /// count and not the times: some entries tell of pods that are gone, and an engine from a checkpoint
+    /// does not have those.
     pub(crate) fn fire_deadlines(&mut self) {
         self.forget_early();
         let mut due = Vec::new();
@@ -90,14 +92,18 @@ impl<V: Views> Turn<'_, V> {
         }
         let held_until = self.state.meta.judge_ms;
         let mut leases = held_until.is_some_and(|at| at <= self.now);
+        let mut leaving = BTreeSet::new();
         for deadline in due {
             match deadline {
                 Deadline::Lease(node) => leases |= self.lease_ended(&node),
                 Deadline::MinReady(uid) => self.min_ready_elapsed(&uid),
                 Deadline::Workload(key) => self.state.look_now(&key, self.now),
-                Deadline::Eviction(node) => self.eviction_due(&node),
+                Deadline::Eviction(node) => {
+                    leaving.insert(node);
+                }
             }
         }
+        leaving.iter().for_each(|node| self.eviction_due(node));
         if leases {
             self.judge_leases();
         }

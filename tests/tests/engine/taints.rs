@@ -121,6 +121,26 @@ fn a_pod_that_lives_again_leaves_as_if_it_had_never_ended() {
 }
 
 #[test]
+fn nodes_are_left_in_the_order_of_their_names_whoever_had_to_leave_first() {
+    let mut story = Story::with_nodes(&["a", "b"]);
+    let first = tool_bears("first", "a", 4);
+    let others = [tool_bears("second", "a", 7), tool_bears("other", "b", 5)];
+    let all = [&first].into_iter().chain(&others).map(|pod| item(Verb::Apply, pod)).collect();
+    story.asks(1_000, all);
+    story.all_run(1_001);
+    for node in ["a", "b"] {
+        story.asks(2_000, tainted(node, &[("out", Some("1970-01-01T00:00:00Z"))]));
+    }
+    story.asks(4_000, vec![item(Verb::Delete, &first)]);
+    story.renew(4_500, &["a", "b"]);
+    // Whose times these were is gone on one node, and an engine from the checkpoint does not know it.
+    let stops = story.at(10_000, vec![]).ledger().into_iter();
+    let left: Vec<String> =
+        stops.filter(|d| d.action == Action::Stop).map(|decision| decision.node).collect();
+    assert_eq!(left, ["a", "b"]);
+}
+
+#[test]
 fn a_daemon_stays_on_a_node_that_is_away_whatever_time_its_template_says() {
     let mut story = Story::with_nodes(&["a", "b"]);
     let mut daemons = daemon_set("default", "logger", 100, "v1");
