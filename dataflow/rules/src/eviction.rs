@@ -27,7 +27,7 @@ pub struct Leave<'t> {
     /// Engine time at which it has to, milliseconds since 1970.
     pub at_ms: i64,
     /// The taint that it bears no longer then.
-    pub taint: &'t Taint,
+    pub taint: &'t NodeTaint,
 }
 
 impl NodeTaint {
@@ -65,7 +65,7 @@ pub fn leave<'t>(
             }
             None => placed_ms,
         };
-        Some(Leave { at_ms, taint: &borne.taint })
+        Some(Leave { at_ms, taint: borne })
     });
     leaves.min_by_key(|leave| leave.at_ms)
 }

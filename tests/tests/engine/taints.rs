@@ -49,6 +49,12 @@ fn ended(seconds: i64) -> Story {
     story
 }
 
+/// What the ledger names as the cause of the first stop.
+fn why_stopped(outcome: &Outcome) -> String {
+    let stop = outcome.ledger().into_iter().find(|decision| decision.action == Action::Stop);
+    stop.expect("one stops").causes[0].text.clone()
+}
+
 fn on(story: &Story, node: &str) -> usize {
     story.placed.values().filter(|name| *name == node).count()
 }
@@ -93,6 +99,29 @@ fn who_bears_a_taint_for_some_seconds_leaves_after_them() {
     let outcome = story.at(16_000, vec![]);
     assert_eq!(told(&outcome), "Stop 1, Wait 1", "the other node is full");
     assert_eq!(on(&story, "b"), 1);
+}
+
+#[test]
+fn the_cause_is_the_request_that_brought_the_taint_and_later_the_node_as_it_was_heard_last() {
+    let mut story = Story::with_nodes(&["a", "b"]);
+    story.asks(1, web_bears(Some(10)));
+    let at_once =
+        story.asks(2, vec![item(Verb::Apply, &deployment("default", "db", 1, 100, "v1"))]);
+    let db = at_once.placements[0].node.to_string();
+    story.all_run(3);
+    story.renew(5_000, &["a", "b"]);
+    let outcome = story.asks(6_000, tainted(&db, &[("out", None)]));
+    assert_eq!(why_stopped(&outcome), format!("tester asks to MergePatch Node {db}"));
+    story.renew(10_000, &["a", "b"]);
+    // Who asks for something else of the node meanwhile is not the cause.
+    let cordon = json!({"spec": {"unschedulable": true}});
+    let cordon = vec![patch(Verb::MergePatch, ("v1", "Node"), "", &db, &cordon)];
+    let outcome = story.asks(16_000, cordon);
+    let why = format!(
+        "node {db} renewed its lease (#10001); its resource bears out=x:NoExecute since \
+         1970-01-01T00:00:06Z"
+    );
+    assert_eq!(why_stopped(&outcome), why);
 }
 
 #[test]

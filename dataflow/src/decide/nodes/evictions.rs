@@ -8,8 +8,17 @@ use setpoint_schemas::{NodeName, Taint};
 
 use crate::causes::Cause;
 use crate::decide::Turn;
-use crate::state::{Deadline, Pod};
+use crate::state::{Deadline, Node, Pod};
 use crate::views::{Standing, Views};
+
+/// A request that changed a node's resource.
+#[derive(Clone, Copy)]
+pub(crate) struct Asked<'a> {
+    /// It, as a cause.
+    pub(crate) cause: &'a Cause,
+    /// The taints that the node had before it: whoever leaves for one of these would have left anyway.
+    pub(crate) before: &'a [NodeTaint],
+}
 
 impl<V: Views> Turn<'_, V> {
     /// The time has come at which a pod of this node had to leave, unless something changed.
@@ -20,24 +29,25 @@ impl<V: Views> Turn<'_, V> {
     }
 
     /// Withdraws those who may stay no longer on this node, and looks again when the next one may not.
-    pub(crate) fn evict_from(&mut self, id: u32, cause: Option<&Cause>) {
+    pub(crate) fn evict_from(&mut self, id: u32, asked: Option<Asked<'_>>) {
         let taints = self.taints_of(id);
         let Some(host) = self.state.node.get(&id).filter(|_| !taints.is_empty()) else { return };
-        let (node, at) = (host.row.record.node.clone(), host.row.cause.at);
+        let node = host.row.record.node.clone();
         let (mut leaving, mut next_ms) = (Vec::new(), None::<i64>);
         for (pod_id, pod) in self.state.pods.on_with_ids(id) {
             let Some(leave) = self.leave_of(pod, &taints) else { continue };
             if leave.at_ms <= self.now {
-                leaving.push((pod.uid.clone(), pod_id, shown(leave.taint)));
+                let asked = asked.filter(|asked| !asked.before.contains(leave.taint));
+                let cause =
+                    asked.map_or_else(|| told(host, leave.taint), |asked| asked.cause.clone());
+                leaving.push((pod.uid.clone(), pod_id, shown(&leave.taint.taint), cause));
             } else {
                 next_ms = Some(next_ms.map_or(leave.at_ms, |next| next.min(leave.at_ms)));
             }
         }
         leaving.sort_by(|one, other| one.0.cmp(&other.0));
-        for (_, pod, taint) in leaving {
+        for (_, pod, taint, cause) in leaving {
             let reason = format!("it does not bear the taint {taint} of its node {node}");
-            let told = || Cause::told(at, format!("node {node} bears {taint}"));
-            let cause = cause.cloned().unwrap_or_else(told);
             if let Some(owner) = self.state.pods.get(&pod).map(|pod| pod.workload) {
                 self.because(owner, &cause);
             }
@@ -58,7 +68,7 @@ impl<V: Views> Turn<'_, V> {
     }
 
     /// The taints for which pods leave a node. Most nodes have none.
-    fn taints_of(&self, id: u32) -> Vec<NodeTaint> {
+    pub(crate) fn taints_of(&self, id: u32) -> Vec<NodeTaint> {
         self.state.node.get(&id).map(|node| node.taints.clone()).unwrap_or_default()
     }
 
@@ -71,6 +81,15 @@ impl<V: Views> Turn<'_, V> {
         let tolerations = template.map_or(&[][..], |template| &template.tolerations);
         eviction::leave(taints, tolerations, pod.placed_ms.get())
     }
+}
+
+/// Why somebody leaves for a taint that nobody set just now: the last record of the node, and what stood
+/// then in its resource.
+fn told(host: &Node, borne: &NodeTaint) -> Cause {
+    let (cause, taint) = (&host.row.cause, shown(&borne.taint));
+    let since = borne.time_added.as_ref().map(|since| format!(" since {since}"));
+    let since = since.unwrap_or_default();
+    Cause::told(cause.at, format!("{}; its resource bears {taint}{since}", cause.said))
 }
 
 /// A taint as kubectl writes it.

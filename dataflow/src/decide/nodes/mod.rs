@@ -5,4 +5,5 @@ mod leases;
 mod loss;
 mod records;
 
+pub(crate) use evictions::Asked;
 pub(crate) use loss::NodeStatus;

@@ -12,6 +12,7 @@ use super::workloads::Compiled;
 use crate::causes::Cause;
 use crate::decide::Turn;
 use crate::decide::kinds::{is_budget, is_namespace, is_node, is_priority_class, node_key};
+use crate::decide::nodes::Asked;
 use crate::decide::plan::placement_of;
 use crate::decided::About;
 use crate::epoch::{ItemVerdict, PlacementChange, Verdict};
@@ -95,8 +96,9 @@ impl<V: Views> Turn<'_, V> {
             None => self.learn(&key, &resource),
         }
         if let Some(id) = self.node_about(&key) {
+            let before = self.taints_of(id);
             self.node_changed(id);
-            self.evict_from(id, Some(cause));
+            self.evict_from(id, Some(Asked { cause, before: &before }));
         }
     }
 
