@@ -49,7 +49,7 @@ impl<V: Views> Turn<'_, V> {
 
     /// The leader's state came otherwise than by exact replay: it is the truth from now on. Pods are
     /// counted from where none was before, pacing begins with an empty bucket, every workload is
-    /// looked at, and readers are told of every node.
+    /// looked at, every node for pods that had to leave it, and readers are told of every node.
     fn begin_anew(&mut self) {
         let from = first_counter(self.out.number);
         let ids: Vec<u32> = self.state.workloads.values().copied().collect();
@@ -75,6 +75,7 @@ impl<V: Views> Turn<'_, V> {
             self.end_namespace(&namespace.name);
         }
         self.state.reservations_dirty.extend(self.state.nodes.values().copied());
+        self.look_who_leaves();
         self.state.meta.bucket = Bucket { tokens_milli: 0, filled_ms: self.now };
         self.state.meta.inexact = false;
     }

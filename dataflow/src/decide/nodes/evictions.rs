@@ -28,6 +28,17 @@ impl<V: Views> Turn<'_, V> {
         }
     }
 
+    /// The state came otherwise than by exact replay, and pods may stand in it that had to leave: once
+    /// all is read they do.
+    pub(crate) fn look_who_leaves(&mut self) {
+        let bears = |id: &u32| self.state.node.get(id).is_some_and(|node| !node.taints.is_empty());
+        let tainted = self.state.nodes.iter().filter(|(_, id)| bears(id));
+        let tainted: Vec<NodeName> = tainted.map(|(name, _)| name.clone()).collect();
+        for node in tainted {
+            self.state.schedule(self.now, Deadline::Eviction(node));
+        }
+    }
+
     /// Withdraws those who may stay no longer on this node, and looks again when the next one may not.
     pub(crate) fn evict_from(&mut self, id: u32, asked: Option<Asked<'_>>) {
         let taints = self.taints_of(id);
