@@ -600,7 +600,8 @@ fn mistakes_name_their_field() {
     let text = "services:\n  a: {image: a, imagee: b, scale: many}\n  b: {command: x}\n  c: {image: c, \
                 restart: sometimes, ports: [\"http\"], depends_on: [gone], deploy: {mode: \
                 replicated-job, replicas: -1, placement: {constraints: [zone]}, resources: {limits: \
-                {cpus: much, memory: 1 elephant}}}, configs: [none], command: \"a 'b\"}\n";
+                {cpus: much, memory: 1 elephant}}}, configs: [none], command: \"a 'b\", volumes: \
+                [{type: bind, target: /x}]}\n";
     check(
         &[("compose.yaml", text)],
         &options(),
@@ -616,6 +617,7 @@ fn mistakes_name_their_field() {
         compose.yaml: document 1: services.c.deploy.resources.limits.memory: must be a number of bytes such as 50M or 1gb
         compose.yaml: document 1: services.c.deploy.placement.constraints[0]: is no constraint: expected such as node.labels.zone==a
         compose.yaml: document 1: services.c.configs[0]: there is no "none" in configs
+        compose.yaml: document 1: services.c.volumes[0].source: is required
         compose.yaml: document 1: services.c.deploy.mode: must be replicated or global; jobs are not supported
         compose.yaml: document 1: services.c.deploy.replicas: must be a number of at least 0
     "#]],
