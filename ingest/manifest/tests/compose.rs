@@ -573,10 +573,18 @@ fn a_folder_is_looked_for_beside_the_file_that_names_it() {
     let text = "include: [more/compose.yaml]\nservices:\n  one: {image: o, volumes: [\"./a:/a\", \
                 \"../b/../c:/c\"]}\n  two: {extends: {file: base/base.yaml, service: two}}\n";
     let base = "services: {two: {image: t, volumes: [./site:/s, {type: bind, source: ../up, target: \
-                /u}, data:/d]}}\n";
-    let more = "services: {three: {image: t, volumes: [\"./files:/f\"]}}\n";
-    let files =
-        [("p/compose.yaml", text), ("p/base/base.yaml", base), ("p/more/compose.yaml", more)];
+                /u}, {type: bind, source: plain, target: /p}, data:/d]}}\n";
+    let more = "include: [deep/compose.yaml]\nservices: {three: {image: t, volumes: [\"./files:/f\", \
+                {type: bind, source: data, target: /d}]}}\n";
+    let deep = "services: {four: {image: f, volumes: [./short:/s, {type: bind, source: plain, target: \
+                /p}, {type: bind, source: ./marked, target: /m}, {type: bind, source: /top, target: \
+                /t}]}}\n";
+    let files = [
+        ("p/compose.yaml", text),
+        ("p/base/base.yaml", base),
+        ("p/more/compose.yaml", more),
+        ("p/more/deep/compose.yaml", deep),
+    ];
     let folder = folder(&files);
     let allowed = ComposeOptions { allow_ignored: true, ..options() };
     let project = read_project(&folder.path().join("p/compose.yaml"), &allowed).expect("sound");
@@ -590,7 +598,20 @@ fn a_folder_is_looked_for_beside_the_file_that_names_it() {
         }
     }
     paths.sort();
-    assert_eq!(paths, ["/c", "/p/a", "/p/base/site", "/p/more/files", "/p/up"]);
+    let expected = [
+        "/c",
+        "/p/a",
+        "/p/base/plain",
+        "/p/base/site",
+        "/p/more/data",
+        "/p/more/deep/marked",
+        "/p/more/deep/plain",
+        "/p/more/deep/short",
+        "/p/more/files",
+        "/p/up",
+        "/top",
+    ];
+    assert_eq!(paths, expected);
     let told = project.warnings.iter().filter(|warning| warning.contains("on the node")).count();
     assert_eq!(told, paths.len(), "{:?}", project.warnings);
 }
