@@ -617,6 +617,18 @@ fn a_folder_is_looked_for_beside_the_file_that_names_it() {
 }
 
 #[test]
+fn a_place_in_the_container_is_overridden_and_not_mounted_twice() {
+    let text = "services:\n  a: {extends: b, image: a, volumes: [\"/upper:/x\", {type: tmpfs, target: \
+                /y}]}\n  b: {image: b, volumes: [\"/lower:/x:ro\", \"/lower:/y\", \"/kept:/z\"]}\n";
+    let folder = folder(&[("compose.yaml", text)]);
+    let project = read_project(&folder.path().join("compose.yaml"), &options()).expect("sound");
+    let container = "/spec/template/spec/containers/0/volumeMounts";
+    let mounts = project.objects[0].pointer(container).and_then(Value::as_array).expect("mounts");
+    let places: Vec<&str> = mounts.iter().filter_map(|mount| mount["mountPath"].as_str()).collect();
+    assert_eq!(places, ["/z", "/x", "/y"]);
+}
+
+#[test]
 fn mistakes_name_their_field() {
     let text = "services:\n  a: {image: a, imagee: b, scale: many}\n  b: {command: x}\n  c: {image: c, \
                 restart: sometimes, ports: [\"http\"], depends_on: [gone], deploy: {mode: \
