@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use expect_test::{Expect, expect};
-use serde_json::Value;
+use serde_json::{Value, json};
 use setpoint_ingest_manifest::{
     ANNOTATION_SOURCE, ComposeOptions, LoadOptions, Source, load, read_project,
 };
@@ -626,6 +626,21 @@ fn a_place_in_the_container_is_overridden_and_not_mounted_twice() {
     let mounts = project.objects[0].pointer(container).and_then(Value::as_array).expect("mounts");
     let places: Vec<&str> = mounts.iter().filter_map(|mount| mount["mountPath"].as_str()).collect();
     assert_eq!(places, ["/z", "/x", "/y"]);
+}
+
+/// Kubernetes replaces `$(NAME)` in these, and Compose does not.
+#[test]
+fn a_dollar_that_is_the_shells_reaches_it() {
+    let text = "services: {a: {image: a, environment: {HOME: /h, WHERE: \"$$(HOME)/$$HOME\"}, \
+                entrypoint: [sh, -c, \"echo $$(HOME) $$HOME\"], command: [\"kill -0 $$$$\", \
+                \"$$HOME\"], healthcheck: {test: \"kill -0 $$$$\"}}}\n";
+    let folder = folder(&[("compose.yaml", text)]);
+    let project = read_project(&folder.path().join("compose.yaml"), &options()).expect("sound");
+    let container = project.objects[0].pointer("/spec/template/spec/containers/0").expect("one");
+    assert_eq!(container["command"][2], "echo $$(HOME) $$HOME");
+    assert_eq!(container["args"], json!(["kill -0 $$$$", "$HOME"]));
+    assert_eq!(container["env"][1]["value"], "$$(HOME)/$$HOME");
+    assert_eq!(container["livenessProbe"]["exec"]["command"][2], "kill -0 $$$$");
 }
 
 #[test]
