@@ -485,3 +485,26 @@ fn probes_are_held_to_what_the_api_server_holds_them_to() {
     "]],
     );
 }
+
+#[test]
+fn how_long_a_pod_stays_on_a_lost_node_is_not_its_own_to_say_and_told() {
+    let tolerations = "tolerations: [{key: node.kubernetes.io/not-ready, operator: Exists, effect: \
+                       NoExecute, tolerationSeconds: 300}, {key: node.kubernetes.io/unreachable, \
+                       operator: Exists, effect: NoExecute, tolerationSeconds: 300}]";
+    let pod = format!("{POD}spec: {{containers: [{{name: a, image: a}}], {tolerations}}}\n");
+    let workload =
+        deployment("").replace("spec: {containers", &format!("spec: {{{tolerations}, containers"));
+    let own = "tolerations: [{key: node.kubernetes.io/unreachable, operator: Exists, effect: \
+               NoExecute}, {key: out, operator: Exists, effect: NoExecute, tolerationSeconds: 3}]";
+    let silent = format!("{POD}spec: {{containers: [{{name: a, image: a}}], {own}}}\n");
+    let all = [pod, workload, silent];
+    let judged: String = all.iter().map(|text| judged(text, &LoadOptions::default())).collect();
+    expect![[r#"
+        Managed core/Pod/default/web
+        warning: spec.tolerations: nobody taints nodes as not-ready or unreachable here; a lost node's pods are replaced after the lease's grace, whatever they tolerate
+        Managed apps/Deployment/default/web
+        warning: spec.template.spec.tolerations: nobody taints nodes as not-ready or unreachable here; a lost node's pods are replaced after the lease's grace, whatever they tolerate
+        Managed core/Pod/default/web
+    "#]]
+    .assert_eq(&judged);
+}

@@ -7,6 +7,9 @@ const EFFECTS: &[&str] = &["NoSchedule", "PreferNoSchedule", "NoExecute"];
 const REQUIRED: &str = "requiredDuringSchedulingIgnoredDuringExecution";
 const PREFERRED: &str = "preferredDuringSchedulingIgnoredDuringExecution";
 
+/// What Kubernetes marks nodes with that are away; here nobody does.
+const AWAY: [&str; 2] = ["node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable"];
+
 pub(crate) fn check(checker: &mut Checker, spec: &Cursor<'_>) {
     names::labels(checker, &spec.field("nodeSelector"));
     let affinity = spec.field("affinity");
@@ -20,6 +23,24 @@ pub(crate) fn check(checker: &mut Checker, spec: &Cursor<'_>) {
     for constraint in spec.field("topologySpreadConstraints").items() {
         spread(checker, &constraint);
     }
+}
+
+/// What who asks should know of the tolerations in a workload's or a pod's spec: how long a pod stays on a
+/// node that is away is not theirs to say.
+pub(crate) fn borne_in_vain(spec: &Cursor<'_>) -> Option<String> {
+    let pod = spec.get("template").map_or_else(|| spec.clone(), |template| template.field("spec"));
+    let tolerations = pod.field("tolerations");
+    let is_in_vain = |toleration: &Cursor<'_>| {
+        AWAY.contains(&toleration.field("key").text())
+            && !toleration.field("tolerationSeconds").value.is_null()
+    };
+    tolerations.items().iter().any(is_in_vain).then(|| {
+        let path = &tolerations.path;
+        format!(
+            "{path}: nobody taints nodes as not-ready or unreachable here; a lost node's pods are \
+             replaced after the lease's grace, whatever they tolerate"
+        )
+    })
 }
 
 /// A node's taints.
