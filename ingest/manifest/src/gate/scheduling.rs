@@ -1,5 +1,7 @@
 //! Where a pod may run: affinity, tolerations, spread; and a node's taints.
 
+use std::collections::BTreeSet;
+
 use super::cursor::{Checker, Cursor};
 use super::{names, selector};
 
@@ -45,6 +47,7 @@ pub(crate) fn borne_in_vain(spec: &Cursor<'_>) -> Option<String> {
 
 /// A node's taints.
 pub(crate) fn taints(checker: &mut Checker, at: &Cursor<'_>) {
+    let mut seen = BTreeSet::new();
     for taint in at.items() {
         let (key, effect) = (taint.field("key"), taint.field("effect"));
         if let Err(reason) = names::qualified(key.text()) {
@@ -55,6 +58,9 @@ pub(crate) fn taints(checker: &mut Checker, at: &Cursor<'_>) {
         }
         if checker.required(&effect) {
             checker.one_of(&effect, EFFECTS);
+        }
+        if !seen.insert((key.text(), effect.text())) {
+            checker.refuse(&key, "two taints of one effect have the same key");
         }
     }
 }
