@@ -6,10 +6,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde_json::{Value, json};
-use setpoint_dataflow::{Epoch, NodeServed, Outcome, PlacementChange, Served};
+use setpoint_dataflow::{Decided, Epoch, NodeServed, Outcome, PlacementChange, Served};
 use setpoint_schemas::{
-    GroupKind, Input, NodeName, Pattern, Placement, PodUid, Policy, Position, Resource,
-    ResourceKey, ResourceName, SessionId, Sourced, Topic, samples,
+    Action, Decision, GroupKind, Input, NodeName, Pattern, Placement, PodUid, Policy, Position,
+    Resource, ResourceKey, ResourceName, SessionId, Sourced, Topic, samples,
 };
 use setpoint_tests::manifests;
 use setpoint_tests::recount::Recount;
@@ -215,6 +215,38 @@ fn more_starts_than_the_pacing_grants_are_found() {
     let epoch = Epoch { number: 1, time_ms: 1_000_000, inputs, ..Epoch::default() };
     let why = recount.committed(&epoch, &outcome).unwrap_err();
     assert!(why.contains("more than the pacing grants"), "{why}");
+}
+
+#[test]
+fn a_pod_that_leaves_for_a_taint_that_it_bears_is_found() {
+    let stopped_with = |seconds: Value| {
+        let taint =
+            json!({"key": "out", "effect": "NoExecute", "timeAdded": "1970-01-01T00:00:00Z"});
+        let fleet = Fleet { node: json!({"taints": [taint]}), ..Fleet::default() };
+        let mut recount = Recount::new(Policy::default());
+        let mut commit = |number: i64, inputs, outcome: Outcome| {
+            let epoch = Epoch { number, time_ms: 1_000 * number, inputs, ..Epoch::default() };
+            recount.committed(&epoch, &outcome)
+        };
+        commit(1, vec![joins("a", "north")], fleet.nodes()).expect("a node");
+        let bears = json!({"key": "out", "operator": "Exists", "tolerationSeconds": seconds});
+        let mut placed = placement(1, "a", "web", &asks(1, &json!({"tolerations": [bears]})));
+        let placement = placed.placements[0].placement.as_mut().map(Arc::make_mut).expect("placed");
+        placement.placed_ms = 2_000;
+        let uid = placement.uid.clone();
+        commit(2, Vec::new(), placed).expect("what is there fits");
+        let rule = "taint".to_owned();
+        let pod = uid.to_string();
+        let stop = Decision { action: Action::Stop, rule, pod, ..samples::decision() };
+        let gone = PlacementChange { uid, node: node("a"), placement: None };
+        let (placements, decisions) = (vec![gone], vec![Decided::from(stop)]);
+        commit(7, Vec::new(), Outcome { placements, decisions, ..Outcome::default() })
+    };
+    assert_eq!(stopped_with(json!(5)), Ok(()));
+    for seconds in [json!(6), Value::Null] {
+        let why = stopped_with(seconds).unwrap_err();
+        assert!(why.contains("leaves a for a taint"), "{why}");
+    }
 }
 
 #[test]

@@ -2,8 +2,9 @@
 //!
 //! Kubernetes: the controller `tainteviction`. A taint that no toleration of the pod bears makes it leave
 //! at once; tolerations with `tolerationSeconds` bear theirs so long, and the shortest counts; none above
-//! zero is not at all. The time runs from when the taint was added, or from when the pod came, whichever
-//! is later.
+//! zero is not at all, and what else the pod bears counts, as when it is placed: otherwise it would come
+//! and go for ever. The time runs from when the taint was added, or from when the pod came, whichever is
+//! later.
 
 use serde::Deserialize;
 use setpoint_schemas::{Taint, TaintEffect, Toleration};
@@ -26,7 +27,7 @@ pub struct Leave<'t> {
     /// Engine time at which it has to, milliseconds since 1970.
     pub at_ms: i64,
     /// The taint that it bears no longer then.
-    pub taint: &'t Taint,
+    pub taint: &'t NodeTaint,
 }
 
 impl NodeTaint {
@@ -54,16 +55,17 @@ pub fn leave<'t>(
     placed_ms: i64,
 ) -> Option<Leave<'t>> {
     let leaves = taints.iter().filter(|taint| taint.is_no_execute()).filter_map(|borne| {
-        let toleration = tolerations.iter().find(|toleration| toleration.bears(&borne.taint));
-        let seconds = match toleration {
-            Some(toleration) => toleration.toleration_seconds?,
-            None => 0,
+        let mut lasting = tolerations
+            .iter()
+            .filter(|toleration| toleration.toleration_seconds.is_none_or(|s| s > 0));
+        let at_ms = match lasting.find(|toleration| toleration.bears(&borne.taint)) {
+            Some(toleration) => {
+                let ms = toleration.toleration_seconds?.saturating_mul(1_000);
+                borne.since_ms().max(placed_ms).saturating_add(ms)
+            }
+            None => placed_ms,
         };
-        let at_ms = match seconds {
-            ..=0 => placed_ms,
-            _ => borne.since_ms().max(placed_ms).saturating_add(seconds.saturating_mul(1_000)),
-        };
-        Some(Leave { at_ms, taint: &borne.taint })
+        Some(Leave { at_ms, taint: borne })
     });
     leaves.min_by_key(|leave| leave.at_ms)
 }
@@ -119,6 +121,13 @@ mod tests {
                 vec![bears("gone", Some(60)), bears("gone", Some(5))],
                 0,
                 Some(ADDED_MS + 60_000),
+            ),
+            (
+                "not a moment by the first, for ever by the second",
+                vec![gone()],
+                vec![bears("gone", Some(0)), bears("gone", None)],
+                0,
+                None,
             ),
             ("one of two", vec![gone(), full()], vec![bears("gone", None)], 0, Some(0)),
         ];

@@ -53,7 +53,8 @@ pub mod status;
 /// A pod with scheduling gates waits until they are taken away.
 /// 15: pods leave a node for a taint of effect `NoExecute`, after their `tolerationSeconds`, and one that
 /// names its node waits while it would have to leave at once; a Node resource says since when it bears
-/// such a taint; and a pod's spec says more to its node: probes, volumes, rights.
+/// such a taint; a toleration of no seconds bears nothing; a DaemonSet's pods bear that their node is away;
+/// and a pod's spec says more to its node: probes, volumes, rights.
 /// 14: what is taken in from a backlog was said when the backlog began; who is promised room keeps those
 /// away whom it would not bear beside it; a leader that begins anew looks at daemons everywhere.
 /// 13: nothing of a resource is written by way of its status; nothing is placed on a node that is only

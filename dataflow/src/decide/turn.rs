@@ -54,7 +54,7 @@ impl<V: Views> Turn<'_, V> {
 
     /// The leader's state came otherwise than by exact replay: it is the truth from now on. Pods are
     /// counted from where none was before, pacing begins with an empty bucket, every workload is
-    /// looked at, and readers are told of every node.
+    /// looked at, every node for pods that had to leave it, and readers are told of every node.
     fn begin_anew(&mut self) {
         let from = first_counter(self.out.number);
         self.doubt_all_identities();
@@ -82,11 +82,14 @@ impl<V: Views> Turn<'_, V> {
             self.end_namespace(&namespace.name);
         }
         self.state.reservations_dirty.extend(self.state.nodes.values().copied());
+        self.look_who_leaves();
         self.state.meta.bucket = Bucket { tokens_milli: 0, filled_ms: self.now };
         self.state.meta.inexact = false;
     }
 
-    /// Fires what has fallen due. An entry whose time has moved on is put back.
+    /// Fires what has fallen due. An entry whose time has moved on is put back. Of evictions the nodes
+    /// count and not the times: some entries tell of pods that are gone, and an engine from a checkpoint
+    /// does not have those.
     pub(crate) fn fire_deadlines(&mut self) {
         self.forget_early();
         let mut due = Vec::new();
@@ -97,15 +100,19 @@ impl<V: Views> Turn<'_, V> {
         }
         let held_until = self.state.meta.judge_ms;
         let mut leases = held_until.is_some_and(|at| at <= self.now);
+        let mut leaving = BTreeSet::new();
         for deadline in due {
             match deadline {
                 Deadline::Lease(node) => leases |= self.lease_ended(&node),
                 Deadline::MinReady(uid) => self.min_ready_elapsed(&uid),
                 Deadline::Workload(key) => self.state.look_now(&key, self.now),
-                Deadline::Eviction(node) => self.eviction_due(&node),
+                Deadline::Eviction(node) => {
+                    leaving.insert(node);
+                }
                 Deadline::Release(node) => self.release_due(&node),
             }
         }
+        leaving.iter().for_each(|node| self.eviction_due(node));
         if leases {
             self.judge_leases();
         }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
+use setpoint_rules::eviction::NodeTaint;
 use setpoint_schemas::NodeRecord;
 
 use super::Meta;
@@ -13,6 +14,8 @@ use crate::views::NodeFact;
 #[derive(Debug, Clone)]
 pub(crate) struct Node {
     pub(crate) row: NodeRow,
+    /// The taints for which pods leave it, as its resource has them.
+    pub(crate) taints: Vec<NodeTaint>,
     /// The fact that the views have of it.
     pub(crate) fact: Option<NodeFact>,
 }
@@ -33,6 +36,11 @@ pub(crate) struct NodeRow {
 }
 
 impl Node {
+    /// A node of which nobody was told yet.
+    pub(crate) fn new(row: NodeRow) -> Node {
+        Node { row, taints: Vec::new(), fact: None }
+    }
+
     /// The fact that the views should have of it.
     pub(crate) fn wanted_fact(&self, id: u32) -> NodeFact {
         let may = &self.row.record.allocatable;

@@ -208,6 +208,8 @@ pub(crate) struct Template {
     pub(crate) states_priority: bool,
     /// Whether gates keep its pods from being placed.
     pub(crate) is_gated: bool,
+    /// What its pods bear, with what a DaemonSet's pods bear anyway.
+    pub(crate) tolerations: Vec<Toleration>,
 }
 
 impl Template {
@@ -246,7 +248,7 @@ impl Template {
                 let name = statefulset::revision_name(&workload.name, &hash);
                 labels.insert(REVISION_LABEL.to_owned(), name);
             }
-            WorkloadKind::Daemon => spec.tolerations.extend(DAEMONS_BEAR.map(bears)),
+            WorkloadKind::Daemon => daemons_bear(&mut spec.tolerations),
             WorkloadKind::Keep | WorkloadKind::Bare | WorkloadKind::Job => {}
         }
         let (models, labels) = (annotations.get(GPU_MODEL), Arc::new(labels));
@@ -270,6 +272,7 @@ impl Template {
             class: priority::class_named(&spec).map(Arc::from),
             states_priority: spec.priority.is_some(),
             is_gated: !spec.scheduling_gates.is_empty(),
+            tolerations: spec.tolerations,
         })
     }
 
@@ -300,18 +303,30 @@ fn claims_in(spec: &PodSpec) -> Vec<Arc<str>> {
     names.into_iter().map(Arc::from).collect()
 }
 
-/// What Kubernetes' DaemonSet controller lets its pods bear: they run on a cordoned node, and on one
-/// that is short of something.
-const DAEMONS_BEAR: [&str; 4] =
-    ["unschedulable", "disk-pressure", "memory-pressure", "pid-pressure"];
+/// What Kubernetes' DaemonSet controller lets its pods bear: they run on a cordoned node, on one that is
+/// short of something, and stay on one that is away.
+const DAEMONS_BEAR: [(&str, TaintEffect); 6] = [
+    ("not-ready", TaintEffect::NoExecute),
+    ("unreachable", TaintEffect::NoExecute),
+    ("unschedulable", TaintEffect::NoSchedule),
+    ("disk-pressure", TaintEffect::NoSchedule),
+    ("memory-pressure", TaintEffect::NoSchedule),
+    ("pid-pressure", TaintEffect::NoSchedule),
+];
 
-fn bears(mark: &str) -> Toleration {
-    Toleration {
+/// Lets a DaemonSet's pods bear that for ever, whatever time the template says for the same.
+fn daemons_bear(tolerations: &mut Vec<Toleration>) {
+    let theirs = DAEMONS_BEAR.map(|(mark, effect)| Toleration {
         key: Some(format!("node.kubernetes.io/{mark}")),
         operator: Some(TolerationOperator::Exists),
-        effect: Some(TaintEffect::NoSchedule),
+        effect: Some(effect),
         ..Toleration::default()
-    }
+    });
+    tolerations.retain(|own| {
+        let own = Toleration { toleration_seconds: None, ..own.clone() };
+        !theirs.contains(&own)
+    });
+    tolerations.extend(theirs);
 }
 
 /// The spec and the template of a workload's resource; the spec without the template, which is compiled

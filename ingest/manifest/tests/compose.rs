@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use expect_test::{Expect, expect};
-use serde_json::Value;
+use serde_json::{Value, json};
 use setpoint_ingest_manifest::{
     ANNOTATION_SOURCE, ComposeOptions, LoadOptions, Source, load, read_project,
 };
@@ -573,10 +573,18 @@ fn a_folder_is_looked_for_beside_the_file_that_names_it() {
     let text = "include: [more/compose.yaml]\nservices:\n  one: {image: o, volumes: [\"./a:/a\", \
                 \"../b/../c:/c\"]}\n  two: {extends: {file: base/base.yaml, service: two}}\n";
     let base = "services: {two: {image: t, volumes: [./site:/s, {type: bind, source: ../up, target: \
-                /u}, data:/d]}}\n";
-    let more = "services: {three: {image: t, volumes: [\"./files:/f\"]}}\n";
-    let files =
-        [("p/compose.yaml", text), ("p/base/base.yaml", base), ("p/more/compose.yaml", more)];
+                /u}, {type: bind, source: plain, target: /p}, data:/d]}}\n";
+    let more = "include: [deep/compose.yaml]\nservices: {three: {image: t, volumes: [\"./files:/f\", \
+                {type: bind, source: data, target: /d}]}}\n";
+    let deep = "services: {four: {image: f, volumes: [./short:/s, {type: bind, source: plain, target: \
+                /p}, {type: bind, source: ./marked, target: /m}, {type: bind, source: /top, target: \
+                /t}]}}\n";
+    let files = [
+        ("p/compose.yaml", text),
+        ("p/base/base.yaml", base),
+        ("p/more/compose.yaml", more),
+        ("p/more/deep/compose.yaml", deep),
+    ];
     let folder = folder(&files);
     let allowed = ComposeOptions { allow_ignored: true, ..options() };
     let project = read_project(&folder.path().join("p/compose.yaml"), &allowed).expect("sound");
@@ -590,9 +598,49 @@ fn a_folder_is_looked_for_beside_the_file_that_names_it() {
         }
     }
     paths.sort();
-    assert_eq!(paths, ["/c", "/p/a", "/p/base/site", "/p/more/files", "/p/up"]);
+    let expected = [
+        "/c",
+        "/p/a",
+        "/p/base/plain",
+        "/p/base/site",
+        "/p/more/data",
+        "/p/more/deep/marked",
+        "/p/more/deep/plain",
+        "/p/more/deep/short",
+        "/p/more/files",
+        "/p/up",
+        "/top",
+    ];
+    assert_eq!(paths, expected);
     let told = project.warnings.iter().filter(|warning| warning.contains("on the node")).count();
     assert_eq!(told, paths.len(), "{:?}", project.warnings);
+}
+
+#[test]
+fn a_place_in_the_container_is_overridden_and_not_mounted_twice() {
+    let text = "services:\n  a: {extends: b, image: a, volumes: [\"/upper:/x\", {type: tmpfs, target: \
+                /y}]}\n  b: {image: b, volumes: [\"/lower:/x:ro\", \"/lower:/y\", \"/kept:/z\"]}\n";
+    let folder = folder(&[("compose.yaml", text)]);
+    let project = read_project(&folder.path().join("compose.yaml"), &options()).expect("sound");
+    let container = "/spec/template/spec/containers/0/volumeMounts";
+    let mounts = project.objects[0].pointer(container).and_then(Value::as_array).expect("mounts");
+    let places: Vec<&str> = mounts.iter().filter_map(|mount| mount["mountPath"].as_str()).collect();
+    assert_eq!(places, ["/z", "/x", "/y"]);
+}
+
+/// Kubernetes replaces `$(NAME)` in these, and Compose does not.
+#[test]
+fn a_dollar_that_is_the_shells_reaches_it() {
+    let text = "services: {a: {image: a, environment: {HOME: /h, WHERE: \"$$(HOME)/$$HOME\"}, \
+                entrypoint: [sh, -c, \"echo $$(HOME) $$HOME\"], command: [\"kill -0 $$$$\", \
+                \"$$HOME\"], healthcheck: {test: \"kill -0 $$$$\"}}}\n";
+    let folder = folder(&[("compose.yaml", text)]);
+    let project = read_project(&folder.path().join("compose.yaml"), &options()).expect("sound");
+    let container = project.objects[0].pointer("/spec/template/spec/containers/0").expect("one");
+    assert_eq!(container["command"][2], "echo $$(HOME) $$HOME");
+    assert_eq!(container["args"], json!(["kill -0 $$$$", "$HOME"]));
+    assert_eq!(container["env"][1]["value"], "$$(HOME)/$$HOME");
+    assert_eq!(container["livenessProbe"]["exec"]["command"][2], "kill -0 $$$$");
 }
 
 #[test]
@@ -600,7 +648,8 @@ fn mistakes_name_their_field() {
     let text = "services:\n  a: {image: a, imagee: b, scale: many}\n  b: {command: x}\n  c: {image: c, \
                 restart: sometimes, ports: [\"http\"], depends_on: [gone], deploy: {mode: \
                 replicated-job, replicas: -1, placement: {constraints: [zone]}, resources: {limits: \
-                {cpus: much, memory: 1 elephant}}}, configs: [none], command: \"a 'b\"}\n";
+                {cpus: much, memory: 1 elephant}}}, configs: [none], command: \"a 'b\", volumes: \
+                [{type: bind, target: /x}]}\n";
     check(
         &[("compose.yaml", text)],
         &options(),
@@ -616,6 +665,7 @@ fn mistakes_name_their_field() {
         compose.yaml: document 1: services.c.deploy.resources.limits.memory: must be a number of bytes such as 50M or 1gb
         compose.yaml: document 1: services.c.deploy.placement.constraints[0]: is no constraint: expected such as node.labels.zone==a
         compose.yaml: document 1: services.c.configs[0]: there is no "none" in configs
+        compose.yaml: document 1: services.c.volumes[0].source: is required
         compose.yaml: document 1: services.c.deploy.mode: must be replicated or global; jobs are not supported
         compose.yaml: document 1: services.c.deploy.replicas: must be a number of at least 0
     "#]],

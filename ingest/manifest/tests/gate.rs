@@ -540,3 +540,87 @@ fn gates_are_named_once_each_and_no_gated_pod_names_its_node() {
         all.iter().map(|text| judged(text, &LoadOptions::default())).collect::<Vec<_>>().join("");
     expect![[r#""#]].assert_eq(&judged);
 }
+
+#[test]
+fn settings_of_the_kernel_are_the_pods_own_and_named_once() {
+    let pod = |more: &str, sysctls: &str| {
+        let each = sysctls.split(' ').map(|name| format!("{{name: {name}, value: \"1\"}}"));
+        let each = each.collect::<Vec<_>>().join(", ");
+        format!(
+            "{POD}spec:\n  {more}\n  securityContext: {{sysctls: [{each}]}}\n  containers: [{{name: \
+             a, image: a}}]\n"
+        )
+    };
+    let own =
+        "kernel.shm_rmid_forced kernel.msgmax kernel.sem fs.mqueue.msg_max net/core/somaxconn";
+    let all = [
+        pod("hostPID: true", own),
+        pod("hostIPC: true", own),
+        pod("hostNetwork: true", own),
+        pod("hostPID: true", "net.core.somaxconn net/core/somaxconn net/ipv4/a.b net.ipv4.a/b"),
+    ];
+    let judged: String = all.iter().map(|text| judged(text, &LoadOptions::default())).collect();
+    expect![[r#"
+        Managed core/Pod/default/web
+        web.yaml: document 1: spec.securityContext.sysctls[0].name: is the node's own with hostIPC
+        web.yaml: document 1: spec.securityContext.sysctls[1].name: is the node's own with hostIPC
+        web.yaml: document 1: spec.securityContext.sysctls[2].name: is the node's own with hostIPC
+        web.yaml: document 1: spec.securityContext.sysctls[3].name: is the node's own with hostIPC
+        web.yaml: document 1: spec.securityContext.sysctls[4].name: is the node's own with hostNetwork
+        web.yaml: document 1: spec.securityContext.sysctls[1].name: two sysctls have the same name
+        web.yaml: document 1: spec.securityContext.sysctls[3].name: two sysctls have the same name
+    "#]]
+    .assert_eq(&judged);
+}
+
+#[test]
+fn who_may_gain_no_rights_is_not_given_those_of_an_administrator() {
+    let pod = |name: &str| {
+        format!(
+            "{POD}spec:\n  containers:\n  - name: a\n    image: a\n    securityContext: \
+             {{allowPrivilegeEscalation: false, capabilities: {{add: [{name}]}}}}\n"
+        )
+    };
+    let all = [pod("SYS_ADMIN"), pod("CAP_SYS_ADMIN")];
+    let judged: String = all.iter().map(|text| judged(text, &LoadOptions::default())).collect();
+    expect![[r#"
+        Managed core/Pod/default/web
+        web.yaml: document 1: spec.containers[0].securityContext.allowPrivilegeEscalation: must not be false with the capability CAP_SYS_ADMIN
+    "#]]
+    .assert_eq(&judged);
+}
+
+#[test]
+fn a_node_has_one_taint_of_a_key_and_effect() {
+    check(
+        "apiVersion: v1\nkind: Node\nmetadata: {name: n}\nspec:\n  taints:\n  - {key: a, value: x, \
+         effect: NoExecute}\n  - {key: a, effect: NoSchedule}\n  - {key: a, value: y, effect: \
+         NoExecute}\n",
+        &expect![[r#"
+        web.yaml: document 1: spec.taints[2].key: two taints of one effect have the same key
+    "#]],
+    );
+}
+
+#[test]
+fn how_long_a_pod_stays_on_a_lost_node_is_not_its_own_to_say_and_told() {
+    let tolerations = "tolerations: [{key: node.kubernetes.io/not-ready, operator: Exists, effect: \
+                       NoExecute, tolerationSeconds: 300}, {key: node.kubernetes.io/unreachable, \
+                       operator: Exists, effect: NoExecute, tolerationSeconds: 300}]";
+    let pod = format!("{POD}spec: {{containers: [{{name: a, image: a}}], {tolerations}}}\n");
+    let workload =
+        deployment("").replace("spec: {containers", &format!("spec: {{{tolerations}, containers"));
+    let own = "tolerations: [{key: node.kubernetes.io/unreachable, operator: Exists, effect: \
+               NoExecute}, {key: out, operator: Exists, effect: NoExecute, tolerationSeconds: 3}]";
+    let silent = format!("{POD}spec: {{containers: [{{name: a, image: a}}], {own}}}\n");
+    let all = [pod, workload, silent];
+    let judged: String = all.iter().map(|text| judged(text, &LoadOptions::default())).collect();
+    expect![[r#"
+        Managed core/Pod/default/web
+        warning: spec.tolerations: nobody taints nodes as not-ready or unreachable here; a lost node's pods are replaced after the lease's grace, whatever they tolerate
+        Managed apps/Deployment/default/web
+        warning: spec.template.spec.tolerations: nobody taints nodes as not-ready or unreachable here; a lost node's pods are replaced after the lease's grace, whatever they tolerate
+        Managed core/Pod/default/web
+    "#]]
+    .assert_eq(&judged);
+}

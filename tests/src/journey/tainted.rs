@@ -12,16 +12,24 @@ const KEYS: [&str; 2] = ["out", "broken"];
 /// No longer than some looks at the world take to pass, nor so long that it never ends.
 const SECONDS_MAX: i64 = 20;
 
+/// How long the first of two tolerations of one taint bears it: the second counts where that is no time.
+const FIRST_SECONDS: [i64; 3] = [0, 0, 5];
+
 /// Lets a pod spec bear some taints.
 pub(super) fn bear(draw: &mut Draw, spec: &mut Value) {
     let mut tolerations = Vec::new();
     for key in KEYS {
         let mut toleration = json!({"key": key, "operator": "Exists", "effect": "NoExecute"});
-        match draw.below(4) {
+        match draw.below(5) {
             0 => tolerations.push(toleration),
             1 => {
                 toleration["tolerationSeconds"] = json!(draw.between(0, SECONDS_MAX));
                 tolerations.push(toleration);
+            }
+            2 => {
+                let mut first = toleration.clone();
+                first["tolerationSeconds"] = json!(draw.pick::<i64>(&FIRST_SECONDS));
+                tolerations.extend([first, toleration]);
             }
             _ => {}
         }

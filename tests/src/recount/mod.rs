@@ -53,6 +53,7 @@ impl Recount {
     /// What is not as it must be, in a sentence.
     pub fn committed(&mut self, epoch: &Epoch, outcome: &Outcome) -> Result<(), String> {
         let before = self.world.promised.clone();
+        let borne = taints::borne(&self.world);
         self.world.take(epoch, outcome);
         let started = self.placements(outcome, ALL, &before)?;
         self.pace(epoch.time_ms, started)?;
@@ -61,6 +62,7 @@ impl Recount {
         counts::identities_are_single(&self.world)?;
         taints::nobody_outstays(&self.world)?;
         claims::data_is_where_pods_are(&self.world)?;
+        taints::nobody_leaves_in_vain(&self.world, borne, outcome)?;
         counts::nodes_tell_what_is_reserved(&self.world, outcome)?;
         if epoch.cold {
             counts::statuses_are_right(&self.world)?;
@@ -87,8 +89,10 @@ impl Recount {
     /// # Errors
     /// What is not as it must be, in a sentence.
     pub fn committed_anew(&mut self, epoch: &Epoch, outcome: &Outcome) -> Result<(), String> {
+        let borne = taints::borne(&self.world);
         self.world.take(epoch, outcome);
         let started = self.placements(outcome, STRICTER_BY_PODS, &BTreeMap::new())?;
+        taints::nobody_leaves_in_vain(&self.world, borne, outcome)?;
         // Whoever stops may be gone for the leader already.
         self.world.forget_who_stops();
         self.pace(epoch.time_ms, started)?;

@@ -495,6 +495,17 @@ impl World {
     }
 }
 
+/// The taints that a node's resource says, each with since when.
+pub(super) fn taints_in(node: &Resource) -> Vec<(Taint, i64)> {
+    let body: Value = serde_json::from_str(&node.body).unwrap_or_default();
+    let each = body["spec"]["taints"].as_array().into_iter().flatten();
+    let each = each.filter_map(|taint| {
+        let since_ms = added(taint).map_or(0, |(_, since_ms)| since_ms);
+        Some((serde_json::from_value(taint.clone()).ok()?, since_ms))
+    });
+    each.collect()
+}
+
 /// A taint's key, and when it was added.
 fn added(taint: &Value) -> Option<(String, i64)> {
     let at: jiff::Timestamp = taint["timeAdded"].as_str()?.parse().ok()?;

@@ -4,7 +4,7 @@ use serde_json::json;
 use setpoint_dataflow::views::HandWritten;
 use setpoint_dataflow::{Engine, Epoch, Outcome, Recorded, Remains};
 use setpoint_schemas::{Action, PodPhase, Policy, RequestItem, Verb};
-use setpoint_tests::manifests::{budget, daemon_set, deployment, item, of_priority};
+use setpoint_tests::manifests::{budget, daemon_set, deployment, item, of_priority, patch};
 
 use super::fleet::{Fleet, node, told, web};
 
@@ -104,6 +104,32 @@ fn who_leads_after_following_looks_where_daemons_waited_for_room() {
     let stopped = fleet.asks(5, vec![item(Verb::Delete, &app)]);
     let gone = fleet.sees(&stopped.placements[0].uid, &node("a"), 6, PodPhase::Gone);
     assert_eq!(told(&fleet.at(6, vec![gone])), ["Place placement"]);
+}
+
+#[test]
+fn who_leads_after_following_makes_those_leave_whom_another_leader_let_stay() {
+    let mut fleet = Fleet::with_nodes(&["a", "b"]);
+    fleet.asks(1, web(1, "v1"));
+    fleet.all_are(2, PodPhase::Running);
+    let on = fleet.committed.placements.values().next().expect("one pod").node.clone();
+    let taints = json!({"spec": {"taints": [{"key": "out", "effect": "NoExecute"}]}});
+    let taint = patch(Verb::MergePatch, ("v1", "Node"), "", on.as_str(), &taints);
+    let request = fleet.request(vec![taint]);
+    let epoch = fleet.epoch(3, vec![request]);
+    // By the leader's rules nobody leaves for it.
+    let outcome = another(&mut fleet).step(epoch.clone());
+    let mut recorded = Recorded { hash: 0, placements: Vec::new(), ..recorded(&outcome) };
+    recorded.decisions.retain(|decision| decision.action == Action::Accept);
+    let followed = fleet.engine.follow(epoch.clone(), &recorded);
+    assert!(followed.differences.iter().any(|d| d.contains("stop")), "{:?}", followed.differences);
+    fleet.commit(epoch, &followed.outcome);
+    assert_eq!(fleet.placed().len(), 1, "as recorded");
+
+    let epoch = fleet.epoch(4, vec![]);
+    let term = epoch.term + 1;
+    let first = Epoch { term, rebuilt: true, renew_leases: true, complete: false, ..epoch };
+    assert_eq!(told(&fleet.decide(first)), [""; 0], "who set it may have taken it back already");
+    assert_eq!(told(&fleet.at(5_000, vec![])), ["Stop taint", "Place placement"]);
 }
 
 /// That a node's resource be deleted.

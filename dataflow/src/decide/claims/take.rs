@@ -45,7 +45,7 @@ impl<V: Views> Turn<'_, V> {
     /// A storage class is new or changed: who waits for it is tried again.
     pub(crate) fn storage_class_put(&mut self, resource: &Resource) {
         self.state.claims.put_class(&resource.name, class_of(resource));
-        self.state.meta.retry.freed |= !self.state.waiting.is_empty();
+        self.state.meta.retry.freed |= !self.state.waiting.hopeful().is_empty();
     }
 
     /// The storage class that is always there.

@@ -91,7 +91,7 @@ impl<V: Views> Turn<'_, V> {
         let lost = row.lost;
         self.state.leases.node_is(id, &row);
         self.state.nodes.insert(name, id);
-        self.state.node.insert(id, Node { row, fact: None });
+        self.state.node.insert(id, Node::new(row));
         if lost {
             self.views.update(Fact::Lost { node: id }, 1);
         }

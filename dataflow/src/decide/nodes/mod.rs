@@ -6,4 +6,5 @@ mod loss;
 mod records;
 mod release;
 
+pub(crate) use evictions::Asked;
 pub(crate) use loss::NodeStatus;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 use setpoint_placement::{NodeId, NodeInfo};
+use setpoint_rules::eviction::NodeTaint;
 use setpoint_rules::job_failures::Cause as Failure;
 use setpoint_rules::lease;
 use setpoint_schemas::{NodeName, NodeRecord, ObjectMeta, PodUid, Resources, Taint, TaintEffect};
@@ -30,7 +31,7 @@ struct NodeObject {
 #[serde(default)]
 struct NodeSpec {
     unschedulable: bool,
-    taints: Vec<Taint>,
+    taints: Vec<NodeTaint>,
 }
 
 /// What keeps new pods from a node whose disk has no room, as Kubernetes' node life-cycle controller
@@ -66,7 +67,7 @@ impl<V: Views> Turn<'_, V> {
         self.runtime_may_be_another(id, &record, &row.cause);
         let fact = self.state.node.get(&id).and_then(|node| node.fact);
         self.state.nodes.insert(name.clone(), id);
-        self.state.node.insert(id, Node { row, fact });
+        self.state.node.insert(id, Node { fact, ..Node::new(row) });
         self.state.touch_node(id);
         self.schedule_lease(id);
         if is_new {
@@ -128,7 +129,8 @@ impl<V: Views> Turn<'_, V> {
         let object = self.node_object(&record.node);
         let mut labels: BTreeMap<String, String> = record.labels.clone();
         labels.extend(object.metadata.labels);
-        let mut taints = object.spec.taints;
+        let NodeSpec { unschedulable, taints: borne } = object.spec;
+        let mut taints: Vec<Taint> = borne.iter().map(|borne| borne.taint.clone()).collect();
         taints.extend(record.has_disk_pressure().then(pressed));
         let info = NodeInfo {
             name: record.node.clone(),
@@ -136,11 +138,14 @@ impl<V: Views> Turn<'_, V> {
             taints,
             allocatable: record.allocatable.clone(),
             ready: record.is_ready() && !node.row.lost && !node.row.silent,
-            unschedulable: object.spec.unschedulable,
+            unschedulable,
             watched: record.is_watched(),
             devices: record.devices.clone(),
         };
         let (name, cause) = (record.node.clone(), node.row.cause.clone());
+        if let Some(node) = self.state.node.get_mut(&id) {
+            node.taints = borne.into_iter().filter(NodeTaint::is_no_execute).collect();
+        }
         self.refact_node(id);
         self.nodes_touched.insert(id);
         // Most records say again what was said before: then nobody need be looked at.
@@ -197,7 +202,7 @@ impl<V: Views> Turn<'_, V> {
     }
 
     /// The taints that an operator gave a node.
-    pub(super) fn taints_of(&self, node: &NodeName) -> Vec<Taint> {
+    pub(super) fn taints_given(&self, node: &NodeName) -> Vec<NodeTaint> {
         self.node_object(node).spec.taints
     }
 

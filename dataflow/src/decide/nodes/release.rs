@@ -172,7 +172,8 @@ impl<V: Views> Turn<'_, V> {
         }
         let name = &node.row.record.node;
         let is_deleted = self.deleted_lost.contains(&id);
-        let is_out = || self.taints_of(name).iter().any(|taint| taint.key == OUT_OF_SERVICE);
+        let is_out =
+            || self.taints_given(name).iter().any(|given| given.taint.key == OUT_OF_SERVICE);
         node.row.confirmed_lost || is_deleted || is_out()
     }
 

@@ -57,7 +57,7 @@ impl<V: Views> Turn<'_, V> {
     fn pod_is(&mut self, id: u32, observed: Observation, heard: Heard, at: Position) {
         let min_ready_ms = self.min_ready_ms(id);
         let Some(pod) = self.state.pods.get_mut(&id) else { return };
-        let (before, workload) = (pod.standing, pod.workload);
+        let (before, workload, node) = (pod.standing, pod.workload, pod.node);
         let (standing, ready_ms) = standing(pod, &observed, self.now, min_ready_ms);
         (pod.standing, pod.ready_ms) = (standing, ready_ms.into());
         pod.heard = Some(heard);
@@ -75,6 +75,9 @@ impl<V: Views> Turn<'_, V> {
                 self.because(workload, why);
             }
             self.refact(id);
+        }
+        if before == Standing::Ended && standing != Standing::Ended {
+            self.foresee_eviction(id, node);
         }
         self.out.served.push(Served::Pod(observed));
     }
@@ -130,7 +133,7 @@ impl<V: Views> Turn<'_, V> {
     pub(crate) fn pod_gone(&mut self, uid: &PodUid, heard: Option<Heard>, cause: &Cause) {
         let Some(id) = self.state.pods.id_of(uid) else { return };
         let Some(pod) = self.state.pods.get(&id) else { return };
-        let workload = pod.workload;
+        let (workload, node) = (pod.workload, pod.node);
         if pod.standing == Standing::Stopping {
             let Some(host) = self.state.host(pod) else { return };
             let node = host.row.record.node.clone();
@@ -160,6 +163,9 @@ impl<V: Views> Turn<'_, V> {
         if stood != Standing::Starting {
             self.because(workload, cause);
             self.refact(id);
+        }
+        if stood == Standing::Ended {
+            self.foresee_eviction(id, node);
         }
     }
 

@@ -17,6 +17,7 @@ use crate::decide::kinds::{
     is_budget, is_claim, is_cron_job, is_namespace, is_node, is_priority_class, is_storage_class,
     node_key,
 };
+use crate::decide::nodes::Asked;
 use crate::decide::plan::placement_of;
 use crate::decided::About;
 use crate::epoch::{ItemVerdict, PlacementChange, Verdict};
@@ -112,8 +113,9 @@ impl<V: Views> Turn<'_, V> {
             self.grow_volume(&resource);
         }
         if let Some(id) = self.node_about(&key) {
+            let before = self.taints_of(id);
             self.node_changed(id);
-            self.evict_from(id, Some(cause));
+            self.evict_from(id, Some(Asked { cause, before: &before }));
             self.said_gone.insert(id);
         }
     }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use super::making::Making;
-use super::units::{scalar_text, truth};
+use super::units::{escaped, scalar_text, truth};
 use super::{dotenv, fields, merge};
 use crate::gate::cursor::Cursor;
 use crate::source;
@@ -16,7 +16,7 @@ pub(crate) fn variables(making: &mut Making<'_>, name: &str, service: &Cursor<'_
     let mut variables = BTreeMap::new();
     files(making, scope, &service.field("env_file"), &mut variables);
     own(making, scope, &service.field("environment"), &mut variables);
-    let env = |(name, value): (String, String)| json!({"name": name, "value": value});
+    let env = |(name, value): (String, String)| json!({"name": name, "value": escaped(&value)});
     variables.into_iter().map(env).collect()
 }
 

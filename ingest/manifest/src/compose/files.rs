@@ -263,11 +263,13 @@ fn rebase(entry: &mut Value, from: &Path, to: &Path) {
     }
 }
 
-/// The folder of a bind mount, which only its beginning tells from a volume's name.
+/// The folder of a bind mount. In the short form only its beginning tells it from a volume's name; the
+/// long form says which of the two it is, and a folder may have any name.
 fn rebase_volume(volume: &mut Value, from: &Path, to: &Path) {
-    let is_relative = |path: &str| path.starts_with('.');
+    let is_bind = volume.get("type").and_then(Value::as_str) == Some("bind");
     if let Some(source) = volume.get_mut("source") {
-        if source.as_str().is_some_and(is_relative) {
+        let is_relative = |path: &str| !path.is_empty() && !path.starts_with(['/', '~']);
+        if is_bind && source.as_str().is_some_and(is_relative) {
             rebase_path(source, from, to);
         }
         return;
@@ -275,7 +277,7 @@ fn rebase_volume(volume: &mut Value, from: &Path, to: &Path) {
     let Some((source, rest)) = volume.as_str().and_then(|text| text.split_once(':')) else {
         return;
     };
-    if is_relative(source) {
+    if source.starts_with('.') {
         let (mut path, rest) = (Value::String(source.to_owned()), rest.to_owned());
         rebase_path(&mut path, from, to);
         let path = path.as_str().unwrap_or_default();

@@ -9,7 +9,7 @@ use setpoint_schemas::{IMAGE_CHECK, IMAGE_CHECK_OFF};
 
 use super::fields;
 use super::making::Making;
-use super::units::{duration_ms, scalar_text, truth, whole};
+use super::units::{duration_ms, escaped, scalar_text, truth, whole};
 use crate::gate::cursor::Cursor;
 
 /// Docker's defaults, in milliseconds and failures.
@@ -156,9 +156,4 @@ fn probes(command: &[String], times: &Times, container: &mut Value) {
 /// Kubernetes counts whole seconds, and at least one; a part of one counts as one.
 fn seconds(ms: i64) -> i64 {
     ((ms.saturating_add(999)) / 1_000).clamp(1, i64::from(i32::MAX))
-}
-
-/// Kubernetes would replace `$(NAME)`, which is the shell's.
-fn escaped(word: &str) -> String {
-    if word.contains("$(") { word.replace('$', "$$") } else { word.to_owned() }
 }

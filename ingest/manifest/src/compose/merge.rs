@@ -1,7 +1,7 @@
 //! Merging: a service over the one that it extends, a file over another.
 //!
 //! Maps merge by key, lists join (what is there already stays once), commands are replaced, and
-//! lists of `NAME=value` merge as the maps that they are.
+//! lists of `NAME=value` merge as the maps that they are. Of two volumes for one place the upper stays.
 
 use serde_json::{Map, Value};
 
@@ -14,6 +14,8 @@ const PAIRS: &[&str] =
     &["environment", "labels", "annotations", "sysctls", "args", "extra_hosts", "build_args"];
 /// Maps that may be written as lists of their keys.
 const KEYS: &[&str] = &["depends_on", "networks"];
+/// The list whose items are told apart by where in the container they stand.
+const PLACED: &str = "volumes";
 
 /// `above` over `below`.
 pub(crate) fn merge(below: &Value, above: &Value, name: &str) -> Value {
@@ -41,11 +43,26 @@ pub(crate) fn merge(below: &Value, above: &Value, name: &str) -> Value {
         (Value::Object(below), Value::Object(above)) => Value::Object(maps(below, above)),
         (Value::Array(below), Value::Array(above)) => {
             let mut joined = below.clone();
-            joined.extend(above.iter().filter(|item| !below.contains(item)).cloned());
+            if name == PLACED {
+                let taken: Vec<&str> = above.iter().filter_map(target).collect();
+                joined.retain(|item| target(item).is_none_or(|target| !taken.contains(&target)));
+            }
+            let new: Vec<Value> =
+                above.iter().filter(|item| !joined.contains(item)).cloned().collect();
+            joined.extend(new);
             Value::Array(joined)
         }
         (_, above) => above.clone(),
     }
+}
+
+/// Where in the container a volume stands: `target`, or the second part of the short form; a volume
+/// without a name has only this one.
+fn target(volume: &Value) -> Option<&str> {
+    let Some(text) = volume.as_str() else { return volume.get("target")?.as_str() };
+    let mut parts = text.split(':');
+    let first = parts.next();
+    parts.next().or(first)
 }
 
 /// A tree without markers: nothing is below it.
@@ -114,6 +131,17 @@ mod tests {
         let expected = json!({"command": ["c"], "environment": {"A": "1", "B": "3"},
             "ports": ["80", "81"], "deploy": {"replicas": 3, "mode": "global"},
             "depends_on": {"db": null, "cache": {"condition": "service_started"}}});
+        assert_eq!(merge(&below, &above, ""), expected);
+    }
+
+    #[test]
+    fn of_two_volumes_for_one_place_the_upper_stays() {
+        let below =
+            json!({"volumes": ["./a:/a", "./b:/b:ro", "/c", {"type": "tmpfs", "target": "/d"}]});
+        let above = json!({"volumes": [{"type": "bind", "source": "./z", "target": "/b"}, "/y:/d",
+            "./x:/c", "./a:/a"]});
+        let expected = json!({"volumes": [{"type": "bind", "source": "./z", "target": "/b"}, "/y:/d",
+            "./x:/c", "./a:/a"]});
         assert_eq!(merge(&below, &above, ""), expected);
     }
 }

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::making::Making;
 use super::ports::Ports;
-use super::units::{duration_ms, scalar_text, words};
+use super::units::{duration_ms, escaped, scalar_text, words};
 use super::{
     deploy, environment, fields, health, hooks, mounts, naming, network, placement, ports, rights,
     volumes,
@@ -109,7 +109,10 @@ fn command(making: &mut Making<'_>, at: &Cursor<'_>, field: &str, container: &mu
         Some(words) if words.is_empty() => {
             making.ignore(at, "the image's own cannot be taken away")
         }
-        Some(words) => container[field] = json!(words),
+        Some(words) => {
+            let words: Vec<String> = words.iter().map(|word| escaped(word)).collect();
+            container[field] = json!(words);
+        }
         None => making.refuse(at, "expected a list of strings"),
     }
 }

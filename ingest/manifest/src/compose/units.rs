@@ -161,6 +161,13 @@ pub(crate) fn scalar_text(value: &Value) -> Option<String> {
     }
 }
 
+/// A text that reaches the container as it is: Kubernetes would replace `$(NAME)` in it, and take `$$` for
+/// one dollar.
+pub(crate) fn escaped(text: &str) -> String {
+    let is_changed = text.contains("$(") || text.contains("$$");
+    if is_changed { text.replace('$', "$$") } else { text.to_owned() }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -180,6 +180,10 @@ fn of_claim(claim: &str, target: &str) -> Mounted {
 fn bind(making: &mut Making<'_>, name: &str, at: &Cursor<'_>) -> Option<Mounted> {
     let (source, options) = (at.field("source"), at.field("bind"));
     making.check(&options, fields::BIND);
+    if source.text().is_empty() {
+        making.refuse(&source, "is required");
+        return None;
+    }
     let path = host_path(making, name, &source, source.text())?;
     let mut host = json!({"path": path});
     // Kubernetes has a word for a file or for a folder that must be there, not for either.

@@ -271,6 +271,8 @@ fn passed(object: &Value, kind: Found<'_>, options: &GateOptions, ignored: Vec<I
     let group_kind = GroupKind::of_api_version(api_version, name);
     if kind.standing() == Standing::Kept {
         warnings.push(format!("{name} is kept as applied and has no effect here yet"));
+    } else {
+        warnings.extend(scheduling::borne_in_vain(&Cursor::new(&object).field("spec")));
     }
     if kind.standing() == Standing::Managed && name == "Service" {
         warnings.extend(service::warning(&object));

@@ -10,6 +10,9 @@ const EFFECTS: &[&str] = &["NoSchedule", "PreferNoSchedule", "NoExecute"];
 const REQUIRED: &str = "requiredDuringSchedulingIgnoredDuringExecution";
 const PREFERRED: &str = "preferredDuringSchedulingIgnoredDuringExecution";
 
+/// What Kubernetes marks nodes with that are away; here nobody does.
+const AWAY: [&str; 2] = ["node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable"];
+
 pub(crate) fn check(checker: &mut Checker, spec: &Cursor<'_>) {
     names::labels(checker, &spec.field("nodeSelector"));
     let affinity = spec.field("affinity");
@@ -44,8 +47,27 @@ fn gates(checker: &mut Checker, spec: &Cursor<'_>) {
     }
 }
 
+/// What who asks should know of the tolerations in a workload's or a pod's spec: how long a pod stays on a
+/// node that is away is not theirs to say.
+pub(crate) fn borne_in_vain(spec: &Cursor<'_>) -> Option<String> {
+    let pod = spec.get("template").map_or_else(|| spec.clone(), |template| template.field("spec"));
+    let tolerations = pod.field("tolerations");
+    let is_in_vain = |toleration: &Cursor<'_>| {
+        AWAY.contains(&toleration.field("key").text())
+            && !toleration.field("tolerationSeconds").value.is_null()
+    };
+    tolerations.items().iter().any(is_in_vain).then(|| {
+        let path = &tolerations.path;
+        format!(
+            "{path}: nobody taints nodes as not-ready or unreachable here; a lost node's pods are \
+             replaced after the lease's grace, whatever they tolerate"
+        )
+    })
+}
+
 /// A node's taints.
 pub(crate) fn taints(checker: &mut Checker, at: &Cursor<'_>) {
+    let mut seen = BTreeSet::new();
     for taint in at.items() {
         let (key, effect) = (taint.field("key"), taint.field("effect"));
         if let Err(reason) = names::qualified(key.text()) {
@@ -56,6 +78,9 @@ pub(crate) fn taints(checker: &mut Checker, at: &Cursor<'_>) {
         }
         if checker.required(&effect) {
             checker.one_of(&effect, EFFECTS);
+        }
+        if !seen.insert((key.text(), effect.text())) {
+            checker.refuse(&key, "two taints of one effect have the same key");
         }
     }
 }
