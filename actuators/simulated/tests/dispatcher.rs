@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use futures::future::BoxFuture;
 use setpoint_actuator_simulated::{
-    EXIT, Faults, LAST, PROGRAM, Plant, SimulatedActuator, UNSTARTABLE,
+    EXIT, Faults, LAST, PROGRAM, Plant, SAY, SimulatedActuator, UNSTARTABLE,
 };
 use setpoint_actuators::session::{Lines, Session};
 use setpoint_actuators::{
@@ -278,7 +278,7 @@ async fn a_failed_init_container_is_tried_again_with_growing_waits() {
 #[tokio::test]
 async fn a_container_whose_hook_fails_after_its_start_is_ended_and_restarted() {
     let hook = |code: &str| {
-        let command = serde_json::json!({"command": [PROGRAM, EXIT, code]});
+        let command = serde_json::json!({"command": [PROGRAM, SAY, "so it is", code]});
         serde_json::json!({"lifecycle": {"postStart": {"exec": command}}})
     };
     let mut node = Node::new(1, Faults::default(), Pacing::default());
