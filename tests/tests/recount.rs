@@ -59,7 +59,14 @@ impl Fleet {
             let record = manifests::node(&node("a"), &session(), 1_000);
             let requested = setpoint_schemas::Resources::default();
             let record = Arc::new(record);
-            let served = NodeServed { record, lost: true, doubt: None, requested, devices: vec![] };
+            let served = NodeServed {
+                record,
+                lost: true,
+                doubt: None,
+                requested,
+                devices: vec![],
+                lease: None,
+            };
             outcome.served.push(Served::Node(node("a"), Some(Arc::new(served))));
         }
         outcome
@@ -218,7 +225,8 @@ fn of_a_leader_that_began_anew_placements_and_pacing_are_still_judged() {
         let Input::Node(record) = joins("a", "north").input else { unreachable!("it is one") };
         let requested = record.allocatable.clone();
         let (record, devices) = (Arc::from(record), Vec::new());
-        let node = NodeServed { record, lost: false, doubt: None, requested, devices };
+        let (doubt, lease) = (None, None);
+        let node = NodeServed { record, lost: false, doubt, requested, devices, lease };
         let served = vec![Served::Node(self::node("a"), Some(Arc::new(node)))];
         recount
             .begin_anew(&Outcome { time_ms: 1_000_000, served, ..Outcome::default() }, starts_max);
