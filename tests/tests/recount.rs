@@ -257,7 +257,8 @@ fn of_a_leader_that_began_anew_placements_and_pacing_are_still_judged() {
         let Input::Node(record) = joins("a", "north").input else { unreachable!("it is one") };
         let requested = record.allocatable.clone();
         let (record, devices) = (Arc::from(record), Vec::new());
-        let node = NodeServed { record, lost: false, doubt: None, requested, devices, lease: None };
+        let (doubt, lease) = (None, None);
+        let node = NodeServed { record, lost: false, doubt, requested, devices, lease };
         let served = vec![Served::Node(self::node("a"), Some(Arc::new(node)))];
         recount
             .begin_anew(&Outcome { time_ms: 1_000_000, served, ..Outcome::default() }, starts_max);
