@@ -22,6 +22,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 use tokio::sync::mpsc;
 use tokio::time::{sleep, timeout};
+use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
 use crate::container::{Cell, first_word};
@@ -35,8 +36,12 @@ const LOOK_EVERY: Duration = Duration::from_millis(200);
 /// A program of ours starts in milliseconds; on a machine that swaps it takes seconds.
 const START_MAX: Duration = Duration::from_secs(10);
 /// What a command wrote in its last moment is in the pipe when it ends; who holds the other end
-/// longer is another process, which the caller does not wait for.
+/// longer is another process, which the caller does not wait for. Bounds the waiting for bytes, never
+/// that for the caller, who may be slow.
 const DRAIN_MAX: Duration = Duration::from_secs(1);
+/// The most that a pipe holds (`/proc/sys/fs/pipe-max-size`): what comes beyond it when the command has
+/// ended is another's.
+const PIPE_BYTES_MAX: usize = 1 << 20;
 /// The kind of terminal where the container's environment names none, as Docker has it.
 const TERMINAL_KIND: (&str, &str) = ("TERM", "xterm");
 
@@ -202,6 +207,7 @@ async fn spoken(
     output: &mpsc::Sender<Output>,
 ) -> io::Result<ExitStatus> {
     let Running { child, terminal, stdout, has_stdin } = running;
+    let shown = terminal.as_mut().and_then(|terminal| terminal.shown.take());
     let (terminal, stdin, stderr) = (&*terminal, child.stdin.take(), child.stderr.take());
     let hear = async {
         match terminal {
@@ -211,24 +217,30 @@ async fn spoken(
         // Whatever it is told, it runs on.
         std::future::pending::<()>().await;
     };
+    let late = CancellationToken::new();
     let tell = async {
         match terminal {
-            Some(terminal) => terminal.tell(output).await,
+            Some(_) => tell(shown, output, Output::Stdout, &late).await,
             None => {
-                let errors = tell(stderr, output, Output::Stderr);
-                tokio::join!(tell(stdout.take(), output, Output::Stdout), errors);
+                let errors = tell(stderr, output, Output::Stderr, &late);
+                tokio::join!(tell(stdout.take(), output, Output::Stdout, &late), errors);
             }
         }
     };
     let ended = async {
         let mut tell = std::pin::pin!(tell);
+        let status = tokio::select! {
+            () = &mut tell => return child.wait().await,
+            status = child.wait() => status,
+        };
         tokio::select! {
-            () = &mut tell => child.wait().await,
-            status = child.wait() => {
-                let _ = timeout(DRAIN_MAX, tell).await;
-                status
+            () = &mut tell => {}
+            () = sleep(DRAIN_MAX) => {
+                late.cancel();
+                tell.await;
             }
         }
+        status
     };
     tokio::select! {
         () = hear => unreachable!("it never ends"),
@@ -252,15 +264,27 @@ async fn hear(mut stdin: Option<ChildStdin>, mut input: mpsc::Receiver<Input>) {
     }
 }
 
-/// Tells what the command writes to this pipe, until it is closed.
+/// Tells what the command writes, until its end is closed; when it is late, what is there already.
 async fn tell(
     from: Option<impl AsyncRead + Unpin>,
     output: &mpsc::Sender<Output>,
     as_said: impl Fn(Vec<u8>) -> Output,
+    late: &CancellationToken,
 ) {
     let Some(mut from) = from else { return };
     let mut piece = vec![0; PIECE_BYTES_MAX];
-    while let Ok(read @ 1..) = from.read(&mut piece).await {
+    let mut left = PIPE_BYTES_MAX;
+    while left > 0 {
+        let read = tokio::select! {
+            // What is there goes first.
+            biased;
+            read = from.read(&mut piece) => read,
+            () = late.cancelled() => return,
+        };
+        let Ok(read @ 1..) = read else { return };
+        if late.is_cancelled() {
+            left = left.saturating_sub(read);
+        }
         if output.send(as_said(piece[..read].to_vec())).await.is_err() {
             return;
         }
@@ -280,4 +304,70 @@ async fn end(child: &mut Child, folder: &Path) {
     // Before it is reaped: until then nobody else can have its id, which is its session's.
     let swept = tokio::task::spawn_blocking(move || kin.sweep_with(session)).await;
     let _ = (swept, child.wait().await);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// More than the queue and the pipe hold together.
+    const BYTES: usize = 600_000;
+
+    /// What a shell's command writes to a caller who takes a while for each piece, and how it ended.
+    async fn slowly(script: &str) -> (usize, ExitStatus) {
+        let mut command = Command::new("sh");
+        command.args(["-c", script]).stdin(Stdio::null()).stdout(Stdio::piped()).kill_on_drop(true);
+        let mut child = command.spawn().expect("sh runs");
+        let stdout = child.stdout.take().map(BufReader::new);
+        let mut running = Running { child, terminal: None, stdout, has_stdin: false };
+        let (_input, heard) = mpsc::channel(1);
+        let (output, mut said) = mpsc::channel(setpoint_actuators::session::PIECES_MAX);
+        let listens = async {
+            let mut bytes = 0;
+            while let Some(Output::Stdout(piece)) = said.recv().await {
+                bytes += piece.len();
+                sleep(DRAIN_MAX / 4).await;
+            }
+            bytes
+        };
+        let speaks = async {
+            let ended = spoken(&mut running, heard, &output).await;
+            drop(output);
+            ended.expect("it ended")
+        };
+        let both = async { tokio::join!(listens, speaks) };
+        timeout(Duration::from_secs(60), both).await.expect("it comes to its end")
+    }
+
+    #[tokio::test]
+    async fn a_slow_caller_hears_all_that_a_command_wrote() {
+        let (bytes, status) = slowly(&format!("head -c {BYTES} /dev/zero")).await;
+        assert_eq!((bytes, status.code()), (BYTES, Some(0)));
+    }
+
+    #[tokio::test]
+    async fn who_holds_a_commands_output_longer_is_not_waited_for() {
+        for script in ["echo one; sleep 1000 & echo two", "echo one; yes & echo two"] {
+            let began = std::time::Instant::now();
+            let mut command = Command::new("sh");
+            command.args(["-c", script]).stdin(Stdio::null()).stdout(Stdio::piped());
+            let mut child = command.process_group(0).spawn().expect("sh runs");
+            let group = child.id().and_then(|pid| i32::try_from(pid).ok()).expect("a pid");
+            let stdout = child.stdout.take().map(BufReader::new);
+            let mut running = Running { child, terminal: None, stdout, has_stdin: false };
+            let (_input, heard) = mpsc::channel(1);
+            let (output, mut said) = mpsc::channel(setpoint_actuators::session::PIECES_MAX);
+            let listens = tokio::spawn(async move { while said.recv().await.is_some() {} });
+            let spoken = timeout(DRAIN_MAX * 30, spoken(&mut running, heard, &output)).await;
+            // Who writes to nobody may have ended by itself.
+            let _ = nix::sys::signal::killpg(
+                nix::unistd::Pid::from_raw(group),
+                nix::sys::signal::Signal::SIGKILL,
+            );
+            let status = spoken.expect("it is not waited for").expect("it ended");
+            assert_eq!(status.code(), Some(0), "{script} after {:?}", began.elapsed());
+            drop(output);
+            listens.await.expect("no panic");
+        }
+    }
 }

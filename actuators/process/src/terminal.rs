@@ -5,10 +5,10 @@
 use std::io;
 use std::path::PathBuf;
 
-use rustix::io::{Errno, ioctl_fionbio};
+use rustix::io::ioctl_fionbio;
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::{Winsize, tcsetwinsize};
-use setpoint_actuators::session::{Input, Output, PIECE_BYTES_MAX};
+use setpoint_actuators::session::Input;
 use tokio::net::unix::pipe::{Receiver, Sender};
 use tokio::sync::mpsc;
 
@@ -17,7 +17,9 @@ const END_OF_TYPING: &[u8] = &[4];
 
 /// A terminal. Our end of it is read and written as a pipe is.
 pub(crate) struct Terminal {
-    shown: Receiver,
+    /// What the command shows, for whoever takes it: an error is the end, when nobody has the other end
+    /// open any more.
+    pub(crate) shown: Option<Receiver>,
     typed: Sender,
     /// Where the command opens its end.
     pub(crate) path: PathBuf,
@@ -34,7 +36,7 @@ impl Terminal {
         ioctl_fionbio(&ours, true)?;
         let typed = Sender::from_owned_fd_unchecked(ours.try_clone()?)?;
         let shown = Receiver::from_owned_fd_unchecked(ours)?;
-        Ok(Terminal { shown, typed, path: path.into() })
+        Ok(Terminal { shown: Some(shown), typed, path: path.into() })
     }
 
     /// Passes on what is said to the command, until there is nothing more.
@@ -47,30 +49,6 @@ impl Terminal {
                 Input::Size(columns, rows) => self.resize(columns, rows),
                 Input::Bytes(_) | Input::End => Ok(()),
             };
-        }
-    }
-
-    /// Tells what the command writes, until its end is closed.
-    pub(crate) async fn tell(&self, output: &mpsc::Sender<Output>) {
-        let mut piece = vec![0; PIECE_BYTES_MAX];
-        while let Ok(read @ 1..) = self.read(&mut piece).await {
-            if output.send(Output::Stdout(piece[..read].to_vec())).await.is_err() {
-                return;
-            }
-        }
-    }
-
-    /// 0 when nobody has the other end open any more.
-    async fn read(&self, piece: &mut [u8]) -> io::Result<usize> {
-        loop {
-            self.shown.readable().await?;
-            match self.shown.try_read(piece) {
-                Err(error) if is_passing(&error) => {}
-                Err(error) if error.raw_os_error() == Some(Errno::IO.raw_os_error()) => {
-                    return Ok(0);
-                }
-                read => return read,
-            }
         }
     }
 
