@@ -109,6 +109,11 @@ impl Kin {
         self.family(table, self.process.as_ref().filter(held).map(|p| p.session))
     }
 
+    /// Finds those of this session, which is held: what loses its parent is still known then.
+    pub(crate) fn look_with(&mut self, session: Option<i32>) {
+        self.family(&Table::read(), session);
+    }
+
     /// Kills them all. Returns whether none is left.
     pub(crate) fn sweep(&mut self) -> bool {
         sweep(|| self.look(&Table::read()))

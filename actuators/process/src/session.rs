@@ -5,6 +5,8 @@
 //! agent serves it; what a former one left is ended when the next one opens the state.
 //! Guarantee: who stops listening ends the command and all that it started. A command that ends by
 //! itself leaves what it started to the container, as on Docker.
+//! Absent: a process that emptied its environment, left its session **and** lost its parent before the
+//! command was ended.
 
 use std::ffi::OsString;
 use std::fs::{self, File};
@@ -300,10 +302,18 @@ fn code_of(status: ExitStatus) -> i32 {
 async fn end(child: &mut Child, folder: &Path) {
     let session = child.id().and_then(|pid| i32::try_from(pid).ok());
     let mut kin = Kin::of(folder, None);
+    // Before anything ends: what loses its parent by that is still known then.
+    let looked = tokio::task::spawn_blocking(move || {
+        kin.look_with(session);
+        kin
+    });
+    let kin = looked.await;
     let _ = child.start_kill();
-    // Before it is reaped: until then nobody else can have its id, which is its session's.
-    let swept = tokio::task::spawn_blocking(move || kin.sweep_with(session)).await;
-    let _ = (swept, child.wait().await);
+    if let Ok(mut kin) = kin {
+        // Before it is reaped: until then nobody else can have its id, which is its session's.
+        let _ = tokio::task::spawn_blocking(move || kin.sweep_with(session)).await;
+    }
+    let _ = child.wait().await;
 }
 
 #[cfg(test)]

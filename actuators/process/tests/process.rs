@@ -8,7 +8,9 @@ use std::time::Duration;
 
 use rig::{Folder, pod, shell};
 use setpoint_actuators::conformance::{self, escapes};
+use setpoint_actuators::session::{Output, Session};
 use setpoint_actuators::{Actuator, ActuatorError, FileToMount, POD_ADDRESS};
+use setpoint_schemas::call::ExecOptions;
 use setpoint_schemas::{
     Container, ContainerObserved, ContainerState, EmptyDirSource, HostPathSource, PodUid, Security,
     Volume, VolumeMount,
@@ -219,6 +221,24 @@ async fn output_is_kept_in_the_pods_folder() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_a_command_started_in_a_session_of_its_own_ends_with_it() {
+    let folder = Folder::new();
+    let actuator = folder.actuator("fleet");
+    start(&actuator, "left", vec![shell("main", "exec sleep 1000")]).await.expect("it starts");
+    let script = "setsid env -i sleep 1000 & echo $!; wait";
+    let mut session = session(&actuator, "left", script).await;
+    let said = session.output.recv().await;
+    let Some(Output::Stdout(pid)) = said else { panic!("it tells a process") };
+    let pid = String::from_utf8(pid).expect("text").trim().to_owned();
+    // Once it is what it becomes, nothing about it names the container any more.
+    until(|| std::fs::read(format!("/proc/{pid}/environ")).is_ok_and(|bytes| bytes.is_empty()))
+        .await;
+    drop(session);
+    until(|| !rig::runs(&pid)).await;
+    stop(&actuator, "left").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_an_application_keeps_in_its_folder_is_its_own() {
     let folder = Folder::new();
     let actuator = folder.actuator("fleet");
@@ -309,6 +329,18 @@ async fn start(
     containers: Vec<Container>,
 ) -> Result<(), ActuatorError> {
     actuator.start(&pod(uid, containers), &CancellationToken::new()).await
+}
+
+/// A command of a shell beside the container of this pod.
+async fn session(actuator: &dyn Actuator, uid: &str, script: &str) -> Session {
+    let options = ExecOptions {
+        command: shell("", script).command,
+        stdout: true,
+        stderr: true,
+        ..ExecOptions::default()
+    };
+    let uid = PodUid::parse(uid).expect("a valid uid");
+    actuator.session(&uid, "main", &options).await.expect("a command runs")
 }
 
 async fn stop(actuator: &dyn Actuator, uid: &str) {
