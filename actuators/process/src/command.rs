@@ -13,22 +13,16 @@ use std::process::{Command, ExitCode};
 use nix::unistd::setsid;
 
 use crate::disk::{self, RunFile, SessionFile};
-use crate::kin;
 use crate::word::{STARTED, say};
-
-/// A shell's code of a program that is not there.
-const CODE_NO_PROGRAM: i32 = 127;
-/// A shell's code of a program that cannot be run.
-const CODE_NOT_RUN: i32 = 126;
+use crate::{code, kin};
 
 /// Becomes the command of this session, or ends as a shell does that cannot. Returns only when it never began.
 pub(crate) fn run(folder: &Path) -> ExitCode {
     match become_it(folder) {
         Ok((program, error)) => {
             eprintln!("failed to run {program:?}: {error}");
-            let is_absent = error.kind() == io::ErrorKind::NotFound;
             // Whatever this program is: its end is the command's.
-            std::process::exit(if is_absent { CODE_NO_PROGRAM } else { CODE_NOT_RUN })
+            std::process::exit(code::of_not_run(&error))
         }
         Err(error) => {
             say(&format!("failed to begin in {}: {error}", folder.display()));

@@ -7,8 +7,7 @@
 
 use std::io;
 use std::os::fd::OwnedFd;
-use std::os::unix::process::ExitStatusExt;
-use std::process::{ExitStatus, Stdio};
+use std::process::Stdio;
 use std::time::Duration;
 
 use nix::sys::signal::{Signal, killpg};
@@ -23,13 +22,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::container::Cell;
 use crate::disk::RunFile;
-use crate::kin;
+use crate::{code, kin};
 
-/// The codes by which a shell says that there is no such program, and that it cannot be run.
-const CODE_ABSENT: i32 = 127;
-const CODE_NOT_RUN: i32 = 126;
-/// What a shell adds to the number of the signal that ended a program.
-const CODE_OF_SIGNALS: i32 = 128;
 /// What a command wrote last is there when it ends; what it left running may hold its output open.
 const OUTPUT_MAX: Duration = Duration::from_millis(100);
 /// What is read at once.
@@ -102,7 +96,7 @@ impl Group {
             }
         };
         let _ = timeout(OUTPUT_MAX, read(&mut from, &mut output)).await;
-        Ok(ExecEnd { exit_code: code_of(status), output })
+        Ok(ExecEnd { exit_code: code::of(status), output })
     }
 
     /// Until it was waited for nobody else can have its id.
@@ -132,16 +126,10 @@ async fn read(from: &mut pipe::Receiver, output: &mut Vec<u8>) -> io::Result<()>
     }
 }
 
-fn code_of(status: ExitStatus) -> i32 {
-    let of_signal = || status.signal().map_or(CODE_NOT_RUN, |signal| CODE_OF_SIGNALS + signal);
-    status.code().unwrap_or_else(of_signal)
-}
-
 fn not_run(command: &[String], error: &io::Error) -> ExecEnd {
-    let absent = error.kind() == io::ErrorKind::NotFound;
     let program = command.first().map_or("", String::as_str);
     ExecEnd {
-        exit_code: if absent { CODE_ABSENT } else { CODE_NOT_RUN },
+        exit_code: code::of_not_run(error),
         output: format!("failed to run {program:?}: {error}").into_bytes(),
     }
 }

@@ -26,6 +26,7 @@ mod command;
 pub mod outside;
 
 mod word;
+mod code;
 mod machine;
 mod procfs;
 

@@ -11,7 +11,6 @@
 use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io;
-use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -27,6 +26,7 @@ use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
+use crate::code;
 use crate::container::{Cell, first_word};
 use crate::disk::{self, Process, RunFile, SessionFile};
 use crate::kin::Kin;
@@ -188,7 +188,7 @@ fn spawn(folder: &Path, shim: &[OsString], stdin: bool, stderr: bool) -> io::Res
 async fn serve(mut running: Running, ends: Ends, container: Container, place: Place) {
     let Ends { input, output } = ends;
     let ended = tokio::select! {
-        status = spoken(&mut running, input, &output) => status.map(code_of),
+        status = spoken(&mut running, input, &output) => status.map(code::of),
         () = container.ended() => Err(io::Error::other("the container ended")),
         () = output.closed() => Err(io::Error::other("nobody listens")),
     };
@@ -291,11 +291,6 @@ async fn tell(
             return;
         }
     }
-}
-
-/// As a shell and Docker tell it.
-fn code_of(status: ExitStatus) -> i32 {
-    status.code().unwrap_or_else(|| 128 + status.signal().unwrap_or(0))
 }
 
 /// Kills the command and all that it started.
