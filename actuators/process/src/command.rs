@@ -49,6 +49,10 @@ fn become_it(folder: &Path) -> io::Result<(String, io::Error)> {
         let terminal = OpenOptions::new().read(true).write(true).open(terminal)?;
         command.stdin(terminal.try_clone()?).stdout(terminal.try_clone()?).stderr(terminal);
     }
+    if run.no_new_privileges {
+        // What this program becomes has this from it, and cannot take it back.
+        nix::sys::prctl::set_no_new_privs()?;
+    }
     say(STARTED);
     Ok((program.clone(), command.exec()))
 }

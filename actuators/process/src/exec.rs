@@ -44,7 +44,12 @@ pub(crate) async fn exec(
         return Err(not_running(name));
     };
     let (reader, writer) = io::pipe().map_err(|e| failed(&e))?;
-    let spawned = writer.try_clone().and_then(|other| spawn(cell, &run, command, [writer, other]));
+    let other = writer.try_clone();
+    let made = other.and_then(|other| command_of(cell, &run, command, [writer, other]));
+    let spawned = made.and_then(|command| match run.no_new_privileges {
+        true => spawn_without_new_privileges(command),
+        false => spawn(command),
+    });
     let mut group = match spawned {
         Ok(child) => Group(child),
         Err(error) => return Ok(not_run(command, &error)),
@@ -60,15 +65,32 @@ pub(crate) async fn exec(
     }
 }
 
-fn spawn(
+fn spawn(mut command: Command) -> io::Result<Child> {
+    command.spawn()
+}
+
+/// Starts it in a thread of its own: what starts a program that may gain no rights may gain none itself
+/// from then on, and cannot take that back.
+fn spawn_without_new_privileges(command: Command) -> io::Result<Child> {
+    let runtime = tokio::runtime::Handle::current();
+    let starting = std::thread::Builder::new().spawn(move || {
+        let _runtime = runtime.enter();
+        nix::sys::prctl::set_no_new_privs()?;
+        spawn(command)
+    });
+    starting?.join().map_err(|_| io::Error::other("the thread that starts it panicked"))?
+}
+
+fn command_of(
     cell: &Cell,
     run: &RunFile,
     command: &[String],
     [out, err]: [io::PipeWriter; 2],
-) -> io::Result<Child> {
+) -> io::Result<Command> {
     let (program, args) =
         command.split_first().ok_or_else(|| io::Error::other("the command is empty"))?;
-    Command::new(program)
+    let mut command = Command::new(program);
+    command
         .args(args)
         .env_clear()
         .envs(run.env.iter().map(|(name, value)| (name, value)))
@@ -77,8 +99,8 @@ fn spawn(
         .stdin(Stdio::null())
         .stdout(out)
         .stderr(err)
-        .process_group(0)
-        .spawn()
+        .process_group(0);
+    Ok(command)
 }
 
 /// A process that leads a group; the group ends with it when nobody waits for it any more.

@@ -239,6 +239,26 @@ async fn what_a_command_started_in_a_session_of_its_own_ends_with_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn who_may_gain_no_rights_gains_none_by_probes_and_commands() {
+    let folder = Folder::new();
+    let actuator = folder.actuator("fleet");
+    let look = "grep -c 'NoNewPrivs:.*1' /proc/self/status; exit 0";
+    for (uid, may_gain, wanted) in [("may", None, "0\n"), ("may-not", Some(false), "1\n")] {
+        let mut container = shell("main", "exec sleep 1000");
+        container.security_context =
+            Some(Security { allow_privilege_escalation: may_gain, ..Security::default() });
+        start(&actuator, uid, vec![container]).await.expect("it starts");
+        let (id, command) = (PodUid::parse(uid).expect("a valid uid"), shell("", look).command);
+        let probed = actuator.exec(&id, "main", &command, &CancellationToken::new()).await;
+        assert_eq!(probed.expect("it runs").output, wanted.as_bytes(), "{uid}");
+        let mut session = session(&actuator, uid, look).await;
+        let Some(Output::Stdout(said)) = session.output.recv().await else { panic!("it tells") };
+        assert_eq!(said, wanted.as_bytes(), "{uid}");
+        stop(&actuator, uid).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_an_application_keeps_in_its_folder_is_its_own() {
     let folder = Folder::new();
     let actuator = folder.actuator("fleet");
