@@ -134,7 +134,11 @@ impl Book {
 
     fn try_write(&mut self, stream: Stream, is_whole: bool, text: &[u8]) -> io::Result<()> {
         if self.bytes >= LOG_BYTES_MAX {
-            fs::rename(&self.path, disk::aside(&self.path))?;
+            // Somebody may have removed it: then there is nothing to put aside, and the next one begins.
+            match fs::rename(&self.path, disk::aside(&self.path)) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                done => done?,
+            }
             *self = Book::open(self.path.clone())?;
         }
         let stream = match stream {
@@ -205,5 +209,17 @@ mod tests {
         book.write(Stream::Stdout, true, b"third");
         begin(dir.path()).expect("it is put aside");
         assert!(read(&former).ends_with("third\n") && !disk::aside(&former).exists());
+    }
+
+    #[test]
+    fn a_file_that_somebody_removed_is_followed_by_the_next_one() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let path = disk::log_path(dir.path());
+        let mut book = Book::open(path.clone()).expect("writable");
+        book.write(Stream::Stdout, true, b"first");
+        fs::remove_file(&path).expect("it was there");
+        book.bytes = LOG_BYTES_MAX;
+        book.write(Stream::Stdout, true, b"second");
+        assert!(fs::read_to_string(&path).is_ok_and(|text| text.ends_with("second\n")));
     }
 }
