@@ -164,7 +164,7 @@ impl Actuator for ProcessActuator {
         container: &'a str,
         options: &'a LogOptions,
     ) -> Act<'a, Lines> {
-        Box::pin(async move { logs::lines(self.cell(uid, container)?, container, options) })
+        Box::pin(async move { logs::lines(self.cell(uid, container)?, container, options).await })
     }
 
     fn session<'a>(

@@ -22,27 +22,39 @@ use tokio::sync::mpsc;
 use tokio::time::sleep;
 
 use crate::container::Cell;
-use crate::disk;
+use crate::disk::{self, Process};
 use crate::machine::now_ms;
 
 /// How soon a follower sees a line: nobody feels it, and an idle one costs two looks at a file.
 const FOLLOW_EVERY: Duration = Duration::from_millis(100);
 
 /// The lines of this container.
-pub(crate) fn lines(cell: Cell, name: &str, options: &LogOptions) -> Result<Lines, ActuatorError> {
+pub(crate) async fn lines(
+    cell: Cell,
+    name: &str,
+    options: &LogOptions,
+) -> Result<Lines, ActuatorError> {
     let failed = |error: io::Error| {
         let message = format!("failed to read the output of container {name:?}: {error}");
         ActuatorError::transient("StateUnreadable", message)
     };
-    let opened = Reader::open(cell.dir(), options, now_ms()).map_err(failed)?;
+    // Before its files are opened: whoever starts again in between is not taken for this life.
+    let life = match options.follow && !options.previous {
+        true => cell.running().map_err(failed)?,
+        false => None,
+    };
+    let (folder, wanted) = (cell.dir().to_owned(), options.clone());
+    // To find the last lines all of them are read.
+    let opening =
+        tokio::task::spawn_blocking(move || Reader::open(&folder, &wanted, now_ms())).await;
+    let opened = opening.map_err(io::Error::other).and_then(|opened| opened).map_err(failed)?;
     let reader = opened.ok_or_else(|| match options.previous {
         true => no_former_life(name),
         false => not_started(name),
     })?;
-    let follows = options.follow && !options.previous;
     let (tell, hear) = mpsc::channel(PIECES_MAX);
     tokio::spawn(async move {
-        if let Err(error) = read_on(reader, &cell, follows, &tell).await {
+        if let Err(error) = read_on(reader, (&cell, life), &tell).await {
             let message = format!("failed to read the output of a container: {error}");
             let _ = tell.send(Err(ActuatorError::transient("StateUnreadable", message))).await;
         }
@@ -51,17 +63,15 @@ pub(crate) fn lines(cell: Cell, name: &str, options: &LogOptions) -> Result<Line
     Ok(futures::stream::unfold(hear, next).boxed())
 }
 
-/// Reads until the end, or until nobody listens.
+/// Reads until the end, or until nobody listens; later lines too while this life lasts.
 async fn read_on(
     mut reader: Reader,
-    cell: &Cell,
-    follows: bool,
+    (cell, life): (&Cell, Option<Process>),
     tell: &mpsc::Sender<Result<Vec<u8>, ActuatorError>>,
 ) -> io::Result<()> {
-    let life = cell.running()?;
     loop {
         // Looked at before the reading: what ended by then has written all.
-        let lives = follows && life.is_some() && cell.running()? == life;
+        let lives = life.is_some() && cell.running()? == life;
         loop {
             let (rest, piece) = off_the_runtime(reader).await?;
             reader = rest;
