@@ -1,7 +1,8 @@
 //! What a container wrote, read back: the agent's side of [`crate::output`].
 //!
-//! Guarantee: who follows misses nothing when a file is put aside, and is told the end when the
-//! container has ended and all that it wrote was read. Of the files only a piece is in memory.
+//! Guarantee: who follows misses nothing when a file is put aside, is told where files may be gone that
+//! were put aside faster than they were read, and is told the end when the container has ended and all
+//! that it wrote was read. Of the files only a piece is in memory.
 //! Absent: lines that were no longer kept when the reading began.
 
 use std::collections::VecDeque;
@@ -25,6 +26,9 @@ use crate::container::Cell;
 use crate::disk::{self, Process};
 use crate::machine::now_ms;
 
+/// Stands in the place of lines that may be gone.
+const GAP: &[u8] =
+    b"setpoint: lines may be missing here: the container wrote faster than they were read\n";
 /// How soon a follower sees a line: nobody feels it, and an idle one costs two looks at a file.
 const FOLLOW_EVERY: Duration = Duration::from_millis(100);
 
@@ -114,6 +118,8 @@ struct Reader {
     timestamps: bool,
     /// Whether what was told last ended a line.
     at_start: bool,
+    /// The file before which lines may be gone that nobody has been told of yet.
+    gap_before: Option<u64>,
 }
 
 /// A line, or a part of one, as it is kept.
@@ -131,12 +137,7 @@ impl Reader {
         let path = if options.previous { former.clone() } else { now };
         let Some(newest) = open(&path)? else { return Ok(None) };
         // The newest first: when it is put aside in between, both are the same.
-        let older = open(&disk::aside(&path))?;
-        let number = |file: &File| file.metadata().map(|data| data.ino());
-        let older = match older {
-            Some(older) if number(&older)? != number(&newest)? => Some(older),
-            _ => None,
-        };
+        let older = unlike(&newest, open(&disk::aside(&path))?)?;
         let mut reader = Reader {
             path,
             former,
@@ -146,6 +147,7 @@ impl Reader {
             since_ms: options.since_ms(now_ms),
             timestamps: options.timestamps,
             at_start: true,
+            gap_before: None,
         };
         if let Some(tail) = options.tail {
             reader.skip = reader.count()?.saturating_sub(tail);
@@ -158,6 +160,7 @@ impl Reader {
         let mut piece = Vec::new();
         while piece.len() < PIECE_BYTES_MAX && self.line()? {
             let line = std::mem::take(&mut self.begun);
+            self.tell_gap(&mut piece)?;
             self.tell(&line, &mut piece);
         }
         Ok(piece)
@@ -165,15 +168,43 @@ impl Reader {
 
     /// Whether the newest file was put aside and another one is there, which is read from now on.
     fn turns(&mut self) -> io::Result<bool> {
-        let Some(read) = self.files.back() else { return Ok(false) };
-        let ours = read.get_ref().metadata()?.ino();
-        let number = |path: &Path| fs::metadata(path).map(|data| data.ino()).ok();
-        let is_former = number(&self.former) == Some(ours);
-        if is_former || number(&self.path).is_none_or(|number| number == ours) {
+        let Some(ours) = self.files.back().map(|file| number(file.get_ref())).transpose()? else {
+            return Ok(false);
+        };
+        let number_at = |path: &Path| fs::metadata(path).map(|data| data.ino()).ok();
+        if number_at(&self.former) == Some(ours) {
             return Ok(false);
         }
-        self.files.extend(open(&self.path)?.map(BufReader::new));
+        // The life has ended, and ours is the older part of what it left.
+        let is_older = number_at(&disk::aside(&self.former)) == Some(ours);
+        let path = if is_older { self.former.clone() } else { self.path.clone() };
+        let Some(newest) = open(&path)? else { return Ok(false) };
+        if number(&newest)? == ours {
+            return Ok(false);
+        }
+        // The newest first: when it is put aside in between, both are the same.
+        if let Some(older) = unlike(&newest, open(&disk::aside(&path))?)?
+            && number(&older)? != ours
+        {
+            // Ours was put aside before that one; whether right before it nobody can tell any more.
+            self.gap_before = Some(number(&older)?);
+            self.files.push_back(BufReader::new(older));
+        }
+        self.files.push_back(BufReader::new(newest));
         Ok(true)
+    }
+
+    /// Tells that lines may be gone before the file that is read now.
+    fn tell_gap(&mut self, piece: &mut Vec<u8>) -> io::Result<()> {
+        let Some(gap) = self.gap_before else { return Ok(()) };
+        let read = self.files.front().map(|file| number(file.get_ref())).transpose()?;
+        if read == Some(gap) {
+            self.gap_before = None;
+            piece.extend_from_slice(if self.at_start { &b""[..] } else { b"\n" });
+            piece.extend_from_slice(GAP);
+            self.at_start = true;
+        }
+        Ok(())
     }
 
     /// Reads a line into `begun`; whether there is one.
@@ -258,6 +289,19 @@ impl Record<'_> {
             }
             _ => text_alone,
         }
+    }
+}
+
+/// Tells files apart while they are there.
+fn number(file: &File) -> io::Result<u64> {
+    Ok(file.metadata()?.ino())
+}
+
+/// The other file, if it is another one.
+fn unlike(file: &File, other: Option<File>) -> io::Result<Option<File>> {
+    match other {
+        Some(other) if number(&other)? != number(file)? => Ok(Some(other)),
+        _ => Ok(None),
     }
 }
 
@@ -346,6 +390,30 @@ mod tests {
         let former = LogOptions { previous: true, tail: Some(1), ..LogOptions::default() };
         let mut former = Reader::open(dir.path(), &former, 0).expect("readable").expect("there");
         assert_eq!(text(&mut former), "five\n");
+    }
+
+    #[test]
+    fn a_slow_follower_reads_what_is_still_kept_and_is_told_of_what_may_be_gone() {
+        let dir = folder();
+        let options = LogOptions { follow: true, tail: Some(0), ..LogOptions::default() };
+        let mut reader = Reader::open(dir.path(), &options, 0).expect("readable").expect("there");
+        let path = disk::log_path(dir.path());
+        let turn = |text: &str| {
+            fs::rename(&path, disk::aside(&path)).expect("it is put aside");
+            let line = format!("2026-01-01T00:00:04.000000000Z stdout F {text}\n");
+            fs::write(&path, line).expect("writable");
+        };
+        assert_eq!(text(&mut reader), "");
+        ["four", "five"].iter().for_each(|text| turn(text));
+        assert!(reader.turns().expect("readable"));
+        let gap = std::str::from_utf8(GAP).expect("text");
+        assert_eq!(text(&mut reader), format!("{gap}four\nfive\n"));
+        turn("six");
+        crate::output::begin(dir.path()).expect("another life begins");
+        fs::write(&path, "2026-01-01T00:00:06.000000000Z stdout F another\n").expect("writable");
+        assert!(reader.turns().expect("readable"));
+        assert_eq!(text(&mut reader), "six\n", "and not the next life's");
+        assert!(!reader.turns().expect("readable"));
     }
 
     #[test]
