@@ -12,13 +12,13 @@ use axum::body::Bytes;
 use axum::extract::ws::{Message, WebSocket};
 use axum::http::StatusCode;
 use futures::stream::{SplitSink, SplitStream};
-use futures::{SinkExt, Stream, StreamExt};
+use futures::{Sink, SinkExt, Stream, StreamExt};
 use setpoint_schemas::NodeName;
 use setpoint_schemas::call::{
     CLOSE, CallEnd, RESIZE, STATUS, STDERR, STDIN, STDOUT, failed, parted,
 };
 use tokio::sync::mpsc;
-use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
+use tokio::time::{Interval, MissedTickBehavior, interval, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use crate::calls::{Opened, Ticket};
@@ -144,8 +144,10 @@ impl Line {
         let Line { mut told, mut heard, node, closing, active_ms, _on, _ticket } = self;
         let (mut to_caller, mut from_caller) = caller.split();
         let down = async {
+            let mut pings = pings();
             loop {
-                let (frame, is_last) = match said(&mut heard).await {
+                let (frame, is_last) = match said_to(&mut to_caller, &mut heard, &mut pings).await?
+                {
                     Said::Frame(frame) => (frame, false),
                     Said::Ended(status) => (with_channel(&status), true),
                     Said::Gone => return Some(gone(&node)),
@@ -189,32 +191,68 @@ async fn said(heard: &mut Heard) -> Said {
     Said::Gone
 }
 
+/// The next frame of the node, while the caller is asked whether it is there: one that has left and that
+/// nobody reads any more is seen by that alone. `None` when it is gone.
+async fn said_to(to_caller: &mut Told, heard: &mut Heard, pings: &mut Interval) -> Option<Said> {
+    let mut said = std::pin::pin!(said(heard));
+    loop {
+        tokio::select! {
+            said = &mut said => return Some(said),
+            _ = pings.tick() => to_caller.send(Message::Ping(Bytes::new())).await.ok()?,
+        }
+    }
+}
+
 /// Passes on what the caller says, and tells the node that we are there; why it ends, `None` when the
 /// caller has gone.
-async fn passed_on(
-    from_caller: &mut Heard,
-    told: &mut Told,
+async fn passed_on<E>(
+    from_caller: &mut (impl Stream<Item = Result<Message, E>> + Unpin),
+    told: &mut (impl Sink<Message> + Unpin),
     active_ms: &AtomicI64,
 ) -> Option<String> {
     let mut pings = pings();
+    // One message is read ahead: so a caller is seen to leave while the node takes nothing.
+    let mut ahead = None;
     loop {
-        let message = tokio::select! {
-            message = from_caller.next() => match message {
-                Some(Ok(Message::Binary(frame))) if is_for_a_node(&frame) => {
-                    active_ms.store(now_ms(), Ordering::Relaxed);
-                    Message::Binary(frame)
-                }
-                Some(Ok(Message::Close(_)) | Err(_)) | None => return None,
-                Some(Ok(_)) => continue,
+        let message = match ahead.take() {
+            Some(message) => message,
+            None => tokio::select! {
+                message = for_a_node(from_caller, active_ms) => message?,
+                _ = pings.tick() => Message::Ping(Bytes::new()),
             },
-            _ = pings.tick() => Message::Ping(Bytes::new()),
         };
         if let Some(why) = idle(active_ms) {
             return Some(why);
         }
-        if told.send(message).await.is_err() {
+        let mut sending = told.send(message);
+        let sent = loop {
+            tokio::select! {
+                sent = &mut sending => break sent,
+                message = for_a_node(from_caller, active_ms), if ahead.is_none() => {
+                    ahead = Some(message?);
+                }
+            }
+        };
+        if sent.is_err() {
             // The other direction says that the node went away.
             sleep(SILENCE_MAX).await;
+        }
+    }
+}
+
+/// The next message of the caller that is for the node; `None` when the caller has gone.
+async fn for_a_node<E>(
+    from_caller: &mut (impl Stream<Item = Result<Message, E>> + Unpin),
+    active_ms: &AtomicI64,
+) -> Option<Message> {
+    loop {
+        match from_caller.next().await? {
+            Ok(Message::Binary(frame)) if is_for_a_node(&frame) => {
+                active_ms.store(now_ms(), Ordering::Relaxed);
+                return Some(Message::Binary(frame));
+            }
+            Ok(Message::Close(_)) | Err(_) => return None,
+            Ok(_) => {}
         }
     }
 }
@@ -232,9 +270,11 @@ async fn kept(told: &mut Told, active_ms: &AtomicI64) -> String {
     }
 }
 
-fn pings() -> tokio::time::Interval {
+fn pings() -> Interval {
     let mut pings = interval(PING_EVERY);
     pings.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    // The first one comes when it is due, as the others do.
+    pings.reset();
     pings
 }
 
@@ -262,4 +302,24 @@ fn words_of_end(status: &[u8]) -> Option<String> {
 
 fn gone(node: &NodeName) -> String {
     format!("the agent of node {node} went away")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::convert::Infallible;
+
+    use futures::channel::mpsc::channel;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_caller_that_leaves_is_seen_while_the_node_takes_nothing() {
+        // Room for one message, which nobody takes.
+        let (mut told, _node) = channel(0);
+        let typed = || Ok::<_, Infallible>(Message::Binary(vec![STDIN, b'x'].into()));
+        let mut caller = futures::stream::iter([typed()]);
+        let active_ms = AtomicI64::new(now_ms());
+        let passed = passed_on(&mut caller, &mut told, &active_ms);
+        assert_eq!(timeout(Duration::from_secs(30), passed).await, Ok(None));
+    }
 }

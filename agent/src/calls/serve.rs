@@ -5,22 +5,26 @@
 
 use std::time::Duration;
 
+use bytes::Bytes;
 use futures::stream::{SplitSink, SplitStream};
-use futures::{SinkExt, StreamExt};
+use futures::{Sink, SinkExt, StreamExt};
 use setpoint_actuators::session::{Input, Lines, Output, PIECE_BYTES_MAX, Session};
 use setpoint_actuators::{Actuator, ActuatorError};
 use setpoint_schemas::call::{
-    CLOSE, Deed, NodeCall, RESIZE, STDERR, STDIN, STDOUT, ended, failed, frame, parted,
-    size_of_terminal,
+    CLOSE, Deed, ExecOptions, NodeCall, RESIZE, STDERR, STDIN, STDOUT, ended, failed, frame,
+    parted, size_of_terminal,
 };
 use tokio::sync::mpsc;
-use tokio::time::timeout;
+use tokio::time::{Interval, MissedTickBehavior, interval, timeout};
 use tokio_tungstenite::tungstenite::Message;
 
 use super::open::Line;
 
 /// A server says every 20 s that it is there; one that does not for three of them is gone.
 const SILENCE_MAX: Duration = Duration::from_secs(60);
+/// The server is told that we are there, also while a command reads nothing of what is said to it and its
+/// pings wait behind that.
+const PING_EVERY: Duration = Duration::from_secs(20);
 /// A server takes the last frame at once, or not at all.
 const LAST_WORDS_MAX: Duration = Duration::from_secs(10);
 
@@ -34,12 +38,20 @@ struct Gone;
 pub(super) async fn serve(actuator: &dyn Actuator, call: NodeCall, line: Line) {
     let (mut told, mut heard) = line.split();
     let served = match &call.deed {
-        Deed::Logs(options) => match actuator.logs(&call.uid, &call.container, options).await {
-            Ok(lines) => logs(lines, options.limit_bytes, &mut told, &mut heard).await,
-            Err(error) => Ok(refusal(&error)),
-        },
+        Deed::Logs(options) => {
+            let opened = tokio::select! {
+                opened = actuator.logs(&call.uid, &call.container, options) => Ok(opened),
+                gone = until_gone(&mut heard) => Err(gone),
+            };
+            match opened {
+                Ok(Ok(lines)) => logs(lines, options.limit_bytes, &mut told, &mut heard).await,
+                Ok(Err(error)) => Ok(refusal(&error)),
+                Err(gone) => Err(gone),
+            }
+        }
+        // Whoever leaves meanwhile is seen when it has begun: given up half-way, a command would run on.
         Deed::Exec(options) => match actuator.session(&call.uid, &call.container, options).await {
-            Ok(session) => exec(session, &mut told, &mut heard).await,
+            Ok(session) => exec(session, options, &mut told, &mut heard).await,
             Err(error) => Ok(refusal(&error)),
         },
     };
@@ -74,13 +86,22 @@ async fn logs(
 async fn tell_lines(
     mut lines: Lines,
     limit_bytes: Option<u64>,
-    told: &mut Told,
+    told: &mut (impl Sink<Message> + Unpin),
 ) -> Result<Vec<u8>, Gone> {
     let mut left = limit_bytes.and_then(|max| usize::try_from(max).ok()).unwrap_or(usize::MAX);
-    while let Some(piece) = lines.next().await {
+    let mut pings = pings();
+    loop {
+        let piece = tokio::select! {
+            piece = lines.next() => piece,
+            _ = pings.tick() => {
+                ping(told).await?;
+                continue;
+            }
+        };
         let mut piece = match piece {
-            Ok(piece) => piece,
-            Err(error) => return Ok(refusal(&error)),
+            Some(Ok(piece)) => piece,
+            Some(Err(error)) => return Ok(refusal(&error)),
+            None => break,
         };
         piece.truncate(left);
         left -= piece.len();
@@ -93,11 +114,16 @@ async fn tell_lines(
 }
 
 /// Speaks with a command; the last frame.
-async fn exec(session: Session, told: &mut Told, heard: &mut Heard) -> Result<Vec<u8>, Gone> {
+async fn exec(
+    session: Session,
+    options: &ExecOptions,
+    told: &mut Told,
+    heard: &mut Heard,
+) -> Result<Vec<u8>, Gone> {
     let Session { input, output } = session;
     let tell = async {
         begin(told).await?;
-        tell_output(output, told).await
+        tell_output(output, options, told).await
     };
     tokio::select! {
         done = tell => done,
@@ -105,16 +131,40 @@ async fn exec(session: Session, told: &mut Told, heard: &mut Heard) -> Result<Ve
     }
 }
 
-async fn tell_output(mut output: mpsc::Receiver<Output>, told: &mut Told) -> Result<Vec<u8>, Gone> {
-    while let Some(said) = output.recv().await {
+/// Tells what the command says, as far as the caller wants it.
+async fn tell_output(
+    mut output: mpsc::Receiver<Output>,
+    options: &ExecOptions,
+    told: &mut (impl Sink<Message> + Unpin),
+) -> Result<Vec<u8>, Gone> {
+    let mut pings = pings();
+    loop {
+        let said = tokio::select! {
+            said = output.recv() => said,
+            _ = pings.tick() => {
+                ping(told).await?;
+                continue;
+            }
+        };
         match said {
-            Output::Stdout(bytes) => tell(told, STDOUT, &bytes).await?,
-            Output::Stderr(bytes) => tell(told, STDERR, &bytes).await?,
-            Output::Ended(Ok(code)) => return Ok(ended(code)),
-            Output::Ended(Err(error)) => return Ok(refusal(&error)),
+            Some(Output::Stdout(bytes)) if options.stdout => tell(told, STDOUT, &bytes).await?,
+            Some(Output::Stderr(bytes)) if options.stderr => tell(told, STDERR, &bytes).await?,
+            Some(Output::Stdout(_) | Output::Stderr(_)) => {}
+            Some(Output::Ended(Ok(code))) => return Ok(ended(code)),
+            Some(Output::Ended(Err(error))) => return Ok(refusal(&error)),
+            None => return Ok(failed(500, "InternalError", "the command ended without a word")),
         }
     }
-    Ok(failed(500, "InternalError", "the command ended without a word"))
+}
+
+fn pings() -> Interval {
+    let mut pings = interval(PING_EVERY);
+    pings.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    pings
+}
+
+async fn ping(told: &mut (impl Sink<Message> + Unpin)) -> Result<(), Gone> {
+    told.send(Message::Ping(Bytes::new())).await.map_err(|_| Gone)
 }
 
 /// Passes on what is said to a command, until nobody says anything any more.
@@ -149,7 +199,11 @@ async fn begin(told: &mut Told) -> Result<(), Gone> {
     told.send(Message::Binary(vec![STDOUT].into())).await.map_err(|_| Gone)
 }
 
-async fn tell(told: &mut Told, channel: u8, bytes: &[u8]) -> Result<(), Gone> {
+async fn tell(
+    told: &mut (impl Sink<Message> + Unpin),
+    channel: u8,
+    bytes: &[u8],
+) -> Result<(), Gone> {
     for piece in bytes.chunks(PIECE_BYTES_MAX) {
         told.send(Message::Binary(frame(channel, piece).into())).await.map_err(|_| Gone)?;
     }
@@ -164,4 +218,49 @@ fn refusal(error: &ActuatorError) -> Vec<u8> {
         _ => (500, "InternalError"),
     };
     failed(code, reason, &error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use futures::FutureExt;
+    use futures::channel::mpsc::unbounded;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_server_hears_of_us_while_a_command_or_a_container_says_nothing() {
+        let (command, output) = mpsc::channel(1);
+        let options = ExecOptions::default();
+        let (mut told, mut heard) = unbounded();
+        let silent = tell_output(output, &options, &mut told);
+        assert!(silent.now_or_never().is_none(), "the command goes on");
+        assert_eq!(heard.try_recv().ok(), Some(Message::Ping(Bytes::new())));
+        drop(command);
+
+        let lines = futures::stream::pending().boxed();
+        assert!(tell_lines(lines, None, &mut told).now_or_never().is_none(), "so does the other");
+        assert_eq!(heard.try_recv().ok(), Some(Message::Ping(Bytes::new())));
+    }
+
+    #[tokio::test]
+    async fn what_nobody_asked_for_is_not_told() {
+        for (stdout, stderr, wanted) in [(true, false, STDOUT), (false, true, STDERR)] {
+            let (command, output) = mpsc::channel(3);
+            let (out, err) = (b"out".to_vec(), b"err".to_vec());
+            for said in [Output::Stdout(out), Output::Stderr(err), Output::Ended(Ok(0))] {
+                assert!(command.send(said).await.is_ok());
+            }
+            let options = ExecOptions { stdout, stderr, ..ExecOptions::default() };
+            let (mut told, heard) = unbounded();
+            assert!(tell_output(output, &options, &mut told).await.is_ok());
+            drop(told);
+            let is_told = |message: &Message| matches!(message, Message::Binary(_));
+            let channels: Vec<u8> = heard
+                .filter(|message| std::future::ready(is_told(message)))
+                .map(|message| message.into_data()[0])
+                .collect()
+                .await;
+            assert_eq!(channels, [wanted]);
+        }
+    }
 }
