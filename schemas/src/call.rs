@@ -38,7 +38,7 @@ pub struct NodeCalls {
 /// A call to a container of a node.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NodeCall {
-    /// Unlike every other of this server.
+    /// Unlike every other, also of other servers and of their earlier lives.
     pub id: String,
     /// The pod.
     pub uid: PodUid,

@@ -75,7 +75,8 @@ impl Meant {
             let message = format!("node {node} is lost: its agent does not renew its lease");
             return Err(ApiError::new(StatusCode::GATEWAY_TIMEOUT, message));
         }
-        let made = app.state.calls.make(&self.node, (&self.uid, &self.container), deed);
+        let (caller, of) = (&call.actor.name, (&self.uid, self.container.as_str()));
+        let made = app.state.calls.make(caller, &self.node, of, deed);
         let opened = tokio::select! {
             opened = made => opened?,
             () = app.closing.cancelled() => return Err(ApiError::unavailable("the server closes")),
