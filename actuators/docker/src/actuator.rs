@@ -153,7 +153,7 @@ impl Actuator for DockerActuator {
         container: &'a str,
         options: &'a LogOptions,
     ) -> Act<'a, Lines> {
-        logs::lines(&self.docker, &self.config.fleet, (uid, container), options).boxed()
+        logs::lines(&self.docker, &self.config, (uid, container), options).boxed()
     }
 
     fn session<'a>(
@@ -162,7 +162,7 @@ impl Actuator for DockerActuator {
         container: &'a str,
         command: &'a ExecOptions,
     ) -> Act<'a, Session> {
-        session::open(&self.docker, &self.config.fleet, (uid, container), command).boxed()
+        session::open(&self.docker, &self.config, (uid, container), command).boxed()
     }
 
     fn folders(&self) -> Vec<PathBuf> {

@@ -1,6 +1,7 @@
 //! A command in a container that runs, as the engine sees it.
 //!
-//! The engine ends no command whose caller has gone; so that is done past it ([`crate::family`]).
+//! The engine ends no command whose caller has gone; so that is done past it ([`crate::family`]), by the
+//! agent that has begun it: one whose agent crashes runs on until it ends by itself or its container does.
 
 use std::pin::Pin;
 use std::time::Duration;
@@ -13,14 +14,17 @@ use futures::StreamExt;
 use futures::stream::BoxStream;
 use setpoint_actuators::ActuatorError;
 use setpoint_actuators::session::{PIECE_BYTES_MAX, not_found, not_running};
+use setpoint_schemas::PodUid;
 use setpoint_schemas::call::ExecOptions;
-use setpoint_schemas::{FleetId, PodUid};
 use tokio::io::AsyncWrite;
 use tokio::time::sleep;
+use tokio_util::io::ReaderStream;
 
+use crate::DockerConfig;
 use crate::engine::{is_absent, is_conflict, unavailable};
 use crate::family;
 use crate::observe::{inspect, is_running};
+use crate::raw::Engine;
 use crate::start::named;
 
 /// What a shell says of a program that cannot be run.
@@ -38,6 +42,7 @@ pub(crate) type Heard = Pin<Box<dyn AsyncWrite + Send>>;
 /// A command that the engine knows.
 pub(crate) struct Command {
     docker: Docker,
+    host: String,
     id: String,
     container: String,
     tty: bool,
@@ -55,11 +60,11 @@ impl Command {
     /// Makes the engine know the command. Nothing runs yet.
     pub(crate) async fn make(
         docker: &Docker,
-        fleet: &FleetId,
+        config: &DockerConfig,
         (uid, name): (&PodUid, &str),
         options: &ExecOptions,
     ) -> Result<Command, ActuatorError> {
-        let pod = inspect(docker, fleet, Some(uid)).await?;
+        let pod = inspect(docker, &config.fleet, Some(uid)).await?;
         let found = named(&pod, name).ok_or_else(|| not_found(&uid.text(), name))?;
         if !is_running(found) {
             return Err(not_running(name));
@@ -75,21 +80,16 @@ impl Command {
         };
         let created = docker.create_exec(&container, create).await;
         let id = created.map_err(ended_or(name, "make a command"))?.id;
-        Ok(Command { docker: docker.clone(), id, container, tty: options.tty })
+        let (docker, host) = (docker.clone(), config.host.clone());
+        Ok(Command { docker, host, id, container, tty: options.tty })
     }
 
     /// Runs it.
     pub(crate) async fn start(&self, name: &str) -> Result<Started, ActuatorError> {
-        let options = StartExecOptions {
-            detach: false,
-            tty: self.tty,
-            output_capacity: Some(PIECE_BYTES_MAX),
-        };
-        match self.docker.start_exec(&self.id, Some(options)).await {
-            Ok(StartExecResults::Attached { output, input }) => {
-                Ok(Started::Runs(output.boxed(), input))
-            }
-            Ok(StartExecResults::Detached) => Err(ActuatorError::transient(
+        let started = if self.tty { self.on_terminal().await } else { self.on_pipes().await };
+        match started {
+            Ok(Some((said, heard))) => Ok(Started::Runs(said, heard)),
+            Ok(None) => Err(ActuatorError::transient(
                 "RunCommandError",
                 "the engine keeps the command to itself",
             )),
@@ -99,6 +99,29 @@ impl Command {
             }
             Err(error) => Err(ended_or(name, "start a command")(error)),
         }
+    }
+
+    /// Its two outputs are told apart by frames.
+    async fn on_pipes(&self) -> Result<Option<(Said, Heard)>, Error> {
+        let options =
+            StartExecOptions { detach: false, tty: false, output_capacity: Some(PIECE_BYTES_MAX) };
+        Ok(match self.docker.start_exec(&self.id, Some(options)).await? {
+            StartExecResults::Attached { output, input } => Some((output.boxed(), input)),
+            StartExecResults::Detached => None,
+        })
+    }
+
+    /// What it shows is one stream, whose bytes are nobody's but the command's.
+    async fn on_terminal(&self) -> Result<Option<(Said, Heard)>, Error> {
+        let engine = Engine { docker: &self.docker, host: &self.host };
+        let path = format!("/exec/{}/start", self.id);
+        let line = engine.speak(&path, r#"{"Detach":false,"Tty":true}"#.to_owned()).await?;
+        let (said, heard) = tokio::io::split(line);
+        let said = ReaderStream::with_capacity(said, PIECE_BYTES_MAX).map(|piece| {
+            let message = piece?;
+            Ok(LogOutput::Console { message })
+        });
+        Ok(Some((said.boxed(), Box::pin(heard))))
     }
 
     /// Tells how large its terminal is.

@@ -46,7 +46,7 @@ pub(crate) async fn exec(
         stderr: true,
         tty: false,
     };
-    let command = Command::make(docker, &config.fleet, of, &options).await?;
+    let command = Command::make(docker, config, of, &options).await?;
     tokio::select! {
         end = run(&command, of.1) => end,
         () = cancel.cancelled() => {

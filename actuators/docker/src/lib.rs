@@ -33,6 +33,7 @@ mod volumes;
 mod memory;
 mod names;
 mod engine;
+mod raw;
 
 #[cfg(feature = "testing")]
 pub mod testing;

@@ -5,18 +5,26 @@
 //! Absent: certainty. The engine notes a start a moment after the first line may have come, and an end a
 //! moment before the last one was read; so a border lies between the two.
 
+use std::collections::VecDeque;
+use std::time::Duration;
+
 use bollard::Docker;
 use bollard::models::{ContainerInspectResponse, EventMessage};
 use bollard::query_parameters::EventsOptionsBuilder;
-use futures::StreamExt;
+use futures::{Stream, StreamExt};
 use jiff::Timestamp;
+use tokio::time::sleep;
 
 use crate::observe::is_running;
 
 /// What a start may be noted after the container's first line, where its former end is not known.
 const NOTED_WITHIN_NS: i64 = 1_000_000_000;
-/// More lives than these are not told apart: the engine keeps about as many events.
+/// More lives than these are not told apart, of which the latest count: Docker keeps about as many
+/// events, Podman all of them.
 const EVENTS_MAX: usize = 512;
+/// The engine reads its events from memory or a file. Where its clock was set back it waits for the time
+/// that is asked for, and what has come by then is what there is.
+const EVENTS_WITHIN: Duration = Duration::from_secs(3);
 const NS_PER_MS: i64 = 1_000_000;
 
 /// The lines of one life: those since the first time and before the second one, nanoseconds since 1970.
@@ -70,15 +78,26 @@ async fn turns(docker: &Docker, id: &str, started_ns: i64) -> Vec<Turn> {
     // Whole seconds are rounded up: the present start is told too, and left out below.
     let until = (started_ns / NS_PER_MS / 1_000).saturating_add(1).to_string();
     let options = EventsOptionsBuilder::new().since("1").until(&until).filters(&filters.into());
-    let events = docker.events(Some(options.build())).take(EVENTS_MAX);
-    let turns = events.filter_map(|event| async { turn(&event.ok()?) });
-    let mut turns: Vec<Turn> = turns.collect().await;
+    let events = docker.events(Some(options.build())).take_until(sleep(EVENTS_WITHIN));
+    let mut turns = latest(events.filter_map(|event| async { turn(&event.ok()?) })).await;
     let present =
         turns.iter().rposition(|turn| matches!(turn, Turn::Start(at) if near(*at, started_ns)));
     if let Some(present) = present {
         turns.truncate(present);
     }
     turns
+}
+
+/// The last ones, in their order.
+async fn latest<T>(all: impl Stream<Item = T>) -> Vec<T> {
+    let kept = all.fold(VecDeque::new(), |mut kept, one| async {
+        if kept.len() >= EVENTS_MAX {
+            kept.pop_front();
+        }
+        kept.push_back(one);
+        kept
+    });
+    kept.await.into()
 }
 
 fn turn(event: &EventMessage) -> Option<Turn> {
@@ -139,6 +158,12 @@ mod tests {
         );
         assert_eq!(present(&[], 50 * S), life(49, i64::MAX, true));
         assert_eq!(former(&[], 50 * S), life(0, 49 * S, false));
+    }
+
+    #[tokio::test]
+    async fn of_many_events_the_latest_count() {
+        let latest = latest(futures::stream::iter(0..EVENTS_MAX * 3)).await;
+        assert_eq!(latest, (EVENTS_MAX * 2..EVENTS_MAX * 3).collect::<Vec<_>>());
     }
 
     #[test]

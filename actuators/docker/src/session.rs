@@ -5,22 +5,23 @@ use bollard::container::LogOutput;
 use futures::StreamExt;
 use setpoint_actuators::ActuatorError;
 use setpoint_actuators::session::{Ends, Input, Output, Session};
+use setpoint_schemas::PodUid;
 use setpoint_schemas::call::ExecOptions;
-use setpoint_schemas::{FleetId, PodUid};
 use tokio::io::AsyncWriteExt;
 use tokio::sync::mpsc;
 
+use crate::DockerConfig;
 use crate::command::{CODE_NOT_RUN, Command, Heard, Said, Started};
 use crate::engine::unavailable;
 
 /// Runs the command in this container.
 pub(crate) async fn open(
     docker: &Docker,
-    fleet: &FleetId,
+    config: &DockerConfig,
     of: (&PodUid, &str),
     options: &ExecOptions,
 ) -> Result<Session, ActuatorError> {
-    let command = Command::make(docker, fleet, of, options).await?;
+    let command = Command::make(docker, config, of, options).await?;
     let started = command.start(of.1).await?;
     let (session, ends) = Session::pair();
     match started {
@@ -44,7 +45,11 @@ async fn serve(command: Command, (said, heard): (Said, Heard), ends: Ends) {
         () = hear(&command, heard, input) => unreachable!("it never ends"),
         told = tell(said, &output) => match told {
             Ok(()) => command.code().await,
-            Err(error) => Err(error),
+            Err(error) => {
+                // Nobody would hear of it any more, and it would run on.
+                command.end().await;
+                Err(error)
+            }
         },
         () = output.closed() => {
             command.end().await;
@@ -83,6 +88,9 @@ async fn hear(command: &Command, mut heard: Heard, mut input: mpsc::Receiver<Inp
             }
         };
     }
+    // Who says nothing any more has said the end.
+    let _ = heard.shutdown().await;
+    drop(heard);
     std::future::pending::<()>().await;
 }
 

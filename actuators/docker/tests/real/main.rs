@@ -8,3 +8,4 @@ mod given;
 mod engines;
 mod devices;
 mod health;
+mod terminals;
