@@ -11,6 +11,7 @@ use axum::extract::connect_info::Connected;
 use axum::response::Response;
 use axum_server::{AddrListener, Address};
 use http_body::{Frame, SizeHint};
+use socket2::{SockRef, TcpKeepalive};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::{Instant, Sleep, sleep};
@@ -20,6 +21,13 @@ use crate::connections::{CallOn, Connection, Connections, STRANGER_PATIENCE};
 
 /// After the system gave no connection: long enough for one that was sent away to be gone.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// A caller who waits for later lines says nothing for hours, and so does one that has vanished without a
+/// word. After these seconds of silence the system asks whether it is there, so often and so many times.
+const SILENCE_MAX: Duration = Duration::from_secs(30);
+const ASK_EVERY: Duration = Duration::from_secs(10);
+/// One that answers none of these is gone, a minute after it was heard last.
+const ASKED_MAX: u32 = 3;
 
 /// Listens, and lets in as many as there is room for.
 pub(crate) struct Door {
@@ -62,6 +70,7 @@ impl AddrListener<Wire, Caller> for Door {
                 // One that finds no room is closed at once.
                 Ok((tcp, _)) => {
                     if let Some(connection) = self.connections.enter() {
+                        keep_asking(&tcp);
                         return Ok((Wire::new(tcp, connection.clone()), Caller(connection)));
                     }
                 }
@@ -76,6 +85,12 @@ impl AddrListener<Wire, Caller> for Door {
     fn get_local_addr(&self) -> io::Result<Caller> {
         Err(io::ErrorKind::Unsupported.into())
     }
+}
+
+/// Has the system ask whether the caller is there. Where it cannot, bytes alone tell.
+fn keep_asking(tcp: &TcpStream) {
+    let asking = TcpKeepalive::new().with_time(SILENCE_MAX).with_interval(ASK_EVERY);
+    let _ = SockRef::from(tcp).set_tcp_keepalive(&asking.with_retries(ASKED_MAX));
 }
 
 impl Wire {
@@ -169,5 +184,24 @@ impl HttpBody for Lasting {
 
     fn size_hint(&self) -> SizeHint {
         self.body.size_hint()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_caller_is_asked_whether_it_is_there() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let address = listener.local_addr().expect("it listens");
+        let door = Door { listener, connections: Connections::new(8) };
+        let (caller, entered) = tokio::join!(TcpStream::connect(address), door.accept_stream());
+        let (_caller, (wire, _)) = (caller.expect("it connects"), entered.expect("it is let in"));
+        let socket = SockRef::from(&wire.tcp);
+        assert_eq!(socket.keepalive().ok(), Some(true));
+        assert_eq!(socket.tcp_keepalive_time().ok(), Some(SILENCE_MAX));
+        assert_eq!(socket.tcp_keepalive_interval().ok(), Some(ASK_EVERY));
+        assert_eq!(socket.tcp_keepalive_retries().ok(), Some(ASKED_MAX));
     }
 }
