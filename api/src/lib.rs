@@ -12,6 +12,7 @@ mod render;
 
 mod kinds;
 mod target;
+mod percent;
 mod select;
 mod status;
 mod json;

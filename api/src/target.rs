@@ -1,5 +1,7 @@
 //! What a path means: `/apis/apps/v1/namespaces/default/deployments/web/scale`, taken apart.
 
+use crate::percent;
+
 /// The object or collection that a path names. Nothing is looked up yet.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Target {
@@ -51,25 +53,9 @@ impl Target {
     }
 }
 
-/// Percent-decoding of one segment; `None` when it is not UTF-8.
+/// A segment as it is meant; `None` when it is not UTF-8.
 fn decoded(segment: &str) -> Option<String> {
-    let mut bytes = Vec::with_capacity(segment.len());
-    let mut rest = segment.as_bytes();
-    while let Some((&byte, tail)) = rest.split_first() {
-        let code = (byte == b'%').then(|| tail.get(..2)).flatten();
-        let code = code.and_then(|hex| std::str::from_utf8(hex).ok());
-        match code.and_then(|hex| u8::from_str_radix(hex, 16).ok()) {
-            Some(code) => {
-                bytes.push(code);
-                rest = &tail[2..];
-            }
-            None => {
-                bytes.push(byte);
-                rest = tail;
-            }
-        }
-    }
-    String::from_utf8(bytes).ok()
+    String::from_utf8(percent::decoded(segment.as_bytes())).ok()
 }
 
 #[cfg(test)]

@@ -11,6 +11,7 @@ use super::Call;
 use super::meant::meant;
 use crate::connections::CallOn;
 use crate::line::MESSAGE_BYTES_MAX;
+use crate::percent;
 use crate::status::ApiError;
 
 /// Kubernetes' protocols that are spoken here, the better one first: only it can say that nothing more
@@ -90,28 +91,8 @@ pub(crate) fn words(query: Option<&str>) -> Vec<String> {
 
 /// A word as it was before it became part of a query.
 fn decoded(word: &str) -> String {
-    let mut bytes = Vec::with_capacity(word.len());
-    let mut rest = word.as_bytes();
-    while let Some((first, behind)) = rest.split_first() {
-        rest = behind;
-        bytes.push(match first {
-            b'+' => b' ',
-            b'%' => match hexadecimal(rest) {
-                Some(byte) => {
-                    rest = &rest[2..];
-                    byte
-                }
-                None => b'%',
-            },
-            plain => *plain,
-        });
-    }
-    String::from_utf8_lossy(&bytes).into_owned()
-}
-
-fn hexadecimal(digits: &[u8]) -> Option<u8> {
-    let digits = digits.get(..2).filter(|digits| digits.iter().all(u8::is_ascii_hexdigit))?;
-    u8::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()
+    let word = word.replace('+', " ");
+    String::from_utf8_lossy(&percent::decoded(word.as_bytes())).into_owned()
 }
 
 #[cfg(test)]
