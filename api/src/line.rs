@@ -26,9 +26,11 @@ use crate::connections::CallOn;
 use crate::state::now_ms;
 use crate::status::ApiError;
 
-/// A message of a caller or an agent: kubectl's have 32 KiB at most, and ours too.
+/// A message of a caller: kubectl's have 32 KiB at most, and ours too.
 pub(crate) const MESSAGE_BYTES_MAX: usize = 1 << 20;
-/// Frames that wait for a reader of logs: a quarter of a megabyte.
+/// A message of an agent: twice a piece of 32 KiB, so that a later version may say more beside it.
+pub(crate) const NODE_MESSAGE_BYTES_MAX: usize = 64 << 10;
+/// Frames that wait for a reader of logs: half a megabyte at most.
 const FRAMES_MAX: usize = 8;
 /// A runtime says within this whether it can do what is asked: one that takes longer hangs.
 const BEGUN_WITHIN: Duration = Duration::from_secs(60);
@@ -80,10 +82,7 @@ impl Line {
         match timeout(BEGUN_WITHIN, said(&mut line.heard)).await {
             Ok(Said::Frame(_)) => Ok(line),
             Ok(Said::Ended(status)) => match CallEnd::parse(&status) {
-                CallEnd::Failed(code, _, message) => {
-                    let code = StatusCode::from_u16(code).unwrap_or(StatusCode::BAD_GATEWAY);
-                    Err(ApiError::new(code, message))
-                }
+                CallEnd::Failed(code, _, message) => Err(ApiError::new(status_of(code), message)),
                 CallEnd::Code(_) => Err(gateway(format!("node {} said nothing", line.node))),
             },
             Ok(Said::Gone) => Err(gateway(gone(&line.node))),
@@ -176,6 +175,13 @@ impl Line {
         let _ = timeout(LAST_WORDS_MAX, bye).await;
         let _ = timeout(LAST_WORDS_MAX, told.close()).await;
     }
+}
+
+/// The status of a refusal: what a node says that is none is the node's mistake.
+fn status_of(code: u16) -> StatusCode {
+    let status = StatusCode::from_u16(code).ok();
+    let is_refusal = |status: &StatusCode| status.is_client_error() || status.is_server_error();
+    status.filter(is_refusal).unwrap_or(StatusCode::BAD_GATEWAY)
 }
 
 /// The next frame of the node towards the caller.
@@ -311,6 +317,12 @@ mod tests {
     use futures::channel::mpsc::channel;
 
     use super::*;
+
+    #[test]
+    fn a_refusal_has_the_status_of_one() {
+        let statuses = [404, 500, 200, 101, 302, 0, 9_999].map(|code| status_of(code).as_u16());
+        assert_eq!(statuses, [404, 500, 502, 502, 502, 502, 502]);
+    }
 
     #[tokio::test]
     async fn a_caller_that_leaves_is_seen_while_the_node_takes_nothing() {

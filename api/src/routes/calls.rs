@@ -15,7 +15,7 @@ use crate::auth::Actor;
 use crate::calls::Opened;
 use crate::connections::Connection;
 use crate::door::Caller;
-use crate::line::MESSAGE_BYTES_MAX;
+use crate::line::NODE_MESSAGE_BYTES_MAX;
 use crate::status::ApiError;
 
 /// `GET /nodes/{node}/calls`: a long poll.
@@ -49,7 +49,8 @@ pub(crate) async fn open(
         ApiError::new(StatusCode::NOT_FOUND, format!("nobody waits for call {id} any more"))
     })?;
     let on = caller.map(|caller| Connection::call(&caller.0.0.0));
-    let upgrade = upgrade.max_message_size(MESSAGE_BYTES_MAX).max_frame_size(MESSAGE_BYTES_MAX);
+    let upgrade =
+        upgrade.max_message_size(NODE_MESSAGE_BYTES_MAX).max_frame_size(NODE_MESSAGE_BYTES_MAX);
     Ok(upgrade.on_upgrade(async move |socket| {
         // Who waited may have gone meanwhile: then the connection is closed.
         let _ = expected.send(Opened { socket, on });
