@@ -1,6 +1,7 @@
 //! `exec`: a command in a container, with its input, output, terminal and exit code.
 
 use std::io::{self, IsTerminal, Read, Write};
+use std::time::Duration;
 
 use clap::Args;
 use futures::stream::{SplitSink, SplitStream};
@@ -11,19 +12,22 @@ use setpoint_schemas::call::{
 };
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
+use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::Message;
 
 use crate::client::{Line, escape};
 use crate::context::{Context, note};
 use crate::failure::{Ended, Failure};
-use crate::output::field::{list, name, text};
-use crate::verbs::object::one;
+use crate::output::field::{name, text};
+use crate::verbs::subject::{self, Pods, default_container};
 use crate::verbs::terminal::{Raw, size};
 
 /// What is read from standard input in one go, as kubectl does.
 const PIECE_BYTES_MAX: usize = 32 << 10;
 /// Pieces that wait to be sent: whoever types or pipes waits beyond that.
 const PIECES_MAX: usize = 4;
+/// Where nothing is taken any more the end cannot be said either; whoever ends the call does not wait.
+const CLOSE_MAX: Duration = Duration::from_secs(1);
 /// What a shell tells of a program that a signal ended: this and the signal's number.
 const CODE_OF_SIGNALS: i32 = 128;
 
@@ -88,29 +92,15 @@ pub(crate) async fn run(exec: Exec, cx: &mut Context) -> Result<Ended, Failure> 
 
 /// The pod that is meant, and the container that its annotation names.
 async fn pod_of(exec: &Exec, home: &str, cx: &Context) -> Result<(String, String), Failure> {
-    const DEFAULT: &str = "/metadata/annotations/kubectl.kubernetes.io~1default-container";
-    let what = || format!("failed to run a command in {}", exec.subject);
-    let pods = format!("/api/v1/namespaces/{}/pods", escape(home));
-    let chosen = |pod: &Value| (name(pod).to_owned(), text(pod, DEFAULT).to_owned());
-    let (kind, named) = match exec.subject.contains('/') {
-        true => {
-            let (path, named) = one(cx, std::slice::from_ref(&exec.subject)).await?;
-            (path.kind, named)
-        }
-        false => ("Pod".to_owned(), exec.subject.clone()),
+    let what = format!("failed to run a command in {}", exec.subject);
+    let runs = |pod: &Value| text(pod, "/status/phase") == "Running";
+    let found = match subject::pods(cx, home, &exec.subject, &what).await? {
+        Pods::One(pod) => Some(pod),
+        Pods::Of(pods) => pods.into_iter().find(runs),
     };
-    if kind == "Pod" {
-        let pod = cx.client.get(&format!("{pods}/{}", escape(&named)), &[]).await;
-        return Ok(chosen(&pod.map_err(|error| error.during(what()))?));
-    }
-    let all = cx.client.get(&pods, &[]).await.map_err(|error| error.during(what()))?;
-    let is_its = |pod: &&Value| {
-        let owners = list(pod, "/metadata/ownerReferences");
-        let owned = |o: &Value| text(o, "/kind") == kind && text(o, "/name") == named;
-        owners.iter().any(owned) && text(pod, "/status/phase") == "Running"
-    };
-    let found = list(&all, "/items").iter().find(is_its).map(chosen);
-    found.ok_or_else(|| Failure::new(what()).because(format!("no pod of {} runs", exec.subject)))
+    let chosen = |pod: Value| (name(&pod).to_owned(), default_container(&pod).to_owned());
+    let none = || Failure::new(what).because(format!("no pod of {} runs", exec.subject));
+    found.map(chosen).ok_or_else(none)
 }
 
 fn query<'a>(exec: &Exec, container: &str, tty: bool) -> Vec<(&'a str, String)> {
@@ -135,7 +125,7 @@ async fn speak(
         () = tell(&mut told, stdin, tty) => unreachable!("it never ends"),
         number = signals.next() => {
             // The server sees it go, and the node ends the command.
-            let _ = told.close().await;
+            let _ = timeout(CLOSE_MAX, told.close()).await;
             Ok(Some(CallEnd::Code(CODE_OF_SIGNALS + number)))
         }
     }

@@ -12,13 +12,11 @@ use crate::client::{ApiError, escape};
 use crate::context::{Context, note};
 use crate::failure::{Ended, Failure};
 use crate::output::field::{list, name, text};
-use crate::verbs::object::one;
+use crate::verbs::subject::{self, Pods, default_container};
 use crate::verbs::wait::duration;
 
 /// Pods of a workload whose lines are read at once: more than anybody reads side by side.
 const PODS_MAX: usize = 20;
-/// What kubectl reads for the container that is meant when none is named.
-const DEFAULT_CONTAINER: &str = "/metadata/annotations/kubectl.kubernetes.io~1default-container";
 
 /// Print what the containers of a pod or workload wrote
 #[derive(Debug, Args)]
@@ -97,36 +95,18 @@ pub(crate) async fn run(logs: Logs, cx: &mut Context) -> Result<Ended, Failure> 
 
 /// The containers that are meant.
 async fn sources(logs: &Logs, home: &str, cx: &Context) -> Result<Vec<Source>, Failure> {
-    let what = || format!("failed to read the logs of {}", logs.subject);
-    let pods_path = format!("/api/v1/namespaces/{}/pods", escape(home));
-    let (kind, named) = match logs.subject.contains('/') {
-        true => {
-            let (path, named) = one(cx, std::slice::from_ref(&logs.subject)).await?;
-            (path.kind, named)
+    let what = format!("failed to read the logs of {}", logs.subject);
+    let pods = match subject::pods(cx, home, &logs.subject, &what).await? {
+        Pods::One(pod) => vec![pod],
+        Pods::Of(pods) if pods.is_empty() => {
+            return Err(Failure::new(what).because(format!("{} has no pods", logs.subject)));
         }
-        false => ("Pod".to_owned(), logs.subject.clone()),
-    };
-    let pods = if kind == "Pod" {
-        let pod = cx.client.get(&format!("{pods_path}/{}", escape(&named)), &[]).await;
-        vec![pod.map_err(|error| error.during(what()))?]
-    } else {
-        let all = cx.client.get(&pods_path, &[]).await.map_err(|error| error.during(what()))?;
-        let is_its = |pod: &&Value| is_owned(pod, &kind, &named);
-        let pods: Vec<Value> = list(&all, "/items").iter().filter(is_its).cloned().collect();
-        if pods.is_empty() {
-            return Err(Failure::new(what()).because(format!("{} has no pods", logs.subject)));
-        }
-        pods
+        Pods::Of(pods) => pods,
     };
     if pods.len() > PODS_MAX {
         note(format!("{} has {} pods: {PODS_MAX} of them are read", logs.subject, pods.len()));
     }
     Ok(pods.iter().take(PODS_MAX).flat_map(|pod| containers(logs, pod)).collect())
-}
-
-fn is_owned(pod: &Value, kind: &str, named: &str) -> bool {
-    let owners = list(pod, "/metadata/ownerReferences");
-    owners.iter().any(|owner| text(owner, "/kind") == kind && text(owner, "/name") == named)
 }
 
 fn containers(logs: &Logs, pod: &Value) -> Vec<Source> {
@@ -135,8 +115,7 @@ fn containers(logs: &Logs, pod: &Value) -> Vec<Source> {
     if logs.all_containers {
         return list(pod, "/spec/containers").iter().map(|c| source(text(c, "/name"))).collect();
     }
-    let default = text(pod, DEFAULT_CONTAINER);
-    vec![source(logs.container.as_deref().unwrap_or(default))]
+    vec![source(logs.container.as_deref().unwrap_or(default_container(pod)))]
 }
 
 /// The lines of a container, each whole; the last one as it is.

@@ -25,6 +25,7 @@ pub(crate) mod absent;
 mod manifest;
 mod selector;
 mod object;
+mod subject;
 mod wait;
 mod terminal;
 
