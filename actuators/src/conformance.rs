@@ -68,6 +68,8 @@ pub trait Rig: Send + Sync {
         let script = match deed {
             Deed::Ends(code) => format!("exit {code}"),
             Deed::Echoes => "cat".to_owned(),
+            Deed::Writes(bytes) => format!("head -c {bytes} /dev/zero"),
+            Deed::Ignores(code) => format!("sleep 1; exit {code}"),
             Deed::Lasts(_) => "while :; do sleep 1; done".to_owned(),
         };
         let mut command = ["sh", "-c"].map(str::to_owned).to_vec();
@@ -79,6 +81,10 @@ pub trait Rig: Send + Sync {
     }
     /// Lets this much time pass on the runtime's clock; a real one sleeps.
     fn pass(&self, time: Duration) -> BoxFuture<'_, ()>;
+    /// Whether processes are real: what is said to run can be counted on the machine.
+    fn has_processes(&self) -> bool {
+        true
+    }
 }
 
 /// What a command does beside a container.
@@ -88,6 +94,10 @@ pub enum Deed<'a> {
     Ends(i32),
     /// It writes what it reads until that ends, and then ends with 0.
     Echoes,
+    /// It writes so many bytes and ends with 0.
+    Writes(usize),
+    /// It reads nothing, and ends with this code after a moment.
+    Ignores(i32),
     /// It lasts, and names this word in its arguments as [`escapes::running`] counts them.
     Lasts(&'a str),
 }
@@ -216,6 +226,12 @@ pub const CASES: &[(&str, Case)] = &[
     }),
     ("a_command_ends_with_its_code_and_reads_what_it_is_told", |rig| {
         Box::pin(speech::a_command_ends_with_its_code_and_reads_what_it_is_told(rig))
+    }),
+    ("a_slow_listener_hears_all_that_a_command_wrote", |rig| {
+        Box::pin(speech::a_slow_listener_hears_all_that_a_command_wrote(rig))
+    }),
+    ("a_command_that_does_not_read_keeps_nobody_waiting", |rig| {
+        Box::pin(speech::a_command_that_does_not_read_keeps_nobody_waiting(rig))
     }),
     ("a_command_that_nobody_listens_to_leaves_nothing", |rig| {
         Box::pin(speech::a_command_that_nobody_listens_to_leaves_nothing(rig))

@@ -18,6 +18,8 @@ pub const UNSTARTABLE: &str = "unstartable";
 
 /// `simulate echo`, of a command: writes back what it reads, until that ends.
 pub const ECHO: &str = "echo";
+/// `simulate write BYTES`, of a command: writes so many.
+pub const WRITE: &str = "write";
 /// `simulate say TEXT CODE`: a command that writes this and ends with this code.
 pub const SAY: &str = "say";
 /// `simulate variable NAME`: a command that writes the value of the container's variable.

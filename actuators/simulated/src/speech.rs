@@ -8,13 +8,13 @@ use futures::StreamExt;
 use jiff::Timestamp;
 use setpoint_actuators::ActuatorError;
 use setpoint_actuators::session::{
-    Ends, Input, Lines, Output, Session, no_former_life, not_running, not_started,
+    Ends, Input, Lines, Output, PIECE_BYTES_MAX, Session, no_former_life, not_running, not_started,
 };
 use setpoint_schemas::call::{ExecOptions, LogOptions};
 use setpoint_schemas::{FleetId, NodeName, PodUid};
 use tokio::sync::watch;
 
-use crate::behaviour::{ECHO, EXIT, LAST, PROGRAM};
+use crate::behaviour::{ECHO, EXIT, LAST, PROGRAM, WRITE};
 use crate::plant::Plant;
 use crate::pod::SimContainer;
 
@@ -148,6 +148,13 @@ async fn serve(command: Vec<String>, ends: Ends) {
         [PROGRAM, ECHO] => {
             while let Some(Input::Bytes(bytes)) = input.recv().await {
                 let _ = output.send(Output::Stdout(bytes)).await;
+            }
+            0
+        }
+        [PROGRAM, WRITE, bytes] => {
+            let zeros = vec![0; bytes.parse().unwrap_or(0)];
+            for piece in zeros.chunks(PIECE_BYTES_MAX) {
+                let _ = output.send(Output::Stdout(piece.to_vec())).await;
             }
             0
         }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use futures::future::BoxFuture;
 use setpoint_actuator_simulated::{
-    ECHO, EXIT, Faults, HANG, LAST, PROGRAM, Plant, SAY, STUBBORN, UNSTARTABLE, VARIABLE,
+    ECHO, EXIT, Faults, HANG, LAST, PROGRAM, Plant, SAY, STUBBORN, UNSTARTABLE, VARIABLE, WRITE,
 };
 use setpoint_actuators::conformance::{self, Deed, Rig, escapes};
 use setpoint_actuators::{Actuator, PodToRun};
@@ -66,6 +66,8 @@ impl Rig for OneNode {
         let words = match deed {
             Deed::Ends(code) => vec![EXIT.to_owned(), code.to_string()],
             Deed::Echoes => vec![ECHO.to_owned()],
+            Deed::Writes(bytes) => vec![WRITE.to_owned(), bytes.to_string()],
+            Deed::Ignores(code) => vec![EXIT.to_owned(), code.to_string()],
             Deed::Lasts(word) => vec![LAST.to_owned(), word.to_owned()],
         };
         std::iter::once(PROGRAM.to_owned()).chain(words).collect()
@@ -101,6 +103,10 @@ impl Rig for OneNode {
     fn foreign_lives(&self) -> BoxFuture<'_, bool> {
         let seen = self.0.observe(&node(1), &fleet("foreign")).expect("it answers");
         Box::pin(async move { seen.len() == 1 && seen[0].containers[0].ready })
+    }
+
+    fn has_processes(&self) -> bool {
+        false
     }
 
     fn pass(&self, time: Duration) -> BoxFuture<'_, ()> {
