@@ -18,6 +18,9 @@ use crate::verbs::wait::duration;
 /// Pods of a workload whose lines are read at once: more than anybody reads side by side.
 const PODS_MAX: usize = 20;
 
+/// A longer line of one container among others is cut: it fills no memory, and the others are seen.
+const LINE_BYTES_MAX: usize = 64 << 10;
+
 /// Print what the containers of a pod or workload wrote
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -77,20 +80,67 @@ type Lines = BoxStream<'static, Result<Vec<u8>, Failure>>;
 pub(crate) async fn run(logs: Logs, cx: &mut Context) -> Result<Ended, Failure> {
     let home = cx.namespace(logs.namespace.as_deref());
     let sources = sources(&logs, &home, cx).await?;
-    let mut opened: Vec<Lines> = Vec::new();
-    for source in &sources {
-        opened.push(open(&logs, &home, source, cx).await?);
+    match (logs.follow, sources.as_slice()) {
+        (true, [_, _, ..]) => side_by_side(&logs, &home, &sources, cx).await,
+        _ => one_after_the_other(&logs, &home, &sources, cx).await,
     }
-    // Of what goes on, whatever comes first; of what is there, one after the other.
-    let mut lines = match logs.follow {
-        true => stream::select_all(opened).boxed(),
-        false => stream::iter(opened).flatten().boxed(),
-    };
-    while let Some(line) = lines.next().await {
-        cx.out.0.write_all(&line?)?;
-        cx.out.0.flush()?;
+}
+
+/// Each is opened when the one before has ended: a node answers a few calls at once.
+async fn one_after_the_other(
+    logs: &Logs,
+    home: &str,
+    sources: &[Source],
+    cx: &mut Context,
+) -> Result<Ended, Failure> {
+    for source in sources {
+        let lines = open(logs, home, source, cx).await?;
+        let mut lines = match prefix(logs, source) {
+            prefix if prefix.is_empty() => lines,
+            prefix => whole(lines, prefix),
+        };
+        while let Some(piece) = lines.next().await {
+            tell(&piece?, cx)?;
+        }
     }
     Ok(Ended::Well)
+}
+
+/// Whatever comes first, line by line. One that is refused or breaks off is told of, and the others go on.
+async fn side_by_side(
+    logs: &Logs,
+    home: &str,
+    sources: &[Source],
+    cx: &mut Context,
+) -> Result<Ended, Failure> {
+    let (mut opened, mut failed) = (Vec::new(), Vec::new());
+    for source in sources {
+        match open(logs, home, source, cx).await {
+            Ok(lines) => opened.push(whole(lines, prefix(logs, source))),
+            Err(failure) => failed.push(failure),
+        }
+    }
+    failed.iter().for_each(|failure| note(failure.to_string()));
+    let mut lines = stream::select_all(opened);
+    while let Some(line) = lines.next().await {
+        match line {
+            Ok(line) => tell(&line, cx)?,
+            Err(failure) => {
+                note(failure.to_string());
+                failed.push(failure);
+            }
+        }
+    }
+    if failed.is_empty() {
+        return Ok(Ended::Well);
+    }
+    let count = format!("{} of {} containers", failed.len(), sources.len());
+    Err(Failure::new(format!("failed to read the logs of {count} to their end")))
+}
+
+fn tell(bytes: &[u8], cx: &mut Context) -> Result<(), Failure> {
+    cx.out.0.write_all(bytes)?;
+    Ok(cx.out.0.flush()?)
 }
 
 /// The containers that are meant.
@@ -118,45 +168,72 @@ fn containers(logs: &Logs, pod: &Value) -> Vec<Source> {
     vec![source(logs.container.as_deref().unwrap_or(default_container(pod)))]
 }
 
-/// The lines of a container, each whole; the last one as it is.
+/// What a container wrote, as it comes.
 async fn open(logs: &Logs, home: &str, source: &Source, cx: &Context) -> Result<Lines, Failure> {
     let pod = &source.pod;
     let what = format!("failed to read the logs of pod/{pod}");
     let path = format!("/api/v1/namespaces/{}/pods/{}/log", escape(home), escape(pod));
     let answer = cx.client.stream(&path, &query(logs, source)).await;
     let answer = answer.map_err(|error: ApiError| error.during(&what))?;
-    let prefix = match (logs.prefix, source.container.as_str()) {
+    let pieces = answer.bytes_stream().map(move |piece| {
+        let broken = "the server ended them before their end; their last line may say why";
+        piece.map(|piece| piece.to_vec()).map_err(|_| Failure::new(&what).because(broken))
+    });
+    Ok(pieces.boxed())
+}
+
+/// What stands before each line of a container.
+fn prefix(logs: &Logs, source: &Source) -> String {
+    let pod = &source.pod;
+    match (logs.prefix, source.container.as_str()) {
         (false, _) => String::new(),
         (true, "") => format!("[pod/{pod}] "),
         (true, container) => format!("[pod/{pod}/{container}] "),
-    };
-    let reading = (answer, Vec::new(), false);
-    let next = move |(mut answer, mut begun, ended): (reqwest::Response, Vec<u8>, bool)| {
-        let (prefix, what) = (prefix.clone(), what.clone());
-        async move {
-            if ended {
-                return None;
-            }
-            match answer.chunk().await {
-                Ok(Some(piece)) => {
-                    begun.extend_from_slice(&piece);
-                    let end = begun.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
-                    let rest = begun.split_off(end);
-                    Some((Ok(prefixed(&prefix, &begun)), (answer, rest, false)))
-                }
-                Ok(None) => Some((Ok(prefixed(&prefix, &begun)), (answer, Vec::new(), true))),
-                Err(_) => {
-                    // Its last line says why.
-                    let why = String::from_utf8_lossy(&begun).trim().to_owned();
-                    let broke =
-                        Failure::new(what).because("the server ended them before their end");
-                    let broke = if why.is_empty() { broke } else { broke.because(why) };
-                    Some((Err(broke), (answer, Vec::new(), true)))
-                }
-            }
+    }
+}
+
+/// The same line by line, each with this before it; what was begun comes at the end, however that is.
+fn whole(lines: Lines, prefix: String) -> Lines {
+    let cutting = (lines, Cutter { prefix, begun: Vec::new() }, None);
+    let next = |(mut lines, mut cutter, last): (Lines, Cutter, Option<Option<Failure>>)| async move {
+        if let Some(last) = last {
+            return last.map(|failure| (Err(failure), (lines, cutter, Some(None))));
         }
+        Some(match lines.next().await {
+            Some(Ok(piece)) => (Ok(cutter.cut(&piece)), (lines, cutter, None)),
+            Some(Err(failure)) => (Ok(cutter.rest()), (lines, cutter, Some(Some(failure)))),
+            None => (Ok(cutter.rest()), (lines, cutter, Some(None))),
+        })
     };
-    Ok(stream::unfold(reading, next).boxed())
+    stream::unfold(cutting, next).boxed()
+}
+
+/// Puts a prefix before each line.
+struct Cutter {
+    prefix: String,
+    /// A line whose end has not come.
+    begun: Vec<u8>,
+}
+
+impl Cutter {
+    /// The lines that are whole with this piece; one that is too long is cut.
+    fn cut(&mut self, piece: &[u8]) -> Vec<u8> {
+        self.begun.extend_from_slice(piece);
+        let end = self.begun.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
+        let rest = self.begun.split_off(end);
+        let lines = std::mem::replace(&mut self.begun, rest);
+        let mut lines = prefixed(&self.prefix, &lines);
+        if self.begun.len() >= LINE_BYTES_MAX {
+            lines.extend(self.rest());
+            lines.push(b'\n');
+        }
+        lines
+    }
+
+    /// What has no end.
+    fn rest(&mut self) -> Vec<u8> {
+        prefixed(&self.prefix, &std::mem::take(&mut self.begun))
+    }
 }
 
 fn query<'a>(logs: &Logs, source: &Source) -> Vec<(&'a str, String)> {
@@ -188,6 +265,19 @@ fn prefixed(prefix: &str, lines: &[u8]) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn lines_are_whole_and_what_was_begun_is_told_before_a_failure() {
+        let failure = || Failure::new("it broke");
+        let long = vec![b'x'; LINE_BYTES_MAX];
+        let pieces = [Ok(b"one\ntw".to_vec()), Ok(b"o\n".to_vec()), Ok(long), Ok(b"end".to_vec())];
+        let pieces = pieces.into_iter().chain([Err(failure())]);
+        let told: Vec<_> = whole(stream::iter(pieces).boxed(), "> ".into()).collect().await;
+        let cut = [b"> ".to_vec(), vec![b'x'; LINE_BYTES_MAX], b"\n".to_vec()].concat();
+        let wanted = [b"> one\n".to_vec(), b"> two\n".to_vec(), cut, Vec::new(), b"> end".to_vec()];
+        let wanted: Vec<_> = wanted.into_iter().map(Ok).chain([Err(failure())]).collect();
+        assert_eq!(told, wanted);
+    }
 
     #[test]
     fn each_line_has_its_prefix() {
