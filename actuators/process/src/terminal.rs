@@ -41,14 +41,22 @@ impl Terminal {
 
     /// Passes on what is said to the command, until there is nothing more.
     pub(crate) async fn hear(&self, mut input: mpsc::Receiver<Input>, has_stdin: bool) {
+        let mut is_open = has_stdin;
         while let Some(said) = input.recv().await {
             // Who closed its end hears nothing more, and keeps nobody waiting.
             let _ = match said {
-                Input::Bytes(bytes) if has_stdin => self.write(&bytes).await,
-                Input::End if has_stdin => self.write(END_OF_TYPING).await,
+                Input::Bytes(bytes) if is_open => self.write(&bytes).await,
+                Input::End if is_open => {
+                    is_open = false;
+                    self.write(END_OF_TYPING).await
+                }
                 Input::Size(columns, rows) => self.resize(columns, rows),
                 Input::Bytes(_) | Input::End => Ok(()),
             };
+        }
+        if is_open {
+            // Who says nothing any more has said the end.
+            let _ = self.write(END_OF_TYPING).await;
         }
     }
 

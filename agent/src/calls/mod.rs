@@ -54,7 +54,8 @@ async fn at(
 ) {
     let path = format!("/setpoint/v1/nodes/{}/calls", desk.node);
     let mut backoff = Backoff::new(desk.retry_max);
-    // Ended with this: what they started must not outlive the agent's own end.
+    // Ended with this: what they started must not outlive the agent's own end. An agent that crashes ends
+    // nothing: with processes the next one does, on Docker such commands run on.
     let mut calls = JoinSet::new();
     loop {
         // Another agent's calls are about containers that we may not have.
