@@ -364,11 +364,11 @@ mod tests {
             let (output, mut said) = mpsc::channel(setpoint_actuators::session::PIECES_MAX);
             let listens = tokio::spawn(async move { while said.recv().await.is_some() {} });
             let spoken = timeout(DRAIN_MAX * 30, spoken(&mut running, heard, &output)).await;
-            let killed = nix::sys::signal::killpg(
+            // Who writes to nobody may have ended by itself.
+            let _ = nix::sys::signal::killpg(
                 nix::unistd::Pid::from_raw(group),
                 nix::sys::signal::Signal::SIGKILL,
             );
-            killed.expect("what it left is there");
             let status = spoken.expect("it is not waited for").expect("it ended");
             assert_eq!(status.code(), Some(0), "{script} after {:?}", began.elapsed());
             drop(output);

@@ -429,12 +429,11 @@ async fn logs_are_read_of_the_container_that_is_meant_and_of_all_pods_of_a_workl
     let wanted = "[pod/web-1/main] \"a\"[pod/web-2] \"b\"";
     assert_eq!((ended, printed.as_str()), (Ok(Ended::Well), wanted));
     // One that is refused keeps nobody from the others.
-    let fake = fake.answer(&format!("{pods}/web-2/log?follow=true"), 200, json!("b"));
+    drop(fake.answer(&format!("{pods}/web-2/log?follow=true"), 200, json!("b")));
     let (ended, printed) = run(&server, "logs -f deploy/x --prefix").await;
     assert_eq!(printed, "[pod/web-2] \"b\"");
     let shown = ended.expect_err("one is refused").to_string();
     assert!(shown.contains("logs of 1 of 2 containers"), "{shown}");
-    drop(fake);
     let (ended, _) = run(&server, "logs none").await;
     let shown = ended.expect_err("there is none").to_string();
     assert!(shown.starts_with("error: failed to read the logs of none"), "{shown}");
