@@ -11,32 +11,23 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::future::BoxFuture;
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 use setpoint_schemas::PodUid;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
+use crate::action::{Action, Ended};
 use crate::book::{Book, Books, Ending, Finished};
 use crate::desired::{Desired, DesiredPod};
-use crate::farewell::Farewell;
 use crate::health::{self, Healths};
-use crate::hooks::{Call, Hooks, NoCalls};
-use crate::parting::{Parting, numbered};
+use crate::hooks::{Call, NoCalls};
 use crate::plan::{Plan, Work, plan};
+use crate::prepare::Prepare;
 use crate::stages::Stages;
 use crate::status::{PodStatus, status};
-use crate::{Actuator, ActuatorError, Observed, PodToRun};
+use crate::{Actuator, ActuatorError, Observed};
 
-/// An image of some gigabytes over a slow line; beyond this the pull hangs.
-const START_MAX: Duration = Duration::from_secs(600);
-/// A hook that has not ended by then would keep its pod from all else for good.
-const HOOK_MAX: Duration = Duration::from_secs(600);
-/// Starting a container again needs no pull.
-const RESTART_MAX: Duration = Duration::from_secs(60);
-/// What a stop may take beyond its grace.
-const STOP_EXTRA: Duration = Duration::from_secs(30);
 /// A runtime that does not list its pods within this does not answer.
 const OBSERVE_MAX: Duration = Duration::from_secs(30);
 /// When a token or a place is missing, we look again after this.
@@ -56,19 +47,6 @@ pub struct Pacing {
     pub starts_in_flight_max: usize,
     /// Stops in flight; they mostly wait for containers to end.
     pub stops_in_flight_max: usize,
-}
-
-/// Makes a placement ready to start: resolves what its spec only names. A failure becomes the
-/// pod's status and is tried again.
-pub trait Prepare: Send + Sync {
-    /// The pod with environment and files.
-    fn prepare<'a>(&'a self, pod: &'a DesiredPod)
-    -> BoxFuture<'a, Result<PodToRun, ActuatorError>>;
-
-    /// Waits until a pod may be stopped: until those who send it work have heard that it goes.
-    fn release<'a>(&'a self, _uid: &'a PodUid) -> BoxFuture<'a, ()> {
-        Box::pin(std::future::ready(()))
-    }
 }
 
 /// The clock of the node, milliseconds since 1970.
@@ -105,11 +83,6 @@ struct InFlight {
     work: Work,
     cancel: CancellationToken,
     task: tokio::task::Id,
-}
-
-struct Ended {
-    uid: PodUid,
-    result: Result<(), ActuatorError>,
 }
 
 impl Default for Pacing {
@@ -399,100 +372,6 @@ impl Dispatcher {
         let task = self.actions.spawn(action.run()).id();
         let former = self.in_flight.insert(uid, InFlight { work, cancel, task });
         assert!(former.is_none(), "a pod has two actions in flight");
-    }
-}
-
-/// One action, with all that it needs.
-struct Action {
-    actuator: Arc<dyn Actuator>,
-    prepare: Arc<dyn Prepare>,
-    call: Arc<dyn Call>,
-    parting: Parting,
-    uid: PodUid,
-    pod: Option<DesiredPod>,
-    work: Work,
-    cancel: CancellationToken,
-}
-
-impl Action {
-    async fn run(self) -> Ended {
-        let result = match tokio::time::timeout(self.deadline(), self.act()).await {
-            Ok(result) => result,
-            Err(_) => {
-                Err(ActuatorError::transient("DeadlineExceeded", "the runtime takes too long"))
-            }
-        };
-        Ended { uid: self.uid, result }
-    }
-
-    fn deadline(&self) -> Duration {
-        match &self.work {
-            Work::Stop { grace } | Work::Finish { grace } | Work::End { grace, .. } => {
-                grace.saturating_add(STOP_EXTRA)
-            }
-            Work::Greet { .. } => HOOK_MAX.saturating_add(STOP_EXTRA),
-            Work::Restart { .. } => RESTART_MAX,
-            Work::Start { .. } => START_MAX,
-        }
-    }
-
-    async fn act(&self) -> Result<(), ActuatorError> {
-        match (&self.work, &self.pod) {
-            (Work::Stop { grace }, _) => {
-                tokio::select! {
-                    () = self.prepare.release(&self.uid) => {}
-                    () = self.cancel.cancelled() => return Err(ActuatorError::Cancelled),
-                }
-                let left = match self.parting.is_plain() {
-                    true => *grace,
-                    false => self.farewell().all(*grace).await?,
-                };
-                self.actuator.stop(&self.uid, left, &self.cancel).await
-            }
-            (Work::Finish { grace }, _) => self.farewell().all(*grace).await.map(drop),
-            (Work::Restart { container, .. }, _) => {
-                self.actuator.restart_container(&self.uid, container).await
-            }
-            (Work::End { container, grace, .. }, _) => {
-                self.farewell().alone(container, *grace).await
-            }
-            (Work::Greet { container, .. }, Some(pod)) => self.greet(pod, container).await,
-            (Work::Start { held, .. }, Some(pod)) => {
-                let mut ready = tokio::select! {
-                    ready = self.prepare.prepare(pod) => ready?,
-                    () = self.cancel.cancelled() => return Err(ActuatorError::Cancelled),
-                };
-                ready.held.clone_from(held);
-                self.actuator.start(&ready, &self.cancel).await
-            }
-            // Both are planned for pods of the list only.
-            (Work::Start { .. } | Work::Greet { .. }, None) => Err(ActuatorError::Cancelled),
-        }
-    }
-
-    async fn greet(&self, pod: &DesiredPod, name: &str) -> Result<(), ActuatorError> {
-        let container = pod.spec.every_container().find(|container| container.name == name);
-        let lifecycle = container.and_then(|container| container.lifecycle.as_ref());
-        match (container, lifecycle.and_then(|lifecycle| lifecycle.post_start.as_ref())) {
-            (Some(container), Some(hook)) => {
-                self.hooks().run(name, &numbered(hook, container), HOOK_MAX).await
-            }
-            _ => Ok(()),
-        }
-    }
-
-    fn farewell(&self) -> Farewell<'_> {
-        Farewell { hooks: self.hooks(), parting: &self.parting }
-    }
-
-    fn hooks(&self) -> Hooks<'_> {
-        Hooks {
-            actuator: &*self.actuator,
-            call: &*self.call,
-            uid: &self.uid,
-            on_host: self.parting.on_host,
-            cancel: &self.cancel,
-        }
     }
 }
 

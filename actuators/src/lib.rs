@@ -27,6 +27,8 @@ mod status;
 
 mod hooks;
 mod farewell;
+mod prepare;
+mod action;
 mod dispatcher;
 
 #[cfg(test)]
@@ -39,7 +41,7 @@ pub use actuator::{Act, Actuator, Changes, ExecEnd, OUTPUT_BYTES_MAX};
 pub use book::{Book, Books, Ending, Failure, Finished};
 pub use desired::{Authority, Desired, DesiredPod};
 pub use devices::GPU_MILLI_VARIABLE;
-pub use dispatcher::{Clock, Dispatcher, Pacing, Prepare, Turn};
+pub use dispatcher::{Clock, Dispatcher, Pacing, Turn};
 pub use error::ActuatorError;
 pub use fence::{Fence, Until};
 pub use health::{Failed, Health, Healths, UNHEALTHY};
@@ -49,4 +51,5 @@ pub use parting::Parting;
 pub use plan::{Plan, Work, plan};
 pub use pod::{FileToMount, Observed, PodToRun, RuntimeInfo, Usage, grace_of};
 pub use pod_address::POD_ADDRESS;
+pub use prepare::Prepare;
 pub use status::{PodStatus, status, status_of_orphan};

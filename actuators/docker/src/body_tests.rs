@@ -164,7 +164,7 @@ fn who_joins_a_network_names_neither_host_nor_ports() {
 fn secrets_are_mounted_from_memory_and_everything_read_only() {
     let spec = r#"{"volumes": [{"name": "conf", "configMap": {"name": "x"}}, {"name": "keys", "secret": {"secretName": "y"}}],
         "containers": [{"name": "c", "volumeMounts": [{"name": "conf", "mountPath": "/conf"},
-            {"name": "keys", "mountPath": "/key", "subPath": "tls.key"}]}]}"#;
+            {"name": "keys", "mountPath": "/keys"}]}]}"#;
     let (_, host) = body(spec, Network::None);
     let mounts = host.mounts.expect("mounts");
     let lines: Vec<String> = mounts
@@ -173,9 +173,13 @@ fn secrets_are_mounted_from_memory_and_everything_read_only() {
         .collect();
     let expected = [
         r#"("/state/volumes/web-0-abc/conf") ("/conf") (true)"#,
-        r#"("/memory/web-0-abc/keys/tls.key") ("/key") (true)"#,
+        r#"("/memory/web-0-abc/keys") ("/keys") (true)"#,
     ];
     assert_eq!(lines, expected);
+    let absent = spec.replace("/keys\"", "/key\", \"subPath\": \"tls.key\"");
+    let error = body_of(&config(Network::None), &pod(&absent), 0, NetworkOf::Own, CPUS);
+    let error = error.expect_err("the key is not there yet");
+    assert!(error.is_transient(), "{error}");
 }
 
 #[test]

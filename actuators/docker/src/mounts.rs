@@ -65,8 +65,10 @@ fn source(
 
 /// A file of a volume of files, or all of them. A key may be added any moment.
 fn file(folder: PathBuf, volume: &Volume, wanted: &VolumeMount) -> Result<PathBuf, ActuatorError> {
-    let path = wanted.sub_path.as_deref().filter(|path| !path.is_empty());
-    let found = path.map_or_else(|| folder.clone(), |path| folder.join(path));
+    let Some(path) = wanted.sub_path.as_deref().filter(|path| !path.is_empty()) else {
+        return Ok(folder);
+    };
+    let found = folder.join(path);
     if found.exists() {
         return Ok(found);
     }

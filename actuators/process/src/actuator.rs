@@ -22,7 +22,7 @@ use crate::able::Ourselves;
 use crate::container::{Cell, LOOK_EVERY, Starter};
 use crate::disk::{ContainerFile, Layout, PodFile, RunFile, Status};
 use crate::kin::{Kin, Table};
-use crate::{able, exec, fence, logs, machine, session, volumes};
+use crate::{able, exec, fence, logs, look, machine, session, volumes};
 
 /// What of the agent's own environment its containers get.
 const ENV_INHERITED: &[&str] = &["PATH", "HOME", "LANG"];
@@ -105,7 +105,7 @@ impl Actuator for ProcessActuator {
 
     fn observe(&self) -> Act<'_, Vec<Observed>> {
         let (layout, address) = (self.layout.clone(), self.address.clone());
-        Box::pin(async { off_the_runtime(move || observe(&layout, &address)).await })
+        Box::pin(async { off_the_runtime(move || look::observe(&layout, &address)).await })
     }
 
     fn start<'a>(&'a self, pod: &'a PodToRun, cancel: &'a CancellationToken) -> Act<'a, ()> {
@@ -165,7 +165,7 @@ impl Actuator for ProcessActuator {
 
     fn usage(&self) -> Act<'_, Vec<Usage>> {
         let layout = self.layout.clone();
-        Box::pin(async { off_the_runtime(move || usage(&layout)).await })
+        Box::pin(async { off_the_runtime(move || look::usage(&layout)).await })
     }
 
     fn logs<'a>(
@@ -401,47 +401,6 @@ async fn end(
         return Err(hangs(uid));
     }
     ended(uid, families).await.map(drop)
-}
-
-fn observe(layout: &Layout, address: &str) -> io::Result<Vec<Observed>> {
-    let mut seen = Vec::new();
-    for pod in layout.read_pods()? {
-        let container = |(index, file)| Cell::new(layout.container(&pod.uid, index)).observe(file);
-        let containers = pod.containers.iter().enumerate().map(container);
-        let containers = containers.collect::<io::Result<Vec<_>>>()?;
-        let started = containers.iter().map(|c| c.started_ms).filter(|&ms| ms > 0).min();
-        seen.push(Observed {
-            uid: pod.uid.clone(),
-            generation: pod.generation,
-            term: pod.term,
-            namespace: pod.namespace.clone(),
-            name: pod.name.clone(),
-            containers,
-            address: address.to_owned(),
-            started_ms: started.unwrap_or(0),
-        });
-    }
-    Ok(seen)
-}
-
-fn usage(layout: &Layout) -> io::Result<Vec<Usage>> {
-    let table = Table::read();
-    let page_bytes = machine::page_bytes();
-    let mut usage = Vec::new();
-    for pod in layout.read_pods()? {
-        for (index, file) in pod.containers.iter().enumerate() {
-            let cell = Cell::new(layout.container(&pod.uid, index));
-            let Some(main) = cell.running()? else { continue };
-            let family = Kin::of(cell.dir(), Some(main)).look(&table);
-            usage.push(Usage {
-                uid: pod.uid.clone(),
-                container: file.name.clone(),
-                cpu_nanos: family.iter().map(|s| s.cpu_nanos).sum(),
-                memory_bytes: family.iter().map(|s| s.resident_pages).sum::<i64>() * page_bytes,
-            });
-        }
-    }
-    Ok(usage)
 }
 
 /// The families, each with the members that it has now.

@@ -12,6 +12,7 @@
 mod actuator;
 mod able;
 mod container;
+mod look;
 mod exec;
 mod disk;
 mod kin;

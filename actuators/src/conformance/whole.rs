@@ -10,7 +10,8 @@ use setpoint_schemas::{Container, ContainerObserved, PodPhase};
 
 use super::Rig;
 use super::tools::{container, find, named, pod, reaches, start, stop, uid_of};
-use crate::dispatcher::{Dispatcher, Pacing, Prepare};
+use crate::dispatcher::{Dispatcher, Pacing};
+use crate::prepare::Prepare;
 use crate::{ActuatorError, Authority, Books, Desired, DesiredPod, Finished, Observed, PodToRun};
 
 /// Between two turns of the agent.

@@ -4,16 +4,17 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 
 use setpoint_schemas::{
-    FERRY_LABEL, GroupKind, NodeName, Placement, PodUid, Resource, ResourceKey, VolumeStatus,
+    GroupKind, NodeName, Placement, PodUid, Resource, ResourceKey, VolumeStatus,
 };
 use tokio::sync::watch;
 
+use super::bounds::DECISIONS_KEPT_MAX;
 use super::names::Name;
 use super::parts::PodParts;
 use super::pods::{Pods, name_seen, pod_kind};
-use super::ring::{DECISIONS_KEPT_MAX, Ring};
+use super::ring::Ring;
 use super::seen::Seen;
-use super::services::{Facts, Member, Services, is_service, slice_kind};
+use super::services::{Services, slice_kind};
 use super::{Change, Entry, Kept, NodeServed, NodeView, PodView};
 
 /// Everything that is served.
@@ -246,63 +247,8 @@ impl Inner {
         }
     }
 
-    /// Takes in a change, and what follows from it for the endpoints of Services.
-    fn take_with_endpoints(&mut self, change: Change) {
-        let pod = match &change {
-            Change::Placement(uid, _) | Change::PodGone(uid) => Some(uid.clone()),
-            Change::Pod(seen) => Some(seen.uid().clone()),
-            _ => None,
-        };
-        let was = pod.as_ref().and_then(|uid| self.member(uid));
-        let service = match &change {
-            Change::Resource(key, resource) if is_service(key) => {
-                Some((key.clone(), resource.clone()))
-            }
-            _ => None,
-        };
-        let node = match &change {
-            Change::Node(name, served) => {
-                let reached = |served: &Arc<NodeServed>| {
-                    let record = &served.record;
-                    let ferry = record.labels.get(FERRY_LABEL).cloned();
-                    (served.lost, record.address.clone(), ferry)
-                };
-                let before = self.nodes.get(name.as_str()).map(reached);
-                (before != served.as_ref().map(reached)).then(|| name.clone())
-            }
-            _ => None,
-        };
-        self.take(change);
-        if let Some(uid) = pod {
-            self.refresh(&uid, was);
-        }
-        if let Some((key, resource)) = service {
-            let Inner { services, pods, nodes, .. } = self;
-            let facts_of = |id| facts(pods.by_id(id)?, nodes);
-            services.set(&key, resource.as_deref(), facts_of);
-        }
-        let uids: Vec<PodUid> = node.map_or_else(Vec::new, |node| {
-            self.placements_on(&node).into_iter().map(|placed| placed.uid.clone()).collect()
-        });
-        for uid in uids {
-            let was = self.member(&uid);
-            self.refresh(&uid, was);
-        }
-    }
-
-    /// The endpoints of the Services that select a pod follow what is known of it now.
-    fn refresh(&mut self, uid: &PodUid, was: Option<Member>) {
-        let is = self.member(uid);
-        let Inner { services, pods, nodes, .. } = self;
-        services.pod(was, is, || facts(pods.parts(uid)?, nodes));
-    }
-
-    fn member(&self, uid: &PodUid) -> Option<Member> {
-        let id = self.pods.id_of(uid)?;
-        Member::of(id, self.pods.by_id(id)?)
-    }
-
-    fn take(&mut self, change: Change) {
+    /// Takes in a change.
+    pub(super) fn take(&mut self, change: Change) {
         match change {
             Change::Resource(key, Some(resource)) => {
                 self.tell_leaving(&key, Some(&resource));
@@ -492,11 +438,6 @@ impl Inner {
             self.ring(&kind).announce();
         }
     }
-}
-
-fn facts(parts: &PodParts, nodes: &BTreeMap<Arc<str>, Arc<NodeServed>>) -> Option<Facts> {
-    let node = parts.placement().and_then(|placement| nodes.get(placement.node.as_str()));
-    Facts::of(parts, node.map(Arc::as_ref))
 }
 
 /// What changes by observation too: its version is the model's to keep.

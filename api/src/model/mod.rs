@@ -9,6 +9,7 @@ mod change;
 mod entry;
 mod ring;
 mod weight;
+mod bounds;
 mod names;
 mod shared;
 mod seen;
@@ -16,6 +17,7 @@ mod parts;
 mod pods;
 mod services;
 mod inner;
+mod endpoints;
 mod kept;
 mod query;
 mod poll;
@@ -25,10 +27,11 @@ use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use tokio::sync::watch;
 
+pub use bounds::DECISIONS_KEPT_MAX;
 pub use change::{Change, DeviceServed, NodeServed, WaitingPod};
 pub use kept::{About, Kept};
 pub use query::Summary;
-pub use ring::{DECISIONS_KEPT_MAX, EVENTS_KEPT_MAX};
+pub use ring::EVENTS_KEPT_MAX;
 pub use seen::Progress;
 
 pub(crate) use entry::{Entry, NodeView, PodView};

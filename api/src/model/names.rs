@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use setpoint_schemas::PodUid;
 
-use super::ring::DECISIONS_KEPT_MAX;
+use super::bounds::DECISIONS_KEPT_MAX;
 
 /// Namespace and name.
 pub(crate) type Name = (Arc<str>, Arc<str>);

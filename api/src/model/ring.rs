@@ -18,9 +18,6 @@ const EVENTS_KEPT_MIN: usize = 4_096;
 /// are kept; of objects of a megabyte some dozens of changes, behind which listing again is cheaper too.
 const EVENTS_BYTES_MAX: usize = 64 << 20;
 
-/// Decisions kept for `decisions` and events; older ones are on the log. About 20 MB.
-pub const DECISIONS_KEPT_MAX: usize = 20_000;
-
 /// One object changed: how it was and how it is.
 #[derive(Debug, Clone)]
 pub(crate) struct Event {

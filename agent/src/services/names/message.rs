@@ -9,8 +9,9 @@ use std::net::Ipv4Addr;
 
 /// A header's bytes.
 const HEADER_BYTES: usize = 12;
-/// A name's bytes at most, and those of one of its labels.
+/// A name's bytes at most, by RFC 1035.
 const NAME_BYTES_MAX: usize = 255;
+/// The bytes of one label of a name, by RFC 1035: the two bits above are a pointer's.
 const LABEL_BYTES_MAX: u8 = 63;
 /// Where the name that was asked for stands in every answer, as a pointer to it.
 const ASKED: [u8; 2] = [0xc0, 12];

@@ -7,8 +7,8 @@
 
 use serde_json::Value;
 
-use crate::typed::fields::Effect::{self, Acted, Changes, Harmless};
-use crate::typed::fields::When::{Filled, Not, Unlike};
+use crate::typed::effect::Effect::{self, Acted, Changes, Harmless};
+use crate::typed::effect::When::{Filled, Not, Unlike};
 use crate::typed::sort_of;
 
 /// The shape of a field's value.

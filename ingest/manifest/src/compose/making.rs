@@ -10,7 +10,7 @@ use super::fields::{self, Rows};
 use crate::bounds::PROBLEMS_MAX;
 use crate::gate::cursor::Cursor;
 use crate::problem::{Fault, FieldPath, Problem};
-use crate::typed::fields::Effect;
+use crate::typed::effect::Effect;
 
 /// What is gathered, and what the project's parts are made with.
 pub(crate) struct Making<'m> {

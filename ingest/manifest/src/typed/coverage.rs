@@ -6,10 +6,11 @@ use std::collections::BTreeSet;
 use serde::de::value::{BorrowedStrDeserializer, StrDeserializer};
 use serde::de::{self, DeserializeSeed, Deserializer, Visitor};
 
-use super::fields::{self, Effect, FIELDS};
+use super::effect::Effect;
+use super::fields::{self, FIELDS};
 use k8s_openapi::api::{
     apps::v1 as apps, batch::v1 as batch, core::v1 as core, policy::v1 as policy,
-    scheduling::v1 as scheduling,
+    scheduling::v1 as scheduling, storage::v1 as storage,
 };
 
 type Seen = RefCell<BTreeSet<(&'static str, &'static str)>>;
@@ -52,6 +53,8 @@ fn seen() -> BTreeSet<(&'static str, &'static str)> {
     walk::<core::Secret>(&seen);
     walk::<policy::PodDisruptionBudget>(&seen);
     walk::<core::Service>(&seen);
+    walk::<core::PersistentVolumeClaim>(&seen);
+    walk::<storage::StorageClass>(&seen);
     walk::<scheduling::PriorityClass>(&seen);
     seen.into_inner()
 }

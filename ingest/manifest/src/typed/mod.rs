@@ -4,6 +4,7 @@
 //! Guarantee: an unknown field is a problem with its path; so is a value of another type.
 //! Absent: whether values make sense; that is the gate's.
 
+pub(crate) mod effect;
 pub(crate) mod fields;
 
 mod findings;

@@ -8,7 +8,8 @@ use serde::de::{self, DeserializeOwned, DeserializeSeed, Deserializer, Visitor};
 use serde_json::{Map, Value};
 use setpoint_schemas::Quantity;
 
-use super::fields::{self, Effect};
+use super::effect::Effect;
+use super::fields;
 use super::findings::{Findings, Look, Stop, tell};
 use super::path::Path;
 use super::sort_of;
