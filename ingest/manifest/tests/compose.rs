@@ -122,6 +122,20 @@ services:
         &[("compose.yaml", text)],
         &options(),
         &expect![[r#"
+            Service shop-web
+              metadata.annotations.setpoint.dev/aliases: "web"
+              metadata.labels.setpoint.dev/compose-project: "shop"
+              metadata.labels.setpoint.dev/compose-service: "web"
+              spec.ports[0].name: "80-tcp"
+              spec.ports[0].port: 80
+              spec.ports[0].protocol: "TCP"
+              spec.ports[0].targetPort: 80
+              spec.ports[1].name: "8080-tcp"
+              spec.ports[1].port: 8080
+              spec.ports[1].protocol: "TCP"
+              spec.ports[1].targetPort: 8080
+              spec.selector.setpoint.dev/compose-project: "shop"
+              spec.selector.setpoint.dev/compose-service: "web"
             Deployment shop-web is service web of shop
               metadata.annotations.setpoint.dev/update-delay-ms: "90000"
               metadata.annotations.setpoint.dev/update-order: "start-first"
@@ -180,6 +194,14 @@ fn a_global_service_becomes_a_daemon_set_and_one_that_may_end_runs_once() {
         &[("compose.yaml", text)],
         &options(),
         &expect![[r#"
+            Service shop-agent
+              metadata.annotations.setpoint.dev/aliases: "agent"
+              metadata.labels.setpoint.dev/compose-project: "shop"
+              metadata.labels.setpoint.dev/compose-service: "agent"
+              spec.clusterIP: "None"
+              spec.publishNotReadyAddresses: true
+              spec.selector.setpoint.dev/compose-project: "shop"
+              spec.selector.setpoint.dev/compose-service: "agent"
             DaemonSet shop-agent is service agent of shop
               metadata.annotations.setpoint.dev/update-order: "stop-first"
               spec.template.spec.containers[0].image: "a"
@@ -188,12 +210,28 @@ fn a_global_service_becomes_a_daemon_set_and_one_that_may_end_runs_once() {
               spec.updateStrategy.rollingUpdate.maxSurge: 0
               spec.updateStrategy.rollingUpdate.maxUnavailable: "100%"
               spec.updateStrategy.type: "RollingUpdate"
+            Service shop-job
+              metadata.annotations.setpoint.dev/aliases: "job"
+              metadata.labels.setpoint.dev/compose-project: "shop"
+              metadata.labels.setpoint.dev/compose-service: "job"
+              spec.clusterIP: "None"
+              spec.publishNotReadyAddresses: true
+              spec.selector.setpoint.dev/compose-project: "shop"
+              spec.selector.setpoint.dev/compose-service: "job"
             Deployment shop-job is service job of shop
               metadata.annotations.setpoint.dev/runs-once: "true"
               spec.replicas: 1
               spec.template.spec.containers[0].image: "j"
               spec.template.spec.containers[0].name: "job"
               spec.template.spec.restartPolicy: "Never"
+            Service shop-retry
+              metadata.annotations.setpoint.dev/aliases: "retry"
+              metadata.labels.setpoint.dev/compose-project: "shop"
+              metadata.labels.setpoint.dev/compose-service: "retry"
+              spec.clusterIP: "None"
+              spec.publishNotReadyAddresses: true
+              spec.selector.setpoint.dev/compose-project: "shop"
+              spec.selector.setpoint.dev/compose-service: "retry"
             Deployment shop-retry is service retry of shop
               metadata.annotations.setpoint.dev/runs-once: "true"
               spec.replicas: 1
@@ -227,6 +265,14 @@ fn configs_and_secrets_become_objects_and_files() {
             Secret shop-key
               metadata.labels.setpoint.dev/compose-project: "shop"
               data.key: "aHVudGVyMg=="
+            Service shop-web
+              metadata.annotations.setpoint.dev/aliases: "web"
+              metadata.labels.setpoint.dev/compose-project: "shop"
+              metadata.labels.setpoint.dev/compose-service: "web"
+              spec.clusterIP: "None"
+              spec.publishNotReadyAddresses: true
+              spec.selector.setpoint.dev/compose-project: "shop"
+              spec.selector.setpoint.dev/compose-service: "web"
             Deployment shop-web is service web of shop
               spec.replicas: 1
               spec.template.spec.containers[0].image: "w"
@@ -279,6 +325,14 @@ fn variables_come_from_the_caller_then_from_dotenv_and_env_files_below_the_servi
         &files,
         &options(),
         &expect![[r#"
+            Service shop-web
+              metadata.annotations.setpoint.dev/aliases: "web"
+              metadata.labels.setpoint.dev/compose-project: "shop"
+              metadata.labels.setpoint.dev/compose-service: "web"
+              spec.clusterIP: "None"
+              spec.publishNotReadyAddresses: true
+              spec.selector.setpoint.dev/compose-project: "shop"
+              spec.selector.setpoint.dev/compose-service: "web"
             Deployment shop-web is service web of shop
               spec.replicas: 1
               spec.template.spec.containers[0].env[0].name: "A"
@@ -318,12 +372,28 @@ fn extends_include_anchors_merge_keys_and_profiles_are_resolved() {
         &files,
         &options(),
         &expect![[r#"
+            Service shop-one
+              metadata.annotations.setpoint.dev/aliases: "one"
+              metadata.labels.setpoint.dev/compose-project: "shop"
+              metadata.labels.setpoint.dev/compose-service: "one"
+              spec.clusterIP: "None"
+              spec.publishNotReadyAddresses: true
+              spec.selector.setpoint.dev/compose-project: "shop"
+              spec.selector.setpoint.dev/compose-service: "one"
             Deployment shop-one is service one of shop
               spec.replicas: 1
               spec.template.spec.containers[0].args: ["one"]
               spec.template.spec.containers[0].image: "b"
               spec.template.spec.containers[0].name: "one"
               spec.template.spec.restartPolicy: "Always"
+            Service shop-three
+              metadata.annotations.setpoint.dev/aliases: "three"
+              metadata.labels.setpoint.dev/compose-project: "shop"
+              metadata.labels.setpoint.dev/compose-service: "three"
+              spec.clusterIP: "None"
+              spec.publishNotReadyAddresses: true
+              spec.selector.setpoint.dev/compose-project: "shop"
+              spec.selector.setpoint.dev/compose-service: "three"
             Deployment shop-three is service three of shop
               spec.replicas: 1
               spec.template.spec.containers[0].env[0].name: "T"
@@ -333,6 +403,14 @@ fn extends_include_anchors_merge_keys_and_profiles_are_resolved() {
               spec.template.spec.containers[0].image: "t"
               spec.template.spec.containers[0].name: "three"
               spec.template.spec.restartPolicy: "Always"
+            Service shop-two
+              metadata.annotations.setpoint.dev/aliases: "two"
+              metadata.labels.setpoint.dev/compose-project: "shop"
+              metadata.labels.setpoint.dev/compose-service: "two"
+              spec.clusterIP: "None"
+              spec.publishNotReadyAddresses: true
+              spec.selector.setpoint.dev/compose-project: "shop"
+              spec.selector.setpoint.dev/compose-service: "two"
             Deployment shop-two is service two of shop
               spec.replicas: 1
               spec.template.spec.containers[0].env[0].name: "A"
@@ -360,10 +438,7 @@ fn what_is_not_acted_on_is_refused_unless_it_may_be_ignored() {
         &expect![[r#"
             compose.yaml: document 1: services.db.volumes[0]: a named volume outlasts its pods, which claims are for; they do not exist yet; it changes what runs (--allow-ignored accepts it without effect)
             compose.yaml: document 1: services.web.build: images are not built; it changes what runs (--allow-ignored accepts it without effect)
-            compose.yaml: document 1: services.web.networks: containers have no network of the project; it changes what runs (--allow-ignored accepts it without effect)
             compose.yaml: document 1: services.web.runtime: it is not applied; it changes what runs (--allow-ignored accepts it without effect)
-            compose.yaml: document 1: services.web.ports[0]: ports are published only with mode: host; it changes what runs (--allow-ignored accepts it without effect)
-            compose.yaml: document 1: services.web.ports[1]: ports are published only with mode: host; it changes what runs (--allow-ignored accepts it without effect)
             compose.yaml: document 1: services.web.depends_on.db.condition: db is not waited for; it changes what runs (--allow-ignored accepts it without effect)
         "#]],
     );
@@ -372,6 +447,14 @@ fn what_is_not_acted_on_is_refused_unless_it_may_be_ignored() {
         &[("compose.yaml", text)],
         &allowed,
         &expect![[r#"
+            Service shop-db
+              metadata.annotations.setpoint.dev/aliases: "db"
+              metadata.labels.setpoint.dev/compose-project: "shop"
+              metadata.labels.setpoint.dev/compose-service: "db"
+              spec.clusterIP: "None"
+              spec.publishNotReadyAddresses: true
+              spec.selector.setpoint.dev/compose-project: "shop"
+              spec.selector.setpoint.dev/compose-service: "db"
             Deployment shop-db is service db of shop
               spec.replicas: 1
               spec.template.spec.containers[0].image: "db"
@@ -386,6 +469,25 @@ fn what_is_not_acted_on_is_refused_unless_it_may_be_ignored() {
               spec.template.spec.containers[0].readinessProbe.periodSeconds: 30
               spec.template.spec.containers[0].readinessProbe.timeoutSeconds: 30
               spec.template.spec.restartPolicy: "Always"
+            Service shop-web
+              metadata.annotations.setpoint.dev/aliases: "web"
+              metadata.annotations.setpoint.dev/publish: "80:80/tcp,90:90/udp,91:91/udp"
+              metadata.labels.setpoint.dev/compose-project: "shop"
+              metadata.labels.setpoint.dev/compose-service: "web"
+              spec.ports[0].name: "80-tcp"
+              spec.ports[0].port: 80
+              spec.ports[0].protocol: "TCP"
+              spec.ports[0].targetPort: 80
+              spec.ports[1].name: "90-udp"
+              spec.ports[1].port: 90
+              spec.ports[1].protocol: "UDP"
+              spec.ports[1].targetPort: 90
+              spec.ports[2].name: "91-udp"
+              spec.ports[2].port: 91
+              spec.ports[2].protocol: "UDP"
+              spec.ports[2].targetPort: 91
+              spec.selector.setpoint.dev/compose-project: "shop"
+              spec.selector.setpoint.dev/compose-service: "web"
             Deployment shop-web is service web of shop
               spec.replicas: 1
               spec.template.spec.containers[0].image: "w"
@@ -399,10 +501,7 @@ fn what_is_not_acted_on_is_refused_unless_it_may_be_ignored() {
               spec.template.spec.restartPolicy: "Always"
             ignored services.db.volumes[0]: a named volume outlasts its pods, which claims are for; they do not exist yet
             ignored services.web.build: images are not built
-            ignored services.web.networks: containers have no network of the project
             ignored services.web.runtime: it is not applied
-            ignored services.web.ports[0]: ports are published only with mode: host
-            ignored services.web.ports[1]: ports are published only with mode: host
             ignored services.web.depends_on.db.condition: db is not waited for
         "#]],
     );
@@ -463,6 +562,14 @@ services:
               spec.template.spec.restartPolicy: "Always"
               spec.template.spec.volumes[0].hostPath.path: "/home/me/mine"
               spec.template.spec.volumes[0].name: "volume-0"
+            Service shop-web
+              metadata.annotations.setpoint.dev/aliases: "web"
+              metadata.labels.setpoint.dev/compose-project: "shop"
+              metadata.labels.setpoint.dev/compose-service: "web"
+              spec.clusterIP: "None"
+              spec.publishNotReadyAddresses: true
+              spec.selector.setpoint.dev/compose-project: "shop"
+              spec.selector.setpoint.dev/compose-service: "web"
             Deployment shop-web is service web of shop
               spec.replicas: 1
               spec.template.metadata.annotations.setpoint.dev/domainname: "shop.example"
@@ -644,6 +751,52 @@ fn a_dollar_that_is_the_shells_reaches_it() {
 }
 
 #[test]
+fn services_find_each_other_and_are_published_where_they_say() {
+    let text = "services:\n  web:\n    image: w\n    links: [db:database]\n    networks: [front, back]\n    \
+                ports: [\"127.0.0.1:8080-8081:80-81\", {target: 53, published: 5353, protocol: udp}]\n  \
+                db:\n    image: d\n    container_name: store\n    networks: {back: {aliases: [sql]}}\n  \
+                any: {image: a, ports: [\"443\"]}\nnetworks: {front: {}, back: {driver: overlay}}\n";
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("compose.yaml");
+    std::fs::write(&file, text).expect("the file");
+    let project = read_project(&file, &options()).expect("it is sound");
+    let services = project.objects.iter().filter(|object| object["kind"] == "Service");
+    let told: Vec<String> = services
+        .map(|service| {
+            let ports = service["spec"]["ports"].as_array().map_or(0, Vec::len);
+            let said = |name: &str| {
+                let text = &service["metadata"]["annotations"][format!("setpoint.dev/{name}")];
+                text.as_str().unwrap_or("-").to_owned()
+            };
+            let spec = &service["spec"];
+            let word = |name: &str| spec[name].as_str().unwrap_or("-").to_owned();
+            let (kind, address) = (word("type"), word("clusterIP"));
+            format!("{kind} {address} {ports} {} {}", said("aliases"), said("publish"))
+        })
+        .collect();
+    let expected = [
+        "NodePort - 1 any -",
+        "- None 0 database,db,sql,store -",
+        "- - 3 web 127.0.0.1:8080:80/tcp,127.0.0.1:8081:81/tcp,5353:53/udp",
+    ];
+    let mut sorted = told.clone();
+    sorted.sort_by_key(|line| line.split(' ').nth(3).map(str::to_owned));
+    assert_eq!(sorted, expected);
+    assert!(project.warnings.iter().any(|warning| warning.contains("do not keep")));
+    let wrong = "services: {web: {image: w, links: [gone], networks: {a: {ipv4_address: 10.0.0.2}}}}\n\
+                 networks: {a: {internal: true}}\n";
+    check(
+        &[("compose.yaml", wrong)],
+        &options(),
+        &expect![[r#"
+            compose.yaml: document 1: services.web.links[0]: there is no service "gone"
+            compose.yaml: document 1: services.web.networks.a.ipv4_address: all containers have the same network, whose addresses are its own to give; it changes what runs (--allow-ignored accepts it without effect)
+            compose.yaml: document 1: networks.a.internal: a network is not cut off from others; it changes what runs (--allow-ignored accepts it without effect)
+        "#]],
+    );
+}
+
+#[test]
 fn mistakes_name_their_field() {
     let text = "services:\n  a: {image: a, imagee: b, scale: many}\n  b: {command: x}\n  c: {image: c, \
                 restart: sometimes, ports: [\"http\"], depends_on: [gone], deploy: {mode: \
@@ -654,21 +807,20 @@ fn mistakes_name_their_field() {
         &[("compose.yaml", text)],
         &options(),
         &expect![[r#"
-        compose.yaml: document 1: services.c.depends_on[0]: there is no service "gone"
-        compose.yaml: document 1: services.a.imagee: unknown field
-        compose.yaml: document 1: services.a.scale: expected a number, found a string
-        compose.yaml: document 1: services.b.image: is required: images are not built
-        compose.yaml: document 1: services.c.restart: must be no, always, on-failure or unless-stopped
-        compose.yaml: document 1: services.c.command: a quote is not closed
-        compose.yaml: document 1: services.c.ports[0]: is no port: expected [[address:]published:]target[/protocol]
-        compose.yaml: document 1: services.c.deploy.resources.limits.cpus: must be a number of cores such as 0.5
-        compose.yaml: document 1: services.c.deploy.resources.limits.memory: must be a number of bytes such as 50M or 1gb
-        compose.yaml: document 1: services.c.deploy.placement.constraints[0]: is no constraint: expected such as node.labels.zone==a
-        compose.yaml: document 1: services.c.configs[0]: there is no "none" in configs
-        compose.yaml: document 1: services.c.volumes[0].source: is required
-        compose.yaml: document 1: services.c.deploy.mode: must be replicated or global; jobs are not supported
-        compose.yaml: document 1: services.c.deploy.replicas: must be a number of at least 0
-    "#]],
+            compose.yaml: document 1: services.c.depends_on[0]: there is no service "gone"
+            compose.yaml: document 1: services.a.imagee: unknown field
+            compose.yaml: document 1: services.a.scale: expected a number, found a string
+            compose.yaml: document 1: services.b.image: is required: images are not built
+            compose.yaml: document 1: services.c.restart: must be no, always, on-failure or unless-stopped
+            compose.yaml: document 1: services.c.ports[0]: is no port: expected [[address:]published:]target[/protocol]
+            compose.yaml: document 1: services.c.command: a quote is not closed
+            compose.yaml: document 1: services.c.deploy.resources.limits.cpus: must be a number of cores such as 0.5
+            compose.yaml: document 1: services.c.deploy.resources.limits.memory: must be a number of bytes such as 50M or 1gb
+            compose.yaml: document 1: services.c.deploy.placement.constraints[0]: is no constraint: expected such as node.labels.zone==a
+            compose.yaml: document 1: services.c.configs[0]: there is no "none" in configs
+            compose.yaml: document 1: services.c.deploy.mode: must be replicated or global; jobs are not supported
+            compose.yaml: document 1: services.c.deploy.replicas: must be a number of at least 0
+        "#]],
     );
     let required = "services: {a: {image: \"a:${TAG:?set a tag}\"}}\n";
     check(
@@ -683,7 +835,7 @@ fn mistakes_name_their_field() {
 #[test]
 fn the_examples_are_sound_and_the_broken_one_says_why() {
     let examples = setpoint_test_support::workspace().join("examples");
-    for (name, objects) in [("web.yaml", 2), ("web-v2.yaml", 2), ("compose.yaml", 2)] {
+    for (name, objects) in [("web.yaml", 2), ("web-v2.yaml", 2), ("compose.yaml", 4)] {
         let loaded = load(&[Source::Path(examples.join(name))], &LoadOptions::default());
         assert_eq!(loaded.expect(name).len(), objects, "{name}");
     }
@@ -724,55 +876,95 @@ services:
         &[("compose.yaml", text)],
         &options(),
         &expect![[r#"
-        Deployment shop-all is service all of shop
-          spec.replicas: 1
-          spec.template.spec.containers[0].image: "a:1"
-          spec.template.spec.containers[0].livenessProbe.exec.command: ["check","--fast"]
-          spec.template.spec.containers[0].livenessProbe.failureThreshold: 2
-          spec.template.spec.containers[0].livenessProbe.periodSeconds: 90
-          spec.template.spec.containers[0].livenessProbe.timeoutSeconds: 2
-          spec.template.spec.containers[0].name: "all"
-          spec.template.spec.containers[0].readinessProbe.exec.command: ["check","--fast"]
-          spec.template.spec.containers[0].readinessProbe.failureThreshold: 2
-          spec.template.spec.containers[0].readinessProbe.periodSeconds: 90
-          spec.template.spec.containers[0].readinessProbe.timeoutSeconds: 2
-          spec.template.spec.containers[0].startupProbe.exec.command: ["check","--fast"]
-          spec.template.spec.containers[0].startupProbe.failureThreshold: 81
-          spec.template.spec.containers[0].startupProbe.periodSeconds: 3
-          spec.template.spec.containers[0].startupProbe.timeoutSeconds: 2
-          spec.template.spec.restartPolicy: "Always"
-        Deployment shop-disabled is service disabled of shop
-          spec.replicas: 1
-          spec.template.metadata.annotations.setpoint.dev/image-healthcheck: "none"
-          spec.template.spec.containers[0].image: "a:1"
-          spec.template.spec.containers[0].name: "disabled"
-          spec.template.spec.restartPolicy: "Always"
-        Deployment shop-image is service image of shop
-          spec.replicas: 1
-          spec.template.spec.containers[0].image: "a:1"
-          spec.template.spec.containers[0].name: "image"
-          spec.template.spec.restartPolicy: "Always"
-        Deployment shop-none is service none of shop
-          spec.replicas: 1
-          spec.template.metadata.annotations.setpoint.dev/image-healthcheck: "none"
-          spec.template.spec.containers[0].image: "a:1"
-          spec.template.spec.containers[0].name: "none"
-          spec.template.spec.restartPolicy: "Always"
-        Deployment shop-plain is service plain of shop
-          spec.replicas: 1
-          spec.template.spec.containers[0].image: "a:1"
-          spec.template.spec.containers[0].livenessProbe.exec.command: ["/bin/sh","-c","curl -f $$(hostname)/$$HOME || exit 1"]
-          spec.template.spec.containers[0].livenessProbe.failureThreshold: 3
-          spec.template.spec.containers[0].livenessProbe.initialDelaySeconds: 30
-          spec.template.spec.containers[0].livenessProbe.periodSeconds: 30
-          spec.template.spec.containers[0].livenessProbe.timeoutSeconds: 30
-          spec.template.spec.containers[0].name: "plain"
-          spec.template.spec.containers[0].readinessProbe.exec.command: ["/bin/sh","-c","curl -f $$(hostname)/$$HOME || exit 1"]
-          spec.template.spec.containers[0].readinessProbe.failureThreshold: 3
-          spec.template.spec.containers[0].readinessProbe.periodSeconds: 30
-          spec.template.spec.containers[0].readinessProbe.timeoutSeconds: 30
-          spec.template.spec.restartPolicy: "Always"
-    "#]],
+            Service shop-all
+              metadata.annotations.setpoint.dev/aliases: "all"
+              metadata.labels.setpoint.dev/compose-project: "shop"
+              metadata.labels.setpoint.dev/compose-service: "all"
+              spec.clusterIP: "None"
+              spec.publishNotReadyAddresses: true
+              spec.selector.setpoint.dev/compose-project: "shop"
+              spec.selector.setpoint.dev/compose-service: "all"
+            Deployment shop-all is service all of shop
+              spec.replicas: 1
+              spec.template.spec.containers[0].image: "a:1"
+              spec.template.spec.containers[0].livenessProbe.exec.command: ["check","--fast"]
+              spec.template.spec.containers[0].livenessProbe.failureThreshold: 2
+              spec.template.spec.containers[0].livenessProbe.periodSeconds: 90
+              spec.template.spec.containers[0].livenessProbe.timeoutSeconds: 2
+              spec.template.spec.containers[0].name: "all"
+              spec.template.spec.containers[0].readinessProbe.exec.command: ["check","--fast"]
+              spec.template.spec.containers[0].readinessProbe.failureThreshold: 2
+              spec.template.spec.containers[0].readinessProbe.periodSeconds: 90
+              spec.template.spec.containers[0].readinessProbe.timeoutSeconds: 2
+              spec.template.spec.containers[0].startupProbe.exec.command: ["check","--fast"]
+              spec.template.spec.containers[0].startupProbe.failureThreshold: 81
+              spec.template.spec.containers[0].startupProbe.periodSeconds: 3
+              spec.template.spec.containers[0].startupProbe.timeoutSeconds: 2
+              spec.template.spec.restartPolicy: "Always"
+            Service shop-disabled
+              metadata.annotations.setpoint.dev/aliases: "disabled"
+              metadata.labels.setpoint.dev/compose-project: "shop"
+              metadata.labels.setpoint.dev/compose-service: "disabled"
+              spec.clusterIP: "None"
+              spec.publishNotReadyAddresses: true
+              spec.selector.setpoint.dev/compose-project: "shop"
+              spec.selector.setpoint.dev/compose-service: "disabled"
+            Deployment shop-disabled is service disabled of shop
+              spec.replicas: 1
+              spec.template.metadata.annotations.setpoint.dev/image-healthcheck: "none"
+              spec.template.spec.containers[0].image: "a:1"
+              spec.template.spec.containers[0].name: "disabled"
+              spec.template.spec.restartPolicy: "Always"
+            Service shop-image
+              metadata.annotations.setpoint.dev/aliases: "image"
+              metadata.labels.setpoint.dev/compose-project: "shop"
+              metadata.labels.setpoint.dev/compose-service: "image"
+              spec.clusterIP: "None"
+              spec.publishNotReadyAddresses: true
+              spec.selector.setpoint.dev/compose-project: "shop"
+              spec.selector.setpoint.dev/compose-service: "image"
+            Deployment shop-image is service image of shop
+              spec.replicas: 1
+              spec.template.spec.containers[0].image: "a:1"
+              spec.template.spec.containers[0].name: "image"
+              spec.template.spec.restartPolicy: "Always"
+            Service shop-none
+              metadata.annotations.setpoint.dev/aliases: "none"
+              metadata.labels.setpoint.dev/compose-project: "shop"
+              metadata.labels.setpoint.dev/compose-service: "none"
+              spec.clusterIP: "None"
+              spec.publishNotReadyAddresses: true
+              spec.selector.setpoint.dev/compose-project: "shop"
+              spec.selector.setpoint.dev/compose-service: "none"
+            Deployment shop-none is service none of shop
+              spec.replicas: 1
+              spec.template.metadata.annotations.setpoint.dev/image-healthcheck: "none"
+              spec.template.spec.containers[0].image: "a:1"
+              spec.template.spec.containers[0].name: "none"
+              spec.template.spec.restartPolicy: "Always"
+            Service shop-plain
+              metadata.annotations.setpoint.dev/aliases: "plain"
+              metadata.labels.setpoint.dev/compose-project: "shop"
+              metadata.labels.setpoint.dev/compose-service: "plain"
+              spec.clusterIP: "None"
+              spec.publishNotReadyAddresses: true
+              spec.selector.setpoint.dev/compose-project: "shop"
+              spec.selector.setpoint.dev/compose-service: "plain"
+            Deployment shop-plain is service plain of shop
+              spec.replicas: 1
+              spec.template.spec.containers[0].image: "a:1"
+              spec.template.spec.containers[0].livenessProbe.exec.command: ["/bin/sh","-c","curl -f $$(hostname)/$$HOME || exit 1"]
+              spec.template.spec.containers[0].livenessProbe.failureThreshold: 3
+              spec.template.spec.containers[0].livenessProbe.initialDelaySeconds: 30
+              spec.template.spec.containers[0].livenessProbe.periodSeconds: 30
+              spec.template.spec.containers[0].livenessProbe.timeoutSeconds: 30
+              spec.template.spec.containers[0].name: "plain"
+              spec.template.spec.containers[0].readinessProbe.exec.command: ["/bin/sh","-c","curl -f $$(hostname)/$$HOME || exit 1"]
+              spec.template.spec.containers[0].readinessProbe.failureThreshold: 3
+              spec.template.spec.containers[0].readinessProbe.periodSeconds: 30
+              spec.template.spec.containers[0].readinessProbe.timeoutSeconds: 30
+              spec.template.spec.restartPolicy: "Always"
+        "#]],
     );
     let broken = r#"
 services:
