@@ -9,6 +9,7 @@ use serde::de::{self, DeserializeSeed, Deserializer, Visitor};
 use super::fields::{self, Effect, FIELDS};
 use k8s_openapi::api::{
     apps::v1 as apps, core::v1 as core, policy::v1 as policy, scheduling::v1 as scheduling,
+    storage::v1 as storage,
 };
 
 type Seen = RefCell<BTreeSet<(&'static str, &'static str)>>;
@@ -48,6 +49,8 @@ fn seen() -> BTreeSet<(&'static str, &'static str)> {
     walk::<core::Secret>(&seen);
     walk::<policy::PodDisruptionBudget>(&seen);
     walk::<scheduling::PriorityClass>(&seen);
+    walk::<core::PersistentVolumeClaim>(&seen);
+    walk::<storage::StorageClass>(&seen);
     seen.into_inner()
 }
 
