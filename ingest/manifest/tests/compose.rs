@@ -436,7 +436,7 @@ fn what_is_not_acted_on_is_refused_unless_it_may_be_ignored() {
         &[("compose.yaml", text)],
         &options(),
         &expect![[r#"
-            compose.yaml: document 1: services.db.volumes[0]: a named volume outlasts its pods, which claims are for; they do not exist yet; it changes what runs (--allow-ignored accepts it without effect)
+            compose.yaml: document 1: services.db.volumes[0]: a volume without a name begins with the image's own files; name a folder, or use tmpfs; it changes what runs (--allow-ignored accepts it without effect)
             compose.yaml: document 1: services.web.build: images are not built; it changes what runs (--allow-ignored accepts it without effect)
             compose.yaml: document 1: services.web.runtime: it is not applied; it changes what runs (--allow-ignored accepts it without effect)
             compose.yaml: document 1: services.web.depends_on.db.condition: db is not waited for; it changes what runs (--allow-ignored accepts it without effect)
@@ -499,7 +499,7 @@ fn what_is_not_acted_on_is_refused_unless_it_may_be_ignored() {
               spec.template.spec.containers[0].ports[2].containerPort: 91
               spec.template.spec.containers[0].ports[2].protocol: "UDP"
               spec.template.spec.restartPolicy: "Always"
-            ignored services.db.volumes[0]: a named volume outlasts its pods, which claims are for; they do not exist yet
+            ignored services.db.volumes[0]: a volume without a name begins with the image's own files; name a folder, or use tmpfs
             ignored services.web.build: images are not built
             ignored services.web.runtime: it is not applied
             ignored services.web.depends_on.db.condition: db is not waited for
@@ -651,8 +651,7 @@ services:
 
 #[test]
 fn what_outlasts_a_pod_and_what_a_node_cannot_know_are_refused_with_the_reason() {
-    let text = "services:\n  a: {image: a, volumes: [\"data:/var\", \"/scratch\", {type: volume, \
-                source: d, target: /d}, \"./x:/x:Z\"], group_add: [audio], extra_hosts: \
+    let text = "services:\n  a: {image: a, volumes: [\"/scratch\", \"./x:/x:Z\"], group_add: [audio], extra_hosts: \
                 [\"h:host-gateway\"], security_opt: [\"seccomp:./p.json\", \"label:disable\"], \
                 tmpfs: \"/run:huge=always\", ipc: \"service:b\", network_mode: \"service:b\"}\n";
     check(
@@ -665,10 +664,8 @@ fn what_outlasts_a_pod_and_what_a_node_cannot_know_are_refused_with_the_reason()
             compose.yaml: document 1: services.a.group_add[0]: groups are taken by number only; it changes what runs (--allow-ignored accepts it without effect)
             compose.yaml: document 1: services.a.ipc: only host is supported; it changes what runs (--allow-ignored accepts it without effect)
             compose.yaml: document 1: services.a.extra_hosts[0]: the address by which a pod sees its node is not known here; it changes what runs (--allow-ignored accepts it without effect)
-            compose.yaml: document 1: services.a.volumes[0]: a named volume outlasts its pods, which claims are for; they do not exist yet; it changes what runs (--allow-ignored accepts it without effect)
-            compose.yaml: document 1: services.a.volumes[1]: a volume without a name begins with the image's own files; name a folder, or use tmpfs; it changes what runs (--allow-ignored accepts it without effect)
-            compose.yaml: document 1: services.a.volumes[2]: a named volume outlasts its pods, which claims are for; they do not exist yet; it changes what runs (--allow-ignored accepts it without effect)
-            compose.yaml: document 1: services.a.volumes[3]: files are not relabelled for SELinux; it changes what runs (--allow-ignored accepts it without effect)
+            compose.yaml: document 1: services.a.volumes[0]: a volume without a name begins with the image's own files; name a folder, or use tmpfs; it changes what runs (--allow-ignored accepts it without effect)
+            compose.yaml: document 1: services.a.volumes[1]: files are not relabelled for SELinux; it changes what runs (--allow-ignored accepts it without effect)
             compose.yaml: document 1: services.a.tmpfs: only size, mode, uid, gid, exec, suid and dev are known; it changes what runs (--allow-ignored accepts it without effect)
         "#]],
     );
@@ -680,7 +677,7 @@ fn a_folder_is_looked_for_beside_the_file_that_names_it() {
     let text = "include: [more/compose.yaml]\nservices:\n  one: {image: o, volumes: [\"./a:/a\", \
                 \"../b/../c:/c\"]}\n  two: {extends: {file: base/base.yaml, service: two}}\n";
     let base = "services: {two: {image: t, volumes: [./site:/s, {type: bind, source: ../up, target: \
-                /u}, {type: bind, source: plain, target: /p}, data:/d]}}\n";
+                /u}, {type: bind, source: plain, target: /p}]}}\n";
     let more = "include: [deep/compose.yaml]\nservices: {three: {image: t, volumes: [\"./files:/f\", \
                 {type: bind, source: data, target: /d}]}}\n";
     let deep = "services: {four: {image: f, volumes: [./short:/s, {type: bind, source: plain, target: \
@@ -1011,7 +1008,53 @@ volumes:
   left: {}
   unused: {}
 "#;
-    check(&[("compose.yaml", text)], &options(), &expect![[r""]]);
+    check(
+        &[("compose.yaml", text)],
+        &options(),
+        &expect![[r#"
+        PersistentVolumeClaim shop-data
+          metadata.labels.setpoint.dev/compose-project: "shop"
+          spec.accessModes: ["ReadWriteOnce"]
+          spec.resources.requests.storage: "100Mi"
+        PersistentVolumeClaim their-name
+          metadata.annotations.com.example.note: "kept"
+          metadata.labels.setpoint.dev/compose-project: "shop"
+          spec.accessModes: ["ReadWriteOnce"]
+          spec.resources.requests.storage: "100Mi"
+        Deployment shop-db is service db of shop
+          spec.replicas: 1
+          spec.template.spec.containers[0].image: "db"
+          spec.template.spec.containers[0].name: "db"
+          spec.template.spec.containers[0].volumeMounts[0].mountPath: "/var/lib"
+          spec.template.spec.containers[0].volumeMounts[0].name: "volume-0"
+          spec.template.spec.containers[0].volumeMounts[1].mountPath: "/old"
+          spec.template.spec.containers[0].volumeMounts[1].name: "volume-1"
+          spec.template.spec.containers[0].volumeMounts[1].readOnly: true
+          spec.template.spec.restartPolicy: "Always"
+          spec.template.spec.volumes[0].name: "volume-0"
+          spec.template.spec.volumes[0].persistentVolumeClaim.claimName: "shop-data"
+          spec.template.spec.volumes[1].name: "volume-1"
+          spec.template.spec.volumes[1].persistentVolumeClaim.claimName: "old"
+        Deployment shop-web is service web of shop
+          spec.replicas: 1
+          spec.template.spec.containers[0].image: "web"
+          spec.template.spec.containers[0].name: "web"
+          spec.template.spec.containers[0].volumeMounts[0].mountPath: "/data"
+          spec.template.spec.containers[0].volumeMounts[0].name: "volume-0"
+          spec.template.spec.containers[0].volumeMounts[0].readOnly: true
+          spec.template.spec.containers[0].volumeMounts[0].subPath: "a/b"
+          spec.template.spec.containers[0].volumeMounts[1].mountPath: "/n"
+          spec.template.spec.containers[0].volumeMounts[1].name: "volume-1"
+          spec.template.spec.restartPolicy: "Always"
+          spec.template.spec.volumes[0].name: "volume-0"
+          spec.template.spec.volumes[0].persistentVolumeClaim.claimName: "shop-data"
+          spec.template.spec.volumes[1].name: "volume-1"
+          spec.template.spec.volumes[1].persistentVolumeClaim.claimName: "their-name"
+        warning: volume data is a claim that begins empty: what the images of db, web have there is not copied
+        warning: volume named is a claim that begins empty: what the images of web have there is not copied
+        warning: service idle is left out: none of its profiles is active
+    "#]],
+    );
     let text = r#"
 services:
   db: {image: db, volumes: ["absent:/x", "far:/y", "odd:/z:ro,wrong"]}
@@ -1019,7 +1062,16 @@ volumes:
   far: {driver: nfs}
   odd: {driver_opts: {type: nfs}}
 "#;
-    check(&[("compose.yaml", text)], &options(), &expect![[r""]]);
+    check(
+        &[("compose.yaml", text)],
+        &options(),
+        &expect![[r#"
+        compose.yaml: document 1: volumes.far.driver: only the driver local is known: leave it out
+        compose.yaml: document 1: services.db.volumes[0]: there is no volume "absent" in volumes
+        compose.yaml: document 1: volumes.odd.driver_opts: a volume is a plain folder of a node; it changes what runs (--allow-ignored accepts it without effect)
+        compose.yaml: document 1: services.db.volumes[2]: only ro and rw are known; it changes what runs (--allow-ignored accepts it without effect)
+    "#]],
+    );
 }
 
 #[test]

@@ -519,7 +519,30 @@ fn claims_and_their_classes_are_judged_by_what_a_folder_of_a_node_can_be() {
     ];
     let said: String =
         texts.iter().map(|text| judged(text, &LoadOptions::default()) + "--\n").collect();
-    let expected = expect![[r""]];
+    let expected = expect![[r#"
+        Managed core/PersistentVolumeClaim/default/data
+        --
+        web.yaml: document 1: spec.accessModes: at least one is required: one of ReadWriteOnce, ReadOnlyMany, ReadWriteMany, ReadWriteOncePod
+        web.yaml: document 1: spec.resources.requests.storage: is required
+        --
+        web.yaml: document 1: spec.accessModes: ReadWriteOncePod stands alone: it goes with no other mode
+        web.yaml: document 1: spec.storageClassName: a claim without a class is bound to a volume that someone made, which is not done here: leave the field out, or name the class local
+        web.yaml: document 1: spec.resources.requests.storage: is 0 and must be greater than 0
+        --
+        web.yaml: document 1: spec.accessModes[0]: "Sometimes" is none of ReadWriteOnce, ReadOnlyMany, ReadWriteMany, ReadWriteOncePod
+        web.yaml: document 1: spec.selector: a claim gets a folder of its own, and chooses none; it changes what runs (--allow-ignored accepts it without effect)
+        web.yaml: document 1: spec.volumeMode: block devices are not supported; it changes what runs (--allow-ignored accepts it without effect)
+        --
+        Managed storage.k8s.io/StorageClass/-/fast
+        --
+        web.yaml: document 1: volumeBindingMode: a folder is one node's, and which one is known with the first pod: set WaitForFirstConsumer
+        web.yaml: document 1: parameters: setpoint.dev/local takes none: leave it out
+        --
+        Managed storage.k8s.io/StorageClass/-/fast
+        --
+        web.yaml: document 1: spec.volumes[1].persistentVolumeClaim.claimName: "A/b" must be lowercase letters, digits, '-' and '.', and begin and end with a letter or digit
+        --
+    "#]];
     expected.assert_eq(&said);
 }
 

@@ -96,7 +96,8 @@ fn short(making: &mut Making<'_>, name: &str, at: &Cursor<'_>) -> Option<Mounted
     let text = scalar_text(at.value).unwrap_or_default();
     let parts: Vec<&str> = text.split(':').collect();
     let (source, target, options) = match parts[..] {
-        [_] => {
+        // A variable that is not set may leave nothing before the colon.
+        [_] | ["", ..] => {
             making.ignore(at, ANONYMOUS);
             return None;
         }

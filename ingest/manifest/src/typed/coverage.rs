@@ -56,6 +56,8 @@ fn seen() -> BTreeSet<(&'static str, &'static str)> {
     walk::<core::PersistentVolumeClaim>(&seen);
     walk::<storage::StorageClass>(&seen);
     walk::<scheduling::PriorityClass>(&seen);
+    walk::<core::PersistentVolumeClaim>(&seen);
+    walk::<storage::StorageClass>(&seen);
     seen.into_inner()
 }
 
