@@ -485,29 +485,3 @@ fn probes_are_held_to_what_the_api_server_holds_them_to() {
     "]],
     );
 }
-
-#[test]
-fn gates_are_named_once_each_and_no_gated_pod_names_its_node() {
-    let gated = |rest: &str| {
-        format!("{POD}spec: {{containers: [{{name: a, image: a}}], schedulingGates: {rest}}}\n")
-    };
-    let all = [
-        gated("[{name: example.com/quota}, {name: licence}]"),
-        gated("[]"),
-        gated("[{name: example.com/quota}, {name: example.com/quota}]"),
-        gated("[{name: a b}]"),
-        gated("[{name: quota}], nodeName: n1"),
-        gated("[], nodeName: n1"),
-    ];
-    let judged: String =
-        all.iter().map(|text| judged(text, &LoadOptions::default())).collect::<Vec<_>>().join("");
-    expect![[r#"
-        Managed core/Pod/default/web
-        Managed core/Pod/default/web
-        web.yaml: document 1: spec.schedulingGates[1].name: two gates have the same name
-        web.yaml: document 1: spec.schedulingGates[0].name: the key "a b" must be at most 63 letters, digits, '-', '_' and '.', and begin and end with a letter or digit
-        web.yaml: document 1: spec.nodeName: cannot be set until all schedulingGates have been cleared
-        Managed core/Pod/default/web
-    "#]]
-    .assert_eq(&judged);
-}
