@@ -547,24 +547,6 @@ fn claims_and_their_classes_are_judged_by_what_a_folder_of_a_node_can_be() {
 }
 
 #[test]
-fn gates_are_named_once_each_and_no_gated_pod_names_its_node() {
-    let gated = |rest: &str| {
-        format!("{POD}spec: {{containers: [{{name: a, image: a}}], schedulingGates: {rest}}}\n")
-    };
-    let all = [
-        gated("[{name: example.com/quota}, {name: licence}]"),
-        gated("[]"),
-        gated("[{name: example.com/quota}, {name: example.com/quota}]"),
-        gated("[{name: a b}, {}]"),
-        gated("[{name: quota}], nodeName: n1"),
-        gated("[], nodeName: n1"),
-    ];
-    let judged: String =
-        all.iter().map(|text| judged(text, &LoadOptions::default())).collect::<Vec<_>>().join("");
-    expect![[r#""#]].assert_eq(&judged);
-}
-
-#[test]
 fn settings_of_the_kernel_are_the_pods_own_and_named_once() {
     let pod = |more: &str, sysctls: &str| {
         let each = sysctls.split(' ').map(|name| format!("{{name: {name}, value: \"1\"}}"));
