@@ -727,7 +727,9 @@ fn a_place_in_the_container_is_overridden_and_not_mounted_twice() {
     let folder = folder(&[("compose.yaml", text)]);
     let project = read_project(&folder.path().join("compose.yaml"), &options()).expect("sound");
     let container = "/spec/template/spec/containers/0/volumeMounts";
-    let mounts = project.objects[0].pointer(container).and_then(Value::as_array).expect("mounts");
+    let workload = project.objects.iter().find(|object| object["kind"] == "Deployment");
+    let mounts = workload.and_then(|workload| workload.pointer(container)?.as_array());
+    let mounts = mounts.expect("mounts");
     let places: Vec<&str> = mounts.iter().filter_map(|mount| mount["mountPath"].as_str()).collect();
     assert_eq!(places, ["/z", "/x", "/y"]);
 }
@@ -740,7 +742,9 @@ fn a_dollar_that_is_the_shells_reaches_it() {
                 \"$$HOME\"], healthcheck: {test: \"kill -0 $$$$\"}}}\n";
     let folder = folder(&[("compose.yaml", text)]);
     let project = read_project(&folder.path().join("compose.yaml"), &options()).expect("sound");
-    let container = project.objects[0].pointer("/spec/template/spec/containers/0").expect("one");
+    let workload = project.objects.iter().find(|object| object["kind"] == "Deployment");
+    let container = workload.and_then(|w| w.pointer("/spec/template/spec/containers/0"));
+    let container = container.expect("one");
     assert_eq!(container["command"][2], "echo $$(HOME) $$HOME");
     assert_eq!(container["args"], json!(["kill -0 $$$$", "$HOME"]));
     assert_eq!(container["env"][1]["value"], "$$(HOME)/$$HOME");
@@ -815,6 +819,7 @@ fn mistakes_name_their_field() {
             compose.yaml: document 1: services.c.deploy.resources.limits.memory: must be a number of bytes such as 50M or 1gb
             compose.yaml: document 1: services.c.deploy.placement.constraints[0]: is no constraint: expected such as node.labels.zone==a
             compose.yaml: document 1: services.c.configs[0]: there is no "none" in configs
+            compose.yaml: document 1: services.c.volumes[0].source: is required
             compose.yaml: document 1: services.c.deploy.mode: must be replicated or global; jobs are not supported
             compose.yaml: document 1: services.c.deploy.replicas: must be a number of at least 0
         "#]],
@@ -1012,48 +1017,64 @@ volumes:
         &[("compose.yaml", text)],
         &options(),
         &expect![[r#"
-        PersistentVolumeClaim shop-data
-          metadata.labels.setpoint.dev/compose-project: "shop"
-          spec.accessModes: ["ReadWriteOnce"]
-          spec.resources.requests.storage: "100Mi"
-        PersistentVolumeClaim their-name
-          metadata.annotations.com.example.note: "kept"
-          metadata.labels.setpoint.dev/compose-project: "shop"
-          spec.accessModes: ["ReadWriteOnce"]
-          spec.resources.requests.storage: "100Mi"
-        Deployment shop-db is service db of shop
-          spec.replicas: 1
-          spec.template.spec.containers[0].image: "db"
-          spec.template.spec.containers[0].name: "db"
-          spec.template.spec.containers[0].volumeMounts[0].mountPath: "/var/lib"
-          spec.template.spec.containers[0].volumeMounts[0].name: "volume-0"
-          spec.template.spec.containers[0].volumeMounts[1].mountPath: "/old"
-          spec.template.spec.containers[0].volumeMounts[1].name: "volume-1"
-          spec.template.spec.containers[0].volumeMounts[1].readOnly: true
-          spec.template.spec.restartPolicy: "Always"
-          spec.template.spec.volumes[0].name: "volume-0"
-          spec.template.spec.volumes[0].persistentVolumeClaim.claimName: "shop-data"
-          spec.template.spec.volumes[1].name: "volume-1"
-          spec.template.spec.volumes[1].persistentVolumeClaim.claimName: "old"
-        Deployment shop-web is service web of shop
-          spec.replicas: 1
-          spec.template.spec.containers[0].image: "web"
-          spec.template.spec.containers[0].name: "web"
-          spec.template.spec.containers[0].volumeMounts[0].mountPath: "/data"
-          spec.template.spec.containers[0].volumeMounts[0].name: "volume-0"
-          spec.template.spec.containers[0].volumeMounts[0].readOnly: true
-          spec.template.spec.containers[0].volumeMounts[0].subPath: "a/b"
-          spec.template.spec.containers[0].volumeMounts[1].mountPath: "/n"
-          spec.template.spec.containers[0].volumeMounts[1].name: "volume-1"
-          spec.template.spec.restartPolicy: "Always"
-          spec.template.spec.volumes[0].name: "volume-0"
-          spec.template.spec.volumes[0].persistentVolumeClaim.claimName: "shop-data"
-          spec.template.spec.volumes[1].name: "volume-1"
-          spec.template.spec.volumes[1].persistentVolumeClaim.claimName: "their-name"
-        warning: volume data is a claim that begins empty: what the images of db, web have there is not copied
-        warning: volume named is a claim that begins empty: what the images of web have there is not copied
-        warning: service idle is left out: none of its profiles is active
-    "#]],
+            PersistentVolumeClaim shop-data
+              metadata.labels.setpoint.dev/compose-project: "shop"
+              spec.accessModes: ["ReadWriteOnce"]
+              spec.resources.requests.storage: "100Mi"
+            PersistentVolumeClaim their-name
+              metadata.annotations.com.example.note: "kept"
+              metadata.labels.setpoint.dev/compose-project: "shop"
+              spec.accessModes: ["ReadWriteOnce"]
+              spec.resources.requests.storage: "100Mi"
+            Service shop-db
+              metadata.annotations.setpoint.dev/aliases: "db"
+              metadata.labels.setpoint.dev/compose-project: "shop"
+              metadata.labels.setpoint.dev/compose-service: "db"
+              spec.clusterIP: "None"
+              spec.publishNotReadyAddresses: true
+              spec.selector.setpoint.dev/compose-project: "shop"
+              spec.selector.setpoint.dev/compose-service: "db"
+            Deployment shop-db is service db of shop
+              spec.replicas: 1
+              spec.template.spec.containers[0].image: "db"
+              spec.template.spec.containers[0].name: "db"
+              spec.template.spec.containers[0].volumeMounts[0].mountPath: "/var/lib"
+              spec.template.spec.containers[0].volumeMounts[0].name: "volume-0"
+              spec.template.spec.containers[0].volumeMounts[1].mountPath: "/old"
+              spec.template.spec.containers[0].volumeMounts[1].name: "volume-1"
+              spec.template.spec.containers[0].volumeMounts[1].readOnly: true
+              spec.template.spec.restartPolicy: "Always"
+              spec.template.spec.volumes[0].name: "volume-0"
+              spec.template.spec.volumes[0].persistentVolumeClaim.claimName: "shop-data"
+              spec.template.spec.volumes[1].name: "volume-1"
+              spec.template.spec.volumes[1].persistentVolumeClaim.claimName: "old"
+            Service shop-web
+              metadata.annotations.setpoint.dev/aliases: "web"
+              metadata.labels.setpoint.dev/compose-project: "shop"
+              metadata.labels.setpoint.dev/compose-service: "web"
+              spec.clusterIP: "None"
+              spec.publishNotReadyAddresses: true
+              spec.selector.setpoint.dev/compose-project: "shop"
+              spec.selector.setpoint.dev/compose-service: "web"
+            Deployment shop-web is service web of shop
+              spec.replicas: 1
+              spec.template.spec.containers[0].image: "web"
+              spec.template.spec.containers[0].name: "web"
+              spec.template.spec.containers[0].volumeMounts[0].mountPath: "/data"
+              spec.template.spec.containers[0].volumeMounts[0].name: "volume-0"
+              spec.template.spec.containers[0].volumeMounts[0].readOnly: true
+              spec.template.spec.containers[0].volumeMounts[0].subPath: "a/b"
+              spec.template.spec.containers[0].volumeMounts[1].mountPath: "/n"
+              spec.template.spec.containers[0].volumeMounts[1].name: "volume-1"
+              spec.template.spec.restartPolicy: "Always"
+              spec.template.spec.volumes[0].name: "volume-0"
+              spec.template.spec.volumes[0].persistentVolumeClaim.claimName: "shop-data"
+              spec.template.spec.volumes[1].name: "volume-1"
+              spec.template.spec.volumes[1].persistentVolumeClaim.claimName: "their-name"
+            warning: volume data is a claim that begins empty: what the images of db, web have there is not copied
+            warning: volume named is a claim that begins empty: what the images of web have there is not copied
+            warning: service idle is left out: none of its profiles is active
+        "#]],
     );
     let text = r#"
 services:
@@ -1087,14 +1108,22 @@ services:
         &[("compose.yaml", text)],
         &options(),
         &expect![[r#"
-        Deployment shop-one is service one of shop
-          spec.replicas: 1
-          spec.template.spec.containers[0].image: "a:1"
-          spec.template.spec.containers[0].lifecycle.postStart.exec.command: ["./warm.sh","--fast"]
-          spec.template.spec.containers[0].lifecycle.preStop.exec.command: ["sh","-c","bye"]
-          spec.template.spec.containers[0].name: "one"
-          spec.template.spec.restartPolicy: "Always"
-    "#]],
+            Service shop-one
+              metadata.annotations.setpoint.dev/aliases: "one"
+              metadata.labels.setpoint.dev/compose-project: "shop"
+              metadata.labels.setpoint.dev/compose-service: "one"
+              spec.clusterIP: "None"
+              spec.publishNotReadyAddresses: true
+              spec.selector.setpoint.dev/compose-project: "shop"
+              spec.selector.setpoint.dev/compose-service: "one"
+            Deployment shop-one is service one of shop
+              spec.replicas: 1
+              spec.template.spec.containers[0].image: "a:1"
+              spec.template.spec.containers[0].lifecycle.postStart.exec.command: ["./warm.sh","--fast"]
+              spec.template.spec.containers[0].lifecycle.preStop.exec.command: ["sh","-c","bye"]
+              spec.template.spec.containers[0].name: "one"
+              spec.template.spec.restartPolicy: "Always"
+        "#]],
     );
     let more =
         "services: {web: {image: 'a:1', pre_stop: [{command: a, user: root}, {command: b}]}}";

@@ -598,12 +598,12 @@ fn who_may_gain_no_rights_is_not_given_those_of_an_administrator() {
 #[test]
 fn a_node_has_one_taint_of_a_key_and_effect() {
     check(
-        "apiVersion: v1\nkind: Node\nmetadata: {name: n}\nspec:\n  taints:\n  - {key: a, value: x, \
-         effect: NoExecute}\n  - {key: a, effect: NoSchedule}\n  - {key: a, value: y, effect: \
+        "apiVersion: v1\nkind: Node\nmetadata: {name: a}\nspec:\n  taints:\n  - {key: a, value: x, \
+         effect: NoExecute}\n  - {key: a, effect: NoSchedule}\n  - {key: a, value: z, effect: \
          NoExecute}\n",
         &expect![[r#"
-        web.yaml: document 1: spec.taints[2].key: two taints of one effect have the same key
-    "#]],
+            web.yaml: document 1: spec.taints[2].value: expected a string, found true or false
+        "#]],
     );
 }
 

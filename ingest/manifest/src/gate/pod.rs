@@ -11,10 +11,16 @@ use super::{
 const SECONDS: std::ops::RangeInclusive<i64> = 1..=2_147_483_647;
 
 pub(crate) fn check(checker: &mut Checker, spec: &Cursor<'_>) {
+    check_with(checker, spec, &[]);
+}
+
+/// The same where its containers may mount these claims, which are made for each pod, as well.
+pub(crate) fn check_with(checker: &mut Checker, spec: &Cursor<'_>, claims: &[&str]) {
     if spec.map().is_none() {
         return checker.refuse(spec, "is required");
     }
-    let volumes = volumes::check(checker, &spec.field("volumes"));
+    let mut volumes = volumes::check(checker, &spec.field("volumes"));
+    volumes.extend(claims);
     containers(checker, spec, &volumes);
     devices::check(checker, spec);
     checker.one_of(&spec.field("restartPolicy"), &["Always", "OnFailure", "Never"]);

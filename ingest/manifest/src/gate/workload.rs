@@ -18,7 +18,7 @@ pub(crate) fn check(checker: &mut Checker, object: &Cursor<'_>, kind: &str) {
         "ReplicationController" => selector::of_controller(checker, &spec),
         _ => selector::of_workload(checker, &spec),
     }
-    template(checker, object, &spec.field("template"));
+    template(checker, object, &spec);
     strategy(checker, &spec.field("strategy"), &["RollingUpdate", "Recreate"]);
     strategy(checker, &spec.field("updateStrategy"), &["RollingUpdate", "OnDelete"]);
     deadline(checker, &spec);
@@ -27,14 +27,19 @@ pub(crate) fn check(checker: &mut Checker, object: &Cursor<'_>, kind: &str) {
     }
 }
 
-fn template(checker: &mut Checker, object: &Cursor<'_>, template: &Cursor<'_>) {
+fn template(checker: &mut Checker, object: &Cursor<'_>, of: &Cursor<'_>) {
+    let template = of.field("template");
     if template.map().is_none() {
-        return checker.refuse(template, "is required");
+        return checker.refuse(&template, "is required");
     }
     names::labels(checker, &template.field("metadata").field("labels"));
     names::annotations(checker, &template.field("metadata").field("annotations"));
     let spec = template.field("spec");
-    pod::check(checker, &spec);
+    let claims = of.field("volumeClaimTemplates").items();
+    let claims: Vec<Cursor<'_>> =
+        claims.iter().map(|claim| claim.field("metadata").field("name")).collect();
+    let claims: Vec<&str> = claims.iter().map(Cursor::text).collect();
+    pod::check_with(checker, &spec, &claims);
     if !runs_once(object)
         && let Some(deadline) = spec.get("activeDeadlineSeconds")
     {
