@@ -229,6 +229,9 @@ impl Auditor {
     fn placements(&mut self, outcome: &Outcome) -> Result<(), String> {
         for change in &outcome.placements {
             let uid = &change.uid;
+            if change.placement.as_ref().is_some_and(|placed| placed.at_most_one) {
+                self.words.guard(uid);
+            }
             let home = self.homes.entry(uid.clone()).or_insert_with(|| change.node.clone());
             if *home != change.node {
                 return Err(format!("pod {uid} moved from {home} to {}", change.node));

@@ -28,10 +28,6 @@ const TAINTED_SEEDS: u64 = 100;
 const WORKING_SEEDS: u64 = 150;
 /// Journeys of people whose pods have data that stays, every third of them ranked as well.
 const CLAIMING_SEEDS: u64 = 100;
-/// Journeys of people who have StatefulSets.
-const STATEFUL_SEEDS: u64 = 200;
-/// Among so many journeys without a fence one has an identity that runs twice.
-const UNFENCED_SEEDS: u64 = 20;
 /// A minute and a half of faults.
 const CHOOSY_TICKS: usize = 450;
 /// Seeds far behind those of every run that found something once: a rebuilt leader that forgot how
@@ -250,33 +246,6 @@ fn pods_stay_with_their_data_and_data_with_its_pods() {
         tell(seed, *seeds.end());
     }
     println!("{} claiming seeds, {epochs} epochs", count(&seeds));
-}
-
-fn stateful(seed: u64) -> Plan {
-    Plan { stateful: true, ticks: CHOOSY_TICKS, ..plan(seed) }
-}
-
-#[test]
-fn no_identity_ever_runs_twice() {
-    if let Some(seed) = number("SETPOINT_SEED") {
-        println!("stateful seed {seed}: {:?}", run(stateful(seed)));
-        return;
-    }
-    let seeds = seeds(STATEFUL_SEEDS);
-    let mut epochs = 0;
-    for seed in seeds.clone() {
-        epochs += run(stateful(seed)).epochs;
-        tell(seed, *seeds.end());
-    }
-    println!("{} stateful seeds, {epochs} epochs", count(&seeds));
-}
-
-#[test]
-fn without_its_fence_some_identity_runs_twice() {
-    let unfenced = |seed| Journey::new(Plan { fenced: false, ..stateful(seed) }).run();
-    let broken = (1..=UNFENCED_SEEDS).find_map(|seed| unfenced(seed).err());
-    let broken = broken.expect("nobody ends what was replaced");
-    assert!(broken.contains("an identity runs twice"), "{broken}");
 }
 
 #[test]

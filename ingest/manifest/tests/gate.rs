@@ -602,7 +602,7 @@ fn a_node_has_one_taint_of_a_key_and_effect() {
          effect: NoExecute}\n  - {key: a, effect: NoSchedule}\n  - {key: a, value: z, effect: \
          NoExecute}\n",
         &expect![[r#"
-            web.yaml: document 1: spec.taints[2].value: expected a string, found true or false
+            web.yaml: document 1: spec.taints[2].key: two taints of one effect have the same key
         "#]],
     );
 }

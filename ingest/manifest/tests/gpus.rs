@@ -65,7 +65,8 @@ fn reserved(devices: &str) -> (String, String) {
             (problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"), String::new())
         }
         Ok(project) => {
-            let container = &project.objects[0]["spec"]["template"]["spec"]["containers"][0];
+            let workload = project.objects.iter().find(|object| object["kind"] == "Deployment");
+            let container = &workload.unwrap()["spec"]["template"]["spec"]["containers"][0];
             let ignored = project.ignored.iter().map(|i| i.reason.clone()).collect::<Vec<_>>();
             (container["resources"].to_string(), ignored.join("; "))
         }

@@ -12,6 +12,8 @@ pub(super) struct Words {
     sessions: BTreeMap<NodeName, (SessionId, i64)>,
     /// Where each pod was last said to be gone.
     gone: HashMap<PodUid, (SessionId, i64)>,
+    /// Pods that may run at most once: that a snapshot does not name one proves nothing by itself.
+    guarded: BTreeSet<PodUid>,
 }
 
 impl Words {
@@ -21,6 +23,11 @@ impl Words {
     pub(super) fn begin_anew(&mut self) {
         self.sessions.clear();
         self.gone.clear();
+    }
+
+    /// This pod may run at most once.
+    pub(super) fn guard(&mut self, uid: &PodUid) {
+        self.guarded.insert(uid.clone());
     }
 
     /// Holds an epoch against what was said before it.
@@ -66,7 +73,9 @@ impl Words {
             Input::Snapshot(all) => {
                 let has: BTreeSet<&PodUid> = all.uids.iter().collect();
                 let homes = homes.iter().filter(|(_, home)| **home == all.node);
-                let absent = homes.map(|(uid, _)| uid).filter(|uid| !has.contains(uid));
+                let absent = homes.map(|(uid, _)| uid);
+                let absent =
+                    absent.filter(|uid| !has.contains(uid) && !self.guarded.contains(*uid));
                 (all.node.clone(), all.session.clone(), all.sequence, absent.collect())
             }
             _ => return,

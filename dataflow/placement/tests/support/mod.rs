@@ -51,9 +51,12 @@ fn spec(pod: &Value) -> PodSpec {
     if pod.get("containers").is_none() {
         pod["containers"] = json!([{ "requests": pod["requests"], "ports": ports }]);
     }
-    for container in pod["containers"].as_array_mut().unwrap() {
-        if container["requests"].is_object() {
-            container["resources"] = json!({ "requests": container["requests"] });
+    for list in ["containers", "initContainers"] {
+        let containers = pod.get_mut(list).and_then(Value::as_array_mut);
+        for container in containers.into_iter().flatten() {
+            if container["requests"].is_object() {
+                container["resources"] = json!({ "requests": container["requests"] });
+            }
         }
     }
     serde_json::from_value(pod).unwrap()
