@@ -28,8 +28,9 @@ use downward::Node;
 pub(crate) use sources::Seen;
 use sources::{Sources, not_ready};
 
-/// Who sends connections to a pod hears within this that it goes; before that it is not asked to end.
-const NOTICE: Duration = Duration::from_millis(500);
+/// Who sends connections to a pod hears within this that it goes, on a busy machine too; before that it is
+/// not asked to end.
+const NOTICE: Duration = Duration::from_secs(2);
 
 /// Resolves pods through the API, and by what the node is.
 pub(crate) struct Resolver {

@@ -105,7 +105,8 @@ async fn data_outlasts_its_pods_and_files_follow_their_source() {
     assert_eq!(bound["metadata"]["finalizers"], json!(["kubernetes.io/pvc-protection"]));
     let volume = bound["spec"]["volumeName"].as_str().expect("it has a volume").to_owned();
     let home = &bound["metadata"]["annotations"]["volume.kubernetes.io/selected-node"];
-    let pod = api.pods().await.expect("pods").remove(&first[0]).expect("it is the pod");
+    let mut pods = api.pods().await.expect("pods").into_values();
+    let pod = pods.find(|pod| pod.name == first[0]).expect("it is the pod");
     assert_eq!(home, &json!(pod.node));
 
     // Its pod is deleted: the next one finds what the first has left.

@@ -133,7 +133,7 @@ pub(crate) const FIELDS: &[(&str, Fields)] = &[
             Acted,
         )],
     ),
-    ("JobTemplateSpec", &[("metadata spec", Acted)]),
+    ("JobTemplateSpec", &[("metadata", Harmless), ("spec", Acted)]),
     (
         "StatefulSetSpec",
         &[
