@@ -14,8 +14,7 @@ use crate::decide::{
     Compiled, compile, generation_of, history_of, is_managed_group, standing_of, template_of,
 };
 use crate::state::{
-    IndexFailures, JobMemo, Look, OfJob, Pod, Rare, RestoreError, Why, WorkloadKind, WorkloadMemo,
-    min_ready_ms,
+    JobMemo, Look, OfJob, Pod, Rare, RestoreError, Why, WorkloadKind, WorkloadMemo, min_ready_ms,
 };
 use crate::views::Standing;
 
@@ -188,7 +187,7 @@ fn job_memo(resource: Option<&(Resource, Position)>, pods: &[Present]) -> JobMem
         let is_open =
             !memo.record.completed.contains(index) && !memo.record.failed_indexes.contains(index);
         if is_open && count > 0 {
-            let known = memo.failed.entry(index).or_insert_with(IndexFailures::default);
+            let known = memo.failed.entry(index).or_default();
             known.count = known.count.max(count);
         }
     }

@@ -10,10 +10,13 @@ use crate::model::names::Name;
 
 type Pair = (String, String);
 
+/// Selectors by the names of their Services.
+type Named = BTreeMap<Arc<str>, BTreeMap<String, String>>;
+
 /// Selectors by namespace and one of their labels.
 #[derive(Default)]
 pub(super) struct Selectors {
-    by_namespace: HashMap<Arc<str>, HashMap<Pair, BTreeMap<Arc<str>, BTreeMap<String, String>>>>,
+    by_namespace: HashMap<Arc<str>, HashMap<Pair, Named>>,
 }
 
 impl Selectors {
