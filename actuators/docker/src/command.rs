@@ -148,10 +148,20 @@ impl Command {
 
     /// Kills it and all that it started, as far as they are seen from here.
     pub(crate) async fn end(&self) {
-        let Ok(seen) = self.docker.inspect_exec(&self.id).await else { return };
-        if let (Some(true), Some(pid)) = (seen.running, seen.pid) {
-            let container = self.container.clone();
-            let _ = tokio::task::spawn_blocking(move || family::end(pid, &container)).await;
+        // The engine says that it runs, and then by which number, a moment after it has begun.
+        for _ in 0..END_POLLS_MAX {
+            let Ok(seen) = self.docker.inspect_exec(&self.id).await else { return };
+            match (seen.running, seen.pid) {
+                (Some(true), Some(pid)) if pid > 0 => {
+                    let container = self.container.clone();
+                    let ended = tokio::task::spawn_blocking(move || family::end(pid, &container));
+                    // What panicked there was said on the way.
+                    let _ = ended.await;
+                    return;
+                }
+                _ if seen.exit_code.is_some() => return,
+                _ => sleep(END_POLL).await,
+            }
         }
     }
 }

@@ -20,14 +20,7 @@ impl Fleet {
         let mut reasons = Reasons { nodes, ..Reasons::default() };
         let mut others = nodes;
         if let Some(slot) = self.nodes.find(&home.node) {
-            self.count_asked(1);
-            let mut interest = self.interest(shape);
-            let mut soft_taints = true;
-            if shape.looks_at_pods() {
-                soft_taints = self.prepare(shape, &mut interest);
-            } else if !interest.held.is_empty() {
-                self.prepare_outlook(shape, &mut interest);
-            }
+            let (interest, soft_taints) = self.prepare_one(shape);
             let view = self.view(shape, &interest, soft_taints);
             let refused = |stage| filters::first_refusal(&view, slot, stage);
             let Some(refusal) = refused(Stage::Static).or_else(|| refused(Stage::Dynamic)) else {

@@ -130,12 +130,8 @@ impl Fleet {
         soft_taints
     }
 
-    /// Whether this one node takes the pod, reserving nothing: a DaemonSet's pods each have theirs.
-    /// `None` when the node's own marks (readiness, cordon, taints, labels) refuse it: then the pod
-    /// is not meant for it.
-    pub fn place_on(&mut self, node: NodeId, shape: &Arc<PodShape>) -> Option<Placing> {
-        self.nodes.boards.appraisal.refresh();
-        let slot = self.nodes.slot(node).filter(|slot| self.nodes.node(*slot).info.is_some())?;
+    /// Keeps what a look at one node reads, and whether there are taints that the pod would rather not bear.
+    pub(crate) fn prepare_one(&mut self, shape: &Arc<PodShape>) -> (Interest, bool) {
         self.count_asked(1);
         let mut interest = self.interest(shape);
         let mut soft_taints = true;
@@ -144,6 +140,16 @@ impl Fleet {
         } else if !interest.held.is_empty() {
             self.prepare_outlook(shape, &mut interest);
         }
+        (interest, soft_taints)
+    }
+
+    /// Whether this one node takes the pod, reserving nothing: a DaemonSet's pods each have theirs.
+    /// `None` when the node's own marks (readiness, cordon, taints, labels) refuse it: then the pod
+    /// is not meant for it.
+    pub fn place_on(&mut self, node: NodeId, shape: &Arc<PodShape>) -> Option<Placing> {
+        self.nodes.boards.appraisal.refresh();
+        let slot = self.nodes.slot(node).filter(|slot| self.nodes.node(*slot).info.is_some())?;
+        let (interest, soft_taints) = self.prepare_one(shape);
         let mut view = self.view(shape, &interest, soft_taints);
         if filters::first_refusal(&view, slot, Stage::Static).is_some() {
             return None;

@@ -14,6 +14,10 @@ use setpoint_schemas::{
     DeploymentStrategy, IntOrPercent, PodManagement, StrategyKind, WorkloadSpec,
 };
 
+/// Identities that start at one look at most, as many as Kubernetes makes of a set at once: a set may ask for
+/// two thousand million, and each is looked at again when one of its pods changes.
+const STARTS_MAX: usize = 500;
+
 /// What is wanted of a StatefulSet beside its template.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Wanted {
@@ -169,7 +173,7 @@ fn fill(
             None => steps.start.push((ordinal, wanted.revision_of(ordinal))),
         }
         are_all_available = false;
-        if in_order {
+        if in_order || steps.start.len() == STARTS_MAX {
             break;
         }
     }
@@ -190,16 +194,17 @@ fn outdated(
     unavailable_max: u32,
 ) -> Vec<u32> {
     let is_available =
-        |ordinal: &u32| matches!(pods.get(ordinal), Some(Standing::Live { available: true, .. }));
-    let missing = wanted.ordinals().filter(|ordinal| !is_available(ordinal)).count();
-    let mut missing = u32::try_from(missing).unwrap_or(u32::MAX);
+        |standing: &&Standing| matches!(standing, Standing::Live { available: true, .. });
+    let there = pods.range(wanted.ordinals());
+    let available = there.clone().map(|(_, standing)| standing).filter(is_available).count();
+    let mut missing = wanted.replicas - u32::try_from(available).unwrap_or(wanted.replicas);
     let mut going = Vec::new();
-    for ordinal in wanted.ordinals().rev().filter(|ordinal| *ordinal >= first) {
-        match pods.get(&ordinal) {
-            Some(Standing::Live { updated: false, available: false }) => going.push(ordinal),
-            Some(Standing::Live { updated: false, .. }) if missing < unavailable_max => {
+    for (ordinal, standing) in there.rev().filter(|(ordinal, _)| **ordinal >= first) {
+        match standing {
+            Standing::Live { updated: false, available: false } => going.push(*ordinal),
+            Standing::Live { updated: false, .. } if missing < unavailable_max => {
                 missing += 1;
-                going.push(ordinal);
+                going.push(*ordinal);
             }
             _ => {}
         }
@@ -281,6 +286,13 @@ mod tests {
         let outdated = outdated.iter().map(|n| format!("~{n}"));
         let awaits = awaits.iter().map(|n| format!("?{n}"));
         start.chain(surplus).chain(outdated).chain(awaits).collect::<Vec<_>>().join(" ")
+    }
+
+    #[test]
+    fn a_set_of_very_many_costs_what_there_is_of_it() {
+        let Steps { start, outdated, .. } = steps(&parallel(u32::MAX), &pods("PP"));
+        assert_eq!((start.len(), start[0].0), (STARTS_MAX, 2));
+        assert_eq!(outdated, [0; 0], "more are missing than may be");
     }
 
     #[test]

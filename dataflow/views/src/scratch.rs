@@ -105,6 +105,7 @@ impl Scratch {
         }
         rows.statuses.retain(|_, row| *row != Status::default());
         rows.stale.retain(|_, row| *row != 0);
+        rows.nodes.retain(|_, row| *row != NodeRollup::default());
         let workloads = rows.statuses.values().map(|row| Fleet::of_workload(*row));
         let nodes = rows.nodes.values().map(|row| Fleet::of_node(*row));
         workloads.chain(nodes).for_each(|row| rows.fleet.add(&row, 1));

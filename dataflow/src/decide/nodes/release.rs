@@ -8,7 +8,7 @@
 //! Where the engine does not know which pods there may be, as after it was rebuilt, none of these sets
 //! begins a pod before every node's promise is over.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use setpoint_rules::fence;
 use setpoint_schemas::{NodeName, NodeRecord, NodeSnapshot, PodUid};
@@ -83,7 +83,11 @@ impl<V: Views> Turn<'_, V> {
 
     /// Releases the identities of lost nodes of which an operator said that nothing runs there.
     pub(crate) fn release_those_said_gone(&mut self) {
-        for id in std::mem::take(&mut self.said_gone) {
+        let said_gone = std::mem::take(&mut self.said_gone);
+        let named = |id: u32| Some((self.state.node.get(&id)?.row.record.node.clone(), id));
+        // By their names: which numbers they have must decide nothing.
+        let nodes: BTreeMap<NodeName, u32> = said_gone.into_iter().filter_map(named).collect();
+        for id in nodes.into_values() {
             if self.is_said_gone(id) {
                 let cause = self.state.node.get(&id).map(|node| node.row.cause.clone());
                 self.release_proven_or_not(id, cause);
