@@ -420,10 +420,7 @@ impl Journey {
         if epoch.cold {
             self.auditor.told(&self.known())?;
         }
-        // Who waits for proofs of an end keeps room for longer than the recount knows of: of identities
-        // the plant itself says whether one runs twice.
         match self.is_counted {
-            _ if self.plan.stateful => {}
             true => self.recount.committed(&epoch, &outcome)?,
             false => self.recount.committed_anew(&epoch, &outcome)?,
         }

@@ -28,6 +28,10 @@ const TAINTED_SEEDS: u64 = 100;
 const WORKING_SEEDS: u64 = 150;
 /// Journeys of people whose pods have data that stays, every third of them ranked as well.
 const CLAIMING_SEEDS: u64 = 100;
+/// Journeys of people who have StatefulSets.
+const STATEFUL_SEEDS: u64 = 200;
+/// Of so many of these at least one has an identity twice where nodes do not keep what they promise.
+const UNFENCED_SEEDS: u64 = 20;
 /// A minute and a half of faults.
 const CHOOSY_TICKS: usize = 450;
 /// Seeds far behind those of every run that found something once: a rebuilt leader that forgot how
@@ -246,6 +250,36 @@ fn pods_stay_with_their_data_and_data_with_its_pods() {
         tell(seed, *seeds.end());
     }
     println!("{} claiming seeds, {epochs} epochs", count(&seeds));
+}
+
+fn stateful(seed: u64) -> Plan {
+    Plan { stateful: true, ..plan(seed) }
+}
+
+#[test]
+fn no_identity_ever_runs_twice() {
+    if let Some(seed) = number("SETPOINT_SEED") {
+        println!("stateful seed {seed}: {:?}", run(stateful(seed)));
+        return;
+    }
+    let seeds = seeds(STATEFUL_SEEDS);
+    let mut epochs = 0;
+    for seed in seeds.clone() {
+        epochs += run(stateful(seed)).epochs;
+        tell(seed, *seeds.end());
+    }
+    println!("{} stateful seeds, {epochs} epochs", count(&seeds));
+}
+
+/// The check itself: nodes promise an end and bring none about.
+#[test]
+fn without_its_fence_some_identity_runs_twice() {
+    let is_twice = |seed| {
+        let unfenced = Plan { fenced: false, ..stateful(seed) };
+        let broken = Journey::new(unfenced).run().err();
+        broken.is_some_and(|broken| broken.contains("an identity runs twice"))
+    };
+    assert!((1..=UNFENCED_SEEDS).any(is_twice));
 }
 
 #[test]

@@ -76,10 +76,10 @@ pub(super) fn daemons_are_single(world: &World) -> Result<(), String> {
     Ok(())
 }
 
-/// An identity never has two pods that are to run.
+/// An identity never has two pods of which something may be left.
 pub(super) fn identities_are_single(world: &World) -> Result<(), String> {
     let mut names: BTreeMap<(&str, &str), usize> = BTreeMap::new();
-    let guarded = world.pods.values().filter(|pod| pod.placement.at_most_one && pod.is_live());
+    let guarded = world.pods.values().filter(|pod| pod.placement.at_most_one);
     for pod in guarded {
         let (set, name) = (&*pod.placement.pattern.workload, pod.placement.name.as_str());
         *names.entry((set, name)).or_default() += 1;

@@ -13,6 +13,7 @@ mod counts;
 mod devices;
 mod fits;
 mod labels;
+mod marks;
 mod needs;
 mod preemption;
 mod taints;

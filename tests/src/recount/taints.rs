@@ -6,7 +6,8 @@ use setpoint_dataflow::Outcome;
 use setpoint_schemas::{Action, NodeName, PodUid, Taint, TaintEffect, Toleration};
 
 use super::labels::tolerates;
-use super::world::{NodeSeen, PodSeen, World, taints_in};
+use super::marks::taints_in;
+use super::world::{NodeSeen, PodSeen, World};
 
 /// The taints that nodes had at any time of an epoch, each with since when.
 pub(super) type Borne = BTreeMap<NodeName, Vec<(Taint, i64)>>;

@@ -39,6 +39,8 @@ pub(super) struct PodSeen {
     pub(super) ended: bool,
     pub(super) ready_since: Option<i64>,
     pub(super) available: bool,
+    /// The epoch in which its placement was withdrawn.
+    withdrawn: i64,
     /// The last observation that counted.
     heard: Option<(SessionId, i64)>,
 }
@@ -75,6 +77,8 @@ pub(super) struct Promise {
 #[derive(Debug, Default)]
 pub(super) struct World {
     pub(super) now_ms: i64,
+    /// The present epoch.
+    epoch: i64,
     pub(super) nodes: BTreeMap<NodeName, NodeSeen>,
     pub(super) pods: BTreeMap<PodUid, PodSeen>,
     pub(super) workloads: BTreeMap<String, Wanted>,
@@ -117,7 +121,20 @@ impl PodSeen {
             ended: false,
             ready_since: None,
             available: false,
+            withdrawn: 0,
             heard: None,
+        }
+    }
+
+    /// Of one that may run at most once only a node that went by a list without it proves by silence that
+    /// it ended.
+    fn is_over_by(&self, snapshot: &NodeSnapshot) -> bool {
+        !(self.stopping && self.placement.at_most_one) || self.withdrawn <= snapshot.epoch
+    }
+
+    fn withdraw(&mut self, epoch: i64) {
+        if !self.stopping {
+            (self.stopping, self.withdrawn) = (true, epoch);
         }
     }
 
@@ -134,7 +151,7 @@ impl PodSeen {
 impl World {
     /// Takes in what an epoch was told and what it accepted, all but its placements.
     pub(super) fn take(&mut self, epoch: &Epoch, outcome: &Outcome) {
-        self.now_ms = epoch.time_ms;
+        (self.now_ms, self.epoch) = (epoch.time_ms, epoch.number);
         self.is_complete = epoch.complete;
         self.went.clear();
         for (key, resource) in &outcome.resources {
@@ -163,6 +180,7 @@ impl World {
             self.time_passes();
         }
         self.served(outcome);
+        self.released(outcome);
         let is_node = |(key, _): &(ResourceKey, _)| &*key.kind.kind == "Node";
         let said = |s: &setpoint_schemas::Sourced| matches!(s.input, Input::Node(_));
         if outcome.resources.iter().any(is_node) || epoch.inputs.iter().any(said) {
@@ -195,7 +213,7 @@ impl World {
     /// A placement is new, changed or withdrawn.
     pub(super) fn placed(&mut self, uid: &PodUid, placement: Option<&Arc<Placement>>) {
         match (placement, self.pods.get_mut(uid)) {
-            (None, Some(pod)) => pod.stopping = true,
+            (None, Some(pod)) => pod.withdraw(self.epoch),
             (None, None) => {}
             (Some(placement), Some(pod)) => pod.placement = placement.clone(),
             (Some(placement), None) => {
@@ -381,7 +399,7 @@ impl World {
         for decision in outcome.ledger().iter().filter(is_asked) {
             let uid = PodUid::parse(&decision.pod).ok();
             if let Some(pod) = uid.and_then(|uid| self.pods.get_mut(&uid)) {
-                pod.stopping = true;
+                pod.withdraw(self.epoch);
             }
         }
     }
@@ -403,6 +421,7 @@ impl World {
             pod.placement.node == snapshot.node
                 && !stays
                 && older(pod)
+                && pod.is_over_by(snapshot)
                 && !snapshot.uids.contains(uid)
         });
         let absent: Vec<PodUid> = absent.map(|(uid, _)| uid.clone()).collect();
@@ -461,6 +480,22 @@ impl World {
         }
     }
 
+    /// Pods of lost nodes that surely ended, as far as the engine says so: that no identity runs twice is
+    /// seen where they run.
+    fn released(&mut self, outcome: &Outcome) {
+        for served in &outcome.served {
+            let Served::PodGone(uid) = served else { continue };
+            let is_lost = |pod: &PodSeen| {
+                let node = self.nodes.get(&pod.placement.node);
+                pod.placement.at_most_one && node.is_none_or(|node| node.lost)
+            };
+            if self.pods.get(uid).is_some_and(is_lost) {
+                self.pods.remove(uid);
+                self.went.insert(uid.clone());
+            }
+        }
+    }
+
     /// What a promise to a pod of this workload is worth now.
     pub(super) fn promise(
         &self,
@@ -473,43 +508,6 @@ impl World {
         let labels = wanted.spec.template.metadata.labels.clone();
         Some(Promise { workload: workload.to_owned(), namespace, labels, spec, node, devices })
     }
-
-    /// Labels, taints and the cordon are desired state: they stand in the node's resource.
-    fn refresh_nodes(&mut self) {
-        for (name, node) in &mut self.nodes {
-            let key =
-                ResourceKey::new(setpoint_schemas::GroupKind::new("", "Node"), "", name.as_str());
-            let body = self.resources.get(&key).map(|r| r.body.clone());
-            let body: Value =
-                body.and_then(|body| serde_json::from_str(&body).ok()).unwrap_or_default();
-            node.labels = node.record.labels.clone();
-            let meta: ObjectMeta =
-                serde_json::from_value(body["metadata"].clone()).unwrap_or_default();
-            node.labels.extend(meta.labels);
-            node.taints =
-                serde_json::from_value(body["spec"]["taints"].clone()).unwrap_or_default();
-            let taints = body["spec"]["taints"].as_array().into_iter().flatten();
-            node.tainted_ms = taints.filter_map(added).collect();
-            node.unschedulable = body["spec"]["unschedulable"] == Value::Bool(true);
-        }
-    }
-}
-
-/// The taints that a node's resource says, each with since when.
-pub(super) fn taints_in(node: &Resource) -> Vec<(Taint, i64)> {
-    let body: Value = serde_json::from_str(&node.body).unwrap_or_default();
-    let each = body["spec"]["taints"].as_array().into_iter().flatten();
-    let each = each.filter_map(|taint| {
-        let since_ms = added(taint).map_or(0, |(_, since_ms)| since_ms);
-        Some((serde_json::from_value(taint.clone()).ok()?, since_ms))
-    });
-    each.collect()
-}
-
-/// A taint's key, and when it was added.
-fn added(taint: &Value) -> Option<(String, i64)> {
-    let at: jiff::Timestamp = taint["timeAdded"].as_str()?.parse().ok()?;
-    Some((taint["key"].as_str()?.to_owned(), at.as_millisecond()))
 }
 
 fn meta_of(resource: &Resource) -> ObjectMeta {
