@@ -126,10 +126,14 @@ impl<V: Views> Turn<'_, V> {
         if told == Some(wanted.standing) {
             return;
         }
-        if let Some(owner) = self.state.workload.get_mut(&wanted.workload) {
-            match wanted.standing {
-                Standing::Ended | Standing::Finished => owner.ended.insert(id),
-                _ => owner.ended.remove(&id),
+        let has_ended = |standing| matches!(standing, Standing::Ended | Standing::Finished);
+        let (ended, ends) = (told.is_some_and(has_ended), has_ended(wanted.standing));
+        if ended != ends
+            && let Some(owner) = self.state.workload.get_mut(&wanted.workload)
+        {
+            match ends {
+                true => owner.ended.insert(id),
+                false => owner.ended.remove(&id),
             };
         }
         self.room_follows(id, told, &wanted);

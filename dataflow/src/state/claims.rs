@@ -119,6 +119,9 @@ impl Claims {
 
     /// Nothing is left of a pod.
     pub(crate) fn end(&mut self, pod: u32) {
+        if self.used.is_empty() {
+            return;
+        }
         for key in self.used.remove(&pod).unwrap_or_default() {
             take_from(&mut self.users, &key, pod);
             if !self.is_used(&key) {

@@ -57,14 +57,20 @@ impl<V: Views> Turn<'_, V> {
     /// A pod stands otherwise for the views: one that has finished gives its room back, and the index
     /// that it had is nobody's.
     pub(crate) fn room_follows(&mut self, id: u32, before: Option<Standing>, now: &PodFact) {
+        let (lived, lives) = (before.is_some_and(Standing::is_live), now.standing.is_live());
         let index = self.state.pods.get(&id).and_then(|pod| pod.index());
-        if let Some(owner) = self.state.workload.get_mut(&now.workload) {
-            match now.standing {
-                Standing::Leaving => owner.held.leaving.insert(id),
-                _ => owner.held.leaving.remove(&id),
-            };
-            let (lived, lives) = (before.is_some_and(Standing::is_live), now.standing.is_live());
-            if let Some(index) = index.filter(|_| lived != lives) {
+        let index = index.filter(|_| lived != lives);
+        let (left, leaves) = (before == Some(Standing::Leaving), now.standing == Standing::Leaving);
+        // Most pods are no Job's: for these nothing is looked up.
+        if (index.is_some() || left != leaves)
+            && let Some(owner) = self.state.workload.get_mut(&now.workload)
+        {
+            if leaves {
+                owner.held.leaving.insert(id);
+            } else {
+                owner.held.leaving.remove(&id);
+            }
+            if let Some(index) = index {
                 owner.index_lives(index, lives);
             }
         }
