@@ -20,8 +20,11 @@ enum Order {
     KeptWhereRead,
 }
 
-/// Lists by the fields that name their elements; of a field that is left out the value that it has then.
-const NAMED: &[(&str, &[(&str, &str)], Order)] = &[
+/// The fields that name an element, each with the value that it has where it is left out.
+type Names = &'static [(&'static str, &'static str)];
+
+/// Lists by the fields that name their elements.
+const NAMED: &[(&str, Names, Order)] = &[
     ("containers", &[("name", "")], Order::Any),
     ("initContainers", &[("name", "")], Order::Kept),
     ("env", &[("name", "")], Order::KeptWhereRead),
