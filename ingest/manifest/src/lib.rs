@@ -20,6 +20,7 @@ mod kinds;
 mod gate;
 mod compose;
 mod load;
+mod same;
 
 pub use annotations::{
     ANNOTATION_ALIASES, ANNOTATION_DOMAIN, ANNOTATION_INIT, ANNOTATION_NETWORK, ANNOTATION_PUBLISH,
@@ -32,4 +33,5 @@ pub use kinds::{KINDS, Kind, known, lookup};
 pub use load::{LoadOptions, load};
 pub use problem::{Fault, FieldPath, Origin, Problem};
 pub use read::{Document, read};
+pub use same::{in_words_of, with_what_others_added};
 pub use source::{ReadOptions, Source};

@@ -553,6 +553,7 @@ services:
         &expect![[r#"
             Deployment shop-named is service named of shop
               spec.replicas: 1
+              spec.strategy.type: "Recreate"
               spec.template.metadata.annotations.setpoint.dev/network: "none"
               spec.template.metadata.annotations.setpoint.dev/user: "nginx"
               spec.template.spec.containers[0].image: "named"
@@ -572,6 +573,7 @@ services:
               spec.selector.setpoint.dev/compose-service: "web"
             Deployment shop-web is service web of shop
               spec.replicas: 1
+              spec.strategy.type: "Recreate"
               spec.template.metadata.annotations.setpoint.dev/domainname: "shop.example"
               spec.template.metadata.annotations.setpoint.dev/init: "true"
               spec.template.metadata.annotations.tmpfs.setpoint.dev/volume-3: "nodev,noexec,nosuid"
@@ -988,8 +990,21 @@ services:
         &[("compose.yaml", of_image)],
         &options(),
         &expect![[r#"
-        compose.yaml: document 1: services.web.healthcheck.interval: the check of the image keeps its own times; it changes what runs (--allow-ignored accepts it without effect)
-    "#]],
+            Service shop-web
+              metadata.annotations.setpoint.dev/aliases: "web"
+              metadata.labels.setpoint.dev/compose-project: "shop"
+              metadata.labels.setpoint.dev/compose-service: "web"
+              spec.clusterIP: "None"
+              spec.publishNotReadyAddresses: true
+              spec.selector.setpoint.dev/compose-project: "shop"
+              spec.selector.setpoint.dev/compose-service: "web"
+            Deployment shop-web is service web of shop
+              spec.replicas: 1
+              spec.template.spec.containers[0].image: "a:1"
+              spec.template.spec.containers[0].name: "web"
+              spec.template.spec.restartPolicy: "Always"
+            warning: services.web.healthcheck has no test: where the image has a check it keeps its own times
+        "#]],
     );
 }
 
@@ -1036,6 +1051,7 @@ volumes:
               spec.selector.setpoint.dev/compose-service: "db"
             Deployment shop-db is service db of shop
               spec.replicas: 1
+              spec.strategy.type: "Recreate"
               spec.template.spec.containers[0].image: "db"
               spec.template.spec.containers[0].name: "db"
               spec.template.spec.containers[0].volumeMounts[0].mountPath: "/var/lib"
@@ -1058,6 +1074,7 @@ volumes:
               spec.selector.setpoint.dev/compose-service: "web"
             Deployment shop-web is service web of shop
               spec.replicas: 1
+              spec.strategy.type: "Recreate"
               spec.template.spec.containers[0].image: "web"
               spec.template.spec.containers[0].name: "web"
               spec.template.spec.containers[0].volumeMounts[0].mountPath: "/data"
@@ -1135,4 +1152,30 @@ services:
         compose.yaml: document 1: services.web.pre_stop[0].user: a hook runs as its container does; it changes what runs (--allow-ignored accepts it without effect)
     "#]],
     );
+}
+
+#[test]
+fn a_file_with_an_owner_is_read_by_all_of_its_container_and_no_words_are_the_images_own() {
+    let text = r#"
+services:
+  a:
+    image: a
+    command: []
+    configs: [{source: c, target: /c, uid: '103', gid: '103', mode: 0o440}]
+  own: {image: o, command: "", configs: [{source: c, uid: '0'}]}
+  wrong: {image: w, configs: [{source: c, gid: staff}]}
+configs: {c: {content: x}}
+"#;
+    let project = folder(&[("compose.yaml", text)]);
+    let refused = made(&project.path().join("compose.yaml"), &options());
+    let wrong = "compose.yaml: document 1: services.wrong.configs[0].gid: must be a number\n";
+    assert_eq!(refused, wrong);
+    let sound: String =
+        text.lines().filter(|line| !line.contains("wrong")).map(|l| l.to_owned() + "\n").collect();
+    let project = folder(&[("compose.yaml", &sound)]);
+    let found = made(&project.path().join("compose.yaml"), &options());
+    let modes: Vec<_> = found.lines().filter(|line| line.contains("defaultMode")).collect();
+    assert_eq!(modes, ["  spec.template.spec.volumes[0].configMap.defaultMode: 292"], "0444");
+    assert!(!found.contains(".args"), "{found}");
+    assert!(found.contains("warning: services.a.configs[0] gives c an owner"), "{found}");
 }

@@ -21,13 +21,13 @@ type Answers = (String, VecDeque<(u16, Value)>);
 
 /// A server that answers what it was told to, in turn per path, and remembers what it was asked.
 #[derive(Clone, Default)]
-struct Fake {
+pub(super) struct Fake {
     answers: Arc<Mutex<Vec<Answers>>>,
     asked: Arc<Mutex<Vec<String>>>,
 }
 
 impl Fake {
-    fn answer(self, call: &str, code: u16, body: Value) -> Self {
+    pub(super) fn answer(self, call: &str, code: u16, body: Value) -> Self {
         let mut answers = self.answers.lock().expect("no test panics here");
         match answers.iter_mut().find(|(known, _)| known == call) {
             Some((_, queue)) => queue.push_back((code, body)),
@@ -53,7 +53,7 @@ impl Fake {
         (StatusCode::from_u16(code).expect("a code"), body.to_string())
     }
 
-    async fn start(&self) -> String {
+    pub(super) async fn start(&self) -> String {
         let fake = self.clone();
         let app = Router::new().fallback(move |method: Method, uri: Uri, body: Bytes| {
             let answer = fake.take(&method, &uri, &body);
@@ -85,7 +85,7 @@ impl Write for Shared {
 }
 
 /// Runs a command line against a server: how it ended, and what it printed.
-async fn run(server: &str, line: &str) -> (Result<Ended, Failure>, String) {
+pub(super) async fn run(server: &str, line: &str) -> (Result<Ended, Failure>, String) {
     let words = std::iter::once("setpoint").chain(line.split_whitespace());
     let cli = Cli::try_parse_from(words).expect("a command line");
     let flags = vec![Flag::new("--server", "client.server", server)];

@@ -218,7 +218,7 @@ pub(crate) const VOLUME_OPTIONS: Rows = &[
 pub(crate) const FILE_USE: Rows = &[
     ("source target", Shape::Text, Acted),
     ("mode", Shape::Text, Acted),
-    ("uid gid", Shape::Text, Changes(Unlike("0"), "files belong to root")),
+    ("uid gid", Shape::Text, Acted),
 ];
 
 /// A volume in its long form.

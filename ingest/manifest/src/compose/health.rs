@@ -87,12 +87,15 @@ fn check(making: &mut Making<'_>, at: &Cursor<'_>) -> Option<Check> {
     })
 }
 
-/// What the image asks is not known here, so its times cannot be changed.
+/// What the image asks is not known here, nor whether it asks anything: its check keeps the times that it
+/// was made with, and an image without a check is not asked at either time.
 fn of_image(making: &mut Making<'_>, at: &Cursor<'_>) {
-    for name in ["interval", "timeout", "retries", "start_period", "start_interval"] {
-        if let Some(field) = at.get(name) {
-            making.ignore(&field, "the check of the image keeps its own times");
-        }
+    let times = ["interval", "timeout", "retries", "start_period", "start_interval"];
+    if times.iter().any(|name| at.get(name).is_some()) {
+        making.warnings.push(format!(
+            "{} has no test: where the image has a check it keeps its own times",
+            at.path
+        ));
     }
 }
 

@@ -75,6 +75,7 @@ pub(crate) fn apply(making: &mut Making<'_>, service: &Cursor<'_>, spec: &mut Va
             let key = key_of(&source);
             let mut from = json!({sort.name: object, "items": [{"key": key, "path": key}]});
             mode(making, &item, &mut from);
+            owner(making, &item, &source, &mut from);
             volumes.push(json!({"name": volume, sort.volume: from}));
             let target = target_of(&item, sort, &source);
             mounts.push(
@@ -103,6 +104,36 @@ fn mode(making: &mut Making<'_>, item: &Cursor<'_>, from: &mut Value) {
         None => making.refuse(&at, "must be a file mode such as 0440"),
     }
 }
+
+/// Files belong to root. One that is meant for another is one that all in its container may read, which
+/// nobody but that container's own users are; Compose itself takes no notice of an owner.
+fn owner(making: &mut Making<'_>, item: &Cursor<'_>, source: &str, from: &mut Value) {
+    let meant_for = |name: &str| {
+        let at = item.field(name);
+        let text = scalar_text(at.value).filter(|_| !at.value.is_null()).unwrap_or_default();
+        if !text.is_empty() && text.parse::<u32>().is_err() {
+            return Err(at);
+        }
+        Ok(!text.is_empty() && text != "0")
+    };
+    match (meant_for("uid"), meant_for("gid")) {
+        (Err(at), _) | (_, Err(at)) => making.refuse(&at, "must be a number"),
+        (Ok(false), Ok(false)) => {}
+        _ => {
+            let mode = from["defaultMode"].as_i64().unwrap_or(FILE_MODE);
+            from["defaultMode"] = json!(mode | READ_BY_ALL);
+            making.warnings.push(format!(
+                "{} gives {source} an owner: it belongs to root, and all users of its container may read it",
+                item.path
+            ));
+        }
+    }
+}
+
+/// The mode of a file of which none is said.
+const FILE_MODE: i64 = 0o644;
+/// Reading, by its owner, its group and all others.
+const READ_BY_ALL: i64 = 0o444;
 
 fn source_of(item: &Cursor<'_>) -> String {
     item.value.as_str().unwrap_or_else(|| item.field("source").text()).to_owned()

@@ -65,6 +65,7 @@ pub(crate) fn make(
             annotations[ANNOTATION_UPDATE_DELAY] = json!(update.delay_ms.to_string());
         }
     }
+    volumes::stop_first(service, &mut workload);
     workload["metadata"]["annotations"] = annotations;
     network::make(making, name, service, &ports, aliases);
     making.objects.push(workload);
@@ -77,7 +78,11 @@ fn container(making: &mut Making<'_>, name: &str, service: &Cursor<'_>, ports: &
         None => making.refuse(&service.field("image"), "is required: images are not built"),
     }
     command(making, &service.field("entrypoint"), "command", &mut container);
-    command(making, &service.field("command"), "args", &mut container);
+    let arguments = service.field("command");
+    // An engine that is given no words takes the image's own, as it does when nothing is said.
+    if !is_empty(&arguments) {
+        command(making, &arguments, "args", &mut container);
+    }
     if let Some(folder) = service.get("working_dir") {
         container["workingDir"] = json!(folder.text());
     }
@@ -92,6 +97,14 @@ fn container(making: &mut Making<'_>, name: &str, service: &Cursor<'_>, ports: &
     deploy::resources(making, service, &mut container);
     hooks::apply(making, service, &mut container);
     container
+}
+
+fn is_empty(at: &Cursor<'_>) -> bool {
+    match at.value {
+        Value::Array(items) => items.is_empty(),
+        Value::String(text) => text.trim().is_empty(),
+        _ => false,
+    }
 }
 
 /// A text is split as a shell splits it. An empty one takes the image's own away, which no

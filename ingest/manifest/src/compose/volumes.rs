@@ -313,6 +313,27 @@ fn without_steps(path: &Path) -> PathBuf {
     found
 }
 
+/// A service that may write into what outlasts its pods is stopped before it is started anew, unless it
+/// says how it is updated: as in Compose, and as kompose has it. Two databases at once on one folder would
+/// keep each other from it, and the update from its end.
+pub(crate) fn stop_first(service: &Cursor<'_>, workload: &mut Value) {
+    let updates = service.field("deploy").field("update_config");
+    if !updates.value.is_null() || workload["kind"] != "Deployment" {
+        return;
+    }
+    let spec = &workload["spec"]["template"]["spec"];
+    let lasting = |volume: &&Value| {
+        ["hostPath", "persistentVolumeClaim"].iter().any(|sort| volume.get(sort).is_some())
+    };
+    let mounts = spec["containers"][0]["volumeMounts"].as_array().into_iter().flatten();
+    let written: Vec<&Value> =
+        mounts.filter(|mount| mount["readOnly"] != true).map(|mount| &mount["name"]).collect();
+    let mut volumes = spec["volumes"].as_array().into_iter().flatten().filter(lasting);
+    if volumes.any(|volume| written.contains(&&volume["name"])) {
+        workload["spec"]["strategy"] = json!({"type": "Recreate"});
+    }
+}
+
 fn add(spec: &mut Value, name: &str, mounted: Mounted) {
     let mut volume = mounted.source;
     volume["name"] = json!(name);

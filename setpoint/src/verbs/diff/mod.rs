@@ -1,14 +1,23 @@
 //! `diff`: what an apply would change.
+//!
+//! Both sides are read for what they mean (`setpoint_ingest_manifest::in_words_of`): what is only written
+//! otherwise is no difference, and what another manager owns stays as it is.
+
+mod foreseen;
+#[cfg(test)]
+mod pair_tests;
 
 use clap::Args;
 use serde_json::Value;
+use setpoint_ingest_manifest::in_words_of;
 use setpoint_schemas::strip_server_fields;
 use similar::TextDiff;
 
-use crate::context::Context;
+use crate::context::{Context, warn};
 use crate::failure::{Ended, Failure};
 use crate::output::field::{name, namespace, shown};
 use crate::output::yaml;
+use crate::verbs::apply::FIELD_MANAGER;
 use crate::verbs::manifest::Files;
 use crate::verbs::object::path_of;
 
@@ -17,13 +26,27 @@ use crate::verbs::object::path_of;
 #[command(after_help = "\
 Examples:
   setpoint diff -f web.yaml
-  setpoint diff -f manifests/ -R && echo nothing would change")]
+  setpoint diff -f manifests/ -R && echo nothing would change
+  setpoint diff -f web.yaml --ignore /spec/replicas")]
 pub(crate) struct Diff {
     #[command(flatten)]
     files: Files,
     /// The namespace of objects that name none
     #[arg(long, short, value_name = "NAME")]
     namespace: Option<String>,
+    /// Who would apply: what others own stays as it is
+    #[arg(long, value_name = "NAME", default_value = FIELD_MANAGER)]
+    field_manager: String,
+    /// A field that is not compared, as a JSON pointer such as /spec/replicas; may be repeated
+    #[arg(long, value_name = "POINTER", value_parser = pointer)]
+    ignore: Vec<String>,
+}
+
+fn pointer(text: &str) -> Result<String, String> {
+    match text.strip_prefix('/') {
+        Some(rest) if !rest.is_empty() => Ok(text.to_owned()),
+        _ => Err("a JSON pointer begins with /, such as /spec/replicas".to_owned()),
+    }
 }
 
 /// Lines around a change.
@@ -37,8 +60,13 @@ pub(crate) async fn run(diff: Diff, cx: &mut Context) -> Result<Ended, Failure> 
         let path = path_of(&cx.client, &item.object).await.map_err(|e| e.during(what()))?;
         let path = path.object(namespace(&item.object), name(&item.object));
         let live = cx.client.find(&path).await.map_err(|e| e.during(what()))?;
-        let before = live.map(own).map(|object| masked(object, &item.object));
-        let after = masked(own(item.object.clone()), before.as_ref().unwrap_or(&Value::Null));
+        let (before, after) = match &live {
+            Some(live) => {
+                let (before, after) = both(live, &item.object, &diff);
+                (Some(before), after)
+            }
+            None => (None, masked(own(item.object.clone()), &Value::Null)),
+        };
         let text = compare(&shown(&item.object), before.as_ref(), &after);
         if !text.is_empty() {
             ended = Ended::Different;
@@ -46,6 +74,51 @@ pub(crate) async fn run(diff: Diff, cx: &mut Context) -> Result<Ended, Failure> 
         }
     }
     Ok(ended)
+}
+
+/// What is there, and what an apply would make of it in the same words, both without what is ignored.
+fn both(live: &Value, wanted: &Value, diff: &Diff) -> (Value, Value) {
+    let mut before = own(live.clone());
+    let foreseen = foreseen::applied(live, &before, &own(wanted.clone()), &diff.field_manager);
+    let mut after = in_words_of(&own(foreseen.clone()), &before);
+    if is_only_written_otherwise(&before, &after, &foreseen) {
+        warn(format!(
+            "{}: its pods would be replaced, for their template is written otherwise, though it means \
+             the same",
+            shown(wanted)
+        ));
+    }
+    for pointer in &diff.ignore {
+        remove(&mut before, pointer);
+        remove(&mut after, pointer);
+    }
+    let before = masked(before, &after);
+    let after = masked(after, &before);
+    (before, after)
+}
+
+/// Revisions of a workload are told apart by their template's text: one of another text and the same
+/// meaning is a new revision all the same.
+fn is_only_written_otherwise(before: &Value, after: &Value, foreseen: &Value) -> bool {
+    let template = |object: &Value| object.pointer(TEMPLATE).cloned();
+    template(before) == template(after) && template(before) != template(foreseen)
+}
+
+const TEMPLATE: &str = "/spec/template";
+
+fn remove(object: &mut Value, pointer: &str) {
+    let Some((above, name)) = pointer.rsplit_once('/') else { return };
+    match object.pointer_mut(above) {
+        Some(Value::Object(fields)) => {
+            fields.remove(&name.replace("~1", "/").replace("~0", "~"));
+        }
+        Some(Value::Array(items)) => {
+            if let Some(index) = name.parse().ok().filter(|index: &usize| *index < items.len()) {
+                items.remove(index);
+            }
+        }
+        _ => {}
+    }
 }
 
 /// The object without what the server adds.
