@@ -14,3 +14,4 @@ mod secrets;
 mod auth;
 mod calls;
 mod kubectl;
+mod health;
