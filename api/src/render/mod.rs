@@ -6,6 +6,8 @@ mod claims;
 mod resource;
 mod pod;
 mod pod_begins;
+mod pod_conditions;
+mod qos;
 mod pod_row;
 mod job_row;
 mod node;
