@@ -15,3 +15,4 @@ mod auth;
 mod calls;
 mod kubectl;
 mod health;
+mod stages;
