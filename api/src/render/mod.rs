@@ -14,6 +14,7 @@ mod node;
 mod slice;
 mod amounts;
 mod events;
+mod series;
 mod age;
 mod table;
 mod columns;
@@ -25,6 +26,7 @@ use crate::model::Entry;
 pub(crate) use age::rfc3339;
 pub(crate) use events::{event, involved, namespace_of};
 pub use pod_row::PodRow;
+pub(crate) use series::Series;
 pub(crate) use table::table;
 
 /// The object as Kubernetes shapes it. Secret values are as sealed as they came.

@@ -15,4 +15,5 @@ mod auth;
 mod calls;
 mod kubectl;
 mod health;
+mod events;
 mod stages;
