@@ -189,7 +189,7 @@ fn container(observed: &ContainerObserved) -> Value {
     });
     let ended = observed.finished_ms > 0 && observed.state != ContainerState::Terminated;
     if ended {
-        status["lastState"] = json!({"terminated": terminated(observed, "Error")});
+        status["lastState"] = json!({"terminated": terminated(observed, word_of_end(observed))});
     }
     status
 }
@@ -198,9 +198,8 @@ fn state(observed: &ContainerObserved) -> Value {
     match observed.state {
         ContainerState::Running => json!({"running": {"startedAt": rfc3339(observed.started_ms)}}),
         ContainerState::Terminated => {
-            let reason = if observed.exit_code == Some(0) { "Completed" } else { "Error" };
             let said = Some(observed.reason.as_str()).filter(|reason| !reason.is_empty());
-            json!({"terminated": terminated(observed, said.unwrap_or(reason))})
+            json!({"terminated": terminated(observed, said.unwrap_or(word_of_end(observed)))})
         }
         ContainerState::Waiting => {
             let said = Some(observed.reason.as_str()).filter(|reason| !reason.is_empty());
@@ -209,6 +208,11 @@ fn state(observed: &ContainerObserved) -> Value {
             json!({"waiting": waiting})
         }
     }
+}
+
+/// How a container ended, when nothing but its exit code says it.
+fn word_of_end(observed: &ContainerObserved) -> &'static str {
+    if observed.exit_code == Some(0) { "Completed" } else { "Error" }
 }
 
 fn terminated(observed: &ContainerObserved, reason: &str) -> Value {

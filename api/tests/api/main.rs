@@ -17,3 +17,4 @@ mod kubectl;
 mod health;
 mod events;
 mod stages;
+mod states;
