@@ -23,6 +23,7 @@ mod desired;
 mod stages;
 mod health;
 mod plan;
+mod words;
 mod status;
 
 mod hooks;

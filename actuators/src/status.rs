@@ -14,6 +14,7 @@ use crate::desired::DesiredPod;
 use crate::plan::end_of;
 use crate::restart::{Verdict, restart};
 use crate::stages::Stages;
+use crate::words::{back_off, back_off_pulling};
 
 /// What a node says of a pod, before it is numbered for a report.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -158,7 +159,7 @@ fn waiting(
         seen.reason = "CrashLoopBackOff".into();
         let ended = Some(seen.message).filter(|why| !why.is_empty());
         let why = ended.map(|why| format!(": {why}")).unwrap_or_default();
-        seen.message = format!("back-off {} s restarting the container{why}", backoff_ms / 1_000);
+        seen.message = back_off(&seen.name, &pod.placement, backoff_ms) + &why;
     }
     seen
 }
@@ -189,7 +190,10 @@ fn tell_failure(seen: &mut ContainerObserved, failure: &Failure) {
         // The words that people know from Kubernetes for the wait after a failed pull.
         let pulling = failure.reason == "ErrImagePull" && failure.attempts > 1;
         seen.reason = if pulling { "ImagePullBackOff".into() } else { failure.reason.clone() };
-        seen.message.clone_from(&failure.message);
+        seen.message = match pulling {
+            true => back_off_pulling(&seen.image, &failure.message),
+            false => failure.message.clone(),
+        };
     }
 }
 

@@ -159,6 +159,12 @@ fn managed() -> impl Iterator<Item = KindInfo> {
     })
 }
 
+/// The managed kinds, for tests that go through all of them.
+#[cfg(test)]
+pub(crate) fn managed_kinds() -> impl Iterator<Item = &'static str> {
+    MANAGED.iter().map(|&(_, kind, ..)| kind)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

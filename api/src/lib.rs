@@ -9,6 +9,7 @@ pub mod elsewhere;
 
 mod model;
 mod render;
+mod health;
 
 mod kinds;
 mod target;
@@ -31,6 +32,7 @@ mod routes;
 mod serve;
 
 pub use auth::{Actor, Role, TokenFileError, Tokens};
+pub use health::{Health, HealthState, health};
 pub use kinds::KindInfo;
 pub use model::{
     About, Change, DECISIONS_KEPT_MAX, DeviceServed, EVENTS_KEPT_MAX, Kept, NodeServed, Progress,

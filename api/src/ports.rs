@@ -8,7 +8,8 @@ use std::sync::Arc;
 
 use serde_json::Value;
 use setpoint_schemas::{
-    Lease, NodeName, NodeRecord, NodeReport, Request, Resource, ResourceKey, Standing, UsageSample,
+    Decision, Lease, NodeName, NodeRecord, NodeReport, Request, Resource, ResourceKey, Standing,
+    UsageSample,
 };
 
 use crate::KindInfo;
@@ -183,6 +184,9 @@ pub trait Explain: Send + Sync {
     ) -> PortFuture<'_, Result<Value, PortError>>;
 }
 
+/// Which decisions someone asks for.
+pub type Wanted = Box<dyn Fn(&Decision) -> bool + Send>;
+
 /// Reads the log for people and for tools that cannot open it.
 pub trait LogReads: Send + Sync {
     /// Up to `max` records of a partition from an offset on, decoded where possible.
@@ -193,6 +197,14 @@ pub trait LogReads: Send + Sync {
         from: i64,
         max: usize,
     ) -> PortFuture<'_, Result<Value, PortError>>;
+    /// Up to `max` decisions that are wanted of those made before this epoch and sequence, newest first,
+    /// as far back as the log goes and a search may take.
+    fn ledger(
+        &self,
+        before: (i64, i32),
+        max: usize,
+        wanted: Wanted,
+    ) -> PortFuture<'_, Result<Vec<Decision>, PortError>>;
     /// The latest dead letters, newest first: `{"items":[{"topic", "partition", "offset", "time_ms",
     /// "reason", "key", "text", "value"}]}`, `value` in base64.
     fn dead_letters(&self, limit: usize) -> PortFuture<'_, Result<Value, PortError>>;

@@ -55,6 +55,9 @@ pub struct VolumeStatus {
     /// Since when its folder is to be removed by the node, in RFC 3339; empty while it is to stay.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub deletion_timestamp: String,
+    /// Since when it has its phase, in RFC 3339; empty where nobody knows.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub last_phase_transition_time: String,
 }
 
 impl ClaimStatus {

@@ -84,7 +84,7 @@ impl Pulls {
             return Ok(());
         };
         let left = failure.until - now;
-        let message = format!("back-off pulling image {image}: {}", failure.message);
+        let message = format!("Back-off pulling image {image:?}: {}", failure.message);
         Err(ActuatorError::transient("ImagePullBackOff", message).after(left))
     }
 

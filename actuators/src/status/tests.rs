@@ -47,7 +47,9 @@ fn a_container_between_two_restarts_waits_in_crash_loop_back_off() {
     let said = status(&pod("Always", &["main"]), Some(&runs), Some(&book), None, 2_000);
     let main = &said.containers[0];
     assert_eq!((main.state, main.reason.as_str()), (ContainerState::Waiting, "CrashLoopBackOff"));
-    assert_eq!(main.message, "back-off 20 s restarting the container");
+    let uid = pod("Always", &["main"]).placement.uid.to_string();
+    let expected = format!("back-off 20s restarting failed container=main pod=a_default({uid})");
+    assert_eq!(main.message, expected);
     assert_eq!((main.restarts, main.exit_code), (4, Some(3)));
     assert_eq!((said.phase, said.ready), (PodPhase::Running, false));
 }

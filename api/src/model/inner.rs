@@ -387,6 +387,11 @@ impl Inner {
         self.decisions_forgotten.max(self.base_epoch)
     }
 
+    /// Whether decisions were given up to keep later ones.
+    pub(crate) fn has_forgotten_decisions(&self) -> bool {
+        self.decisions_forgotten > 0
+    }
+
     fn wake_nodes(&self) {
         for slot in self.slots.values() {
             slot.news.send_replace(self.epoch);

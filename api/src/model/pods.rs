@@ -53,7 +53,7 @@ impl Pods {
             return self.forget_observation(observed.uid());
         }
         let name = || name_seen(observed);
-        let seen = Seen::of(observed, &mut self.common);
+        let seen = self.seen(observed);
         self.entry(observed.uid(), name).observed = Some(seen);
     }
 
@@ -64,10 +64,17 @@ impl Pods {
             // Its container was renamed.
             self.forget_observation(observed.uid());
         }
-        let seen = Seen::of(observed, &mut self.common);
+        let seen = self.seen(observed);
         let parts = self.entry(observed.uid(), || name);
         parts.observed = Some(seen);
         parts.watch();
+    }
+
+    /// An observation, after the one that is there of the pod.
+    fn seen(&mut self, observed: &Observation) -> Seen {
+        let id = self.id_of(observed.uid());
+        let before = id.and_then(|id| self.all.get(id)?.observed.as_ref());
+        Seen::of(observed, before, &mut self.common)
     }
 
     /// Nothing is left of a pod on its node.

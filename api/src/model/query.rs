@@ -246,6 +246,14 @@ impl ReadModel {
         Ok(inner.decisions.iter().rev().take_while(|d| d.epoch() > epoch).cloned().collect())
     }
 
+    /// The epoch and sequence of the oldest decision that is kept, where older ones were given up.
+    pub(crate) fn oldest_after_forgotten(&self) -> Option<(i64, i32)> {
+        let inner = self.read();
+        let oldest = inner.decisions.front().filter(|_| inner.has_forgotten_decisions())?;
+        let record = oldest.record();
+        Some((record.epoch, record.sequence))
+    }
+
     /// The fleet in numbers.
     pub fn summary(&self) -> Summary {
         let is_current = self.doubt().is_none();

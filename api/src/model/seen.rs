@@ -62,6 +62,8 @@ struct Parts<'a> {
     message: Cow<'a, str>,
     address: Cow<'a, str>,
     started_ms: i64,
+    /// Since when it is as ready as it is, by the node's clock, as far as that was seen.
+    ready_since_ms: i64,
     containers: Vec<Container<'a>>,
 }
 
@@ -87,9 +89,11 @@ enum Id<'a> {
 }
 
 impl Seen {
-    /// Keeps an observation.
-    pub(crate) fn of(observed: &Observation, common: &mut Common) -> Seen {
+    /// Keeps an observation after the one before it.
+    pub(crate) fn of(observed: &Observation, before: Option<&Seen>, common: &mut Common) -> Seen {
         let details = observed.details();
+        let alike = before.filter(|before| before.ready == observed.is_ready());
+        let ready_since_ms = alike.and_then(Seen::ready_since_ms).unwrap_or(observed.time_ms());
         let parts = Parts {
             sequence: observed.sequence(),
             time_ms: observed.time_ms(),
@@ -98,6 +102,7 @@ impl Seen {
             message: Cow::Borrowed(details.message),
             address: Cow::Borrowed(details.address),
             started_ms: details.started_ms,
+            ready_since_ms,
             containers: details.containers.map(Container::of).collect(),
         };
         let bytes = postcard::to_stdvec(&parts).expect("texts and numbers are always written");
@@ -114,6 +119,13 @@ impl Seen {
     /// How far it had come; what else was observed stays closed.
     pub(crate) fn progress(&self) -> Progress {
         Progress { phase: self.phase, restarts: self.restarts }
+    }
+
+    /// Since when it is ready, or is not, milliseconds: when that was first said of those observations
+    /// that were taken in one after the other. `None` never: the bytes are our own.
+    pub(crate) fn ready_since_ms(&self) -> Option<i64> {
+        let parts: Parts<'_> = postcard::from_bytes(&self.bytes).ok()?;
+        Some(parts.ready_since_ms)
     }
 
     /// The node that observed.
@@ -246,9 +258,22 @@ mod tests {
         let ids = ["", "4f1c2d3e5a6b", "4f1c2d3e5a6", "4F1C", "web.1"];
         for id in ids {
             observed.containers.iter_mut().for_each(|container| container.id = id.to_owned());
-            let opened = Seen::of(&Observation::of(&observed), &mut Common::default())
+            let opened = Seen::of(&Observation::of(&observed), None, &mut Common::default())
                 .open(&observed.uid, name);
             assert_eq!(opened.as_ref(), Some(&observed), "{id:?}");
+        }
+    }
+
+    #[test]
+    fn it_is_remembered_since_when_a_pod_is_as_ready_as_it_is() {
+        let mut common = Common::default();
+        let mut seen: Option<Seen> = None;
+        let told =
+            [(10, false, 10), (20, false, 10), (30, true, 30), (40, true, 30), (50, false, 50)];
+        for (time_ms, ready, since_ms) in told {
+            let observed = PodObserved { time_ms, ready, ..samples::pod_observed() };
+            seen = Some(Seen::of(&Observation::of(&observed), seen.as_ref(), &mut common));
+            assert_eq!(seen.as_ref().and_then(Seen::ready_since_ms), Some(since_ms), "{time_ms}");
         }
     }
 

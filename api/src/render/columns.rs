@@ -260,7 +260,7 @@ const SLICES: &[Column] = &[
 ];
 
 const EVENTS: &[Column] = &[
-    column("Last Seen", |o, now| json!(age(o, now))),
+    column("Last Seen", |o, now| json!(seen(o, now))),
     column("Type", |o, _| o["type"].clone()),
     column("Reason", |o, _| o["reason"].clone()),
     column("Object", |o, _| {
@@ -295,6 +295,17 @@ pub(crate) fn columns_of(group: &str, kind: &str) -> &'static [Column] {
         ("", "PersistentVolume") => VOLUMES,
         ("storage.k8s.io", "StorageClass") => STORAGE_CLASSES,
         _ => OTHERS,
+    }
+}
+
+/// When an event was told last; of several, how many and since when.
+fn seen(event: &Value, now_ms: i64) -> String {
+    let last = since(&event["lastTimestamp"], now_ms);
+    match int(&event["count"]) {
+        count if count > 1 => {
+            format!("{last} (x{count} over {})", since(&event["firstTimestamp"], now_ms))
+        }
+        _ => last,
     }
 }
 

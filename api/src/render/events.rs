@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 use setpoint_schemas::{Action, Decision, ResourceKey};
+use xxhash_rust::xxh3::xxh3_64;
 
 use super::rfc3339;
 use crate::model::About;
@@ -28,12 +29,14 @@ pub(crate) fn namespace_of(involved: &Value) -> &str {
     involved["namespace"].as_str().filter(|namespace| !namespace.is_empty()).unwrap_or("default")
 }
 
-/// The event of a decision about this object.
+/// The event of a decision about this object, named by what it says: one that says the same of the same
+/// object has the same name.
 pub(crate) fn event(decision: &Decision, involved: &Value) -> Option<Value> {
     let namespace = namespace_of(involved);
-    let name = format!("{}.{}.{}", involved["name"].as_str()?, decision.epoch, decision.sequence);
     let time = rfc3339(decision.time_ms);
     let (reason, warning) = words(decision.action);
+    let said = json!([involved, reason, decision.rule, decision.reason]).to_string();
+    let name = format!("{}.{:016x}", involved["name"].as_str()?, xxh3_64(said.as_bytes()));
     Some(json!({
         "apiVersion": "v1", "kind": "Event",
         "metadata": {

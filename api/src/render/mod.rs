@@ -6,12 +6,15 @@ mod claims;
 mod resource;
 mod pod;
 mod pod_begins;
+mod pod_conditions;
+mod qos;
 mod pod_row;
 mod job_row;
 mod node;
 mod slice;
 mod amounts;
 mod events;
+mod series;
 mod age;
 mod table;
 mod columns;
@@ -23,6 +26,7 @@ use crate::model::Entry;
 pub(crate) use age::rfc3339;
 pub(crate) use events::{event, involved, namespace_of};
 pub use pod_row::PodRow;
+pub(crate) use series::Series;
 pub(crate) use table::table;
 
 /// The object as Kubernetes shapes it. Secret values are as sealed as they came.

@@ -77,8 +77,8 @@ fn label<'a>(record: &'a NodeRecord, name: &str) -> &'a str {
     record.labels.get(name).map_or("", String::as_str)
 }
 
-/// The conditions as said; of a lost node, and of a silent one under a hold, nobody knows any of
-/// them.
+/// The conditions as said, heard with the node's last word of itself; of a lost node, and of a silent
+/// one under a hold, nobody knows any of them.
 fn conditions(node: &NodeServed) -> Value {
     let record = &node.record;
     let silence = match (&node.doubt, node.lost) {
@@ -87,10 +87,7 @@ fn conditions(node: &NodeServed) -> Value {
         (None, false) => None,
     };
     if let Some((reason, message)) = silence {
-        let of = |c: &Condition| match c.kind == "Ready" {
-            true => unknown(reason, message, record.time_ms),
-            false => said(c, "Unknown"),
-        };
+        let of = |c: &Condition| unknown_of(&c.kind, (reason, message), record.time_ms);
         return record.conditions.iter().map(of).collect();
     }
     let word = |condition: &Condition| match condition.status {
@@ -98,22 +95,25 @@ fn conditions(node: &NodeServed) -> Value {
         ConditionStatus::False => "False",
         ConditionStatus::Unknown => "Unknown",
     };
-    record.conditions.iter().map(|condition| said(condition, word(condition))).collect()
-}
-
-fn said(condition: &Condition, status: &str) -> Value {
-    json!({
-        "type": condition.kind, "status": status, "reason": condition.reason,
-        "message": condition.message,
-        "lastTransitionTime": rfc3339(condition.transition_ms),
-    })
+    let said = |c: &Condition| {
+        json!({
+            "type": c.kind, "status": word(c), "reason": c.reason, "message": c.message,
+            "lastHeartbeatTime": rfc3339(record.time_ms),
+            "lastTransitionTime": rfc3339(c.transition_ms),
+        })
+    };
+    record.conditions.iter().map(said).collect()
 }
 
 fn unknown(reason: &str, message: &str, since_ms: i64) -> Value {
+    unknown_of("Ready", (reason, message), since_ms)
+}
+
+/// A condition of which nobody knows since its node was heard last.
+fn unknown_of(kind: &str, (reason, message): (&str, &str), since_ms: i64) -> Value {
     json!({
-        "type": "Ready", "status": "Unknown", "reason": reason,
-        "message": message,
-        "lastTransitionTime": rfc3339(since_ms),
+        "type": kind, "status": "Unknown", "reason": reason, "message": message,
+        "lastHeartbeatTime": rfc3339(since_ms), "lastTransitionTime": rfc3339(since_ms),
     })
 }
 

@@ -6,6 +6,8 @@ use setpoint_schemas::{
 };
 
 use super::pod_begins::Begins;
+use super::pod_conditions::{self, Known};
+use super::qos::qos_class;
 use super::{resource, rfc3339};
 use crate::model::PodView;
 
@@ -94,22 +96,28 @@ fn bare_containers(pod: &PodView) -> Value {
 }
 
 fn status(pod: &PodView, spec: &Value) -> Value {
-    let mut status = json!({"phase": pod.phase(), "qosClass": "Burstable"});
+    let mut status = json!({"phase": pod.phase(), "qosClass": qos_class(spec)});
     let observed = pod.opened();
     match &observed {
         Some(observed) => observe(&mut status, observed, spec),
         None => {
-            status["containerStatuses"] = created_soon(pod, &spec["containers"]);
-            if spec["initContainers"].is_array() {
-                status["initContainerStatuses"] = created_soon(pod, &spec["initContainers"]);
+            // What people know from Kubernetes where others come first.
+            let comes_first = spec["initContainers"].as_array().is_none_or(Vec::is_empty);
+            let reason = if comes_first { "ContainerCreating" } else { "PodInitializing" };
+            status["containerStatuses"] = created_soon(pod, &spec["containers"], reason);
+            if !comes_first {
+                status["initContainerStatuses"] =
+                    created_soon(pod, &spec["initContainers"], reason);
             }
         }
     }
     name_devices(pod, &mut status["containerStatuses"]);
-    status["conditions"] = conditions(pod, observed.as_ref(), spec);
+    let known = Known { pod, observed: observed.as_ref(), spec };
+    status["conditions"] = pod_conditions::of(&known);
     let host = pod.host.as_ref().map(|host| &host.record.address);
     if let Some(address) = host.filter(|address| !address.is_empty()) {
         status["hostIP"] = json!(address);
+        status["hostIPs"] = json!([{"ip": address}]);
     }
     if pod.placement.is_none()
         && let Some(waiting) = &pod.waiting
@@ -157,7 +165,7 @@ fn observe(status: &mut Value, observed: &PodObserved, spec: &Value) {
 }
 
 /// A placed pod of which nothing was observed yet: its containers are being made.
-fn created_soon(pod: &PodView, containers: &Value) -> Value {
+fn created_soon(pod: &PodView, containers: &Value, reason: &str) -> Value {
     if pod.placement.is_none() {
         return json!([]);
     }
@@ -165,7 +173,7 @@ fn created_soon(pod: &PodView, containers: &Value) -> Value {
         json!({
             "name": container["name"], "image": container["image"], "imageID": "",
             "ready": false, "started": false, "restartCount": 0,
-            "state": {"waiting": {"reason": "ContainerCreating"}},
+            "state": {"waiting": {"reason": reason}}, "lastState": {},
         })
     };
     containers.as_array().into_iter().flatten().map(soon).collect()
@@ -181,7 +189,7 @@ fn container(observed: &ContainerObserved) -> Value {
     });
     let ended = observed.finished_ms > 0 && observed.state != ContainerState::Terminated;
     if ended {
-        status["lastState"] = json!({"terminated": terminated(observed, "Error")});
+        status["lastState"] = json!({"terminated": terminated(observed, word_of_end(observed))});
     }
     status
 }
@@ -190,89 +198,39 @@ fn state(observed: &ContainerObserved) -> Value {
     match observed.state {
         ContainerState::Running => json!({"running": {"startedAt": rfc3339(observed.started_ms)}}),
         ContainerState::Terminated => {
-            let reason = if observed.exit_code == Some(0) { "Completed" } else { "Error" };
             let said = Some(observed.reason.as_str()).filter(|reason| !reason.is_empty());
-            json!({"terminated": terminated(observed, said.unwrap_or(reason))})
+            json!({"terminated": terminated(observed, said.unwrap_or(word_of_end(observed)))})
         }
         ContainerState::Waiting => {
             let said = Some(observed.reason.as_str()).filter(|reason| !reason.is_empty());
-            let reason = said.unwrap_or("ContainerCreating");
-            json!({"waiting": {"reason": reason, "message": observed.message}})
+            let mut waiting = json!({"reason": said.unwrap_or("ContainerCreating")});
+            tell(&mut waiting, &observed.message);
+            json!({"waiting": waiting})
         }
     }
+}
+
+/// How a container ended, when nothing but its exit code says it.
+fn word_of_end(observed: &ContainerObserved) -> &'static str {
+    if observed.exit_code == Some(0) { "Completed" } else { "Error" }
 }
 
 fn terminated(observed: &ContainerObserved, reason: &str) -> Value {
-    json!({
+    let mut ended = json!({
         "exitCode": observed.exit_code.unwrap_or(0), "reason": reason,
-        "message": observed.message, "startedAt": rfc3339(observed.started_ms),
+        "startedAt": rfc3339(observed.started_ms),
         "finishedAt": rfc3339(observed.finished_ms), "containerID": observed.id,
-    })
+    });
+    // What a container that waits says is about its next start.
+    if observed.state == ContainerState::Terminated {
+        tell(&mut ended, &observed.message);
+    }
+    ended
 }
 
-/// What is known of a pod that somebody else runs: whether it is ready.
-fn watched_conditions(observed: Option<&PodObserved>) -> Value {
-    let ready = observed.is_some_and(|observed| observed.ready);
-    let since = observed.map_or(0, |observed| observed.started_ms);
-    let status = if ready { "True" } else { "False" };
-    json!([{"type": "Ready", "status": status, "lastTransitionTime": rfc3339(since)}])
-}
-
-/// Which containers are not ready, in the kubelet's words, and what their probes say.
-fn unready(observed: &PodObserved, begins: &Begins<'_>) -> String {
-    let lasts = |container: &&ContainerObserved| !begins.ends(&container.name);
-    let lasting = observed.containers.iter().filter(lasts);
-    let unready: Vec<&ContainerObserved> = lasting.filter(|container| !container.ready).collect();
-    if unready.is_empty() {
-        return String::new();
+/// Adds a sentence, when there is one.
+fn tell(state: &mut Value, message: &str) {
+    if !message.is_empty() {
+        state["message"] = json!(message);
     }
-    let names: Vec<&str> = unready.iter().map(|container| container.name.as_str()).collect();
-    let mut text = format!("containers with unready status: [{}]", names.join(" "));
-    let running = unready.iter().filter(|c| c.state == ContainerState::Running);
-    for container in running.filter(|container| !container.message.is_empty()) {
-        text.push_str(&format!("; {}: {}", container.name, container.message));
-    }
-    text
-}
-
-/// Kubernetes' four conditions of a pod.
-fn conditions(pod: &PodView, observed: Option<&PodObserved>, spec: &Value) -> Value {
-    if pod.is_watched {
-        return watched_conditions(observed);
-    }
-    let Some(placement) = &pod.placement else {
-        let waiting = pod.waiting.as_ref();
-        return json!([{
-            "type": "PodScheduled", "status": "False",
-            "reason": waiting.map_or("Unschedulable", |waiting| &waiting.reason),
-            "message": waiting.map_or("", |waiting| &waiting.message),
-            "lastTransitionTime": rfc3339(waiting.map_or(0, |waiting| waiting.since_ms)),
-        }]);
-    };
-    let ready = observed.is_some_and(|observed| observed.ready);
-    let since = observed.map_or(placement.placed_ms, |observed| observed.started_ms);
-    let begins = Begins::of(spec);
-    // Nothing of a pod that has ended will be ready.
-    let (reason, why) = match pod.phase() {
-        "Succeeded" => ("PodCompleted", String::new()),
-        "Failed" => ("PodFailed", String::new()),
-        _ => ("ContainersNotReady", observed.map(|o| unready(o, &begins)).unwrap_or_default()),
-    };
-    let condition = |kind: &str, holds: bool, since: i64| {
-        let mut condition = json!({
-            "type": kind, "status": if holds { "True" } else { "False" },
-            "lastTransitionTime": rfc3339(since),
-        });
-        if !holds {
-            condition["reason"] = json!(reason);
-            condition["message"] = json!(why);
-        }
-        condition
-    };
-    json!([
-        begins.condition(observed, rfc3339(placement.placed_ms)),
-        condition("Ready", ready, since),
-        condition("ContainersReady", ready, since),
-        condition("PodScheduled", true, placement.placed_ms),
-    ])
 }

@@ -33,13 +33,22 @@ impl<'a> Begins<'a> {
     pub(super) fn condition(&self, observed: Option<&PodObserved>, since: Value) -> Value {
         let incomplete = self.incomplete(observed);
         if incomplete.is_empty() {
-            return json!({"type": "Initialized", "status": "True", "lastTransitionTime": since});
+            return json!({
+                "type": "Initialized", "status": "True", "lastProbeTime": null,
+                "lastTransitionTime": since,
+            });
         }
         json!({
-            "type": "Initialized", "status": "False", "lastTransitionTime": since,
+            "type": "Initialized", "status": "False", "lastProbeTime": null,
+            "lastTransitionTime": since,
             "reason": "ContainersNotInitialized",
             "message": format!("containers with incomplete status: [{}]", incomplete.join(" ")),
         })
+    }
+
+    /// Whether they are done.
+    pub(super) fn is_over(&self, observed: Option<&PodObserved>) -> bool {
+        self.incomplete(observed).is_empty()
     }
 
     fn incomplete(&self, observed: Option<&PodObserved>) -> Vec<&'a str> {

@@ -8,15 +8,16 @@ use std::sync::{Arc, Mutex};
 use serde_json::{Value, json};
 use setpoint_api::ports::{
     Explain, Foreseen, Gate, Gated, Ignored, ItemVerdict, LogReads, Observations, Outcome,
-    PortError, PortFuture, Requests, SubmitError, Verdict,
+    PortError, PortFuture, Requests, SubmitError, Verdict, Wanted,
 };
 use setpoint_api::{
     ApiState, Change, KindInfo, NodeServed, Parts, ReadModel, Sealer, ServeOptions, TlsFiles, serve,
 };
 use setpoint_schemas::{
-    Condition, ConditionStatus, ContainerObserved, ContainerState, FleetId, Lease, Namespace,
-    NodeName, NodeRecord, NodeReport, Pattern, Placement, PodObserved, PodPhase, PodUid, Request,
-    RequestItem, Resource, ResourceName, Resources, SessionId, Standing, UsageSample, Verb,
+    Condition, ConditionStatus, ContainerObserved, ContainerState, Decision, FleetId, Lease,
+    Namespace, NodeName, NodeRecord, NodeReport, Pattern, Placement, PodObserved, PodPhase, PodUid,
+    Request, RequestItem, Resource, ResourceName, Resources, SessionId, Standing, UsageSample,
+    Verb,
 };
 use tokio_util::sync::CancellationToken;
 
@@ -279,6 +280,23 @@ impl LogReads for Leader {
         Box::pin(async move {
             Ok(json!({"topic": topic, "partition": partition, "from": from, "max": max}))
         })
+    }
+    /// What was decided before all that is kept: the ledger of this leader holds one decision.
+    fn ledger(
+        &self,
+        before: (i64, i32),
+        _: usize,
+        wanted: Wanted,
+    ) -> PortFuture<'_, Result<Vec<Decision>, PortError>> {
+        let old = Decision {
+            epoch: 1,
+            sequence: 0,
+            pod: String::new(),
+            reason: "long ago".to_owned(),
+            ..setpoint_schemas::samples::decision()
+        };
+        let is_it = before > (1, 0) && wanted(&old);
+        Box::pin(async move { Ok(is_it.then_some(old).into_iter().collect()) })
     }
     fn dead_letters(&self, limit: usize) -> PortFuture<'_, Result<Value, PortError>> {
         Box::pin(async move { Ok(json!({"limit": limit})) })

@@ -14,3 +14,7 @@ mod secrets;
 mod auth;
 mod calls;
 mod kubectl;
+mod health;
+mod events;
+mod stages;
+mod states;

@@ -318,6 +318,52 @@ mod tests {
     }
 
     #[test]
+    fn each_kind_of_workload_counts_its_pods_in_kubernetes_words() {
+        let counts = WorkloadCounts {
+            generation: 7,
+            live: 5,
+            updated: 2,
+            ready: 4,
+            current: 3,
+            current_revision: "web-a".to_owned(),
+            update_revision: "web-b".to_owned(),
+            ..counts(3, Progress::Proceeds)
+        };
+        let same = [("observedGeneration", 7), ("availableReplicas", 3), ("readyReplicas", 4)];
+        let table: [(String, &[(&str, i64)]); 4] = [
+            (
+                deployment(&counts, "{}", "t"),
+                &[("replicas", 5), ("updatedReplicas", 2), ("unavailableReplicas", 1)],
+            ),
+            (replica_set(&counts), &[("replicas", 5), ("fullyLabeledReplicas", 5)]),
+            (
+                stateful_set(&counts),
+                &[("replicas", 5), ("currentReplicas", 3), ("updatedReplicas", 2)],
+            ),
+            (
+                daemon_set(&counts),
+                &[
+                    ("desiredNumberScheduled", 4),
+                    ("currentNumberScheduled", 4),
+                    ("numberMisscheduled", 1),
+                    ("numberReady", 4),
+                    ("numberAvailable", 3),
+                    ("numberUnavailable", 1),
+                    ("updatedNumberScheduled", 2),
+                ],
+            ),
+        ];
+        for (status, own) in table {
+            let status: Value = serde_json::from_str(&status).expect("json");
+            let is_daemon_set = status.get("numberReady").is_some();
+            let shared = if is_daemon_set { &same[..1] } else { &same[..] };
+            for (field, count) in own.iter().chain(shared) {
+                assert_eq!(status[field].as_i64(), Some(*count), "{field} of {status}");
+            }
+        }
+    }
+
+    #[test]
     fn a_status_is_written_as_any_json_of_ours_with_its_fields_in_order() {
         let counts = counts(3, Progress::Complete);
         let statuses = [

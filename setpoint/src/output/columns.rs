@@ -275,8 +275,14 @@ fn secret(object: &Value, now: Timestamp) -> Vec<String> {
 
 fn event(object: &Value, now: Timestamp) -> Vec<String> {
     let involved = text(object, "/involvedObject/kind").to_lowercase();
+    let last = since(text(object, "/lastTimestamp"), now);
     vec![
-        since(text(object, "/lastTimestamp"), now),
+        match number(object, "/count") {
+            count if count > 1 => {
+                format!("{last} (x{count} over {})", since(text(object, "/firstTimestamp"), now))
+            }
+            _ => last,
+        },
         text(object, "/type").to_owned(),
         text(object, "/reason").to_owned(),
         format!("{involved}/{}", text(object, "/involvedObject/name")),

@@ -13,7 +13,7 @@ use serde_json::Value;
 
 use crate::output::field::{is_true, list, name, namespace, number, or_none, text};
 use crate::output::pods::{pod, pod_status};
-use crate::output::{decision_lines, jobs, table};
+use crate::output::{decision_lines, health_line, jobs, table};
 
 /// Longest value on its own line; a longer one is cut, `get -o yaml` has all of it.
 const VALUE_CHARS_MAX: usize = 120;
@@ -74,6 +74,9 @@ fn head(out: &mut String, object: &Value) {
     let owner = list(object, "/metadata/ownerReferences").iter();
     let owner = owner.map(|o| format!("{}/{}", text(o, "/kind"), text(o, "/name"))).next();
     line("Owner", &owner.unwrap_or_default());
+    if object.get("status").is_some() {
+        line("Health", &health_line(object));
+    }
     match text(object, "/kind") {
         "Pod" => {
             line("Node", &or_none(text(object, "/spec/nodeName")));

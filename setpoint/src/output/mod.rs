@@ -15,12 +15,14 @@ mod jobs;
 mod services;
 mod nodes;
 mod ledger;
+mod health;
 mod describe;
 mod yaml;
 
 pub(crate) use columns::{Columns, columns};
 pub(crate) use describe::describe;
 pub(crate) use format::{Form, Format, LedgerForm};
+pub(crate) use health::{health_line, health_table};
 pub(crate) use ledger::{decision_lines, decisions_table};
 pub(crate) use table::{row, table, widths};
 pub(crate) use yaml::{json, yaml};

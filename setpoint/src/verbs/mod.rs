@@ -28,6 +28,7 @@ mod manifest;
 mod selector;
 mod object;
 mod subject;
+mod health;
 mod wait;
 mod terminal;
 

@@ -1,4 +1,4 @@
-//! `status`: the fleet at a glance.
+//! `status`: the fleet at a glance, or how objects of it are.
 
 use clap::Args;
 use serde_json::Value;
@@ -7,27 +7,55 @@ use crate::context::Context;
 use crate::failure::{Ended, Failure};
 use crate::output::age::clock;
 use crate::output::field::{is_true, list, number, text};
-use crate::output::{Form, json, yaml};
+use crate::output::{Form, health_table, json, yaml};
+use crate::verbs::health::healths;
+use crate::verbs::object::named;
 
-/// Show the fleet at a glance: leader, epoch, nodes, pods, holds
+/// Show the fleet at a glance, or the health of objects
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
   setpoint status
-  setpoint status -o json")]
+  setpoint status -o json
+  setpoint status deployment/web
+  setpoint status all -n shop")]
 pub(crate) struct Status {
+    /// KIND [NAME...], KIND/NAME..., several kinds as KIND,KIND, or `all`; without them, the fleet
+    words: Vec<String>,
     /// The form of the answer
     #[arg(long, short, value_enum, default_value = "table")]
     output: Form,
+    /// The namespace
+    #[arg(long, short, value_name = "NAME", requires = "words", conflicts_with = "all_namespaces")]
+    namespace: Option<String>,
+    /// All namespaces
+    #[arg(long, short = 'A', requires = "words")]
+    all_namespaces: bool,
 }
 
 pub(crate) async fn run(status: Status, cx: &mut Context) -> Result<Ended, Failure> {
+    if !status.words.is_empty() {
+        return of_objects(status, cx).await;
+    }
     let answer = cx.client.get("/setpoint/v1/status", &[]).await;
     let answer = answer.map_err(|error| error.during("failed to read the fleet's status"))?;
     cx.out.line(match status.output {
         Form::Json => json(&answer),
         Form::Yaml => yaml(&answer),
         Form::Table => glance(&answer),
+    })?;
+    Ok(Ended::Well)
+}
+
+/// How the objects are that the words name, each in a line.
+async fn of_objects(status: Status, cx: &mut Context) -> Result<Ended, Failure> {
+    let meant = named(cx, &status.words).await?;
+    let home = (!status.all_namespaces).then(|| cx.namespace(status.namespace.as_deref()));
+    let found = healths(cx, &meant, home.as_deref()).await?;
+    cx.out.line(match status.output {
+        Form::Json => json(&Value::Array(found)),
+        Form::Yaml => yaml(&Value::Array(found)),
+        Form::Table => health_table(&found, status.all_namespaces),
     })?;
     Ok(Ended::Well)
 }

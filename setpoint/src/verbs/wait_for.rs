@@ -1,9 +1,10 @@
-//! `wait`: until objects have a condition, or are gone.
+//! `wait`: until objects have a condition or are healthy, or are gone.
 
 use std::time::Duration;
 
 use clap::Args;
 use serde_json::Value;
+use setpoint_api::{Health, HealthState, health};
 
 use crate::client::KindPath;
 use crate::context::Context;
@@ -12,18 +13,19 @@ use crate::output::field::{list, text};
 use crate::verbs::object::named;
 use crate::verbs::wait::{Look, duration, until};
 
-/// Wait until objects have a condition, or are gone
+/// Wait until objects have a condition or are healthy, or are gone
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
   setpoint wait --for=condition=complete job/import
   setpoint wait --for=condition=available=false deployment/web --timeout 1m
+  setpoint wait --for=health=healthy deployment/web
   setpoint wait --for=delete pod/web-1")]
 pub(crate) struct Wait {
     /// KIND/NAME... or KIND NAME...
     #[arg(required = true)]
     words: Vec<String>,
-    /// condition=NAME, condition=NAME=VALUE, or delete
+    /// condition=NAME, condition=NAME=VALUE, health=WORD, or delete
     #[arg(long = "for", value_name = "WHAT", value_parser = Wish::parse)]
     wish: Wish,
     /// How long to wait
@@ -39,6 +41,8 @@ pub(crate) struct Wait {
 enum Wish {
     /// A condition of this type has this status.
     Condition(String, String),
+    /// It is so, in this word.
+    Health(HealthState),
     /// It is gone.
     Delete,
 }
@@ -48,16 +52,29 @@ impl Wish {
         if text == "delete" {
             return Ok(Wish::Delete);
         }
+        if let Some(word) = text.strip_prefix("health=") {
+            let state = HealthState::ALL.into_iter().find(|s| s.word().eq_ignore_ascii_case(word));
+            let words = HealthState::ALL.map(HealthState::word).join(", ");
+            return state.map(Wish::Health).ok_or_else(|| format!("{word:?} is none of {words}"));
+        }
         let condition = text.strip_prefix("condition=").filter(|condition| !condition.is_empty());
-        let condition =
-            condition.ok_or_else(|| format!("{text:?} is neither condition=NAME nor delete"))?;
+        let condition = condition
+            .ok_or_else(|| format!("{text:?} is none of condition=NAME, health=WORD, delete"))?;
         let (kind, status) = condition.split_once('=').unwrap_or((condition, "true"));
         Ok(Wish::Condition(kind.to_lowercase(), status.to_lowercase()))
     }
 
-    /// Whether it has come true. A Job that has failed is never complete.
-    fn look(&self, object: Option<&Value>) -> Look<()> {
+    /// Whether it has come true of an object of this kind. A Job that has failed is never complete.
+    fn look(&self, kind: &str, object: Option<&Value>) -> Look<()> {
         match (self, object) {
+            (Wish::Health(wanted), object) => {
+                let Health { state, message } = health(kind, object);
+                if state == *wanted {
+                    return Look::Holds(());
+                }
+                let colon = if message.is_empty() { "" } else { ": " };
+                Look::NotYet(format!("it is {}{colon}{message}", state.word()))
+            }
             (Wish::Delete, None) => Look::Holds(()),
             (Wish::Delete, Some(_)) => Look::NotYet("it is there".to_owned()),
             (Wish::Condition(..), None) => Look::NotYet("it is not there".to_owned()),
@@ -91,7 +108,11 @@ pub(crate) async fn run(wait: Wait, cx: &mut Context) -> Result<Ended, Failure> 
     for found in named(cx, &wait.words).await? {
         let name = found.name.ok_or_else(|| Failure::usage("name what to wait for"))?;
         seen(&wait.wish, wait.timeout, (&found.path, &home, &name), cx).await?;
-        let what = if wait.wish == Wish::Delete { "deleted" } else { "condition met" };
+        let what = match wait.wish {
+            Wish::Delete => "deleted".to_owned(),
+            Wish::Health(state) => state.word().to_lowercase(),
+            Wish::Condition(..) => "condition met".to_owned(),
+        };
         cx.out.line(format!("{} {what}", found.path.shown(&name)))?;
     }
     Ok(Ended::Well)
@@ -105,7 +126,8 @@ async fn seen(
 ) -> Result<(), Failure> {
     let url = path.object(home, name);
     let what = format!("failed to wait for {}", path.shown(name));
-    until(&what, timeout, async || Ok(wish.look(cx.client.find(&url).await?.as_ref()))).await
+    let kind = &path.kind;
+    until(&what, timeout, async || Ok(wish.look(kind, cx.client.find(&url).await?.as_ref()))).await
 }
 
 #[cfg(test)]
@@ -114,7 +136,7 @@ mod tests {
     use serde_json::json;
 
     fn told(wish: &str, object: Option<&Value>) -> String {
-        match Wish::parse(wish).expect(wish).look(object) {
+        match Wish::parse(wish).expect(wish).look("Job", object) {
             Look::Holds(()) => "holds".to_owned(),
             Look::NotYet(why) => why,
             Look::Never(why) => format!("never: {why}"),
@@ -135,6 +157,9 @@ mod tests {
             ("condition=Failed", Some(job("Complete")), "never: the Job is complete"),
             ("condition=complete=false", Some(json!({})), "its condition complete is \"\""),
             (complete, None, "it is not there"),
+            ("health=healthy", Some(job("Complete")), "holds"),
+            ("health=Healthy", Some(job("Failed")), "it is Degraded: too many"),
+            ("health=missing", None, "holds"),
             ("delete", None, "holds"),
             ("delete", Some(json!({})), "it is there"),
         ] {
@@ -142,5 +167,6 @@ mod tests {
         }
         assert!(Wish::parse("jsonpath=x").is_err());
         assert!(Wish::parse("condition=").is_err());
+        assert!(Wish::parse("health=well").is_err());
     }
 }

@@ -7,6 +7,7 @@ mod devices;
 mod devices_preempted;
 mod preemption;
 mod claims;
+mod stages;
 mod followers;
 mod gates;
 mod priorities;

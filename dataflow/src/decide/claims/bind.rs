@@ -11,6 +11,7 @@ use setpoint_rules::claim::{storage, volume_body, volume_name};
 use setpoint_schemas::{ClaimStatus, NodeName, Resource, ResourceKey, VolumeStatus};
 
 use crate::decide::Turn;
+use crate::decide::cold::rfc3339;
 use crate::decide::kinds::volume_key;
 use crate::views::Views;
 
@@ -54,6 +55,7 @@ impl<V: Views> Turn<'_, V> {
         let status = VolumeStatus {
             phase: "Bound".to_owned(),
             node: node.to_string(),
+            last_phase_transition_time: rfc3339(self.now),
             ..VolumeStatus::default()
         };
         let volume_key = volume_key(&volume_name(&claim.uid));

@@ -33,8 +33,13 @@ impl<V: Views> Turn<'_, V> {
         let Some(volume) = self.state.resources.get(&key) else { return };
         let body: Value = serde_json::from_str(&volume.body).unwrap_or_default();
         let is_kept = body["spec"]["persistentVolumeReclaimPolicy"] == "Retain";
-        let deletion_timestamp = if is_kept { String::new() } else { rfc3339(self.now) };
-        let status = VolumeStatus { phase: "Released".to_owned(), node, deletion_timestamp };
+        let now = rfc3339(self.now);
+        let status = VolumeStatus {
+            phase: "Released".to_owned(),
+            node,
+            deletion_timestamp: if is_kept { String::new() } else { now.clone() },
+            last_phase_transition_time: now,
+        };
         self.tell_volume(&key, &status);
     }
 }

@@ -95,7 +95,7 @@ impl Pages {
 }
 
 /// Whether the bytes of a page came to their bound before its end.
-fn is_cut_short(records: &[LogRecord], end: i64) -> bool {
+pub(super) fn is_cut_short(records: &[LogRecord], end: i64) -> bool {
     let bytes = records.iter().map(LogRecord::bytes).sum::<usize>();
     let last = records.last().map_or(end, |record| record.position.offset + 1);
     bytes >= READ_BYTES_MAX && last < end

@@ -12,3 +12,4 @@ pub(crate) mod looks;
 pub(crate) mod revisions;
 pub(crate) mod questions;
 mod letters;
+mod ledger;

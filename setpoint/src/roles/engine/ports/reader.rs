@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use serde_json::{Value, json};
-use setpoint_api::ports::{Explain, LogReads, PortError, PortFuture};
+use setpoint_api::ports::{Explain, LogReads, PortError, PortFuture, Wanted};
 use setpoint_api::{Kept, ReadModel};
 use setpoint_dataflow::{Explanation, NodeSays};
 use setpoint_ingest::{LogError, LogRecord};
 use setpoint_schemas::avro::Codec;
-use setpoint_schemas::{GroupKind, PodUid, ResourceKey, Topic};
+use setpoint_schemas::{Decision, GroupKind, PodUid, ResourceKey, Topic};
 
 use super::inbox::Inbox;
 use super::looks::Looks;
@@ -233,6 +233,16 @@ impl LogReads for Reader {
     ) -> PortFuture<'_, Result<Value, PortError>> {
         let pages = self.pages.clone();
         Box::pin(self.looks.look(move || pages.page(&topic, partition, from, max)))
+    }
+
+    fn ledger(
+        &self,
+        before: (i64, i32),
+        max: usize,
+        wanted: Wanted,
+    ) -> PortFuture<'_, Result<Vec<Decision>, PortError>> {
+        let pages = self.pages.clone();
+        Box::pin(self.looks.look(move || pages.ledger(before, max, &wanted)))
     }
 
     fn dead_letters(&self, limit: usize) -> PortFuture<'_, Result<Value, PortError>> {
