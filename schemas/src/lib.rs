@@ -27,6 +27,7 @@ mod scheduling;
 mod priority;
 mod workload;
 mod job;
+mod dependency;
 
 mod request;
 mod device;
@@ -60,6 +61,7 @@ pub use claim::{
 };
 pub use dead_letter::DeadLetter;
 pub use decision::{Action, Alternative, Cause, Decision};
+pub use dependency::{DEPENDENCIES_MAX, DEPENDS_ON, Dependency, DependsCondition};
 pub use device::{
     DEVICE_MILLI, DEVICES_MAX, Device, GPU, GPU_MILLI, GPU_MODEL, GPU_PRODUCT, InvalidDeviceText,
     InvalidDevices, TakenDevice, add_devices, check_devices,

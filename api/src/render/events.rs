@@ -33,7 +33,10 @@ pub(crate) fn event(decision: &Decision, involved: &Value) -> Option<Value> {
     let namespace = namespace_of(involved);
     let name = format!("{}.{}.{}", involved["name"].as_str()?, decision.epoch, decision.sequence);
     let time = rfc3339(decision.time_ms);
-    let (reason, warning) = words(decision.action);
+    let (reason, warning) = match (decision.action, &*decision.rule) {
+        (Action::Wait, "depends_on") => ("WaitingForDependencies", false),
+        (action, _) => words(action),
+    };
     Some(json!({
         "apiVersion": "v1", "kind": "Event",
         "metadata": {

@@ -62,7 +62,11 @@ impl WorkloadKind {
         spec: &WorkloadSpec,
         annotations: &BTreeMap<String, String>,
     ) -> Wants {
-        let wants = Wants::of(spec, annotations);
+        let mut wants = Wants::of(spec, annotations);
+        if matches!(self, WorkloadKind::Stateful | WorkloadKind::Bare | WorkloadKind::Job) {
+            // The gate refuses it of them; what a schedule makes does not come by there.
+            wants.depends_on.clear();
+        }
         if self == WorkloadKind::Stateful { wants.with_identities(spec) } else { wants }
     }
 }
@@ -156,6 +160,8 @@ pub(crate) struct WorkloadMemo {
     /// Of a StatefulSet: no pod of it starts before this engine time, since one of which nothing is
     /// known may still run.
     pub(crate) unproven_until_ms: i64,
+    /// The revision whose pods need not wait any more for what the workload depends on; 0: none.
+    pub(crate) begun: u32,
 }
 
 /// What a status tells of pods.
@@ -476,9 +482,20 @@ impl Workload {
         Shown { live, updated: self.updated().live, ready, available, ended }
     }
 
-    /// Whether gates keep its new pods from being placed.
+    /// Whether its new pods are kept from being placed, whatever room there is: by gates, or by what the
+    /// workload depends on.
     pub(crate) fn is_gated(&self) -> bool {
+        self.has_gates() || self.is_held()
+    }
+
+    /// Whether gates keep its new pods from being placed.
+    pub(crate) fn has_gates(&self) -> bool {
         self.templates.get(&self.memo.current).is_some_and(|template| template.is_gated)
+    }
+
+    /// Whether its current revision waits for what the workload depends on.
+    pub(crate) fn is_held(&self) -> bool {
+        !self.wants.depends_on.is_empty() && self.memo.begun != self.memo.current
     }
 
     /// How many pods it wants; 0 once it is deleted.

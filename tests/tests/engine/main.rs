@@ -8,6 +8,7 @@ mod devices_preempted;
 mod preemption;
 mod claims;
 mod followers;
+mod dependencies;
 mod gates;
 mod priorities;
 mod pods;

@@ -25,6 +25,7 @@ mod kcat;
 mod figures;
 mod immutable;
 mod containers;
+mod dependencies;
 mod kubectl;
 mod lease_interval;
 mod reasons;

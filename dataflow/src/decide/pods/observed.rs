@@ -58,6 +58,7 @@ impl<V: Views> Turn<'_, V> {
         let min_ready_ms = self.min_ready_ms(id);
         let Some(pod) = self.state.pods.get_mut(&id) else { return };
         let (before, workload, node) = (pod.standing, pod.workload, pod.node);
+        let phase = pod.last.as_ref().map(|last| last.phase);
         let (standing, ready_ms) = standing(pod, &observed, self.now, min_ready_ms);
         (pod.standing, pod.ready_ms) = (standing, ready_ms.into());
         pod.heard = Some(heard);
@@ -75,6 +76,9 @@ impl<V: Views> Turn<'_, V> {
                 self.because(workload, why);
             }
             self.refact(id);
+        }
+        if phase != Some(observed.phase()) {
+            self.dependants_look(workload);
         }
         if before == Standing::Ended && standing != Standing::Ended {
             self.foresee_eviction(id, node);

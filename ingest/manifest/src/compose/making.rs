@@ -6,6 +6,7 @@ use std::rc::Rc;
 
 use serde_json::{Map, Value};
 
+use super::depends::Waits;
 use super::fields::{self, Rows};
 use crate::bounds::PROBLEMS_MAX;
 use crate::gate::cursor::Cursor;
@@ -24,6 +25,7 @@ pub(crate) struct Making<'m> {
     pub(crate) not_acted_on: Vec<(FieldPath, String)>,
     pub(crate) warnings: Vec<String>,
     pub(crate) objects: Vec<Value>,
+    pub(crate) waits: Waits,
 }
 
 impl<'m> Making<'m> {
