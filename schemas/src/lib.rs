@@ -15,6 +15,9 @@ mod resources;
 mod resource;
 mod server_fields;
 mod pod_spec;
+mod pod_condition;
+mod readiness_gate;
+mod pull_secret;
 mod restart_policy;
 mod lifecycle;
 mod volume;
@@ -90,6 +93,9 @@ pub use observed::{
     ContainerObserved, ContainerState, DEADLINE_EXCEEDED, NodeSnapshot, PodObserved, PodPhase,
 };
 pub use placement::{Pattern, Placement, WorkloadRef};
+pub use pod_condition::{
+    OBSERVED_CONDITIONS, POD_CONDITIONS, POD_CONDITIONS_MAX, PodCondition, gates_are_open,
+};
 pub use pod_spec::{
     Container, ContainerPort, EnvFromSource, EnvVar, EnvVarSource, KeyRef, ObjectRef, PodSpec,
     ResourceRequirements,
@@ -102,7 +108,9 @@ pub use probe::{
     ExecAction, GrpcAction, HttpGetAction, HttpHeader, IMAGE_CHECK, IMAGE_CHECK_OFF, Probe,
     ProbePort, TcpSocketAction,
 };
+pub use pull_secret::PullSecret;
 pub use quantity::{InvalidQuantity, Quantity};
+pub use readiness_gate::ReadinessGate;
 pub use request::{REQUEST_BYTES_MAX, Request, RequestItem, Verb};
 pub use resource::{GroupKind, Resource, ResourceKey, Standing};
 pub use resources::Resources;

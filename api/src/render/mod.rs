@@ -6,6 +6,7 @@ mod claims;
 mod resource;
 mod pod;
 mod pod_begins;
+mod pod_gates;
 mod pod_row;
 mod job_row;
 mod node;

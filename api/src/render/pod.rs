@@ -6,6 +6,7 @@ use setpoint_schemas::{
 };
 
 use super::pod_begins::Begins;
+use super::pod_gates;
 use super::{resource, rfc3339};
 use crate::model::PodView;
 
@@ -235,7 +236,7 @@ fn unready(observed: &PodObserved, begins: &Begins<'_>) -> String {
     text
 }
 
-/// Kubernetes' four conditions of a pod.
+/// Kubernetes' four conditions of a pod, and those that others set.
 fn conditions(pod: &PodView, observed: Option<&PodObserved>, spec: &Value) -> Value {
     if pod.is_watched {
         return watched_conditions(observed);
@@ -269,10 +270,19 @@ fn conditions(pod: &PodView, observed: Option<&PodObserved>, spec: &Value) -> Va
         }
         condition
     };
-    json!([
+    let set = placement.conditions();
+    let closed = if ready { pod_gates::closed(spec, &set) } else { Vec::new() };
+    let mut is_ready = condition("Ready", ready && closed.is_empty(), since);
+    if !closed.is_empty() {
+        is_ready["reason"] = json!("ReadinessGatesNotReady");
+        is_ready["message"] = json!(closed.join(", "));
+    }
+    let mut all = vec![
         begins.condition(observed, rfc3339(placement.placed_ms)),
-        condition("Ready", ready, since),
+        is_ready,
         condition("ContainersReady", ready, since),
         condition("PodScheduled", true, placement.placed_ms),
-    ])
+    ];
+    all.extend(set.iter().map(|condition| json!(condition)));
+    Value::Array(all)
 }

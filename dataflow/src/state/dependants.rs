@@ -51,3 +51,21 @@ impl Dependants {
         self.on.get(key).into_iter().flatten().copied()
     }
 }
+
+impl Workload {
+    /// Whether its new pods are kept from being placed, whatever room there is: by gates, or by what the
+    /// workload depends on.
+    pub(crate) fn is_gated(&self) -> bool {
+        self.has_gates() || self.is_held()
+    }
+
+    /// Whether gates keep its new pods from being placed.
+    pub(crate) fn has_gates(&self) -> bool {
+        self.templates.get(&self.memo.current).is_some_and(|template| template.is_gated)
+    }
+
+    /// Whether its current revision waits for what the workload depends on.
+    pub(crate) fn is_held(&self) -> bool {
+        !self.wants.depends_on.is_empty() && self.memo.begun != self.memo.current
+    }
+}

@@ -82,6 +82,11 @@ impl Wants {
         }
     }
 
+    /// The same of a workload that waits for nobody.
+    pub(crate) fn without_dependencies(self) -> Wants {
+        Wants { depends_on: Vec::new(), ..self }
+    }
+
     /// The same of a StatefulSet.
     pub(crate) fn with_identities(self, spec: &WorkloadSpec) -> Wants {
         let service = spec.service_name.clone().unwrap_or_default();

@@ -9,6 +9,7 @@ mod preemption;
 mod claims;
 mod followers;
 mod dependencies;
+mod readiness_gates;
 mod gates;
 mod priorities;
 mod pods;

@@ -26,6 +26,7 @@ mod figures;
 mod immutable;
 mod containers;
 mod dependencies;
+mod readiness_gates;
 mod kubectl;
 mod lease_interval;
 mod reasons;

@@ -91,6 +91,7 @@ impl<V: Views> Turn<'_, V> {
                 }
             }
             Change::RestartPod(uid) => self.restart(&uid, cause),
+            Change::Conditions(uid, text) => self.set_conditions(&uid, text, cause),
             Change::ConfirmLost(node) => {
                 self.confirm_lost(&node, cause);
             }

@@ -4,6 +4,7 @@ mod accept;
 mod budgets;
 mod crons;
 mod claims;
+mod conditions;
 mod dependants;
 mod judge;
 mod namespaces;

@@ -4,57 +4,15 @@
 //! not started again, as Compose has it of every service. Absent: waiting itself, which is the engine's; and
 //! services that are left out or not there, for which nobody waits.
 
-use std::collections::BTreeSet;
-
 use serde_json::json;
-use setpoint_schemas::{DEPENDENCIES_MAX, Dependency, DependsCondition};
+use setpoint_schemas::{DEPENDENCIES_MAX, Dependency};
 
 use super::deploy::{self, Restart};
 use super::fields;
 use super::making::Making;
 use super::units;
+use super::waits::{condition, dependencies};
 use crate::gate::cursor::Cursor;
-
-/// Who takes part in waiting.
-#[derive(Debug, Default)]
-pub(crate) struct Waits {
-    /// Services that are made.
-    active: BTreeSet<String>,
-    /// Services that others wait for to complete, with one of those.
-    awaited: Vec<(String, String)>,
-}
-
-impl Waits {
-    /// Of these services, those that are made.
-    pub(crate) fn of(services: &Cursor<'_>, active: &BTreeSet<&str>) -> Waits {
-        let mut waits = Waits::default();
-        for (name, service) in services.entries() {
-            if !active.contains(name) {
-                continue;
-            }
-            waits.active.insert(name.to_owned());
-            for (dependency, at) in dependencies(&service) {
-                if condition(&at) == Ok(DependsCondition::Completed) {
-                    waits.awaited.push((dependency, name.to_owned()));
-                }
-            }
-        }
-        waits
-    }
-
-    fn waiter_for(&self, service: &str) -> Option<&str> {
-        let awaited = self.awaited.iter().find(|(awaited, _)| awaited == service);
-        awaited.map(|(_, waiter)| waiter.as_str())
-    }
-}
-
-/// The services that a service waits for, by name, each with where it says so.
-pub(crate) fn dependencies<'v>(service: &Cursor<'v>) -> Vec<(String, Cursor<'v>)> {
-    let at = service.field("depends_on");
-    let named = at.items().into_iter().map(|item| (item.text().to_owned(), item));
-    let mapped = at.entries().into_iter().map(|(name, entry)| (name.to_owned(), entry));
-    named.chain(mapped).collect()
-}
 
 /// How a service ends: one that others wait for to complete does.
 pub(crate) fn restart(making: &mut Making<'_>, name: &str, service: &Cursor<'_>) -> Restart {
@@ -85,7 +43,7 @@ pub(crate) fn annotation(making: &mut Making<'_>, service: &Cursor<'_>) -> Optio
                 continue;
             }
         };
-        if !making.waits.active.contains(&name) {
+        if !making.waits.is_made(&name) {
             continue;
         }
         let kind = kind_of(&making.section("services").field(&name));
@@ -101,16 +59,6 @@ pub(crate) fn annotation(making: &mut Making<'_>, service: &Cursor<'_>) -> Optio
         making.refuse(&service.field("depends_on"), why);
     }
     (!all.is_empty()).then(|| json!(all).to_string())
-}
-
-/// Without a condition it is enough that the other has started.
-fn condition(at: &Cursor<'_>) -> Result<DependsCondition, &'static str> {
-    match at.field("condition").text() {
-        "" | "service_started" => Ok(DependsCondition::Started),
-        "service_healthy" => Ok(DependsCondition::Healthy),
-        "service_completed_successfully" => Ok(DependsCondition::Completed),
-        _ => Err("is no condition"),
-    }
 }
 
 /// The kind of the workload that a service becomes.

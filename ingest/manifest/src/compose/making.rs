@@ -6,8 +6,8 @@ use std::rc::Rc;
 
 use serde_json::{Map, Value};
 
-use super::depends::Waits;
 use super::fields::{self, Rows};
+use super::waits::Waits;
 use crate::bounds::PROBLEMS_MAX;
 use crate::gate::cursor::Cursor;
 use crate::problem::{Fault, FieldPath, Problem};

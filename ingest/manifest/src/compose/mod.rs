@@ -19,6 +19,7 @@ mod environment;
 mod ports;
 mod network;
 mod deploy;
+mod waits;
 mod depends;
 mod health;
 mod hooks;

@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-use super::depends::{self, Waits};
 use super::files::{Files, Loaded, origin};
 use super::making::{Making, kubernetes_name};
+use super::waits::{self, Waits};
 use super::{ComposeOptions, Project, claims, fields, mounts, network, service};
 use crate::gate::Ignored;
 use crate::gate::cursor::Cursor;
@@ -124,7 +124,7 @@ fn active<'v>(
 fn dependencies(making: &mut Making<'_>, services: &Cursor<'_>, active: &BTreeSet<&str>) {
     let mut graph: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for (name, service) in services.entries() {
-        for (dependency, at) in depends::dependencies(&service) {
+        for (dependency, at) in waits::dependencies(&service) {
             let required = at.field("required").value != &Value::Bool(false);
             if services.get(&dependency).is_none() && required {
                 making.refuse(&at, format!("there is no service {dependency:?}"));
