@@ -57,7 +57,14 @@ mod tests {
         let mut placement = samples::placement_of("p", "{}");
         placement.devices = taken.iter().map(device).collect();
         let (spec, env, volumes) = (Default::default(), BTreeMap::new(), BTreeMap::new());
-        PodToRun { placement, spec, env, volumes, held: Default::default() }
+        PodToRun {
+            placement,
+            spec,
+            env,
+            volumes,
+            credentials: Default::default(),
+            held: Default::default(),
+        }
     }
 
     #[test]

@@ -7,6 +7,7 @@
 mod actuator;
 mod error;
 mod fence;
+mod credentials;
 mod pod;
 mod devices;
 mod life;
@@ -40,6 +41,7 @@ pub mod volume;
 
 pub use actuator::{Act, Actuator, Changes, ExecEnd, OUTPUT_BYTES_MAX};
 pub use book::{Book, Books, Ending, Failure, Finished};
+pub use credentials::{Credentials, Login};
 pub use desired::{Authority, Desired, DesiredPod};
 pub use devices::GPU_MILLI_VARIABLE;
 pub use dispatcher::{Clock, Dispatcher, Pacing, Turn};

@@ -7,6 +7,8 @@ use setpoint_schemas::{
     ContainerObserved, Namespace, Placement, PodSpec, PodUid, ResourceName, Resources,
 };
 
+use crate::Credentials;
+
 /// Kubernetes' `terminationGracePeriodSeconds` when a spec names none.
 const GRACE_SECONDS_DEFAULT: u64 = 30;
 
@@ -23,6 +25,8 @@ pub struct PodToRun {
     /// Per volume name: the files of its ConfigMap or Secret. An optional one that is absent is an
     /// empty list.
     pub volumes: BTreeMap<String, Vec<FileToMount>>,
+    /// What its images are pulled with.
+    pub credentials: Credentials,
     /// The containers whose time to start has not come: they are left as they are.
     pub held: BTreeSet<String>,
 }

@@ -9,6 +9,7 @@ pub(crate) mod expand;
 mod sources;
 mod downward;
 mod files;
+mod pulls;
 pub(crate) mod claims;
 
 use std::collections::BTreeMap;
@@ -80,7 +81,14 @@ impl Resolver {
         let node = self.node(&pod.spec).await?;
         let (spec, volumes) = (PodSpec::clone(&pod.spec), files::volumes(pod, &sources, &node)?);
         let placement = (*pod.placement).clone();
-        Ok(PodToRun { placement, spec, env: BTreeMap::new(), volumes, held: Default::default() })
+        Ok(PodToRun {
+            placement,
+            spec,
+            env: BTreeMap::new(),
+            volumes,
+            credentials: Default::default(),
+            held: Default::default(),
+        })
     }
 }
 
@@ -90,7 +98,8 @@ impl Prepare for Resolver {
         pod: &'a DesiredPod,
     ) -> BoxFuture<'a, Result<PodToRun, ActuatorError>> {
         Box::pin(async move {
-            let wanted = sources::named_in(&pod.spec);
+            let mut wanted = sources::named_in(&pod.spec);
+            wanted.extend(pulls::named_in(&pod.spec));
             let (namespace, mut seen) = (&pod.placement.pattern.namespace, Seen::default());
             let sources = Sources::load(&self.api, namespace, wanted, &mut seen).await?;
             let node = self.node(&pod.spec).await?;
@@ -136,6 +145,7 @@ fn resolve(
         spec,
         env,
         volumes,
+        credentials: pulls::credentials(&pod.spec, sources),
         held: Default::default(),
     })
 }

@@ -15,6 +15,9 @@ mod resources;
 mod resource;
 mod server_fields;
 mod pod_spec;
+mod pod_condition;
+mod readiness_gate;
+mod pull_secret;
 mod restart_policy;
 mod lifecycle;
 mod volume;
@@ -27,6 +30,7 @@ mod scheduling;
 mod priority;
 mod workload;
 mod job;
+mod dependency;
 
 mod request;
 mod device;
@@ -60,6 +64,7 @@ pub use claim::{
 };
 pub use dead_letter::DeadLetter;
 pub use decision::{Action, Alternative, Cause, Decision};
+pub use dependency::{DEPENDENCIES_MAX, DEPENDS_ON, Dependency, DependsCondition};
 pub use device::{
     DEVICE_MILLI, DEVICES_MAX, Device, GPU, GPU_MILLI, GPU_MODEL, GPU_PRODUCT, InvalidDeviceText,
     InvalidDevices, TakenDevice, add_devices, check_devices,
@@ -88,6 +93,9 @@ pub use observed::{
     ContainerObserved, ContainerState, DEADLINE_EXCEEDED, NodeSnapshot, PodObserved, PodPhase,
 };
 pub use placement::{Pattern, Placement, WorkloadRef};
+pub use pod_condition::{
+    OBSERVED_CONDITIONS, POD_CONDITIONS, POD_CONDITIONS_MAX, PodCondition, gates_are_open,
+};
 pub use pod_spec::{
     Container, ContainerPort, EnvFromSource, EnvVar, EnvVarSource, KeyRef, ObjectRef, PodSpec,
     ResourceRequirements,
@@ -100,7 +108,9 @@ pub use probe::{
     ExecAction, GrpcAction, HttpGetAction, HttpHeader, IMAGE_CHECK, IMAGE_CHECK_OFF, Probe,
     ProbePort, TcpSocketAction,
 };
+pub use pull_secret::PullSecret;
 pub use quantity::{InvalidQuantity, Quantity};
+pub use readiness_gate::ReadinessGate;
 pub use request::{REQUEST_BYTES_MAX, Request, RequestItem, Verb};
 pub use resource::{GroupKind, Resource, ResourceKey, Standing};
 pub use resources::Resources;

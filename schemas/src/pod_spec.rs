@@ -8,9 +8,9 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Affinity, DnsConfig, FieldRef, HostAlias, Lifecycle, PodSecurity, Probe, ProbePort, Quantity,
-    ResourceFieldRef, Resources, SchedulingGate, Security, Toleration, TopologySpreadConstraint,
-    Volume, VolumeMount,
+    Affinity, DnsConfig, FieldRef, HostAlias, Lifecycle, PodSecurity, Probe, ProbePort, PullSecret,
+    Quantity, ReadinessGate, ResourceFieldRef, Resources, SchedulingGate, Security, Toleration,
+    TopologySpreadConstraint, Volume, VolumeMount,
 };
 
 /// The spec of a pod.
@@ -53,6 +53,12 @@ pub struct PodSpec {
     /// What must be taken away before the pod is placed.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub scheduling_gates: Vec<SchedulingGate>,
+    /// Secrets by which the images of its containers are pulled.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub image_pull_secrets: Vec<PullSecret>,
+    /// Conditions that must be true before the pod is ready.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub readiness_gates: Vec<ReadinessGate>,
     /// Placed first when higher; 0 when absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub priority: Option<i32>,

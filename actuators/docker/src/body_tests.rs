@@ -42,6 +42,7 @@ fn pod(spec: &str) -> PodToRun {
         spec,
         env: BTreeMap::new(),
         volumes: BTreeMap::new(),
+        credentials: Default::default(),
         held: Default::default(),
     }
 }

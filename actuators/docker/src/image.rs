@@ -4,14 +4,16 @@
 //! 5 min, however often the pod is started meanwhile. Source: the kubelet's `ImagePullBackOff`.
 
 use std::collections::HashMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use bollard::Docker;
+use bollard::auth::DockerCredentials;
 use bollard::errors::Error;
 use bollard::query_parameters::CreateImageOptionsBuilder;
 use futures::TryStreamExt;
-use setpoint_actuators::ActuatorError;
+use setpoint_actuators::{ActuatorError, Credentials, Login};
 use setpoint_schemas::Container;
 
 use crate::engine::{is_absent, unavailable};
@@ -33,9 +35,31 @@ enum PullPolicy {
     Never,
 }
 
-/// The pulls that failed, by image.
+/// The pulls that failed, by image and by whom.
 #[derive(Debug, Default)]
-pub(crate) struct Pulls(Mutex<HashMap<String, Failure>>);
+pub(crate) struct Pulls(Mutex<HashMap<Key, Failure>>);
+
+/// An image, and a hash of the logins that it was asked for with: who has better ones need not wait.
+type Key = (String, u64);
+
+/// A pull of an image by somebody.
+#[derive(Clone, Copy)]
+struct Attempt<'a> {
+    image: &'a str,
+    by: u64,
+}
+
+impl Attempt<'_> {
+    fn key(self) -> Key {
+        (self.image.to_owned(), self.by)
+    }
+}
+
+fn who(logins: &[&Login]) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    logins.hash(&mut hasher);
+    hasher.finish()
+}
 
 #[derive(Debug, Clone)]
 struct Failure {
@@ -45,7 +69,8 @@ struct Failure {
 }
 
 impl Pulls {
-    /// Makes sure that the container's image is there, and returns its name.
+    /// Makes sure that the container's image is there, pulled by whoever of these may, and returns its
+    /// name.
     ///
     /// # Errors
     /// Permanent `InvalidImageName` without one; `ErrImageNeverPull`, `ErrImagePull` or
@@ -54,6 +79,7 @@ impl Pulls {
         &self,
         docker: &Docker,
         container: &Container,
+        credentials: &Credentials,
     ) -> Result<String, ActuatorError> {
         let image = container.image.as_deref().unwrap_or_default();
         if image.is_empty() {
@@ -68,19 +94,22 @@ impl Pulls {
             let message = format!("image {image} is absent and imagePullPolicy is Never");
             return Err(ActuatorError::transient("ErrImageNeverPull", message));
         }
-        self.may_try(image, Instant::now())?;
-        match pull(docker, image).await {
+        let logins = credentials.for_image(image);
+        let attempt = Attempt { image, by: who(&logins) };
+        self.may_try(attempt, Instant::now())?;
+        match pull_by_any(docker, image, &logins).await {
             Ok(()) => {
-                self.lock().remove(image);
+                self.lock().remove(&attempt.key());
                 Ok(image.to_owned())
             }
-            Err(message) => Err(self.failed(image, message, Instant::now())),
+            Err(message) => Err(self.failed(attempt, message, Instant::now())),
         }
     }
 
-    fn may_try(&self, image: &str, now: Instant) -> Result<(), ActuatorError> {
-        let failures = self.lock();
-        let Some(failure) = failures.get(image).filter(|failure| failure.until > now) else {
+    fn may_try(&self, attempt: Attempt<'_>, now: Instant) -> Result<(), ActuatorError> {
+        let (failures, image) = (self.lock(), attempt.image);
+        let Some(failure) = failures.get(&attempt.key()).filter(|failure| failure.until > now)
+        else {
             return Ok(());
         };
         let left = failure.until - now;
@@ -88,20 +117,20 @@ impl Pulls {
         Err(ActuatorError::transient("ImagePullBackOff", message).after(left))
     }
 
-    fn failed(&self, image: &str, message: String, now: Instant) -> ActuatorError {
-        let mut failures = self.lock();
+    fn failed(&self, attempt: Attempt<'_>, message: String, now: Instant) -> ActuatorError {
+        let (mut failures, image) = (self.lock(), attempt.image);
         if failures.len() >= FAILURES_MAX {
             failures.clear();
         }
-        let before = failures.get(image).map_or(Duration::ZERO, |failure| failure.wait);
+        let before = failures.get(&attempt.key()).map_or(Duration::ZERO, |failure| failure.wait);
         let wait = (before * 2).clamp(BACKOFF_FIRST, BACKOFF_MAX);
         let failure = Failure { wait, until: now + wait, message: message.clone() };
-        failures.insert(image.to_owned(), failure);
+        failures.insert(attempt.key(), failure);
         let message = format!("failed to pull image {image}: {message}");
         ActuatorError::transient("ErrImagePull", message).after(wait)
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<String, Failure>> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<Key, Failure>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -115,10 +144,41 @@ pub(crate) async fn is_present(docker: &Docker, image: &str) -> Result<bool, Act
     }
 }
 
-async fn pull(docker: &Docker, image: &str) -> Result<(), String> {
+/// Pulls an image by the first login with which the registry gives it; without any when there is none.
+async fn pull_by_any(docker: &Docker, image: &str, logins: &[&Login]) -> Result<(), String> {
+    let Some((first, others)) = logins.split_first() else {
+        return pull(docker, image, None).await;
+    };
+    let mut outcome = pull_by(docker, image, first).await;
+    for login in others {
+        if outcome.is_ok() {
+            break;
+        }
+        outcome = pull_by(docker, image, login).await;
+    }
+    outcome
+}
+
+/// What is said of a failure holds nothing of the login.
+async fn pull_by(docker: &Docker, image: &str, login: &Login) -> Result<(), String> {
+    let some = |text: &String| Some(text.clone()).filter(|text| !text.is_empty());
+    let credentials = DockerCredentials {
+        username: some(&login.username),
+        password: some(&login.password),
+        identitytoken: some(&login.identity_token),
+        ..DockerCredentials::default()
+    };
+    pull(docker, image, Some(credentials)).await.map_err(|message| login.hidden_in(&message))
+}
+
+async fn pull(
+    docker: &Docker,
+    image: &str,
+    credentials: Option<DockerCredentials>,
+) -> Result<(), String> {
     let (name, tag) = name_and_tag(image);
     let options = CreateImageOptionsBuilder::new().from_image(name).tag(tag).build();
-    let mut progress = std::pin::pin!(docker.create_image(Some(options), None, None));
+    let mut progress = std::pin::pin!(docker.create_image(Some(options), None, credentials));
     loop {
         match tokio::time::timeout(PROGRESS_MAX, progress.try_next()).await {
             Ok(Ok(Some(_))) => {}
@@ -173,18 +233,26 @@ mod tests {
         }
     }
 
+    fn nobody(image: &str) -> Attempt<'_> {
+        Attempt { image, by: who(&[]) }
+    }
+
     #[test]
     fn a_registry_that_refuses_is_asked_ever_more_seldom() {
         let (pulls, mut now) = (Pulls::default(), Instant::now());
         for seconds in [10, 20, 40, 80, 160, 300, 300] {
-            assert!(pulls.may_try("a:1", now).is_ok());
-            let error = pulls.failed("a:1", "no such host".to_owned(), now);
+            assert!(pulls.may_try(nobody("a:1"), now).is_ok());
+            let error = pulls.failed(nobody("a:1"), "no such host".to_owned(), now);
             assert_eq!(error.reason(), "ErrImagePull");
             assert_eq!(error.retry_after(), Some(Duration::from_secs(seconds)));
-            let soon = pulls.may_try("a:1", now + Duration::from_secs(1)).expect_err("too early");
+            let soon = pulls.may_try(nobody("a:1"), now + Duration::from_secs(1));
+            let soon = soon.expect_err("too early");
             assert_eq!(soon.reason(), "ImagePullBackOff");
             assert!(soon.to_string().contains("no such host"), "{soon}");
-            assert!(pulls.may_try("b:1", now).is_ok(), "another image does not wait");
+            assert!(pulls.may_try(nobody("b:1"), now).is_ok(), "another image does not wait");
+            let login = Login { username: "me".to_owned(), ..Login::default() };
+            let by_me = Attempt { image: "a:1", by: who(&[&login]) };
+            assert!(pulls.may_try(by_me, now).is_ok(), "nor does somebody else");
             now += Duration::from_secs(seconds);
         }
     }

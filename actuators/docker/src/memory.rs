@@ -141,7 +141,14 @@ mod tests {
             Arc::make_mut(&mut placement.pattern).annotations =
                 BTreeMap::from([(key, asked.to_owned())]);
             let (env, volumes) = (BTreeMap::new(), BTreeMap::new());
-            let pod = PodToRun { placement, spec, env, volumes, held: Default::default() };
+            let pod = PodToRun {
+                placement,
+                spec,
+                env,
+                volumes,
+                credentials: Default::default(),
+                held: Default::default(),
+            };
             let made = request(&fleet, &pod, &pod.spec.volumes[0]);
             assert_eq!(made.driver_opts.expect("options")["o"], expected, "{source} {asked}");
         }

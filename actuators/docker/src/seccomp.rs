@@ -70,7 +70,14 @@ mod tests {
             let spec = serde_json::from_str(&text).expect("a spec");
             let placement = samples::placement_of("p", "{}");
             let (env, volumes) = (BTreeMap::new(), BTreeMap::new());
-            let pod = PodToRun { placement, spec, env, volumes, held: Default::default() };
+            let pod = PodToRun {
+                placement,
+                spec,
+                env,
+                volumes,
+                credentials: Default::default(),
+                held: Default::default(),
+            };
             option(&config, &pod, &pod.spec.containers[0])
         };
         let named =

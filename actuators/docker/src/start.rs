@@ -11,7 +11,7 @@ use bollard::query_parameters::{
     CreateContainerOptionsBuilder, InspectContainerOptions, RestartContainerOptions,
     StartContainerOptions,
 };
-use setpoint_actuators::{ActuatorError, Observed, PodToRun, labels};
+use setpoint_actuators::{ActuatorError, Credentials, Observed, PodToRun, labels};
 use setpoint_schemas::{Container, PodUid};
 
 use crate::body::{NetworkOf, body_of};
@@ -124,7 +124,7 @@ impl Starter<'_> {
         (index, container): (usize, &Container),
         network: NetworkOf<'_>,
     ) -> Result<(), ActuatorError> {
-        self.pulls.ensure(self.docker, container).await?;
+        self.pulls.ensure(self.docker, container, &pod.credentials).await?;
         let mut body = body_of(self.config, pod, index, network, self.cpus)?;
         body.user = user_of(self.docker, pod, container).await?;
         if let Some(profile) = seccomp::option(self.config, pod, container)? {
@@ -183,7 +183,7 @@ impl Starter<'_> {
         let image = match &self.config.sandbox_image {
             Some(image) => {
                 let wanted = Container { image: Some(image.clone()), ..Container::default() };
-                self.pulls.ensure(self.docker, &wanted).await?
+                self.pulls.ensure(self.docker, &wanted, &Credentials::default()).await?
             }
             None => sandbox::ensure_image(self.docker).await?,
         };

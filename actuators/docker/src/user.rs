@@ -144,6 +144,7 @@ mod tests {
             spec: serde_json::from_str(text).expect("a spec"),
             env: Default::default(),
             volumes: Default::default(),
+            credentials: Default::default(),
             held: Default::default(),
         };
         let of = |index: usize| Wanted::of(&pod, &pod.spec.containers[index]);

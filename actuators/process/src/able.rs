@@ -112,6 +112,7 @@ mod tests {
             spec,
             env: BTreeMap::new(),
             volumes: BTreeMap::new(),
+            credentials: Default::default(),
             held: Default::default(),
         };
         let why = refused(&pod, &pod.spec.containers[0], us).unwrap_or_default();

@@ -208,6 +208,7 @@ fn pod(uid: &str, container: Container) -> PodToRun {
         spec,
         env: BTreeMap::new(),
         volumes: BTreeMap::new(),
+        credentials: Default::default(),
         held: Default::default(),
     }
 }

@@ -437,6 +437,7 @@ impl Prepare for AsItIs {
             spec: (*pod.spec).clone(),
             env: BTreeMap::new(),
             volumes: BTreeMap::new(),
+            credentials: Default::default(),
             held: Default::default(),
         };
         Box::pin(async { Ok(ready) })

@@ -38,6 +38,7 @@ pub(super) fn pod_at(
         spec,
         env,
         volumes: BTreeMap::new(),
+        credentials: Default::default(),
         held: Default::default(),
     }
 }

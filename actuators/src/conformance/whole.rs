@@ -152,6 +152,7 @@ impl Prepare for AsItIs {
             spec: (*pod.spec).clone(),
             env: every.map(|container| (container.name.clone(), Vec::new())).collect(),
             volumes: Default::default(),
+            credentials: Default::default(),
             held: Default::default(),
         };
         Box::pin(async { Ok(ready) })

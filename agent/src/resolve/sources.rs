@@ -163,6 +163,11 @@ impl Sources {
         Sources { found }
     }
 
+    /// A source's bytes by key, where it is there.
+    pub(super) fn raw(&self, source: &Source) -> Option<&BTreeMap<String, Vec<u8>>> {
+        self.found.get(source)
+    }
+
     /// Every key of an `envFrom`. Keys that are no names of variables are left out, as Kubernetes
     /// does.
     pub(super) fn whole(

@@ -96,7 +96,7 @@ impl PodParts {
         let said = [observed.reason.as_str(), observed.message.as_str()];
         let said: Vec<&str> = said.into_iter().filter(|text| !text.is_empty()).collect();
         let said = if said.is_empty() { String::new() } else { format!(": {}", said.join(": ")) };
-        match (self.leaving_ms(), observed.phase, observed.ready) {
+        match (self.leaving_ms(), observed.phase, self.is_ready()) {
             (Some(_), ..) => format!("its placement was withdrawn; it stops on {node}{said}"),
             (None, PodPhase::Running, true) => format!("runs on {node} and is ready{said}"),
             (None, PodPhase::Running, false) => format!("runs on {node} and is not ready{said}"),
@@ -107,6 +107,12 @@ impl PodParts {
                 format!("{node} cannot tell how it is{said}")
             }
         }
+    }
+
+    /// Whether its containers are ready, and its gates open.
+    pub(crate) fn is_ready(&self) -> bool {
+        let is_open = || self.placement().is_none_or(|placement| placement.gates_are_open());
+        self.observed.as_ref().is_some_and(|observed| observed.ready) && is_open()
     }
 
     /// What was observed of it.

@@ -276,7 +276,7 @@ impl ReadModel {
         };
         for parts in inner.pods.iter() {
             let placed = parts.is_placed();
-            let ready = parts.observed.as_ref().is_some_and(|observed| observed.ready);
+            let ready = parts.is_ready();
             summary.placed += usize::from(placed);
             summary.pods_ready += usize::from(placed && ready);
             summary.waiting += usize::from(!placed && parts.waiting().is_some());

@@ -8,6 +8,7 @@ mod pod;
 mod pod_begins;
 mod pod_conditions;
 mod qos;
+mod pod_gates;
 mod pod_row;
 mod job_row;
 mod node;

@@ -1,4 +1,4 @@
-//! The conditions of a pod: Kubernetes' five, each with the time since when it is so.
+//! The conditions of a pod: Kubernetes' five, each with the time since when it is so, and those that others set.
 //!
 //! Source: the kubelet's `GeneratePodReadyCondition`, `GenerateContainersReadyCondition` and
 //! `GeneratePodReadyToStartContainersCondition`.
@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use setpoint_schemas::{ContainerObserved, ContainerState, PodObserved};
 
 use super::pod_begins::Begins;
+use super::pod_gates;
 use super::rfc3339;
 use crate::model::PodView;
 
@@ -38,13 +39,18 @@ pub(super) fn of(known: &Known<'_>) -> Value {
         _ => ("ContainersNotReady", unready(known, &begins)),
     };
     let why_not = (!ready).then_some((reason, why.as_str()));
-    json!([
+    let set = placement.conditions();
+    let closed = if ready { pod_gates::closed(spec, &set).join(", ") } else { String::new() };
+    let gated = (!closed.is_empty()).then_some(("ReadinessGatesNotReady", closed.as_str()));
+    let mut all = vec![
         begins.condition(*observed, rfc3339(initialized_ms(known).unwrap_or(placed_ms))),
-        condition("Ready", why_not, since),
+        condition("Ready", why_not.or(gated), since),
         condition("ContainersReady", why_not, since),
         condition("PodScheduled", None, placed_ms),
         may_start_containers(known, placed_ms),
-    ])
+    ];
+    all.extend(set.iter().map(|condition| json!(condition)));
+    Value::Array(all)
 }
 
 /// A condition that holds, or why it does not.

@@ -115,7 +115,7 @@ fn node_may_read(
 }
 
 /// Whether a pod's spec names this claim, ConfigMap or Secret: as a volume or a part of one, as one
-/// variable or as many.
+/// variable or as many, or to pull its images by.
 fn mounts(placement: &Placement, kind: &str, name: &str) -> bool {
     let spec: Value = serde_json::from_str(&placement.pattern.spec).unwrap_or_default();
     let (volume, volume_name, key_ref, all_ref) = match kind {
@@ -128,13 +128,16 @@ fn mounts(placement: &Placement, kind: &str, name: &str) -> bool {
         _ => ("configMap", "name", "configMapKeyRef", "configMapRef"),
     };
     let list = |value: &Value| value.as_array().cloned().unwrap_or_default();
+    let pulls =
+        kind == "Secret" && list(&spec["imagePullSecrets"]).iter().any(|s| s["name"] == name);
     let in_volumes = list(&spec["volumes"]).iter().any(|v| {
         let projected = list(&v["projected"]["sources"]);
         v[volume][volume_name] == name || projected.iter().any(|s| s[volume]["name"] == name)
     });
     let mut containers = list(&spec["containers"]);
     containers.extend(list(&spec["initContainers"]));
-    in_volumes
+    pulls
+        || in_volumes
         || containers.iter().any(|container| {
             let one = |e: &Value| e["valueFrom"][key_ref]["name"] == name;
             let all = |e: &Value| e[all_ref]["name"] == name;

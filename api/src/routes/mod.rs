@@ -13,6 +13,7 @@ mod read;
 mod watch;
 mod events;
 mod write;
+mod conditions;
 mod prepare;
 mod patch;
 mod submit;

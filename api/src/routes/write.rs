@@ -9,7 +9,7 @@ use super::object::{find, shown};
 use super::patch::{patched, verb_of, without_version};
 use super::prepare::{Prepared, parse, prepare, text, version_of};
 use super::submit::warning_headers;
-use super::{Call, answer, pod, scale};
+use super::{Call, answer, conditions, pod, scale};
 use crate::KindInfo;
 use crate::model::Entry;
 use crate::ports::Ignored;
@@ -45,7 +45,7 @@ pub(crate) async fn update(call: Call) -> Result<Response, ApiError> {
     held_against(&kind, &object)?;
     let entry = find(&call, &kind)?;
     if call.target.subresource == "status" {
-        return Ok(of_status(&call, &entry));
+        return status(&call, &kind, Verb::Update, &object).await;
     }
     pod::may_change(&kind, &entry)?;
     pod::without_its_place(&mut object, &entry);
@@ -68,7 +68,7 @@ pub(crate) async fn patch(call: Call) -> Result<Response, ApiError> {
     let patch = parse(&call.headers, &call.body)?;
     match (call.target.subresource.as_str(), verb) {
         ("scale", _) => scale::patch(&call, &kind, verb, &patch).await,
-        ("status", _) => Ok(of_status(&call, &find(&call, &kind)?)),
+        ("status", _) => status(&call, &kind, verb, &patch).await,
         ("", Verb::Apply) => apply(&call, &kind, patch).await,
         ("", _) => patch_object(&call, &kind, verb, patch).await,
         _ => Err(ApiError::no_such_path()),
@@ -149,9 +149,19 @@ async fn apply(call: &Call, kind: &KindInfo, object: Value) -> Result<Response, 
 }
 
 /// A write to `…/status` is answered as Kubernetes answers one that changes nothing, by the object as it is:
-/// its status is the leader's to write, and the rest of it is not written there.
-fn of_status(call: &Call, entry: &Entry) -> Response {
-    answer(shown(call, entry))
+/// its status is the leader's to write, and the rest of it is not written there. Of pods others set
+/// conditions.
+async fn status(
+    call: &Call,
+    kind: &KindInfo,
+    verb: Verb,
+    body: &Value,
+) -> Result<Response, ApiError> {
+    let entry = find(call, kind)?;
+    let Entry::Pod(pod) = &entry else { return Ok(answer(shown(call, &entry))) };
+    let asked = if body.is_object() { version_of(body)? } else { None };
+    expected(kind, &entry, asked)?;
+    conditions::write(call, kind, pod, (verb, body)).await
 }
 
 /// One item of a request.

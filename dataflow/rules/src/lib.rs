@@ -26,6 +26,8 @@ pub mod preemption;
 pub mod budget;
 pub mod claim;
 pub mod sources;
+pub mod dependencies;
+pub mod conditions;
 
 pub mod service;
 
@@ -42,6 +44,8 @@ pub mod status;
 /// any rule decide otherwise, or the door take in another record.
 ///
 /// 17: a volume says since when it has its phase.
+/// 17: a workload that depends on others waits until they are so far, and is restarted with them where it asks
+/// for it; a pod with readiness gates is ready when they are open; and what runs once runs again when its template is another.
 /// 16: a pod that has ended for good stays so when its node has nothing left of it; a pod reserves what its
 /// init containers and sidecars need; and its spec says more to its node: these, hooks, a deadline.
 /// Jobs have pods and end, and CronJobs start Jobs.

@@ -25,6 +25,8 @@ pub struct WorkloadCounts {
     pub available: i64,
     /// Why the next pod has no place; empty when none waits.
     pub waiting: String,
+    /// What other workloads the next pod waits for; empty when it waits for none.
+    pub held: String,
     /// How the update to the current revision proceeds.
     pub progress: Progress,
     /// Engine time of the last progress, RFC 3339.
@@ -54,7 +56,8 @@ pub enum Progress {
 /// The status of a Deployment in JSON, after the status that it had, as of this time (RFC 3339).
 ///
 /// Source: the conditions of Kubernetes' Deployment controller, where a ReplicaSet stands in for
-/// the revision. Ours beside them: `ReplicaFailure` when a pod has no place.
+/// the revision. Ours beside them: `ReplicaFailure` when a pod has no place, and `Waiting`, which is no
+/// failure, when it waits for what the workload depends on.
 #[must_use]
 pub fn deployment(counts: &WorkloadCounts, before: &str, now: &str) -> String {
     let before: Before = serde_json::from_str(before).unwrap_or_default();
@@ -66,6 +69,10 @@ pub fn deployment(counts: &WorkloadCounts, before: &str, now: &str) -> String {
     if !counts.waiting.is_empty() {
         let message = Cow::Borrowed(&*counts.waiting);
         let said = ("ReplicaFailure", "True", "FailedScheduling", message);
+        conditions.push(condition(said, &before, now));
+    }
+    if !counts.held.is_empty() {
+        let said = ("Waiting", "True", "DependsOn", Cow::Borrowed(&*counts.held));
         conditions.push(condition(said, &before, now));
     }
     json_of(&DeploymentStatus {
@@ -361,6 +368,16 @@ mod tests {
                 assert_eq!(status[field].as_i64(), Some(*count), "{field} of {status}");
             }
         }
+    }
+
+    #[test]
+    fn who_waits_for_others_has_not_failed() {
+        let held = "waits until Deployment db is healthy".to_owned();
+        let counts = WorkloadCounts { held, ..counts(0, Progress::Proceeds) };
+        let status = deployment(&counts, "{}", "t1");
+        let waits = told(&status).pop();
+        assert_eq!(waits.as_deref(), Some("Waiting True DependsOn t1 t1"), "{status}");
+        assert!(!status.contains("ReplicaFailure"), "{status}");
     }
 
     #[test]

@@ -62,6 +62,8 @@ impl<V: Views> Turn<'_, V> {
         for id in ids {
             let Some(workload) = self.state.workload.get_mut(&id) else { continue };
             workload.memo.next_pod = workload.memo.next_pod.max(from);
+            // Which of those without pods had begun, an engine that was rebuilt does not know.
+            workload.memo.begun = 0;
             // Who waits waits under another name, and says so anew.
             if self.state.waiting.contains(&workload.key) {
                 self.waits_no_more(id);

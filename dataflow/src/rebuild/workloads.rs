@@ -14,7 +14,8 @@ use crate::decide::{
     Compiled, compile, generation_of, history_of, is_managed_group, standing_of, template_of,
 };
 use crate::state::{
-    JobMemo, Look, OfJob, Pod, Rare, RestoreError, Why, WorkloadKind, WorkloadMemo, min_ready_ms,
+    JobMemo, Look, OfJob, Pod, Rare, RestoreError, Why, WorkloadKind, WorkloadMemo, conditions_in,
+    min_ready_ms,
 };
 use crate::views::Standing;
 
@@ -205,7 +206,8 @@ fn standing(
         _ if pod.withdrawn => (Standing::Stopping, 0),
         _ if pod.placement.is_finished() => (Standing::Ended, 0),
         Some((observed, _)) => {
-            let said = (observed.phase(), observed.is_ready(), observed.time_ms());
+            let ready = observed.is_ready() && pod.placement.gates_are_open();
+            let said = (observed.phase(), ready, observed.time_ms());
             standing_of(said, pod.placement.placed_ms, min_ready_ms, time_ms)
         }
         None => (Standing::Starting, 0),
@@ -220,10 +222,10 @@ fn row(
 ) -> Pod {
     let Present { placement, heard, .. } = pod;
     let (name, generation) = (Some(placement.name.to_string()), generation_of(&placement));
-    let job = OfJob::of(&placement);
+    let (job, conditions) = (OfJob::of(&placement), conditions_in(&placement));
     Pod {
         uid: placement.uid,
-        rare: Rare { name, job, ..Rare::default() }.boxed(),
+        rare: Rare { name, job, conditions, ..Rare::default() }.boxed(),
         workload,
         node,
         revision,

@@ -35,11 +35,12 @@ impl State {
     pub(crate) fn pattern_of(&self, owner: &Workload, pod: &Pod) -> Option<Arc<Pattern>> {
         let template = owner.templates.get(&pod.revision)?;
         if owner.kind != WorkloadKind::Stateful {
-            return Some(pod.pattern_of(&template.pattern));
+            return Some(pod.conditioned(pod.pattern_of(&template.pattern)));
         }
         let service = owner.wants.identities.as_ref().map_or("", |wanted| &wanted.service);
         let ordinal = self.ordinal_of(owner, pod);
-        Some(Arc::new(named(&template.pattern, &self.pod_name(pod), ordinal, service)))
+        let own = named(&template.pattern, &self.pod_name(pod), ordinal, service);
+        Some(pod.conditioned(Arc::new(own)))
     }
 }
 

@@ -12,6 +12,9 @@ mod claims;
 mod classes;
 mod early;
 mod followers;
+mod dependants;
+mod conditions;
+mod gates;
 mod leases;
 mod guarded;
 mod identity;
@@ -50,7 +53,9 @@ pub(crate) use budgets::Budgets;
 pub use changed::ChangedRows;
 pub(crate) use claims::Claims;
 pub(crate) use classes::Classes;
+pub(crate) use conditions::conditions_in;
 pub(crate) use crons::{Cron, CronRow, Crons};
+pub(crate) use dependants::Dependants;
 pub(crate) use devices::{Devices, DevicesRow};
 pub(crate) use early::{Early, EarlyRow, Word};
 pub(crate) use followers::Followers;
@@ -161,6 +166,8 @@ pub(crate) struct State {
     pub(crate) claims: Claims,
     /// Who follows ConfigMaps and Secrets.
     pub(crate) followers: Followers,
+    /// Who depends on other workloads.
+    pub(crate) dependants: Dependants,
     /// What Services hold.
     pub(crate) services: Services,
     /// Requests that were answered, with their answers.

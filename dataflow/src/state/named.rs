@@ -73,7 +73,7 @@ impl Workload {
                 uid,
                 workload: self.key.clone(),
                 reason: group.reason.clone(),
-                gated: template.is_gated,
+                gated: template.is_gated || self.is_held(),
                 nominated: promise.map(|promise| promise.node.clone()),
                 devices: promise.map(|promise| promise.devices.clone()).unwrap_or_default(),
             }

@@ -78,6 +78,8 @@ pub(crate) struct Rare {
     /// The epoch that withdrew a pod which may run at most once, 0 before that; [`UNPROVEN`] where no
     /// word of its node proves any more that it ended.
     pub(crate) withdrawn: i64,
+    /// The conditions that others set of it, as its placement says them; empty where there are none.
+    pub(crate) conditions: String,
 }
 
 /// Behind every epoch.
@@ -104,9 +106,9 @@ impl Pod {
     /// Its name is kept only where it is another than the one that follows.
     pub(crate) fn name_is_rare(&mut self, follows: &str) {
         if let Some(rare) = self.rare.take() {
-            let Rare { name, reason, job, withdrawn } = *rare;
+            let Rare { name, reason, job, withdrawn, conditions } = *rare;
             let name = name.filter(|name| name != follows);
-            self.rare = Rare { name, reason, job, withdrawn }.boxed();
+            self.rare = Rare { name, reason, job, withdrawn, conditions }.boxed();
         }
     }
 

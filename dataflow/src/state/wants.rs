@@ -6,7 +6,9 @@ use setpoint_rules::batches::Pace;
 use setpoint_rules::rollout::{self, Update};
 use setpoint_rules::sources::RESTART_ON_CHANGE;
 use setpoint_rules::statefulset;
-use setpoint_schemas::{DeploymentStrategy, JobSpec, UpdateOrder, WorkloadSpec};
+use setpoint_schemas::{
+    DEPENDS_ON, Dependency, DeploymentStrategy, JobSpec, UpdateOrder, WorkloadSpec,
+};
 
 /// The annotation of a workload whose pods are done when they end.
 const RUNS_ONCE: &str = "setpoint.dev/runs-once";
@@ -36,6 +38,8 @@ pub(crate) struct Wants {
     pub(crate) cron: Option<(String, String)>,
     /// Whether its pods are replaced when what they read changes.
     pub(crate) follows_sources: bool,
+    /// What it waits for before its pods are started.
+    pub(crate) depends_on: Vec<Dependency>,
     order: UpdateOrder,
     strategy: Option<Box<DeploymentStrategy>>,
     /// The pause between batches of an update; 0: there are none.
@@ -66,6 +70,8 @@ impl Wants {
             job: spec.job.clone(),
             cron: spec.cron.clone(),
             follows_sources: says(RESTART_ON_CHANGE) == "true",
+            // The gate has read it.
+            depends_on: Dependency::parse_all(says(DEPENDS_ON)).unwrap_or_default(),
             order: match says(UPDATE_ORDER) {
                 "start-first" => UpdateOrder::StartFirst,
                 _ => UpdateOrder::StopFirst,
@@ -74,6 +80,11 @@ impl Wants {
             delay_ms: says(UPDATE_DELAY).parse().map_or(0, |delay_ms: i64| delay_ms.max(0)),
             identities: None,
         }
+    }
+
+    /// The same of a workload that waits for nobody.
+    pub(crate) fn without_dependencies(self) -> Wants {
+        Wants { depends_on: Vec::new(), ..self }
     }
 
     /// The same of a StatefulSet.

@@ -17,6 +17,7 @@ use setpoint_schemas::{
 };
 
 use super::few::Few;
+use super::gates;
 use super::job::{Held, JobMemo};
 use super::look::Look;
 use super::nominees::Nominated;
@@ -63,7 +64,12 @@ impl WorkloadKind {
         annotations: &BTreeMap<String, String>,
     ) -> Wants {
         let wants = Wants::of(spec, annotations);
-        if self == WorkloadKind::Stateful { wants.with_identities(spec) } else { wants }
+        // The gate refuses dependencies of the others; what a schedule makes does not come by there.
+        match self {
+            WorkloadKind::Stateful => wants.without_dependencies().with_identities(spec),
+            WorkloadKind::Bare | WorkloadKind::Job => wants.without_dependencies(),
+            WorkloadKind::Rolling | WorkloadKind::Keep | WorkloadKind::Daemon => wants,
+        }
     }
 }
 
@@ -156,6 +162,8 @@ pub(crate) struct WorkloadMemo {
     /// Of a StatefulSet: no pod of it starts before this engine time, since one of which nothing is
     /// known may still run.
     pub(crate) unproven_until_ms: i64,
+    /// The revision whose pods need not wait any more for what the workload depends on; 0: none.
+    pub(crate) begun: u32,
 }
 
 /// What a status tells of pods.
@@ -208,6 +216,8 @@ pub(crate) struct Template {
     pub(crate) states_priority: bool,
     /// Whether gates keep its pods from being placed.
     pub(crate) is_gated: bool,
+    /// The conditions that must be true before its pods are ready.
+    pub(crate) readiness_gates: Box<[Arc<str>]>,
     /// What its pods bear, with what a DaemonSet's pods bear anyway.
     pub(crate) tolerations: Vec<Toleration>,
 }
@@ -239,7 +249,8 @@ impl Template {
         let template: PodTemplate =
             serde_json::from_value(json.clone()).map_err(|e| format!("template: {e}"))?;
         let PodTemplate { metadata, mut spec } = template;
-        let ObjectMeta { mut labels, annotations, .. } = metadata;
+        let ObjectMeta { mut labels, mut annotations, .. } = metadata;
+        let readiness_gates = gates::gates(&spec, &mut annotations);
         match kind {
             WorkloadKind::Rolling => {
                 labels.insert("pod-template-hash".to_owned(), hash.clone());
@@ -272,6 +283,7 @@ impl Template {
             class: priority::class_named(&spec).map(Arc::from),
             states_priority: spec.priority.is_some(),
             is_gated: !spec.scheduling_gates.is_empty(),
+            readiness_gates,
             tolerations: spec.tolerations,
         })
     }
@@ -474,11 +486,6 @@ impl Workload {
     pub(crate) fn to_show(&self) -> Shown {
         let Tally { live, ready, available, ended, .. } = self.total();
         Shown { live, updated: self.updated().live, ready, available, ended }
-    }
-
-    /// Whether gates keep its new pods from being placed.
-    pub(crate) fn is_gated(&self) -> bool {
-        self.templates.get(&self.memo.current).is_some_and(|template| template.is_gated)
     }
 
     /// How many pods it wants; 0 once it is deleted.

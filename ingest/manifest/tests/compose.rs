@@ -274,6 +274,7 @@ fn configs_and_secrets_become_objects_and_files() {
               spec.selector.setpoint.dev/compose-project: "shop"
               spec.selector.setpoint.dev/compose-service: "web"
             Deployment shop-web is service web of shop
+              metadata.annotations.setpoint.dev/depends-on: "[{\"kind\":\"Deployment\",\"name\":\"shop-db\",\"condition\":\"healthy\",\"required\":true,\"restart\":false}]"
               spec.replicas: 1
               spec.template.spec.containers[0].image: "w"
               spec.template.spec.containers[0].name: "web"
@@ -439,7 +440,6 @@ fn what_is_not_acted_on_is_refused_unless_it_may_be_ignored() {
             compose.yaml: document 1: services.db.volumes[0]: a volume without a name begins with the image's own files; name a folder, or use tmpfs; it changes what runs (--allow-ignored accepts it without effect)
             compose.yaml: document 1: services.web.build: images are not built; it changes what runs (--allow-ignored accepts it without effect)
             compose.yaml: document 1: services.web.runtime: it is not applied; it changes what runs (--allow-ignored accepts it without effect)
-            compose.yaml: document 1: services.web.depends_on.db.condition: db is not waited for; it changes what runs (--allow-ignored accepts it without effect)
         "#]],
     );
     let allowed = ComposeOptions { allow_ignored: true, ..options() };
@@ -502,7 +502,6 @@ fn what_is_not_acted_on_is_refused_unless_it_may_be_ignored() {
             ignored services.db.volumes[0]: a volume without a name begins with the image's own files; name a folder, or use tmpfs
             ignored services.web.build: images are not built
             ignored services.web.runtime: it is not applied
-            ignored services.web.depends_on.db.condition: db is not waited for
         "#]],
     );
 }

@@ -426,7 +426,6 @@ fn what_a_container_cannot_be_given_is_refused_by_its_field() {
         web.yaml: document 1: spec.dnsConfig.nameservers: needs at least one server with dnsPolicy None
         web.yaml: document 1: spec.hostAliases[0].ip: "host" is no address such as 10.0.0.1
         web.yaml: document 1: spec.hostAliases[0].hostnames[0]: "a b" must be lowercase letters, digits, '-' and '.', and begin and end with a letter or digit
-        web.yaml: document 1: spec.imagePullSecrets: credentials of registries are not used; it changes what runs (--allow-ignored accepts it without effect)
         web.yaml: document 1: spec.securityContext.seLinuxOptions: it is not applied; it changes what runs (--allow-ignored accepts it without effect)
         web.yaml: document 1: spec.volumes[0].emptyDir.sizeLimit: a folder on the node's disk is not measured; it changes what runs (--allow-ignored accepts it without effect)
         web.yaml: document 1: spec.volumes[3].projected.sources[1].serviceAccountToken: no pod speaks to the API as itself, so none has a token; it changes what runs (--allow-ignored accepts it without effect)
@@ -478,11 +477,11 @@ fn probes_are_held_to_what_the_api_server_holds_them_to() {
     check(
         &format!(
             "{POD}spec: {{containers: [{{name: a, image: a}}], readinessGates: [{{conditionType: \
-             x}}]}}\n"
+             example.com/a}}, {{conditionType: a b}}]}}\n"
         ),
-        &expect![[r"
-        web.yaml: document 1: spec.readinessGates: nobody writes conditions of pods, so a gate never opens; it changes what runs (--allow-ignored accepts it without effect)
-    "]],
+        &expect![[r#"
+        web.yaml: document 1: spec.readinessGates[1].conditionType: the key "a b" must be at most 63 letters, digits, '-', '_' and '.', and begin and end with a letter or digit
+    "#]],
     );
 }
 

@@ -9,6 +9,8 @@ mod preemption;
 mod claims;
 mod stages;
 mod followers;
+mod dependencies;
+mod readiness_gates;
 mod gates;
 mod priorities;
 mod pods;

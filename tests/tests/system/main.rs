@@ -25,6 +25,8 @@ mod kcat;
 mod figures;
 mod immutable;
 mod containers;
+mod dependencies;
+mod readiness_gates;
 mod kubectl;
 mod lease_interval;
 mod reasons;

@@ -82,6 +82,7 @@ pub(crate) fn pod(uid: &str, spec: &str) -> PodToRun {
         spec,
         env: BTreeMap::new(),
         volumes: BTreeMap::new(),
+        credentials: Default::default(),
         held: Default::default(),
     }
 }

@@ -6,6 +6,7 @@ mod conformance;
 mod pods;
 mod given;
 mod engines;
+mod registry;
 mod devices;
 mod health;
 mod terminals;

@@ -166,6 +166,7 @@ pub(crate) fn pod(uid: &str, containers: Vec<Container>) -> PodToRun {
         spec,
         env: BTreeMap::new(),
         volumes: BTreeMap::new(),
+        credentials: Default::default(),
         held: Default::default(),
     }
 }

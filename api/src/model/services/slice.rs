@@ -86,7 +86,7 @@ impl Facts {
     /// or no more.
     pub(crate) fn of(parts: &PodParts, node: Option<&NodeServed>) -> Option<Facts> {
         let placement = parts.placement()?.clone();
-        let observed = parts.observed.as_ref().filter(|seen| seen.phase == PodPhase::Running)?;
+        parts.observed.as_ref().filter(|seen| seen.phase == PodPhase::Running)?;
         let own = parts.opened().map(|observed| observed.address);
         let host = node.map(|node| node.record.address.as_str()).unwrap_or_default();
         // A pod with its node's network has its node's address.
@@ -99,7 +99,7 @@ impl Facts {
             uid: placement.uid.clone(),
             address: Arc::from(address),
             ferry: port.map(|port| Arc::from(authority(host, port))),
-            is_serving: observed.ready && !node.is_some_and(|node| node.lost),
+            is_serving: parts.is_ready() && !node.is_some_and(|node| node.lost),
             is_terminating: parts.leaving_ms().is_some(),
             placement,
         })

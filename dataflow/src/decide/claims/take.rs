@@ -35,11 +35,13 @@ impl<V: Views> Turn<'_, V> {
         }
     }
 
-    /// A workload is new, changed or gone: which claims it names, and what it follows.
+    /// A workload is new, changed or gone: which claims it names, what it follows and
+    /// what it depends on.
     pub(crate) fn find_ties(&mut self, id: u32) {
         let workload = self.state.workload.get(&id).map(Box::as_ref);
         self.state.claims.look_at(id, workload);
         self.state.followers.look_at(id, workload);
+        self.state.dependants.look_at(id, workload);
     }
 
     /// A storage class is new or changed: who waits for it is tried again.

@@ -79,6 +79,9 @@ impl<V: Views> Turn<'_, V> {
 /// What the views count of a workload, and what is remembered of it.
 fn counts_of(workload: &Workload, generation: i64) -> WorkloadCounts {
     let (shown, memo) = (workload.to_show(), &workload.memo);
+    let waiting = memo.waiting.as_ref().map_or_else(String::new, |w| w.reason.clone());
+    let is_held = workload.is_held() && !workload.has_gates();
+    let (held, waiting) = if is_held { (waiting, String::new()) } else { (String::new(), waiting) };
     let progress = match workload.wants.paused {
         true => Progress::Paused,
         false if memo.complete => Progress::Complete,
@@ -94,7 +97,8 @@ fn counts_of(workload: &Workload, generation: i64) -> WorkloadCounts {
         updated: shown.updated,
         ready: shown.ready,
         available: shown.available,
-        waiting: memo.waiting.as_ref().map_or_else(String::new, |w| w.reason.clone()),
+        waiting,
+        held,
         progress,
         progressed: rfc3339(memo.progress_ms),
         current: workload.tallies.get(&workload.stable()).map_or(0, |tally| tally.live),

@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use setpoint_placement::PodId;
 use setpoint_rules::identity;
-use setpoint_schemas::{Placement, PodUid, ResourceKey};
+use setpoint_schemas::{Placement, PodUid, Position, ResourceKey, Topic};
 
 use super::inferred::{generation_of, standing_of, template_of};
+use crate::causes::Cause;
 use crate::decide::turn::{Turn, first_counter};
-use crate::state::{OfJob, Pod, Rare, Template};
+use crate::state::{OfJob, Pod, Rare, Template, conditions_in};
 use crate::views::{Standing, Views};
 
 /// How far around the next counter a recorded pod's counter is looked for: more than one epoch
@@ -72,6 +73,11 @@ impl<V: Views> Turn<'_, V> {
             self.make_finished(id, false);
             return false;
         }
+        // Where only its conditions changed nothing was restarted; what they were is recorded when they
+        // are set the next time.
+        if placement.epoch != self.out.number {
+            return false;
+        }
         pod.generation = (generation_of(placement) - 1).max(1);
         self.state.touch_pod(id);
         false
@@ -103,7 +109,8 @@ impl<V: Views> Turn<'_, V> {
         let (standing, ready_ms) = match pod.last.filter(|_| pod.is_there) {
             _ if pod.is_finished() => (Standing::Ended, 0),
             Some(last) => {
-                let said = (last.phase, last.ready, last.time_ms());
+                let ready = last.ready && self.state.is_open(pod);
+                let said = (last.phase, ready, last.time_ms());
                 standing_of(said, pod.placed_ms.get(), min_ready_ms, self.now)
             }
             None => (Standing::Starting, 0),
@@ -140,8 +147,19 @@ impl<V: Views> Turn<'_, V> {
             pod.placed_ms = placement.placed_ms.into();
         }
         self.make_finished(id, placement.is_finished());
+        self.make_conditioned(id, placement);
         self.state.touch_pod(id);
         Ok(())
+    }
+
+    /// The conditions that others set of a pod are as they are recorded.
+    fn make_conditioned(&mut self, id: u32, placement: &Placement) {
+        let Some(pod) = self.state.pods.get_mut(&id) else { return };
+        if pod.set_conditions(conditions_in(placement)) {
+            let text = format!("the conditions of pod {} as recorded", pod.uid);
+            let at = Position { topic: Topic::Placements, partition: 0, offset: 0 };
+            self.gates_moved(id, &Cause::told(at, text));
+        }
     }
 
     fn insert(&mut self, placement: &Placement) -> Result<(), String> {
@@ -156,7 +174,13 @@ impl<V: Views> Turn<'_, V> {
         let name = Some(placement.name.to_string());
         self.load_pod(Pod {
             uid: placement.uid.clone(),
-            rare: Rare { name, job: OfJob::of(placement), ..Rare::default() }.boxed(),
+            rare: Rare {
+                name,
+                job: OfJob::of(placement),
+                conditions: conditions_in(placement),
+                ..Rare::default()
+            }
+            .boxed(),
             workload: id,
             node,
             revision,

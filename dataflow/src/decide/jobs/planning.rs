@@ -71,6 +71,7 @@ impl<V: Views> Turn<'_, V> {
         self.state.touch_workload(id);
         self.state.jobs_changed.insert(id);
         self.state.status_changed(id);
+        self.dependants_look(id);
     }
 
     /// Whether it has ended, by what its pods have come to.

@@ -41,10 +41,10 @@ impl<V: Views> Turn<'_, V> {
             return;
         }
         let (from, revision) = (workload.memo.next_pod, workload.memo.current);
-        let priority = match self.prioritize(id) {
+        let priority = match self.held_back(id).map_or_else(|| self.prioritize(id), Err) {
             Ok(priority) => priority,
             Err(reason) => {
-                // Looked at everywhere once its class is there.
+                // Looked at everywhere once its class is there, or what it depends on is so far.
                 self.state.look_everywhere(id);
                 self.unpromise_all(id);
                 let free = self.free_nodes(id, &Look::Everywhere);

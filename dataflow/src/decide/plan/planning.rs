@@ -80,25 +80,32 @@ impl<V: Views> Turn<'_, V> {
             self.plan_stateful(id, starts);
             return;
         }
-        let (counts, update) = (workload.counts(), workload.update());
+        let (mut counts, update) = (workload.counts(), workload.update());
+        // Pods of earlier revisions stay until those that follow may start.
+        let held = self.held_back(id);
+        counts.paused |= held.is_some();
         let steps = self.in_batches(id, rollout::steps(&counts, update), &counts, update);
         self.stop_victims(id, &steps, update);
         self.track_progress(id, &counts);
-        self.start(id, steps.start, starts);
+        match held.filter(|_| steps.start == 0 && counts.old > 0 && counts.desired > 0) {
+            Some(reason) => self.update_waits(id, reason),
+            None => self.start(id, steps.start, starts),
+        }
     }
 
     /// Pods that ended for good make room for new ones, with a growing pause. Those that were meant
-    /// to run once stay.
+    /// to run once stay, until another revision is to run.
     fn replace_ended(&mut self, id: u32) {
         let Some(workload) = self.state.workload.get(&id) else { return };
-        if workload.runs_once() && !workload.deleted {
+        if workload.kind == WorkloadKind::Bare && !workload.deleted {
             return;
         }
+        let kept = (workload.wants.runs_once && !workload.deleted).then_some(workload.memo.current);
         let mut ended: Vec<(PodUid, u32)> = workload
             .ended
             .iter()
             .filter_map(|pod| self.state.pods.get(pod).map(|p| (p, *pod)))
-            .filter(|(pod, _)| pod.standing == Standing::Ended)
+            .filter(|(pod, _)| pod.standing == Standing::Ended && Some(pod.revision) != kept)
             .map(|(pod, number)| (pod.uid.clone(), number))
             .collect();
         ended.sort();
@@ -134,9 +141,7 @@ impl<V: Views> Turn<'_, V> {
             return;
         }
         let (from, revision) = (workload.memo.next_pod, workload.memo.current);
-        let is_gated = workload.is_gated();
-        let priority = if is_gated { Err(GATED.to_owned()) } else { self.prioritize(id) };
-        let priority = match priority {
+        let priority = match self.may_start(id) {
             Ok(priority) => priority,
             Err(reason) => {
                 self.unpromise_all(id);
@@ -146,6 +151,17 @@ impl<V: Views> Turn<'_, V> {
             }
         };
         starts.push(Start::of(id, priority, count));
+    }
+
+    /// The priority of the workload's next pods, where they may start.
+    ///
+    /// # Errors
+    /// Why they wait.
+    fn may_start(&mut self, id: u32) -> Result<i32, String> {
+        if self.state.workload.get(&id).is_some_and(|workload| workload.has_gates()) {
+            return Err(GATED.to_owned());
+        }
+        self.held_back(id).map_or_else(|| self.prioritize(id), Err)
     }
 
     fn stop_victims(&mut self, id: u32, steps: &Steps, update: Update) {
@@ -244,6 +260,8 @@ impl<V: Views> Turn<'_, V> {
         let causes = self.state.causes(id);
         let Some(workload) = self.state.workload.get_mut(&id) else { return };
         workload.memo.stuck = true;
+        self.dependants_look(id);
+        let Some(workload) = self.state.workload.get(&id) else { return };
         let about = About { resource: Some(workload.text.clone()), causes, ..About::default() };
         let reason = format!("no progress for {} s: ProgressDeadlineExceeded", limit_ms / 1_000);
         self.ledger.write(Action::Rollout, "progress_deadline", reason, about);
@@ -299,7 +317,11 @@ impl Workload {
     pub(crate) fn counts(&self) -> Counts {
         let current = self.tallies.get(&self.memo.current).copied().unwrap_or_default();
         let total = self.total();
-        let done = if self.runs_once() { total.ended } else { 0 };
+        let done = match self.kind {
+            WorkloadKind::Bare => total.ended,
+            _ if self.wants.runs_once => current.ended,
+            _ => 0,
+        };
         let old = |pick: fn(&Tally) -> i64| pick(&total) - pick(&current);
         Counts {
             desired: self.desired(),
@@ -364,12 +386,6 @@ impl Workload {
     fn progress_told(&self) -> (bool, bool, i64) {
         let memo = &self.memo;
         (memo.complete, memo.stuck, if memo.complete { 0 } else { memo.progress_ms })
-    }
-
-    /// Whether a pod that ended for good is done: a bare pod, or a Compose service that is not to
-    /// be started again.
-    fn runs_once(&self) -> bool {
-        self.kind == WorkloadKind::Bare || self.wants.runs_once
     }
 
     /// How its pods of different revisions relate.

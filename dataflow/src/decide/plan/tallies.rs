@@ -48,6 +48,7 @@ impl<V: Views> Turn<'_, V> {
         self.state.budgets.count(id, workload);
         self.state.status_dirty.insert(id);
         self.state.mark(id);
+        self.dependants_look(id);
     }
 
     /// A pod's fact changed after the settle: its tally as the views will tell it.

@@ -114,7 +114,11 @@ impl<V: Views> Turn<'_, V> {
                 causes: self.state.causes(id),
                 ..About::default()
             };
-            let rule = if promise.is_some() { "preemption" } else { "placement" };
+            let rule = match promise {
+                Some(_) => "preemption",
+                None if workload.is_held() => "depends_on",
+                None => "placement",
+            };
             self.ledger.write(Action::Wait, rule, after.reason.clone(), about);
         }
     }

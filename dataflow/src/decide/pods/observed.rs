@@ -56,9 +56,12 @@ impl<V: Views> Turn<'_, V> {
     /// A pod is as it is observed.
     fn pod_is(&mut self, id: u32, observed: Observation, heard: Heard, at: Position) {
         let min_ready_ms = self.min_ready_ms(id);
+        let is_open = self.state.pods.get(&id).is_none_or(|pod| self.state.is_open(pod));
+        let said = (observed.phase(), observed.is_ready() && is_open);
         let Some(pod) = self.state.pods.get_mut(&id) else { return };
         let (before, workload, node) = (pod.standing, pod.workload, pod.node);
-        let (standing, ready_ms) = standing(pod, &observed, self.now, min_ready_ms);
+        let phase = pod.last.as_ref().map(|last| last.phase);
+        let (standing, ready_ms) = standing(pod, said, self.now, min_ready_ms);
         (pod.standing, pod.ready_ms) = (standing, ready_ms.into());
         pod.heard = Some(heard);
         pod.observe(&observed, at);
@@ -76,10 +79,35 @@ impl<V: Views> Turn<'_, V> {
             }
             self.refact(id);
         }
+        if phase != Some(observed.phase()) {
+            self.dependants_look(workload);
+        }
         if before == Standing::Ended && standing != Standing::Ended {
             self.foresee_eviction(id, node);
         }
         self.out.served.push(Served::Pod(observed));
+    }
+
+    /// The conditions of a pod are others now: where its gates open or close it stands otherwise.
+    pub(crate) fn gates_moved(&mut self, id: u32, cause: &Cause) {
+        let min_ready_ms = self.min_ready_ms(id);
+        let Some(pod) = self.state.pods.get(&id).filter(|pod| pod.is_there) else { return };
+        let Some(last) = pod.last else { return };
+        let said = (last.phase, last.ready && self.state.is_open(pod));
+        let (before, workload, uid) = (pod.standing, pod.workload, pod.uid.clone());
+        let (standing, ready_ms) = standing(pod, said, self.now, min_ready_ms);
+        if standing == before {
+            return;
+        }
+        if let Some(pod) = self.state.pods.get_mut(&id) {
+            (pod.standing, pod.ready_ms) = (standing, ready_ms.into());
+        }
+        self.state.touch_pod(id);
+        if standing == Standing::Ready {
+            self.state.schedule(ready_ms + min_ready_ms, Deadline::MinReady(uid));
+        }
+        self.because(workload, cause);
+        self.refact(id);
     }
 
     /// What is observed of a placed pod, as a cause.
@@ -201,20 +229,26 @@ impl<V: Views> Turn<'_, V> {
     }
 }
 
-/// Where a pod stands by this observation, and since when it is ready.
-fn standing(pod: &Pod, observed: &Observation, now: i64, min_ready_ms: i64) -> (Standing, i64) {
+/// Where a pod stands of which this is said, its phase and whether it is ready, and since when it is
+/// ready.
+fn standing(
+    pod: &Pod,
+    (phase, ready): (PodPhase, bool),
+    now: i64,
+    min_ready_ms: i64,
+) -> (Standing, i64) {
     if pod.standing == Standing::Stopping {
         return (Standing::Stopping, 0);
     }
     if pod.is_finished() {
         return (Standing::Ended, 0);
     }
-    let is_ready = observed.phase() == PodPhase::Running && observed.is_ready();
+    let is_ready = phase == PodPhase::Running && ready;
     if is_ready && pod.standing == Standing::Available {
         return (Standing::Available, pod.ready_ms.get());
     }
     let since = if pod.ready_ms.get() > 0 { pod.ready_ms.get() } else { now };
-    standing_since((observed.phase(), observed.is_ready()), since, now, min_ready_ms)
+    standing_since((phase, ready), since, now, min_ready_ms)
 }
 
 /// Where a pod of this phase stands, ready or not, if it is ready since then.

@@ -43,6 +43,7 @@ impl<V: Views> Turn<'_, V> {
             self.ledger.write(Action::Accept, "admission", reason, about);
             changes.into_iter().for_each(|change| self.carry_out(change, &cause));
             self.restart_followers(&cause);
+            self.restart_dependants(&cause);
         } else {
             self.ledger.write(Action::Refuse, "admission", refused.join("; "), about);
         }
@@ -74,7 +75,12 @@ impl<V: Views> Turn<'_, V> {
                     self.out.resources.push((key, Some(resource)));
                 }
             }
-            Change::Put { key, resource, compiled, .. } => self.put(key, resource, compiled, cause),
+            Change::Put { key, resource, compiled, .. } => {
+                if let Some(compiled) = &compiled {
+                    self.note_updated(&key, compiled);
+                }
+                self.put(key, resource, compiled, cause);
+            }
             Change::Gone(key) => self.gone(&key, cause),
             Change::Terminate(namespace) => self.terminate(namespace, cause),
             Change::Leave(claim) => self.claim_leaves(claim),
@@ -85,6 +91,7 @@ impl<V: Views> Turn<'_, V> {
                 }
             }
             Change::RestartPod(uid) => self.restart(&uid, cause),
+            Change::Conditions(uid, text) => self.set_conditions(&uid, text, cause),
             Change::ConfirmLost(node) => {
                 self.confirm_lost(&node, cause);
             }

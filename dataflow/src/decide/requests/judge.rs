@@ -36,6 +36,8 @@ pub(super) enum Change {
     Leave(Arc<Resource>),
     StopPod(PodUid),
     RestartPod(PodUid),
+    /// The conditions that others set of a pod, as its placement is to say them.
+    Conditions(PodUid, String),
     ConfirmLost(NodeName),
 }
 
@@ -117,6 +119,12 @@ impl Judge<'_> {
         match item.verb {
             Verb::ConfirmLost => return self.consider_node(item, request.force),
             Verb::RestartPod => return self.consider_restart(item).map(Change::RestartPod),
+            Verb::StrategicMergePatch | Verb::Update
+                if item.kind == "Pod" && item.subresource == "status" =>
+            {
+                let (pod, conditions) = self.consider_conditions(item)?;
+                return Ok(Change::Conditions(pod, conditions));
+            }
             Verb::Delete if item.kind == "Pod" && !self.state.resources.contains_key(&key) => {
                 return self.consider_pod(item).map(Change::StopPod);
             }
@@ -358,7 +366,9 @@ fn accepted(item: &RequestItem, change: &Change) -> ItemVerdict {
         Change::Gone(_) | Change::Terminate(_) | Change::Leave(_) | Change::StopPod(_) => {
             ("deleted", 200)
         }
-        Change::RestartPod(_) | Change::ConfirmLost(_) => ("configured", 200),
+        Change::RestartPod(_) | Change::Conditions(..) | Change::ConfirmLost(_) => {
+            ("configured", 200)
+        }
     };
     let message = match change {
         Change::Put { told, .. } => told.clone(),

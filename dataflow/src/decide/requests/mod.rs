@@ -4,6 +4,8 @@ mod accept;
 mod budgets;
 mod crons;
 mod claims;
+mod conditions;
+mod dependants;
 mod judge;
 mod namespaces;
 mod priorities;

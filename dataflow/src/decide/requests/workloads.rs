@@ -71,6 +71,7 @@ impl<V: Views> Turn<'_, V> {
         }
         self.because(id, cause);
         self.cron_job_moved(id);
+        self.dependants_look(id);
         self.state.status_changed(id);
         if rolled && revision > 1 {
             let about = About {
@@ -141,6 +142,7 @@ impl<V: Views> Turn<'_, V> {
         self.cover(id);
         self.redesire(id);
         self.because(id, cause);
+        self.dependants_look(id);
     }
 
     /// Makes what the views have as desired and as current of this workload what it should be. How

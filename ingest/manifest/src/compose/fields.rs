@@ -122,6 +122,10 @@ pub(crate) const SERVICE: Rows = &[
     ("oom_kill_disable", Shape::Truth, Changes(Filled, HARDWARE)),
 ];
 
+/// A service that another one waits for, in its long form.
+pub(crate) const DEPENDENCY: Rows =
+    &[("condition", Shape::Text, Acted), ("required restart", Shape::Truth, Acted)];
+
 /// `healthcheck`.
 pub(crate) const HEALTHCHECK: Rows = &[
     ("test", Shape::TextOrList, Acted),
@@ -312,6 +316,9 @@ mod tests {
         check(&schema, deploy, DEPLOY);
         check(&schema, &format!("{deploy}/update_config/properties"), UPDATE_CONFIG);
         check(&schema, &format!("{deploy}/restart_policy/properties"), RESTART_POLICY);
+        let depends = "/definitions/service/properties/depends_on/oneOf/1/patternProperties";
+        let dependency = format!("{depends}/^[a-zA-Z0-9._-]+$/properties");
+        check(&schema, &dependency, DEPENDENCY);
         check(&schema, &format!("{deploy}/placement/properties"), PLACEMENT);
         check(&schema, &format!("{deploy}/resources/properties"), RESOURCES);
         let uses = "/definitions/service_config_or_secret/items/oneOf/1/properties";

@@ -7,6 +7,7 @@ use std::rc::Rc;
 use serde_json::{Map, Value};
 
 use super::fields::{self, Rows};
+use super::waits::Waits;
 use crate::bounds::PROBLEMS_MAX;
 use crate::gate::cursor::Cursor;
 use crate::problem::{Fault, FieldPath, Problem};
@@ -24,6 +25,7 @@ pub(crate) struct Making<'m> {
     pub(crate) not_acted_on: Vec<(FieldPath, String)>,
     pub(crate) warnings: Vec<String>,
     pub(crate) objects: Vec<Value>,
+    pub(crate) waits: Waits,
 }
 
 impl<'m> Making<'m> {

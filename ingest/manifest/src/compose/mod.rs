@@ -19,6 +19,8 @@ mod environment;
 mod ports;
 mod network;
 mod deploy;
+mod waits;
+mod depends;
 mod health;
 mod hooks;
 mod devices;

@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::files::{Files, Loaded, origin};
 use super::making::{Making, kubernetes_name};
+use super::waits::{self, Waits};
 use super::{ComposeOptions, Project, claims, fields, mounts, network, service};
 use crate::gate::Ignored;
 use crate::gate::cursor::Cursor;
@@ -28,6 +29,7 @@ pub(crate) fn made(text: &Text, options: &ComposeOptions) -> Result<Project, Vec
         unset: files.unset,
         warnings: Vec::new(),
         objects: Vec::new(),
+        waits: Waits::default(),
     };
     let whole = Value::Object(loaded.tree.clone());
     making.check(&Cursor::new(&whole), fields::PROJECT);
@@ -41,6 +43,7 @@ fn parts(making: &mut Making<'_>, options: &ComposeOptions) {
     let services = making.section("services");
     let active = active(making, &services, options);
     dependencies(making, &services, &active);
+    making.waits = Waits::of(&services, &active);
     mounts::objects(making, &services, &active);
     claims::objects(making, &services, &active);
     let aliases = network::aliases(making, &services);
@@ -121,7 +124,7 @@ fn active<'v>(
 fn dependencies(making: &mut Making<'_>, services: &Cursor<'_>, active: &BTreeSet<&str>) {
     let mut graph: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for (name, service) in services.entries() {
-        for (dependency, at) in service::dependencies(&service) {
+        for (dependency, at) in waits::dependencies(&service) {
             let required = at.field("required").value != &Value::Bool(false);
             if services.get(&dependency).is_none() && required {
                 making.refuse(&at, format!("there is no service {dependency:?}"));

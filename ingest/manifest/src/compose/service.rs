@@ -3,13 +3,14 @@
 use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
+use setpoint_schemas::DEPENDS_ON;
 
 use super::making::Making;
 use super::ports::Ports;
 use super::units::{duration_ms, escaped, scalar_text, words};
 use super::{
-    deploy, environment, fields, health, hooks, mounts, naming, network, placement, ports, rights,
-    volumes,
+    depends, deploy, environment, fields, health, hooks, mounts, naming, network, placement, ports,
+    rights, volumes,
 };
 use crate::annotations::{
     ANNOTATION_NETWORK, ANNOTATION_RUNS_ONCE, ANNOTATION_SOURCE, ANNOTATION_UPDATE_DELAY,
@@ -33,7 +34,7 @@ pub(crate) fn make(
         return;
     }
     let labels = json!({LABEL_PROJECT: making.project, LABEL_SERVICE: name});
-    let restart = deploy::restart(making, service);
+    let restart = depends::restart(making, name, service);
     let ports = ports::ports(making, service);
     let mut spec = json!({"containers": [container(making, name, service, &ports)],
         "restartPolicy": restart.policy()});
@@ -45,6 +46,9 @@ pub(crate) fn make(
     mounts::apply(making, service, &mut spec);
     volumes::apply(making, name, service, &mut spec, &mut asked);
     let mut annotations = json!({ANNOTATION_SOURCE: service.value.to_string()});
+    if let Some(others) = depends::annotation(making, service) {
+        annotations[DEPENDS_ON] = json!(others);
+    }
     if restart.ends() {
         annotations[ANNOTATION_RUNS_ONCE] = json!("true");
     }
@@ -157,23 +161,4 @@ fn pod(making: &mut Making<'_>, service: &Cursor<'_>, spec: &mut Value, asked: &
         "none" => asked[ANNOTATION_NETWORK] = json!("none"),
         _ => making.ignore(&network, "only host, bridge and none are supported"),
     }
-    for (dependency, at) in dependencies(service) {
-        let condition = at.field("condition");
-        match condition.text() {
-            "" | "service_started" => {}
-            "service_healthy" | "service_completed_successfully" => {
-                making.ignore(&condition, &format!("{dependency} is not waited for"));
-            }
-            _ => making.refuse(&condition, "is no condition"),
-        }
-    }
-}
-
-/// The services that a service waits for; starting in an order is the level's own doing here, for
-/// what is missing is started again and again.
-pub(crate) fn dependencies<'v>(service: &Cursor<'v>) -> Vec<(String, Cursor<'v>)> {
-    let at = service.field("depends_on");
-    let named = at.items().into_iter().map(|item| (item.text().to_owned(), item));
-    let mapped = at.entries().into_iter().map(|(name, entry)| (name.to_owned(), entry));
-    named.chain(mapped).collect()
 }

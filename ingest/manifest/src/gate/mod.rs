@@ -14,6 +14,7 @@ mod workload;
 mod job;
 mod cron_job;
 mod stateful;
+mod dependencies;
 mod pod;
 mod priority;
 mod budget;
@@ -95,6 +96,7 @@ pub fn gate(object: &Value, options: &GateOptions) -> Result<Gated, Vec<Problem>
     };
     let mut checker = Checker::default();
     meta::check(&mut checker, &Cursor::new(object), kind.namespaced(), kind.group());
+    dependencies::check(&mut checker, &Cursor::new(object));
     problems.extend(checker.problems);
     if !options.allow_ignored {
         let added = stored::added(&not_acted_on, &options.stored_ignored);

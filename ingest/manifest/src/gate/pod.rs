@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use setpoint_schemas::POD_CONDITIONS_MAX;
+
 use super::cursor::{Checker, Cursor};
 use super::{
     container, devices, lifecycle, names, naming, priority, probe, scheduling, security, volumes,
@@ -9,6 +11,9 @@ use super::{
 
 /// Kubernetes' bounds of a deadline.
 const SECONDS: std::ops::RangeInclusive<i64> = 1..=2_147_483_647;
+
+/// A pod's images come from a few registries.
+const PULL_SECRETS_MAX: usize = 16;
 
 pub(crate) fn check(checker: &mut Checker, spec: &Cursor<'_>) {
     check_with(checker, spec, &[]);
@@ -42,6 +47,40 @@ pub(crate) fn check_with(checker: &mut Checker, spec: &Cursor<'_>, claims: &[&st
     }
     scheduling::check(checker, spec);
     priority::of_pod(checker, spec);
+    readiness_gates(checker, spec);
+    pull_secrets(checker, spec);
+}
+
+/// More are asked for one after the other by each start.
+fn pull_secrets(checker: &mut Checker, spec: &Cursor<'_>) {
+    let secrets = spec.field("imagePullSecrets").items();
+    if secrets.len() > PULL_SECRETS_MAX {
+        let why = format!("at most {PULL_SECRETS_MAX} are looked up for a pod");
+        checker.refuse(&spec.field("imagePullSecrets"), why);
+    }
+    for secret in secrets {
+        let name = secret.field("name");
+        if checker.required(&name)
+            && let Err(reason) = names::subdomain(name.text())
+        {
+            checker.refuse(&name, reason);
+        }
+    }
+}
+
+/// Source: Kubernetes' `validateReadinessGates`.
+fn readiness_gates(checker: &mut Checker, spec: &Cursor<'_>) {
+    let gates = spec.field("readinessGates").items();
+    if gates.len() > POD_CONDITIONS_MAX {
+        let why = format!("at most {POD_CONDITIONS_MAX} conditions are kept of a pod");
+        checker.refuse(&spec.field("readinessGates"), why);
+    }
+    for gate in gates {
+        let kind = gate.field("conditionType");
+        if let Err(reason) = names::qualified(kind.text()) {
+            checker.refuse(&kind, reason);
+        }
+    }
 }
 
 fn containers(checker: &mut Checker, spec: &Cursor<'_>, volumes: &BTreeSet<&str>) {
