@@ -16,6 +16,7 @@ mod resource;
 mod server_fields;
 mod pod_spec;
 mod restart_policy;
+mod leaving;
 mod lifecycle;
 mod volume;
 mod claim;
@@ -77,6 +78,7 @@ pub use job::{
     JOB_NAME_LABELS, JobSpec, OnExitCodes, OnPodCondition, PodFailurePolicy, PodFailureRule,
     SCHEDULED_AT, SuccessPolicy, SuccessRule,
 };
+pub use leaving::LEAVING;
 pub use lifecycle::{Hook, Lifecycle, SleepAction};
 pub use names::{DnsConfig, DnsOption, HostAlias};
 pub use node::{

@@ -220,10 +220,10 @@ fn row(
 ) -> Pod {
     let Present { placement, heard, .. } = pod;
     let (name, generation) = (Some(placement.name.to_string()), generation_of(&placement));
-    let job = OfJob::of(&placement);
+    let (job, leaving_ms) = (OfJob::of(&placement), placement.leaving_ms());
     Pod {
         uid: placement.uid,
-        rare: Rare { name, job, ..Rare::default() }.boxed(),
+        rare: Rare { name, job, leaving_ms, ..Rare::default() }.boxed(),
         workload,
         node,
         revision,

@@ -13,6 +13,7 @@ mod classes;
 mod early;
 mod followers;
 mod leases;
+mod leaving;
 mod guarded;
 mod identity;
 mod ledger;

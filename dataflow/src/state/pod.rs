@@ -78,6 +78,8 @@ pub(crate) struct Rare {
     /// The epoch that withdrew a pod which may run at most once, 0 before that; [`UNPROVEN`] where no
     /// word of its node proves any more that it ended.
     pub(crate) withdrawn: i64,
+    /// Until when its eviction waits, engine time; 0 where nobody evicts it.
+    pub(crate) leaving_ms: i64,
 }
 
 /// Behind every epoch.
@@ -104,9 +106,9 @@ impl Pod {
     /// Its name is kept only where it is another than the one that follows.
     pub(crate) fn name_is_rare(&mut self, follows: &str) {
         if let Some(rare) = self.rare.take() {
-            let Rare { name, reason, job, withdrawn } = *rare;
+            let Rare { name, reason, job, withdrawn, leaving_ms } = *rare;
             let name = name.filter(|name| name != follows);
-            self.rare = Rare { name, reason, job, withdrawn }.boxed();
+            self.rare = Rare { name, reason, job, withdrawn, leaving_ms }.boxed();
         }
     }
 

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use setpoint_rules::batches::Pace;
+use setpoint_rules::disruption;
 use setpoint_rules::rollout::{self, Update};
 use setpoint_rules::sources::RESTART_ON_CHANGE;
 use setpoint_rules::statefulset;
@@ -40,6 +41,8 @@ pub(crate) struct Wants {
     strategy: Option<Box<DeploymentStrategy>>,
     /// The pause between batches of an update; 0: there are none.
     delay_ms: i64,
+    /// How long an eviction of its pods waits for another in their place; 0: it does not.
+    pub(crate) surge_ms: i64,
     /// What is wanted of a StatefulSet.
     pub(crate) identities: Option<Box<Identities>>,
 }
@@ -72,6 +75,7 @@ impl Wants {
             },
             strategy: spec.strategy.clone().map(Box::new),
             delay_ms: says(UPDATE_DELAY).parse().map_or(0, |delay_ms: i64| delay_ms.max(0)),
+            surge_ms: disruption::surge_ms(annotations),
             identities: None,
         }
     }

@@ -87,6 +87,8 @@ pub(crate) struct Workload {
     pub(crate) pods: BTreeSet<u32>,
     /// Those of them that ended for good, as the views have it.
     pub(crate) ended: BTreeSet<u32>,
+    /// Those of them whose eviction waits for others in their place.
+    pub(crate) leaving: BTreeSet<u32>,
     /// What follows from its pods when it is a Job.
     pub(crate) held: Held,
     pub(crate) tallies: Few<Tally>,
@@ -422,6 +424,7 @@ impl Workload {
             templates: Few::default(),
             pods: BTreeSet::new(),
             ended: BTreeSet::new(),
+            leaving: BTreeSet::new(),
             held: Held::default(),
             tallies: Few::default(),
             desired_fact: None,

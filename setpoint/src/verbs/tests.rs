@@ -161,7 +161,7 @@ async fn drain_cordons_first_and_leaves_daemons_alone() {
     let fake = Fake::default()
         .answer("PATCH /api/v1/nodes/n1?fieldManager=setpoint", 200, json!({}))
         .answer("GET /api/v1/pods?fieldSelector=spec.nodeName%3Dn1", 200, pods)
-        .answer(&format!("DELETE {path}"), 200, json!({}))
+        .answer(&format!("POST {path}/eviction"), 201, json!({}))
         .answer(&format!("GET {path}"), 200, pod("web-1", "n1", "ReplicaSet"))
         .answer(&format!("GET {path}"), 404, json!({"code": 404}));
     let (ended, printed) = run(&fake.start().await, "drain n1").await;

@@ -80,7 +80,11 @@ impl<V: Views> Turn<'_, V> {
             self.plan_stateful(id, starts);
             return;
         }
-        let (counts, update) = (workload.counts(), workload.update());
+        if !workload.leaving.is_empty() {
+            self.let_leaving_go(id);
+        }
+        let Some(workload) = self.state.workload.get(&id) else { return };
+        let (counts, update) = (self.state.counts_without_leaving(workload), workload.update());
         let steps = self.in_batches(id, rollout::steps(&counts, update), &counts, update);
         self.stop_victims(id, &steps, update);
         self.track_progress(id, &counts);
@@ -185,7 +189,9 @@ impl<V: Views> Turn<'_, V> {
         if count <= 0 {
             return Vec::new();
         }
-        let pods = || workload.pods.iter().filter_map(|pod| self.state.pods.get(pod));
+        // Those that leave go when others are there in their place.
+        let stays = |pod: &&u32| !workload.leaving.contains(*pod);
+        let pods = || workload.pods.iter().filter(stays).filter_map(|pod| self.state.pods.get(pod));
         let live = |s: Standing| !matches!(s, Standing::Stopping | Standing::Ended);
         let mut on_node: BTreeMap<u32, usize> = BTreeMap::new();
         pods().for_each(|pod| *on_node.entry(pod.node).or_default() += 1);
@@ -322,6 +328,7 @@ impl Workload {
                 WorkloadKind::Daemon | WorkloadKind::Job | WorkloadKind::Stateful
             )
             || !self.ended.is_empty()
+            || !self.leaving.is_empty()
             || memo.waits()
             || memo.batches != Batches::default();
         if is_going_on {

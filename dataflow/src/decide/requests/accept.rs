@@ -84,6 +84,7 @@ impl<V: Views> Turn<'_, V> {
                     self.withdraw(pod, "delete", "its deletion was asked for", cause.clone());
                 }
             }
+            Change::Evict { uid, until_ms, .. } => self.evict_asked(&uid, until_ms, cause),
             Change::RestartPod(uid) => self.restart(&uid, cause),
             Change::ConfirmLost(node) => {
                 self.confirm_lost(&node, cause);

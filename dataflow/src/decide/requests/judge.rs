@@ -35,6 +35,13 @@ pub(super) enum Change {
     /// A claim that pods use: it goes with the last of them.
     Leave(Arc<Resource>),
     StopPod(PodUid),
+    /// A pod goes now (0), or once another is there in its place, until this engine time.
+    Evict {
+        uid: PodUid,
+        until_ms: i64,
+        /// What it waits for.
+        told: String,
+    },
     RestartPod(PodUid),
     ConfirmLost(NodeName),
 }
@@ -116,6 +123,11 @@ impl Judge<'_> {
         let key = item.key();
         match item.verb {
             Verb::ConfirmLost => return self.consider_node(item, request.force),
+            _ if self.is_eviction(item) => {
+                if let Some(change) = self.consider_eviction(request, item)? {
+                    return Ok(change);
+                }
+            }
             Verb::RestartPod => return self.consider_restart(item).map(Change::RestartPod),
             Verb::Delete if item.kind == "Pod" && !self.state.resources.contains_key(&key) => {
                 return self.consider_pod(item).map(Change::StopPod);
@@ -358,10 +370,13 @@ fn accepted(item: &RequestItem, change: &Change) -> ItemVerdict {
         Change::Gone(_) | Change::Terminate(_) | Change::Leave(_) | Change::StopPod(_) => {
             ("deleted", 200)
         }
-        Change::RestartPod(_) | Change::ConfirmLost(_) => ("configured", 200),
+        Change::Evict { until_ms: 0, .. } => ("deleted", 200),
+        Change::Evict { .. } | Change::RestartPod(_) | Change::ConfirmLost(_) => {
+            ("configured", 200)
+        }
     };
     let message = match change {
-        Change::Put { told, .. } => told.clone(),
+        Change::Put { told, .. } | Change::Evict { told, .. } => told.clone(),
         Change::Leave(_) => "pods use it: it goes when the last of them is gone".to_owned(),
         _ => String::new(),
     };
