@@ -16,6 +16,7 @@ mod resource;
 mod server_fields;
 mod pod_spec;
 mod restart_policy;
+mod retries;
 mod leaving;
 mod lifecycle;
 mod volume;
@@ -37,6 +38,7 @@ mod observed;
 mod placement;
 mod decision;
 mod epoch;
+mod exit_codes;
 mod telemetry;
 mod alert;
 mod dead_letter;
@@ -68,6 +70,7 @@ pub use device::{
 pub use device_ask::{DeviceAsk, InvalidDeviceAsk, models_of};
 pub use downward::{FieldRef, ResourceFieldRef};
 pub use epoch::{CutEntry, EpochRecord, RefusedEntry};
+pub use exit_codes::{EXEMPT_CODES, ExitCodes};
 pub use id::{
     FleetId, InvalidId, LABEL_BYTES_MAX, NAME_BYTES_MAX, Namespace, NodeName, RequestId,
     ResourceName, SessionId,
@@ -107,6 +110,7 @@ pub use request::{REQUEST_BYTES_MAX, Request, RequestItem, Verb};
 pub use resource::{GroupKind, Resource, ResourceKey, Standing};
 pub use resources::Resources;
 pub use restart_policy::RestartPolicy;
+pub use retries::{RESCHEDULE, RESTART, Retries};
 pub use scheduling::{
     Affinity, LabelSelector, LabelSelectorRequirement, NodeAffinity, NodeSelector,
     NodeSelectorRequirement, NodeSelectorTerm, PodAffinity, PodAffinityTerm,

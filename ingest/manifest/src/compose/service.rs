@@ -8,8 +8,8 @@ use super::making::Making;
 use super::ports::Ports;
 use super::units::{duration_ms, escaped, scalar_text, words};
 use super::{
-    deploy, environment, fields, health, hooks, mounts, naming, network, placement, ports, rights,
-    volumes,
+    deploy, environment, fields, health, hooks, mounts, naming, network, placement, ports, retries,
+    rights, volumes,
 };
 use crate::annotations::{
     ANNOTATION_NETWORK, ANNOTATION_RUNS_ONCE, ANNOTATION_SOURCE, ANNOTATION_UPDATE_DELAY,
@@ -39,13 +39,14 @@ pub(crate) fn make(
         "restartPolicy": restart.policy()});
     let mut asked = json!({});
     pod(making, service, &mut spec, &mut asked);
+    let gives_up = retries::apply(making, service, &mut asked);
     rights::apply(making, service, &mut spec, &mut asked);
     naming::apply(making, service, &mut spec, &mut asked);
     placement::apply(making, service, &labels, &mut spec);
     mounts::apply(making, service, &mut spec);
     volumes::apply(making, name, service, &mut spec, &mut asked);
     let mut annotations = json!({ANNOTATION_SOURCE: service.value.to_string()});
-    if restart.ends() {
+    if restart.ends() || gives_up {
         annotations[ANNOTATION_RUNS_ONCE] = json!("true");
     }
     let mut template = json!({"metadata": {"labels": labels}, "spec": spec});
