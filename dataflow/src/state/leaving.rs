@@ -74,7 +74,10 @@ impl State {
 
     /// Whether an eviction of this pod first has another made in its place.
     pub(crate) fn is_replaced_first(&self, pod: &Pod) -> bool {
-        pod.is_ready() && !self.is_stranded(pod) && self.owner(pod).is_some_and(Workload::surges)
+        // Of one that leaves and was not heard of, as by a leader that was rebuilt, nobody knows that it
+        // does not serve.
+        let may_serve = pod.is_ready() || (pod.leaving_ms() > 0 && pod.last.is_none());
+        may_serve && !self.is_stranded(pod) && self.owner(pod).is_some_and(Workload::surges)
     }
 
     /// What becomes of an eviction of this pod, which waits until that time.

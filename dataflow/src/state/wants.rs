@@ -7,7 +7,9 @@ use setpoint_rules::disruption;
 use setpoint_rules::rollout::{self, Update};
 use setpoint_rules::sources::RESTART_ON_CHANGE;
 use setpoint_rules::statefulset;
-use setpoint_schemas::{DeploymentStrategy, JobSpec, UpdateOrder, WorkloadSpec};
+use setpoint_schemas::{
+    DeploymentStrategy, JobSpec, RESCHEDULE, Retries, UpdateOrder, WorkloadSpec,
+};
 
 /// The annotation of a workload whose pods are done when they end.
 const RUNS_ONCE: &str = "setpoint.dev/runs-once";
@@ -43,6 +45,8 @@ pub(crate) struct Wants {
     delay_ms: i64,
     /// How long an eviction of its pods waits for another in their place; 0: it does not.
     pub(crate) surge_ms: i64,
+    /// After which waits and how often pods that ended for good are replaced.
+    pub(crate) reschedule: Retries,
     /// What is wanted of a StatefulSet.
     pub(crate) identities: Option<Box<Identities>>,
 }
@@ -76,6 +80,7 @@ impl Wants {
             strategy: spec.strategy.clone().map(Box::new),
             delay_ms: says(UPDATE_DELAY).parse().map_or(0, |delay_ms: i64| delay_ms.max(0)),
             surge_ms: disruption::surge_ms(annotations),
+            reschedule: Retries::of(RESCHEDULE, annotations),
             identities: None,
         }
     }

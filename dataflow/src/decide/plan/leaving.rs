@@ -29,7 +29,7 @@ impl<V: Views> Turn<'_, V> {
         let until_ms = self.state.pods.get(&pod).map_or(0, |pod| pod.leaving_ms());
         match self.state.eviction_ruling(pod, until_ms, self.now) {
             Ruling::Go => {
-                let reason = "its eviction was asked for, and another pod is there in its place";
+                let reason = self.why_it_goes(pod);
                 let causes = self.state.causes(id);
                 self.withdraw(pod, RULE, reason, causes);
             }
@@ -41,6 +41,20 @@ impl<V: Views> Turn<'_, V> {
             // What is still to be read may tell that another is there.
             Ruling::GiveUp(_) => self.state.look_again(id, self.now),
             Ruling::Wait(_) => self.state.look_again(id, until_ms),
+        }
+    }
+
+    fn why_it_goes(&self, pod: u32) -> &'static str {
+        let pod = self.state.pods.get(&pod);
+        let owner = pod.and_then(|pod| self.state.owner(pod));
+        match pod {
+            _ if owner.is_none_or(|owner| owner.desired() == 0) => {
+                "its eviction was asked for, and its workload wants none"
+            }
+            Some(pod) if self.state.is_replaced_first(pod) => {
+                "its eviction was asked for, and another pod is there in its place"
+            }
+            _ => "its eviction was asked for, and it serves nobody",
         }
     }
 

@@ -1,6 +1,7 @@
 //! Plans: from what the views count to steps, and from steps to placements, withdrawals and waiting.
 
 mod daemons;
+mod elsewhere;
 mod leaving;
 mod placing;
 mod planning;

@@ -15,11 +15,6 @@ use crate::decided::{About, Reason};
 use crate::state::{GATED, Numbered, Seen, Waiting, Workload, WorkloadKind};
 use crate::views::{Standing, Tally, Views};
 
-/// The backoff of replacing pods that end: as the kubelet's of restarting containers.
-const ENDED_BACKOFF_MS: i64 = 10_000;
-/// The longest backoff of replacing pods that end.
-const ENDED_BACKOFF_MS_MAX: i64 = 300_000;
-
 impl<V: Views> Turn<'_, V> {
     /// Looks at every workload that is marked; says whether anything was done.
     pub(crate) fn plan(&mut self) -> bool {
@@ -108,14 +103,13 @@ impl<V: Views> Turn<'_, V> {
         ended.sort();
         for (_, pod) in &ended {
             let cause = self.state.pods.get(pod).and_then(|pod| self.state.cause_of(pod));
+            self.note_failed(id, *pod);
             self.withdraw(*pod, "replace_ended", "all its containers ended for good", cause);
         }
         let now = self.now;
         if let (false, Some(workload)) = (ended.is_empty(), self.state.workload.get_mut(&id)) {
-            let exponent = workload.memo.ended_in_row.min(16);
-            let pause = if exponent == 0 { 0 } else { ENDED_BACKOFF_MS << (exponent - 1) };
-            workload.memo.ended_in_row += 1;
-            workload.memo.not_before_ms = now + pause.min(ENDED_BACKOFF_MS_MAX);
+            let policy = workload.wants.reschedule;
+            workload.memo.not_before_ms = workload.memo.rescheduled.replace(&policy, now);
             self.state.touch_workload(id);
         }
     }
@@ -354,7 +348,7 @@ impl Workload {
         let memo = &mut self.memo;
         let is_complete = counts.current_available >= counts.desired && counts.old == 0;
         if is_complete && counts.current_available > 0 {
-            memo.ended_in_row = 0;
+            memo.rescheduled.row = 0;
         }
         memo.complete |= is_complete && !counts.paused;
         // While it is paused the clock stands still.

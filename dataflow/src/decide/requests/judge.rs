@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 use setpoint_rules::admission::{self, Owned, Present, Refusal};
-use setpoint_rules::{identity, lease, revision};
+use setpoint_rules::{identity, lease, reschedule, revision};
 use setpoint_schemas::{
     NodeName, PodUid, RESOURCE_BYTES_MAX, Request, RequestItem, Resource, ResourceKey, Verb,
 };
@@ -187,6 +187,13 @@ impl Judge<'_> {
         put: Owned,
         overlay: &mut Overlay,
     ) -> Result<Change, Refusal> {
+        let invalid = |why: String| Refusal {
+            code: 422,
+            message: format!("{} {:?} is invalid: {why}", item.kind, item.name),
+        };
+        if is_cron_job(&key) || workload_kind(&key).is_some() {
+            reschedule::check(&item.kind, &put.object).map_err(invalid)?;
+        }
         let body: Arc<str> = Arc::from(put.object.to_string());
         let managers: Arc<str> = Arc::from(json!(put.managers).to_string());
         within_bound(item, present.as_deref(), body.len() + managers.len())?;
@@ -212,7 +219,7 @@ impl Judge<'_> {
         if is_claim(&key) {
             resource.status = self.claim_status(present.as_deref(), &put.object);
         }
-        let kind = WorkloadKind::of(&key.kind.kind).filter(|_| is_managed_group(&key));
+        let kind = workload_kind(&key);
         let compiled = match kind {
             Some(kind) => {
                 Some(Box::new(workloads::compile(kind, &resource).map_err(|why| Refusal {
@@ -344,6 +351,10 @@ fn within_bound(
         item.kind, item.name
     );
     Err(Refusal { code: 413, message })
+}
+
+fn workload_kind(key: &ResourceKey) -> Option<WorkloadKind> {
+    WorkloadKind::of(&key.kind.kind).filter(|_| is_managed_group(key))
 }
 
 fn owned_of(resource: &Resource) -> Result<Owned, Refusal> {
