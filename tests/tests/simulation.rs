@@ -28,6 +28,8 @@ const TAINTED_SEEDS: u64 = 100;
 const WORKING_SEEDS: u64 = 150;
 /// Journeys of people whose pods have data that stays, every third of them ranked as well.
 const CLAIMING_SEEDS: u64 = 100;
+/// Journeys of people who have pods evicted.
+const DRAINED_SEEDS: u64 = 100;
 /// A minute and a half of faults.
 const CHOOSY_TICKS: usize = 450;
 /// Seeds far behind those of every run that found something once: a rebuilt leader that forgot how
@@ -63,7 +65,7 @@ fn plan(seed: u64) -> Plan {
     let workers = NonZeroUsize::new(2).filter(|_| seed.is_multiple_of(WORKERS_EVERY));
     let (trims, stranger) = (seed % TRIMS_EVERY < 2, seed % TRIMS_EVERY == 1);
     let (choosy, ranked, tainted, working, claiming) = (false, false, false, false, false);
-    let (stateful, fenced) = (false, true);
+    let (stateful, drained, fenced) = (false, false, true);
     let rebuilt_in_thousand = 50;
     Plan {
         seed,
@@ -80,6 +82,7 @@ fn plan(seed: u64) -> Plan {
         working,
         claiming,
         stateful,
+        drained,
         fenced,
     }
 }
@@ -246,6 +249,28 @@ fn pods_stay_with_their_data_and_data_with_its_pods() {
         tell(seed, *seeds.end());
     }
     println!("{} claiming seeds, {epochs} epochs", count(&seeds));
+}
+
+fn drained(seed: u64) -> Plan {
+    Plan { drained: true, ticks: CHOOSY_TICKS, ..plan(seed) }
+}
+
+#[test]
+fn who_is_evicted_leaves_as_many_available_as_are_wanted() {
+    if let Some(seed) = number("SETPOINT_SEED") {
+        println!("drained seed {seed}: {:?}", run(drained(seed)));
+        return;
+    }
+    let seeds = seeds(DRAINED_SEEDS);
+    let (mut epochs, mut evicted) = (0, 0);
+    for seed in seeds.clone() {
+        let trace = run(drained(seed));
+        epochs += trace.epochs;
+        evicted += trace.evicted;
+        tell(seed, *seeds.end());
+    }
+    println!("{} drained seeds, {epochs} epochs, {evicted} pods evicted", count(&seeds));
+    assert!(evicted > 0 || count(&seeds) < 20, "it happens");
 }
 
 #[test]

@@ -33,7 +33,7 @@ pub(crate) fn event(decision: &Decision, involved: &Value) -> Option<Value> {
     let namespace = namespace_of(involved);
     let name = format!("{}.{}.{}", involved["name"].as_str()?, decision.epoch, decision.sequence);
     let time = rfc3339(decision.time_ms);
-    let (reason, warning) = words(decision.action);
+    let (reason, warning) = words(decision.action, &decision.rule);
     Some(json!({
         "apiVersion": "v1", "kind": "Event",
         "metadata": {
@@ -49,11 +49,12 @@ pub(crate) fn event(decision: &Decision, involved: &Value) -> Option<Value> {
 }
 
 /// Kubernetes' word for what was decided where it has one, and whether it is a warning.
-fn words(action: Action) -> (&'static str, bool) {
+fn words(action: Action, rule: &str) -> (&'static str, bool) {
     match action {
         Action::Accept => ("Accepted", false),
         Action::Refuse => ("Refused", true),
         Action::Place => ("Scheduled", false),
+        Action::Wait if rule == "eviction" => ("Evicting", false),
         Action::Wait => ("FailedScheduling", true),
         Action::Stop => ("Killing", false),
         Action::Restart => ("Restarted", false),
