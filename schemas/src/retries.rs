@@ -15,7 +15,7 @@ pub const RESCHEDULE: &str = "setpoint.dev/reschedule";
 /// The longest time that one of them may name: a day is longer than anybody waits for a program.
 const MS_MAX: i64 = 86_400_000;
 /// The largest factor: with a larger one the second wait is the longest anyhow.
-const FACTOR_MAX: f64 = 100.0;
+const FACTOR_MAX: u32 = 100;
 /// Attempts that may be asked for: more are no bound.
 const ATTEMPTS_MAX: u32 = 1_000_000;
 /// Steps of a backoff that are reckoned: the smallest factor that grows comes to a day within them.
@@ -130,13 +130,16 @@ fn attempts(text: &str) -> Option<u32> {
     text.parse().ok().filter(|attempts| *attempts <= ATTEMPTS_MAX)
 }
 
-/// In thousandths.
+/// In thousandths: a decimal number with up to three digits behind its point.
 fn factor(text: &str) -> Option<u32> {
-    let factor: f64 = text.parse().ok().filter(|factor| (1.0..=FACTOR_MAX).contains(factor))?;
-    // Between a thousand and a hundred thousand: nothing is cut off.
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
-    let milli = (factor * 1_000.0).round() as u32;
-    Some(milli)
+    let (whole, part) = text.split_once('.').unwrap_or((text, "0"));
+    let is_digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    if !is_digits(whole) || !is_digits(part) || part.len() > 3 {
+        return None;
+    }
+    let part: u32 = format!("{part:0<3}").parse().ok()?;
+    let milli = whole.parse::<u32>().ok()?.checked_mul(1_000)?.checked_add(part)?;
+    (1_000..=FACTOR_MAX * 1_000).contains(&milli).then_some(milli)
 }
 
 #[cfg(test)]
