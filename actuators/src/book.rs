@@ -238,14 +238,14 @@ mod tests {
         let path = dir.path().join("books.json");
         let mut books = Books::open(&path).expect("a new one");
         let book = books.of(&uid("a"), 1, 1_000);
-        book.histories.insert("main".into(), History { restarts: 3, row: 2 });
+        book.histories.insert("main".into(), History { restarts: 3, row: 2, ..History::default() });
         book.note_failure(&Rule::default(), &ActuatorError::transient("A", "b"), 0);
         books.save().expect("it is written");
         let mode = fs::metadata(&path).expect("it is there").permissions().mode();
         assert_eq!(mode & 0o777, 0o600, "for its owner alone");
         let again = Books::open(&path).expect("it is read");
         let book = again.get(&uid("a")).expect("it is there");
-        assert_eq!(book.history("main"), History { restarts: 3, row: 2 });
+        assert_eq!(book.history("main"), History { restarts: 3, row: 2, ..History::default() });
         assert_eq!((book.grace_ms, &book.failure), (1_000, &None));
     }
 
@@ -260,7 +260,10 @@ mod tests {
     #[test]
     fn a_new_generation_begins_without_a_past() {
         let mut books = Books::in_memory();
-        books.of(&uid("a"), 1, 1).histories.insert("main".into(), History { restarts: 3, row: 2 });
+        books
+            .of(&uid("a"), 1, 1)
+            .histories
+            .insert("main".into(), History { restarts: 3, row: 2, ..History::default() });
         assert_eq!(books.of(&uid("a"), 1, 1).history("main").restarts, 3);
         assert_eq!(books.of(&uid("a"), 2, 1).history("main").restarts, 0);
     }

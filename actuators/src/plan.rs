@@ -15,7 +15,7 @@ use crate::desired::{Authority, Desired, DesiredPod};
 use crate::fence::Fence;
 use crate::health::{Healths, failed};
 use crate::life::Life;
-use crate::restart::{End, History, Verdict, restart};
+use crate::restart::{History, Verdict, end_of, restart};
 use crate::stages::Stages;
 use crate::{Observed, grace_of};
 
@@ -230,7 +230,7 @@ fn need_of_ended(pod: &DesiredPod, runs: &Observed, Known { book, now_ms, .. }: 
                 sooner(need, Need::Now(Work::Restart { container, history }))
             }
             Verdict::Wait { until_ms, .. } => sooner(need, Need::At(until_ms)),
-            Verdict::Settled => need,
+            Verdict::Settled | Verdict::Exhausted => need,
         }
     })
 }
@@ -242,16 +242,6 @@ fn sooner(one: Need, other: Need) -> Need {
         (Need::At(at), Need::Nothing) | (Need::Nothing, Need::At(at)) => Need::At(at),
         (Need::Nothing, Need::Nothing) => Need::Nothing,
     }
-}
-
-/// How a container ended; `None` while it has not.
-pub(crate) fn end_of(container: &ContainerObserved) -> Option<End> {
-    let ended = container.state == ContainerState::Terminated;
-    ended.then(|| End {
-        exit_code: container.exit_code.unwrap_or(0),
-        started_ms: container.started_ms,
-        finished_ms: container.finished_ms,
-    })
 }
 
 fn grace_default() -> Duration {

@@ -14,7 +14,12 @@ use setpoint_schemas::{Container, ContainerObserved, ContainerState, DEADLINE_EX
 use crate::Observed;
 use crate::book::Book;
 use crate::desired::DesiredPod;
+use crate::restart::{Verdict, end_of, restart};
 
+/// What a pod is called of which a container was restarted as often as it allows.
+const EXHAUSTED: &str = "RestartsExhausted";
+/// What it says.
+const EXHAUSTED_SAYS: &str = "a container was restarted here as often as the pod allows";
 /// What a pod whose time is over says, as the kubelet does.
 const OVERDUE: &str = "Pod was active on the node longer than the specified deadline";
 
@@ -94,6 +99,10 @@ impl<'a> Stages<'a> {
             let well = mains.iter().flatten().all(|ended| ended.exit_code == Some(0));
             return Some(by_itself(if well { PodPhase::Succeeded } else { PodPhase::Failed }));
         }
+        if self.pod.spec.every_container().any(|container| self.is_exhausted(&container.name)) {
+            let (phase, message) = (PodPhase::Failed, EXHAUSTED_SAYS);
+            return Some(Conclusion { phase, reason: EXHAUSTED, message });
+        }
         if self.is_overdue(now_ms) {
             let phase = PodPhase::Failed;
             return Some(Conclusion { phase, reason: DEADLINE_EXCEEDED, message: OVERDUE });
@@ -149,6 +158,15 @@ impl<'a> Stages<'a> {
         let ended = self.seen(name).filter(|seen| seen.state == ContainerState::Terminated)?;
         let restarts = self.pod.spec.policy_of(name).restarts_after(ended.exit_code.unwrap_or(0));
         (!restarts).then_some(ended)
+    }
+
+    /// Whether the container ended, and was restarted as often as the pod allows.
+    fn is_exhausted(&self, name: &str) -> bool {
+        let rule = self.pod.rule_of(name);
+        let Some(end) = self.seen(name).and_then(end_of) else { return false };
+        let history = self.book.map(|book| book.history(name)).unwrap_or_default();
+        // That it is so does not depend on when somebody looks.
+        restart(&rule, history, end, end.finished_ms) == Verdict::Exhausted
     }
 
     /// Whether its hook after a start was run in any of its lives, or it has none.

@@ -11,8 +11,7 @@ use setpoint_schemas::{
 use crate::Observed;
 use crate::book::{Book, Failure, Finished};
 use crate::desired::DesiredPod;
-use crate::plan::end_of;
-use crate::restart::{Verdict, restart};
+use crate::restart::{Verdict, end_of, restart};
 use crate::stages::Stages;
 use crate::words::{back_off, back_off_pulling};
 

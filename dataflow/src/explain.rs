@@ -121,7 +121,7 @@ impl<V: Views> Engine<V> {
         } else if pause_ms > 0 && live < desired {
             format!(
                 "its pods ended {} times in a row; the next one starts in {} s",
-                memo.ended_in_row,
+                memo.ended_in_row.max(memo.rescheduled.row),
                 pause_ms / 1_000 + 1
             )
         } else if memo.stuck {

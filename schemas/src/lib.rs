@@ -19,6 +19,8 @@ mod pod_condition;
 mod readiness_gate;
 mod pull_secret;
 mod restart_policy;
+mod retries;
+mod leaving;
 mod lifecycle;
 mod volume;
 mod claim;
@@ -40,6 +42,7 @@ mod observed;
 mod placement;
 mod decision;
 mod epoch;
+mod exit_codes;
 mod telemetry;
 mod alert;
 mod dead_letter;
@@ -72,6 +75,7 @@ pub use device::{
 pub use device_ask::{DeviceAsk, InvalidDeviceAsk, models_of};
 pub use downward::{FieldRef, ResourceFieldRef};
 pub use epoch::{CutEntry, EpochRecord, RefusedEntry};
+pub use exit_codes::{EXEMPT_CODES, ExitCodes};
 pub use id::{
     FleetId, InvalidId, LABEL_BYTES_MAX, NAME_BYTES_MAX, Namespace, NodeName, RequestId,
     ResourceName, SessionId,
@@ -82,6 +86,7 @@ pub use job::{
     JOB_NAME_LABELS, JobSpec, OnExitCodes, OnPodCondition, PodFailurePolicy, PodFailureRule,
     SCHEDULED_AT, SuccessPolicy, SuccessRule,
 };
+pub use leaving::LEAVING;
 pub use lifecycle::{Hook, Lifecycle, SleepAction};
 pub use names::{DnsConfig, DnsOption, HostAlias};
 pub use node::{
@@ -115,6 +120,7 @@ pub use request::{REQUEST_BYTES_MAX, Request, RequestItem, Verb};
 pub use resource::{GroupKind, Resource, ResourceKey, Standing};
 pub use resources::Resources;
 pub use restart_policy::RestartPolicy;
+pub use retries::{RESCHEDULE, RESTART, Retries};
 pub use scheduling::{
     Affinity, LabelSelector, LabelSelectorRequirement, NodeAffinity, NodeSelector,
     NodeSelectorRequirement, NodeSelectorTerm, PodAffinity, PodAffinityTerm,

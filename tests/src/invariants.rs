@@ -43,6 +43,8 @@ struct Live {
     term: i64,
     /// It has finished and holds no room.
     finished: bool,
+    /// Until when its eviction waits for another in its place; 0 where nobody evicts it.
+    leaving_ms: i64,
 }
 
 /// Holds the invariants.
@@ -252,10 +254,13 @@ impl Auditor {
                 generation: placement.generation,
                 term: placement.term,
                 finished: placement.is_finished(),
+                leaving_ms: placement.leaving_ms(),
             };
             if let Some(before) = self.live.insert(uid.clone(), live.clone())
                 && (live.generation < before.generation
-                    || (live.generation == before.generation && live.finished == before.finished)
+                    || (live.generation == before.generation
+                        && live.finished == before.finished
+                        && live.leaving_ms == before.leaving_ms)
                     || (before.finished && !live.finished)
                     || live.term < before.term)
             {
@@ -313,7 +318,14 @@ impl Auditor {
     /// Running and starting pods never come to exceed desired and surge. Where a request has just
     /// lowered the bound they may stand above it, but their number does not grow.
     fn bounds(&self, before: &BTreeMap<String, i64>) -> Result<(), String> {
+        let leaving = |workload: &str| {
+            let of_it = self.live.values().filter(|live| live.workload == workload);
+            let leaving = of_it.filter(|live| live.leaving_ms > 0);
+            leaving.filter(|live| !self.lost.contains(&live.node)).count() as i64
+        };
         for (workload, count) in self.counts() {
+            // Each that leaves has another beside it.
+            let count = count - leaving(&workload);
             let had = before.get(&workload).copied().unwrap_or(0);
             let Some(bound) = self.bound(&workload) else { continue };
             if count > bound.max(had) {

@@ -4,6 +4,7 @@
 
 mod choosy;
 mod claiming;
+mod drained;
 mod ranked;
 mod served;
 mod stateful;
@@ -71,6 +72,8 @@ pub struct Plan {
     pub claiming: bool,
     /// Whether people have StatefulSets as well.
     pub stateful: bool,
+    /// Whether people have pods evicted as well.
+    pub drained: bool,
     /// Whether nodes end pods that may run at most once when their time is over.
     pub fenced: bool,
 }
@@ -92,7 +95,7 @@ pub struct Trace {
     pub differences: usize,
     /// Pods that had to go for others of higher priority.
     pub preempted: usize,
-    /// Pods that left a node for a taint.
+    /// Pods that left a node for a taint, or were evicted.
     pub evicted: usize,
     /// Jobs that came to an end.
     pub ended: usize,
@@ -437,7 +440,7 @@ impl Journey {
             stops.filter(|decision| decision.rule == rule).count()
         };
         self.trace.preempted += stopped_by("preemption");
-        self.trace.evicted += stopped_by("taint");
+        self.trace.evicted += stopped_by("taint") + stopped_by("eviction");
         let rolled_by = |rule: &str| ledger.iter().filter(|d| d.rule == rule).count();
         self.trace.scheduled += rolled_by("cron");
         let ended = |d: &&Decision| d.rule == "job" && d.action == Action::Rollout;

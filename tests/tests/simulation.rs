@@ -32,6 +32,8 @@ const CLAIMING_SEEDS: u64 = 100;
 const STATEFUL_SEEDS: u64 = 200;
 /// Of so many of these at least one has an identity twice where nodes do not keep what they promise.
 const UNFENCED_SEEDS: u64 = 20;
+/// Journeys of people who have pods evicted.
+const DRAINED_SEEDS: u64 = 100;
 /// A minute and a half of faults.
 const CHOOSY_TICKS: usize = 450;
 /// Seeds far behind those of every run that found something once: a rebuilt leader that forgot how
@@ -67,7 +69,7 @@ fn plan(seed: u64) -> Plan {
     let workers = NonZeroUsize::new(2).filter(|_| seed.is_multiple_of(WORKERS_EVERY));
     let (trims, stranger) = (seed % TRIMS_EVERY < 2, seed % TRIMS_EVERY == 1);
     let (choosy, ranked, tainted, working, claiming) = (false, false, false, false, false);
-    let (stateful, fenced) = (false, true);
+    let (stateful, drained, fenced) = (false, false, true);
     let rebuilt_in_thousand = 50;
     Plan {
         seed,
@@ -84,6 +86,7 @@ fn plan(seed: u64) -> Plan {
         working,
         claiming,
         stateful,
+        drained,
         fenced,
     }
 }
@@ -280,6 +283,28 @@ fn without_its_fence_some_identity_runs_twice() {
         broken.is_some_and(|broken| broken.contains("an identity runs twice"))
     };
     assert!((1..=UNFENCED_SEEDS).any(is_twice));
+}
+
+fn drained(seed: u64) -> Plan {
+    Plan { drained: true, ticks: CHOOSY_TICKS, ..plan(seed) }
+}
+
+#[test]
+fn who_is_evicted_leaves_as_many_available_as_are_wanted() {
+    if let Some(seed) = number("SETPOINT_SEED") {
+        println!("drained seed {seed}: {:?}", run(drained(seed)));
+        return;
+    }
+    let seeds = seeds(DRAINED_SEEDS);
+    let (mut epochs, mut evicted) = (0, 0);
+    for seed in seeds.clone() {
+        let trace = run(drained(seed));
+        epochs += trace.epochs;
+        evicted += trace.evicted;
+        tell(seed, *seeds.end());
+    }
+    println!("{} drained seeds, {epochs} epochs, {evicted} pods evicted", count(&seeds));
+    assert!(evicted > 0 || count(&seeds) < 20, "it happens");
 }
 
 #[test]

@@ -100,6 +100,18 @@ async fn a_crash_loop_restarts_with_growing_waits() {
 }
 
 #[tokio::test]
+async fn a_pod_whose_restarts_are_used_up_has_failed_and_rests() {
+    let mut node = Node::new(1, Faults::default(), Pacing::default());
+    let mut placed = placement("a", &[EXIT, "1", "100"]);
+    let annotations = &mut Arc::make_mut(&mut placed.pattern).annotations;
+    annotations.insert("setpoint.dev/restart-attempts".to_owned(), "2".to_owned());
+    let desired = full(&[placed]);
+    node.run(&desired, 60_000).await;
+    assert_eq!(node.calls(), ["start a", "restart a", "restart a"]);
+    assert_eq!(finished(&node), Some((PodPhase::Failed, "RestartsExhausted".to_owned())));
+}
+
+#[tokio::test]
 async fn what_can_never_start_is_tried_once() {
     let mut node = Node::new(1, Faults::default(), Pacing::default());
     let desired = full(&[placement("a", &[UNSTARTABLE])]);

@@ -126,7 +126,7 @@ fn a_container_that_cannot_start_does_not_keep_the_others_from_restarting() {
 fn a_second_crash_waits_its_backoff_from_the_end() {
     let desired = full(&[placement("a", 1, "Always", &["main"])]);
     let mut books = Books::in_memory();
-    let history = History { restarts: 1, row: 1 };
+    let history = History { restarts: 1, row: 1, ..History::default() };
     books.of(&uid("a"), 1, 0).histories.insert("main".into(), history);
     let seen = [observed("a", 1, vec![container("main", "1")])];
     assert_eq!(words(&desired, &seen, &books, 10_999), "wait 11000");

@@ -6,6 +6,7 @@ use setpoint_schemas::{Container, Hook, Lifecycle};
 
 use super::*;
 use crate::life::Life;
+use crate::restart::History;
 use crate::samples::{container, observed, placement};
 
 /// The pod `a` with these init containers, a sidecar being one whose name begins with `s`, and these
@@ -58,6 +59,25 @@ fn containers_begin_one_after_the_other_and_then_together() {
         assert_eq!(fresh, expected, "{states:?}");
         assert_eq!(stages.lacks(&held), !fresh.is_empty(), "{states:?}");
     }
+}
+
+#[test]
+fn a_pod_fails_here_when_a_container_was_restarted_as_often_as_it_allows() {
+    let mut placed = placement("a", 1, "Always", &["m", "n"]);
+    let pattern = Arc::make_mut(&mut placed.pattern);
+    pattern.annotations.insert("setpoint.dev/restart-attempts".to_owned(), "1".to_owned());
+    let pod = DesiredPod::of(&placed);
+    let runs = seen(&[("m", "1"), ("n", "running")]);
+    let ended_ms = runs.containers[0].finished_ms;
+    let mut book = Book::new(1, 0);
+    let ends = |book: &Book| Stages::of(&pod, Some(&runs), Some(book)).conclusion(ended_ms);
+    assert_eq!(ends(&book), None, "one restart it has");
+    let once = History { restarts: 1, row: 1, counted: 1, since_ms: 1, answered_ms: ended_ms };
+    book.histories.insert("m".to_owned(), once);
+    assert_eq!(ends(&book), None, "that is under way");
+    book.histories.insert("m".to_owned(), History { answered_ms: ended_ms - 1, ..once });
+    let end = ends(&book).expect("it was tried often enough");
+    assert_eq!((end.phase, end.reason), (PodPhase::Failed, "RestartsExhausted"));
 }
 
 #[test]

@@ -42,7 +42,7 @@ fn phases_are_kubernetes_phases() {
 #[test]
 fn a_container_between_two_restarts_waits_in_crash_loop_back_off() {
     let mut book = Book::new(1, 0);
-    book.histories.insert("main".into(), History { restarts: 4, row: 2 });
+    book.histories.insert("main".into(), History { restarts: 4, row: 2, ..History::default() });
     let runs = observed("a", 1, vec![seen("main", "3")]);
     let said = status(&pod("Always", &["main"]), Some(&runs), Some(&book), None, 2_000);
     let main = &said.containers[0];
@@ -57,7 +57,7 @@ fn a_container_between_two_restarts_waits_in_crash_loop_back_off() {
 #[test]
 fn a_container_whose_restart_is_under_way_is_not_in_back_off() {
     let mut book = Book::new(1, 0);
-    book.histories.insert("main".into(), History { restarts: 1, row: 1 });
+    book.histories.insert("main".into(), History { restarts: 1, row: 1, ..History::default() });
     let runs = observed("a", 1, vec![seen("main", "3")]);
     let said = status(&pod("Always", &["main"]), Some(&runs), Some(&book), Some("main"), 1_001);
     assert_eq!(said.containers[0].state, ContainerState::Terminated);

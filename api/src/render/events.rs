@@ -34,10 +34,7 @@ pub(crate) fn namespace_of(involved: &Value) -> &str {
 pub(crate) fn event(decision: &Decision, involved: &Value) -> Option<Value> {
     let namespace = namespace_of(involved);
     let time = rfc3339(decision.time_ms);
-    let (reason, warning) = match (decision.action, &*decision.rule) {
-        (Action::Wait, "depends_on") => ("WaitingForDependencies", false),
-        (action, _) => words(action),
-    };
+    let (reason, warning) = words(decision.action, &decision.rule);
     let said = json!([involved, reason, decision.rule, decision.reason]).to_string();
     let name = format!("{}.{:016x}", involved["name"].as_str()?, xxh3_64(said.as_bytes()));
     Some(json!({
@@ -55,11 +52,13 @@ pub(crate) fn event(decision: &Decision, involved: &Value) -> Option<Value> {
 }
 
 /// Kubernetes' word for what was decided where it has one, and whether it is a warning.
-fn words(action: Action) -> (&'static str, bool) {
+fn words(action: Action, rule: &str) -> (&'static str, bool) {
     match action {
         Action::Accept => ("Accepted", false),
         Action::Refuse => ("Refused", true),
         Action::Place => ("Scheduled", false),
+        Action::Wait if rule == "depends_on" => ("WaitingForDependencies", false),
+        Action::Wait if rule == "eviction" => ("Evicting", false),
         Action::Wait => ("FailedScheduling", true),
         Action::Stop => ("Killing", false),
         Action::Restart => ("Restarted", false),

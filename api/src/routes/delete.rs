@@ -1,4 +1,5 @@
-//! Delete, of one object or of those that selectors select; evictions are deletions of pods.
+//! Delete, of one object or of those that selectors select; evictions are deletions of pods that keep to
+//! disruption budgets, and that may wait for another pod in their place.
 
 use axum::http::StatusCode;
 use axum::response::Response;
@@ -12,6 +13,7 @@ use super::write::expected;
 use super::{Call, answer};
 use crate::KindInfo;
 use crate::model::Entry;
+use crate::ports::{ItemVerdict, Outcome};
 use crate::status::ApiError;
 
 /// The deletion of one uid is tried so often when the object changes at the same time: that it is another
@@ -39,10 +41,13 @@ pub(crate) async fn delete(call: Call) -> Result<Response, ApiError> {
             None => None,
         };
         let expected_version = expected(&kind, &entry, asked.or(seen))?;
-        let item = RequestItem { expected_version, ..item_of(&kind, &entry) };
+        let subresource = call.target.subresource.clone();
+        let item = RequestItem { expected_version, subresource, ..item_of(&kind, &entry) };
         let done = match dry {
             true => call.foresee_one(&kind, item).await.map(drop),
-            false => call.submit_one(&kind, item).await.map(drop),
+            false => {
+                call.submit_one(&kind, item).await.and_then(|item| is_done(&call, &kind, &item))
+            }
         };
         match done {
             Ok(()) => return Ok(gone(&call, &kind, uid)),
@@ -54,6 +59,20 @@ pub(crate) async fn delete(call: Call) -> Result<Response, ApiError> {
             Err(error) => return Err(error),
         }
     }
+}
+
+/// An eviction that waits is told as one that is to be asked for again: kubectl says why and does so, and
+/// is told 404 when the pod is gone.
+///
+/// # Errors
+/// 429 with what it waits for.
+fn is_done(call: &Call, kind: &KindInfo, item: &ItemVerdict) -> Result<(), ApiError> {
+    if call.target.subresource.is_empty() || item.outcome == Outcome::Deleted {
+        return Ok(());
+    }
+    let message = format!("the eviction is accepted, and not done yet: {}", item.message);
+    let waits = ApiError::new(StatusCode::TOO_MANY_REQUESTS, message);
+    Err(waits.about(kind, &call.target.name, &[]))
 }
 
 /// The uid that the object must have, where the caller says so.

@@ -16,6 +16,18 @@ pub struct Budget {
     pub max_unavailable: Option<IntOrPercent>,
     /// Which pods of its namespace; absent: none.
     pub selector: Option<LabelSelector>,
+    /// Which of its pods that are not ready may go; absent: as [`Unhealthy::IfHealthyBudget`].
+    pub unhealthy_pod_eviction_policy: Option<Unhealthy>,
+}
+
+/// Which of the pods that are not ready a budget lets go.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+pub enum Unhealthy {
+    /// All as long as enough are healthy.
+    #[default]
+    IfHealthyBudget,
+    /// All.
+    AlwaysAllow,
 }
 
 /// The pods that a budget covers, counted.
@@ -69,7 +81,45 @@ impl Budget {
     }
 }
 
+impl Budget {
+    /// Whether a pod of it may go, standing so: ready, or not.
+    #[must_use]
+    pub fn lets_go(&self, standing: &Standing, is_ready: bool) -> bool {
+        let Standing { allowed, healthy, desired, .. } = *standing;
+        let is_spare = match self.unhealthy_pod_eviction_policy.unwrap_or_default() {
+            _ if is_ready => false,
+            Unhealthy::AlwaysAllow => true,
+            Unhealthy::IfHealthyBudget => desired > 0 && healthy >= desired,
+        };
+        is_spare || allowed > 0
+    }
+}
+
 impl Standing {
+    /// Why a pod that the budget of this name keeps may not go, in Kubernetes' words.
+    #[must_use]
+    pub fn refusal(&self, budget: &str) -> String {
+        let Standing { desired, healthy, .. } = self;
+        let beginning = "Cannot evict pod as it would violate the pod's disruption budget.";
+        match self.failed {
+            Some(why) => {
+                format!("{beginning} Of the disruption budget {budget} nothing can be told: {why}")
+            }
+            None => format!(
+                "{beginning} The disruption budget {budget} needs {desired} healthy pods and has \
+                 {healthy} currently"
+            ),
+        }
+    }
+
+    /// The same, where so many of its healthy pods ceased to be so since it was counted.
+    #[must_use]
+    pub fn without(mut self, lost: i64) -> Standing {
+        self.healthy = (self.healthy - lost).max(0);
+        self.allowed = (self.allowed - lost).max(0);
+        self
+    }
+
     /// The status of the budget's object, after the status that it had, as of this time (RFC 3339).
     #[must_use]
     pub fn status(&self, generation: i64, before: &Value, now: &str) -> Value {
@@ -122,6 +172,39 @@ mod tests {
         ] {
             assert_eq!(numbers(spec.clone(), covered), expected, "{spec}");
         }
+    }
+
+    #[test]
+    fn a_pod_that_is_not_ready_goes_by_the_policy() {
+        let of = |pods, healthy| Covered { pods, healthy, wanted: pods, has_uncounted: false };
+        for (policy, covered, is_ready, expected) in [
+            (json!(null), of(3, 3), true, true),
+            (json!(null), of(3, 2), true, false),
+            (json!(null), of(3, 2), false, true),
+            (json!(null), of(3, 1), false, false),
+            (json!("IfHealthyBudget"), of(3, 1), false, false),
+            (json!("AlwaysAllow"), of(3, 1), false, true),
+            (json!("AlwaysAllow"), of(3, 2), true, false),
+        ] {
+            let spec = json!({"minAvailable": 2, "unhealthyPodEvictionPolicy": policy});
+            let budget: Budget = serde_json::from_value(spec).expect("a budget");
+            let standing = budget.standing(covered);
+            let lets_go = budget.lets_go(&standing, is_ready);
+            assert_eq!(lets_go, expected, "{policy} {covered:?} ready {is_ready}");
+        }
+    }
+
+    #[test]
+    fn a_refusal_says_how_many_are_needed() {
+        let budget: Budget = serde_json::from_value(json!({"minAvailable": 2})).expect("a budget");
+        let covered = Covered { pods: 3, healthy: 3, wanted: 3, has_uncounted: false };
+        let standing = budget.standing(covered).without(1);
+        assert_eq!((standing.allowed, budget.lets_go(&standing, true)), (0, false));
+        assert_eq!(
+            standing.refusal("web"),
+            "Cannot evict pod as it would violate the pod's disruption budget. The disruption budget web \
+             needs 2 healthy pods and has 2 currently"
+        );
     }
 
     #[test]

@@ -34,6 +34,8 @@ pub mod service;
 pub mod lease;
 pub mod fence;
 pub mod eviction;
+pub mod disruption;
+pub mod reschedule;
 pub mod pacing;
 
 pub mod status;
@@ -46,6 +48,11 @@ pub mod status;
 /// 17: a volume says since when it has its phase.
 /// 17: a workload that depends on others waits until they are so far, and is restarted with them where it asks
 /// for it; a pod with readiness gates is ready when they are open; and what runs once runs again when its template is another.
+/// 17: an eviction is asked for as such: it keeps to disruption budgets, and a pod that serves goes after
+/// another is there in its place; a budget says which of its pods that are not healthy may go.
+/// Annotations say after which waits and how often pods that ended for good are replaced, the row of waits
+/// is over after ten minutes without an end, and a node on which a pod of the workload failed is avoided
+/// for a time; annotations about restarts that say nothing are refused.
 /// 16: a pod that has ended for good stays so when its node has nothing left of it; a pod reserves what its
 /// init containers and sidecars need; and its spec says more to its node: these, hooks, a deadline.
 /// Jobs have pods and end, and CronJobs start Jobs.

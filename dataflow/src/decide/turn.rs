@@ -141,6 +141,9 @@ impl<V: Views> Turn<'_, V> {
         self.room_follows(id, told, &wanted);
         // All else of a pod stays as it is.
         let before = told.map(|standing| PodFact { standing, ..wanted });
+        if !self.is_settled && before.is_some_and(|fact| fact.is_ready()) && !wanted.is_ready() {
+            self.state.budgets.lose(wanted.workload, wanted.revision);
+        }
         if let Some(fact) = before {
             self.views.update(Fact::Pod(fact), -1);
         }
@@ -181,6 +184,7 @@ impl<V: Views> Turn<'_, V> {
         pod.standing = Standing::Stopping;
         pod.ready_ms = 0.into();
         let uid = pod.uid.clone();
+        self.state.leaving_follows(id);
         self.await_proof(id);
         // Nobody means a stopping pod by its name: a restart must not place it again.
         self.state.unname_pod(id);
@@ -236,6 +240,7 @@ impl<V: Views> Turn<'_, V> {
         if let Some(workload) = self.state.workload.get_mut(&pod.workload) {
             workload.pods.remove(&id);
             workload.ended.remove(&id);
+            workload.leaving.remove(&id);
         }
         self.holds_nothing(id, pod.workload, pod.index(), pod.told);
         self.node_changed_allocation(pod.node);

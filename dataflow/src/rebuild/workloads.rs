@@ -222,10 +222,11 @@ fn row(
 ) -> Pod {
     let Present { placement, heard, .. } = pod;
     let (name, generation) = (Some(placement.name.to_string()), generation_of(&placement));
-    let (job, conditions) = (OfJob::of(&placement), conditions_in(&placement));
+    let (job, leaving_ms) = (OfJob::of(&placement), placement.leaving_ms());
+    let conditions = conditions_in(&placement);
     Pod {
         uid: placement.uid,
-        rare: Rare { name, job, conditions, ..Rare::default() }.boxed(),
+        rare: Rare { name, job, conditions, leaving_ms, ..Rare::default() }.boxed(),
         workload,
         node,
         revision,

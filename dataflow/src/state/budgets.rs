@@ -23,6 +23,8 @@ pub(crate) struct Budgets {
     covered: Numbered<Vec<u32>>,
     /// Budgets whose status is to be told at the next cold step.
     pub(crate) dirty: BTreeSet<ResourceKey>,
+    /// Healthy pods that ceased to be so since the tallies were last told, by the budgets' numbers.
+    lost: BTreeMap<u32, i64>,
     given: u32,
 }
 
@@ -81,7 +83,31 @@ impl Budgets {
 
     /// How many pods a budget lets go.
     pub(crate) fn allowed(&self, number: u32) -> i64 {
-        self.rows.get(&number).map_or(0, |row| row.standing().allowed)
+        self.standing_now(number).map_or(0, |(_, standing)| standing.allowed)
+    }
+
+    /// Why this budget keeps a pod of it that is ready, or is not; `None` when it lets it go.
+    pub(crate) fn refusal(&self, number: u32, is_ready: bool) -> Option<String> {
+        let (row, standing) = self.standing_now(number)?;
+        let keeps = !row.budget.lets_go(&standing, is_ready);
+        keeps.then(|| standing.refusal(&row.key.name))
+    }
+
+    /// A healthy pod of this revision ceased to be so, and the tallies do not say it yet.
+    pub(crate) fn lose(&mut self, workload: u32, revision: u32) {
+        let Some(of) = self.of.get(&(workload, revision)) else { return };
+        of.iter().for_each(|number| *self.lost.entry(*number).or_default() += 1);
+    }
+
+    /// The tallies say all.
+    pub(crate) fn settled(&mut self) {
+        self.lost.clear();
+    }
+
+    fn standing_now(&self, number: u32) -> Option<(&Row, Standing)> {
+        let row = self.rows.get(&number)?;
+        let lost = self.lost.get(&number).copied().unwrap_or(0);
+        Some((row, row.standing().without(lost)))
     }
 
     /// Where a budget stands.

@@ -16,6 +16,7 @@ mod dependants;
 mod conditions;
 mod gates;
 mod leases;
+mod leaving;
 mod guarded;
 mod identity;
 mod ledger;

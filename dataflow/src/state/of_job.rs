@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use setpoint_rules::job_status::Pods;
 use setpoint_rules::jobs::Standing;
-use setpoint_schemas::{COMPLETION_INDEX, FINISHED, INDEX_FAILURES, JobSpec, Pattern};
+use setpoint_schemas::{COMPLETION_INDEX, FINISHED, INDEX_FAILURES, JobSpec, LEAVING, Pattern};
 
 use super::job::{JobMemo, OfJob};
 use super::pod::{Pod, Rare};
@@ -29,10 +29,14 @@ impl Pod {
     /// What its placement is made of: that of its revision, with what is its own.
     pub(crate) fn pattern_of(&self, revision: &Arc<Pattern>) -> Arc<Pattern> {
         let Some(job) = self.rare.as_ref().map(|rare| &rare.job) else { return revision.clone() };
-        if *job == OfJob::default() {
+        let leaving_ms = self.leaving_ms();
+        if *job == OfJob::default() && leaving_ms == 0 {
             return revision.clone();
         }
         let mut pattern = Pattern::clone(revision);
+        if leaving_ms > 0 {
+            pattern.annotations.insert(LEAVING.to_owned(), leaving_ms.to_string());
+        }
         if let Some(index) = job.index {
             let index = index.to_string();
             Arc::make_mut(&mut pattern.labels).insert(COMPLETION_INDEX.to_owned(), index.clone());

@@ -80,6 +80,8 @@ pub(crate) struct Rare {
     pub(crate) withdrawn: i64,
     /// The conditions that others set of it, as its placement says them; empty where there are none.
     pub(crate) conditions: String,
+    /// Until when its eviction waits, engine time; 0 where nobody evicts it.
+    pub(crate) leaving_ms: i64,
 }
 
 /// Behind every epoch.
@@ -106,9 +108,9 @@ impl Pod {
     /// Its name is kept only where it is another than the one that follows.
     pub(crate) fn name_is_rare(&mut self, follows: &str) {
         if let Some(rare) = self.rare.take() {
-            let Rare { name, reason, job, withdrawn, conditions } = *rare;
-            let name = name.filter(|name| name != follows);
-            self.rare = Rare { name, reason, job, withdrawn, conditions }.boxed();
+            let mut rare = *rare;
+            rare.name = rare.name.filter(|name| name != follows);
+            self.rare = rare.boxed();
         }
     }
 

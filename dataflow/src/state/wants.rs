@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 
 use setpoint_rules::batches::Pace;
+use setpoint_rules::disruption;
 use setpoint_rules::rollout::{self, Update};
 use setpoint_rules::sources::RESTART_ON_CHANGE;
 use setpoint_rules::statefulset;
 use setpoint_schemas::{
-    DEPENDS_ON, Dependency, DeploymentStrategy, JobSpec, UpdateOrder, WorkloadSpec,
+    DEPENDS_ON, Dependency, DeploymentStrategy, JobSpec, RESCHEDULE, Retries, UpdateOrder, WorkloadSpec,
 };
 
 /// The annotation of a workload whose pods are done when they end.
@@ -44,6 +45,10 @@ pub(crate) struct Wants {
     strategy: Option<Box<DeploymentStrategy>>,
     /// The pause between batches of an update; 0: there are none.
     delay_ms: i64,
+    /// How long an eviction of its pods waits for another in their place; 0: it does not.
+    pub(crate) surge_ms: i64,
+    /// After which waits and how often pods that ended for good are replaced.
+    pub(crate) reschedule: Retries,
     /// What is wanted of a StatefulSet.
     pub(crate) identities: Option<Box<Identities>>,
 }
@@ -78,6 +83,8 @@ impl Wants {
             },
             strategy: spec.strategy.clone().map(Box::new),
             delay_ms: says(UPDATE_DELAY).parse().map_or(0, |delay_ms: i64| delay_ms.max(0)),
+            surge_ms: disruption::surge_ms(annotations),
+            reschedule: Retries::of(RESCHEDULE, annotations),
             identities: None,
         }
     }

@@ -8,6 +8,7 @@ use serde_json::Value;
 use setpoint_placement::PodShape;
 use setpoint_rules::batches::Batches;
 use setpoint_rules::priority::{self, Class};
+use setpoint_rules::reschedule::Rescheduled;
 use setpoint_rules::revision::Revision;
 use setpoint_rules::statefulset;
 use setpoint_schemas::{
@@ -93,6 +94,8 @@ pub(crate) struct Workload {
     pub(crate) pods: BTreeSet<u32>,
     /// Those of them that ended for good, as the views have it.
     pub(crate) ended: BTreeSet<u32>,
+    /// Those of them whose eviction waits for others in their place.
+    pub(crate) leaving: BTreeSet<u32>,
     /// What follows from its pods when it is a Job.
     pub(crate) held: Held,
     pub(crate) tallies: Few<Tally>,
@@ -144,8 +147,10 @@ pub(crate) struct WorkloadMemo {
     pub(crate) complete: bool,
     /// How far an update by batches is.
     pub(crate) batches: Batches,
-    /// Pods that ended in a row, for the backoff of replacing them.
+    /// Pods of a Job that ended in a row, for the backoff of replacing them.
     pub(crate) ended_in_row: u32,
+    /// What is remembered of replacing pods that ended for good.
+    pub(crate) rescheduled: Rescheduled,
     /// No new pod before this engine time.
     pub(crate) not_before_ms: i64,
     /// Engine time at which it is looked at again if nothing happens before; 0: never.
@@ -434,6 +439,7 @@ impl Workload {
             templates: Few::default(),
             pods: BTreeSet::new(),
             ended: BTreeSet::new(),
+            leaving: BTreeSet::new(),
             held: Held::default(),
             tallies: Few::default(),
             desired_fact: None,

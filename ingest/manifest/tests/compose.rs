@@ -243,6 +243,24 @@ fn a_global_service_becomes_a_daemon_set_and_one_that_may_end_runs_once() {
 }
 
 #[test]
+fn restarts_wait_and_are_counted_as_the_service_says() {
+    let text = "services:\n  web:\n    image: w\n    deploy:\n      restart_policy: {condition: any, delay: 5s, \
+                max_attempts: 3, window: 2m}\n  retry: {image: r, restart: \"on-failure:2\"}\n";
+    let folder = folder(&[("compose.yaml", text)]);
+    let made = made(&folder.path().join("compose.yaml"), &options());
+    for (line, times) in [
+        ("restart-backoff-ms: \"5000\"", 1),
+        ("restart-backoff-factor: \"1\"", 1),
+        ("restart-attempts: \"3\"", 1),
+        ("restart-interval-ms: \"120000\"", 1),
+        ("restart-attempts: \"2\"", 1),
+        ("runs-once: \"true\"", 2),
+    ] {
+        assert_eq!(made.matches(&format!("setpoint.dev/{line}")).count(), times, "{line}: {made}");
+    }
+}
+
+#[test]
 fn configs_and_secrets_become_objects_and_files() {
     let text = "services:\n  web:\n    image: w\n    configs: [site, {source: app.conf, target: \
                 /etc/app.conf, mode: 0440}]\n    secrets: [key, {source: old, target: pw}]\n\

@@ -1,30 +1,41 @@
 //! `drain`: empty a node, one pod after the other.
+//!
+//! Each pod is evicted: where its workload can have one more, another is made in its place first, and
+//! disruption budgets are kept. What an eviction waits for is said.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use clap::Args;
-use serde_json::Value;
+use serde_json::{Value, json};
 
+use crate::client::ApiError;
 use crate::context::{Context, note};
 use crate::failure::{Ended, Failure};
 use crate::output::field::{list, name, namespace, text};
 use crate::verbs::cordon::unschedulable;
 use crate::verbs::wait::{Look, duration, until};
 
+/// An eviction that waits is asked for again so often, as by kubectl.
+const ASK_EVERY: Duration = Duration::from_secs(5);
+
 /// Empty a node: cordon it, then move its pods one by one
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
   setpoint drain n1
-  setpoint drain n1 --timeout 10m
+  setpoint drain n1 --timeout 30m
+  setpoint drain n1 --disable-eviction
   setpoint drain n1 --dry-run")]
 pub(crate) struct Drain {
     /// The node
     #[arg(value_name = "NODE")]
     node: String,
     /// How long to wait for each pod to be gone
-    #[arg(long, value_parser = duration, default_value = "5m", value_name = "TIME")]
+    #[arg(long, value_parser = duration, default_value = "10m", value_name = "TIME")]
     timeout: Duration,
+    /// Delete the pods at once: none is made in their place first, and no disruption budget is kept
+    #[arg(long, visible_alias = "force")]
+    disable_eviction: bool,
     /// Only say which pods would move
     #[arg(long)]
     dry_run: bool,
@@ -48,7 +59,7 @@ pub(crate) async fn run(drain: Drain, cx: &mut Context) -> Result<Ended, Failure
         } else if drain.dry_run {
             cx.out.line(format!("pod/{} would move (dry run)", name(pod)))?;
         } else {
-            evict(pod, drain.timeout, cx).await?;
+            move_away(pod, &drain, cx).await?;
             cx.out.line(format!("pod/{} evicted", name(pod)))?;
         }
     }
@@ -62,22 +73,78 @@ fn is_daemon(pod: &Value) -> bool {
     list(pod, "/metadata/ownerReferences").iter().any(|owner| text(owner, "/kind") == "DaemonSet")
 }
 
-/// Deletes a pod and waits until this very pod is gone; another of its name is its replacement.
-async fn evict(pod: &Value, timeout: Duration, cx: &Context) -> Result<(), Failure> {
+/// Asks that a pod goes and waits until this very pod is gone; another of its name is its replacement.
+async fn move_away(pod: &Value, drain: &Drain, cx: &Context) -> Result<(), Failure> {
     let path = format!("/api/v1/namespaces/{}/pods/{}", namespace(pod), name(pod));
-    match cx.client.delete(&path).await {
-        Ok(_) => {}
-        Err(error) if error.is_not_found() => return Ok(()),
-        Err(error) => return Err(error.during(format!("failed to evict pod/{}", name(pod)))),
-    }
     let uid = text(pod, "/metadata/uid");
-    until(&format!("failed to see pod/{} gone", name(pod)), timeout, async || {
+    let mut eviction = Eviction::new(pod, &path, drain.disable_eviction);
+    let what = format!("failed to see pod/{} gone", name(pod));
+    until(&what, drain.timeout, async || {
+        if eviction.is_due() && !eviction.ask(cx).await? {
+            return Ok(Look::NotYet(eviction.waits_for.clone()));
+        }
         Ok(match cx.client.find(&path).await? {
-            Some(now) if text(&now, "/metadata/uid") == uid => {
-                Look::NotYet(format!("pod/{} is still there", name(pod)))
-            }
+            Some(now) if text(&now, "/metadata/uid") == uid => Look::NotYet(eviction.how_far()),
             _ => Look::Holds(()),
         })
     })
     .await
+}
+
+/// An eviction, or a deletion, that is asked for until it is done.
+struct Eviction<'a> {
+    pod: &'a str,
+    path: &'a str,
+    body: Value,
+    /// Whether the pod is deleted instead.
+    deletes: bool,
+    asked: Option<Instant>,
+    is_done: bool,
+    /// What it waits for, as it was said last.
+    waits_for: String,
+}
+
+impl<'a> Eviction<'a> {
+    fn new(pod: &'a Value, path: &'a str, deletes: bool) -> Self {
+        let metadata = json!({"name": name(pod), "namespace": namespace(pod)});
+        let body = json!({"apiVersion": "policy/v1", "kind": "Eviction", "metadata": metadata});
+        let (asked, waits_for) = (None, String::new());
+        Eviction { pod: name(pod), path, body, deletes, asked, is_done: false, waits_for }
+    }
+
+    fn is_due(&self) -> bool {
+        !self.is_done && self.asked.is_none_or(|asked| asked.elapsed() >= ASK_EVERY)
+    }
+
+    /// Asks once; whether there is nothing more to ask. What it waits for is said when it is news.
+    async fn ask(&mut self, cx: &Context) -> Result<bool, ApiError> {
+        self.asked = Some(Instant::now());
+        let answer = match self.deletes {
+            true => cx.client.delete(self.path).await,
+            false => cx.client.post(&format!("{}/eviction", self.path), &self.body).await,
+        };
+        match answer {
+            Ok(_) => self.is_done = true,
+            Err(error) if error.is_not_found() => self.is_done = true,
+            Err(ApiError::Refused { code: 429, message, .. }) => self.note(message),
+            Err(error) => return Err(error),
+        }
+        Ok(self.is_done)
+    }
+
+    fn note(&mut self, message: String) {
+        // The seconds that are left are news to nobody.
+        let without_numbers = |text: &str| text.replace(|c: char| c.is_ascii_digit(), "");
+        if without_numbers(&self.waits_for) != without_numbers(&message) {
+            note(format!("pod/{}: {message}", self.pod));
+        }
+        self.waits_for = message;
+    }
+
+    fn how_far(&self) -> String {
+        match self.waits_for.as_str() {
+            "" => format!("pod/{} is still there", self.pod),
+            waits_for => waits_for.to_owned(),
+        }
+    }
 }

@@ -161,7 +161,7 @@ async fn drain_cordons_first_and_leaves_daemons_alone() {
     let fake = Fake::default()
         .answer("PATCH /api/v1/nodes/n1?fieldManager=setpoint", 200, json!({}))
         .answer("GET /api/v1/pods?fieldSelector=spec.nodeName%3Dn1", 200, pods)
-        .answer(&format!("DELETE {path}"), 200, json!({}))
+        .answer(&format!("POST {path}/eviction"), 201, json!({}))
         .answer(&format!("GET {path}"), 200, pod("web-1", "n1", "ReplicaSet"))
         .answer(&format!("GET {path}"), 404, json!({"code": 404}));
     let (ended, printed) = run(&fake.start().await, "drain n1").await;
@@ -170,6 +170,30 @@ async fn drain_cordons_first_and_leaves_daemons_alone() {
     let asked = fake.asked();
     assert!(asked[0].starts_with("PATCH /api/v1/nodes/n1"), "{asked:?}");
     assert!(!asked.iter().any(|call| call.contains("log-1")), "{asked:?}");
+}
+
+#[tokio::test]
+async fn drain_waits_for_what_an_eviction_waits_for_and_deletes_where_it_is_told_to() {
+    let pods = || json!({"items": [pod("web-1", "n1", "ReplicaSet")]});
+    let path = "/api/v1/namespaces/default/pods/web-1";
+    let waits = json!({"kind": "Status", "code": 429, "message": "another pod is made first"});
+    let fake = Fake::default()
+        .answer("PATCH /api/v1/nodes/n1?fieldManager=setpoint", 200, json!({}))
+        .answer("GET /api/v1/pods?fieldSelector=spec.nodeName%3Dn1", 200, pods())
+        .answer(&format!("POST {path}/eviction"), 429, waits)
+        .answer(&format!("GET {path}"), 200, pod("web-1", "n1", "ReplicaSet"));
+    let (ended, _) = run(&fake.start().await, "drain n1 --timeout 0").await;
+    let shown = ended.expect_err("not in time").to_string();
+    assert!(shown.contains("another pod is made first"), "{shown}");
+
+    let fake = Fake::default()
+        .answer("PATCH /api/v1/nodes/n1?fieldManager=setpoint", 200, json!({}))
+        .answer("GET /api/v1/pods?fieldSelector=spec.nodeName%3Dn1", 200, pods())
+        .answer(&format!("DELETE {path}"), 200, json!({}))
+        .answer(&format!("GET {path}"), 404, json!({"code": 404}));
+    let (ended, printed) = run(&fake.start().await, "drain n1 --disable-eviction").await;
+    assert_eq!(ended, Ok(Ended::Well));
+    assert!(printed.contains("pod/web-1 evicted"), "{printed}");
 }
 
 #[tokio::test]

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use setpoint_schemas::{Input, Request, RequestItem, Verb};
 
-use super::{Plan, choosy, claiming, ranked, served, stateful, tainted, working};
+use super::{Plan, choosy, claiming, drained, ranked, served, stateful, tainted, working};
 use crate::committed::Committed;
 use crate::draw::Draw;
 use crate::manifests::{
@@ -27,6 +27,7 @@ pub struct Operator {
     is_working: bool,
     is_claiming: bool,
     is_stateful: bool,
+    is_drained: bool,
 }
 
 impl Operator {
@@ -45,6 +46,7 @@ impl Operator {
             is_working,
             is_claiming,
             is_stateful: plan.stateful,
+            is_drained: plan.drained,
         }
     }
 
@@ -91,6 +93,9 @@ impl Operator {
         }
         if self.is_claiming && self.draw.chance(200) {
             return vec![claiming::keep(&mut self.draw, committed)];
+        }
+        if self.is_drained && self.draw.chance(300) {
+            return vec![drained::evict(&mut self.draw, committed)];
         }
         if self.is_ranked && self.draw.chance(100) {
             return vec![ranked::keep(&mut self.draw)];
@@ -143,6 +148,9 @@ impl Operator {
         if self.is_claiming {
             claiming::claim(&mut self.draw, &mut workload["spec"]["template"]["spec"]);
         }
+        if self.is_drained {
+            drained::wait(&mut self.draw, &mut workload);
+        }
         match self.draw.below(9) {
             0 => rolling(workload, 2, 0),
             1 => rolling(workload, 0, 2),
@@ -165,8 +173,8 @@ impl Operator {
             7 => {
                 let mut workload = rolling(workload, 0, 2);
                 let delay_ms = self.draw.between(1, 9_000).to_string();
-                workload["metadata"]["annotations"] =
-                    json!({"setpoint.dev/update-delay-ms": delay_ms});
+                workload["metadata"]["annotations"]["setpoint.dev/update-delay-ms"] =
+                    json!(delay_ms);
                 workload
             }
             _ => workload,

@@ -24,7 +24,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use setpoint_dataflow::{Epoch, Outcome, PlacementChange};
-use setpoint_schemas::{Action, NodeName, Placement, PodUid, Policy, ResourceKey};
+use setpoint_schemas::{Action, Decision, NodeName, Placement, PodUid, Policy, ResourceKey};
 
 use self::fits::{ALL, Asking, Filter, STRICTER_BY_PODS};
 use self::world::{PodSeen, Promise, World};
@@ -59,6 +59,7 @@ impl Recount {
         let started = self.placements(outcome, ALL, &before)?;
         self.pace(epoch.time_ms, started)?;
         self.rollouts(outcome)?;
+        self.evictions(outcome)?;
         counts::daemons_are_single(&self.world)?;
         counts::identities_are_single(&self.world)?;
         taints::nobody_outstays(&self.world)?;
@@ -137,7 +138,8 @@ impl Recount {
         }
         // Restarted, deleted and gone within one epoch is no start; the same uid placed anew is one.
         let is_restart = |change: &PlacementChange| {
-            let is_again = |p: &Arc<Placement>| p.generation > 1 || p.is_finished();
+            let is_again =
+                |p: &Arc<Placement>| p.generation > 1 || p.is_finished() || p.leaving_ms() > 0;
             change.placement.as_ref().is_some_and(is_again)
         };
         let is_over =
@@ -197,6 +199,26 @@ impl Recount {
         self.tokens_ms = now_ms;
         if self.tokens_milli < 0 {
             return Err(format!("{started} pods are started, more than the pacing grants"));
+        }
+        Ok(())
+    }
+
+    /// Who is evicted after another is there in its place leaves as many available as are wanted, but for
+    /// those that an update takes after that.
+    fn evictions(&self, outcome: &Outcome) -> Result<(), String> {
+        let is_replaced =
+            |d: &&Decision| d.rule == "eviction" && d.reason.contains("is there in its place");
+        for decision in outcome.ledger().iter().filter(is_replaced) {
+            let workload = decision.resource.as_str();
+            let Some(wanted) = self.world.workloads.get(workload) else { continue };
+            let Some(least) = needs::least_available(wanted) else { continue };
+            let left = self.world.live(workload).filter(|pod| pod.available).count() as i64;
+            if left < least {
+                return Err(format!(
+                    "{} of {workload} was evicted, and {left} of at least {least} are available",
+                    decision.pod
+                ));
+            }
         }
         Ok(())
     }

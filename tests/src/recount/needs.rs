@@ -90,7 +90,9 @@ pub(super) fn is_current(pod: &PodSeen, wanted: &Wanted) -> bool {
 fn lacking(world: &World, workload: &str, wanted: &Wanted) -> i64 {
     let desired = desired(wanted);
     let count = |which: &dyn Fn(&PodSeen) -> bool| {
-        world.live(workload).filter(|pod| which(pod)).count() as i64
+        // Who leaves has another in its place.
+        let stays = |pod: &&PodSeen| pod.placement.leaving_ms() == 0;
+        world.live(workload).filter(stays).filter(|pod| which(pod)).count() as i64
     };
     let total = count(&|_| true);
     if wanted.kind == "Pod" {

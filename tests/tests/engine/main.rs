@@ -6,6 +6,8 @@ mod placing;
 mod devices;
 mod devices_preempted;
 mod preemption;
+mod evictions;
+mod reschedules;
 mod claims;
 mod stages;
 mod followers;

@@ -163,9 +163,11 @@ async fn kubectl_applies_gets_watches_scales_rolls_out_and_deletes() {
     kubectl.says("describe node node-1", true, "Non-terminated Pods:").await;
     kubectl.says("get events", true, "Scheduled").await;
     kubectl.says("cordon node-1", true, "node/node-1 cordoned").await;
-    kubectl.says("drain node-2 --ignore-daemonsets", true, "evicted").await;
     kubectl.says("get nodes", true, "Ready,SchedulingDisabled").await;
     kubectl.says("uncordon node-1", true, "uncordoned").await;
+    // Another pod is made first, and what is waited for is said.
+    kubectl.says("drain node-2 --ignore-daemonsets", true, "will retry after 5s").await;
+    kubectl.says("uncordon node-2", true, "uncordoned").await;
 
     kubectl.says("delete -f web.json", true, "deployment.apps \"web\" deleted").await;
     kubectl.says("delete -f web.json", false, "NotFound").await;

@@ -78,6 +78,11 @@ impl<V: Views> Turn<'_, V> {
         if placement.epoch != self.out.number {
             return false;
         }
+        if placement.epoch != self.out.number {
+            // Only whether it leaves was told anew.
+            self.state.set_leaving(id, 0);
+            return false;
+        }
         pod.generation = (generation_of(placement) - 1).max(1);
         self.state.touch_pod(id);
         false
@@ -95,6 +100,19 @@ impl<V: Views> Turn<'_, V> {
         }
         self.state.touch_pod(id);
         self.refact(id);
+    }
+
+    /// Until when a pod's eviction waits is as it is recorded.
+    fn make_leaving(&mut self, id: u32, until_ms: i64) {
+        let Some(pod) = self.state.pods.get(&id) else { return };
+        if pod.leaving_ms() == until_ms {
+            return;
+        }
+        let workload = pod.workload;
+        self.state.set_leaving(id, until_ms);
+        if until_ms > 0 {
+            self.state.look_again(workload, until_ms);
+        }
     }
 
     /// A pod that only we withdrew goes on.
@@ -119,6 +137,7 @@ impl<V: Views> Turn<'_, V> {
             (pod.standing, pod.ready_ms) = (standing, ready_ms.into());
             pod.note_withdrawn(0);
         }
+        self.state.leaving_follows(id);
         self.fleet.stay(PodId(id));
         if standing == Standing::Ready {
             self.schedule_min_ready(uid, ready_ms + min_ready_ms);
@@ -148,6 +167,7 @@ impl<V: Views> Turn<'_, V> {
         }
         self.make_finished(id, placement.is_finished());
         self.make_conditioned(id, placement);
+        self.make_leaving(id, placement.leaving_ms());
         self.state.touch_pod(id);
         Ok(())
     }

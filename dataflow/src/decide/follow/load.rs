@@ -235,6 +235,7 @@ impl<V: Views> Turn<'_, V> {
         if let Some(owner) = self.state.workload.get_mut(&workload) {
             owner.pods.insert(id);
         }
+        self.state.leaving_follows(id);
         self.use_claims(id);
         self.guard(id);
         self.refact(id);

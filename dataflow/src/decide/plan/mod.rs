@@ -2,6 +2,8 @@
 
 mod daemons;
 mod depending;
+mod elsewhere;
+mod leaving;
 mod placing;
 mod planning;
 mod preempting;

@@ -141,6 +141,11 @@ impl<V: Views> Turn<'_, V> {
             },
             None => Some(self.place_anywhere(&uid, &shape)),
         };
+        let workload = self.state.workload.get(&start.workload);
+        let placing = match (placing, workload) {
+            (Some(placing), Some(workload)) => Some(self.elsewhere(workload, placing)),
+            (placing, _) => placing,
+        };
         match placing {
             Some(_) if template.is_gated => Attempt::Waits(GATED.to_owned()),
             Some(Placing::Placed { node, considered }) => {

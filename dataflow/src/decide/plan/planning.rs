@@ -15,11 +15,6 @@ use crate::decided::{About, Reason};
 use crate::state::{GATED, Numbered, Seen, Waiting, Workload, WorkloadKind};
 use crate::views::{Standing, Tally, Views};
 
-/// The backoff of replacing pods that end: as the kubelet's of restarting containers.
-const ENDED_BACKOFF_MS: i64 = 10_000;
-/// The longest backoff of replacing pods that end.
-const ENDED_BACKOFF_MS_MAX: i64 = 300_000;
-
 impl<V: Views> Turn<'_, V> {
     /// Looks at every workload that is marked; says whether anything was done.
     pub(crate) fn plan(&mut self) -> bool {
@@ -80,9 +75,13 @@ impl<V: Views> Turn<'_, V> {
             self.plan_stateful(id, starts);
             return;
         }
-        let (mut counts, update) = (workload.counts(), workload.update());
+        if !workload.leaving.is_empty() {
+            self.let_leaving_go(id);
+        }
         // Pods of earlier revisions stay until those that follow may start.
         let held = self.held_back(id);
+        let Some(workload) = self.state.workload.get(&id) else { return };
+        let (mut counts, update) = (self.state.counts_without_leaving(workload), workload.update());
         counts.paused |= held.is_some();
         let steps = self.in_batches(id, rollout::steps(&counts, update), &counts, update);
         self.stop_victims(id, &steps, update);
@@ -111,14 +110,13 @@ impl<V: Views> Turn<'_, V> {
         ended.sort();
         for (_, pod) in &ended {
             let cause = self.state.pods.get(pod).and_then(|pod| self.state.cause_of(pod));
+            self.note_failed(id, *pod);
             self.withdraw(*pod, "replace_ended", "all its containers ended for good", cause);
         }
         let now = self.now;
         if let (false, Some(workload)) = (ended.is_empty(), self.state.workload.get_mut(&id)) {
-            let exponent = workload.memo.ended_in_row.min(16);
-            let pause = if exponent == 0 { 0 } else { ENDED_BACKOFF_MS << (exponent - 1) };
-            workload.memo.ended_in_row += 1;
-            workload.memo.not_before_ms = now + pause.min(ENDED_BACKOFF_MS_MAX);
+            let policy = workload.wants.reschedule;
+            workload.memo.not_before_ms = workload.memo.rescheduled.replace(&policy, now);
             self.state.touch_workload(id);
         }
     }
@@ -201,7 +199,9 @@ impl<V: Views> Turn<'_, V> {
         if count <= 0 {
             return Vec::new();
         }
-        let pods = || workload.pods.iter().filter_map(|pod| self.state.pods.get(pod));
+        // Those that leave go when others are there in their place.
+        let stays = |pod: &&u32| !workload.leaving.contains(*pod);
+        let pods = || workload.pods.iter().filter(stays).filter_map(|pod| self.state.pods.get(pod));
         let live = |s: Standing| !matches!(s, Standing::Stopping | Standing::Ended);
         let mut on_node: BTreeMap<u32, usize> = BTreeMap::new();
         pods().for_each(|pod| *on_node.entry(pod.node).or_default() += 1);
@@ -344,6 +344,7 @@ impl Workload {
                 WorkloadKind::Daemon | WorkloadKind::Job | WorkloadKind::Stateful
             )
             || !self.ended.is_empty()
+            || !self.leaving.is_empty()
             || memo.waits()
             || memo.batches != Batches::default();
         if is_going_on {
@@ -369,7 +370,7 @@ impl Workload {
         let memo = &mut self.memo;
         let is_complete = counts.current_available >= counts.desired && counts.old == 0;
         if is_complete && counts.current_available > 0 {
-            memo.ended_in_row = 0;
+            memo.rescheduled.row = 0;
         }
         memo.complete |= is_complete && !counts.paused;
         // While it is paused the clock stands still.

@@ -33,6 +33,7 @@ impl<V: Views> Turn<'_, V> {
         for (revision, told) in foreseen {
             self.tally_is(revision, told);
         }
+        self.state.budgets.settled();
         changes.stranded.iter().filter(|(_, is)| *is).map(|(pod, _)| *pod).collect()
     }
 

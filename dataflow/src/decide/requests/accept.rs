@@ -90,6 +90,7 @@ impl<V: Views> Turn<'_, V> {
                     self.withdraw(pod, "delete", "its deletion was asked for", cause.clone());
                 }
             }
+            Change::Evict { uid, until_ms, .. } => self.evict_asked(&uid, until_ms, cause),
             Change::RestartPod(uid) => self.restart(&uid, cause),
             Change::Conditions(uid, text) => self.set_conditions(&uid, text, cause),
             Change::ConfirmLost(node) => {

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 use setpoint_rules::admission::{self, Owned, Present, Refusal};
-use setpoint_rules::{identity, lease, revision};
+use setpoint_rules::{identity, lease, reschedule, revision};
 use setpoint_schemas::{
     NodeName, PodUid, RESOURCE_BYTES_MAX, Request, RequestItem, Resource, ResourceKey, Verb,
 };
@@ -35,6 +35,13 @@ pub(super) enum Change {
     /// A claim that pods use: it goes with the last of them.
     Leave(Arc<Resource>),
     StopPod(PodUid),
+    /// A pod goes now (0), or once another is there in its place, until this engine time.
+    Evict {
+        uid: PodUid,
+        until_ms: i64,
+        /// What it waits for.
+        told: String,
+    },
     RestartPod(PodUid),
     /// The conditions that others set of a pod, as its placement is to say them.
     Conditions(PodUid, String),
@@ -118,6 +125,11 @@ impl Judge<'_> {
         let key = item.key();
         match item.verb {
             Verb::ConfirmLost => return self.consider_node(item, request.force),
+            _ if self.is_eviction(item) => {
+                if let Some(change) = self.consider_eviction(request, item)? {
+                    return Ok(change);
+                }
+            }
             Verb::RestartPod => return self.consider_restart(item).map(Change::RestartPod),
             Verb::StrategicMergePatch | Verb::Update
                 if item.kind == "Pod" && item.subresource == "status" =>
@@ -183,6 +195,13 @@ impl Judge<'_> {
         put: Owned,
         overlay: &mut Overlay,
     ) -> Result<Change, Refusal> {
+        let invalid = |why: String| Refusal {
+            code: 422,
+            message: format!("{} {:?} is invalid: {why}", item.kind, item.name),
+        };
+        if is_cron_job(&key) || workload_kind(&key).is_some() {
+            reschedule::check(&item.kind, &put.object).map_err(invalid)?;
+        }
         let body: Arc<str> = Arc::from(put.object.to_string());
         let managers: Arc<str> = Arc::from(json!(put.managers).to_string());
         within_bound(item, present.as_deref(), body.len() + managers.len())?;
@@ -208,7 +227,7 @@ impl Judge<'_> {
         if is_claim(&key) {
             resource.status = self.claim_status(present.as_deref(), &put.object);
         }
-        let kind = WorkloadKind::of(&key.kind.kind).filter(|_| is_managed_group(&key));
+        let kind = workload_kind(&key);
         let compiled = match kind {
             Some(kind) => {
                 Some(Box::new(workloads::compile(kind, &resource).map_err(|why| Refusal {
@@ -342,6 +361,10 @@ fn within_bound(
     Err(Refusal { code: 413, message })
 }
 
+fn workload_kind(key: &ResourceKey) -> Option<WorkloadKind> {
+    WorkloadKind::of(&key.kind.kind).filter(|_| is_managed_group(key))
+}
+
 fn owned_of(resource: &Resource) -> Result<Owned, Refusal> {
     let broken = |e: serde_json::Error| Refusal {
         code: 500,
@@ -366,12 +389,14 @@ fn accepted(item: &RequestItem, change: &Change) -> ItemVerdict {
         Change::Gone(_) | Change::Terminate(_) | Change::Leave(_) | Change::StopPod(_) => {
             ("deleted", 200)
         }
-        Change::RestartPod(_) | Change::Conditions(..) | Change::ConfirmLost(_) => {
-            ("configured", 200)
-        }
+        Change::Evict { until_ms: 0, .. } => ("deleted", 200),
+        Change::Evict { .. }
+        | Change::RestartPod(_)
+        | Change::Conditions(..)
+        | Change::ConfirmLost(_) => ("configured", 200),
     };
     let message = match change {
-        Change::Put { told, .. } => told.clone(),
+        Change::Put { told, .. } | Change::Evict { told, .. } => told.clone(),
         Change::Leave(_) => "pods use it: it goes when the last of them is gone".to_owned(),
         _ => String::new(),
     };

@@ -3,6 +3,7 @@
 mod accept;
 mod budgets;
 mod crons;
+mod evictions;
 mod claims;
 mod conditions;
 mod dependants;

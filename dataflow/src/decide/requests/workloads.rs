@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 use setpoint_rules::batches::Batches;
+use setpoint_rules::reschedule::Rescheduled;
 use setpoint_rules::revision::{self, Revision};
 use setpoint_schemas::{Action, PodUid, Resource, ResourceKey, WorkloadSpec};
 
@@ -261,6 +262,8 @@ impl Workload {
             (self.memo.stuck, self.memo.complete) = (false, false);
             self.memo.batches = Batches::default();
             (self.memo.ended_in_row, self.memo.not_before_ms) = (0, 0);
+            // Another program has failed nowhere yet.
+            self.memo.rescheduled = Rescheduled::default();
         }
         rolled
     }

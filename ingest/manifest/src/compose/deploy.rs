@@ -53,12 +53,7 @@ pub(crate) fn restart(making: &mut Making<'_>, service: &Cursor<'_>) -> Restart 
     match text.split_once(':').map_or(text.as_str(), |(word, _)| word) {
         "" | "always" | "unless-stopped" => Restart::Always,
         "no" | "false" => Restart::Never,
-        "on-failure" => {
-            if text.contains(':') {
-                making.ignore(&restart, "restarts are not counted");
-            }
-            Restart::OnFailure
-        }
+        "on-failure" => Restart::OnFailure,
         _ => {
             making.refuse(&restart, "must be no, always, on-failure or unless-stopped");
             Restart::Always

@@ -156,11 +156,8 @@ pub(crate) const UPDATE_CONFIG: Rows = &[
 ];
 
 /// `deploy.restart_policy`.
-pub(crate) const RESTART_POLICY: Rows = &[
-    ("condition", Shape::Text, Acted),
-    ("delay window", Shape::Text, Changes(Filled, "restarts back off by our own rule")),
-    ("max_attempts", Shape::Number, Changes(Filled, "restarts are not counted")),
-];
+pub(crate) const RESTART_POLICY: Rows =
+    &[("condition delay window", Shape::Text, Acted), ("max_attempts", Shape::Number, Acted)];
 
 /// `deploy.placement`.
 pub(crate) const PLACEMENT: Rows = &[

@@ -21,6 +21,7 @@ mod network;
 mod deploy;
 mod waits;
 mod depends;
+mod retries;
 mod health;
 mod hooks;
 mod devices;

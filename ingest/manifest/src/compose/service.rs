@@ -10,7 +10,7 @@ use super::ports::Ports;
 use super::units::{duration_ms, escaped, scalar_text, words};
 use super::{
     depends, deploy, environment, fields, health, hooks, mounts, naming, network, placement, ports,
-    rights, volumes,
+    retries, rights, volumes,
 };
 use crate::annotations::{
     ANNOTATION_NETWORK, ANNOTATION_RUNS_ONCE, ANNOTATION_SOURCE, ANNOTATION_UPDATE_DELAY,
@@ -40,6 +40,7 @@ pub(crate) fn make(
         "restartPolicy": restart.policy()});
     let mut asked = json!({});
     pod(making, service, &mut spec, &mut asked);
+    let gives_up = retries::apply(making, service, &mut asked);
     rights::apply(making, service, &mut spec, &mut asked);
     naming::apply(making, service, &mut spec, &mut asked);
     placement::apply(making, service, &labels, &mut spec);
@@ -49,7 +50,7 @@ pub(crate) fn make(
     if let Some(others) = depends::annotation(making, service) {
         annotations[DEPENDS_ON] = json!(others);
     }
-    if restart.ends() {
+    if restart.ends() || gives_up {
         annotations[ANNOTATION_RUNS_ONCE] = json!("true");
     }
     let mut template = json!({"metadata": {"labels": labels}, "spec": spec});

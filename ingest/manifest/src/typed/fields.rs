@@ -84,7 +84,7 @@ pub(crate) const FIELDS: &[(&str, Fields)] = &[
         &[
             ("minAvailable maxUnavailable selector", Acted),
             // Which unhealthy pods may be evicted on request; preemption asks no such thing.
-            ("unhealthyPodEvictionPolicy", Harmless),
+            ("unhealthyPodEvictionPolicy", Acted),
         ],
     ),
     (

@@ -1,0 +1,264 @@
+//! When a pod that ended for good is replaced, and where its replacement rather does not go.
+//!
+//! Restarts in place are the node's, by a policy of their own; this is the workload's: annotations that begin
+//! with [`setpoint_schemas::RESCHEDULE`], and Kubernetes' backoff where they say nothing.
+//! Source: Nomad's `reschedule` stanza,
+//! <https://developer.hashicorp.com/nomad/docs/job-specification/reschedule>, which avoids the nodes of
+//! failed allocations too.
+//! Absent: which pods ended, and which nodes there are.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use setpoint_schemas::{ExitCodes, NodeName, RESCHEDULE, RESTART, Retries};
+
+use crate::disruption;
+
+/// Nodes that a workload remembers: more would leave few to go to, and a row of failures everywhere is the
+/// program's and no node's.
+const AVOIDED_MAX: usize = 8;
+/// How long a node is avoided for a failure, in milliseconds: an hour, after which most of what was wrong
+/// with it was seen to or passed.
+const AVOIDED_MS: i64 = 3_600_000;
+
+/// What a workload remembers of replacements.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rescheduled {
+    /// Replacements of the present row.
+    pub row: u32,
+    /// The last one, engine time in milliseconds.
+    pub last_ms: i64,
+    /// Replacements of the present interval.
+    pub counted: u32,
+    /// When that began, engine time in milliseconds.
+    pub since_ms: i64,
+    /// The nodes on which pods failed, and when; the latest last.
+    pub failed_on: Vec<(NodeName, i64)>,
+}
+
+impl Rescheduled {
+    /// Pods that ended are replaced at this time; engine time before which no other starts.
+    pub fn replace(&mut self, policy: &Retries, now_ms: i64) -> i64 {
+        if self.last_ms > 0 && now_ms - self.last_ms >= policy.healthy_ms {
+            self.row = 0;
+        }
+        let is_over = policy.interval_ms.is_some_and(|ms| now_ms - self.since_ms >= ms);
+        if self.counted == 0 || is_over {
+            (self.counted, self.since_ms) = (0, now_ms);
+        }
+        self.counted = self.counted.saturating_add(1);
+        let mut from_ms = now_ms.saturating_add(policy.wait_ms(self.row));
+        if let Some(attempts) = policy.attempts
+            && self.counted > attempts
+        {
+            let interval_ms = policy.interval_ms.unwrap_or(policy.healthy_ms);
+            from_ms = from_ms.max(self.since_ms.saturating_add(interval_ms));
+        }
+        self.row = self.row.saturating_add(1);
+        self.last_ms = now_ms;
+        from_ms
+    }
+
+    /// A pod failed on this node.
+    pub fn note_failed(&mut self, node: NodeName, now_ms: i64) {
+        self.failed_on.retain(|(known, at_ms)| *known != node && now_ms - at_ms < AVOIDED_MS);
+        let surplus = (self.failed_on.len() + 1).saturating_sub(AVOIDED_MAX);
+        self.failed_on.drain(..surplus);
+        self.failed_on.push((node, now_ms));
+    }
+
+    /// How much a node is avoided now: 0 where no pod failed on it of late, more the less long ago.
+    #[must_use]
+    pub fn avoids(&self, node: &NodeName, now_ms: i64) -> i64 {
+        let found = self.failed_on.iter().find(|(known, _)| known == node);
+        found.map_or(0, |(_, at_ms)| (AVOIDED_MS - (now_ms - at_ms)).max(0))
+    }
+}
+
+/// Whether an object's annotations about restarts, replacements and evictions say something, each where it
+/// is looked for: those about restarts with the pod, the others with the workload.
+///
+/// # Errors
+/// A sentence that names the first that does not.
+pub fn check(kind: &str, object: &Value) -> Result<(), String> {
+    let of = |metadata: &Value| -> BTreeMap<String, String> {
+        serde_json::from_value(metadata["annotations"].clone()).unwrap_or_default()
+    };
+    let (path, template) = match kind {
+        "Pod" => ("metadata.", None),
+        "CronJob" => {
+            let job = &object["spec"]["jobTemplate"]["spec"];
+            ("spec.jobTemplate.spec.template.metadata.", Some(&job["template"]["metadata"]))
+        }
+        _ => ("spec.template.metadata.", Some(&object["spec"]["template"]["metadata"])),
+    };
+    let own = of(&object["metadata"]);
+    let pods = template.map_or_else(|| own.clone(), of);
+    let at = |path: &str| {
+        let path = path.to_owned();
+        move |why: String| format!("{path}{why}")
+    };
+    Retries::check(RESTART, &pods).map_err(at(path))?;
+    ExitCodes::check(&pods).map_err(at(path))?;
+    Retries::check(RESCHEDULE, &own).map_err(at("metadata."))?;
+    disruption::check(&own)?;
+    if template.is_some() {
+        lies_elsewhere(&own, RESTART_OF_PODS, path).map_err(at("metadata."))?;
+        lies_elsewhere(&pods, OF_WORKLOADS, "metadata.").map_err(at(path))?;
+    }
+    Ok(())
+}
+
+/// What only pods say.
+const RESTART_OF_PODS: &[&str] = &[
+    "setpoint.dev/restart-backoff-ms",
+    "setpoint.dev/restart-backoff-ms-max",
+    "setpoint.dev/restart-backoff-factor",
+    "setpoint.dev/restart-healthy-ms",
+    "setpoint.dev/restart-attempts",
+    "setpoint.dev/restart-interval-ms",
+    "setpoint.dev/restart-exempt-codes",
+];
+/// What only workloads say.
+const OF_WORKLOADS: &[&str] = &[
+    "setpoint.dev/reschedule-backoff-ms",
+    "setpoint.dev/reschedule-backoff-ms-max",
+    "setpoint.dev/reschedule-backoff-factor",
+    "setpoint.dev/reschedule-healthy-ms",
+    "setpoint.dev/reschedule-attempts",
+    "setpoint.dev/reschedule-interval-ms",
+    disruption::SURGE,
+];
+
+fn lies_elsewhere(
+    annotations: &BTreeMap<String, String>,
+    names: &[&str],
+    place: &str,
+) -> Result<(), String> {
+    match names.iter().find(|name| annotations.contains_key(**name)) {
+        Some(name) => Err(format!(
+            "annotations[{name}]: nobody looks for it here; it belongs to {place}annotations"
+        )),
+        None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn node(name: &str) -> NodeName {
+        NodeName::parse(name).expect("a node's name")
+    }
+
+    #[test]
+    fn replacements_back_off_as_restarts_do_and_begin_anew_after_a_time_without_an_end() {
+        let mut memory = Rescheduled::default();
+        let policy = Retries::default();
+        let mut at_s = 1;
+        for wait_s in [0, 10, 20, 40, 80, 160, 300, 300] {
+            assert_eq!(memory.replace(&policy, at_s * 1_000), (at_s + wait_s) * 1_000, "{wait_s}");
+            at_s += wait_s;
+        }
+        at_s += 600;
+        assert_eq!(memory.replace(&policy, at_s * 1_000), at_s * 1_000, "it held out");
+    }
+
+    #[test]
+    fn after_so_many_replacements_the_end_of_the_interval_is_waited_for() {
+        let mut memory = Rescheduled::default();
+        let policy = Retries {
+            backoff_ms: 1_000,
+            factor_milli: 1_000,
+            attempts: Some(2),
+            interval_ms: Some(60_000),
+            ..Retries::default()
+        };
+        assert_eq!(memory.replace(&policy, 10_000), 10_000);
+        assert_eq!(memory.replace(&policy, 20_000), 21_000);
+        assert_eq!(memory.replace(&policy, 30_000), 70_000, "it began at 10 s");
+        assert_eq!(memory.replace(&policy, 70_000), 71_000, "another interval");
+        let once = Retries { attempts: Some(0), interval_ms: None, ..policy };
+        let mut memory = Rescheduled::default();
+        assert_eq!(
+            memory.replace(&once, 10_000),
+            610_000,
+            "as long as it takes to count as healthy"
+        );
+    }
+
+    #[test]
+    fn a_node_is_avoided_for_an_hour_less_and_less_and_few_are() {
+        let mut memory = Rescheduled::default();
+        memory.note_failed(node("a"), 0);
+        memory.note_failed(node("b"), 1_000);
+        let avoids = |memory: &Rescheduled, name, at_ms| memory.avoids(&node(name), at_ms);
+        assert!(avoids(&memory, "a", 2_000) < avoids(&memory, "b", 2_000));
+        assert_eq!(avoids(&memory, "c", 2_000), 0);
+        assert_eq!(avoids(&memory, "a", 3_600_000), 0);
+        memory.note_failed(node("a"), 5_000);
+        assert_eq!(memory.failed_on.len(), 2, "each node once");
+        (0..20).for_each(|n| memory.note_failed(node(&format!("n{n}")), 6_000));
+        assert_eq!((memory.failed_on.len(), avoids(&memory, "n11", 6_000)), (8, 0));
+        memory.note_failed(node("late"), 9_000_000);
+        assert_eq!(memory.failed_on, [(node("late"), 9_000_000)]);
+    }
+
+    #[test]
+    fn annotations_are_refused_by_name_and_place() {
+        let workload = |own: &str, pods: &str, value: &str| {
+            let (mut object, says) =
+                (json!({}), |name: &str| json!({format!("setpoint.dev/{name}"): value}));
+            if !own.is_empty() {
+                object["metadata"]["annotations"] = says(own);
+            }
+            if !pods.is_empty() {
+                object["spec"]["template"]["metadata"]["annotations"] = says(pods);
+            }
+            check("Deployment", &object)
+        };
+        assert_eq!(workload("reschedule-attempts", "restart-attempts", "3"), Ok(()));
+        assert_eq!(workload("", "", ""), Ok(()));
+        for (own, pods, value, said) in [
+            (
+                "reschedule-attempts",
+                "",
+                "x",
+                "metadata.annotations[setpoint.dev/reschedule-attempts]: ",
+            ),
+            (
+                "",
+                "restart-attempts",
+                "x",
+                "spec.template.metadata.annotations[setpoint.dev/restart-attempts]: ",
+            ),
+            (
+                "",
+                "restart-exempt-codes",
+                "x",
+                "spec.template.metadata.annotations[setpoint.dev/restart-exempt",
+            ),
+            (
+                "eviction-surge-ms",
+                "",
+                "x",
+                "metadata.annotations[setpoint.dev/eviction-surge-ms]: ",
+            ),
+            ("restart-attempts", "", "3", "belongs to spec.template.metadata.annotations"),
+            ("", "reschedule-attempts", "3", "belongs to metadata.annotations"),
+        ] {
+            let error = workload(own, pods, value).expect_err(said);
+            assert!(error.contains(said), "{error}");
+        }
+        let pod = json!({"metadata": {"annotations": {"setpoint.dev/restart-attempts": "-"}}});
+        let error = check("Pod", &pod).expect_err("no number");
+        assert!(
+            error.starts_with("metadata.annotations[setpoint.dev/restart-attempts]"),
+            "{error}"
+        );
+        assert_eq!(check("Pod", &json!({"metadata": {"annotations": null}})), Ok(()));
+    }
+}

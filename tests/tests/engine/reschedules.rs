@@ -1,0 +1,75 @@
+//! Pods that failed for good: replaced elsewhere, after waits that their workload chooses.
+
+use serde_json::json;
+use setpoint_dataflow::Outcome;
+use setpoint_schemas::{Action, PodPhase, Verb};
+use setpoint_tests::manifests::{deployment, item};
+
+use crate::story::{Story, observed, told};
+
+/// One pod of a workload that says this of replacements, running on one of these nodes.
+fn story(nodes: &[&str], says: &[(&str, &str)]) -> Story {
+    let mut story = Story::with_nodes(nodes);
+    let mut web = deployment("default", "web", 1, 100, "v1");
+    for (name, value) in says {
+        web["metadata"]["annotations"][format!("setpoint.dev/reschedule-{name}")] = json!(value);
+    }
+    story.asks(1, vec![item(Verb::Apply, &web)]);
+    story
+}
+
+/// The only pod fails for good.
+fn fails(story: &mut Story, ms: i64) -> Outcome {
+    let uid = story.only_pod();
+    let (node, sequence) = (story.placed[&uid].clone(), story.next_sequence());
+    story.at(ms, vec![observed(&uid, &node, sequence, PodPhase::Failed)])
+}
+
+#[test]
+fn a_pod_that_failed_is_replaced_on_another_node_as_long_as_there_is_one() {
+    let mut story = story(&["a", "b", "c"], &[("backoff-ms", "1")]);
+    let mut tried = Vec::new();
+    for ms in [10, 20, 30] {
+        tried.push(story.placed[&story.only_pod()].clone());
+        fails(&mut story, ms);
+        story.at(ms + 5, vec![]);
+    }
+    tried.sort();
+    assert_eq!(tried, ["a", "b", "c"], "each node once");
+    assert_eq!(
+        story.placed.len(),
+        1,
+        "a preference, and no more: it is placed where it failed before"
+    );
+}
+
+#[test]
+fn replacements_wait_by_the_curve_of_the_workload_and_for_the_end_of_its_interval() {
+    let says = [
+        ("backoff-ms", "100"),
+        ("backoff-factor", "1"),
+        ("attempts", "2"),
+        ("interval-ms", "5000"),
+    ];
+    let mut story = story(&["a", "b"], &says);
+    assert_eq!(told(&fails(&mut story, 1_000)), "Place 1, Stop 1", "the first follows at once");
+    assert_eq!(told(&fails(&mut story, 2_000)), "Stop 1");
+    assert_eq!(told(&story.at(2_099, vec![])), "");
+    assert_eq!(told(&story.at(2_100, vec![])), "Place 1");
+    assert_eq!(told(&fails(&mut story, 3_000)), "Stop 1");
+    assert_eq!(told(&story.at(5_999, vec![])), "", "it was the third within the interval");
+    assert_eq!(told(&story.at(6_000, vec![])), "Place 1");
+}
+
+#[test]
+fn what_says_nothing_of_restarts_is_refused_with_its_place() {
+    let mut story = Story::with_nodes(&["a"]);
+    let mut web = deployment("default", "web", 1, 100, "v1");
+    web["spec"]["template"]["metadata"]["annotations"] =
+        json!({"setpoint.dev/restart-attempts": "few"});
+    let outcome = story.asks(1, vec![item(Verb::Apply, &web)]);
+    let said = &outcome.verdicts[0].items[0];
+    let path = "spec.template.metadata.annotations[setpoint.dev/restart-attempts]";
+    assert!(said.code == 422 && said.message.contains(path), "{said:?}");
+    assert!(outcome.decisions.iter().all(|decision| decision.action() == Action::Refuse));
+}
