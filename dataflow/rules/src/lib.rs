@@ -10,6 +10,7 @@ pub mod ownership;
 pub mod identity;
 pub mod revision;
 pub mod rollout;
+pub mod guard;
 pub mod batches;
 pub mod victims;
 pub mod statefulset;
@@ -41,6 +42,9 @@ pub mod status;
 /// of this version that replays otherwise stops the engine. Raise it with every change that makes
 /// any rule decide otherwise, or the door take in another record.
 ///
+/// 17: an update that fails goes back to the last revision that was healthy where that is asked for, or
+/// stands still; what was gone back to is pinned against the manifest that states the other; and a
+/// history says which of its revisions were healthy and which failed.
 /// 16: a pod that has ended for good stays so when its node has nothing left of it; a pod reserves what its
 /// init containers and sidecars need; and its spec says more to its node: these, hooks, a deadline.
 /// Jobs have pods and end, and CronJobs start Jobs.
@@ -85,4 +89,4 @@ pub mod status;
 /// nothing; silence of the whole fleet is doubted; a deleted namespace goes with its last pod;
 /// updates pause between batches. 3: a Secret that kubectl applied passes the door; before, its
 /// sealed annotation set it aside. 2: the ledger tells of orphans. 1: the first.
-pub const RULES_VERSION: &str = "16";
+pub const RULES_VERSION: &str = "17";

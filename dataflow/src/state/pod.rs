@@ -78,6 +78,17 @@ pub(crate) struct Rare {
     /// The epoch that withdrew a pod which may run at most once, 0 before that; [`UNPROVEN`] where no
     /// word of its node proves any more that it ended.
     pub(crate) withdrawn: i64,
+    /// As the pod of an update that is watched.
+    pub(crate) begin: Begin,
+}
+
+/// How a pod of an update that is watched began.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Begin {
+    /// Engine time at which it was first seen to have begun; 0 before that.
+    pub(crate) ms: i64,
+    /// Whether it failed as it began, and was counted.
+    pub(crate) failed: bool,
 }
 
 /// Behind every epoch.
@@ -104,9 +115,9 @@ impl Pod {
     /// Its name is kept only where it is another than the one that follows.
     pub(crate) fn name_is_rare(&mut self, follows: &str) {
         if let Some(rare) = self.rare.take() {
-            let Rare { name, reason, job, withdrawn } = *rare;
-            let name = name.filter(|name| name != follows);
-            self.rare = Rare { name, reason, job, withdrawn }.boxed();
+            let rare = *rare;
+            let name = rare.name.clone().filter(|name| name != follows);
+            self.rare = Rare { name, ..rare }.boxed();
         }
     }
 
@@ -119,6 +130,17 @@ impl Pod {
     pub(crate) fn note_withdrawn(&mut self, epoch: i64) {
         let rare = self.rare.take().map(|rare| *rare).unwrap_or_default();
         self.rare = Rare { withdrawn: epoch, ..rare }.boxed();
+    }
+
+    /// How it began, where its update is watched.
+    pub(crate) fn begin(&self) -> Begin {
+        self.rare.as_ref().map_or_else(Begin::default, |rare| rare.begin)
+    }
+
+    /// Notes how it began.
+    pub(crate) fn note_begin(&mut self, begin: Begin) {
+        let rare = self.rare.take().map(|rare| *rare).unwrap_or_default();
+        self.rare = Rare { begin, ..rare }.boxed();
     }
 
     /// The last observation's reason.

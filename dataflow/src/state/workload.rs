@@ -22,6 +22,7 @@ use super::look::Look;
 use super::nominees::Nominated;
 use super::waiting::{Waiting, WaitingHere};
 use super::wants::Wants;
+use super::watch::Watch;
 use super::why::Why;
 use crate::views::Tally;
 
@@ -156,6 +157,8 @@ pub(crate) struct WorkloadMemo {
     /// Of a StatefulSet: no pod of it starts before this engine time, since one of which nothing is
     /// known may still run.
     pub(crate) unproven_until_ms: i64,
+    /// How far its current revision is watched.
+    pub(crate) watch: Watch,
 }
 
 /// What a status tells of pods.

@@ -9,7 +9,8 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 use setpoint_rules::admission::{self, Owned, Present, Refusal};
-use setpoint_rules::{identity, lease, revision};
+use setpoint_rules::revision::{self, Way};
+use setpoint_rules::{identity, lease};
 use setpoint_schemas::{
     NodeName, PodUid, RESOURCE_BYTES_MAX, Request, RequestItem, Resource, ResourceKey, Verb,
 };
@@ -157,11 +158,15 @@ impl Judge<'_> {
                 Ok(Change::Gone(key))
             }
             (admission::Outcome::Put(mut put, told), _) => {
+                let by = (&key, request.field_manager.as_str());
+                let (way, pinned) = self.pinned(item, by, present.as_deref(), &mut put);
                 self.prioritized(item, &key, present.as_deref(), &mut put, overlay)?;
                 self.dated(&key, present.as_deref(), &mut put);
                 self.claimed(&key, present.as_deref(), &mut put)?;
                 self.addressed(item, &key, present.as_deref(), &mut put)?;
-                let change = self.consider_put(item, key, present, put, overlay)?;
+                let told = [told, pinned].into_iter().filter(|told| !told.is_empty());
+                let told = told.collect::<Vec<_>>().join(", ");
+                let change = self.consider_put((item, way), key, present, put, overlay)?;
                 Ok(telling(change, told))
             }
         }
@@ -169,7 +174,7 @@ impl Judge<'_> {
 
     fn consider_put(
         &self,
-        item: &RequestItem,
+        (item, way): (&RequestItem, Way),
         key: ResourceKey,
         present: Option<Arc<Resource>>,
         put: Owned,
@@ -180,7 +185,7 @@ impl Judge<'_> {
         within_bound(item, present.as_deref(), body.len() + managers.len())?;
         let result = match &present {
             None => "created",
-            Some(before) if before.body == body => "unchanged",
+            Some(before) if before.body == body && way != Way::CaughtUp => "unchanged",
             Some(_) => "configured",
         };
         let mut resource = match &present {
@@ -193,6 +198,7 @@ impl Judge<'_> {
         if present
             .as_deref()
             .is_none_or(|before| before.body != body || before.managers != managers)
+            || way == Way::CaughtUp
         {
             resource.version = self.number;
         }
@@ -203,10 +209,12 @@ impl Judge<'_> {
         let kind = WorkloadKind::of(&key.kind.kind).filter(|_| is_managed_group(&key));
         let compiled = match kind {
             Some(kind) => {
-                Some(Box::new(workloads::compile(kind, &resource).map_err(|why| Refusal {
+                let mut compiled = workloads::compile(kind, &resource).map_err(|why| Refusal {
                     code: 422,
                     message: format!("{} {:?} is invalid: {why}", item.kind, item.name),
-                })?))
+                })?;
+                compiled.way = way;
+                Some(Box::new(compiled))
             }
             None => None,
         };

@@ -6,6 +6,7 @@ mod crons;
 mod claims;
 mod judge;
 mod namespaces;
+mod pinned;
 mod priorities;
 mod sources;
 mod services;
