@@ -19,6 +19,7 @@ mod environment;
 mod ports;
 mod network;
 mod deploy;
+mod updates;
 mod health;
 mod hooks;
 mod devices;

@@ -9,7 +9,7 @@ use super::ports::Ports;
 use super::units::{duration_ms, escaped, scalar_text, words};
 use super::{
     deploy, environment, fields, health, hooks, mounts, naming, network, placement, ports, rights,
-    volumes,
+    updates, volumes,
 };
 use crate::annotations::{
     ANNOTATION_NETWORK, ANNOTATION_RUNS_ONCE, ANNOTATION_SOURCE, ANNOTATION_UPDATE_DELAY,
@@ -65,6 +65,7 @@ pub(crate) fn make(
             annotations[ANNOTATION_UPDATE_DELAY] = json!(update.delay_ms.to_string());
         }
     }
+    updates::apply(making, service, &mut annotations);
     workload["metadata"]["annotations"] = annotations;
     network::make(making, name, service, &ports, aliases);
     making.objects.push(workload);
