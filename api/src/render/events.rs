@@ -33,7 +33,12 @@ pub(crate) fn event(decision: &Decision, involved: &Value) -> Option<Value> {
     let namespace = namespace_of(involved);
     let name = format!("{}.{}.{}", involved["name"].as_str()?, decision.epoch, decision.sequence);
     let time = rfc3339(decision.time_ms);
-    let (reason, warning) = words(decision.action);
+    let (reason, warning) = match decision.rule.as_str() {
+        "progress_deadline" => ("ProgressDeadlineExceeded", true),
+        "update_failed" => ("UpdateFailed", true),
+        "auto_revert" => ("RolloutReverted", true),
+        _ => words(decision.action),
+    };
     Some(json!({
         "apiVersion": "v1", "kind": "Event",
         "metadata": {
