@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use setpoint_schemas::{Input, Request, RequestItem, Verb};
 
-use super::{Plan, choosy, claiming, ranked, served, stateful, tainted, working};
+use super::{Plan, choosy, claiming, ranked, reverting, served, stateful, tainted, working};
 use crate::committed::Committed;
 use crate::draw::Draw;
 use crate::manifests::{
@@ -27,6 +27,7 @@ pub struct Operator {
     is_working: bool,
     is_claiming: bool,
     is_stateful: bool,
+    is_reverting: bool,
 }
 
 impl Operator {
@@ -45,6 +46,7 @@ impl Operator {
             is_working,
             is_claiming,
             is_stateful: plan.stateful,
+            is_reverting: plan.reverting,
         }
     }
 
@@ -143,7 +145,7 @@ impl Operator {
         if self.is_claiming {
             claiming::claim(&mut self.draw, &mut workload["spec"]["template"]["spec"]);
         }
-        match self.draw.below(9) {
+        let mut workload = match self.draw.below(9) {
             0 => rolling(workload, 2, 0),
             1 => rolling(workload, 0, 2),
             2 => apart(workload),
@@ -170,7 +172,11 @@ impl Operator {
                 workload
             }
             _ => workload,
+        };
+        if self.is_reverting {
+            reverting::watch(&mut self.draw, &mut workload);
         }
+        workload
     }
 
     fn named(&mut self, verb: Verb, body: &Value) -> RequestItem {

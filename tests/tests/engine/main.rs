@@ -14,6 +14,7 @@ mod pods;
 mod nodes;
 mod taints;
 mod rollout;
+mod reverting;
 mod jobs;
 mod cronjobs;
 mod statefulsets;
