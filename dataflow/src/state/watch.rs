@@ -1,6 +1,6 @@
 //! How far an update is watched: what is counted of its pods, and whether it stands still.
 //!
-//! Absent: what follows from it (`decide/plan/reverting.rs`). The checkpoint keeps it; a rebuilt engine
+//! Absent: what follows from it (`decide/reverting.rs`). The checkpoint keeps it; a rebuilt engine
 //! counts anew.
 
 use serde::{Deserialize, Serialize};

@@ -6,7 +6,6 @@ mod planning;
 mod preempting;
 mod priorities;
 mod promises;
-mod reverting;
 mod tallies;
 mod stateful;
 mod waiting;

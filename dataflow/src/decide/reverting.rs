@@ -57,7 +57,7 @@ impl<V: Views> Turn<'_, V> {
     }
 
     /// More pods of an update failed than may. Says whether it went back.
-    pub(super) fn update_failed(&mut self, id: u32) -> bool {
+    pub(in crate::decide) fn update_failed(&mut self, id: u32) -> bool {
         let Some(workload) = self.state.workload.get(&id) else { return false };
         let (watch, desired) = (&workload.memo.watch, workload.desired());
         let why = format!(
@@ -90,7 +90,7 @@ impl<V: Views> Turn<'_, V> {
 
     /// An update failed for this: it goes back to the last revision that was healthy, where that is asked
     /// for and there is one. Says whether it did.
-    pub(super) fn goes_back_for(&mut self, id: u32, why: String) -> bool {
+    pub(in crate::decide) fn goes_back_for(&mut self, id: u32, why: String) -> bool {
         let Some(workload) = self.state.workload.get(&id) else { return false };
         let history = &workload.memo.history;
         if workload.guard().on_failure != OnFailure::Rollback || history.len() < 2 {
@@ -149,7 +149,7 @@ impl<V: Views> Turn<'_, V> {
     }
 
     /// The current revision was whole for as long as it is watched: readers are told that it is healthy.
-    pub(super) fn healthy(&mut self, id: u32) {
+    pub(in crate::decide) fn healthy(&mut self, id: u32) {
         let Some(workload) = self.state.workload.get_mut(&id) else { return };
         let Some(last) = workload.memo.history.last_mut() else { return };
         last.healthy = true;
@@ -174,7 +174,7 @@ impl Workload {
     }
 
     /// For how long the pods of the present update are watched from their beginning.
-    pub(super) fn monitor_ms(&self) -> i64 {
+    pub(in crate::decide) fn monitor_ms(&self) -> i64 {
         let guard = self.guard();
         let is_update = self.memo.history.len() > 1;
         if is_update && guard.watches() { guard.monitor_ms } else { 0 }
@@ -190,7 +190,7 @@ impl Workload {
     }
 
     /// Whether more pods of its update failed than may, and nothing came of it yet.
-    pub(super) fn has_failed(&self, desired: i64) -> bool {
+    pub(in crate::decide) fn has_failed(&self, desired: i64) -> bool {
         self.memo.watch.failures > 0
             && self.memo.watch.halted.is_empty()
             && !self.deleted
@@ -199,7 +199,7 @@ impl Workload {
     }
 
     /// Whether its current revision has just proved to be healthy.
-    pub(super) fn is_healthy_now(&self) -> bool {
+    pub(in crate::decide) fn is_healthy_now(&self) -> bool {
         self.memo.watch.over && self.memo.history.last().is_some_and(|last| !last.healthy)
     }
 }
