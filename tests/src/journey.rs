@@ -6,6 +6,7 @@ mod choosy;
 mod claiming;
 mod drained;
 mod ranked;
+mod reverting;
 mod served;
 mod stateful;
 mod tainted;
@@ -76,6 +77,8 @@ pub struct Plan {
     pub drained: bool,
     /// Whether nodes end pods that may run at most once when their time is over.
     pub fenced: bool,
+    /// Whether people let failed updates go back as well.
+    pub reverting: bool,
 }
 
 /// What a journey came to.
@@ -101,6 +104,8 @@ pub struct Trace {
     pub ended: usize,
     /// Jobs that a schedule started.
     pub scheduled: usize,
+    /// Updates that failed and went back.
+    pub reverted: usize,
 }
 
 /// The whole system.
@@ -443,6 +448,7 @@ impl Journey {
         self.trace.evicted += stopped_by("taint") + stopped_by("eviction");
         let rolled_by = |rule: &str| ledger.iter().filter(|d| d.rule == rule).count();
         self.trace.scheduled += rolled_by("cron");
+        self.trace.reverted += rolled_by("auto_revert");
         let ended = |d: &&Decision| d.rule == "job" && d.action == Action::Rollout;
         self.trace.ended += ledger.iter().filter(ended).count();
         self.trace.hash = self.trace.hash.rotate_left(7) ^ u64::from_ne_bytes(hash.to_ne_bytes());

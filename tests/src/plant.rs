@@ -8,6 +8,7 @@ mod node;
 mod pod;
 
 pub use node::{List, SimNode};
+pub(crate) use pod::BAD_IMAGE;
 pub use pod::{PodState, SimPod};
 
 use std::collections::BTreeMap;

@@ -34,6 +34,8 @@ const STATEFUL_SEEDS: u64 = 200;
 const UNFENCED_SEEDS: u64 = 20;
 /// Journeys of people who have pods evicted.
 const DRAINED_SEEDS: u64 = 100;
+/// Journeys of people whose failed updates go back.
+const REVERTING_SEEDS: u64 = 40;
 /// A minute and a half of faults.
 const CHOOSY_TICKS: usize = 450;
 /// Seeds far behind those of every run that found something once: a rebuilt leader that forgot how
@@ -69,7 +71,8 @@ fn plan(seed: u64) -> Plan {
     let workers = NonZeroUsize::new(2).filter(|_| seed.is_multiple_of(WORKERS_EVERY));
     let (trims, stranger) = (seed % TRIMS_EVERY < 2, seed % TRIMS_EVERY == 1);
     let (choosy, ranked, tainted, working, claiming) = (false, false, false, false, false);
-    let (stateful, drained, fenced) = (false, false, true);
+    let (stateful, fenced) = (false, true);
+    let (drained, reverting) = (false, false);
     let rebuilt_in_thousand = 50;
     Plan {
         seed,
@@ -88,6 +91,7 @@ fn plan(seed: u64) -> Plan {
         stateful,
         drained,
         fenced,
+        reverting,
     }
 }
 
@@ -207,6 +211,28 @@ fn pods_leave_nodes_whose_taints_they_do_not_bear_and_others_stay() {
     }
     println!("{} tainted seeds, {epochs} epochs, {evicted} pods evicted", count(&seeds));
     assert!(evicted > 0 || count(&seeds) < 20, "it happens");
+}
+
+fn reverting(seed: u64) -> Plan {
+    Plan { reverting: true, ..plan(seed) }
+}
+
+#[test]
+fn updates_that_fail_go_back_to_what_was_whole_and_stay_there() {
+    if let Some(seed) = number("SETPOINT_SEED") {
+        println!("reverting seed {seed}: {:?}", run(reverting(seed)));
+        return;
+    }
+    let seeds = seeds(REVERTING_SEEDS);
+    let (mut epochs, mut reverted) = (0, 0);
+    for seed in seeds.clone() {
+        let trace = run(reverting(seed));
+        epochs += trace.epochs;
+        reverted += trace.reverted;
+        tell(seed, *seeds.end());
+    }
+    println!("{} reverting seeds, {epochs} epochs, {reverted} updates went back", count(&seeds));
+    assert!(reverted > 0 || count(&seeds) < 20, "it happens");
 }
 
 fn working(seed: u64) -> Plan {

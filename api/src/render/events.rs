@@ -34,7 +34,12 @@ pub(crate) fn namespace_of(involved: &Value) -> &str {
 pub(crate) fn event(decision: &Decision, involved: &Value) -> Option<Value> {
     let namespace = namespace_of(involved);
     let time = rfc3339(decision.time_ms);
-    let (reason, warning) = words(decision.action, &decision.rule);
+    let (reason, warning) = match decision.rule.as_str() {
+        "progress_deadline" => ("ProgressDeadlineExceeded", true),
+        "update_failed" => ("UpdateFailed", true),
+        "auto_revert" => ("RolloutReverted", true),
+        rule => words(decision.action, rule),
+    };
     let said = json!([involved, reason, decision.rule, decision.reason]).to_string();
     let name = format!("{}.{:016x}", involved["name"].as_str()?, xxh3_64(said.as_bytes()));
     Some(json!({

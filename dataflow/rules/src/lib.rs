@@ -10,6 +10,7 @@ pub mod ownership;
 pub mod identity;
 pub mod revision;
 pub mod rollout;
+pub mod guard;
 pub mod batches;
 pub mod victims;
 pub mod statefulset;
@@ -53,6 +54,9 @@ pub mod status;
 /// Annotations say after which waits and how often pods that ended for good are replaced, the row of waits
 /// is over after ten minutes without an end, and a node on which a pod of the workload failed is avoided
 /// for a time; annotations about restarts that say nothing are refused.
+/// 17: an update that fails goes back to the last revision that was healthy where that is asked for, or
+/// stands still; what was gone back to is pinned against the manifest that states the other; and a
+/// history says which of its revisions were healthy and which failed.
 /// 16: a pod that has ended for good stays so when its node has nothing left of it; a pod reserves what its
 /// init containers and sidecars need; and its spec says more to its node: these, hooks, a deadline.
 /// Jobs have pods and end, and CronJobs start Jobs.

@@ -107,7 +107,8 @@ pub fn steps(counts: &Counts, strategy: Update) -> Steps {
         _ if counts.desired == 0 => drain(counts),
         Update::Keep => keep(counts),
         _ if counts.old == 0 => scale(counts, strategy),
-        _ if counts.paused => proportional(counts),
+        Update::Rolling { surge, .. } if counts.paused => proportional(counts, surge),
+        Update::Recreate if counts.paused => proportional(counts, 0),
         Update::Recreate => recreate(counts),
         Update::Rolling { surge, unavailable } => rolling(counts, surge, unavailable),
     }
@@ -147,13 +148,15 @@ fn scale(counts: &Counts, strategy: Update) -> Steps {
     }
 }
 
-/// Paused between revisions: the total is kept, the mix is not touched more than it must.
-fn proportional(counts: &Counts) -> Steps {
+/// Paused between revisions: the total is kept, the mix is not touched more than it must. Pods that the
+/// update has started above what is desired stay as well, as in Kubernetes: others would have to go for
+/// them, which may be the only ones that are available.
+fn proportional(counts: &Counts, surge: i64) -> Steps {
     let drift = counts.desired - counts.current - counts.old;
-    if drift >= 0 {
-        return Steps { start: drift, ..Steps::default() };
+    if drift >= -surge {
+        return Steps { start: drift.max(0), ..Steps::default() };
     }
-    keep(counts)
+    keep(&Counts { desired: counts.desired + surge, ..*counts })
 }
 
 fn recreate(counts: &Counts) -> Steps {
@@ -214,6 +217,16 @@ mod tests {
         let quarter = Update::Rolling { surge: 0, unavailable: 1 };
         let steps = steps(&counts(4, (0, 0), (4, 3)), quarter);
         assert_eq!((steps.stop_old_unavailable, steps.stop_old_available), (1, 0));
+    }
+
+    #[test]
+    fn a_paused_update_keeps_what_it_started_above_what_is_desired_and_stops_no_more() {
+        let quarter = Update::Rolling { surge: 1, unavailable: 0 };
+        let paused =
+            |desired, current, old| Counts { paused: true, ..counts(desired, current, old) };
+        assert_eq!(steps(&paused(4, (1, 0), (4, 4)), quarter), Steps::default());
+        assert_eq!(steps(&paused(4, (1, 0), (2, 2)), quarter).start, 1, "the total is kept");
+        assert_eq!(steps(&paused(2, (1, 0), (4, 4)), quarter).stop_old_available, 2);
     }
 
     #[test]

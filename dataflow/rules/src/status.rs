@@ -37,6 +37,21 @@ pub struct WorkloadCounts {
     pub current_revision: String,
     /// The name of the template's revision.
     pub update_revision: String,
+    /// Why its update stands still; empty unless it does.
+    pub halted: String,
+    /// What was gone back from, while that is not taken again.
+    pub pinned: Option<Pin>,
+}
+
+/// A revision that was left by going back, and is not taken again from a manifest.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Pin {
+    /// Its number.
+    pub left: i64,
+    /// The number of the one that was gone back to.
+    pub stands: i64,
+    /// Why it failed; empty where it was undone.
+    pub why: String,
 }
 
 /// How an update proceeds.
@@ -51,13 +66,16 @@ pub enum Progress {
     Stuck,
     /// It is paused.
     Paused,
+    /// Too many of its pods failed, and it stands still.
+    Halted,
 }
 
 /// The status of a Deployment in JSON, after the status that it had, as of this time (RFC 3339).
 ///
 /// Source: the conditions of Kubernetes' Deployment controller, where a ReplicaSet stands in for
-/// the revision. Ours beside them: `ReplicaFailure` when a pod has no place, and `Waiting`, which is no
-/// failure, when it waits for what the workload depends on.
+/// the revision. Ours beside them: `ReplicaFailure` when a pod has no place, `Waiting`, which is no
+/// failure, when it waits for what the workload depends on, and `Pinned` while what was gone back to stays
+/// whatever its manifest says.
 #[must_use]
 pub fn deployment(counts: &WorkloadCounts, before: &str, now: &str) -> String {
     let before: Before = serde_json::from_str(before).unwrap_or_default();
@@ -74,6 +92,9 @@ pub fn deployment(counts: &WorkloadCounts, before: &str, now: &str) -> String {
     if !counts.held.is_empty() {
         let said = ("Waiting", "True", "DependsOn", Cow::Borrowed(&*counts.held));
         conditions.push(condition(said, &before, now));
+    }
+    if let Some(pin) = &counts.pinned {
+        conditions.push(condition(pinned(pin), &before, now));
     }
     json_of(&DeploymentStatus {
         available_replicas: counts.available,
@@ -241,8 +262,21 @@ fn progress(counts: &WorkloadCounts) -> Said<'static> {
             format!("Deployment {name:?} has timed out progressing."),
         ),
         Progress::Paused => ("Unknown", "DeploymentPaused", "Deployment is paused".to_owned()),
+        Progress::Halted => {
+            let why = &counts.halted;
+            ("False", "UpdateFailed", format!("Deployment {name:?} stands still: {why}"))
+        }
     };
     ("Progressing", status, reason, Cow::Owned(message))
+}
+
+fn pinned(pin: &Pin) -> Said<'static> {
+    let Pin { left, stands, why } = pin;
+    let (reason, message) = match why.as_str() {
+        "" => ("Undone", format!("revision {left} was undone; revision {stands} stays")),
+        why => ("Reverted", format!("revision {left} failed: {why}; revision {stands} stays")),
+    };
+    ("Pinned", "True", reason, Cow::Owned(message))
 }
 
 /// A condition with the times of the one before it: of the transition while the status stays, of the
@@ -378,6 +412,21 @@ mod tests {
         let waits = told(&status).pop();
         assert_eq!(waits.as_deref(), Some("Waiting True DependsOn t1 t1"), "{status}");
         assert!(!status.contains("ReplicaFailure"), "{status}");
+    }
+
+    #[test]
+    fn what_was_gone_back_to_is_told_as_pinned_and_a_failed_update_that_stands_still_as_failed() {
+        let pin = |why: &str| Some(Pin { left: 2, stands: 3, why: why.to_owned() });
+        for (why, reason) in [("", "Undone"), ("no image", "Reverted")] {
+            let counts = WorkloadCounts { pinned: pin(why), ..counts(4, Progress::Complete) };
+            let status = deployment(&counts, "{}", "t");
+            assert_eq!(told(&status)[2], format!("Pinned True {reason} t t"));
+        }
+        let halted = "1 of 4 new pods failed".to_owned();
+        let counts = WorkloadCounts { halted, ..counts(3, Progress::Halted) };
+        let status = deployment(&counts, "{}", "t");
+        assert_eq!(told(&status)[1], "Progressing False UpdateFailed t t");
+        assert!(status.contains("stands still: 1 of 4 new pods failed"));
     }
 
     #[test]

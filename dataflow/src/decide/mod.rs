@@ -4,7 +4,8 @@
 //! and `pods/` what nodes say; `claims/` lets data be where pods are, and pods where their data is; `plan/`
 //! makes steps of what the views tell, and placements of these; `jobs/` looks at what is to end, and starts it
 //! in time; `cold/` tells people how things stand; `follow/` makes the state what another leader recorded, or
-//! what a checkpoint holds. All of them are turns at the state: `turn.rs` has what they share.
+//! what a checkpoint holds; `reverting.rs` takes updates back that fail. All of them are turns at the state:
+//! `turn.rs` has what they share.
 
 mod ahead;
 mod claims;
@@ -17,6 +18,7 @@ mod nodes;
 mod plan;
 mod pods;
 mod requests;
+mod reverting;
 mod turn;
 
 pub(crate) use ahead::AHEAD;

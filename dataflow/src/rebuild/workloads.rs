@@ -75,6 +75,7 @@ impl Made {
         let compiled = resource.map(|(r, _)| compile(kind, r).map_err(unfit)).transpose()?;
         let history = compiled.as_ref().zip(resource).map(|(c, (r, _))| history_of(c, r));
         let mut memo = WorkloadMemo { history: history.unwrap_or_default(), ..Default::default() };
+        memo.watch.over = memo.history.last().is_some_and(|last| last.healthy);
         if kind == WorkloadKind::Job {
             memo.job = Some(Box::new(job_memo(resource, &pods)));
         }

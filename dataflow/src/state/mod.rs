@@ -47,6 +47,7 @@ mod of_pod;
 mod of_job;
 mod why;
 mod wants;
+mod watch;
 
 pub use crate::epoch::Remains;
 pub(crate) use answered::{Answered, AnsweredRow};
@@ -74,7 +75,7 @@ pub(crate) use numbered::Numbered;
 pub(crate) use observations::Observations;
 pub(crate) use of_pod::PodName;
 pub(crate) use orphan::{Orphan, OrphanRow, Orphans};
-pub(crate) use pod::{Heard, Pod, Rare, UNPROVEN};
+pub(crate) use pod::{Begin, Heard, Pod, Rare, UNPROVEN};
 pub(crate) use pods::{NameHash, Pods};
 pub(crate) use reigns::Reigns;
 pub(crate) use remains::AllRemains;
@@ -85,6 +86,7 @@ pub(crate) use services::{Services, is_service};
 pub(crate) use touched::Touched;
 pub(crate) use waiting::{GATED, Waiters, Waiting, WaitingHere};
 pub(crate) use wants::{Identities, min_ready_ms};
+pub(crate) use watch::Watch;
 pub(crate) use why::Why;
 pub(crate) use workload::{
     Seen, Template, Workload, WorkloadKind, WorkloadMemo, read_spec, staying,

@@ -82,6 +82,17 @@ pub(crate) struct Rare {
     pub(crate) conditions: String,
     /// Until when its eviction waits, engine time; 0 where nobody evicts it.
     pub(crate) leaving_ms: i64,
+    /// As the pod of an update that is watched.
+    pub(crate) begin: Begin,
+}
+
+/// How a pod of an update that is watched began.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Begin {
+    /// Engine time at which it was first seen to have begun; 0 before that.
+    pub(crate) ms: i64,
+    /// Whether it failed as it began, and was counted.
+    pub(crate) failed: bool,
 }
 
 /// Behind every epoch.
@@ -123,6 +134,17 @@ impl Pod {
     pub(crate) fn note_withdrawn(&mut self, epoch: i64) {
         let rare = self.rare.take().map(|rare| *rare).unwrap_or_default();
         self.rare = Rare { withdrawn: epoch, ..rare }.boxed();
+    }
+
+    /// How it began, where its update is watched.
+    pub(crate) fn begin(&self) -> Begin {
+        self.rare.as_ref().map_or_else(Begin::default, |rare| rare.begin)
+    }
+
+    /// Notes how it began.
+    pub(crate) fn note_begin(&mut self, begin: Begin) {
+        let rare = self.rare.take().map(|rare| *rare).unwrap_or_default();
+        self.rare = Rare { begin, ..rare }.boxed();
     }
 
     /// The last observation's reason.

@@ -4,11 +4,13 @@ use std::collections::BTreeMap;
 
 use setpoint_rules::batches::Pace;
 use setpoint_rules::disruption;
+use setpoint_rules::guard::{Guard, Guards};
 use setpoint_rules::rollout::{self, Update};
 use setpoint_rules::sources::RESTART_ON_CHANGE;
 use setpoint_rules::statefulset;
 use setpoint_schemas::{
-    DEPENDS_ON, Dependency, DeploymentStrategy, JobSpec, RESCHEDULE, Retries, UpdateOrder, WorkloadSpec,
+    DEPENDS_ON, Dependency, DeploymentStrategy, IntOrPercent, JobSpec, RESCHEDULE, Retries, RollingUpdate,
+    UpdateOrder, WorkloadSpec,
 };
 
 /// The annotation of a workload whose pods are done when they end.
@@ -51,6 +53,8 @@ pub(crate) struct Wants {
     pub(crate) reschedule: Retries,
     /// What is wanted of a StatefulSet.
     pub(crate) identities: Option<Box<Identities>>,
+    /// How its updates are watched, where anything is said of that.
+    guards: Option<Box<Guards>>,
 }
 
 /// What is wanted of a StatefulSet's pods beside what all workloads want.
@@ -86,6 +90,11 @@ impl Wants {
             surge_ms: disruption::surge_ms(annotations),
             reschedule: Retries::of(RESCHEDULE, annotations),
             identities: None,
+            // What is wrong was refused at the door.
+            guards: Guards::of(annotations)
+                .ok()
+                .filter(|guards| *guards != Guards::default())
+                .map(Box::new),
         }
     }
 
@@ -101,15 +110,39 @@ impl Wants {
         Wants { identities: Some(Box::new(identities)), ..self }
     }
 
-    /// How pods of different revisions relate in a rollout, when so many are desired.
-    pub(crate) fn update(&self, desired: i64) -> Update {
-        rollout::strategy(self.strategy.as_deref(), desired, self.order)
+    /// How pods of different revisions relate in a rollout, when so many are desired, and when it goes
+    /// back.
+    pub(crate) fn update(&self, desired: i64, goes_back: bool) -> Update {
+        let back = self.guards.as_ref().filter(|_| goes_back).map(|guards| guards.back);
+        let order = back.and_then(|back| back.order).unwrap_or(self.order);
+        let said = back.filter(|back| back.order.is_some() || back.parallelism.is_some());
+        let Some(back) = said else {
+            return rollout::strategy(self.strategy.as_deref(), desired, order);
+        };
+        let parallelism = back.parallelism.unwrap_or(1);
+        let at_once = if parallelism == 0 { desired.max(1) } else { parallelism };
+        let at_once = Some(IntOrPercent::Int(i32::try_from(at_once).unwrap_or(i32::MAX)));
+        let none = Some(IntOrPercent::Int(0));
+        let (max_surge, max_unavailable) = match order {
+            UpdateOrder::StartFirst => (at_once, none),
+            UpdateOrder::StopFirst => (none, at_once),
+        };
+        let rolling_update = Some(RollingUpdate { max_surge, max_unavailable, partition: None });
+        let strategy = DeploymentStrategy { kind: None, rolling_update };
+        rollout::strategy(Some(&strategy), desired, order)
+    }
+
+    /// How its update is watched, or its way back.
+    pub(crate) fn guard(&self, goes_back: bool) -> Guard {
+        let guards = self.guards.as_deref().copied().unwrap_or_default();
+        if goes_back { guards.rollback } else { guards.update }
     }
 
     /// How an update pauses between batches, when it does.
-    pub(crate) fn pace(&self, update: Update) -> Option<Pace> {
+    pub(crate) fn pace(&self, update: Update, goes_back: bool) -> Option<Pace> {
         let Update::Rolling { surge, unavailable } = update else { return None };
-        let delay_ms = self.delay_ms;
+        let back = self.guards.as_ref().filter(|_| goes_back).and_then(|g| g.back.delay_ms);
+        let delay_ms = back.unwrap_or(self.delay_ms);
         (delay_ms > 0).then(|| Pace { size: surge.max(unavailable), delay_ms })
     }
 }

@@ -24,6 +24,7 @@ use super::look::Look;
 use super::nominees::Nominated;
 use super::waiting::{Waiting, WaitingHere};
 use super::wants::Wants;
+use super::watch::Watch;
 use super::why::Why;
 use crate::views::Tally;
 
@@ -169,6 +170,8 @@ pub(crate) struct WorkloadMemo {
     pub(crate) unproven_until_ms: i64,
     /// The revision whose pods need not wait any more for what the workload depends on; 0: none.
     pub(crate) begun: u32,
+    /// How far its current revision is watched.
+    pub(crate) watch: Watch,
 }
 
 /// What a status tells of pods.

@@ -10,6 +10,24 @@ pub const ANNOTATION_SOURCE: &str = "setpoint.dev/compose-source";
 pub const ANNOTATION_UPDATE_ORDER: &str = "setpoint.dev/update-order";
 /// The annotation with the pause between batches of an update, in milliseconds.
 pub const ANNOTATION_UPDATE_DELAY: &str = "setpoint.dev/update-delay-ms";
+/// The annotation that says what becomes of an update that fails: `continue`, `pause` or `rollback`.
+pub const ANNOTATION_FAILURE_ACTION: &str = "setpoint.dev/update-failure-action";
+/// The annotation with the time for which a new pod is watched from its beginning, in milliseconds.
+pub const ANNOTATION_MONITOR: &str = "setpoint.dev/update-monitor-ms";
+/// The annotation with the share of new pods that may fail, from 0 to 1.
+pub const ANNOTATION_FAILURE_RATIO: &str = "setpoint.dev/update-max-failure-ratio";
+/// What [`ANNOTATION_FAILURE_ACTION`] says, of an update that goes back: `continue` or `pause`.
+pub const ROLLBACK_FAILURE_ACTION: &str = "setpoint.dev/rollback-failure-action";
+/// What [`ANNOTATION_MONITOR`] says, of an update that goes back.
+pub const ROLLBACK_MONITOR: &str = "setpoint.dev/rollback-monitor-ms";
+/// What [`ANNOTATION_FAILURE_RATIO`] says, of an update that goes back.
+pub const ROLLBACK_FAILURE_RATIO: &str = "setpoint.dev/rollback-max-failure-ratio";
+/// What [`ANNOTATION_UPDATE_ORDER`] says, of an update that goes back.
+pub const ROLLBACK_ORDER: &str = "setpoint.dev/rollback-order";
+/// The annotation with the pods of a batch of an update that goes back; 0: all at once.
+pub const ROLLBACK_PARALLELISM: &str = "setpoint.dev/rollback-parallelism";
+/// What [`ANNOTATION_UPDATE_DELAY`] says, of an update that goes back.
+pub const ROLLBACK_DELAY: &str = "setpoint.dev/rollback-delay-ms";
 /// The annotation of a pod, `true`, that asks for a process of the runtime's own as the first of each
 /// container: `init`.
 pub const ANNOTATION_INIT: &str = "setpoint.dev/init";

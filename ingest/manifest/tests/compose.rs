@@ -1196,3 +1196,55 @@ configs: {c: {content: x}}
     assert!(!found.contains(".args"), "{found}");
     assert!(found.contains("warning: services.a.configs[0] gives c an owner"), "{found}");
 }
+
+/// The annotations of one service's workload that speak of its updates, and what was ignored or refused.
+fn updates(deploy: &str) -> String {
+    let text = format!("services:\n  web: {{image: w, deploy: {deploy}}}\n");
+    let folder = folder(&[("compose.yaml", &text)]);
+    let allowed = ComposeOptions { allow_ignored: true, ..options() };
+    let made = made(&folder.path().join("compose.yaml"), &allowed);
+    let about = ["-action", "-monitor", "-ratio", "rollback", "ignored", "must be"];
+    let lines = made.lines().filter(|line| about.iter().any(|word| line.contains(word)));
+    let short = |line: &str| line.replace("metadata.annotations.setpoint.dev/", "");
+    lines.map(|line| short(line.trim()) + "\n").collect()
+}
+
+#[test]
+fn what_becomes_of_failed_updates_is_said_by_annotations() {
+    let cases = [
+        ("{update_config: {parallelism: 2}}", ""),
+        ("{update_config: {failure_action: continue, monitor: 60s, max_failure_ratio: 0.3}}", ""),
+        (
+            "{update_config: {failure_action: rollback}}",
+            "update-failure-action: \"rollback\"\nupdate-monitor-ms: \"5000\"\n",
+        ),
+        (
+            "{update_config: {monitor: 1m, max_failure_ratio: 0.3}}",
+            "update-failure-action: \"pause\"\nupdate-max-failure-ratio: \"0.3\"\n\
+             update-monitor-ms: \"60000\"\n",
+        ),
+        (
+            "{rollback_config: {parallelism: 0, order: start-first, delay: 2s, failure_action: pause}}",
+            "rollback-delay-ms: \"2000\"\nrollback-failure-action: \"pause\"\n\
+             rollback-monitor-ms: \"5000\"\nrollback-order: \"start-first\"\n\
+             rollback-parallelism: \"0\"\n",
+        ),
+        (
+            "{mode: global, update_config: {failure_action: rollback}}",
+            "ignored services.web.deploy.update_config.failure_action: \
+             the updates of a DaemonSet are not watched\n",
+        ),
+    ];
+    for (deploy, expected) in cases {
+        assert_eq!(updates(deploy), expected, "{deploy}");
+    }
+    for (deploy, why) in [
+        ("{update_config: {failure_action: stop}}", "must be one of continue, pause, rollback"),
+        ("{rollback_config: {failure_action: rollback}}", "must be one of continue, pause"),
+        ("{update_config: {max_failure_ratio: 1.5}}", "must be a number from 0 to 1"),
+        ("{update_config: {monitor: 25h}}", "must be from 0 to a day"),
+        ("{rollback_config: {parallelism: -1}}", "must be a number of at least 0"),
+    ] {
+        assert!(updates(deploy).contains(why), "{deploy}: {}", updates(deploy));
+    }
+}

@@ -23,6 +23,7 @@ const RESTARTED: &str = "kubectl.kubernetes.io/restartedAt";
 Examples:
   setpoint rollout status deployment/web
   setpoint rollout history deployment/web
+  setpoint rollout pause deployment/web
   setpoint rollout undo deployment/web --to-revision 2")]
 pub(crate) struct Rollout {
     #[command(subcommand)]
@@ -64,7 +65,25 @@ Examples:
         #[command(flatten)]
         subject: Subject,
     },
-    /// Go back to an earlier revision
+    /// Let an update stand still
+    #[command(after_help = "\
+Examples:
+  setpoint rollout pause deployment web
+  setpoint rollout pause deployment/web -n shop")]
+    Pause {
+        #[command(flatten)]
+        subject: Subject,
+    },
+    /// Let an update that stands still go on
+    #[command(after_help = "\
+Examples:
+  setpoint rollout resume deployment web
+  setpoint rollout resume deployment/web -n shop")]
+    Resume {
+        #[command(flatten)]
+        subject: Subject,
+    },
+    /// Go back to an earlier revision, which stays until another template is applied
     #[command(after_help = "\
 Examples:
   setpoint rollout undo deployment web
@@ -122,6 +141,8 @@ pub(crate) async fn run(rollout: Rollout, cx: &mut Context) -> Result<Ended, Fai
             done.map_err(|e| e.during(format!("failed to restart {}", path.shown(&name))))?;
             cx.out.line(format!("{} restarted", path.shown(&name)))?;
         }
+        Verb::Pause { subject } => pause(cx, &subject, true).await?,
+        Verb::Resume { subject } => pause(cx, &subject, false).await?,
         Verb::Undo { subject, to_revision } => {
             let (path, home, name) = subject.find(cx).await?;
             let body = json!({"toRevision": to_revision});
@@ -131,6 +152,36 @@ pub(crate) async fn run(rollout: Rollout, cx: &mut Context) -> Result<Ended, Fai
         }
     }
     Ok(Ended::Well)
+}
+
+/// Pauses the updates of a Deployment, or lets them go on: one that stood still because its pods failed as
+/// well.
+async fn pause(cx: &mut Context, subject: &Subject, on: bool) -> Result<(), Failure> {
+    let (path, home, name) = subject.find(cx).await?;
+    let (verb, done) = if on { ("pause", "paused") } else { ("resume", "resumed") };
+    if path.kind != "Deployment" {
+        return Err(Failure::usage(format!("a {} is not {done}; a Deployment is", path.kind)));
+    }
+    let url = path.object(&home, &name);
+    let set = async |on: bool| {
+        let body = json!({"spec": {"paused": on}});
+        let answer = cx.client.patch(&url, Patch::Merge, &body).await;
+        answer.map_err(|e| e.during(format!("failed to {verb} {}", path.shown(&name))))
+    };
+    let object = cx.client.get(&url, &[]).await;
+    let object = object.map_err(|e| e.during(format!("failed to {verb} {}", path.shown(&name))))?;
+    let is_paused = object.pointer("/spec/paused").and_then(Value::as_bool) == Some(true);
+    if !on && !is_paused && has_failed(&object) {
+        set(true).await?;
+    }
+    set(on).await?;
+    cx.out.line(format!("{} {done}", path.shown(&name)))?;
+    Ok(())
+}
+
+/// Whether an update stands still because its pods failed.
+fn has_failed(object: &Value) -> bool {
+    condition(object, "Progressing").is_some_and(|c| text(c, "/reason") == "UpdateFailed")
 }
 
 impl Subject {
@@ -158,10 +209,26 @@ fn history(answer: &Value) -> String {
             list(revision, "/template/spec/containers").iter().map(|c| text(c, "/image")).collect();
         let cause = text(revision, "/changeCause");
         let cause = if cause.is_empty() { "<none>" } else { cause };
-        vec![number(revision, "/revision").to_string(), cause.to_owned(), images.join(",")]
+        let number = number(revision, "/revision").to_string();
+        vec![number, standing(revision), cause.to_owned(), images.join(",")]
     };
     let rows: Vec<_> = list(answer, "/revisions").iter().map(row).collect();
-    table(&["REVISION", "CHANGE-CAUSE", "IMAGES"], &rows)
+    table(&["REVISION", "STATUS", "CHANGE-CAUSE", "IMAGES"], &rows)
+}
+
+/// What is known of a revision, in words.
+fn standing(revision: &Value) -> String {
+    let is = |name: &str| revision[name].as_bool() == Some(true);
+    let mut words = Vec::new();
+    if is("healthy") {
+        words.push("healthy".to_owned());
+    }
+    match text(revision, "/failed") {
+        "" if is("barred") => words.push("undone".to_owned()),
+        "" => {}
+        why => words.push(format!("failed ({why})")),
+    }
+    if words.is_empty() { "<none>".to_owned() } else { words.join(", ") }
 }
 
 /// Now, in whole seconds.
@@ -209,6 +276,13 @@ fn progress(object: &Value) -> Look<()> {
     }
     if number(object, "/status/observedGeneration") < number(object, "/metadata/generation") {
         return Look::NotYet("waiting for the change to be seen".to_owned());
+    }
+    let failed = [("Progressing", "UpdateFailed"), ("Pinned", "Reverted")];
+    let failed = failed.into_iter().find_map(|(kind, reason)| {
+        condition(object, kind).filter(|condition| text(condition, "/reason") == reason)
+    });
+    if let Some(failed) = failed {
+        return Look::Never(text(failed, "/message").to_owned());
     }
     let [desired, updated, total, available] = counts(object);
     if updated < desired {
@@ -297,6 +371,32 @@ mod tests {
         assert_eq!(far(status), "done");
         let stuck = json!([{"type": "Progressing", "reason": "ProgressDeadlineExceeded", "message": "stuck"}]);
         assert_eq!(far(json!({"conditions": stuck})), "never: stuck");
+        for (kind, reason) in [("Progressing", "UpdateFailed"), ("Pinned", "Reverted")] {
+            let failed = json!([{"type": kind, "reason": reason, "message": "revision 2 failed"}]);
+            let seen = |generation| json!({"observedGeneration": generation, "conditions": failed});
+            assert_eq!(
+                far(seen(1)),
+                "waiting for the change to be seen",
+                "it is of the one before"
+            );
+            assert_eq!(far(seen(2)), "never: revision 2 failed");
+        }
+        let undone = json!([{"type": "Pinned", "reason": "Undone", "message": "so"}]);
+        let seen = json!({"observedGeneration": 2, "conditions": undone});
+        assert_eq!(far(seen), "0 of 3 new pods have been updated");
+    }
+
+    #[test]
+    fn a_history_says_what_was_healthy_and_what_failed() {
+        let template = json!({"spec": {"containers": [{"image": "web:1"}]}});
+        let mut rows = [1, 2, 3].map(|n| json!({"revision": n, "template": template}));
+        rows[0]["healthy"] = json!(true);
+        rows[1]["failed"] = json!("no image");
+        rows[1]["barred"] = json!(true);
+        let standing = rows.each_ref().map(standing);
+        assert_eq!(standing, ["healthy", "failed (no image)", "<none>"]);
+        let undone = json!({"healthy": true, "barred": true});
+        assert_eq!(super::standing(&undone), "healthy, undone");
     }
 
     #[test]

@@ -3,7 +3,9 @@
 use serde_json::{Value, json};
 use setpoint_schemas::{Input, Request, RequestItem, Verb};
 
-use super::{Plan, choosy, claiming, drained, ranked, served, stateful, tainted, working};
+use super::{
+    Plan, choosy, claiming, drained, ranked, reverting, served, stateful, tainted, working,
+};
 use crate::committed::Committed;
 use crate::draw::Draw;
 use crate::manifests::{
@@ -28,6 +30,7 @@ pub struct Operator {
     is_claiming: bool,
     is_stateful: bool,
     is_drained: bool,
+    is_reverting: bool,
 }
 
 impl Operator {
@@ -47,6 +50,7 @@ impl Operator {
             is_claiming,
             is_stateful: plan.stateful,
             is_drained: plan.drained,
+            is_reverting: plan.reverting,
         }
     }
 
@@ -151,7 +155,7 @@ impl Operator {
         if self.is_drained {
             drained::wait(&mut self.draw, &mut workload);
         }
-        match self.draw.below(9) {
+        let mut workload = match self.draw.below(9) {
             0 => rolling(workload, 2, 0),
             1 => rolling(workload, 0, 2),
             2 => apart(workload),
@@ -178,7 +182,11 @@ impl Operator {
                 workload
             }
             _ => workload,
+        };
+        if self.is_reverting {
+            reverting::watch(&mut self.draw, &mut workload);
         }
+        workload
     }
 
     fn named(&mut self, verb: Verb, body: &Value) -> RequestItem {

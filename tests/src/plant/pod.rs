@@ -16,6 +16,9 @@ const BACKOFF_MS: i64 = 700;
 /// How long a pod of a Job works before it ends.
 const WORK_MS: i64 = 1_500;
 
+/// What an image is called that does not start as long as there are faults.
+pub(crate) const BAD_IMAGE: &str = "bad:";
+
 /// Where a pod stands on its node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PodState {
@@ -61,10 +64,14 @@ impl SimPod {
     /// still there.
     pub fn step(&mut self, now_ms: i64, faults: bool, draw: &mut Draw) -> bool {
         let work = self.placement.pattern.workload.contains("/Job/");
+        let is_bad = faults && self.placement.pattern.spec.contains(BAD_IMAGE);
         self.state = match self.state {
             PodState::Running(ready) if work && ready + WORK_MS <= now_ms => {
                 let fails = faults && draw.chance(200);
                 PodState::Ended(if fails { PodPhase::Failed } else { PodPhase::Succeeded })
+            }
+            PodState::Starting(until) if until <= now_ms && is_bad => {
+                PodState::Backoff(now_ms + BACKOFF_MS)
             }
             PodState::Starting(until) if until <= now_ms && faults && draw.chance(80) => {
                 PodState::Backoff(now_ms + BACKOFF_MS)

@@ -16,6 +16,7 @@ mod labels;
 mod marks;
 mod needs;
 mod preemption;
+mod reverts;
 mod taints;
 mod world;
 mod asked;
@@ -39,6 +40,8 @@ pub struct Recount {
     tokens_ms: i64,
     /// Placements whose node was asked about.
     asked: usize,
+    /// Templates that were whole once.
+    whole: reverts::Whole,
 }
 
 impl Recount {
@@ -55,11 +58,15 @@ impl Recount {
     pub fn committed(&mut self, epoch: &Epoch, outcome: &Outcome) -> Result<(), String> {
         let before = self.world.promised.clone();
         let borne = taints::borne(&self.world);
+        let barred = reverts::barred(&self.world);
         self.world.take(epoch, outcome);
+        reverts::nothing_barred_returns(&self.world, &barred, epoch)?;
+        self.whole.was_gone_back_to(&self.world, outcome)?;
         let started = self.placements(outcome, ALL, &before)?;
         self.pace(epoch.time_ms, started)?;
         self.rollouts(outcome)?;
         self.evictions(outcome)?;
+        self.whole.look(&self.world);
         counts::daemons_are_single(&self.world)?;
         counts::identities_are_single(&self.world)?;
         taints::nobody_outstays(&self.world)?;

@@ -19,6 +19,7 @@ mod pods;
 mod nodes;
 mod taints;
 mod rollout;
+mod reverting;
 mod jobs;
 mod cronjobs;
 mod statefulsets;

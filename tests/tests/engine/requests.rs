@@ -70,8 +70,20 @@ fn the_tour_can_be_taken_again_after_a_scale_and_an_undo() {
         ("two", "apply", apply(3, "v2"), ""),
         ("three", "setpoint", undo, ""),
         ("four", "kubectl", scale, ""),
-        ("five", "apply", apply(3, "v2"), "spec.replicas was 5, set by scale; now 3"),
-        ("six", "apply", apply(3, "v1"), ""),
+        (
+            "five",
+            "apply",
+            apply(3, "v2"),
+            "spec.replicas was 5, set by scale; now 3, spec.template stays at revision 3: revision 2 \
+             was undone; apply another template, or `rollout undo --to-revision 2`",
+        ),
+        (
+            "six",
+            "apply",
+            apply(3, "v1"),
+            "spec.template is that of revision 3 again, which is not pinned any more",
+        ),
+        ("eight", "apply", apply(3, "v2"), ""),
     ];
     for (at, (id, manager, item, message)) in (1..).zip(tour) {
         let outcome = story.at(at, vec![unforced(id, manager, item)]);

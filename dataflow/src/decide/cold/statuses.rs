@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
+use setpoint_rules::revision;
 use setpoint_rules::statefulset;
-use setpoint_rules::status::{self, Progress, WorkloadCounts};
+use setpoint_rules::status::{self, Pin, Progress, WorkloadCounts};
 use setpoint_schemas::Resource;
 
 use crate::decide::Turn;
@@ -63,17 +64,28 @@ impl<V: Views> Turn<'_, V> {
                 serde_json::json!({"ended": workload.to_show().ended > 0}).to_string()
             }
         };
-        if *status == **before {
+        let history = told_history(workload, resource);
+        if *status == **before && history == resource.history {
             return None;
         }
-        let status = Arc::from(status);
-        Some(Arc::new(Resource { status, version: self.out.number, ..Resource::clone(resource) }))
+        let (status, version) = (Arc::from(status), self.out.number);
+        Some(Arc::new(Resource { status, version, history, ..Resource::clone(resource) }))
     }
 
     /// A DaemonSet wants a pod on each node that has one or waits for room for one.
     pub(crate) fn daemon_desired(&self, workload: &Workload) -> i64 {
         staying(&workload.total()) + workload.memo.waiting_here.len() as i64
     }
+}
+
+/// The history of a Deployment as its resource is to carry it: its current revision may have proved to be
+/// healthy since that was written.
+fn told_history(workload: &Workload, resource: &Resource) -> Arc<str> {
+    let history = &workload.memo.history;
+    if workload.kind != WorkloadKind::Rolling || revision::is_told(&resource.history, history) {
+        return resource.history.clone();
+    }
+    Arc::from(revision::text(history))
 }
 
 /// What the views count of a workload, and what is remembered of it.
@@ -84,6 +96,7 @@ fn counts_of(workload: &Workload, generation: i64) -> WorkloadCounts {
     let (held, waiting) = if is_held { (waiting, String::new()) } else { (String::new(), waiting) };
     let progress = match workload.wants.paused {
         true => Progress::Paused,
+        false if !memo.watch.halted.is_empty() => Progress::Halted,
         false if memo.complete => Progress::Complete,
         false if memo.stuck => Progress::Stuck,
         false => Progress::Proceeds,
@@ -104,7 +117,15 @@ fn counts_of(workload: &Workload, generation: i64) -> WorkloadCounts {
         current: workload.tallies.get(&workload.stable()).map_or(0, |tally| tally.live),
         current_revision: revision_name(workload, workload.stable()),
         update_revision: revision_name(workload, memo.current),
+        halted: memo.watch.halted.clone(),
+        pinned: revision::barred(&memo.history).zip(memo.history.last()).map(pin),
     }
+}
+
+/// Why a Deployment is not what its manifest may still say.
+fn pin((barred, current): (&revision::Revision, &revision::Revision)) -> Pin {
+    let (left, stands, why) = (barred.number, current.number, barred.failed.clone());
+    Pin { left, stands, why }
 }
 
 /// The name of a StatefulSet's revision; empty for other kinds.

@@ -156,11 +156,14 @@ impl<V: Views> Turn<'_, V> {
         cause: &Cause,
     ) -> Option<String> {
         let before = self.state.set_resource(key, Some(resource.clone()));
+        let is_told = before.as_ref().is_some_and(|b| b.history == resource.history);
         let is_same = before.is_some_and(|b| b.body == resource.body && b.uid == resource.uid);
         let kind = WorkloadKind::of(&key.kind.kind).filter(|_| is_managed_group(key));
         match kind {
             // Where a claim's data lives stands in its status.
             _ if is_same && is_claim(key) => self.claim_put(key, &resource),
+            // Which of its revisions were healthy or failed differs.
+            Some(kind) if is_same && !is_told => self.take_history(kind, key, &resource),
             // Only its status, its version or its owners differ.
             _ if is_same => {}
             Some(kind) => match compile(kind, &resource) {
@@ -169,6 +172,7 @@ impl<V: Views> Turn<'_, V> {
                     let history = history_of(&compiled, &resource);
                     self.workload_put(&resource, compiled, cause);
                     if let Some(workload) = self.state.workload_by_key(key) {
+                        workload.memo.watch.over |= history.last().is_some_and(|r| r.healthy);
                         workload.memo.history = history;
                         if !is_known && resource.version != self.out.number {
                             workload.memo.next_pod = first_counter(self.out.number);
@@ -181,6 +185,16 @@ impl<V: Views> Turn<'_, V> {
         }
         self.job_is_recorded(key, &resource);
         None
+    }
+
+    fn take_history(&mut self, kind: WorkloadKind, key: &ResourceKey, resource: &Resource) {
+        let Ok(compiled) = compile(kind, resource) else { return };
+        if let Some(workload) = self.state.workload_by_key(key) {
+            workload.memo.history = history_of(&compiled, resource);
+        }
+        if let Some(id) = self.state.workloads.get(key).copied() {
+            self.state.touch_workload(id);
+        }
     }
 
     fn correct_nodes(&mut self, own: &[Decision], recorded: &[Decision]) {

@@ -2,7 +2,7 @@
 //! there when they were decided.
 
 use serde_json::{Value, json};
-use setpoint_rules::revision::Revision;
+use setpoint_rules::revision::{Revision, Way};
 use setpoint_schemas::{
     COMPLETION_INDEX, FINISHED, INDEX_FAILURES, LEAVING, Placement, PodPhase, Resource,
 };
@@ -25,7 +25,7 @@ pub(crate) fn history_of(compiled: &Compiled, resource: &Resource) -> Vec<Revisi
         Some(last) if last.template.is_empty() => drop(history.pop()),
         _ => {}
     }
-    advanced(history, &compiled.spec, &compiled.json)
+    advanced(history, &compiled.spec, &compiled.json, Way::Asked)
 }
 
 /// The restart generation of a placement. It counts restarts that people ask for.

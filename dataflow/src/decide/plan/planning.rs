@@ -40,6 +40,9 @@ impl<V: Views> Turn<'_, V> {
         let now = self.now;
         let Some(workload) = self.state.workload.get_mut(&id) else { return true };
         let Some(counts) = workload.at_rest() else { return false };
+        if workload.has_failed(counts.desired) {
+            return false;
+        }
         let told = workload.progress_told();
         let due_ms = workload.proceed(&counts, now);
         if workload.progress_told() != told {
@@ -49,6 +52,10 @@ impl<V: Views> Turn<'_, V> {
         if due_ms.is_some_and(|due_ms| self.complete && due_ms <= now) {
             return false;
         }
+        if workload.is_healthy_now() {
+            self.healthy(id);
+        }
+        let Some(workload) = self.state.workload.get_mut(&id) else { return true };
         workload.memo.whys_served = true;
         self.state.touch_workload(id);
         if let Some(due_ms) = due_ms {
@@ -75,9 +82,10 @@ impl<V: Views> Turn<'_, V> {
             self.plan_stateful(id, starts);
             return;
         }
-        if !workload.leaving.is_empty() {
-            self.let_leaving_go(id);
+        if workload.has_failed(workload.desired()) && self.update_failed(id) {
+            return;
         }
+        self.let_leaving_go(id);
         // Pods of earlier revisions stay until those that follow may start.
         let held = self.held_back(id);
         let Some(workload) = self.state.workload.get(&id) else { return };
@@ -85,7 +93,9 @@ impl<V: Views> Turn<'_, V> {
         counts.paused |= held.is_some();
         let steps = self.in_batches(id, rollout::steps(&counts, update), &counts, update);
         self.stop_victims(id, &steps, update);
-        self.track_progress(id, &counts);
+        if self.track_progress(id, &counts) {
+            return;
+        }
         match held.filter(|_| steps.start == 0 && counts.old > 0 && counts.desired > 0) {
             Some(reason) => self.update_waits(id, reason),
             None => self.start(id, steps.start, starts),
@@ -222,7 +232,7 @@ impl<V: Views> Turn<'_, V> {
     fn in_batches(&mut self, id: u32, steps: Steps, counts: &Counts, update: Update) -> Steps {
         let now = self.now;
         let Some(workload) = self.state.workload.get_mut(&id) else { return steps };
-        let Some(pace) = workload.wants.pace(update) else { return steps };
+        let Some(pace) = workload.wants.pace(update, workload.goes_back()) else { return steps };
         let is_update = counts.old > 0 && counts.desired > 0 && !counts.paused;
         let before = workload.memo.batches;
         let batches = if is_update { before.at(counts, pace, now) } else { Batches::default() };
@@ -240,10 +250,11 @@ impl<V: Views> Turn<'_, V> {
     }
 
     /// Whether an update proceeds; stuck after its deadline, and said once. What was complete once
-    /// is no update any more, until the next revision.
-    fn track_progress(&mut self, id: u32, counts: &Counts) {
+    /// is no update any more, until the next revision. Says whether it went back: then all is to be
+    /// looked at anew.
+    fn track_progress(&mut self, id: u32, counts: &Counts) -> bool {
         let now = self.now;
-        let Some(workload) = self.state.workload.get_mut(&id) else { return };
+        let Some(workload) = self.state.workload.get_mut(&id) else { return false };
         let told = workload.progress_told();
         let due_ms = workload.proceed(counts, now);
         if workload.progress_told() != told {
@@ -251,14 +262,18 @@ impl<V: Views> Turn<'_, V> {
             self.state.status_dirty.insert(id);
         }
         let limit_ms = workload.wants.progress_limit_ms;
+        let is_healthy_now = workload.is_healthy_now();
         self.state.touch_workload(id);
-        let Some(due_ms) = due_ms else { return };
+        if is_healthy_now {
+            self.healthy(id);
+        }
+        let Some(due_ms) = due_ms else { return false };
         if now < due_ms || !self.complete {
             self.state.look_again(id, due_ms);
-            return;
+            return false;
         }
         let causes = self.state.causes(id);
-        let Some(workload) = self.state.workload.get_mut(&id) else { return };
+        let Some(workload) = self.state.workload.get_mut(&id) else { return false };
         workload.memo.stuck = true;
         self.dependants_look(id);
         let Some(workload) = self.state.workload.get(&id) else { return };
@@ -266,6 +281,8 @@ impl<V: Views> Turn<'_, V> {
         let reason = format!("no progress for {} s: ProgressDeadlineExceeded", limit_ms / 1_000);
         self.ledger.write(Action::Rollout, "progress_deadline", reason, about);
         self.state.status_changed(id);
+        let why = format!("it made no progress for {} s", limit_ms / 1_000);
+        self.goes_back_for(id, why)
     }
 
     /// Pods on lost nodes: their placements are withdrawn, so that others take their place. A
@@ -330,7 +347,7 @@ impl Workload {
             old: old(|t| t.live),
             old_available: old(|t| t.available),
             stopping: total.stopping,
-            paused: self.wants.paused,
+            paused: self.wants.paused || !self.memo.watch.halted.is_empty(),
         }
     }
 
@@ -367,6 +384,7 @@ impl Workload {
             available: counts.current_available + counts.old_available,
         };
         let limit_ms = self.wants.progress_limit_ms;
+        let monitor_ms = self.monitor_ms();
         let memo = &mut self.memo;
         let is_complete = counts.current_available >= counts.desired && counts.old == 0;
         if is_complete && counts.current_available > 0 {
@@ -378,6 +396,16 @@ impl Workload {
             (memo.progress_ms, memo.stuck) = (now, false);
         }
         memo.progress = seen;
+        if memo.complete && counts.desired > 0 && !memo.watch.over {
+            if memo.watch.whole_ms == 0 {
+                memo.watch.whole_ms = now.max(1);
+            }
+            let until_ms = memo.watch.whole_ms + monitor_ms;
+            if now < until_ms {
+                return Some(until_ms);
+            }
+            memo.watch.over = true;
+        }
         let is_over = memo.complete || counts.paused || memo.stuck;
         (!is_over).then_some(memo.progress_ms + limit_ms)
     }
@@ -392,7 +420,7 @@ impl Workload {
     /// How its pods of different revisions relate.
     pub(crate) fn update(&self) -> Update {
         match self.kind {
-            WorkloadKind::Rolling => self.wants.update(self.desired()),
+            WorkloadKind::Rolling => self.wants.update(self.desired(), self.goes_back()),
             _ => Update::Keep,
         }
     }

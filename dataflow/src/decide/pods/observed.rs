@@ -69,6 +69,7 @@ impl<V: Views> Turn<'_, V> {
         self.state.observations.keep(id, &observed);
         self.sighted(id);
         self.job_pod_observed(id, &observed);
+        self.pod_begins(id, &observed);
         if standing == Standing::Ready && before != Standing::Ready {
             self.state
                 .schedule(ready_ms + min_ready_ms, Deadline::MinReady(observed.uid().clone()));

@@ -9,7 +9,8 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 use setpoint_rules::admission::{self, Owned, Present, Refusal};
-use setpoint_rules::{identity, lease, reschedule, revision};
+use setpoint_rules::revision::{self, Way};
+use setpoint_rules::{identity, lease, reschedule};
 use setpoint_schemas::{
     NodeName, PodUid, RESOURCE_BYTES_MAX, Request, RequestItem, Resource, ResourceKey, Verb,
 };
@@ -177,11 +178,15 @@ impl Judge<'_> {
                 Ok(Change::Gone(key))
             }
             (admission::Outcome::Put(mut put, told), _) => {
+                let by = (&key, request.field_manager.as_str());
+                let (way, pinned) = self.pinned(item, by, present.as_deref(), &mut put);
                 self.prioritized(item, &key, present.as_deref(), &mut put, overlay)?;
                 self.dated(&key, present.as_deref(), &mut put);
                 self.claimed(&key, present.as_deref(), &mut put)?;
                 self.addressed(item, &key, present.as_deref(), &mut put)?;
-                let change = self.consider_put(item, key, present, put, overlay)?;
+                let told = [told, pinned].into_iter().filter(|told| !told.is_empty());
+                let told = told.collect::<Vec<_>>().join(", ");
+                let change = self.consider_put((item, way), key, present, put, overlay)?;
                 Ok(telling(change, told))
             }
         }
@@ -189,7 +194,7 @@ impl Judge<'_> {
 
     fn consider_put(
         &self,
-        item: &RequestItem,
+        (item, way): (&RequestItem, Way),
         key: ResourceKey,
         present: Option<Arc<Resource>>,
         put: Owned,
@@ -207,7 +212,7 @@ impl Judge<'_> {
         within_bound(item, present.as_deref(), body.len() + managers.len())?;
         let result = match &present {
             None => "created",
-            Some(before) if before.body == body => "unchanged",
+            Some(before) if before.body == body && way != Way::CaughtUp => "unchanged",
             Some(_) => "configured",
         };
         let mut resource = match &present {
@@ -220,6 +225,7 @@ impl Judge<'_> {
         if present
             .as_deref()
             .is_none_or(|before| before.body != body || before.managers != managers)
+            || way == Way::CaughtUp
         {
             resource.version = self.number;
         }
@@ -230,10 +236,12 @@ impl Judge<'_> {
         let kind = workload_kind(&key);
         let compiled = match kind {
             Some(kind) => {
-                Some(Box::new(workloads::compile(kind, &resource).map_err(|why| Refusal {
+                let mut compiled = workloads::compile(kind, &resource).map_err(|why| Refusal {
                     code: 422,
                     message: format!("{} {:?} is invalid: {why}", item.kind, item.name),
-                })?))
+                })?;
+                compiled.way = way;
+                Some(Box::new(compiled))
             }
             None => None,
         };

@@ -9,6 +9,7 @@ mod conditions;
 mod dependants;
 mod judge;
 mod namespaces;
+mod pinned;
 mod priorities;
 mod sources;
 mod services;

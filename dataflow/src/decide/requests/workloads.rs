@@ -5,14 +5,15 @@ use std::sync::Arc;
 
 use serde_json::Value;
 use setpoint_rules::batches::Batches;
+use setpoint_rules::guard::{self, Guards};
 use setpoint_rules::reschedule::Rescheduled;
-use setpoint_rules::revision::{self, Revision};
+use setpoint_rules::revision::{self, Revision, Way};
 use setpoint_schemas::{Action, PodUid, Resource, ResourceKey, WorkloadSpec};
 
 use crate::causes::Cause;
 use crate::decide::Turn;
 use crate::decided::About;
-use crate::state::{Seen, Template, Workload, WorkloadKind, WorkloadMemo, read_spec};
+use crate::state::{Seen, Template, Watch, Workload, WorkloadKind, WorkloadMemo, read_spec};
 use crate::views::{Fact, Views};
 
 /// Kubernetes' default of `revisionHistoryLimit`.
@@ -25,6 +26,15 @@ pub(crate) struct Compiled {
     pub(crate) json: Value,
     annotations: BTreeMap<String, String>,
     pub(crate) template: Template,
+    /// How its template comes to be the current one.
+    pub(super) way: Way,
+}
+
+impl Compiled {
+    /// The same, gone back to.
+    pub(crate) fn going_back(self) -> Compiled {
+        Compiled { way: Way::Returned, ..self }
+    }
 }
 
 /// Compiles a workload's resource.
@@ -33,8 +43,14 @@ pub(crate) struct Compiled {
 /// A sentence that names what cannot be compiled; the request is refused with it.
 pub(crate) fn compile(kind: WorkloadKind, resource: &Resource) -> Result<Compiled, String> {
     let (spec, json, annotations) = read_spec(kind, resource)?;
+    let guards = Guards::of(&annotations)?;
+    if kind != WorkloadKind::Rolling && guards.act() {
+        let name = guard::FAILURE_ACTION;
+        let why = "only a Deployment's updates are watched";
+        return Err(format!("metadata.annotations[{name}]: {why}"));
+    }
     let template = Template::compile(&resource.key(), &json, kind)?;
-    Ok(Compiled { kind, spec, json, annotations, template })
+    Ok(Compiled { kind, spec, json, annotations, template, way: Way::Asked })
 }
 
 impl<V: Views> Turn<'_, V> {
@@ -126,7 +142,8 @@ impl<V: Views> Turn<'_, V> {
         let known = self.state.workloads.get(key).and_then(|id| self.state.workload.get(id));
         let known = known.filter(|workload| workload.uid == resource.uid);
         let before = known.map(|workload| workload.memo.history.clone()).unwrap_or_default();
-        let history = history_text(advanced(before, &compiled.spec, &compiled.json));
+        let history = advanced(before, &compiled.spec, &compiled.json, compiled.way);
+        let history = revision::text(&history);
         if *resource.history == *history {
             return resource;
         }
@@ -214,17 +231,14 @@ impl<V: Views> Turn<'_, V> {
 }
 
 /// The history once this template is the current one.
-pub(crate) fn advanced(before: Vec<Revision>, spec: &WorkloadSpec, json: &Value) -> Vec<Revision> {
+pub(crate) fn advanced(
+    before: Vec<Revision>,
+    spec: &WorkloadSpec,
+    json: &Value,
+    way: Way,
+) -> Vec<Revision> {
     let limit = spec.revision_history_limit.and_then(|n| usize::try_from(n).ok());
-    revision::advance(before, json, limit.unwrap_or(HISTORY_DEFAULT))
-}
-
-/// The history as a resource carries it: the current template is the body's and stands there once.
-fn history_text(mut history: Vec<Revision>) -> String {
-    if let Some(current) = history.last_mut() {
-        current.template.clear();
-    }
-    serde_json::to_string(&history).unwrap_or_else(|_| "[]".to_owned())
+    revision::advance(before, json, limit.unwrap_or(HISTORY_DEFAULT), way)
 }
 
 impl Workload {
@@ -249,13 +263,14 @@ impl Workload {
     /// Becomes what was compiled; says whether a new revision begins by it. Its update has all of its
     /// time then, and so has one that is not paused any more.
     fn take_on(&mut self, compiled: Compiled, now_ms: i64) -> bool {
-        let Compiled { spec, json, annotations, template, .. } = compiled;
+        let Compiled { spec, json, annotations, template, way, .. } = compiled;
         self.deleted = false;
-        let rolled = self.adopt(&spec, &json, template);
+        let rolled = self.adopt((&spec, &json, way), template);
         let resumed = self.wants.paused && !spec.paused;
         self.wants = self.kind.wants(&spec, &annotations);
         if rolled || resumed {
             self.memo.progress_ms = now_ms;
+            self.memo.watch = Watch { over: !rolled && self.memo.watch.over, ..Watch::default() };
         }
         if rolled {
             self.memo.progress = Seen::default();
@@ -270,8 +285,12 @@ impl Workload {
 
     /// Takes on the template as the current revision; says whether that is another than before. A
     /// template that still has pods keeps its number.
-    fn adopt(&mut self, spec: &WorkloadSpec, json: &Value, template: Template) -> bool {
-        self.memo.history = advanced(std::mem::take(&mut self.memo.history), spec, json);
+    fn adopt(
+        &mut self,
+        (spec, json, way): (&WorkloadSpec, &Value, Way),
+        template: Template,
+    ) -> bool {
+        self.memo.history = advanced(std::mem::take(&mut self.memo.history), spec, json, way);
         let same = |t: &Template| {
             let (known, new) = (&t.pattern, &template.pattern);
             known.revision == new.revision && known.labels == new.labels

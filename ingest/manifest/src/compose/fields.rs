@@ -62,7 +62,6 @@ const NETWORK: &str = "all containers have the same network, whose addresses are
 const SECURITY: &str = "security settings are not applied";
 const STORAGE: &str = "only volumes and tmpfs are mounted";
 const HOOK: &str = "a hook runs as its container does";
-const UPDATE: &str = "updates are not judged by it";
 
 /// The whole file.
 pub(crate) const PROJECT: Rows = &[
@@ -138,21 +137,17 @@ pub(crate) const HEALTHCHECK: Rows = &[
 pub(crate) const DEPLOY: Rows = &[
     ("mode", Shape::Text, Acted),
     ("replicas", Shape::Number, Acted),
-    ("resources placement update_config restart_policy", Shape::Map, Acted),
+    ("resources placement update_config rollback_config restart_policy", Shape::Map, Acted),
     ("labels", Shape::MapOrList, Harmless),
     ("endpoint_mode", Shape::Text, Acted),
-    ("rollback_config", Shape::Map, Changes(Filled, "updates are not rolled back by themselves")),
 ];
 
-/// `deploy.update_config`.
+/// `deploy.update_config` and `deploy.rollback_config`.
 pub(crate) const UPDATE_CONFIG: Rows = &[
     ("parallelism", Shape::Number, Acted),
     ("order", Shape::Text, Acted),
-    // A stuck update stands still: what `pause` asks for.
-    ("failure_action", Shape::Text, Changes(Not("pause"), UPDATE)),
-    ("delay", Shape::Text, Acted),
-    ("monitor", Shape::Text, Changes(Filled, UPDATE)),
-    ("max_failure_ratio", Shape::Number, Changes(Not("0"), UPDATE)),
+    ("failure_action delay monitor", Shape::Text, Acted),
+    ("max_failure_ratio", Shape::Number, Acted),
 ];
 
 /// `deploy.restart_policy`.
@@ -312,6 +307,7 @@ mod tests {
         check(&schema, "/definitions/healthcheck/properties", HEALTHCHECK);
         check(&schema, deploy, DEPLOY);
         check(&schema, &format!("{deploy}/update_config/properties"), UPDATE_CONFIG);
+        check(&schema, &format!("{deploy}/rollback_config/properties"), UPDATE_CONFIG);
         check(&schema, &format!("{deploy}/restart_policy/properties"), RESTART_POLICY);
         let depends = "/definitions/service/properties/depends_on/oneOf/1/patternProperties";
         let dependency = format!("{depends}/^[a-zA-Z0-9._-]+$/properties");

@@ -22,6 +22,7 @@ mod deploy;
 mod waits;
 mod depends;
 mod retries;
+mod updates;
 mod health;
 mod hooks;
 mod devices;

@@ -10,7 +10,7 @@ use super::ports::Ports;
 use super::units::{duration_ms, escaped, scalar_text, words};
 use super::{
     depends, deploy, environment, fields, health, hooks, mounts, naming, network, placement, ports,
-    retries, rights, volumes,
+    retries, rights, updates, volumes,
 };
 use crate::annotations::{
     ANNOTATION_NETWORK, ANNOTATION_RUNS_ONCE, ANNOTATION_SOURCE, ANNOTATION_UPDATE_DELAY,
@@ -71,6 +71,7 @@ pub(crate) fn make(
         }
     }
     volumes::stop_first(service, &mut workload);
+    updates::apply(making, service, &mut annotations);
     workload["metadata"]["annotations"] = annotations;
     network::make(making, name, service, &ports, aliases);
     making.objects.push(workload);

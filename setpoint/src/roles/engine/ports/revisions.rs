@@ -64,7 +64,17 @@ fn has_history(key: &ResourceKey) -> bool {
 fn rendered(history: &[Revision]) -> Value {
     let rows = history.iter().map(|r| {
         let template: Value = serde_json::from_str(&r.template).unwrap_or_default();
-        json!({"revision": r.number, "hash": r.hash, "template": template})
+        let mut row = json!({"revision": r.number, "hash": r.hash, "template": template});
+        // What is not so is not said.
+        for (name, is) in [("healthy", r.healthy), ("barred", r.barred), ("returned", r.returned)] {
+            if is {
+                row[name] = json!(true);
+            }
+        }
+        if !r.failed.is_empty() {
+            row["failed"] = json!(r.failed);
+        }
+        row
     });
     json!({"revisions": rows.collect::<Vec<_>>()})
 }
