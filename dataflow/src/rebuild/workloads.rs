@@ -11,7 +11,8 @@ use setpoint_schemas::{NodeName, Observation, PodPhase, Position, Resource, Reso
 use super::observed::Present;
 use crate::causes::Cause;
 use crate::decide::{
-    Compiled, compile, generation_of, history_of, is_managed_group, standing_of, template_of,
+    Compiled, compile, generation_of, history_of, is_managed_group, own_claims_of, standing_of,
+    template_of,
 };
 use crate::state::{
     JobMemo, Look, OfJob, Pod, Rare, RestoreError, Why, WorkloadKind, WorkloadMemo, min_ready_ms,
@@ -220,10 +221,10 @@ fn row(
 ) -> Pod {
     let Present { placement, heard, .. } = pod;
     let (name, generation) = (Some(placement.name.to_string()), generation_of(&placement));
-    let job = OfJob::of(&placement);
+    let (job, claims) = (OfJob::of(&placement), own_claims_of(&placement));
     Pod {
         uid: placement.uid,
-        rare: Rare { name, job, ..Rare::default() }.boxed(),
+        rare: Rare { name, job, claims, ..Rare::default() }.boxed(),
         workload,
         node,
         revision,

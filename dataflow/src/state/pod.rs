@@ -78,6 +78,8 @@ pub(crate) struct Rare {
     /// The epoch that withdrew a pod which may run at most once, 0 before that; [`UNPROVEN`] where no
     /// word of its node proves any more that it ended.
     pub(crate) withdrawn: i64,
+    /// The templates of the claims that it has for itself, as a StatefulSet's pod.
+    pub(crate) claims: Vec<String>,
 }
 
 /// Behind every epoch.
@@ -104,9 +106,9 @@ impl Pod {
     /// Its name is kept only where it is another than the one that follows.
     pub(crate) fn name_is_rare(&mut self, follows: &str) {
         if let Some(rare) = self.rare.take() {
-            let Rare { name, reason, job, withdrawn } = *rare;
+            let Rare { name, reason, job, withdrawn, claims } = *rare;
             let name = name.filter(|name| name != follows);
-            self.rare = Rare { name, reason, job, withdrawn }.boxed();
+            self.rare = Rare { name, reason, job, withdrawn, claims }.boxed();
         }
     }
 
@@ -119,6 +121,11 @@ impl Pod {
     pub(crate) fn note_withdrawn(&mut self, epoch: i64) {
         let rare = self.rare.take().map(|rare| *rare).unwrap_or_default();
         self.rare = Rare { withdrawn: epoch, ..rare }.boxed();
+    }
+
+    /// The templates of the claims that it has for itself.
+    pub(crate) fn own_claims(&self) -> &[String] {
+        self.rare.as_ref().map_or(&[], |rare| &rare.claims)
     }
 
     /// The last observation's reason.

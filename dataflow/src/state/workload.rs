@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use setpoint_placement::PodShape;
 use setpoint_rules::batches::Batches;
+use setpoint_rules::own_claims::{self, OwnClaims};
 use setpoint_rules::priority::{self, Class};
 use setpoint_rules::revision::Revision;
 use setpoint_rules::statefulset;
@@ -356,7 +357,11 @@ pub(crate) fn read_spec(
         spec.cron = cron_of(&body["metadata"]["ownerReferences"]);
         return Ok((spec, template, metadata.annotations));
     }
-    Ok((spec, body["spec"]["template"].clone(), metadata.annotations))
+    let mut template = body["spec"]["template"].clone();
+    if kind == WorkloadKind::Stateful {
+        own_claims::unmount(&mut template["spec"], &OwnClaims::of(&spec).templates);
+    }
+    Ok((spec, template, metadata.annotations))
 }
 
 /// The CronJob among the owners of an object: its name and its uid.

@@ -31,6 +31,7 @@ mod reasons;
 mod given;
 mod jobs;
 mod claims;
+mod own_claims;
 mod outage;
 mod ground;
 mod simulated_fleet;

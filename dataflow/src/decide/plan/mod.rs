@@ -1,6 +1,7 @@
 //! Plans: from what the views count to steps, and from steps to placements, withdrawals and waiting.
 
 mod daemons;
+mod each;
 mod placing;
 mod planning;
 mod preempting;
