@@ -194,7 +194,8 @@ impl<V: Views> Engine<V> {
         let pods = workload.pods.iter().filter(|_| daemon).filter_map(|id| self.state.pods.get(id));
         let live = pods.filter(|pod| pod.standing != Standing::Stopping);
         let served: BTreeSet<u32> = live.map(|pod| pod.node).collect();
-        let mut said = self.fleet.explain(&self.state.shape_of(workload, &template));
+        let next = workload.memo.ordinals.first().copied();
+        let mut said = self.fleet.explain(&self.state.shape_of(workload, &template, next));
         said.retain(|verdict| !served.contains(&verdict.node.0));
         let left_out = said.len().saturating_sub(NODES_EXPLAINED_MAX);
         said.truncate(NODES_EXPLAINED_MAX);

@@ -41,6 +41,9 @@ pub struct ClaimStatus {
     /// metadata.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub deletion_timestamp: String,
+    /// The StatefulSet that it was made for, by name; empty for one that somebody made. Not shown.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub made_for: String,
 }
 
 /// The status of a volume that the leader made.

@@ -138,6 +138,6 @@ pub use volume::{
 };
 pub use wire::{NodeAnswer, NodeReport, PlacementList};
 pub use workload::{
-    DeploymentStrategy, IntOrPercent, ObjectMeta, Ordinals, PodManagement, PodTemplate,
-    RollingUpdate, StrategyKind, UpdateOrder, WorkloadSpec,
+    ClaimRetention, ClaimTemplate, DeploymentStrategy, IntOrPercent, ObjectMeta, Ordinals,
+    PodManagement, PodTemplate, RollingUpdate, StrategyKind, UpdateOrder, WorkloadSpec,
 };

@@ -75,6 +75,32 @@ pub struct WorkloadSpec {
     /// How the pods are numbered (StatefulSet).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ordinals: Option<Ordinals>,
+    /// The claims that each pod has for itself, by their names: what is in them the body says (StatefulSet).
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub volume_claim_templates: Vec<ClaimTemplate>,
+    /// What becomes of these claims (StatefulSet).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub persistent_volume_claim_retention_policy: Option<ClaimRetention>,
+}
+
+/// A claim that each pod of a StatefulSet has for itself.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ClaimTemplate {
+    /// Its name, with which the names of the claims begin.
+    pub metadata: ObjectMeta,
+}
+
+/// What becomes of the claims that a StatefulSet's pods have for themselves: `Delete`, or else they stay.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct ClaimRetention {
+    /// When the set is deleted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub when_deleted: Option<String>,
+    /// When the set shrinks.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub when_scaled: Option<String>,
 }
 
 /// Whether a StatefulSet's pods come and go one after the other.

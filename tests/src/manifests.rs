@@ -65,10 +65,33 @@ pub fn stateful_set(namespace: &str, name: &str, replicas: i64, cpu: i64, image:
     set
 }
 
+/// Gives each pod of a StatefulSet a claim of its own of this name.
+#[must_use]
+pub fn with_own_claim(mut set: Value, name: &str) -> Value {
+    let spec = claim("", name, "ReadWriteOnce")["spec"].clone();
+    set["spec"]["volumeClaimTemplates"] = json!([{"metadata": {"name": name}, "spec": spec}]);
+    set
+}
+
 /// The text of a pod's spec without what a StatefulSet's pod has of its own.
 #[must_use]
 pub fn without_identity(spec: &str) -> String {
     let mut spec: Value = serde_json::from_str(spec).unwrap_or_default();
+    let ending = format!("-{}", spec["hostname"].as_str().unwrap_or_default());
+    let is_own = |volume: &Value| {
+        let claim = volume["persistentVolumeClaim"]["claimName"].as_str().unwrap_or_default();
+        let template = claim.strip_suffix(&ending).unwrap_or_default();
+        !template.is_empty() && volume["name"] == template
+    };
+    if let Some(volumes) = spec["volumes"].as_array_mut() {
+        volumes.retain(|volume| !is_own(volume));
+    }
+    let lacks = |volumes: &Value| volumes.as_array().is_none_or(Vec::is_empty);
+    if let Some(fields) = spec.as_object_mut()
+        && fields.get("volumes").is_some_and(lacks)
+    {
+        fields.remove("volumes");
+    }
     for own in ["hostname", "subdomain"] {
         spec.as_object_mut().map(|spec| spec.remove(own));
     }

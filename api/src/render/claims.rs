@@ -6,6 +6,9 @@ use setpoint_schemas::{
     CLAIM_FINALIZER, ClaimStatus, Resource, SELECTED_NODE, VOLUME_FINALIZER, VolumeStatus,
 };
 
+/// What the status says that Kubernetes has elsewhere, or not at all.
+const OURS: [&str; 4] = ["node", "volumeName", "deletionTimestamp", "madeFor"];
+
 /// Puts what the status says of other places of the object there; the status that is left.
 pub(super) fn shown(resource: &Resource, object: &mut Value, mut status: Value) -> Value {
     let deletion = match resource.kind.as_str() {
@@ -29,7 +32,7 @@ pub(super) fn shown(resource: &Resource, object: &mut Value, mut status: Value) 
         object["metadata"]["deletionTimestamp"] = json!(deletion);
     }
     if let Some(fields) = status.as_object_mut() {
-        fields.retain(|name, _| !["node", "volumeName", "deletionTimestamp"].contains(&&**name));
+        fields.retain(|name, _| !OURS.contains(&&**name));
     }
     status
 }
@@ -46,7 +49,7 @@ mod tests {
         let body = r#"{"spec": {"accessModes": ["ReadWriteOnce"]}}"#;
         let status = r#"{"phase": "Bound", "accessModes": ["ReadWriteOnce"],
             "capacity": {"storage": "1Gi"}, "volumeName": "pvc-1", "node": "n1",
-            "deletionTimestamp": "2026-01-02T03:04:05Z"}"#;
+            "deletionTimestamp": "2026-01-02T03:04:05Z", "madeFor": "web"}"#;
         let claim = Resource {
             api_version: "v1".to_owned(),
             kind: "PersistentVolumeClaim".to_owned(),

@@ -26,6 +26,8 @@ pub struct Claim {
     pub is_exclusive: bool,
     /// Whether it goes with the last pod that uses it.
     pub is_leaving: bool,
+    /// The StatefulSet that it was made for, by name; empty where somebody made it.
+    pub made_for: String,
 }
 
 /// A storage class, as far as it decides.
@@ -52,6 +54,7 @@ impl Claim {
             is_leaving: status.is_leaving(),
             node: status.node,
             volume: status.volume_name,
+            made_for: status.made_for,
         }
     }
 

@@ -98,6 +98,8 @@ fn stateful_set(before: &Value, after: &Value) -> Vec<String> {
             if spec.get("serviceName").and_then(Value::as_str) == Some("") {
                 spec.remove("serviceName");
             }
+            let claims = spec.get_mut("volumeClaimTemplates").and_then(Value::as_array_mut);
+            claims.into_iter().flatten().for_each(as_made);
         }
         spec
     };
@@ -109,6 +111,20 @@ fn stateful_set(before: &Value, after: &Value) -> Vec<String> {
         )
     };
     changed.map(said).into_iter().collect()
+}
+
+/// A template of claims without what a server adds to it, or what says nothing.
+fn as_made(claim: &mut Value) {
+    let Some(fields) = claim.as_object_mut() else { return };
+    ["apiVersion", "kind", "status"].iter().for_each(|name| drop(fields.remove(*name)));
+    let part = |fields: &mut Map<String, Value>, part: &str, name: &str, usual: &Value| {
+        let part = fields.get_mut(part).and_then(Value::as_object_mut);
+        if let Some(part) = part.filter(|part| part.get(name) == Some(usual)) {
+            part.remove(name);
+        }
+    };
+    part(fields, "metadata", "creationTimestamp", NOTHING);
+    part(fields, "spec", "volumeMode", &Value::from("Filesystem"));
 }
 
 fn pod_spec(before: &Value, after: &Value) -> Vec<String> {
@@ -298,6 +314,22 @@ mod tests {
             let told = said(&after);
             assert!(told.starts_with(&format!("spec.{name}: Forbidden: updates")), "{told}");
         }
+    }
+
+    #[test]
+    fn a_stateful_sets_claims_stay_and_what_a_server_adds_to_them_is_none_of_it() {
+        let of = |claim: Value| json!({"spec": {"volumeClaimTemplates": [claim]}});
+        let spec = json!({"accessModes": ["ReadWriteOnce"]});
+        let before = of(json!({"metadata": {"name": "data"}, "spec": spec}));
+        let said = |after: &Value| said("apps/v1", "StatefulSet", &before, after);
+        let shown = of(json!({"apiVersion": "v1", "kind": "PersistentVolumeClaim",
+            "metadata": {"name": "data", "creationTimestamp": null},
+            "spec": {"accessModes": ["ReadWriteOnce"], "volumeMode": "Filesystem"},
+            "status": {"phase": "Pending"}}));
+        assert_eq!(said(&shown), "");
+        let other = of(json!({"metadata": {"name": "logs"}, "spec": spec}));
+        let told = said(&other);
+        assert!(told.starts_with("spec.volumeClaimTemplates[0].metadata.name: Forb"), "{told}");
     }
 
     #[test]

@@ -26,6 +26,7 @@ pub mod priority;
 pub mod preemption;
 pub mod budget;
 pub mod claim;
+pub mod own_claims;
 pub mod sources;
 pub mod dependencies;
 pub mod conditions;
@@ -57,6 +58,7 @@ pub mod status;
 /// 17: an update that fails goes back to the last revision that was healthy where that is asked for, or
 /// stands still; what was gone back to is pinned against the manifest that states the other; and a
 /// history says which of its revisions were healthy and which failed.
+/// 17: a StatefulSet's pods have claims of their own, which are made with the first pod of each identity.
 /// 16: a pod that has ended for good stays so when its node has nothing left of it; a pod reserves what its
 /// init containers and sidecars need; and its spec says more to its node: these, hooks, a deadline.
 /// Jobs have pods and end, and CronJobs start Jobs.

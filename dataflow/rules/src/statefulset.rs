@@ -230,12 +230,6 @@ pub fn ordinal_of(set: &str, pod: &str) -> Option<u32> {
     (pod_name(set, ordinal) == pod).then_some(ordinal)
 }
 
-/// The name of the claim that the pod with this number has of a template of claims.
-#[must_use]
-pub fn claim_name(template: &str, set: &str, ordinal: u32) -> String {
-    format!("{template}-{}", pod_name(set, ordinal))
-}
-
 /// The name of a revision, as statuses and the label `controller-revision-hash` have it.
 #[must_use]
 pub fn revision_name(set: &str, hash: &str) -> String {
@@ -421,6 +415,5 @@ mod tests {
         ] {
             assert_eq!(ordinal_of("web", name), ordinal, "{name}");
         }
-        assert_eq!(claim_name("data", "web", 1), "data-web-1");
     }
 }

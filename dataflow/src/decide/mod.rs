@@ -22,7 +22,9 @@ mod reverting;
 mod turn;
 
 pub(crate) use ahead::AHEAD;
-pub(crate) use follow::{Before, generation_of, history_of, standing_of, template_of};
+pub(crate) use follow::{
+    Before, generation_of, history_of, own_claims_of, standing_of, template_of,
+};
 pub(crate) use kinds::{is_cron_job, is_managed_group, node_key};
 pub(crate) use nodes::NodeStatus;
 pub(crate) use plan::placement_of;

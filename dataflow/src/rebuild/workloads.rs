@@ -11,7 +11,8 @@ use setpoint_schemas::{NodeName, Observation, PodPhase, Position, Resource, Reso
 use super::observed::Present;
 use crate::causes::Cause;
 use crate::decide::{
-    Compiled, compile, generation_of, history_of, is_managed_group, standing_of, template_of,
+    Compiled, compile, generation_of, history_of, is_managed_group, own_claims_of, standing_of,
+    template_of,
 };
 use crate::state::{
     JobMemo, Look, OfJob, Pod, Rare, RestoreError, Why, WorkloadKind, WorkloadMemo, conditions_in,
@@ -224,10 +225,10 @@ fn row(
     let Present { placement, heard, .. } = pod;
     let (name, generation) = (Some(placement.name.to_string()), generation_of(&placement));
     let (job, leaving_ms) = (OfJob::of(&placement), placement.leaving_ms());
-    let conditions = conditions_in(&placement);
+    let (conditions, claims) = (conditions_in(&placement), own_claims_of(&placement));
     Pod {
         uid: placement.uid,
-        rare: Rare { name, job, conditions, leaving_ms, ..Rare::default() }.boxed(),
+        rare: Rare { name, job, conditions, leaving_ms, claims, ..Rare::default() }.boxed(),
         workload,
         node,
         revision,

@@ -1,7 +1,7 @@
 //! The claims and storage classes, which workloads name a claim, and which pods use one.
 //!
 //! Guarantee: follows from the resources, the templates and the placed pods: a pod uses the claims of
-//! its template from when it is placed until nothing is left of it. One event costs those that it is
+//! its template and its own from when it is placed until nothing is left of it. One event costs those that it is
 //! about, however many claims there are. Absent: rows of its own; where data lives stands in the
 //! claim's status.
 
@@ -10,9 +10,10 @@ use std::sync::Arc;
 
 use setpoint_placement::{Home, PodShape};
 use setpoint_rules::claim::{self, Claim, Class};
+use setpoint_rules::{own_claims, statefulset};
 use setpoint_schemas::{GroupKind, LOCAL_CLASS, ResourceKey};
 
-use super::{State, Template, Workload};
+use super::{Pod, State, Template, Workload};
 
 /// All of them.
 #[derive(Debug, Default)]
@@ -27,6 +28,8 @@ pub(crate) struct Claims {
     users: HashMap<ResourceKey, BTreeSet<u32>>,
     /// The claims that each pod uses.
     used: HashMap<u32, Vec<ResourceKey>>,
+    /// The claims that were made for the pods of each StatefulSet.
+    made: HashMap<ResourceKey, BTreeSet<ResourceKey>>,
     /// Claims that lost their last pod, or were leaving without one: whether they go is looked at.
     pub(crate) unused: BTreeSet<ResourceKey>,
 }
@@ -36,19 +39,49 @@ pub(crate) fn claim_key(namespace: &str, name: &str) -> ResourceKey {
     ResourceKey::new(GroupKind::new("", "PersistentVolumeClaim"), namespace, name)
 }
 
+/// The key of a StatefulSet.
+fn set_key(namespace: &str, name: &str) -> ResourceKey {
+    ResourceKey::new(GroupKind::new("apps", "StatefulSet"), namespace, name)
+}
+
 impl Claims {
     /// A claim is this now; what it was.
     pub(crate) fn put(&mut self, key: &ResourceKey, claim: Claim) -> Option<Claim> {
         if claim.is_leaving && !self.is_used(key) {
             self.unused.insert(key.clone());
         }
-        self.rows.insert(key.clone(), claim)
+        let made_for = claim.made_for.clone();
+        let before = self.rows.insert(key.clone(), claim);
+        self.made_no_more(key, before.as_ref());
+        if !made_for.is_empty() {
+            let set = set_key(&key.namespace, &made_for);
+            self.made.entry(set).or_default().insert(key.clone());
+        }
+        before
     }
 
     /// A claim is gone; what it was.
     pub(crate) fn remove(&mut self, key: &ResourceKey) -> Option<Claim> {
         self.unused.remove(key);
-        self.rows.remove(key)
+        let before = self.rows.remove(key);
+        self.made_no_more(key, before.as_ref());
+        before
+    }
+
+    fn made_no_more(&mut self, key: &ResourceKey, before: Option<&Claim>) {
+        let Some(before) = before.filter(|before| !before.made_for.is_empty()) else { return };
+        let set = set_key(&key.namespace, &before.made_for);
+        if let Some(made) = self.made.get_mut(&set) {
+            made.remove(key);
+            if made.is_empty() {
+                self.made.remove(&set);
+            }
+        }
+    }
+
+    /// The claims that were made for the pods of a StatefulSet, in order.
+    pub(crate) fn made_for(&self, set: &ResourceKey) -> Vec<ResourceKey> {
+        self.made.get(set).into_iter().flatten().cloned().collect()
     }
 
     pub(crate) fn get(&self, key: &ResourceKey) -> Option<&Claim> {
@@ -150,22 +183,71 @@ fn take_from(map: &mut HashMap<ResourceKey, BTreeSet<u32>>, key: &ResourceKey, i
     }
 }
 
+/// The claims that a template names, and those of these templates that a pod of this name has, each once.
+fn all_claims(
+    namespace: &str,
+    template: &Template,
+    own: Option<(&str, &[String])>,
+) -> Vec<ResourceKey> {
+    let named = template.claims.iter().map(|name| claim_key(namespace, name));
+    let mut keys: Vec<ResourceKey> = named.collect();
+    let Some((pod, own)) = own else { return keys };
+    for template in own {
+        let key = claim_key(namespace, &own_claims::name_of(template, pod));
+        if !keys.contains(&key) {
+            keys.push(key);
+        }
+    }
+    keys
+}
+
 impl State {
-    /// The claims of a workload's pods of this template, by their names there.
-    pub(crate) fn claims_of<'a>(
-        &'a self,
-        workload: &'a Workload,
-        template: &'a Template,
-    ) -> impl Iterator<Item = (&'a str, ResourceKey)> {
-        let namespace = &workload.key.namespace;
-        template.claims.iter().map(move |name| (&**name, claim_key(namespace, name)))
+    /// The claims of a workload's pod of this template, and of this number where it is a StatefulSet's.
+    pub(crate) fn claims_of(
+        &self,
+        workload: &Workload,
+        template: &Template,
+        ordinal: Option<u32>,
+    ) -> Vec<ResourceKey> {
+        let set = &workload.key.name;
+        let name = ordinal.map(|ordinal| statefulset::pod_name(set, ordinal));
+        let own = workload.own_claims();
+        all_claims(&workload.key.namespace, template, name.as_deref().map(|name| (name, own)))
     }
 
-    /// Why no new pod of this template can have its claims now, wherever it would go; `None` when it
-    /// can.
-    pub(crate) fn claims_forbid(&self, workload: &Workload, template: &Template) -> Option<String> {
-        let mut home: Option<(&str, &str)> = None;
-        for (name, key) in self.claims_of(workload, template) {
+    /// The claims of a pod.
+    pub(crate) fn claims_of_pod(&self, pod: &Pod) -> Vec<ResourceKey> {
+        let Some(owner) = self.owner(pod) else { return Vec::new() };
+        let Some(template) = owner.templates.get(&pod.revision) else { return Vec::new() };
+        let own = pod.own_claims();
+        if own.is_empty() {
+            return all_claims(&owner.key.namespace, template, None);
+        }
+        all_claims(&owner.key.namespace, template, Some((&*self.pod_name(pod), own)))
+    }
+
+    /// The StatefulSets whose pods would have a claim of this name for themselves.
+    pub(crate) fn sets_of(&self, claim: &ResourceKey) -> Vec<u32> {
+        let may_be = own_claims::may_be_for(&claim.name);
+        let sets = may_be.filter_map(|(template, set)| {
+            let id = self.workloads.get(&set_key(&claim.namespace, set))?;
+            let own = self.workload.get(id)?.own_claims();
+            own.iter().any(|known| *known == *template).then_some(*id)
+        });
+        sets.collect()
+    }
+
+    /// Why no new pod of this template and number can have its claims now, wherever it would go; `None`
+    /// when it can.
+    pub(crate) fn claims_forbid(
+        &self,
+        workload: &Workload,
+        template: &Template,
+        ordinal: Option<u32>,
+    ) -> Option<String> {
+        let mut home: Option<(Arc<str>, &str)> = None;
+        for key in self.claims_of(workload, template, ordinal) {
+            let name = &*key.name;
             let Some(row) = self.claims.get(&key) else { return Some(claim::absent(name)) };
             let user = row.is_exclusive.then(|| self.user_of(&key)).flatten();
             if let Some(why) = row.forbids(name, self.claims.class_of(row), user.as_deref()) {
@@ -174,22 +256,28 @@ impl State {
             if !row.is_bound() {
                 continue;
             }
-            match home {
-                Some(other) if other.1 != row.node => {
-                    return Some(claim::apart(other, (name, row.node.as_str())));
-                }
-                _ => home = Some((name, row.node.as_str())),
+            let here = row.node.as_str();
+            if let Some((other, node)) = &home
+                && *node != here
+            {
+                return Some(claim::apart((&**other, *node), (name, here)));
             }
+            home = Some((key.name.clone(), here));
         }
         None
     }
 
-    /// What pods of this template demand, which go where their data is.
-    pub(crate) fn shape_of(&self, workload: &Workload, template: &Template) -> Arc<PodShape> {
-        let mut claims = self.claims_of(workload, template);
-        let home = claims.find_map(|(name, key)| {
+    /// What the pod of this template and number demands, which goes where its data is.
+    pub(crate) fn shape_of(
+        &self,
+        workload: &Workload,
+        template: &Template,
+        ordinal: Option<u32>,
+    ) -> Arc<PodShape> {
+        let mut claims = self.claims_of(workload, template, ordinal).into_iter();
+        let home = claims.find_map(|key| {
             let row = self.claims.get(&key).filter(|row| row.is_bound())?;
-            Some(Home { node: row.node.clone(), claim: name.to_owned() })
+            Some(Home { node: row.node.clone(), claim: key.name.to_string() })
         });
         home.map_or_else(|| template.shape.clone(), |home| template.shape.at_home(home))
     }

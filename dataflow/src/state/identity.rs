@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde_json::Value;
-use setpoint_rules::statefulset;
+use setpoint_rules::{own_claims, statefulset};
 use setpoint_schemas::{Pattern, PodUid, ResourceName};
 
 use super::workload::REVISION_LABEL;
@@ -39,7 +39,8 @@ impl State {
         }
         let service = owner.wants.identities.as_ref().map_or("", |wanted| &wanted.service);
         let ordinal = self.ordinal_of(owner, pod);
-        let own = named(&template.pattern, &self.pod_name(pod), ordinal, service);
+        let (name, claims) = (self.pod_name(pod), pod.own_claims());
+        let own = named(&template.pattern, (&*name, ordinal), service, claims);
         Some(pod.conditioned(Arc::new(own)))
     }
 }
@@ -60,7 +61,7 @@ impl Workload {
 
     /// The number of the identity that the pod of this number is to have, in the order in which they
     /// wait: first those to which room is promised.
-    fn ordinal_to_be(&self, counter: u64) -> Option<u32> {
+    pub(crate) fn ordinal_to_be(&self, counter: u64) -> Option<u32> {
         let memo = &self.memo;
         let promised = memo.nominated.keys().position(|promised| *promised == counter);
         let waiting = || {
@@ -69,6 +70,11 @@ impl Workload {
             Some(memo.nominated.len() + behind)
         };
         memo.ordinals.get(promised.or_else(waiting)?).copied()
+    }
+
+    /// The templates of the claims that each of its pods has for itself.
+    pub(crate) fn own_claims(&self) -> &[String] {
+        self.wants.identities.as_ref().map_or(&[], |wanted| &wanted.claims.templates)
     }
 
     /// The number of the revision that an update leaves behind.
@@ -80,8 +86,13 @@ impl Workload {
     }
 }
 
-/// The pattern of a revision as the pod of this name and number has it.
-fn named(pattern: &Pattern, name: &str, ordinal: Option<u32>, service: &str) -> Pattern {
+/// The pattern of a revision as the pod of this name and number has it, with the claims of these templates.
+fn named(
+    pattern: &Pattern,
+    (name, ordinal): (&str, Option<u32>),
+    service: &str,
+    claims: &[String],
+) -> Pattern {
     let mut labels: BTreeMap<String, String> = (*pattern.labels).clone();
     labels.insert(NAME_LABEL.to_owned(), name.to_owned());
     if let Some(ordinal) = ordinal {
@@ -92,5 +103,6 @@ fn named(pattern: &Pattern, name: &str, ordinal: Option<u32>, service: &str) -> 
     if !service.is_empty() {
         spec["subdomain"] = Value::from(service);
     }
+    own_claims::mount(&mut spec, claims, name);
     Pattern { labels: Arc::new(labels), spec: spec.to_string().into(), ..pattern.clone() }
 }

@@ -53,7 +53,7 @@ pub use crate::epoch::Remains;
 pub(crate) use answered::{Answered, AnsweredRow};
 pub(crate) use budgets::Budgets;
 pub use changed::ChangedRows;
-pub(crate) use claims::Claims;
+pub(crate) use claims::{Claims, claim_key};
 pub(crate) use classes::Classes;
 pub(crate) use conditions::conditions_in;
 pub(crate) use crons::{Cron, CronRow, Crons};

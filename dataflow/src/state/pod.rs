@@ -93,6 +93,8 @@ pub(crate) struct Begin {
     pub(crate) ms: i64,
     /// Whether it failed as it began, and was counted.
     pub(crate) failed: bool,
+    /// The templates of the claims that it has for itself, as a StatefulSet's pod.
+    pub(crate) claims: Vec<String>,
 }
 
 /// Behind every epoch.
@@ -145,6 +147,11 @@ impl Pod {
     pub(crate) fn note_begin(&mut self, begin: Begin) {
         let rare = self.rare.take().map(|rare| *rare).unwrap_or_default();
         self.rare = Rare { begin, ..rare }.boxed();
+    }
+
+    /// The templates of the claims that it has for itself.
+    pub(crate) fn own_claims(&self) -> &[String] {
+        self.rare.as_ref().map_or(&[], |rare| &rare.claims)
     }
 
     /// The last observation's reason.

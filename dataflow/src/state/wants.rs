@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use setpoint_rules::batches::Pace;
 use setpoint_rules::disruption;
 use setpoint_rules::guard::{Guard, Guards};
+use setpoint_rules::own_claims::OwnClaims;
 use setpoint_rules::rollout::{self, Update};
 use setpoint_rules::sources::RESTART_ON_CHANGE;
 use setpoint_rules::statefulset;
@@ -63,6 +64,8 @@ pub(crate) struct Identities {
     pub(crate) wanted: statefulset::Wanted,
     /// The subdomain of the pods; empty where there is none.
     pub(crate) service: String,
+    /// The claims that each pod has for itself.
+    pub(crate) claims: OwnClaims,
 }
 
 impl Wants {
@@ -106,7 +109,8 @@ impl Wants {
     /// The same of a StatefulSet.
     pub(crate) fn with_identities(self, spec: &WorkloadSpec) -> Wants {
         let service = spec.service_name.clone().unwrap_or_default();
-        let identities = Identities { wanted: statefulset::Wanted::of(spec), service };
+        let claims = OwnClaims::of(spec);
+        let identities = Identities { wanted: statefulset::Wanted::of(spec), service, claims };
         Wants { identities: Some(Box::new(identities)), ..self }
     }
 

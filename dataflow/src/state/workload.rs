@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use setpoint_placement::PodShape;
 use setpoint_rules::batches::Batches;
+use setpoint_rules::own_claims::{self, OwnClaims};
 use setpoint_rules::priority::{self, Class};
 use setpoint_rules::reschedule::Rescheduled;
 use setpoint_rules::revision::Revision;
@@ -376,7 +377,11 @@ pub(crate) fn read_spec(
         spec.cron = cron_of(&body["metadata"]["ownerReferences"]);
         return Ok((spec, template, metadata.annotations));
     }
-    Ok((spec, body["spec"]["template"].clone(), metadata.annotations))
+    let mut template = body["spec"]["template"].clone();
+    if kind == WorkloadKind::Stateful {
+        own_claims::unmount(&mut template["spec"], &OwnClaims::of(&spec).templates);
+    }
+    Ok((spec, template, metadata.annotations))
 }
 
 /// The CronJob among the owners of an object: its name and its uid.

@@ -628,3 +628,39 @@ fn how_long_a_pod_stays_on_a_lost_node_is_not_its_own_to_say_and_told() {
     "#]]
     .assert_eq(&judged);
 }
+
+#[test]
+fn the_claims_of_a_stateful_sets_pods_are_judged_as_claims_and_are_volumes() {
+    let set = |claims: &str| {
+        format!(
+            "apiVersion: apps/v1\nkind: StatefulSet\nmetadata: {{name: web}}\nspec:\n  serviceName: web\n  selector: \
+             {{matchLabels: {{app: web}}}}\n  template:\n    metadata: {{labels: {{app: web}}}}\n    \
+             spec: {{containers: [{{name: web, image: web, volumeMounts: [{{name: data, mountPath: \
+             /data}}]}}]}}\n{claims}"
+        )
+    };
+    let size = "accessModes: [ReadWriteOnce], resources: {requests: {storage: 1Gi}}";
+    let sound = format!(
+        "  volumeClaimTemplates: [{{metadata: {{name: data}}, spec: {{{size}}}}}]\n  \
+         persistentVolumeClaimRetentionPolicy: {{whenDeleted: Delete, whenScaled: Retain}}\n"
+    );
+    check(
+        &set(&sound),
+        &expect![[r"
+        Managed apps/StatefulSet/default/web
+    "]],
+    );
+    let wrong = format!(
+        "  volumeClaimTemplates:\n  - {{metadata: {{name: data}}, spec: {{{size}, volumeName: mine}}}}\n  \
+         - {{metadata: {{name: data}}, spec: {{{size}}}}}\n  \
+         persistentVolumeClaimRetentionPolicy: {{whenScaled: Keep}}\n"
+    );
+    let said = judged(&set(&wrong), &LoadOptions::default());
+    for words in [
+        "spec.volumeClaimTemplates[0].spec.volumeName: each pod's claim gets a volume of its own",
+        "spec.volumeClaimTemplates[1].metadata.name: two templates have the same name",
+        "spec.persistentVolumeClaimRetentionPolicy.whenScaled: ",
+    ] {
+        assert!(said.contains(words), "{words} is not in:\n{said}");
+    }
+}

@@ -108,7 +108,7 @@ impl Operator {
             return vec![working::ask(&mut self.draw)];
         }
         if self.is_stateful && self.draw.chance(500) {
-            return vec![stateful::ask(&mut self.draw)];
+            return vec![stateful::ask(&mut self.draw, self.is_claiming)];
         }
         match self.draw.below(20) {
             0..=4 => vec![item(Verb::Apply, &self.workload())],

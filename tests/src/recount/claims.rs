@@ -1,8 +1,8 @@
 //! Data that stays: no pod is anywhere but where its data is, and no claim goes before its pods.
 
-use setpoint_schemas::{ClaimStatus, GroupKind, PodSpec, ResourceKey};
+use setpoint_schemas::{ClaimStatus, GroupKind, PodManagement, PodSpec, ResourceKey};
 
-use super::world::World;
+use super::world::{NodeSeen, Wanted, World};
 
 /// The claims that a spec names.
 pub(super) fn claims_in(spec: &PodSpec) -> impl Iterator<Item = &str> {
@@ -36,4 +36,37 @@ pub(super) fn data_is_where_pods_are(world: &World) -> Result<(), String> {
         }
     }
     Ok(())
+}
+
+/// Whether the data of a pod that is to come next is on this node, or nowhere yet: where each pod has
+/// claims of its own.
+pub(super) fn is_home_of_one(world: &World, wanted: &Wanted, node: &NodeSeen) -> bool {
+    let templates = &wanted.spec.volume_claim_templates;
+    if wanted.kind != "StatefulSet" || templates.is_empty() {
+        return true;
+    }
+    let first = wanted.spec.ordinals.unwrap_or_default().start;
+    let names =
+        (0..wanted.spec.desired()).map(|n| format!("{}-{}", wanted.name, i64::from(first) + n));
+    let is_there = |name: &String| {
+        let of_name = world.pods.values().filter(|pod| {
+            pod.placement.at_most_one
+                && pod.placement.pattern.namespace.as_str() == wanted.namespace
+                && pod.placement.name.as_str() == name
+        });
+        of_name.count() > 0
+    };
+    let is_at_home = |name: &String| {
+        templates.iter().all(|template| {
+            let claim = format!("{}-{name}", template.metadata.name);
+            let lives = world.claim(&wanted.namespace, &claim).unwrap_or_default();
+            !lives.is_leaving()
+                && (lives.node.is_empty() || lives.node == node.record.node.as_str())
+        })
+    };
+    let mut missing = names.filter(|name| !is_there(name));
+    match wanted.spec.pod_management_policy.unwrap_or_default() {
+        PodManagement::OrderedReady => missing.next().is_some_and(|name| is_at_home(&name)),
+        PodManagement::Parallel => missing.any(|name| is_at_home(&name)),
+    }
 }

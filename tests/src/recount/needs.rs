@@ -2,6 +2,7 @@
 
 use setpoint_schemas::{DeploymentStrategy, IntOrPercent, StrategyKind};
 
+use super::claims::is_home_of_one;
 use super::fits::{ALL, Asking, refusal};
 use super::world::{NodeSeen, PodSeen, Wanted, World};
 use crate::manifests::without_identity;
@@ -65,7 +66,7 @@ pub(super) fn takes(world: &World, wanted: &Wanted, node: &NodeSeen) -> bool {
         spec: &template.spec,
         only: (wanted.kind == "DaemonSet").then_some(&node.record.node),
     };
-    refusal(ALL, world, pod, node).is_none()
+    refusal(ALL, world, pod, node).is_none() && is_home_of_one(world, wanted, node)
 }
 
 fn paused_for_ended(world: &World, workload: &str) -> bool {

@@ -50,6 +50,7 @@ pub(super) struct PodSeen {
 pub(super) struct Wanted {
     pub(super) kind: String,
     pub(super) namespace: String,
+    pub(super) name: String,
     pub(super) spec: WorkloadSpec,
     /// The template's spec as its pods' placements have it.
     pub(super) spec_text: String,
@@ -279,6 +280,7 @@ impl World {
         let wanted = Wanted {
             kind: resource.kind.clone(),
             namespace: resource.namespace.clone(),
+            name: resource.name.clone(),
             spec,
             spec_text: template["spec"].to_string(),
             status: serde_json::from_str(&resource.status).unwrap_or_default(),

@@ -17,6 +17,7 @@ mod gates;
 mod priorities;
 mod pods;
 mod nodes;
+mod own_claims;
 mod taints;
 mod rollout;
 mod reverting;

@@ -33,6 +33,7 @@ mod reasons;
 mod given;
 mod jobs;
 mod claims;
+mod own_claims;
 mod outage;
 mod ground;
 mod simulated_fleet;

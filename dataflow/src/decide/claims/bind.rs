@@ -21,25 +21,17 @@ impl<V: Views> Turn<'_, V> {
     pub(crate) fn take_claims(&mut self, id: u32, node: &NodeName) {
         self.use_claims(id);
         let Some(pod) = self.state.pods.get(&id) else { return };
-        let Some(owner) = self.state.owner(pod) else { return };
-        let Some(template) = owner.templates.get(&pod.revision) else { return };
-        let unbound = |(_, key): (&str, ResourceKey)| {
-            self.state.claims.get(&key).is_some_and(|claim| !claim.is_bound()).then_some(key)
-        };
-        let unbound: Vec<ResourceKey> =
-            self.state.claims_of(owner, template).filter_map(unbound).collect();
+        let is_unbound =
+            |key: &ResourceKey| self.state.claims.get(key).is_some_and(|claim| !claim.is_bound());
+        let claims = self.state.claims_of_pod(pod).into_iter();
+        let unbound: Vec<ResourceKey> = claims.filter(is_unbound).collect();
         unbound.iter().for_each(|key| self.bind(key, node));
     }
 
-    /// A pod uses the claims of its template.
+    /// A pod uses the claims of its template, and its own.
     pub(crate) fn use_claims(&mut self, id: u32) {
         let Some(pod) = self.state.pods.get(&id) else { return };
-        let Some(owner) = self.state.owner(pod) else { return };
-        let Some(template) = owner.templates.get(&pod.revision) else { return };
-        if template.claims.is_empty() {
-            return;
-        }
-        let keys = self.state.claims_of(owner, template).map(|(_, key)| key).collect();
+        let keys = self.state.claims_of_pod(pod);
         self.state.claims.begin(id, keys);
     }
 
@@ -68,6 +60,7 @@ impl<V: Views> Turn<'_, V> {
             capacity: BTreeMap::from([("storage".to_owned(), storage(spec))]),
             volume_name: volume_key.name.to_string(),
             node: node.to_string(),
+            made_for: ClaimStatus::read(&claim.status).made_for,
             ..ClaimStatus::default()
         };
         let status = Arc::from(serde_json::to_string(&status).unwrap_or_default());

@@ -1,6 +1,7 @@
 //! Claims: what changes with them, where they get their data, and how they go.
 
 mod bind;
+mod own;
 mod release;
 mod take;
 

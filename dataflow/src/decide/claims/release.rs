@@ -19,11 +19,16 @@ impl<V: Views> Turn<'_, V> {
             if !is_leaving || self.state.claims.is_used(&key) {
                 continue;
             }
-            self.release_volume(&key);
-            self.state.set_resource(&key, None);
-            self.out.resources.push((key.clone(), None));
-            self.claim_gone(&key);
+            self.claim_goes(&key);
         }
+    }
+
+    /// A claim that no pod uses goes.
+    pub(super) fn claim_goes(&mut self, key: &ResourceKey) {
+        self.release_volume(key);
+        self.state.set_resource(key, None);
+        self.out.resources.push((key.clone(), None));
+        self.claim_gone(key);
     }
 
     /// A claim is about to go: its volume is removed by its node, or kept.

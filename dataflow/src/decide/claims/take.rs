@@ -12,15 +12,34 @@ impl<V: Views> Turn<'_, V> {
     /// A claim is new or changed.
     pub(crate) fn claim_put(&mut self, key: &ResourceKey, resource: &Resource) {
         let claim = Claim::of(resource);
+        let is_at_rest = claim.is_bound() && !claim.is_leaving;
         if self.state.claims.put(key, claim.clone()) != Some(claim) {
             self.claim_changed(key);
+            if !is_at_rest {
+                self.sets_look_at(key);
+            }
         }
+    }
+
+    /// A set has made a claim, whose pod it is about to place.
+    pub(super) fn claim_made(&mut self, key: &ResourceKey, resource: &Resource) {
+        self.state.claims.put(key, Claim::of(resource));
+        self.claim_changed(key);
     }
 
     /// A claim is gone.
     pub(crate) fn claim_gone(&mut self, key: &ResourceKey) {
         self.state.claims.remove(key);
         self.claim_changed(key);
+        self.sets_look_at(key);
+    }
+
+    /// A StatefulSet whose pod would have this claim makes it anew, or waits for its end.
+    fn sets_look_at(&mut self, key: &ResourceKey) {
+        for id in self.state.sets_of(key) {
+            self.unpromise_all(id);
+            self.state.mark(id);
+        }
     }
 
     /// Promises were made for where the data was then, or for nowhere: they are given up, and the

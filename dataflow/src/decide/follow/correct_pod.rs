@@ -6,7 +6,7 @@ use setpoint_placement::PodId;
 use setpoint_rules::identity;
 use setpoint_schemas::{Placement, PodUid, Position, ResourceKey, Topic};
 
-use super::inferred::{generation_of, standing_of, template_of};
+use super::inferred::{generation_of, own_claims_of, standing_of, template_of};
 use crate::causes::Cause;
 use crate::decide::turn::{Turn, first_counter};
 use crate::state::{OfJob, Pod, Rare, Template, conditions_in};
@@ -191,13 +191,14 @@ impl<V: Views> Turn<'_, V> {
         self.set_devices(&placement.uid, placement.devices.to_vec());
         let id = self.state.workloads.get(&key).copied().ok_or("its workload is not known")?;
         let counter = self.counter_of(&key, &placement.uid);
-        let name = Some(placement.name.to_string());
+        let (name, claims) = (Some(placement.name.to_string()), own_claims_of(placement));
         self.load_pod(Pod {
             uid: placement.uid.clone(),
             rare: Rare {
                 name,
                 job: OfJob::of(placement),
                 conditions: conditions_in(placement),
+                claims,
                 ..Rare::default()
             }
             .boxed(),

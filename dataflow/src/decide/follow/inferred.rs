@@ -2,6 +2,7 @@
 //! there when they were decided.
 
 use serde_json::{Value, json};
+use setpoint_rules::own_claims;
 use setpoint_rules::revision::{Revision, Way};
 use setpoint_schemas::{
     COMPLETION_INDEX, FINISHED, INDEX_FAILURES, LEAVING, Placement, PodPhase, Resource,
@@ -43,11 +44,22 @@ pub(crate) fn template_of(placement: &Placement) -> Value {
     let mut spec: Value = serde_json::from_str(&placement.pattern.spec).unwrap_or_default();
     if placement.at_most_one {
         IDENTITY_LABELS.iter().for_each(|label| drop(labels.remove(*label)));
+        let own = own_claims::mounted(&spec, placement.name.as_str());
+        own_claims::unmount(&mut spec, &own);
         for own in ["hostname", "subdomain"] {
             spec.as_object_mut().map(|spec| spec.remove(own));
         }
     }
     json!({"metadata": {"labels": labels, "annotations": annotations}, "spec": spec})
+}
+
+/// The templates of the claims that the pod of a placement has for itself.
+pub(crate) fn own_claims_of(placement: &Placement) -> Vec<String> {
+    if !placement.at_most_one {
+        return Vec::new();
+    }
+    let spec: Value = serde_json::from_str(&placement.pattern.spec).unwrap_or_default();
+    own_claims::mounted(&spec, placement.name.as_str())
 }
 
 /// Where a pod stands by what was last observed of it: its phase, whether it is ready, and when. It is ready since it was observed, by its

@@ -6,4 +6,4 @@ mod inferred;
 mod load;
 
 pub(crate) use correct::Before;
-pub(crate) use inferred::{generation_of, history_of, standing_of, template_of};
+pub(crate) use inferred::{generation_of, history_of, own_claims_of, standing_of, template_of};

@@ -4,6 +4,7 @@ mod daemons;
 mod depending;
 mod elsewhere;
 mod leaving;
+mod each;
 mod placing;
 mod planning;
 mod preempting;

@@ -30,7 +30,7 @@ pub(crate) struct Start {
     pub(crate) node: Option<NodeName>,
     /// The identities that they have, in this order (a StatefulSet's pods).
     pub(super) identities: Vec<Identity>,
-    /// How many of these have a pod already.
+    /// Which of these is at hand: those before it have a pod already, or wait.
     taken: Cell<usize>,
     /// Why they are needed, once one is placed: of all the same.
     causes: OnceCell<Causes>,
@@ -50,8 +50,18 @@ impl Start {
     }
 
     /// The identity that the next pod has.
-    fn identity(&self) -> Option<Identity> {
+    pub(super) fn identity(&self) -> Option<Identity> {
         self.identities.get(self.taken.get()).copied()
+    }
+
+    /// The number of the next pod, where it is a StatefulSet's.
+    pub(super) fn ordinal(&self) -> Option<u32> {
+        self.identity().map(|identity| identity.ordinal)
+    }
+
+    /// The identity at hand waits: the next one is looked at.
+    pub(super) fn pass(&self) {
+        self.taken.set(self.taken.get() + 1);
     }
 
     /// The template that the next pod has.
@@ -120,7 +130,7 @@ impl<V: Views> Turn<'_, V> {
     }
 
     /// Places one pod, or says why it has to wait.
-    fn place_one(&mut self, start: &Start) -> Attempt {
+    pub(super) fn place_one(&mut self, start: &Start) -> Attempt {
         let Some(workload) = self.state.workload.get(&start.workload) else {
             return Attempt::NotMeant;
         };
@@ -130,10 +140,10 @@ impl<V: Views> Turn<'_, V> {
             Some(here) => (here.counter, workload.pod_uid(here.counter)),
             None => self.next_named(workload),
         };
-        if let Some(why) = self.state.claims_forbid(workload, &template) {
+        if let Some(why) = self.state.claims_forbid(workload, &template, start.ordinal()) {
             return Attempt::Waits(why);
         }
-        let shape = self.state.shape_of(workload, &template);
+        let shape = self.state.shape_of(workload, &template, start.ordinal());
         let placing = match &start.node {
             Some(node) => match self.state.nodes.get(node) {
                 Some(node) => self.fleet.place_on(NodeId(*node), &shape),
@@ -203,7 +213,12 @@ impl<V: Views> Turn<'_, V> {
         let (mut placed, mut promised) =
             if is_current { self.take_up(start, granted) } else { (0, 0) };
         let mut reason = None;
-        let left = granted - placed;
+        let mut left = granted - placed;
+        if self.are_unlike(start) {
+            (placed, promised, reason) =
+                self.place_each(start, granted, is_current, (placed, promised));
+            left = 0;
+        }
         for _ in 0..left {
             if placed + promised == start.count || reason.is_some() {
                 break;
@@ -249,7 +264,7 @@ impl<V: Views> Turn<'_, V> {
     }
 
     /// The number that the workload's next pod will have.
-    fn next_of(&self, start: &Start) -> u64 {
+    pub(super) fn next_of(&self, start: &Start) -> u64 {
         let workload = self.state.workload.get(&start.workload);
         workload.map_or(0, |workload| self.next_named(workload).0)
     }
@@ -290,10 +305,11 @@ impl<V: Views> Turn<'_, V> {
         let identity = start.identity();
         let mut rare = None;
         if let Some(Identity { ordinal, .. }) = identity {
-            start.taken.set(start.taken.get() + 1);
+            start.pass();
             workload.memo.ordinals.retain(|waiting| *waiting != ordinal);
             let name = Some(statefulset::pod_name(&workload.key.name, ordinal));
-            rare = Rare { name, ..Rare::default() }.boxed();
+            let claims = workload.own_claims().to_vec();
+            rare = Rare { name, claims, ..Rare::default() }.boxed();
         }
         let pod = Pod {
             uid: new.uid.clone(),
@@ -320,7 +336,7 @@ impl<V: Views> Turn<'_, V> {
         let pod = self.with_index(pod);
         let placement = placement_of(self.state, &pod);
         let id = self.enter(pod, &template.shape, &devices);
-        if !template.claims.is_empty() {
+        if !template.claims.is_empty() || identity.is_some() {
             self.take_claims(id, &node_name);
         }
         self.state.touch_workload(start.workload);
@@ -357,7 +373,7 @@ impl<V: Views> Turn<'_, V> {
 }
 
 /// What became of placing one pod.
-enum Attempt {
+pub(super) enum Attempt {
     Placed,
     /// It has to wait, and why.
     NoRoom(String),

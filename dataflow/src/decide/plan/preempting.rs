@@ -8,6 +8,7 @@ use std::sync::Arc;
 use setpoint_placement::{NodeId, Occupant, PodId, Preemption, Roster};
 use setpoint_rules::job_failures::Cause as Failure;
 use setpoint_rules::preemption::{self, Victim};
+use setpoint_rules::statefulset;
 use setpoint_schemas::{Action, NodeName, PodUid};
 
 use super::placing::Start;
@@ -53,11 +54,15 @@ impl<V: Views> Turn<'_, V> {
     pub(super) fn preempt(&mut self, start: &Start, counter: u64, why: &str) -> Option<String> {
         let workload = self.state.workload.get(&start.workload)?;
         let (template, uid) = (workload.current_template()?, workload.pod_uid(counter));
-        let shape = self.state.shape_of(workload, &template);
+        let own = start.ordinal().filter(|_| !workload.own_claims().is_empty());
+        let shape = self.state.shape_of(workload, &template, own);
         let found = self.look_for_victims(start, &uid, &shape)?;
         let node = self.fleet.node(found.node)?.name.clone();
         let workload = self.state.workload.get(&start.workload)?;
-        let name = workload.name_to_be(&template, counter, &uid);
+        let name = match own {
+            Some(ordinal) => statefulset::pod_name(&workload.key.name, ordinal),
+            None => workload.name_to_be(&template, counter, &uid).to_string(),
+        };
         let pod = Preemptor {
             name: format!("{}/{name}", workload.key.namespace),
             priority: template.shape.priority(),

@@ -37,7 +37,7 @@ impl<V: Views> Turn<'_, V> {
         ) else {
             return;
         };
-        let shape = self.state.shape_of(workload, template);
+        let shape = self.state.shape_of(workload, template, workload.ordinal_to_be(counter));
         let uid = workload.pod_uid(counter);
         let number = self.state.nominees.add(node, (id, counter), uid, nominated.since_ms);
         let devices = &nominated.devices;
@@ -140,7 +140,7 @@ impl<V: Views> Turn<'_, V> {
     fn room_elsewhere(&mut self, id: u32, counter: u64) -> Option<Room> {
         let workload = self.state.workload.get(&id)?;
         let (uid, template) = (workload.pod_uid(counter), workload.current_template()?);
-        let shape = self.state.shape_of(workload, &template);
+        let shape = self.state.shape_of(workload, &template, workload.ordinal_to_be(counter));
         match self.place_anywhere(&uid, &shape) {
             Placing::Placed { node, considered } => {
                 Some(Room { node, alternatives: self.alternatives(&considered) })
@@ -153,7 +153,8 @@ impl<V: Views> Turn<'_, V> {
     fn keep_promise(&mut self, start: &Start, counter: u64, other: Option<Room>) -> bool {
         let Some(workload) = self.state.workload.get(&start.workload) else { return false };
         let Some(template) = workload.current_template() else { return false };
-        if self.state.claims_forbid(workload, &template).is_some() {
+        let ordinal = workload.ordinal_to_be(counter);
+        if self.state.claims_forbid(workload, &template, ordinal).is_some() {
             self.unpromise(start.workload, counter);
             return false;
         }

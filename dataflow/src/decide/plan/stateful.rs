@@ -46,6 +46,8 @@ impl<V: Views> Turn<'_, V> {
             return;
         };
         let steps = statefulset::steps(&identities.wanted, &members.standings);
+        let scaled_away = self.scaled_away(id, &identities, &members, &steps);
+        self.scaled_claims_go(id, &scaled_away);
         let of = |ordinals: &[u32]| -> Vec<u32> {
             ordinals.iter().filter_map(|ordinal| members.live.get(ordinal).copied()).collect()
         };
@@ -54,6 +56,24 @@ impl<V: Views> Turn<'_, V> {
         self.stop_members(id, of(&steps.outdated), "replaced by the current revision");
         self.update_is_over(id, &identities, &members);
         self.start_members(id, &steps, starts);
+    }
+
+    /// The numbers that are not wanted any more, of pods that stop now, stop already, or had no place.
+    fn scaled_away(
+        &self,
+        id: u32,
+        identities: &Identities,
+        members: &Members,
+        steps: &Steps,
+    ) -> Vec<u32> {
+        let is_leaving =
+            |standing: &statefulset::Standing| *standing == statefulset::Standing::Leaving;
+        let leaving = members.standings.iter().filter(|(_, standing)| is_leaving(standing));
+        let waited = self.state.workload.get(&id).map(|workload| &workload.memo.ordinals);
+        let ordinals = leaving.map(|(ordinal, _)| *ordinal);
+        let ordinals = ordinals.chain(waited.into_iter().flatten().copied());
+        let is_surplus = |ordinal: &u32| !identities.wanted.wants(*ordinal);
+        steps.surplus.iter().copied().chain(ordinals.filter(is_surplus)).collect()
     }
 
     fn members(&self, workload: &Workload) -> Members {
@@ -143,7 +163,9 @@ impl<V: Views> Turn<'_, V> {
             self.expects_nobody(id);
             return self.state.look_again(id, later_ms);
         }
+        self.make_own_claims(id, &identities);
         let Some(workload) = self.state.workload.get(&id) else { return };
+        let identities = workload.promised_first(identities);
         let (from, revision) = (workload.memo.next_pod, workload.memo.current);
         match self.prioritize(id) {
             Ok(priority) => starts.push(Start::of_identities(id, priority, identities)),

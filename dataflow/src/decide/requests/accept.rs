@@ -136,6 +136,7 @@ impl<V: Views> Turn<'_, V> {
         if is_claim(key) {
             self.release_volume(key);
         }
+        self.deleted_claims_go(key);
         self.state.set_resource(key, None);
         self.out.resources.push((key.clone(), None));
         self.unlearn(key, cause);

@@ -66,7 +66,7 @@ impl Judge<'_> {
     }
 
     /// A claim that pods use, as it will be once its deletion is accepted; `None` when it may go.
-    pub(super) fn claim_stays(
+    pub(in crate::decide) fn claim_stays(
         &self,
         key: &ResourceKey,
         present: &Resource,

@@ -136,17 +136,14 @@ pub(crate) const FIELDS: &[(&str, Fields)] = &[
     ("JobTemplateSpec", &[("metadata", Harmless), ("spec", Acted)]),
     (
         "StatefulSetSpec",
-        &[
-            (
-                "replicas selector template serviceName podManagementPolicy updateStrategy \
-                 minReadySeconds revisionHistoryLimit ordinals",
-                Acted,
-            ),
-            ("volumeClaimTemplates", Changes(Filled, "claims are not made for pods")),
-            // What becomes of claims that nobody makes.
-            ("persistentVolumeClaimRetentionPolicy", Harmless),
-        ],
+        &[(
+            "replicas selector template serviceName podManagementPolicy updateStrategy \
+                 minReadySeconds revisionHistoryLimit ordinals volumeClaimTemplates \
+                 persistentVolumeClaimRetentionPolicy",
+            Acted,
+        )],
     ),
+    ("StatefulSetPersistentVolumeClaimRetentionPolicy", &[("whenDeleted whenScaled", Acted)]),
     ("StatefulSetOrdinals", &[("start", Acted)]),
     ("StatefulSetUpdateStrategy", &[("type rollingUpdate", Acted)]),
     ("RollingUpdateStatefulSetStrategy", &[("maxUnavailable partition", Acted)]),

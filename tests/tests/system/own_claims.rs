@@ -1,0 +1,91 @@
+//! Data of a StatefulSet's identities, as a user has it: each pod has a folder of its own and finds it again,
+//! and the folders go with the set that says so.
+
+use std::fs;
+use std::path::Path;
+use std::time::Duration;
+
+use crate::house::{House, alone};
+
+/// A pod is placed and started within a second; the machine may be busy.
+const STARTS_WITHIN: Duration = Duration::from_secs(60);
+
+const MANIFEST: &str = r#"
+apiVersion: apps/v1
+kind: StatefulSet
+metadata: {name: db}
+spec:
+  replicas: 2
+  serviceName: db
+  podManagementPolicy: Parallel
+  persistentVolumeClaimRetentionPolicy: {whenDeleted: Delete}
+  selector: {matchLabels: {app: db}}
+  template:
+    metadata: {labels: {app: db}}
+    spec:
+      terminationGracePeriodSeconds: 1
+      containers:
+      - name: main
+        image: none
+        command: [sh, -c]
+        args: ['echo $POD >> $SETPOINT_MOUNT_DATA/pods; exec sleep 1000000']
+        env: [{name: POD, valueFrom: {fieldRef: {fieldPath: metadata.name}}}]
+        volumeMounts: [{name: data, mountPath: /data}]
+  volumeClaimTemplates:
+  - metadata: {name: data}
+    spec:
+      accessModes: [ReadWriteOnce]
+      resources: {requests: {storage: 1Gi}}
+"#;
+
+/// Who wrote into each folder of a claim, on whichever node it is.
+fn written(below: &Path) -> Vec<String> {
+    let mut found = Vec::new();
+    let mut left = vec![below.to_owned()];
+    while let Some(next) = left.pop() {
+        for entry in fs::read_dir(next).into_iter().flatten().flatten() {
+            let path = entry.path();
+            if entry.file_name().to_string_lossy().starts_with("pvc-") {
+                let text = fs::read_to_string(path.join("pods")).unwrap_or_default();
+                found.push(text.lines().collect::<Vec<_>>().join(" "));
+            } else if path.is_dir() && !path.is_symlink() {
+                left.push(path);
+            }
+        }
+    }
+    found.sort();
+    found
+}
+
+async fn has(house: &mut House, expected: &[&str]) {
+    let path = house.path.clone();
+    let is_so = async || {
+        let found = written(&path);
+        if found == expected { Ok(()) } else { Err(format!("{found:?}")) }
+    };
+    house.until("each folder is its pod's", STARTS_WITHIN, is_so).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_identity_finds_its_own_folder_again_and_they_go_with_the_set() {
+    let _alone = alone();
+    let (mut house, api) = House::with_nodes(&[], &["node-1", "node-2"]).await;
+    let file = house.path.join("db.yaml");
+    fs::write(&file, MANIFEST).expect("it is written");
+    let applied = house.verb(&api.base, &format!("apply -f {}", file.display()));
+    assert!(applied.status.success(), "{}", String::from_utf8_lossy(&applied.stderr));
+    has(&mut house, &["db-0", "db-1"]).await;
+    let listed = house.verb(&api.base, "get pvc");
+    let listed = String::from_utf8_lossy(&listed.stdout).into_owned();
+    assert!(listed.contains("data-db-0") && listed.contains("data-db-1"), "{listed}");
+
+    let path = "/api/v1/namespaces/default/pods/db-0";
+    let deleted = api.call(reqwest::Method::DELETE, path, "application/json", String::new()).await;
+    assert!(deleted.is_ok(), "{deleted:?}");
+    has(&mut house, &["db-0 db-0", "db-1"]).await;
+
+    let path = "/apis/apps/v1/namespaces/default/statefulsets/db";
+    let deleted = api.call(reqwest::Method::DELETE, path, "application/json", String::new()).await;
+    assert!(deleted.is_ok(), "{deleted:?}");
+    has(&mut house, &[]).await;
+}
