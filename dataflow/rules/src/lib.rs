@@ -24,6 +24,7 @@ pub mod cron_runs;
 pub mod priority;
 pub mod preemption;
 pub mod budget;
+pub mod quota;
 pub mod claim;
 pub mod sources;
 
@@ -41,6 +42,7 @@ pub mod status;
 /// of this version that replays otherwise stops the engine. Raise it with every change that makes
 /// any rule decide otherwise, or the door take in another record.
 ///
+/// 17: quotas are acted upon: no pod and no object is made beyond them.
 /// 16: a pod that has ended for good stays so when its node has nothing left of it; a pod reserves what its
 /// init containers and sidecars need; and its spec says more to its node: these, hooks, a deadline.
 /// Jobs have pods and end, and CronJobs start Jobs.
@@ -85,4 +87,4 @@ pub mod status;
 /// nothing; silence of the whole fleet is doubted; a deleted namespace goes with its last pod;
 /// updates pause between batches. 3: a Secret that kubectl applied passes the door; before, its
 /// sealed annotation set it aside. 2: the ledger tells of orphans. 1: the first.
-pub const RULES_VERSION: &str = "16";
+pub const RULES_VERSION: &str = "17";
