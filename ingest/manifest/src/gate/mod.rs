@@ -17,6 +17,7 @@ mod stateful;
 mod pod;
 mod priority;
 mod budget;
+mod quota;
 mod service;
 mod container;
 mod volumes;
@@ -196,6 +197,7 @@ fn values(checker: &mut Checker, object: &Cursor<'_>, kind: &str) {
         "PersistentVolumeClaim" => storage::claim(checker, &object.field("spec")),
         "StorageClass" => storage::class(checker, object),
         "PodDisruptionBudget" => budget::check(checker, &object.field("spec")),
+        "ResourceQuota" => quota::check(checker, &object.field("spec")),
         "Service" => service::check(checker, object),
         _ => {}
     }
