@@ -206,6 +206,7 @@ impl<V: Views> Turn<'_, V> {
         workload.memo.hashes.insert(number, hash);
         if let Some(id) = self.state.workloads.get(key).copied() {
             self.find_ties(id);
+            self.weigh(id);
         }
         Ok(number)
     }

@@ -6,6 +6,7 @@ mod planning;
 mod preempting;
 mod priorities;
 mod promises;
+mod quotas;
 mod tallies;
 mod stateful;
 mod waiting;

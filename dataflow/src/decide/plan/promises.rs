@@ -153,7 +153,10 @@ impl<V: Views> Turn<'_, V> {
     fn keep_promise(&mut self, start: &Start, counter: u64, other: Option<Room>) -> bool {
         let Some(workload) = self.state.workload.get(&start.workload) else { return false };
         let Some(template) = workload.current_template() else { return false };
-        if self.state.claims_forbid(workload, &template).is_some() {
+        let current = (workload.memo.current, &*template);
+        if self.state.claims_forbid(workload, &template).is_some()
+            || self.quota_forbids((start.workload, workload), current, 0).is_some()
+        {
             self.unpromise(start.workload, counter);
             return false;
         }

@@ -7,6 +7,7 @@ mod claims;
 mod judge;
 mod namespaces;
 mod priorities;
+mod quotas;
 mod sources;
 mod services;
 mod taints;
