@@ -79,6 +79,7 @@ const MANAGED: &[(&str, &str, &str, &str, bool)] = &[
     ("", "PersistentVolumeClaim", "persistentvolumeclaims", "pvc", true),
     ("storage.k8s.io", "StorageClass", "storageclasses", "sc", false),
     ("apps", "StatefulSet", "statefulsets", "sts", true),
+    ("", "ResourceQuota", "resourcequotas", "quota", true),
     ("policy", "PodDisruptionBudget", "poddisruptionbudgets", "pdb", true),
     ("", "Service", "services", "svc", true),
     ("discovery.k8s.io", "EndpointSlice", "endpointslices", "", true),

@@ -224,7 +224,8 @@ impl<V: Views> Turn<'_, V> {
         out.wants_cold = out.is_cold_left
             || !self.state.daemons_dirty.is_empty()
             || !self.state.reservations_dirty.is_empty()
-            || !self.state.budgets.dirty.is_empty();
+            || !self.state.budgets.dirty.is_empty()
+            || !self.state.quotas.dirty.is_empty();
         out
     }
 

@@ -89,6 +89,7 @@ impl<V: Views> Engine<V> {
             number: meta.number,
             now: meta.time_ms,
             given: RefCell::default(),
+            asked: RefCell::default(),
         };
         judge.foresee(request)
     }

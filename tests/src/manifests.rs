@@ -212,6 +212,13 @@ pub fn budget(app: &str, min_available: i64) -> Value {
         "spec": {"minAvailable": min_available, "selector": {"matchLabels": {"app": app}}}})
 }
 
+/// A quota in the namespace `default` of these bounds.
+#[must_use]
+pub fn quota(hard: &Value) -> Value {
+    json!({"apiVersion": "v1", "kind": "ResourceQuota",
+        "metadata": {"name": "q", "namespace": "default"}, "spec": {"hard": hard}})
+}
+
 /// One item of a request: the verb, on what this object names.
 #[must_use]
 pub fn item(verb: Verb, object: &Value) -> RequestItem {

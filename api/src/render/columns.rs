@@ -226,6 +226,13 @@ const BUDGETS: &[Column] = &[
     AGE,
 ];
 
+const QUOTAS: &[Column] = &[
+    NAME,
+    column("Request", |o, _| json!(used_of(o, false))),
+    column("Limit", |o, _| json!(used_of(o, true))),
+    AGE,
+];
+
 const SERVICES: &[Column] = &[
     NAME,
     column("Type", |o, _| json!(o["spec"]["type"].as_str().unwrap_or("ClusterIP"))),
@@ -291,6 +298,7 @@ pub(crate) fn columns_of(group: &str, kind: &str) -> &'static [Column] {
         ("discovery.k8s.io", "EndpointSlice") => SLICES,
         ("scheduling.k8s.io", "PriorityClass") => PRIORITY_CLASSES,
         ("policy", "PodDisruptionBudget") => BUDGETS,
+        ("", "ResourceQuota") => QUOTAS,
         ("", "PersistentVolumeClaim") => CLAIMS,
         ("", "PersistentVolume") => VOLUMES,
         ("storage.k8s.io", "StorageClass") => STORAGE_CLASSES,
@@ -307,6 +315,17 @@ fn seen(event: &Value, now_ms: i64) -> String {
         }
         _ => last,
     }
+}
+
+/// What is used of what a quota bounds: of limits, or of all else.
+fn used_of(quota: &Value, limits: bool) -> String {
+    let status = &quota["status"];
+    let text = |amount: &Value| amount.as_str().unwrap_or("0").to_owned();
+    let bounds = status["hard"].as_object().into_iter().flatten();
+    let chosen = bounds.filter(|(name, _)| name.starts_with("limits.") == limits);
+    let used = chosen
+        .map(|(name, hard)| format!("{name}: {}/{}", text(&status["used"][name]), text(hard)));
+    used.collect::<Vec<_>>().join(", ")
 }
 
 /// The phase of what goes when nobody uses it.

@@ -7,6 +7,11 @@ use xxhash_rust::xxh3::xxh3_64;
 use super::rfc3339;
 use crate::model::About;
 
+/// The rule by which something is not made.
+const QUOTA: &str = "quota";
+/// Kubernetes' word for that, and that it is a warning.
+const FAILED: (&str, bool) = ("FailedCreate", true);
+
 /// The object that a decision is about, as events name it; `None` for one about nothing that can be
 /// described. `pod` is the namespace and name of the decision's pod.
 pub(crate) fn involved(about: &About<'_>, pod: Option<(&str, &str)>) -> Option<Value> {
@@ -34,12 +39,15 @@ pub(crate) fn namespace_of(involved: &Value) -> &str {
 pub(crate) fn event(decision: &Decision, involved: &Value) -> Option<Value> {
     let namespace = namespace_of(involved);
     let time = rfc3339(decision.time_ms);
+    let is_refused = decision.rule == QUOTA;
     let (reason, warning) = match decision.rule.as_str() {
+        QUOTA => FAILED,
         "progress_deadline" => ("ProgressDeadlineExceeded", true),
         "update_failed" => ("UpdateFailed", true),
         "auto_revert" => ("RolloutReverted", true),
         rule => words(decision.action, rule),
     };
+    let before = if is_refused { "Error creating: " } else { "" };
     let said = json!([involved, reason, decision.rule, decision.reason]).to_string();
     let name = format!("{}.{:016x}", involved["name"].as_str()?, xxh3_64(said.as_bytes()));
     Some(json!({
@@ -49,7 +57,7 @@ pub(crate) fn event(decision: &Decision, involved: &Value) -> Option<Value> {
             "resourceVersion": decision.epoch.to_string(), "creationTimestamp": time,
         },
         "involvedObject": involved,
-        "reason": reason, "message": decision.reason,
+        "reason": reason, "message": format!("{before}{}", decision.reason),
         "type": if warning { "Warning" } else { "Normal" },
         "source": {"component": decision.rule},
         "firstTimestamp": time, "lastTimestamp": time, "count": 1,
@@ -77,4 +85,30 @@ fn words(action: Action, rule: &str) -> (&'static str, bool) {
 
 fn api_version(key: &ResourceKey) -> String {
     if key.kind.group.is_empty() { "v1".to_owned() } else { format!("{}/v1", key.kind.group) }
+}
+
+#[cfg(test)]
+mod tests {
+    use setpoint_schemas::samples;
+
+    use super::*;
+
+    #[test]
+    fn what_a_quota_forbids_is_a_failed_creation_and_what_finds_no_room_is_not() {
+        let web = json!({"kind": "Deployment", "namespace": "default", "name": "web"});
+        let waits = |rule: &str| Decision {
+            action: Action::Wait,
+            rule: rule.to_owned(),
+            reason: "why".to_owned(),
+            ..samples::decision()
+        };
+        for (rule, reason, message) in [
+            ("quota", "FailedCreate", "Error creating: why"),
+            ("placement", "FailedScheduling", "why"),
+        ] {
+            let event = event(&waits(rule), &web).expect("an event");
+            assert_eq!((&event["reason"], &event["message"]), (&reason.into(), &message.into()));
+            assert_eq!(event["type"], "Warning");
+        }
+    }
 }

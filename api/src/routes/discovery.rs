@@ -97,6 +97,7 @@ fn entries_of(kind: &KindInfo) -> Vec<Value> {
         "ConfigMap",
         "Secret",
         "PodDisruptionBudget",
+        "ResourceQuota",
         "PriorityClass",
         "PersistentVolumeClaim",
         "StorageClass",

@@ -25,6 +25,7 @@ pub mod cron_runs;
 pub mod priority;
 pub mod preemption;
 pub mod budget;
+pub mod quota;
 pub mod claim;
 pub mod own_claims;
 pub mod sources;
@@ -59,6 +60,7 @@ pub mod status;
 /// stands still; what was gone back to is pinned against the manifest that states the other; and a
 /// history says which of its revisions were healthy and which failed.
 /// 17: a StatefulSet's pods have claims of their own, which are made with the first pod of each identity.
+/// 17: quotas are acted upon: no pod and no object is made beyond them.
 /// 16: a pod that has ended for good stays so when its node has nothing left of it; a pod reserves what its
 /// init containers and sidecars need; and its spec says more to its node: these, hooks, a deadline.
 /// Jobs have pods and end, and CronJobs start Jobs.

@@ -4,6 +4,8 @@ use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 
+use crate::quota;
+
 /// What a workload's status is made from.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct WorkloadCounts {
@@ -73,9 +75,9 @@ pub enum Progress {
 /// The status of a Deployment in JSON, after the status that it had, as of this time (RFC 3339).
 ///
 /// Source: the conditions of Kubernetes' Deployment controller, where a ReplicaSet stands in for
-/// the revision. Ours beside them: `ReplicaFailure` when a pod has no place, `Waiting`, which is no
-/// failure, when it waits for what the workload depends on, and `Pinned` while what was gone back to stays
-/// whatever its manifest says.
+/// the revision. Ours beside them: `ReplicaFailure` when a pod has no place, and as theirs when a quota
+/// forbids to make it, `Waiting`, which is no failure, when it waits for what the workload depends on, and
+/// `Pinned` while what was gone back to stays whatever its manifest says.
 #[must_use]
 pub fn deployment(counts: &WorkloadCounts, before: &str, now: &str) -> String {
     let before: Before = serde_json::from_str(before).unwrap_or_default();
@@ -86,7 +88,11 @@ pub fn deployment(counts: &WorkloadCounts, before: &str, now: &str) -> String {
     let mut conditions = vec![condition(availability(counts), &before, now), progressing];
     if !counts.waiting.is_empty() {
         let message = Cow::Borrowed(&*counts.waiting);
-        let said = ("ReplicaFailure", "True", "FailedScheduling", message);
+        let reason = match quota::is_refusal(&counts.waiting) {
+            true => "FailedCreate",
+            false => "FailedScheduling",
+        };
+        let said = ("ReplicaFailure", "True", reason, message);
         conditions.push(condition(said, &before, now));
     }
     if !counts.held.is_empty() {
@@ -427,6 +433,24 @@ mod tests {
         let status = deployment(&counts, "{}", "t");
         assert_eq!(told(&status)[1], "Progressing False UpdateFailed t t");
         assert!(status.contains("stands still: 1 of 4 new pods failed"));
+    }
+
+    #[test]
+    fn a_pod_that_a_quota_forbids_is_a_failed_creation() {
+        let refused = "pods \"web-1\" is forbidden: exceeded quota: q, requested: pods=1";
+        let table = [(refused, "FailedCreate"), ("0/1 nodes are available: …", "FailedScheduling")];
+        for (waiting, reason) in table {
+            let counts = WorkloadCounts { waiting: waiting.to_owned(), ..<_>::default() };
+            let status: Value =
+                serde_json::from_str(&deployment(&counts, "{}", "t1")).expect("json");
+            let failure = &status["conditions"][2];
+            assert_eq!(
+                (&failure["type"], &failure["status"]),
+                (&"ReplicaFailure".into(), &"True".into())
+            );
+            assert_eq!(failure["reason"], reason);
+            assert_eq!(failure["message"], waiting);
+        }
     }
 
     #[test]

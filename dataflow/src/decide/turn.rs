@@ -125,6 +125,7 @@ impl<V: Views> Turn<'_, V> {
         let Some(wanted) = self.state.fact_of(id) else { return };
         let Some(pod) = self.state.pods.get_mut(&id) else { return };
         let told = pod.told.replace(wanted.standing);
+        self.count_in_quotas(id, Some(wanted.standing), told.is_none());
         if told == Some(wanted.standing) {
             return;
         }
@@ -214,6 +215,7 @@ impl<V: Views> Turn<'_, V> {
     pub(crate) fn forget(&mut self, uid: &PodUid) {
         let Some(id) = self.state.pods.id_of(uid) else { return };
         let fact = self.state.fact_of(id);
+        self.count_in_quotas(id, None, false);
         if let Some(pod) = self.state.pods.get(&id) {
             let (owner, is_named) = (pod.workload, pod.standing != Standing::Stopping);
             self.state.put_down(uid, owner);

@@ -30,6 +30,7 @@ mod few;
 mod in_turn;
 mod job;
 mod crons;
+mod quotas;
 mod reigns;
 mod pod;
 mod pods;
@@ -77,6 +78,7 @@ pub(crate) use of_pod::PodName;
 pub(crate) use orphan::{Orphan, OrphanRow, Orphans};
 pub(crate) use pod::{Begin, Heard, Pod, Rare, UNPROVEN};
 pub(crate) use pods::{NameHash, Pods};
+pub(crate) use quotas::{Asked, Quotas, is_quota};
 pub(crate) use reigns::Reigns;
 pub(crate) use remains::AllRemains;
 pub(crate) use resources::{Keyed, Resources};
@@ -161,6 +163,8 @@ pub(crate) struct State {
     pub(crate) classes: Classes,
     /// The disruption budgets.
     pub(crate) budgets: Budgets,
+    /// The quotas, and what is used of them.
+    pub(crate) quotas: Quotas,
     /// The CronJobs, and when each is looked at.
     pub(crate) crons: Crons,
     /// Jobs of which something was decided that their statuses are to say in this very epoch.
@@ -349,6 +353,8 @@ impl State {
             Some(resource) => self.resources.replace(key, resource),
             None => self.resources.remove(key),
         };
+        let after = self.resources.get(key).map(|resource| &**resource);
+        self.quotas.keep(key, before.as_deref(), after);
         self.overwritten.entry(key.clone()).or_insert_with(|| before.clone());
         before
     }

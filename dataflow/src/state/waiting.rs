@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
+use setpoint_rules::quota::is_refusal;
 use setpoint_schemas::ResourceKey;
 
 /// Waiting pods listed one by one, of one workload: as many as one page of kubectl. Its status
@@ -85,9 +86,10 @@ pub(crate) struct WaitingHere {
 }
 
 impl Waiting {
-    /// The numbers of those that are listed.
+    /// The numbers of those that are listed: none where a quota keeps them from being made.
     pub(crate) fn listed(&self) -> Range<u64> {
-        self.from..self.from + self.count.min(LISTED_MAX)
+        let count = if is_refusal(&self.reason) { 0 } else { self.count.min(LISTED_MAX) };
+        self.from..self.from + count
     }
 }
 

@@ -10,8 +10,8 @@ use setpoint_rules::rollout::{self, Update};
 use setpoint_rules::sources::RESTART_ON_CHANGE;
 use setpoint_rules::statefulset;
 use setpoint_schemas::{
-    DEPENDS_ON, Dependency, DeploymentStrategy, IntOrPercent, JobSpec, RESCHEDULE, Retries, RollingUpdate,
-    UpdateOrder, WorkloadSpec,
+    DEPENDS_ON, Dependency, DeploymentStrategy, IntOrPercent, JobSpec, RESCHEDULE, Retries,
+    RollingUpdate, UpdateOrder, WorkloadSpec,
 };
 
 /// The annotation of a workload whose pods are done when they end.

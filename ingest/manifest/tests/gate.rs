@@ -302,6 +302,39 @@ fn a_budget_says_one_of_two_things() {
 }
 
 #[test]
+fn a_quota_bounds_what_is_measured_and_chooses_pods_that_there_can_be() {
+    let quota = |spec: &str| {
+        format!("apiVersion: v1\nkind: ResourceQuota\nmetadata: {{name: q}}\nspec: {{{spec}}}\n")
+    };
+    let all = [
+        "hard: {pods: 4, requests.cpu: 500m, count/jobs.batch: 2, requests.a.b/gpu: 1}",
+        "hard: {deployments: 1}",
+        "hard: {pods: 1500m, secrets: -1, cpu: 1500m}",
+        "hard: {pods: 1}, scopes: [BestEffort, NotBestEffort]",
+        "hard: {cpu: 1}, scopes: [BestEffort]",
+        "hard: {pods: 1}, scopes: [CrossNamespacePodAffinity]",
+        "scopeSelector: {matchExpressions: [{scopeName: PriorityClass, operator: In}]}",
+        "scopeSelector: {matchExpressions: [{scopeName: Terminating, operator: In, values: [a]}]}",
+        "scopeSelector: {matchExpressions: [{scopeName: PriorityClass, operator: Exists}]}",
+    ];
+    let judged: String =
+        all.iter().map(|spec| judged(&quota(spec), &LoadOptions::default())).collect();
+    expect![[r#"
+        Managed core/ResourceQuota/default/q
+        web.yaml: document 1: spec.hard.deployments: nothing is measured by this name: bound cpu, memory or ephemeral-storage with requests. or limits. before it, pods, requests.storage, persistentvolumeclaims, requests.DOMAIN/RESOURCE, or count/RESOURCE.GROUP
+        web.yaml: document 1: spec.hard.pods: is 1500m and must be a whole number
+        web.yaml: document 1: spec.hard.secrets: is -1 and must not be negative
+        web.yaml: document 1: spec: no pod is both BestEffort and NotBestEffort
+        web.yaml: document 1: spec.hard.cpu: is not of pods that a scope could choose: leave the scope out
+        web.yaml: document 1: spec.scopes[0]: pods are not told apart by whose affinity looks into other namespaces
+        web.yaml: document 1: spec.scopeSelector.matchExpressions[0].values: is required with In and NotIn
+        web.yaml: document 1: spec.scopeSelector.matchExpressions[0].operator: must be Exists for this scope
+        Managed core/ResourceQuota/default/q
+    "#]]
+    .assert_eq(&judged);
+}
+
+#[test]
 fn what_a_container_can_be_given_is_taken_without_leave() {
     let text = format!(
         "{POD}spec:

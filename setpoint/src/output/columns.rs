@@ -10,6 +10,7 @@ use crate::output::field::{entries, list, name, number, or_none, pairs, text};
 use crate::output::jobs::{cron_job, job};
 use crate::output::nodes;
 use crate::output::pods::{pod, pod_wide};
+use crate::output::quotas;
 use crate::output::services;
 
 type Cells = fn(&Value, Timestamp) -> Vec<String>;
@@ -146,6 +147,12 @@ const COLUMNS: &[Columns] = &[
         kind: "EndpointSlice",
         headers: services::SLICE_HEADERS,
         cells: services::slice,
+        ..PLAIN
+    },
+    Columns {
+        kind: "ResourceQuota",
+        headers: &["NAME", "REQUEST", "LIMIT", "AGE"],
+        cells: quotas::quota,
         ..PLAIN
     },
     Columns { kind: "Secret", headers: &["NAME", "TYPE", "DATA", "AGE"], cells: secret, ..PLAIN },

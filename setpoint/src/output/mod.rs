@@ -13,6 +13,7 @@ mod columns;
 mod pods;
 mod jobs;
 mod services;
+mod quotas;
 mod nodes;
 mod ledger;
 mod health;

@@ -28,5 +28,7 @@ mod requests;
 mod services;
 mod immutable;
 mod namespaces;
+mod quotas;
+mod quotas_by_chance;
 mod cold;
 mod questions;

@@ -78,7 +78,7 @@ fn a_deleted_namespace_takes_all_with_it_and_stays_until_its_last_pod_is_gone() 
         answer(&outcome),
         (
             403,
-            "ConfigMap \"c\": namespace \"team\" is being terminated: nothing new is taken into it; ask again when it is gone"
+            "configmaps \"c\" is forbidden: unable to create new content in namespace team because it is being terminated"
         )
     );
     assert_eq!(answer(&story.asks(5, delete())).0, 409);

@@ -1,6 +1,7 @@
 //! The cold step: what is told to people, who can wait some tens of milliseconds.
 
 mod budgets;
+mod quotas;
 mod statuses;
 mod step;
 

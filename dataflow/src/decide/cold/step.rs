@@ -23,6 +23,7 @@ impl<V: Views> Turn<'_, V> {
         self.take_cold(&changes);
         self.tell_statuses();
         self.tell_budgets();
+        self.tell_quotas();
         self.tell_orphans();
         self.out.overview = Some(self.state.overview.clone());
     }

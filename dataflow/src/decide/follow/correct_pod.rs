@@ -73,14 +73,12 @@ impl<V: Views> Turn<'_, V> {
             self.make_finished(id, false);
             return false;
         }
-        // Where only its conditions changed nothing was restarted; what they were is recorded when they
-        // are set the next time.
+        // Only whether it leaves or what others say of it was told anew: nothing was restarted. What was
+        // said is recorded when it is said the next time.
         if placement.epoch != self.out.number {
-            return false;
-        }
-        if placement.epoch != self.out.number {
-            // Only whether it leaves was told anew.
-            self.state.set_leaving(id, 0);
+            if placement.leaving_ms() > 0 {
+                self.state.set_leaving(id, 0);
+            }
             return false;
         }
         pod.generation = (generation_of(placement) - 1).max(1);
@@ -251,6 +249,7 @@ impl<V: Views> Turn<'_, V> {
         workload.memo.hashes.insert(number, hash);
         if let Some(id) = self.state.workloads.get(key).copied() {
             self.find_ties(id);
+            self.weigh(id);
         }
         Ok(number)
     }

@@ -15,7 +15,7 @@ use crate::decide::kinds::{is_budget, is_claim, is_priority_class, is_storage_cl
 use crate::decide::requests::{class_of, labels_of};
 use crate::state::{
     Cron, CronRow, Deadline, Node, NodeRow, Orphan, OrphanRow, Pod, RestoreError, Rows, Template,
-    Touched, Workload, WorkloadKind, WorkloadMemo, is_service, read_spec,
+    Touched, Workload, WorkloadKind, WorkloadMemo, is_quota, is_service, read_spec,
 };
 use crate::views::{Fact, Standing, Views};
 
@@ -30,6 +30,7 @@ impl<V: Views> Turn<'_, V> {
             if is_service(&key) {
                 self.state.services.set(&key, Some(&resource));
             }
+            self.state.quotas.keep(&key, None, Some(&resource));
             self.state.resources.insert(Arc::new(resource));
         }
         for row in rows.remains {
@@ -66,6 +67,7 @@ impl<V: Views> Turn<'_, V> {
             }
         }
         self.load_budgets();
+        self.load_quotas();
         self.load_crons(rows.crons);
         rows.orphans.into_iter().for_each(|row| self.load_orphan(row));
         let changes = self.views.settle_cold();
@@ -162,6 +164,7 @@ impl<V: Views> Turn<'_, V> {
         self.state.workload.insert(id, Box::new(workload));
         self.redesire(id);
         self.find_ties(id);
+        self.state.find_awaiting(id);
         promised.into_iter().for_each(|counter| self.hold_promise(id, counter));
         Ok(())
     }
@@ -188,6 +191,13 @@ impl<V: Views> Turn<'_, V> {
         let budgets = resources.filter(|(key, _)| is_budget(key)).map(|(_, budget)| budget.clone());
         let budgets: Vec<Arc<Resource>> = budgets.collect();
         budgets.iter().for_each(|budget| self.budget_put(budget));
+    }
+
+    fn load_quotas(&mut self) {
+        let resources = self.state.resources.in_order().into_iter();
+        let quotas = resources.filter(|(key, _)| is_quota(key)).map(|(_, quota)| quota.clone());
+        let quotas: Vec<Arc<Resource>> = quotas.collect();
+        quotas.iter().for_each(|quota| self.quota_known(quota));
     }
 
     /// CronJobs are looked at when their rows say so.

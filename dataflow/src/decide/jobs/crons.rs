@@ -155,6 +155,10 @@ impl<V: Views> Turn<'_, V> {
         let body: Arc<str> = Arc::from(body.to_string());
         let job = Resource { body, ..self.judge().blank(&item, &key) };
         let (about, cause) = (about(resource, cron), cron.cause().clone());
+        if let Some(why) = self.quotas_refuse(&key, &job) {
+            self.ledger.write(Action::Wait, "quota", why, about);
+            return;
+        }
         match compile(WorkloadKind::Job, &job) {
             Ok(compiled) => {
                 let reason = format!("Job {name} is for {}", cron.schedule.local(time_ms));

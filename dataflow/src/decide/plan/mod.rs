@@ -10,6 +10,7 @@ mod planning;
 mod preempting;
 mod priorities;
 mod promises;
+mod quotas;
 mod tallies;
 mod stateful;
 mod waiting;

@@ -72,6 +72,11 @@ impl Start {
         }
     }
 
+    /// The revision that the next pod has.
+    fn revision(&self, workload: &Workload) -> u32 {
+        self.identity().map_or(workload.memo.current, |identity| identity.revision)
+    }
+
     /// Whether all have the workload's current revision: only to such is room promised.
     fn is_current(&self, workload: &Workload) -> bool {
         self.identities.iter().all(|identity| identity.revision == workload.memo.current)
@@ -143,6 +148,13 @@ impl<V: Views> Turn<'_, V> {
         if let Some(why) = self.state.claims_forbid(workload, &template, start.ordinal()) {
             return Attempt::Waits(why);
         }
+        let revised = (start.revision(workload), &*template);
+        let promised = workload.memo.nominated.len();
+        let forbidden = self.quota_forbids((start.workload, workload), revised, promised);
+        // On one node it may not be meant to be, and then nothing is forbidden.
+        if let Some(why) = forbidden.clone().filter(|_| start.node.is_none()) {
+            return Attempt::Waits(why);
+        }
         let shape = self.state.shape_of(workload, &template, start.ordinal());
         let placing = match &start.node {
             Some(node) => match self.state.nodes.get(node) {
@@ -158,6 +170,7 @@ impl<V: Views> Turn<'_, V> {
         };
         match placing {
             Some(_) if template.is_gated => Attempt::Waits(GATED.to_owned()),
+            Some(_) if forbidden.is_some() => Attempt::Waits(forbidden.unwrap_or_default()),
             Some(Placing::Placed { node, considered }) => {
                 let alternatives = self.alternatives(&considered);
                 let placed = NewPod { uid, counter, alternatives };

@@ -61,6 +61,7 @@ impl<V: Views> Turn<'_, V> {
         workload.templates.insert(current, Arc::new(template));
         workload.memo.classes.insert(current, class);
         self.state.touch_workload(id);
+        self.weigh(id);
         Ok(())
     }
 }

@@ -153,8 +153,11 @@ impl<V: Views> Turn<'_, V> {
     fn keep_promise(&mut self, start: &Start, counter: u64, other: Option<Room>) -> bool {
         let Some(workload) = self.state.workload.get(&start.workload) else { return false };
         let Some(template) = workload.current_template() else { return false };
-        let ordinal = workload.ordinal_to_be(counter);
-        if self.state.claims_forbid(workload, &template, ordinal).is_some() {
+        let (current, ordinal) =
+            ((workload.memo.current, &*template), workload.ordinal_to_be(counter));
+        if self.state.claims_forbid(workload, &template, ordinal).is_some()
+            || self.quota_forbids((start.workload, workload), current, 0).is_some()
+        {
             self.unpromise(start.workload, counter);
             return false;
         }

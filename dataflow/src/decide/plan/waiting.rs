@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use setpoint_rules::quota::is_refusal;
 use setpoint_schemas::{Action, NodeName, ResourceKey};
 
 use crate::Served;
@@ -49,6 +50,8 @@ impl<V: Views> Turn<'_, V> {
             return;
         }
         let before = std::mem::replace(&mut workload.memo.waiting, waiting.clone());
+        let reason = waiting.as_ref().map(|waiting| &*waiting.reason);
+        self.state.quotas.awaits(&workload.key.namespace, id, reason);
         self.tell_waiting(id, before, waiting);
     }
 
@@ -63,11 +66,17 @@ impl<V: Views> Turn<'_, V> {
             return;
         }
         let after = waiting.as_ref().map(WaitingHere::alone);
+        let reason = waiting.as_ref().map(|here| &*here.reason);
+        let quotas = &mut self.state.quotas;
+        let is_over = quotas.awaits_on(&workload.key.namespace, (id, node), reason);
         let before = match waiting {
             Some(waiting) => memo.waiting_here.insert(node.clone(), waiting),
             None => memo.waiting_here.remove(node),
         };
         self.tell_waiting(id, before.map(|before| before.alone()), after);
+        if is_over {
+            self.try_next_on(id);
+        }
     }
 
     pub(super) fn tell_waiting(
@@ -107,14 +116,17 @@ impl<V: Views> Turn<'_, V> {
         }
         if !same_reason {
             let promise = workload.memo.nominated.get(&after.from);
+            // Who is not made is nobody that could be told of.
+            let is_made = !is_refusal(&after.reason);
             let about = About {
-                pod: Some(workload.pod_uid(after.from)),
+                pod: is_made.then(|| workload.pod_uid(after.from)),
                 resource: Some(workload.text.clone()),
                 node: promise.map(|promise| promise.node.clone()),
                 causes: self.state.causes(id),
                 ..About::default()
             };
             let rule = match promise {
+                _ if !is_made => "quota",
                 Some(_) => "preemption",
                 None if workload.is_held() => "depends_on",
                 None => "placement",

@@ -21,7 +21,7 @@ use crate::decide::nodes::Asked;
 use crate::decide::plan::placement_of;
 use crate::decided::About;
 use crate::epoch::{ItemVerdict, PlacementChange, Verdict};
-use crate::state::Table;
+use crate::state::{Table, is_quota};
 use crate::views::Views;
 
 impl<V: Views> Turn<'_, V> {
@@ -63,6 +63,7 @@ impl<V: Views> Turn<'_, V> {
             number: self.out.number,
             now: self.now,
             given: RefCell::default(),
+            asked: RefCell::default(),
         }
     }
 
@@ -162,6 +163,8 @@ impl<V: Views> Turn<'_, V> {
             self.class_put(resource);
         } else if is_budget(key) {
             self.budget_put(resource);
+        } else if is_quota(key) {
+            self.quota_put(resource);
         } else if is_cron_job(key) {
             self.cron_put(resource, cause);
         } else if is_claim(key) {
@@ -179,6 +182,8 @@ impl<V: Views> Turn<'_, V> {
             self.state.classes.remove(&key.name);
         } else if is_budget(key) {
             self.budget_gone(key);
+        } else if is_quota(key) {
+            self.quota_gone(key);
         } else if is_cron_job(key) {
             self.cron_gone(key, cause);
         } else if is_claim(key) {

@@ -17,8 +17,10 @@ impl<V: Views> Turn<'_, V> {
         self.cover_all_in(&key.namespace);
     }
 
-    /// A workload is new, changed or gone: the budgets of its namespace look at it.
+    /// A workload is new, changed or gone: the budgets and quotas of its namespace look at
+    /// it.
     pub(crate) fn cover(&mut self, id: u32) {
+        self.weigh(id);
         let workload = self.state.workload.get(&id);
         if workload.is_none_or(|w| self.state.budgets.is_about(&w.key.namespace)) {
             self.state.budgets.look_at(id, workload.map(Box::as_ref));

@@ -19,7 +19,7 @@ use super::crons::check_cron;
 use super::workloads::{self, Compiled};
 use crate::decide::kinds::{is_claim, is_cron_job, is_managed_group, is_namespace};
 use crate::epoch::{Foreseen, ItemVerdict, Verdict};
-use crate::state::{Services, State, WorkloadKind};
+use crate::state::{Asked, Services, State, WorkloadKind};
 
 /// What an accepted item will do.
 pub(super) enum Change {
@@ -70,6 +70,8 @@ pub(crate) struct Judge<'a> {
     pub(crate) now: i64,
     /// What the request's Services so far were given.
     pub(crate) given: RefCell<Services>,
+    /// What the request's items so far ask of quotas.
+    pub(crate) asked: RefCell<Asked>,
 }
 
 impl Judge<'_> {
@@ -174,6 +176,7 @@ impl Judge<'_> {
                         return Ok(Change::Leave(leaving));
                     }
                 }
+                self.gives_back(&key, present.as_deref());
                 overlay.insert(key.clone(), None);
                 Ok(Change::Gone(key))
             }
@@ -251,6 +254,7 @@ impl Judge<'_> {
                 message: format!("{} {:?} is invalid: {why}", item.kind, item.name),
             })?;
         }
+        self.within_quotas(&key, present.as_deref(), &resource, compiled.as_deref())?;
         let resource = Arc::new(resource);
         self.gave(&key, &resource);
         overlay.insert(key.clone(), Some(resource.clone()));

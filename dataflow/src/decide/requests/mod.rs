@@ -11,6 +11,7 @@ mod judge;
 mod namespaces;
 mod pinned;
 mod priorities;
+mod quotas;
 mod sources;
 mod services;
 mod taints;

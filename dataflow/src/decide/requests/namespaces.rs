@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 use setpoint_rules::admission::Refusal;
+use setpoint_rules::quota::{forbidden, resource_of};
 use setpoint_schemas::{RequestItem, Resource, ResourceKey, Verb};
 
 use super::judge::{Judge, Overlay};
@@ -43,16 +44,23 @@ impl Judge<'_> {
             Some(overlaid) => overlaid.as_ref(),
             None => self.state.resources.get(&namespace),
         };
-        let why = match found {
-            None => "not found; create it first, or apply it in the same request",
-            Some(found) if is_terminating(found) => {
-                "is being terminated: nothing new is taken into it; ask again when it is gone"
+        match found {
+            None => {
+                let why = "not found; create it first, or apply it in the same request";
+                let (kind, name, namespace) = (&item.kind, &item.name, &key.namespace);
+                let message = format!("{kind} {name:?}: namespace {namespace:?} {why}");
+                Err(Refusal { code: 404, message })
             }
-            Some(_) => return Ok(()),
-        };
-        let code = if found.is_some() { 403 } else { 404 };
-        let message = format!("{} {:?}: namespace {:?} {why}", item.kind, item.name, key.namespace);
-        Err(Refusal { code, message })
+            Some(found) if is_terminating(found) => {
+                let why = format!(
+                    "unable to create new content in namespace {} because it is being terminated",
+                    key.namespace
+                );
+                let message = forbidden(&resource_of(&key.kind), &key.name, &why);
+                Err(Refusal { code: 403, message })
+            }
+            Some(_) => Ok(()),
+        }
     }
 
     /// A namespace as it will be once its deletion is accepted.

@@ -21,7 +21,7 @@ const HISTORY_DEFAULT: usize = 10;
 
 /// What a resource asks of a workload, compiled.
 pub(crate) struct Compiled {
-    kind: WorkloadKind,
+    pub(super) kind: WorkloadKind,
     pub(crate) spec: WorkloadSpec,
     pub(crate) json: Value,
     annotations: BTreeMap<String, String>,

@@ -18,6 +18,7 @@ mod dependencies;
 mod pod;
 mod priority;
 mod budget;
+mod quota;
 mod service;
 mod container;
 mod volumes;
@@ -198,6 +199,7 @@ fn values(checker: &mut Checker, object: &Cursor<'_>, kind: &str) {
         "PersistentVolumeClaim" => storage::claim(checker, &object.field("spec")),
         "StorageClass" => storage::class(checker, object),
         "PodDisruptionBudget" => budget::check(checker, &object.field("spec")),
+        "ResourceQuota" => quota::check(checker, &object.field("spec")),
         "Service" => service::check(checker, object),
         _ => {}
     }

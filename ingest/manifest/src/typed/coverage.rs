@@ -53,6 +53,7 @@ fn seen() -> BTreeSet<(&'static str, &'static str)> {
     walk::<core::Secret>(&seen);
     walk::<policy::PodDisruptionBudget>(&seen);
     walk::<core::Service>(&seen);
+    walk::<core::ResourceQuota>(&seen);
     walk::<core::PersistentVolumeClaim>(&seen);
     walk::<storage::StorageClass>(&seen);
     walk::<scheduling::PriorityClass>(&seen);

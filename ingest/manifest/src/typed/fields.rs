@@ -46,6 +46,10 @@ pub(crate) const FIELDS: &[(&str, Fields)] = &[
         &[("apiVersion kind metadata immutable type", Harmless), ("data stringData", Acted)],
     ),
     ("PodDisruptionBudget", OBJECT),
+    ("ResourceQuota", OBJECT),
+    ("ResourceQuotaSpec", &[("hard scopes scopeSelector", Acted)]),
+    ("ScopeSelector", &[("matchExpressions", Acted)]),
+    ("ScopedResourceSelectorRequirement", &[("scopeName operator values", Acted)]),
     ("Service", OBJECT),
     (
         "ServiceSpec",
