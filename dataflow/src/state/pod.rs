@@ -84,6 +84,8 @@ pub(crate) struct Rare {
     pub(crate) leaving_ms: i64,
     /// As the pod of an update that is watched.
     pub(crate) begin: Begin,
+    /// The templates of the claims that it has for itself, as a StatefulSet's pod.
+    pub(crate) claims: Vec<String>,
 }
 
 /// How a pod of an update that is watched began.
@@ -93,8 +95,6 @@ pub(crate) struct Begin {
     pub(crate) ms: i64,
     /// Whether it failed as it began, and was counted.
     pub(crate) failed: bool,
-    /// The templates of the claims that it has for itself, as a StatefulSet's pod.
-    pub(crate) claims: Vec<String>,
 }
 
 /// Behind every epoch.

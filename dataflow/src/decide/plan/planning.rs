@@ -276,7 +276,7 @@ impl<V: Views> Turn<'_, V> {
         let Some(workload) = self.state.workload.get_mut(&id) else { return false };
         workload.memo.stuck = true;
         self.dependants_look(id);
-        let Some(workload) = self.state.workload.get(&id) else { return };
+        let Some(workload) = self.state.workload.get(&id) else { return false };
         let about = About { resource: Some(workload.text.clone()), causes, ..About::default() };
         let reason = format!("no progress for {} s: ProgressDeadlineExceeded", limit_ms / 1_000);
         self.ledger.write(Action::Rollout, "progress_deadline", reason, about);
