@@ -181,8 +181,9 @@ impl Workload {
     }
 
     /// Whether its new pods are watched: those of an update, not those that it has first.
-    fn is_watched(&self) -> bool {
+    pub(in crate::decide) fn is_watched(&self) -> bool {
         self.kind == WorkloadKind::Rolling
+            && self.wants.guards.is_some()
             && !self.memo.watch.over
             && !self.wants.paused
             && self.memo.history.len() > 1

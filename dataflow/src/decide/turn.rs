@@ -125,7 +125,13 @@ impl<V: Views> Turn<'_, V> {
         let Some(wanted) = self.state.fact_of(id) else { return };
         let Some(pod) = self.state.pods.get_mut(&id) else { return };
         let told = pod.told.replace(wanted.standing);
-        self.count_in_quotas(id, Some(wanted.standing), told.is_none());
+        // Who stops is counted by what becomes of its node as well.
+        let counts_as =
+            |standing: Standing| (standing.holds_room(), matches!(standing, Standing::Stopping));
+        let (counted, counts) = (told.map(counts_as), counts_as(wanted.standing));
+        if counted != Some(counts) || counts.1 {
+            self.count_in_quotas(id, Some(wanted.standing), told.is_none());
+        }
         if told == Some(wanted.standing) {
             return;
         }
@@ -184,8 +190,10 @@ impl<V: Views> Turn<'_, V> {
         }
         pod.standing = Standing::Stopping;
         pod.ready_ms = 0.into();
-        let uid = pod.uid.clone();
-        self.state.leaving_follows(id);
+        let (uid, leaves) = (pod.uid.clone(), pod.leaving_ms() > 0);
+        if leaves {
+            self.state.leaving_follows(id);
+        }
         self.await_proof(id);
         // Nobody means a stopping pod by its name: a restart must not place it again.
         self.state.unname_pod(id);

@@ -38,6 +38,7 @@ mod remains;
 mod resources;
 mod rows;
 mod services;
+mod spec;
 mod touched;
 mod waiting;
 mod workload;
@@ -85,14 +86,13 @@ pub(crate) use resources::{Keyed, Resources};
 pub(crate) use rows::Rows;
 pub use rows::{CheckpointRow, PodInRows, RestoreError, Table, pods_in};
 pub(crate) use services::{Services, is_service};
+pub(crate) use spec::read_spec;
 pub(crate) use touched::Touched;
 pub(crate) use waiting::{GATED, Waiters, Waiting, WaitingHere};
 pub(crate) use wants::{Identities, min_ready_ms};
 pub(crate) use watch::Watch;
 pub(crate) use why::Why;
-pub(crate) use workload::{
-    Seen, Template, Workload, WorkloadKind, WorkloadMemo, read_spec, staying,
-};
+pub(crate) use workload::{Seen, Template, Workload, WorkloadKind, WorkloadMemo, staying};
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;

@@ -55,7 +55,7 @@ pub(crate) struct Wants {
     /// What is wanted of a StatefulSet.
     pub(crate) identities: Option<Box<Identities>>,
     /// How its updates are watched, where anything is said of that.
-    guards: Option<Box<Guards>>,
+    pub(crate) guards: Option<Box<Guards>>,
 }
 
 /// What is wanted of a StatefulSet's pods beside what all workloads want.

@@ -8,7 +8,7 @@ use setpoint_schemas::{NodeSnapshot, Observation, PodPhase, PodUid, Position};
 use crate::Served;
 use crate::causes::{Cause, cause_of_snapshot};
 use crate::decide::Turn;
-use crate::state::{Deadline, Heard, Pod, Word};
+use crate::state::{Deadline, Heard, Pod, Word, Workload};
 use crate::views::{Fact, Standing, Views};
 
 impl<V: Views> Turn<'_, V> {
@@ -55,8 +55,12 @@ impl<V: Views> Turn<'_, V> {
 
     /// A pod is as it is observed.
     fn pod_is(&mut self, id: u32, observed: Observation, heard: Heard, at: Position) {
-        let min_ready_ms = self.min_ready_ms(id);
-        let is_open = self.state.pods.get(&id).is_none_or(|pod| self.state.is_open(pod));
+        let Some(pod) = self.state.pods.get(&id) else { return };
+        let owner = self.state.owner(pod);
+        let min_ready_ms = owner.map_or(0, |owner| owner.wants.min_ready_ms);
+        let is_watched = owner.is_some_and(Workload::is_watched);
+        let template = owner.and_then(|owner| owner.templates.get(&pod.revision));
+        let is_open = template.is_none_or(|template| template.opens(pod));
         let said = (observed.phase(), observed.is_ready() && is_open);
         let Some(pod) = self.state.pods.get_mut(&id) else { return };
         let (before, workload, node) = (pod.standing, pod.workload, pod.node);
@@ -69,7 +73,9 @@ impl<V: Views> Turn<'_, V> {
         self.state.observations.keep(id, &observed);
         self.sighted(id);
         self.job_pod_observed(id, &observed);
-        self.pod_begins(id, &observed);
+        if is_watched {
+            self.pod_begins(id, &observed);
+        }
         if standing == Standing::Ready && before != Standing::Ready {
             self.state
                 .schedule(ready_ms + min_ready_ms, Deadline::MinReady(observed.uid().clone()));
