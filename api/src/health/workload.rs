@@ -15,8 +15,9 @@ pub(super) fn deployment(object: &Value) -> Health {
     if !is_seen(object) {
         return Health::progressing(UNSEEN);
     }
-    let stuck = condition(object, "Progressing");
-    if let Some(stuck) = stuck.filter(|c| c["reason"] == "ProgressDeadlineExceeded") {
+    let is_stuck =
+        |c: &&Value| matches!(text(&c["reason"]), "ProgressDeadlineExceeded" | "UpdateFailed");
+    if let Some(stuck) = condition(object, "Progressing").filter(is_stuck) {
         return Health::degraded(said(stuck));
     }
     let (desired, updated) = (desired(object), count(object, "updatedReplicas"));
@@ -31,7 +32,8 @@ pub(super) fn deployment(object: &Value) -> Health {
         return Health::healthy("");
     };
     // Why the next pod has no place says more than how many are missing.
-    let why = held(object, "ReplicaFailure").map(said).unwrap_or_default();
+    let why = held(object, "ReplicaFailure").or_else(|| held(object, "Waiting"));
+    let why = why.map(said).unwrap_or_default();
     Health::progressing(if why.is_empty() { left } else { format!("{left}: {why}") })
 }
 

@@ -10,8 +10,8 @@ use std::collections::HashMap;
 
 use serde_json::{Value, json};
 
-/// Series that a watch knows by name: more than any list of them shows. Beyond it it begins to count anew.
-const SERIES_KNOWN_MAX: usize = 4_096;
+/// Series that a watch knows by name: as many as a list shows, and kept whole. Beyond it it begins to count anew.
+const SERIES_KNOWN_MAX: usize = 500;
 
 /// Events by what they say.
 #[derive(Default)]

@@ -48,6 +48,14 @@ pub(super) async fn write(
     if call.params.dry_run() || !conditions.is_array() {
         return Ok(answer(served()?));
     }
+    let times = conditions.as_array().into_iter().flatten();
+    let mut times = times.filter_map(|condition| condition["lastTransitionTime"].as_str());
+    let is_wrong = |time: &&str| !time.is_empty() && time.parse::<jiff::Timestamp>().is_err();
+    if let Some(wrong) = times.find(is_wrong) {
+        let message =
+            format!("status.conditions: lastTransitionTime {wrong:?} is no time by RFC 3339");
+        return Err(ApiError::new(StatusCode::BAD_REQUEST, message).about(kind, &pod.name, &[]));
+    }
     let item = RequestItem {
         verb,
         api_version: kind.api_version(),

@@ -56,6 +56,14 @@ pub(crate) async fn delete(call: Call) -> Result<Response, ApiError> {
                     && seen.is_some()
                     && asked.is_none()
                     && tries > 0 => {}
+            // A pod that stops is meant by nobody any more and is there: who evicts waits until it is gone.
+            Err(error)
+                if error.code == StatusCode::NOT_FOUND
+                    && call.target.subresource == "eviction"
+                    && find(&call, &kind).is_ok() =>
+            {
+                return Ok(gone(&call, &kind, uid));
+            }
             Err(error) => return Err(error),
         }
     }

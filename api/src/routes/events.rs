@@ -24,6 +24,8 @@ use crate::render::{self, Series};
 use crate::state::now_ms;
 use crate::status::ApiError;
 
+/// Who lists events would rather have the latest soon than all of them late.
+const LOOK_BACK_MAX: Duration = Duration::from_secs(3);
 /// As many events as kubectl shows at once.
 const EVENTS_LISTED_MAX: usize = 500;
 /// Decisions that the counts of one answer speak of: what is said of one object for days, and few enough
@@ -187,7 +189,11 @@ async fn add_forgotten(
     let (namer, about) = (parts.model.clone(), (call.target.namespace.clone(), wanted.to_vec()));
     let is_wanted =
         move |decision: &Decision| involved_of(decision, &namer, &about.0, &about.1).is_some();
-    let earlier = parts.log.ledger(before, EVENTS_LISTED_MAX, Box::new(is_wanted)).await?;
+    // Without the log there is still what is known here.
+    let look = parts.log.ledger(before, EVENTS_LISTED_MAX, Box::new(is_wanted));
+    let Ok(Ok(earlier)) = tokio::time::timeout(LOOK_BACK_MAX, look).await else {
+        return Ok(());
+    };
     for decision in earlier {
         if let Some(event) = event_of(&decision, call, wanted) {
             series.add_earlier(event);

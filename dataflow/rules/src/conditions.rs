@@ -27,8 +27,13 @@ pub fn written(
     let entries = body["conditions"].as_array().map_or(&[][..], Vec::as_slice);
     let mut after = if verb == Verb::Update { Vec::new() } else { before.to_vec() };
     for entry in entries {
-        let condition: PodCondition = serde_json::from_value(entry.clone())
-            .map_err(|error| format!("status.conditions: {error}"))?;
+        let mut said = entry.clone();
+        // Clients write a time that they do not know as null.
+        if let Some(fields) = said.as_object_mut() {
+            fields.retain(|_, value| !value.is_null());
+        }
+        let condition: PodCondition =
+            serde_json::from_value(said).map_err(|error| format!("status.conditions: {error}"))?;
         if OBSERVED_CONDITIONS.contains(&condition.kind.as_str()) {
             continue;
         }

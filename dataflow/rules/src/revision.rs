@@ -45,7 +45,8 @@ pub enum Way {
 }
 
 /// What a template says only so that its pods are replaced by the same.
-const AGAIN: [&str; 2] = ["kubectl.kubernetes.io/restartedAt", crate::sources::DIGEST];
+const AGAIN: [&str; 3] =
+    ["kubectl.kubernetes.io/restartedAt", crate::sources::DIGEST, crate::dependencies::DIGEST];
 
 /// A template without what only makes it another revision of the same.
 #[must_use]

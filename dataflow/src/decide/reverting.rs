@@ -31,7 +31,9 @@ impl<V: Views> Turn<'_, V> {
         let (workload, before) = (pod.workload, pod.begin());
         let is_watched = pod.standing != Standing::Stopping && !before.failed;
         let Some(owner) = self.state.workload.get(&workload).filter(|_| is_watched) else { return };
-        if !owner.is_watched() || pod.revision != owner.memo.current {
+        let is_of_it =
+            pod.revision == owner.memo.current && pod.placed_ms.get() >= owner.memo.watch.since_ms;
+        if !owner.is_watched() || !is_of_it {
             return;
         }
         let monitor_ms = owner.monitor_ms();

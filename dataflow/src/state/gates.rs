@@ -3,7 +3,12 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use setpoint_schemas::{POD_CONDITIONS, PodSpec};
+use setpoint_schemas::{
+    COMPLETION_INDEX, FINISHED, INDEX_FAILURES, LEAVING, POD_CONDITIONS, PodSpec,
+};
+
+/// The annotations that a placement has beside its template's: what a template says there means nothing.
+pub(crate) const OF_ONE_POD: [&str; 4] = [COMPLETION_INDEX, FINISHED, INDEX_FAILURES, LEAVING];
 
 /// What a placement says of a pod with gates of which nobody set anything.
 pub(super) const NONE: &str = "[]";

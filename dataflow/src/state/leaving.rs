@@ -48,6 +48,9 @@ impl Workload {
             && !self.wants.runs_once
             && !self.deleted
             && self.update() != Update::Recreate
+            // One more would be of the very revision that waits or failed.
+            && !self.is_held()
+            && self.memo.watch.halted.is_empty()
             && is_free(self)
     }
 }

@@ -63,6 +63,7 @@ pub(crate) use dependants::Dependants;
 pub(crate) use devices::{Devices, DevicesRow};
 pub(crate) use early::{Early, EarlyRow, Word};
 pub(crate) use followers::Followers;
+pub(crate) use gates::OF_ONE_POD;
 pub(crate) use guarded::Guarded;
 pub(crate) use identity::{IDENTITY_LABELS, Identity};
 pub(crate) use in_turn::InTurn;

@@ -11,7 +11,7 @@ use setpoint_rules::sources::RESTART_ON_CHANGE;
 use setpoint_rules::statefulset;
 use setpoint_schemas::{
     DEPENDS_ON, Dependency, DeploymentStrategy, IntOrPercent, JobSpec, RESCHEDULE, Retries,
-    RollingUpdate, UpdateOrder, WorkloadSpec,
+    RollingUpdate, StrategyKind, UpdateOrder, WorkloadSpec,
 };
 
 /// The annotation of a workload whose pods are done when they end.
@@ -119,8 +119,10 @@ impl Wants {
     pub(crate) fn update(&self, desired: i64, goes_back: bool) -> Update {
         let back = self.guards.as_ref().filter(|_| goes_back).map(|guards| guards.back);
         let order = back.and_then(|back| back.order).unwrap_or(self.order);
+        // Pods that may not run beside those of another revision may not on the way back either.
+        let kind = self.strategy.as_deref().and_then(|strategy| strategy.kind);
         let said = back.filter(|back| back.order.is_some() || back.parallelism.is_some());
-        let Some(back) = said else {
+        let Some(back) = said.filter(|_| kind != Some(StrategyKind::Recreate)) else {
             return rollout::strategy(self.strategy.as_deref(), desired, order);
         };
         let parallelism = back.parallelism.unwrap_or(1);

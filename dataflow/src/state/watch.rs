@@ -8,6 +8,8 @@ use serde::{Deserialize, Serialize};
 /// How far the current revision of a Deployment is watched.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Watch {
+    /// Engine time since when it is the current one: its pods that are older began for another update.
+    pub(crate) since_ms: i64,
     /// Pods of it that failed as they began.
     pub(crate) failures: i64,
     /// Why the last of them did.

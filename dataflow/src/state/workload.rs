@@ -17,7 +17,7 @@ use setpoint_schemas::{
 };
 
 use super::few::Few;
-use super::gates;
+use super::gates::{self, OF_ONE_POD};
 use super::job::{Held, JobMemo};
 use super::look::Look;
 use super::nominees::Nominated;
@@ -258,6 +258,7 @@ impl Template {
         let PodTemplate { metadata, mut spec } = template;
         let ObjectMeta { mut labels, mut annotations, .. } = metadata;
         let readiness_gates = gates::gates(&spec, &mut annotations);
+        OF_ONE_POD.iter().for_each(|of_one| drop(annotations.remove(*of_one)));
         match kind {
             WorkloadKind::Rolling => {
                 labels.insert("pod-template-hash".to_owned(), hash.clone());

@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use setpoint_rules::disruption;
 use setpoint_schemas::{
     Action, Decision, NodeName, Placement, PodUid, Position, Resource, ResourceKey, Topic,
 };
@@ -191,6 +192,8 @@ impl<V: Views> Turn<'_, V> {
         let Ok(compiled) = compile(kind, resource) else { return };
         if let Some(workload) = self.state.workload_by_key(key) {
             workload.memo.history = history_of(&compiled, resource);
+            workload.memo.watch.over =
+                workload.memo.history.last().is_some_and(|last| last.healthy);
         }
         if let Some(id) = self.state.workloads.get(key).copied() {
             self.state.touch_workload(id);
@@ -269,7 +272,9 @@ impl<V: Views> Turn<'_, V> {
     /// A workload of which it was decided otherwise whether it waits is looked at again.
     fn correct_waits(&mut self, own: &[Decision], recorded: &[Decision]) {
         let waits = |decisions: &[Decision]| -> BTreeMap<String, String> {
-            let waits = decisions.iter().filter(|d| d.action == Action::Wait);
+            // What an eviction waits for stands with its pod.
+            let is_wait = |d: &&Decision| d.action == Action::Wait && d.rule != disruption::RULE;
+            let waits = decisions.iter().filter(is_wait);
             waits.map(|d| (d.resource.clone(), d.reason.clone())).collect()
         };
         let (own, recorded) = (waits(own), waits(recorded));

@@ -4,17 +4,12 @@
 use serde_json::{Value, json};
 use setpoint_rules::own_claims;
 use setpoint_rules::revision::{Revision, Way};
-use setpoint_schemas::{
-    COMPLETION_INDEX, FINISHED, INDEX_FAILURES, LEAVING, Placement, PodPhase, Resource,
-};
+use setpoint_schemas::{COMPLETION_INDEX, Placement, PodPhase, Resource};
 
 use crate::decide::pods::standing_since;
 use crate::decide::requests::{Compiled, advanced};
-use crate::state::IDENTITY_LABELS;
+use crate::state::{IDENTITY_LABELS, OF_ONE_POD};
 use crate::views::Standing;
-
-/// The annotations that a placement has beside its template's.
-const OF_ONE_POD: [&str; 4] = [COMPLETION_INDEX, FINISHED, INDEX_FAILURES, LEAVING];
 
 /// The history that the resource carries; its last entry's text is the body's.
 pub(crate) fn history_of(compiled: &Compiled, resource: &Resource) -> Vec<Revision> {

@@ -128,6 +128,9 @@ impl<V: Views> Turn<'_, V> {
         let Some(workload) = self.state.workload.get(&id) else { return };
         let waits = |id: &u32| self.state.workload.get(id).is_some_and(|w| w.is_held());
         let on: Vec<u32> = self.state.dependants.on(&workload.key).filter(waits).collect();
+        if on.is_empty() {
+            return;
+        }
         let why = workload.memo.whys.last().cloned();
         for id in on {
             match why.clone() {

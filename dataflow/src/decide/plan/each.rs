@@ -3,6 +3,8 @@
 //!
 //! Room that others leave is promised to one of them at a time, which is looked at first.
 
+use setpoint_rules::quota;
+
 use super::placing::{Attempt, Start};
 use crate::decide::Turn;
 use crate::state::{Identity, Workload};
@@ -49,7 +51,12 @@ impl<V: Views> Turn<'_, V> {
                     start.pass();
                 }
                 Attempt::Waits(why) => {
-                    reason = reason.or(Some(why));
+                    // Who waits for a quota is waked by what the reason says.
+                    let is_awaited = |why: &String| quota::is_awaited(why);
+                    let says_less = reason.as_ref().is_none_or(|known| !is_awaited(known));
+                    if reason.is_none() || (says_less && is_awaited(&why)) {
+                        reason = Some(why);
+                    }
                     start.pass();
                 }
                 Attempt::NotMeant => break,

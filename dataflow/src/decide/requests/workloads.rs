@@ -270,7 +270,12 @@ impl Workload {
         self.wants = self.kind.wants(&spec, &annotations);
         if rolled || resumed {
             self.memo.progress_ms = now_ms;
-            self.memo.watch = Watch { over: !rolled && self.memo.watch.over, ..Watch::default() };
+            let before = &self.memo.watch;
+            let (over, since_ms) = (before.over, before.since_ms);
+            self.memo.watch = match rolled {
+                true => Watch { since_ms: now_ms, ..Watch::default() },
+                false => Watch { over, since_ms, ..Watch::default() },
+            };
         }
         if rolled {
             self.memo.progress = Seen::default();

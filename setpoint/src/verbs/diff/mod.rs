@@ -135,6 +135,11 @@ fn masked(mut object: Value, other: &Value) -> Value {
     if object.get("kind").and_then(Value::as_str) != Some("Secret") {
         return object;
     }
+    // What kubectl applied last has the values in it.
+    let applied = "/metadata/annotations/kubectl.kubernetes.io~1last-applied-configuration";
+    if let Some(applied) = object.pointer_mut(applied) {
+        *applied = Value::from(MASK);
+    }
     for part in ["data", "stringData"] {
         let Some(values) = object.get_mut(part).and_then(Value::as_object_mut) else { continue };
         for (key, value) in values {
