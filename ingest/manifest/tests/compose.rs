@@ -292,7 +292,6 @@ fn configs_and_secrets_become_objects_and_files() {
               spec.selector.setpoint.dev/compose-project: "shop"
               spec.selector.setpoint.dev/compose-service: "web"
             Deployment shop-web is service web of shop
-              metadata.annotations.setpoint.dev/depends-on: "[{\"kind\":\"Deployment\",\"name\":\"shop-db\",\"condition\":\"healthy\",\"required\":true,\"restart\":false}]"
               spec.replicas: 1
               spec.template.spec.containers[0].image: "w"
               spec.template.spec.containers[0].name: "web"
@@ -507,6 +506,7 @@ fn what_is_not_acted_on_is_refused_unless_it_may_be_ignored() {
               spec.selector.setpoint.dev/compose-project: "shop"
               spec.selector.setpoint.dev/compose-service: "web"
             Deployment shop-web is service web of shop
+              metadata.annotations.setpoint.dev/depends-on: "[{\"condition\":\"healthy\",\"kind\":\"Deployment\",\"name\":\"shop-db\",\"required\":true,\"restart\":false}]"
               spec.replicas: 1
               spec.template.spec.containers[0].image: "w"
               spec.template.spec.containers[0].name: "web"
