@@ -156,7 +156,7 @@ async fn a_version_that_kubernetes_took_away_is_refused_by_its_name() {
     let file = folder.join("elasticsearch-config.json");
     let (ended, _) = run("http://127.0.0.1:1", &format!("diff -f {}", file.display())).await;
     let shown = ended.expect_err("nobody has it").to_string();
-    assert!(shown.contains("apps/v1beta1 StatefulSet is unknown"), "{shown}");
+    assert!(shown.contains("apps/v1beta1 has no StatefulSet"), "{shown}");
 }
 
 /// The changed lines, and how it ended.
