@@ -157,7 +157,7 @@ impl<V: Views> Turn<'_, V> {
         self.views.update(Fact::Pod(wanted), 1);
         self.state.cold_dirty = true;
         if self.is_settled {
-            self.foresee(before, wanted);
+            self.foresee(before, Some(wanted));
         }
     }
 
@@ -237,7 +237,11 @@ impl<V: Views> Turn<'_, V> {
         self.state.claims.end(id);
         self.state.touched.pods_gone.push(uid.clone());
         if let (Some(fact), Some(standing)) = (fact, pod.told) {
-            self.views.update(Fact::Pod(PodFact { standing, ..fact }), -1);
+            let told = PodFact { standing, ..fact };
+            self.views.update(Fact::Pod(told), -1);
+            if self.is_settled {
+                self.foresee(Some(told), None);
+            }
         }
         if pod.is_seen {
             self.views.update(Fact::Seen((pod.node, id)), -1);

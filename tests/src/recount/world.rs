@@ -396,6 +396,7 @@ impl World {
     fn deleted(&mut self, outcome: &Outcome) {
         let is_asked = |d: &&Decision| {
             d.rule == "delete"
+                || (d.rule == "eviction" && d.reason == "its eviction was asked for")
                 || (d.rule == "taint" && d.causes.iter().any(|c| c.topic == Topic::Requests.name()))
         };
         for decision in outcome.ledger().iter().filter(is_asked) {

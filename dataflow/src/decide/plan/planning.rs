@@ -387,7 +387,9 @@ impl Workload {
         let monitor_ms = self.monitor_ms();
         let memo = &mut self.memo;
         let is_complete = counts.current_available >= counts.desired && counts.old == 0;
-        if is_complete && counts.current_available > 0 {
+        // None of none is complete, and nobody saw it run.
+        let is_whole = is_complete && counts.current_available > 0;
+        if is_whole {
             memo.rescheduled.row = 0;
         }
         memo.complete |= is_complete && !counts.paused;
@@ -396,7 +398,8 @@ impl Workload {
             (memo.progress_ms, memo.stuck) = (now, false);
         }
         memo.progress = seen;
-        if memo.complete && counts.desired > 0 && !memo.watch.over {
+        let is_watched_whole = is_whole || memo.watch.whole_ms > 0;
+        if memo.complete && is_watched_whole && counts.desired > 0 && !memo.watch.over {
             if memo.watch.whole_ms == 0 {
                 memo.watch.whole_ms = now.max(1);
             }

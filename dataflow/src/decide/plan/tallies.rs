@@ -52,16 +52,18 @@ impl<V: Views> Turn<'_, V> {
         self.dependants_look(id);
     }
 
-    /// A pod's fact changed after the settle: its tally as the views will tell it.
-    pub(crate) fn foresee(&mut self, before: Option<PodFact>, now: PodFact) {
-        let node = self.state.node.get(&now.node);
-        let is_lost = node.is_some_and(|node| node.row.lost);
+    /// A pod's fact changed after the settle, or the pod came or went: its tally as the views will tell it.
+    pub(crate) fn foresee(&mut self, before: Option<PodFact>, now: Option<PodFact>) {
+        let Some(of) = now.or(before) else { return };
+        let is_lost = self.state.node.get(&of.node).is_some_and(|node| node.row.lost);
         let tally = |fact: &PodFact| if is_lost { fact.tally_lost() } else { fact.tally() };
-        let revision = (now.workload, now.revision);
-        let Some(workload) = self.state.workload.get(&now.workload) else { return };
-        let told = workload.tallies.get(&now.revision).copied().unwrap_or_default();
+        let revision = (of.workload, of.revision);
+        let Some(workload) = self.state.workload.get(&of.workload) else { return };
+        let told = workload.tallies.get(&of.revision).copied().unwrap_or_default();
         let mut foreseen = told;
-        foreseen.add(&tally(&now), 1);
+        if let Some(now) = now {
+            foreseen.add(&tally(&now), 1);
+        }
         if let Some(before) = before {
             foreseen.add(&tally(&before), -1);
         }
