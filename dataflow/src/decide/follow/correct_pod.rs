@@ -148,7 +148,12 @@ impl<V: Views> Turn<'_, V> {
 
     fn make_placed(&mut self, placement: &Placement) -> Result<(), String> {
         let known = self.state.pods.by_uid(&placement.uid);
-        match known.map(|pod| self.state.is_on(pod, &placement.node)) {
+        // By these rules it may be elsewhere, or stand for another identity.
+        let is_it = |pod: &Pod| {
+            self.state.is_on(pod, &placement.node)
+                && *self.state.pod_name(pod) == *placement.name.as_str()
+        };
+        match known.map(is_it) {
             Some(true) => self.revive(&placement.uid)?,
             Some(false) => {
                 self.forget(&placement.uid);
