@@ -40,7 +40,6 @@ impl PodToRun {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
     use std::sync::Arc;
 
     use setpoint_schemas::samples;
@@ -56,15 +55,7 @@ mod tests {
         };
         let mut placement = samples::placement_of("p", "{}");
         placement.devices = taken.iter().map(device).collect();
-        let (spec, env, volumes) = (Default::default(), BTreeMap::new(), BTreeMap::new());
-        PodToRun {
-            placement,
-            spec,
-            env,
-            volumes,
-            credentials: Default::default(),
-            held: Default::default(),
-        }
+        PodToRun::bare(placement, Default::default())
     }
 
     #[test]

@@ -94,6 +94,19 @@ pub struct RuntimeInfo {
 }
 
 impl PodToRun {
+    /// A pod that is given nothing from outside: no environment, no files, no logins, and all may start.
+    #[must_use]
+    pub fn bare(placement: Placement, spec: PodSpec) -> PodToRun {
+        PodToRun {
+            placement,
+            spec,
+            env: BTreeMap::new(),
+            volumes: BTreeMap::new(),
+            credentials: Credentials::default(),
+            held: BTreeSet::new(),
+        }
+    }
+
     /// The time between the stop signal and the kill.
     #[must_use]
     pub fn grace(&self) -> Duration {

@@ -55,14 +55,7 @@ mod tests {
         let spec = PodSpec { containers: vec![main], ..PodSpec::default() };
         let env = BTreeMap::from([("main".to_owned(), vec![("URL".to_owned(), asked("http://"))])]);
         let placement = samples::placement_of("p", "{}");
-        let pod = PodToRun {
-            placement,
-            spec,
-            env,
-            volumes: BTreeMap::new(),
-            credentials: Default::default(),
-            held: Default::default(),
-        };
+        let pod = PodToRun { env, ..PodToRun::bare(placement, spec) };
         assert!(pod.wants_address());
         let told = pod.located("10.0.0.9");
         assert!(!told.wants_address());

@@ -37,14 +37,7 @@ fn pod(spec: &str) -> PodToRun {
         term: 7,
         ..samples::placement_of("web-0-abc", "")
     };
-    PodToRun {
-        placement,
-        spec,
-        env: BTreeMap::new(),
-        volumes: BTreeMap::new(),
-        credentials: Default::default(),
-        held: Default::default(),
-    }
+    PodToRun::bare(placement, spec)
 }
 
 fn body(spec: &str, network: Network) -> (ContainerCreateBody, HostConfig) {

@@ -140,15 +140,7 @@ mod tests {
             let key = format!("{}m", annotations::TMPFS);
             Arc::make_mut(&mut placement.pattern).annotations =
                 BTreeMap::from([(key, asked.to_owned())]);
-            let (env, volumes) = (BTreeMap::new(), BTreeMap::new());
-            let pod = PodToRun {
-                placement,
-                spec,
-                env,
-                volumes,
-                credentials: Default::default(),
-                held: Default::default(),
-            };
+            let pod = PodToRun::bare(placement, spec);
             let made = request(&fleet, &pod, &pod.spec.volumes[0]);
             assert_eq!(made.driver_opts.expect("options")["o"], expected, "{source} {asked}");
         }

@@ -48,7 +48,6 @@ fn wrong(message: String) -> ActuatorError {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
 
     use setpoint_schemas::{FleetId, samples};
 
@@ -69,15 +68,7 @@ mod tests {
             );
             let spec = serde_json::from_str(&text).expect("a spec");
             let placement = samples::placement_of("p", "{}");
-            let (env, volumes) = (BTreeMap::new(), BTreeMap::new());
-            let pod = PodToRun {
-                placement,
-                spec,
-                env,
-                volumes,
-                credentials: Default::default(),
-                held: Default::default(),
-            };
+            let pod = PodToRun::bare(placement, spec);
             option(&config, &pod, &pod.spec.containers[0])
         };
         let named =

@@ -139,14 +139,10 @@ mod tests {
         let text = r#"{"securityContext": {"runAsUser": 1, "runAsGroup": 2, "runAsNonRoot": true},
             "containers": [{"name": "a", "securityContext": {"runAsUser": 9}},
                            {"name": "b", "securityContext": {"runAsNonRoot": false}}]}"#;
-        let pod = PodToRun {
-            placement: setpoint_schemas::samples::placement_of("p", "{}"),
-            spec: serde_json::from_str(text).expect("a spec"),
-            env: Default::default(),
-            volumes: Default::default(),
-            credentials: Default::default(),
-            held: Default::default(),
-        };
+        let pod = PodToRun::bare(
+            setpoint_schemas::samples::placement_of("p", "{}"),
+            serde_json::from_str(text).expect("a spec"),
+        );
         let of = |index: usize| Wanted::of(&pod, &pod.spec.containers[index]);
         let wanted =
             |user, non_root| Wanted { user: Some(user), group: Some(2), non_root, named: None };

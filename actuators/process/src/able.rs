@@ -95,7 +95,6 @@ fn of_container(spec: &PodSpec, container: &Container, us: Ourselves) -> Vec<(&'
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
 
     use setpoint_schemas::samples;
 
@@ -107,14 +106,7 @@ mod tests {
     fn asked(spec: &str, us: Ourselves) -> String {
         let placement = samples::placement_of("p", "{}");
         let spec: PodSpec = serde_json::from_str(spec).expect("a spec");
-        let pod = PodToRun {
-            placement,
-            spec,
-            env: BTreeMap::new(),
-            volumes: BTreeMap::new(),
-            credentials: Default::default(),
-            held: Default::default(),
-        };
+        let pod = PodToRun::bare(placement, spec);
         let why = refused(&pod, &pod.spec.containers[0], us).unwrap_or_default();
         why.split(' ').next().unwrap_or_default().to_owned()
     }

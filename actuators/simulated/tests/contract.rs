@@ -203,12 +203,5 @@ fn pod(uid: &str, container: Container) -> PodToRun {
     let spec = PodSpec { containers: vec![container], ..PodSpec::default() };
     let placement =
         samples::placement_of(uid, &serde_json::to_string(&spec).expect("a spec is JSON"));
-    PodToRun {
-        placement,
-        spec,
-        env: BTreeMap::new(),
-        volumes: BTreeMap::new(),
-        credentials: Default::default(),
-        held: Default::default(),
-    }
+    PodToRun::bare(placement, spec)
 }

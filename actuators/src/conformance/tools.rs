@@ -1,6 +1,4 @@
 //! What the cases share: pods made from containers, and waiting with a bound.
-
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use setpoint_schemas::{
@@ -33,14 +31,7 @@ pub(super) fn pod_at(
     let spec =
         PodSpec { containers, termination_grace_period_seconds: Some(1), ..PodSpec::default() };
     let env = spec.containers.iter().map(|c| (c.name.clone(), Vec::new())).collect();
-    PodToRun {
-        placement: placement(uid, generation, term, &spec),
-        spec,
-        env,
-        volumes: BTreeMap::new(),
-        credentials: Default::default(),
-        held: Default::default(),
-    }
+    PodToRun { env, ..PodToRun::bare(placement(uid, generation, term, &spec), spec) }
 }
 
 fn placement(uid: &str, generation: i64, term: i64, spec: &PodSpec) -> Placement {

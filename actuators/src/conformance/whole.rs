@@ -148,12 +148,8 @@ impl Prepare for AsItIs {
     ) -> BoxFuture<'a, Result<PodToRun, ActuatorError>> {
         let every = pod.spec.every_container();
         let ready = PodToRun {
-            placement: (*pod.placement).clone(),
-            spec: (*pod.spec).clone(),
             env: every.map(|container| (container.name.clone(), Vec::new())).collect(),
-            volumes: Default::default(),
-            credentials: Default::default(),
-            held: Default::default(),
+            ..PodToRun::bare((*pod.placement).clone(), (*pod.spec).clone())
         };
         Box::pin(async { Ok(ready) })
     }

@@ -1,6 +1,4 @@
 //! A node for the tests: a private engine, an actuator on it, and pods made from JSON.
-
-use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
@@ -77,14 +75,7 @@ impl Node {
 pub(crate) fn pod(uid: &str, spec: &str) -> PodToRun {
     let placement = samples::placement_of(uid, spec);
     let spec = serde_json::from_str(spec).expect("a pod spec");
-    PodToRun {
-        placement,
-        spec,
-        env: BTreeMap::new(),
-        volumes: BTreeMap::new(),
-        credentials: Default::default(),
-        held: Default::default(),
-    }
+    PodToRun::bare(placement, spec)
 }
 
 /// A container in JSON that runs a script in the test image.

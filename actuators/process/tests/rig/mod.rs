@@ -1,6 +1,4 @@
 //! A folder with process pods, and what a test may do to them behind the actuator's back.
-
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{Arc, Mutex};
@@ -161,14 +159,7 @@ pub(crate) fn pod(uid: &str, containers: Vec<Container>) -> PodToRun {
     let spec = PodSpec { containers, ..PodSpec::default() };
     let placement =
         samples::placement_of(uid, &serde_json::to_string(&spec).expect("a spec is JSON"));
-    PodToRun {
-        placement,
-        spec,
-        env: BTreeMap::new(),
-        volumes: BTreeMap::new(),
-        credentials: Default::default(),
-        held: Default::default(),
-    }
+    PodToRun::bare(placement, spec)
 }
 
 /// Sends a signal to a process, or to a group when the id is negative.
