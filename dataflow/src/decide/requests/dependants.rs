@@ -5,16 +5,14 @@
 //! restarted with each other, that ends. Who is changed by the same request is not restarted once more.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 
-use serde_json::{Value, json};
 use setpoint_rules::dependencies;
-use setpoint_schemas::{Action, RESOURCE_BYTES_MAX, Resource, ResourceKey};
+use setpoint_schemas::ResourceKey;
 
-use super::workloads::{Compiled, compile};
+use super::again::Again;
+use super::workloads::Compiled;
 use crate::causes::Cause;
 use crate::decide::Turn;
-use crate::decided::About;
 use crate::state::WorkloadKind;
 use crate::views::Views;
 
@@ -60,32 +58,15 @@ impl<V: Views> Turn<'_, V> {
         if names.is_empty() {
             return;
         }
-        let digest = json!(dependencies::digest(all.iter().map(|key| (key, self.hash_of(key)))));
-        let (key, kind, text) = (workload.key.clone(), workload.kind, workload.text.clone());
-        let Some(resource) = self.state.resources.get(&key).cloned() else { return };
-        let mut body: Value = serde_json::from_str(&resource.body).unwrap_or_default();
-        body["spec"]["template"]["metadata"]["annotations"][dependencies::DIGEST] = digest;
-        let body: Arc<str> = Arc::from(body.to_string());
-        let about =
-            About { resource: Some(text), causes: cause.clone().into(), ..About::default() };
-        let names = names.join(" and ");
-        if body.len() + resource.managers.len() > RESOURCE_BYTES_MAX {
-            let reason = format!(
-                "{names} changed, and it is not restarted: it has no room for another annotation"
-            );
-            self.ledger.write(Action::Rollout, RULE, reason, about);
-            return;
-        }
-        let resource = Resource {
-            body,
-            generation: resource.generation + 1,
-            version: self.out.number,
-            ..Resource::clone(&resource)
+        let again = Again {
+            rule: RULE,
+            annotation: dependencies::DIGEST,
+            digest: dependencies::digest(all.iter().map(|key| (key, self.hash_of(key)))),
+            changed: names,
+            comes: "it is to be restarted with it",
+            stays: "it is not restarted",
         };
-        let Ok(compiled) = compile(kind, &resource) else { return };
-        let reason = format!("{names} changed, and it is to be restarted with it");
-        self.ledger.write(Action::Rollout, RULE, reason, about);
-        self.put(key, Arc::new(resource), Some(Box::new(compiled)), cause);
+        self.replace_pods(id, &again, cause);
     }
 
     /// The hash of a workload's current template; empty where it is not there.

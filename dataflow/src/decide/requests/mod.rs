@@ -1,6 +1,7 @@
 //! Requests: what people ask for. Each is judged as a whole, and done whole or not at all.
 
 mod accept;
+mod again;
 mod budgets;
 mod crons;
 mod evictions;

@@ -6,17 +6,15 @@
 //! Absent: sources that are new or gone. A pod that waits for one starts when it is there.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 
-use serde_json::{Value, json};
+use serde_json::Value;
 use setpoint_rules::sources;
-use setpoint_schemas::{Action, RESOURCE_BYTES_MAX, Resource, ResourceKey};
+use setpoint_schemas::{Resource, ResourceKey};
 
-use super::workloads::compile;
+use super::again::Again;
 use crate::causes::Cause;
 use crate::decide::Turn;
 use crate::decide::kinds::is_source;
-use crate::decided::About;
 use crate::state::WorkloadKind;
 use crate::views::Views;
 
@@ -49,44 +47,26 @@ impl<V: Views> Turn<'_, V> {
         if matches!(workload.kind, WorkloadKind::Keep | WorkloadKind::Bare) {
             return;
         }
-        let (key, kind, text) = (workload.key.clone(), workload.kind, workload.text.clone());
-        let Some(resource) = self.state.resources.get(&key).cloned() else { return };
+        let Some(resource) = self.state.resources.get(&workload.key) else { return };
         let held = self.state.followers.sources(id).map(|source| {
             let body = self.state.resources.get(source).map(|source| source.body.clone());
             let body = body.and_then(|body| serde_json::from_str(&body).ok());
             (source, body.unwrap_or_default())
         });
-        let digest = json!(sources::digest(held));
-        let mut body: Value = serde_json::from_str(&resource.body).unwrap_or_default();
-        let annotations = &mut body["spec"]["template"]["metadata"]["annotations"];
-        if annotations[sources::DIGEST] == digest {
+        let digest = sources::digest(held);
+        let body: Value = serde_json::from_str(&resource.body).unwrap_or_default();
+        if body["spec"]["template"]["metadata"]["annotations"][sources::DIGEST] == *digest {
             return;
         }
-        annotations[sources::DIGEST] = digest;
-        let body: Arc<str> = Arc::from(body.to_string());
         let names = changed.iter().filter(|s| self.state.followers.of(s).any(|other| other == id));
-        let names: Vec<String> =
-            names.map(|key| format!("{} {}", key.kind.kind, key.name)).collect();
-        let about =
-            About { resource: Some(text), causes: cause.clone().into(), ..About::default() };
-        let changed = names.join(" and ");
-        if body.len() + resource.managers.len() > RESOURCE_BYTES_MAX {
-            let reason = format!(
-                "{changed} changed, and its pods are not replaced: it has no room \
-                                  for another annotation"
-            );
-            self.ledger.write(Action::Rollout, "restart_on_change", reason, about);
-            return;
-        }
-        let resource = Resource {
-            body,
-            generation: resource.generation + 1,
-            version: self.out.number,
-            ..Resource::clone(&resource)
+        let again = Again {
+            rule: "restart_on_change",
+            annotation: sources::DIGEST,
+            digest,
+            changed: names.map(|key| format!("{} {}", key.kind.kind, key.name)).collect(),
+            comes: "its pods are to follow",
+            stays: "its pods are not replaced",
         };
-        let Ok(compiled) = compile(kind, &resource) else { return };
-        let reason = format!("{changed} changed, and its pods are to follow");
-        self.ledger.write(Action::Rollout, "restart_on_change", reason, about);
-        self.put(key, Arc::new(resource), Some(Box::new(compiled)), cause);
+        self.replace_pods(id, &again, cause);
     }
 }
