@@ -12,6 +12,7 @@ mod claims;
 mod counts;
 mod devices;
 mod fits;
+mod heard;
 mod labels;
 mod marks;
 mod needs;

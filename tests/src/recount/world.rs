@@ -8,9 +8,8 @@ use std::sync::Arc;
 use serde_json::Value;
 use setpoint_dataflow::{Epoch, Outcome, Served};
 use setpoint_schemas::{
-    Decision, Input, NodeName, NodeRecord, NodeSnapshot, ObjectMeta, Placement, PodObserved,
-    PodPhase, PodSpec, PodUid, Resource, ResourceKey, Resources, SessionId, Taint, Topic,
-    WorkloadSpec,
+    Decision, Input, NodeName, NodeRecord, NodeSnapshot, ObjectMeta, Placement, PodSpec, PodUid,
+    Resource, ResourceKey, Resources, SessionId, Taint, Topic, WorkloadSpec,
 };
 
 use super::labels::Labels;
@@ -42,7 +41,7 @@ pub(super) struct PodSeen {
     /// The epoch in which its placement was withdrawn.
     withdrawn: i64,
     /// The last observation that counted.
-    heard: Option<(SessionId, i64)>,
+    pub(super) heard: Option<(SessionId, i64)>,
 }
 
 /// A workload, as accepted.
@@ -95,11 +94,11 @@ pub(super) struct World {
     /// Whether the present epoch's cut covers every partition's end.
     pub(super) is_complete: bool,
     /// What sessions said whose records are still to be read: of each pod, and of all of a node's.
-    early: BTreeMap<(NodeName, SessionId, Option<PodUid>), (i64, Input)>,
+    pub(super) early: BTreeMap<(NodeName, SessionId, Option<PodUid>), (i64, Input)>,
 }
 
 impl NodeSeen {
-    fn new(record: NodeRecord) -> NodeSeen {
+    pub(super) fn new(record: NodeRecord) -> NodeSeen {
         NodeSeen {
             record,
             lost: false,
@@ -129,7 +128,7 @@ impl PodSeen {
 
     /// Of one that may run at most once only a node that went by a list without it proves by silence that
     /// it ended.
-    fn is_over_by(&self, snapshot: &NodeSnapshot) -> bool {
+    pub(super) fn is_over_by(&self, snapshot: &NodeSnapshot) -> bool {
         !(self.stopping && self.placement.at_most_one) || self.withdrawn <= snapshot.epoch
     }
 
@@ -290,107 +289,6 @@ impl World {
         self.workloads.insert(text, wanted);
     }
 
-    /// What an earlier life of the agent says is late.
-    fn node_said(&mut self, record: &NodeRecord) {
-        let known = self.nodes.get(&record.node).map(|node| &node.record);
-        let is_late = |known: &NodeRecord| {
-            known.session != record.session
-                && record.started_ms > 0
-                && record.started_ms < known.started_ms
-        };
-        if known.is_some_and(is_late) {
-            return;
-        }
-        let seen = self.nodes.get(&record.node);
-        let (lost, doubted) = seen.map_or((false, false), |seen| (seen.lost, seen.doubted));
-        let node = NodeSeen { lost, doubted, ..NodeSeen::new(record.clone()) };
-        self.nodes.insert(record.node.clone(), node);
-        self.heard_at_last(record);
-    }
-
-    /// A session spoke before its record was read: when all is read, it was never to come.
-    fn too_early(&mut self, of: (&NodeName, &SessionId, Option<&PodUid>), at: i64, word: Input) {
-        let key = (of.0.clone(), of.1.clone(), of.2.cloned());
-        let is_newer = self.early.get(&key).is_none_or(|(sequence, _)| *sequence < at);
-        if !self.is_complete && is_newer {
-            self.early.insert(key, (at, word));
-        }
-    }
-
-    fn heard_at_last(&mut self, record: &NodeRecord) {
-        let is_its = |node: &NodeName, session: &SessionId| {
-            *node == record.node && *session == record.session
-        };
-        let early = std::mem::take(&mut self.early).into_iter();
-        let (mut now, later): (Vec<_>, Vec<_>) =
-            early.partition(|((node, session, _), _)| is_its(node, session));
-        self.early = later.into_iter().collect();
-        now.sort_by_key(|(_, (sequence, _))| *sequence);
-        for (_, (_, word)) in now {
-            match word {
-                Input::Pod(observed) => self.observed(&observed.whole()),
-                Input::Snapshot(snapshot) => self.snapshot(&snapshot),
-                _ => {}
-            }
-        }
-    }
-
-    /// An observation counts when it is of the pod's own node in its present session, and newer
-    /// than the last that counted.
-    fn observed(&mut self, observed: &PodObserved) {
-        let node = self.nodes.get(&observed.node);
-        if node.is_none_or(|node| node.record.session != observed.session) {
-            let of = (&observed.node, &observed.session, Some(&observed.uid));
-            let word = Input::Pod(observed.clone().into());
-            return self.too_early(of, observed.sequence, word);
-        }
-        let Some(pod) = self.pods.get(&observed.uid) else { return };
-        let heard = (observed.session.clone(), observed.sequence);
-        let newer = pod.heard.as_ref().is_none_or(|last| last.0 != heard.0 || last.1 < heard.1);
-        if pod.placement.node != observed.node || !newer {
-            return;
-        }
-        if observed.phase == PodPhase::Gone {
-            return self.gone(&observed.uid, Some(heard));
-        }
-        let workload = pod.placement.pattern.workload.to_string();
-        let min_ready_ms = self.min_ready_ms(&workload);
-        let now_ms = self.now_ms;
-        let ended = matches!(observed.phase, PodPhase::Succeeded | PodPhase::Failed);
-        if ended {
-            self.ended_ms.insert(workload, now_ms);
-        }
-        let Some(pod) = self.pods.get_mut(&observed.uid) else { return };
-        pod.heard = Some(heard);
-        if pod.is_finished() {
-            return;
-        }
-        pod.ended = ended;
-        let ready = observed.phase == PodPhase::Running && observed.ready;
-        pod.ready_since = ready.then(|| pod.ready_since.unwrap_or(now_ms));
-        pod.available = match pod.ready_since {
-            Some(since) => pod.available || now_ms >= since + min_ready_ms,
-            None => false,
-        };
-    }
-
-    /// Its node has nothing left of a pod. One that is still placed there starts again; what was
-    /// said of it before is stale.
-    fn gone(&mut self, uid: &PodUid, heard: Option<(SessionId, i64)>) {
-        let Some(pod) = self.pods.get_mut(uid) else { return };
-        if pod.stopping {
-            self.pods.remove(uid);
-            self.went.insert(uid.clone());
-            return;
-        }
-        if pod.is_finished() {
-            pod.heard = heard.or(pod.heard.take());
-            return;
-        }
-        (pod.ready_since, pod.available, pod.ended) = (None, false, false);
-        pod.heard = heard.or(pod.heard.take());
-    }
-
     /// Pods whose deletion was asked for, or that left for a taint as it came: requests come before what
     /// nodes say.
     fn deleted(&mut self, outcome: &Outcome) {
@@ -405,31 +303,6 @@ impl World {
                 pod.withdraw(self.epoch);
             }
         }
-    }
-
-    fn snapshot(&mut self, snapshot: &NodeSnapshot) {
-        let node = self.nodes.get(&snapshot.node);
-        if node.is_none_or(|node| node.record.session != snapshot.session) {
-            let of = (&snapshot.node, &snapshot.session, None);
-            let word = Input::Snapshot(Box::new(snapshot.clone()));
-            return self.too_early(of, snapshot.sequence, word);
-        }
-        let older = |pod: &PodSeen| {
-            pod.heard
-                .as_ref()
-                .is_none_or(|last| last.0 != snapshot.session || last.1 < snapshot.sequence)
-        };
-        let absent = self.pods.iter().filter(|(uid, pod)| {
-            let stays = pod.ended && !pod.stopping;
-            pod.placement.node == snapshot.node
-                && !stays
-                && older(pod)
-                && pod.is_over_by(snapshot)
-                && !snapshot.uids.contains(uid)
-        });
-        let absent: Vec<PodUid> = absent.map(|(uid, _)| uid.clone()).collect();
-        let heard = (snapshot.session.clone(), snapshot.sequence);
-        absent.iter().for_each(|uid| self.gone(uid, Some(heard.clone())));
     }
 
     /// Ready pods become available when they were ready for long enough.
@@ -451,7 +324,7 @@ impl World {
         }
     }
 
-    fn min_ready_ms(&self, workload: &str) -> i64 {
+    pub(super) fn min_ready_ms(&self, workload: &str) -> i64 {
         let wanted = self.workloads.get(workload);
         wanted.map_or(0, |wanted| i64::from(wanted.spec.min_ready_seconds.max(0)) * 1_000)
     }
