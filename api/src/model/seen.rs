@@ -8,8 +8,8 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use setpoint_schemas::{
-    ContainerDetails, ContainerObserved, ContainerState, Containers, NodeName, Observation,
-    PodObserved, PodPhase, PodUid, SessionId,
+    ContainerDetails, ContainerEnd, ContainerObserved, ContainerState, Containers, EndDetails,
+    NodeName, Observation, PodObserved, PodPhase, PodUid, SessionId,
 };
 
 use super::shared::Shared;
@@ -79,6 +79,8 @@ struct Container<'a> {
     started_ms: i64,
     finished_ms: i64,
     started: bool,
+    /// Of most containers there is none.
+    last: Option<Box<ContainerEnd>>,
 }
 
 /// A container's id: runtimes give them in hexadecimal digits, which take half as many bytes.
@@ -200,6 +202,7 @@ impl<'a> Container<'a> {
             started_ms: observed.started_ms,
             finished_ms: observed.finished_ms,
             started: observed.started,
+            last: observed.last.map(EndDetails::whole).map(Box::new),
         }
     }
 
@@ -217,6 +220,7 @@ impl<'a> Container<'a> {
             started_ms: self.started_ms,
             finished_ms: self.finished_ms,
             started: self.started,
+            last: self.last.map(|last| *last),
         }
     }
 }
