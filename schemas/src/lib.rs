@@ -100,7 +100,8 @@ pub use observed::{
 };
 pub use placement::{Pattern, Placement, WorkloadRef};
 pub use pod_condition::{
-    OBSERVED_CONDITIONS, POD_CONDITIONS, POD_CONDITIONS_MAX, PodCondition, gates_are_open,
+    CONDITIONS_GONE_BY, OBSERVED_CONDITIONS, POD_CONDITIONS, POD_CONDITIONS_MAX, PodCondition,
+    gates_are_open,
 };
 pub use pod_spec::{
     Container, ContainerPort, EnvFromSource, EnvVar, EnvVarSource, KeyRef, ObjectRef, PodSpec,
