@@ -269,8 +269,11 @@ async fn hear(mut heard: SplitStream<Line>, mut to: OwnedWriteHalf) -> Option<Ca
     while let Some(Ok(message)) = heard.next().await {
         let Message::Binary(bytes) = message else { continue };
         match parted(&bytes) {
-            Some((STDOUT, bytes)) if to.write_all(bytes).await.is_err() => {
-                return Some(CallEnd::Code(0));
+            Some((STDOUT, bytes)) => {
+                if to.write_all(bytes).await.is_err() {
+                    // Who asked has gone.
+                    return Some(CallEnd::Code(0));
+                }
             }
             Some((STATUS, bytes)) => return Some(CallEnd::parse(bytes)),
             _ => {}
