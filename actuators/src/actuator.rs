@@ -85,6 +85,19 @@ pub trait Actuator: Send + Sync {
         cancel: &'a CancellationToken,
     ) -> Act<'a, ()>;
 
+    /// Where a pod is reached from its node; empty for one that has no address of its own.
+    ///
+    /// # Errors
+    /// Permanent with reason `NotFound` when there is no such pod; transient when the runtime does not answer.
+    fn address<'a>(&'a self, uid: &'a PodUid) -> Act<'a, String> {
+        Box::pin(async move {
+            let found = self.observe().await?.into_iter().find(|pod| pod.uid == *uid);
+            found.map(|pod| pod.address).ok_or_else(|| {
+                ActuatorError::permanent("NotFound", format!("pod {uid} is not on this node"))
+            })
+        })
+    }
+
     /// Makes the files of the pod's volumes what they are here, all of a volume at once, while its
     /// containers run on; its environment is not looked at. A pod that is not there gets none.
     ///

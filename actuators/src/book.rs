@@ -12,7 +12,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
-use setpoint_schemas::{ContainerObserved, PodPhase, PodSpec, PodUid};
+use setpoint_schemas::{ContainerEnd, ContainerObserved, PodPhase, PodSpec, PodUid};
 
 use crate::ActuatorError;
 use crate::life::Life;
@@ -31,6 +31,9 @@ pub struct Book {
     pub at_most_one: bool,
     /// Restarts by container name.
     pub histories: BTreeMap<String, History>,
+    /// How the life before the last restart of a container ended, by its name.
+    #[serde(default)]
+    pub lasts: BTreeMap<String, ContainerEnd>,
     /// The last end of a container that we asked for, by its name.
     #[serde(default)]
     pub endings: BTreeMap<String, Ending>,

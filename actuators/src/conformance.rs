@@ -175,6 +175,9 @@ pub const CASES: &[(&str, Case)] = &[
     ("an_init_container_that_failed_for_good_ends_its_pod", |rig| {
         Box::pin(whole::an_init_container_that_failed_for_good_ends_its_pod(rig))
     }),
+    ("how_a_life_ended_is_told_while_the_next_one_runs", |rig| {
+        Box::pin(whole::how_a_life_ended_is_told_while_the_next_one_runs(rig))
+    }),
     ("a_stop_leaves_nothing_that_tried_to_outlive_it", |rig| {
         Box::pin(escapes::a_stop_leaves_nothing_that_tried_to_outlive_it(rig))
     }),

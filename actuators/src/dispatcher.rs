@@ -383,8 +383,9 @@ fn finished(told: PodStatus) -> Finished {
 /// What of a work must be known also when we end before it is done.
 fn note_begun(book: &mut Book, work: &Work) {
     match work {
-        Work::Restart { container, history } => {
+        Work::Restart { container, history, ended } => {
             book.histories.insert(container.clone(), *history);
+            book.lasts.insert(container.clone(), ended.clone());
         }
         Work::End { container, ending, .. } => {
             book.endings.insert(container.clone(), ending.clone());

@@ -8,7 +8,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use setpoint_schemas::{ContainerObserved, ContainerState, PodUid};
+use setpoint_schemas::{ContainerEnd, ContainerObserved, ContainerState, PodUid};
 
 use crate::book::{Book, Books, Ending};
 use crate::desired::{Authority, Desired, DesiredPod};
@@ -64,6 +64,8 @@ pub enum Work {
         container: String,
         /// Its history once this is done.
         history: History,
+        /// How it ended: what is told of it while its next life runs.
+        ended: ContainerEnd,
     },
     /// It should run, or run a higher generation, or has containers that never started.
     Start {
@@ -226,8 +228,9 @@ fn need_of_ended(pod: &DesiredPod, runs: &Observed, Known { book, now_ms, .. }: 
         let history = book.map(|book| book.history(&container.name)).unwrap_or_default();
         match restart(&pod.rule_of(&container.name), history, end, now_ms) {
             Verdict::Restart(history) => {
+                let Some(ended) = container.end() else { return need };
                 let container = container.name.clone();
-                sooner(need, Need::Now(Work::Restart { container, history }))
+                sooner(need, Need::Now(Work::Restart { container, history, ended }))
             }
             Verdict::Wait { until_ms, .. } => sooner(need, Need::At(until_ms)),
             Verdict::Settled | Verdict::Exhausted => need,

@@ -65,5 +65,6 @@ pub(crate) fn container(name: &str, state: &str) -> ContainerObserved {
         started_ms: if state == ContainerState::Waiting { 0 } else { 500 },
         finished_ms: if state == ContainerState::Terminated { 1_000 } else { 0 },
         started: true,
+        last: None,
     }
 }

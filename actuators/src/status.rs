@@ -5,7 +5,7 @@
 //! <https://kubernetes.io/docs/concepts/workloads/pods/pod-lifecycle/>.
 
 use setpoint_schemas::{
-    Container, ContainerObserved, ContainerState, Namespace, PodPhase, ResourceName,
+    Container, ContainerEnd, ContainerObserved, ContainerState, Namespace, PodPhase, ResourceName,
 };
 
 use crate::Observed;
@@ -136,11 +136,21 @@ fn container(
         seen.ready = seen.exit_code == Some(0) && seen.state == ContainerState::Terminated;
     }
     seen.restarts = book.map_or(0, |book| book.history(&spec.name).restarts);
+    seen.last = book.and_then(|book| last_of(book, &seen));
     let failure = book.and_then(|book| book.failure.as_ref());
     if let (ContainerState::Waiting, Some(failure)) = (seen.state, failure) {
         tell_failure(&mut seen, failure);
     }
     seen
+}
+
+/// How the life before that one ended which is seen. While a restart begins, what is seen is still the life
+/// that it ends, and of none before it is known.
+fn last_of(book: &Book, seen: &ContainerObserved) -> Option<ContainerEnd> {
+    let last = book.lasts.get(&seen.name)?;
+    let is_seen = seen.state == ContainerState::Terminated
+        && (last.started_ms, &last.id) == (seen.started_ms, &seen.id);
+    (!is_seen).then(|| last.clone())
 }
 
 /// A container that ended and restarts later waits in `CrashLoopBackOff`.
@@ -154,6 +164,7 @@ fn waiting(
     let rule = pod.rule_of(&seen.name);
     let verdict = end_of(&seen).map(|end| restart(&rule, history, end, now_ms));
     if let Some(Verdict::Wait { backoff_ms, .. }) = verdict {
+        seen.last = seen.end();
         seen.state = ContainerState::Waiting;
         seen.reason = "CrashLoopBackOff".into();
         let ended = Some(seen.message).filter(|why| !why.is_empty());
@@ -180,6 +191,7 @@ fn never_started(pod: &DesiredPod, spec: &Container) -> ContainerObserved {
         started_ms: 0,
         finished_ms: 0,
         started: true,
+        last: None,
     }
 }
 

@@ -3,9 +3,9 @@
 /// What a container's own process reads and writes.
 pub const ATTACHED: &str = "the input of a container's own process is not served; read its output with \
      `setpoint logs --follow POD`, or give a command beside it with `setpoint exec`";
-/// Ports of pods.
-pub const PORTS: &str = "ports are not forwarded yet; publish one with hostPort in the manifest and \
-     call the pod's node";
+/// Ports of pods, asked for as kubectl asks.
+pub const PORTS: &str = "ports are forwarded over WebSocket here, and this client speaks SPDY; use \
+     `setpoint port-forward`";
 /// What pods use.
 pub const USAGE: &str = "what pods use is not served yet; `setpoint get nodes` tells what is requested, \
      `docker stats` on the node what is used";
@@ -14,7 +14,6 @@ pub const USAGE: &str = "what pods use is not served yet; `setpoint get nodes` t
 pub(crate) fn of_pod(subresource: &str) -> Option<&'static str> {
     match subresource {
         "attach" => Some(ATTACHED),
-        "portforward" => Some(PORTS),
         _ => None,
     }
 }

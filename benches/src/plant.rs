@@ -366,6 +366,7 @@ pub(crate) fn status(
             started_ms: TIME_MS,
             finished_ms: 0,
             started: true,
+            last: None,
         }],
     })
 }

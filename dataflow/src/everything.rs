@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use setpoint_placement::NodeId;
+use setpoint_schemas::PodUid;
 
 use crate::Engine;
 use crate::decide::{placement_of, with_orphans};
@@ -51,6 +52,13 @@ impl<V: Views> Engine<V> {
         out.served.push(Served::Hold(state.meta.hold.clone()));
         out.served.extend(self.waiting().map(|pod| Served::Waiting(Arc::new(pod))));
         out
+    }
+
+    /// Since when a pod is ready, engine time in milliseconds; `None` of one that is not.
+    #[must_use]
+    pub fn ready_since(&self, uid: &PodUid) -> Option<i64> {
+        let since_ms = self.state.pods.by_uid(uid)?.ready_ms.get();
+        (since_ms > 0).then_some(since_ms)
     }
 
     /// Readers were shown everything. From now on they hear of each change by the outcome of its

@@ -90,6 +90,7 @@ impl<V: Views> Engine<V> {
             now: meta.time_ms,
             given: RefCell::default(),
             asked: RefCell::default(),
+            set: RefCell::default(),
         };
         judge.foresee(request)
     }

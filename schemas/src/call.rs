@@ -56,6 +56,18 @@ pub enum Deed {
     Logs(LogOptions),
     /// To run a command.
     Exec(ExecOptions),
+    /// To reach a port, of the pod and of no container.
+    Forward(ForwardOptions),
+}
+
+/// A port of a pod, over TCP.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ForwardOptions {
+    /// Its number.
+    pub port: u16,
+    /// Whether the pod has its machine's network.
+    #[serde(default)]
+    pub host_network: bool,
 }
 
 /// Which of the lines that a container wrote.

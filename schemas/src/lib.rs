@@ -93,13 +93,15 @@ pub use node::{
     AMOUNT_MAX, Condition, ConditionStatus, DISK_PRESSURE, FENCE_LABEL, FERRY_LABEL, InvalidNode,
     Lease, NodeRecord, RUNTIME_LABEL, WATCHED_LABEL,
 };
-pub use observation::{ContainerDetails, Containers, Details, Observation};
+pub use observation::{ContainerDetails, Containers, Details, EndDetails, Observation};
 pub use observed::{
-    ContainerObserved, ContainerState, DEADLINE_EXCEEDED, NodeSnapshot, PodObserved, PodPhase,
+    ContainerEnd, ContainerObserved, ContainerState, DEADLINE_EXCEEDED, NodeSnapshot, PodObserved,
+    PodPhase,
 };
 pub use placement::{Pattern, Placement, WorkloadRef};
 pub use pod_condition::{
-    OBSERVED_CONDITIONS, POD_CONDITIONS, POD_CONDITIONS_MAX, PodCondition, gates_are_open,
+    CONDITIONS_GONE_BY, OBSERVED_CONDITIONS, POD_CONDITIONS, POD_CONDITIONS_MAX, PodCondition,
+    gates_are_open,
 };
 pub use pod_spec::{
     Container, ContainerPort, EnvFromSource, EnvVar, EnvVarSource, KeyRef, ObjectRef, PodSpec,

@@ -97,6 +97,51 @@ pub struct ContainerObserved {
     /// Whether its startup probe has passed; true where it has none.
     #[serde(default = "without_probe")]
     pub started: bool,
+    /// How its life before this one ended: told while it waits for its restart, and while the next life
+    /// runs. `None` when it was not restarted in place.
+    #[serde(default)]
+    pub last: Option<ContainerEnd>,
+}
+
+/// How a life of a container ended.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct ContainerEnd {
+    /// The runtime's id of it in that life; empty when it had none.
+    pub id: String,
+    /// The exit code.
+    pub exit_code: i32,
+    /// One word, such as `OOMKilled`; empty when nothing but the code is known.
+    pub reason: String,
+    /// A sentence; empty when there is nothing to say.
+    pub message: String,
+    /// When that life began, milliseconds since 1970.
+    pub started_ms: i64,
+    /// When it ended, milliseconds since 1970.
+    pub finished_ms: i64,
+}
+
+impl std::fmt::Debug for ContainerEnd {
+    /// Without the message, in which a program may have said anything: it is no one's log.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let ContainerEnd { exit_code, reason, started_ms, finished_ms, .. } = self;
+        write!(f, "ContainerEnd({exit_code} {reason:?}, {started_ms} to {finished_ms})")
+    }
+}
+
+impl ContainerObserved {
+    /// How the life ended that it was in last; `None` while it runs, or waits.
+    #[must_use]
+    pub fn end(&self) -> Option<ContainerEnd> {
+        let has_ended = self.state == ContainerState::Terminated;
+        has_ended.then(|| ContainerEnd {
+            id: self.id.clone(),
+            exit_code: self.exit_code.unwrap_or(0),
+            reason: self.reason.clone(),
+            message: self.message.clone(),
+            started_ms: self.started_ms,
+            finished_ms: self.finished_ms,
+        })
+    }
 }
 
 /// Who does not say it has no startup probe.

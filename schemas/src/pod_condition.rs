@@ -10,6 +10,9 @@ use crate::{Placement, PodSpec};
 /// The annotation of a placement with the conditions that others set. A pod with gates has it from its
 /// beginning, so that who has it not has no gates.
 pub const POD_CONDITIONS: &str = "setpoint.dev/conditions";
+/// The field of a write of conditions with those that its writer went by: where others set some since, it is a
+/// conflict.
+pub const CONDITIONS_GONE_BY: &str = "goneBy";
 /// A few controllers set one or two each; every pod keeps its own.
 pub const POD_CONDITIONS_MAX: usize = 16;
 /// Conditions that are not for others to set: they follow from what is observed of the pod.

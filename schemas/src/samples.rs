@@ -7,10 +7,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::{
-    Action, Alert, AlertState, Alternative, Cause, Condition, ConditionStatus, ContainerObserved,
-    ContainerState, CutEntry, DEVICE_MILLI, DeadLetter, Decision, Device, EpochRecord, InvalidId,
-    Lease, NodeRecord, NodeSnapshot, Pattern, Placement, PodObserved, PodPhase, RefusedEntry,
-    Request, RequestItem, Resource, Resources, TakenDevice, UsageSample, Verb,
+    Action, Alert, AlertState, Alternative, Cause, Condition, ConditionStatus, ContainerEnd,
+    ContainerObserved, ContainerState, CutEntry, DEVICE_MILLI, DeadLetter, Decision, Device,
+    EpochRecord, InvalidId, Lease, NodeRecord, NodeSnapshot, Pattern, Placement, PodObserved,
+    PodPhase, RefusedEntry, Request, RequestItem, Resource, Resources, TakenDevice, UsageSample,
+    Verb,
 };
 
 /// Saturday, 21 November 2026, 09:30 UTC.
@@ -123,6 +124,14 @@ pub fn pod_observed() -> PodObserved {
             started_ms: TIME_MS - 5000,
             finished_ms: TIME_MS - 6000,
             started: true,
+            last: Some(ContainerEnd {
+                id: "0123abcd".to_owned(),
+                exit_code: 137,
+                reason: "OOMKilled".to_owned(),
+                message: "out of memory".to_owned(),
+                started_ms: TIME_MS - 60_000,
+                finished_ms: TIME_MS - 6000,
+            }),
         }],
     }
 }

@@ -6,7 +6,7 @@ use std::str::FromStr;
 use proptest::prelude::*;
 use setpoint_schemas::avro::{Codec, RecordKind, SchemaIds};
 use setpoint_schemas::{
-    ContainerObserved, ContainerState, Observation, PodObserved, PodPhase, samples,
+    ContainerEnd, ContainerObserved, ContainerState, Observation, PodObserved, PodPhase, samples,
 };
 
 /// Marker and fingerprint of a single-object encoding.
@@ -64,12 +64,22 @@ fn id<T: FromStr + Debug>(grammar: &str) -> impl Strategy<Value = T> {
         .prop_filter_map("it follows its grammar", |text| text.parse().ok())
 }
 
+fn end() -> impl Strategy<Value = ContainerEnd> {
+    let numbers = (any::<i32>(), any::<i64>(), any::<i64>());
+    (any::<[String; 3]>(), numbers).prop_map(|([id, reason, message], numbers)| {
+        let (exit_code, started_ms, finished_ms) = numbers;
+        ContainerEnd { id, exit_code, reason, message, started_ms, finished_ms }
+    })
+}
+
 fn container() -> impl Strategy<Value = ContainerObserved> {
     use ContainerState::{Running, Terminated, Waiting};
     let texts = any::<[String; 5]>();
     let state = prop::sample::select(vec![Waiting, Running, Terminated]);
     let numbers = (any::<i32>(), any::<Option<i32>>(), any::<i64>(), any::<i64>());
-    (texts, state, any::<[bool; 2]>(), numbers).prop_map(|(texts, state, truths, numbers)| {
+    let last = prop::option::of(end());
+    (texts, state, any::<[bool; 2]>(), numbers, last).prop_map(|parts| {
+        let (texts, state, truths, numbers, last) = parts;
         let [name, id, image, reason, message] = texts;
         let (restarts, exit_code, started_ms, finished_ms) = numbers;
         let [ready, started] = truths;
@@ -86,6 +96,7 @@ fn container() -> impl Strategy<Value = ContainerObserved> {
             started_ms,
             finished_ms,
             started,
+            last,
         }
     })
 }

@@ -74,6 +74,7 @@ enum Command {
     Wait(verbs::wait_for::Wait),
     Logs(verbs::logs::Logs),
     Exec(verbs::exec::Exec),
+    PortForward(verbs::port_forward::PortForward),
     Node(verbs::node::Node),
     Deadletter(verbs::deadletter::DeadLetter),
     Status(verbs::status::Status),
@@ -81,8 +82,6 @@ enum Command {
     Completion(verbs::completion::Completion),
     #[command(hide = true)]
     Top(verbs::absent::Top),
-    #[command(hide = true)]
-    PortForward(verbs::absent::PortForward),
     /// Print the version
     Version,
 }
@@ -116,7 +115,6 @@ fn run(cli: Cli) -> Result<Ended, Failure> {
         Command::Config(config) => verbs::config::run(config, &loaded(&globals, Vec::new())?),
         Command::Completion(completion) => verbs::completion::run(&completion, Cli::command()),
         Command::Top(verb) => Err(verb.refused()),
-        Command::PortForward(verb) => Err(verb.refused()),
         Command::Version => {
             println!("setpoint {}", env!("CARGO_PKG_VERSION"));
             Ok(Ended::Well)
@@ -147,6 +145,7 @@ async fn client(command: Command, cx: &mut Context) -> Result<Ended, Failure> {
         Command::Wait(verb) => verbs::wait_for::run(verb, cx).await,
         Command::Logs(verb) => verbs::logs::run(verb, cx).await,
         Command::Exec(verb) => verbs::exec::run(verb, cx).await,
+        Command::PortForward(verb) => verbs::port_forward::run(verb, cx).await,
         Command::Node(verb) => verbs::node::run(verb, cx).await,
         Command::Deadletter(verb) => verbs::deadletter::run(verb, cx).await,
         Command::Status(verb) => verbs::status::run(verb, cx).await,
@@ -157,7 +156,6 @@ async fn client(command: Command, cx: &mut Context) -> Result<Ended, Failure> {
         | Command::Config(_)
         | Command::Completion(_)
         | Command::Top(_)
-        | Command::PortForward(_)
         | Command::Version => unreachable!("carried out before the API is asked"),
     }
 }

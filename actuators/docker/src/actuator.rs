@@ -96,6 +96,17 @@ impl Actuator for DockerActuator {
         .boxed()
     }
 
+    fn address<'a>(&'a self, uid: &'a PodUid) -> Act<'a, String> {
+        async move {
+            let containers = observe::inspect(&self.docker, &self.config.fleet, Some(uid)).await?;
+            let pod = observe::pods_of(&containers).pop();
+            pod.map(|pod| pod.address).ok_or_else(|| {
+                ActuatorError::permanent("NotFound", format!("pod {uid} is not on this node"))
+            })
+        }
+        .boxed()
+    }
+
     fn start<'a>(&'a self, pod: &'a PodToRun, cancel: &'a CancellationToken) -> Act<'a, ()> {
         unless_cancelled(cancel, self.start_pod(pod).boxed())
     }

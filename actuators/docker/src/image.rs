@@ -1,7 +1,8 @@
 //! Images: present or pulled, as `imagePullPolicy` says.
 //!
 //! Guarantee: a registry that refuses is asked again only after a wait that doubles from 10 s to
-//! 5 min, however often the pod is started meanwhile. Source: the kubelet's `ImagePullBackOff`.
+//! 5 min, however often the pod is started meanwhile; one that says nothing is given up after a minute,
+//! whoever may pull. Source: the kubelet's `ImagePullBackOff`.
 
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -22,7 +23,10 @@ use crate::engine::{is_absent, unavailable};
 const BACKOFF_FIRST: Duration = Duration::from_secs(10);
 /// The kubelet's longest wait.
 const BACKOFF_MAX: Duration = Duration::from_secs(300);
-/// A pull without any progress for this long has failed.
+/// All logins together are tried for this long, until the first word of the registry: an engine itself
+/// gives a registry 15 s to say that it is one, over TLS and without.
+const BEGIN_MAX: Duration = Duration::from_secs(60);
+/// A pull that has begun and makes no progress for this long has failed.
 const PROGRESS_MAX: Duration = Duration::from_secs(120);
 /// More images than a node has pods fail at once only by mistake; then all are forgotten.
 const FAILURES_MAX: usize = 1_000;
@@ -144,23 +148,75 @@ pub(crate) async fn is_present(docker: &Docker, image: &str) -> Result<bool, Act
     }
 }
 
+/// Why an image was not pulled.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Failed {
+    /// By what was answered: somebody else may have a better answer.
+    Answered(String),
+    /// Nothing was answered: nobody else would be.
+    Silent(String),
+}
+
 /// Pulls an image by the first login with which the registry gives it; without any when there is none.
 async fn pull_by_any(docker: &Docker, image: &str, logins: &[&Login]) -> Result<(), String> {
-    let Some((first, others)) = logins.split_first() else {
-        return pull(docker, image, None).await;
-    };
-    let mut outcome = pull_by(docker, image, first).await;
-    for login in others {
-        if outcome.is_ok() {
-            break;
+    match logins {
+        [] => pull(docker, image, None, BEGIN_MAX).await.map_err(Failed::into_words),
+        logins => {
+            let by = |login, left| async move { pull_by(docker, image, login, left).await };
+            first_of(logins, BEGIN_MAX, by).await
         }
-        outcome = pull_by(docker, image, login).await;
     }
-    outcome
+}
+
+/// Tries one login after the other, until one is let in, nobody answers, or so much time has passed.
+async fn first_of<'l, F>(
+    logins: &[&'l Login],
+    within: Duration,
+    mut by: impl FnMut(&'l Login, Duration) -> F,
+) -> Result<(), String>
+where
+    F: Future<Output = Result<(), Failed>>,
+{
+    let until = Instant::now() + within;
+    let mut said = String::new();
+    for (tried, login) in logins.iter().enumerate() {
+        let left = until.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            let others = logins.len() - tried;
+            return Err(format!("{said}; {others} more logins were not tried, for time"));
+        }
+        match by(login, left).await {
+            Ok(()) => return Ok(()),
+            Err(Failed::Silent(why)) => return Err(why),
+            Err(Failed::Answered(why)) => said = why,
+        }
+    }
+    Err(said)
+}
+
+impl Failed {
+    fn into_words(self) -> String {
+        match self {
+            Failed::Answered(why) | Failed::Silent(why) => why,
+        }
+    }
+
+    /// The same without what the login must not tell.
+    fn hiding(self, login: &Login) -> Self {
+        match self {
+            Failed::Answered(why) => Failed::Answered(login.hidden_in(&why)),
+            silent => silent,
+        }
+    }
 }
 
 /// What is said of a failure holds nothing of the login.
-async fn pull_by(docker: &Docker, image: &str, login: &Login) -> Result<(), String> {
+async fn pull_by(
+    docker: &Docker,
+    image: &str,
+    login: &Login,
+    begin: Duration,
+) -> Result<(), Failed> {
     let some = |text: &String| Some(text.clone()).filter(|text| !text.is_empty());
     let credentials = DockerCredentials {
         username: some(&login.username),
@@ -168,24 +224,34 @@ async fn pull_by(docker: &Docker, image: &str, login: &Login) -> Result<(), Stri
         identitytoken: some(&login.identity_token),
         ..DockerCredentials::default()
     };
-    pull(docker, image, Some(credentials)).await.map_err(|message| login.hidden_in(&message))
+    let pulled = pull(docker, image, Some(credentials), begin).await;
+    pulled.map_err(|failed| failed.hiding(login))
 }
 
+/// Pulls an image; the first word may take so long.
 async fn pull(
     docker: &Docker,
     image: &str,
     credentials: Option<DockerCredentials>,
-) -> Result<(), String> {
+    begin: Duration,
+) -> Result<(), Failed> {
     let (name, tag) = name_and_tag(image);
     let options = CreateImageOptionsBuilder::new().from_image(name).tag(tag).build();
     let mut progress = std::pin::pin!(docker.create_image(Some(options), None, credentials));
+    let mut patience = begin;
     loop {
-        match tokio::time::timeout(PROGRESS_MAX, progress.try_next()).await {
-            Ok(Ok(Some(_))) => {}
+        match tokio::time::timeout(patience, progress.try_next()).await {
+            Ok(Ok(Some(_))) => patience = PROGRESS_MAX,
             Ok(Ok(None)) => return Ok(()),
-            Ok(Err(Error::DockerResponseServerError { message, .. })) => return Err(message),
-            Ok(Err(error)) => return Err(error.to_string()),
-            Err(_elapsed) => return Err("the registry sends nothing".to_owned()),
+            Ok(Err(Error::DockerResponseServerError { message, .. })) => {
+                return Err(Failed::Answered(message));
+            }
+            Ok(Err(error)) => return Err(Failed::Answered(error.to_string())),
+            Err(_elapsed) => {
+                let seconds = patience.as_secs();
+                let why = format!("the registry has sent nothing for {seconds} s");
+                return Err(Failed::Silent(why));
+            }
         }
     }
 }
@@ -235,6 +301,52 @@ mod tests {
 
     fn nobody(image: &str) -> Attempt<'_> {
         Attempt { image, by: who(&[]) }
+    }
+
+    /// What a registry does with a login in a test.
+    #[derive(Debug, Clone, Copy)]
+    enum Does {
+        Give,
+        Refuse,
+        /// It refuses later than anybody waits.
+        Dawdle,
+        SayNothing,
+    }
+
+    #[tokio::test]
+    async fn a_registry_that_never_answers_is_given_up_whoever_may_pull() {
+        use Does::{Dawdle, Give, Refuse, SayNothing};
+        let (hour, moment) = (Duration::from_secs(3_600), Duration::from_millis(10));
+        let err = |why: &str| Err(why.to_owned());
+        // (what it does with each login, within what time, the outcome, how many were tried)
+        let table: [(&[Does], Duration, Result<(), String>, usize); 4] = [
+            (&[Refuse, Give, Refuse], hour, Ok(()), 2),
+            (&[Refuse, Refuse], hour, err("no"), 2),
+            (&[SayNothing, Give, Give], moment, err("nothing was said"), 1),
+            (&[Dawdle, Give, Give], moment, err("no; 2 more logins were not tried, for time"), 1),
+        ];
+        for (answers, within, outcome, expected) in table {
+            let logins: Vec<Login> = answers.iter().map(|_| Login::default()).collect();
+            let mut tried = 0;
+            let by = |_: &Login, left: Duration| {
+                let does = answers[tried];
+                tried += 1;
+                async move {
+                    match does {
+                        Give => return Ok(()),
+                        Refuse => {}
+                        Dawdle => tokio::time::sleep(within * 2).await,
+                        SayNothing => {
+                            tokio::time::sleep(left).await;
+                            return Err(Failed::Silent("nothing was said".to_owned()));
+                        }
+                    }
+                    Err(Failed::Answered("no".to_owned()))
+                }
+            };
+            let found = first_of(&logins.iter().collect::<Vec<_>>(), within, by).await;
+            assert_eq!((found, tried), (outcome, expected), "{answers:?}");
+        }
     }
 
     #[test]

@@ -135,6 +135,7 @@ fn observed(container: &ContainerInspectResponse) -> ContainerObserved {
             _ => 0,
         },
         started: health_of(engine) != Some(HealthStatusEnum::STARTING),
+        last: None,
     }
 }
 

@@ -146,6 +146,7 @@ impl Cell {
             started_ms: 0,
             finished_ms: 0,
             started: true,
+            last: None,
         };
         let status = match self.status() {
             // Of this container nothing is known; of the others everything.

@@ -258,6 +258,7 @@ impl SimContainer {
             started_ms: 0,
             finished_ms: 0,
             started: true,
+            last: None,
         };
         match self.state {
             State::Never { reason } => seen.reason = reason.into(),

@@ -100,6 +100,23 @@ async fn a_crash_loop_restarts_with_growing_waits() {
 }
 
 #[tokio::test]
+async fn how_a_container_ended_is_remembered_while_its_next_life_runs() {
+    let mut node = Node::new(1, Faults::default(), Pacing::default());
+    let desired = full(&[placement("a", &[EXIT, "7", "100"])]);
+    node.run(&desired, 50).await;
+    let uid = PodUid::parse("a").expect("valid");
+    let last = |node: &Node| node.dispatcher.books().get(&uid)?.lasts.get("main").cloned();
+    assert_eq!(last(&node), None, "it was not restarted");
+    node.run(&desired, 5_000).await;
+    let first = last(&node).expect("it was restarted");
+    assert_eq!(first.exit_code, 7);
+    assert!(first.finished_ms > first.started_ms, "{first:?}");
+    node.run(&desired, 11_000).await;
+    let second = last(&node).expect("it was restarted again");
+    assert!(second.started_ms >= first.finished_ms, "{first:?} then {second:?}");
+}
+
+#[tokio::test]
 async fn a_pod_whose_restarts_are_used_up_has_failed_and_rests() {
     let mut node = Node::new(1, Faults::default(), Pacing::default());
     let mut placed = placement("a", &[EXIT, "1", "100"]);

@@ -24,8 +24,12 @@ pub(super) async fn a_started_pod_is_observed(rig: &dyn Rig) {
     assert_eq!(seen.name, pod.placement.name);
     assert_eq!(seen.containers.len(), 1);
     assert!(seen.started_ms > 0 && !seen.containers[0].id.is_empty(), "{seen:?}");
+    let uid = uid_of("c-observed");
+    assert_eq!(actuator.address(&uid).await.ok(), Some(seen.address));
     stop(&*actuator, "c-observed").await;
     assert_eq!(find(&*actuator, "c-observed").await, None);
+    let gone = actuator.address(&uid).await.expect_err("it is gone");
+    assert_eq!(gone.reason(), "NotFound");
 }
 
 pub(super) async fn starting_twice_starts_once(rig: &dyn Rig) {

@@ -12,12 +12,15 @@ use super::Rig;
 use super::tools::{container, find, named, pod, reaches, start, stop, uid_of};
 use crate::dispatcher::{Dispatcher, Pacing};
 use crate::prepare::Prepare;
+use crate::status::status;
 use crate::{ActuatorError, Authority, Books, Desired, DesiredPod, Finished, Observed, PodToRun};
 
 /// Between two turns of the agent.
 const TURN_EVERY: Duration = Duration::from_millis(50);
 /// Thirty seconds in all, as elsewhere in the suite.
 const TURNS_MAX: u32 = 600;
+/// What a shell and Docker say of a process that SIGKILL ended: 128 + 9.
+const CODE_OF_SIGKILL: i32 = 137;
 /// Enough for an agent to do what it should not.
 const TURNS_IDLE: u32 = 10;
 
@@ -82,21 +85,45 @@ pub(super) async fn an_init_container_that_failed_for_good_ends_its_pod(rig: &dy
     stop(&*rig.open().await, "c-fails").await;
 }
 
+pub(super) async fn how_a_life_ended_is_told_while_the_next_one_runs(rig: &dyn Rig) {
+    let desired = desired(&pod("c-lives", vec![rig.lasting("main")]));
+    // No wait before a restart is so long.
+    let mut agent = Agent::at(rig, &desired, i64::MAX / 2).await;
+    agent.until(|seen| named(seen, "main").is_some_and(|main| main.state == Running)).await;
+    let first = agent.see("main").await;
+    rig.kill(&uid_of("c-lives"), "main").await;
+    let is_next = |seen: &Observed| {
+        let main = named(seen, "main").filter(|main| main.state == Running);
+        main.is_some_and(|main| main.started_ms != first.started_ms)
+    };
+    agent.until(is_next).await;
+    let last = agent.told("main").await.last.expect("it was restarted");
+    assert_eq!((last.exit_code, last.started_ms), (CODE_OF_SIGKILL, first.started_ms), "{last:?}");
+    assert!(last.finished_ms >= last.started_ms && last.id == first.id, "{last:?} of {first:?}");
+    stop(&*rig.open().await, "c-lives").await;
+}
+
 /// An agent that remembers nothing of former ones.
 struct Agent<'a> {
     rig: &'a dyn Rig,
     desired: &'a Desired,
     dispatcher: Dispatcher,
+    now_ms: i64,
 }
 
 impl<'a> Agent<'a> {
     async fn new(rig: &'a dyn Rig, desired: &'a Desired) -> Self {
+        // Nobody waits for a time.
+        Agent::at(rig, desired, 1).await
+    }
+
+    /// One whose clock shows always this, milliseconds.
+    async fn at(rig: &'a dyn Rig, desired: &'a Desired, now_ms: i64) -> Self {
         let (actuator, books) = (rig.open().await, Books::in_memory());
-        // No case waits for a time.
-        let clock = Arc::new(|| 1);
+        let clock = Arc::new(move || now_ms);
         let prepare = Arc::new(AsItIs);
         let dispatcher = Dispatcher::new(actuator, prepare, clock, Pacing::default(), books);
-        Agent { rig, desired, dispatcher }
+        Agent { rig, desired, dispatcher, now_ms }
     }
 
     async fn turn(&mut self) -> Vec<Observed> {
@@ -130,6 +157,15 @@ impl<'a> Agent<'a> {
         for _ in 0..TURNS_IDLE {
             self.turn().await;
         }
+    }
+
+    /// What it says of a container.
+    async fn told(&self, name: &str) -> ContainerObserved {
+        let (uid, pod) = self.desired.pods.iter().next().expect("one pod");
+        let runs = find(&*self.rig.open().await, &uid.text()).await;
+        let book = self.dispatcher.books().get(uid);
+        let told = status(pod, runs.as_ref(), book, None, self.now_ms);
+        told.containers.into_iter().find(|c| c.name == name).expect("it is told of")
     }
 
     async fn see(&self, name: &str) -> ContainerObserved {

@@ -22,7 +22,9 @@ fn words(desired: &Desired, observed: &[Observed], books: &Books, now_ms: i64) -
         Work::Finish { grace } => format!("finish {}", grace.as_secs()),
         Work::Greet { container, .. } => format!("greet {container}"),
         Work::Stop { grace } => format!("stop {}", grace.as_secs()),
-        Work::Restart { container, history } => format!("restart {container} {}", history.restarts),
+        Work::Restart { container, history, .. } => {
+            format!("restart {container} {}", history.restarts)
+        }
         Work::End { container, grace, .. } => format!("end {container} {}", grace.as_secs()),
     });
     match (work, first.wake_ms) {

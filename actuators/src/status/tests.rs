@@ -65,6 +65,31 @@ fn a_container_whose_restart_is_under_way_is_not_in_back_off() {
 }
 
 #[test]
+fn how_a_life_ended_is_told_until_the_next_one_has_ended() {
+    let pod = pod("Always", &["main"]);
+    let told = |book: &Book, main: &ContainerObserved, now_ms: i64| {
+        let runs = observed("a", 1, vec![main.clone()]);
+        let said = status(&pod, Some(&runs), Some(book), None, now_ms).containers.remove(0);
+        (said.state, said.last.map(|last| (last.exit_code, last.reason, last.finished_ms)))
+    };
+    let mut book = Book::new(1, 0);
+    book.histories.insert("main".into(), History { restarts: 1, row: 1, ..History::default() });
+    let killed = ContainerObserved { reason: "OOMKilled".into(), ..seen("main", "137") };
+    let end = Some((137, "OOMKilled".to_owned(), 1_000));
+    assert_eq!(told(&book, &killed, 2_000), (ContainerState::Waiting, end.clone()));
+    book.lasts.insert("main".into(), killed.end().expect("it has ended"));
+    assert_eq!(told(&book, &killed, 2_000), (ContainerState::Waiting, end.clone()));
+    let under_way = told(&book, &killed, i64::MAX);
+    assert_eq!(under_way, (ContainerState::Terminated, None), "its restart is due, and told once");
+    let again = ContainerObserved { started_ms: 2_000, ..seen("main", "running") };
+    assert_eq!(told(&book, &again, 3_000), (ContainerState::Running, end.clone()));
+    let later = ContainerObserved { started_ms: 2_000, finished_ms: 9_000, ..seen("main", "3") };
+    let second = Some((3, String::new(), 9_000));
+    assert_eq!(told(&book, &later, 9_500), (ContainerState::Waiting, second));
+    assert_eq!(told(&book, &later, i64::MAX), (ContainerState::Terminated, end));
+}
+
+#[test]
 fn a_failure_is_told_where_it_belongs() {
     let pulled = ActuatorError::transient("ErrImagePull", "no such image").of_container("side");
     let mut book = Book::new(1, 0);

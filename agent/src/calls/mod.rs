@@ -8,6 +8,7 @@
 //! Absent: who may call; the API has judged that.
 
 mod open;
+mod forward;
 mod serve;
 
 use std::sync::Arc;

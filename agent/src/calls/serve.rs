@@ -18,6 +18,7 @@ use tokio::sync::mpsc;
 use tokio::time::{Interval, MissedTickBehavior, interval, timeout};
 use tokio_tungstenite::tungstenite::Message;
 
+use super::forward;
 use super::open::Line;
 
 /// A server says every 20 s that it is there; one that does not for three of them is gone.
@@ -27,6 +28,10 @@ const SILENCE_MAX: Duration = Duration::from_secs(60);
 const PING_EVERY: Duration = Duration::from_secs(20);
 /// A server takes the last frame at once, or not at all.
 const LAST_WORDS_MAX: Duration = Duration::from_secs(10);
+
+/// A connection to a port is spoken with as a command is that reads and writes.
+const BOTH_WAYS: ExecOptions =
+    ExecOptions { command: Vec::new(), stdin: true, stdout: true, stderr: false, tty: false };
 
 type Told = SplitSink<Line, Message>;
 type Heard = SplitStream<Line>;
@@ -52,6 +57,10 @@ pub(super) async fn serve(actuator: &dyn Actuator, call: NodeCall, line: Line) {
         // Whoever leaves meanwhile is seen when it has begun: given up half-way, a command would run on.
         Deed::Exec(options) => match actuator.session(&call.uid, &call.container, options).await {
             Ok(session) => exec(session, options, &mut told, &mut heard).await,
+            Err(error) => Ok(refusal(&error)),
+        },
+        Deed::Forward(options) => match forward::open(actuator, &call.uid, options).await {
+            Ok(session) => exec(session, &BOTH_WAYS, &mut told, &mut heard).await,
             Err(error) => Ok(refusal(&error)),
         },
     };

@@ -4,8 +4,11 @@ use std::time::Duration;
 
 use axum::extract::ws::{Message, WebSocket};
 use setpoint_schemas::call::{
-    CLOSE, CallEnd, Deed, ExecOptions, LogOptions, STATUS, STDERR, STDIN, STDOUT, frame, parted,
+    CLOSE, CallEnd, Deed, ExecOptions, ForwardOptions, LogOptions, STATUS, STDERR, STDIN, STDOUT,
+    frame, parted,
 };
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpListener;
 
 use crate::fake_api::FakeApi;
 use crate::node::{self, Node, placement, shell};
@@ -129,6 +132,40 @@ async fn who_hangs_up_ends_the_command_and_so_do_the_container_and_the_next_agen
     agent.kill().await;
     let agent = node.agent();
     api.until("the next agent ends it", |_| !node::runs(&pid)).await;
+    agent.end().await;
+    node.clean().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_port_of_a_pod_is_reached_from_its_node() {
+    let api = FakeApi::start().await;
+    let node = Node::new(&api);
+    api.place(1, 1, vec![placement("host", shell("exec sleep 1000"))]);
+    let agent = node.agent();
+    api.reaches("host", |pod| pod.ready).await;
+    // Processes have their machine's network: a program of the pod would listen no other way.
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let port = listener.local_addr().expect("an address").port();
+    let forward = |port| Deed::Forward(ForwardOptions { port, host_network: false });
+    let mut line = api.call("host", forward(port)).await;
+    let (mut program, _) = listener.accept().await.expect("it is called");
+    line.send(Message::Binary(frame(STDIN, b"ask").into())).await.expect("it listens");
+    line.send(Message::Binary(vec![CLOSE, STDIN].into())).await.expect("it listens");
+    let mut asked = String::new();
+    program.read_to_string(&mut asked).await.expect("it ends");
+    assert_eq!(asked, "ask");
+    program.write_all(b"answer").await.expect("it is heard");
+    drop(program);
+    let wanted = ("answer".to_owned(), String::new(), CallEnd::Code(0));
+    assert_eq!(heard(&mut line).await, wanted);
+
+    drop(listener);
+    let mut line = api.call("host", forward(port)).await;
+    let (_, _, end) = heard(&mut line).await;
+    assert!(matches!(&end, CallEnd::Failed(500, _, why) if why.contains("failed to reach port")));
+    let mut line = api.call("nobody", forward(port)).await;
+    let (_, _, end) = heard(&mut line).await;
+    assert!(matches!(end, CallEnd::Failed(404, _, _)), "{end:?}");
     agent.end().await;
     node.clean().await;
 }

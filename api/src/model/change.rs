@@ -18,6 +18,9 @@ pub enum Change {
     Placement(PodUid, Option<Arc<Placement>>),
     /// A pod was observed.
     Pod(Observation),
+    /// What was observed of a pod before this model began, and since which engine time it is ready,
+    /// milliseconds.
+    PodSince(Observation, i64),
     /// Nothing is left of a pod on its node.
     PodGone(PodUid),
     /// A pod of a node that is only watched was observed.

@@ -15,7 +15,7 @@ impl Inner {
     pub(super) fn take_with_endpoints(&mut self, change: Change) {
         let pod = match &change {
             Change::Placement(uid, _) | Change::PodGone(uid) => Some(uid.clone()),
-            Change::Pod(seen) => Some(seen.uid().clone()),
+            Change::Pod(seen) | Change::PodSince(seen, _) => Some(seen.uid().clone()),
             _ => None,
         };
         let was = pod.as_ref().and_then(|uid| self.member(uid));

@@ -228,7 +228,7 @@ impl Inner {
             Change::Placement(_, Some(placed)) => {
                 pod((placed.pattern.namespace.shared(), placed.name.shared()))
             }
-            Change::Pod(seen) => {
+            Change::Pod(seen) | Change::PodSince(seen, _) => {
                 let known = self.pods.name(seen.uid());
                 pod(known.unwrap_or_else(|| name_seen(seen)))
             }
@@ -262,7 +262,8 @@ impl Inner {
                 }
             }
             Change::Placement(uid, placement) => self.place(&uid, placement),
-            Change::Pod(observed) => self.pods.observe(&observed),
+            Change::Pod(observed) => self.pods.observe(&observed, None),
+            Change::PodSince(observed, since_ms) => self.pods.observe(&observed, Some(since_ms)),
             Change::Watched(observed) => {
                 self.unwatch(observed.uid());
                 let of_node = self.watched.entry(observed.node_name()).or_default();
@@ -385,6 +386,12 @@ impl Inner {
     /// The decisions of all later epochs are kept.
     pub(crate) fn decisions_kept_from(&self) -> i64 {
         self.decisions_forgotten.max(self.base_epoch)
+    }
+
+    /// There are decisions on the log from before those that are kept.
+    pub(crate) fn note_earlier_decisions(&mut self) {
+        let oldest = self.decisions.front().map_or(0, |oldest| oldest.epoch());
+        self.decisions_forgotten = self.decisions_forgotten.max(oldest.max(1));
     }
 
     /// Whether decisions were given up to keep later ones.

@@ -47,13 +47,13 @@ impl Pods {
         }
     }
 
-    /// A pod was observed.
-    pub(crate) fn observe(&mut self, observed: &Observation) {
+    /// A pod was observed, and is ready since this engine time as far as that is known.
+    pub(crate) fn observe(&mut self, observed: &Observation, ready_since_ms: Option<i64>) {
         if observed.phase() == PodPhase::Gone {
             return self.forget_observation(observed.uid());
         }
         let name = || name_seen(observed);
-        let seen = self.seen(observed);
+        let seen = self.seen(observed, ready_since_ms);
         self.entry(observed.uid(), name).observed = Some(seen);
     }
 
@@ -64,17 +64,17 @@ impl Pods {
             // Its container was renamed.
             self.forget_observation(observed.uid());
         }
-        let seen = self.seen(observed);
+        let seen = self.seen(observed, None);
         let parts = self.entry(observed.uid(), || name);
         parts.observed = Some(seen);
         parts.watch();
     }
 
     /// An observation, after the one that is there of the pod.
-    fn seen(&mut self, observed: &Observation) -> Seen {
+    fn seen(&mut self, observed: &Observation, ready_since_ms: Option<i64>) -> Seen {
         let id = self.id_of(observed.uid());
         let before = id.and_then(|id| self.all.get(id)?.observed.as_ref());
-        Seen::of(observed, before, &mut self.common)
+        Seen::of(observed, (before, ready_since_ms), &mut self.common)
     }
 
     /// Nothing is left of a pod on its node.

@@ -246,6 +246,11 @@ impl ReadModel {
         Ok(inner.decisions.iter().rev().take_while(|d| d.epoch() > epoch).cloned().collect())
     }
 
+    /// Says that the log has decisions from before those that were shown.
+    pub fn lacks_earlier_decisions(&self) {
+        self.write().note_earlier_decisions();
+    }
+
     /// The epoch and sequence of the oldest decision that is kept, where older ones were given up.
     pub(crate) fn oldest_after_forgotten(&self) -> Option<(i64, i32)> {
         let inner = self.read();

@@ -8,8 +8,8 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use setpoint_schemas::{
-    ContainerDetails, ContainerObserved, ContainerState, Containers, NodeName, Observation,
-    PodObserved, PodPhase, PodUid, SessionId,
+    ContainerDetails, ContainerEnd, ContainerObserved, ContainerState, Containers, EndDetails,
+    NodeName, Observation, PodObserved, PodPhase, PodUid, SessionId,
 };
 
 use super::shared::Shared;
@@ -79,6 +79,8 @@ struct Container<'a> {
     started_ms: i64,
     finished_ms: i64,
     started: bool,
+    /// Of most containers there is none.
+    last: Option<Box<ContainerEnd>>,
 }
 
 /// A container's id: runtimes give them in hexadecimal digits, which take half as many bytes.
@@ -89,11 +91,19 @@ enum Id<'a> {
 }
 
 impl Seen {
-    /// Keeps an observation after the one before it.
-    pub(crate) fn of(observed: &Observation, before: Option<&Seen>, common: &mut Common) -> Seen {
+    /// Keeps an observation after the one before it; of a pod that is ready, since this engine time where
+    /// that is known from elsewhere.
+    pub(crate) fn of(
+        observed: &Observation,
+        (before, known_ms): (Option<&Seen>, Option<i64>),
+        common: &mut Common,
+    ) -> Seen {
         let details = observed.details();
         let alike = before.filter(|before| before.ready == observed.is_ready());
-        let ready_since_ms = alike.and_then(Seen::ready_since_ms).unwrap_or(observed.time_ms());
+        // The engine heard of it a little later than its node saw it.
+        let known_ms = known_ms.filter(|_| observed.is_ready());
+        let first_ms = known_ms.map_or(observed.time_ms(), |ms| ms.min(observed.time_ms()));
+        let ready_since_ms = alike.and_then(Seen::ready_since_ms).unwrap_or(first_ms);
         let parts = Parts {
             sequence: observed.sequence(),
             time_ms: observed.time_ms(),
@@ -200,6 +210,7 @@ impl<'a> Container<'a> {
             started_ms: observed.started_ms,
             finished_ms: observed.finished_ms,
             started: observed.started,
+            last: observed.last.map(EndDetails::whole).map(Box::new),
         }
     }
 
@@ -217,6 +228,7 @@ impl<'a> Container<'a> {
             started_ms: self.started_ms,
             finished_ms: self.finished_ms,
             started: self.started,
+            last: self.last.map(|last| *last),
         }
     }
 }
@@ -258,8 +270,9 @@ mod tests {
         let ids = ["", "4f1c2d3e5a6b", "4f1c2d3e5a6", "4F1C", "web.1"];
         for id in ids {
             observed.containers.iter_mut().for_each(|container| container.id = id.to_owned());
-            let opened = Seen::of(&Observation::of(&observed), None, &mut Common::default())
-                .open(&observed.uid, name);
+            let opened =
+                Seen::of(&Observation::of(&observed), (None, None), &mut Common::default())
+                    .open(&observed.uid, name);
             assert_eq!(opened.as_ref(), Some(&observed), "{id:?}");
         }
     }
@@ -272,8 +285,22 @@ mod tests {
             [(10, false, 10), (20, false, 10), (30, true, 30), (40, true, 30), (50, false, 50)];
         for (time_ms, ready, since_ms) in told {
             let observed = PodObserved { time_ms, ready, ..samples::pod_observed() };
-            seen = Some(Seen::of(&Observation::of(&observed), seen.as_ref(), &mut common));
+            let before = (seen.as_ref(), None);
+            seen = Some(Seen::of(&Observation::of(&observed), before, &mut common));
             assert_eq!(seen.as_ref().and_then(Seen::ready_since_ms), Some(since_ms), "{time_ms}");
+        }
+    }
+
+    #[test]
+    fn the_engine_may_know_since_when_a_pod_is_ready() {
+        // (whether it is ready, what the engine knows, since when it is so; seen at 40)
+        let table =
+            [(true, Some(30), 30), (true, Some(50), 40), (true, None, 40), (false, Some(30), 40)];
+        for (ready, known_ms, since_ms) in table {
+            let observed = PodObserved { time_ms: 40, ready, ..samples::pod_observed() };
+            let observed = Observation::of(&observed);
+            let seen = Seen::of(&observed, (None, known_ms), &mut Common::default());
+            assert_eq!(seen.ready_since_ms(), Some(since_ms), "{ready} {known_ms:?}");
         }
     }
 

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 use setpoint_schemas::{
-    ContainerObserved, ContainerState, GPU, PodObserved, Resource, WATCHED_LABEL,
+    ContainerEnd, ContainerObserved, ContainerState, GPU, PodObserved, Resource, WATCHED_LABEL,
 };
 
 use super::pod_begins::Begins;
@@ -187,20 +187,32 @@ fn container(observed: &ContainerObserved) -> Value {
         "started": running && observed.started,
         "restartCount": observed.restarts, "state": state(observed), "lastState": {},
     });
-    let ended = observed.finished_ms > 0 && observed.state != ContainerState::Terminated;
-    if ended {
-        status["lastState"] = json!({"terminated": terminated(observed, word_of_end(observed))});
+    if let Some(last) = last_of(observed) {
+        status["lastState"] = json!({"terminated": terminated(&last)});
     }
     status
+}
+
+/// How its life before this one ended. Agents of earlier versions say it of a container that waits for its
+/// restart, without a reason.
+fn last_of(observed: &ContainerObserved) -> Option<ContainerEnd> {
+    let says = observed.state == ContainerState::Waiting && observed.finished_ms > 0;
+    let former = || ContainerEnd {
+        id: observed.id.clone(),
+        exit_code: observed.exit_code.unwrap_or(0),
+        reason: String::new(),
+        // What a container that waits says is about its next start.
+        message: String::new(),
+        started_ms: observed.started_ms,
+        finished_ms: observed.finished_ms,
+    };
+    observed.last.clone().or_else(|| says.then(former))
 }
 
 fn state(observed: &ContainerObserved) -> Value {
     match observed.state {
         ContainerState::Running => json!({"running": {"startedAt": rfc3339(observed.started_ms)}}),
-        ContainerState::Terminated => {
-            let said = Some(observed.reason.as_str()).filter(|reason| !reason.is_empty());
-            json!({"terminated": terminated(observed, said.unwrap_or(word_of_end(observed)))})
-        }
+        ContainerState::Terminated => json!({"terminated": observed.end().map(|e| terminated(&e))}),
         ContainerState::Waiting => {
             let said = Some(observed.reason.as_str()).filter(|reason| !reason.is_empty());
             let mut waiting = json!({"reason": said.unwrap_or("ContainerCreating")});
@@ -210,21 +222,16 @@ fn state(observed: &ContainerObserved) -> Value {
     }
 }
 
-/// How a container ended, when nothing but its exit code says it.
-fn word_of_end(observed: &ContainerObserved) -> &'static str {
-    if observed.exit_code == Some(0) { "Completed" } else { "Error" }
-}
-
-fn terminated(observed: &ContainerObserved, reason: &str) -> Value {
+/// A life that ended. A signal is told by its code, as the kubelet does: 128 and its number.
+fn terminated(end: &ContainerEnd) -> Value {
+    let said = Some(end.reason.as_str()).filter(|reason| !reason.is_empty());
+    let by_code = if end.exit_code == 0 { "Completed" } else { "Error" };
     let mut ended = json!({
-        "exitCode": observed.exit_code.unwrap_or(0), "reason": reason,
-        "startedAt": rfc3339(observed.started_ms),
-        "finishedAt": rfc3339(observed.finished_ms), "containerID": observed.id,
+        "exitCode": end.exit_code, "reason": said.unwrap_or(by_code),
+        "startedAt": rfc3339(end.started_ms), "finishedAt": rfc3339(end.finished_ms),
+        "containerID": end.id,
     });
-    // What a container that waits says is about its next start.
-    if observed.state == ContainerState::Terminated {
-        tell(&mut ended, &observed.message);
-    }
+    tell(&mut ended, &end.message);
     ended
 }
 

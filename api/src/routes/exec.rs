@@ -58,7 +58,7 @@ fn options(call: &Call, command: Vec<String>) -> Result<ExecOptions, ApiError> {
 }
 
 /// The protocol that both know.
-fn agreed(call: &Call, offer: Offer) -> Result<WebSocketUpgrade, ApiError> {
+pub(super) fn agreed(call: &Call, offer: Offer) -> Result<WebSocketUpgrade, ApiError> {
     let Some(upgrade) = offer else {
         let asked = call.headers.get(header::UPGRADE).and_then(|value| value.to_str().ok());
         let spdy = asked.is_some_and(|asked| asked.to_ascii_lowercase().starts_with("spdy"));

@@ -4,10 +4,12 @@
 //! `validateContainerLogStatus`.
 //! Absent: what only the node knows; it refuses by itself.
 
+use std::sync::Arc;
+
 use axum::http::StatusCode;
 use serde_json::Value;
 use setpoint_schemas::call::Deed;
-use setpoint_schemas::{ContainerObserved, ContainerState, NodeName, PodUid};
+use setpoint_schemas::{ContainerObserved, ContainerState, NodeName, Placement, PodUid};
 
 use super::Call;
 use super::object::find;
@@ -27,6 +29,31 @@ pub(crate) struct Meant {
 
 /// The container that a call means: the one that it names, or the only one.
 pub(crate) fn meant(call: &Call) -> Result<Meant, ApiError> {
+    let (pod, placement, uid) = placed(call)?;
+    let container = named(call.params.get("container"), &pod, &placement.pattern.spec)?;
+    let opened = pod.opened();
+    let observed =
+        opened.and_then(|seen| seen.containers.into_iter().find(|c| c.name == container));
+    Ok(Meant { node: placement.node.clone(), uid, container, observed })
+}
+
+/// The pod that a call means, of whichever container, and whether it has its machine's network.
+pub(crate) fn pod_meant(call: &Call) -> Result<(Meant, bool), ApiError> {
+    let (pod, placement, uid) = placed(call)?;
+    let phase = pod.phase();
+    if phase != "Running" {
+        return Err(ApiError::bad_request(format!(
+            "unable to forward port because pod is not running. Current status={phase}"
+        )));
+    }
+    let spec: Value = serde_json::from_str(&placement.pattern.spec).unwrap_or_default();
+    let meant =
+        Meant { node: placement.node.clone(), uid, container: String::new(), observed: None };
+    Ok((meant, spec["hostNetwork"] == true))
+}
+
+/// The pod at the path and where it is placed.
+fn placed(call: &Call) -> Result<(Box<PodView>, Arc<Placement>, PodUid), ApiError> {
     if !call.app.state.parts.model.is_ready() {
         return Err(ApiError::unavailable("this server is not up to date yet"));
     }
@@ -36,16 +63,12 @@ pub(crate) fn meant(call: &Call) -> Result<Meant, ApiError> {
         let message = format!("pod {} is only watched: ask its engine", pod.name);
         return Err(ApiError::bad_request(message));
     }
-    let (Some(placement), Some(uid)) = (&pod.placement, &pod.uid) else {
+    let (Some(placement), Some(uid)) = (pod.placement.clone(), pod.uid.clone()) else {
         let why = pod.waiting.as_ref().map_or("it is not placed yet", |waiting| &waiting.message);
         let message = format!("pod {} does not have a host assigned: {why}", pod.name);
         return Err(ApiError::bad_request(message));
     };
-    let container = named(call.params.get("container"), &pod, &placement.pattern.spec)?;
-    let opened = pod.opened();
-    let observed =
-        opened.and_then(|seen| seen.containers.into_iter().find(|c| c.name == container));
-    Ok(Meant { node: placement.node.clone(), uid: uid.clone(), container, observed })
+    Ok((pod, placement, uid))
 }
 
 impl Meant {

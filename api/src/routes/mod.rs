@@ -25,6 +25,7 @@ mod delete;
 mod meant;
 mod logs;
 mod exec;
+mod forward;
 
 mod agent;
 mod heard;
@@ -130,8 +131,12 @@ async fn kubernetes(
     }
     let target = Target::parse(uri.path()).ok_or_else(ApiError::no_such_path)?;
     let act = match method {
-        // To run a command is to change what runs, by whatever method.
-        Method::GET | Method::POST if target.subresource == "exec" => Act::Write,
+        // To run a command, or to speak with a program, is to change what runs, by whatever method.
+        Method::GET | Method::POST
+            if matches!(target.subresource.as_str(), "exec" | "portforward") =>
+        {
+            Act::Write
+        }
         Method::GET => Act::Read,
         Method::DELETE if !target.name.is_empty() => Act::Delete,
         Method::POST | Method::PUT | Method::PATCH | Method::DELETE => Act::Write,
@@ -154,6 +159,10 @@ async fn kubernetes(
         ("pods", "exec", &Method::GET | &Method::POST) => {
             let on = caller.map(|caller| Connection::call(&caller.0.0.0));
             return exec::exec(call, exec::words(uri.query()), (offer.ok(), on)).await;
+        }
+        ("pods", "portforward", &Method::GET | &Method::POST) => {
+            let on = caller.map(|caller| Connection::call(&caller.0.0.0));
+            return forward::forward(call, (offer.ok(), on)).await;
         }
         _ => {}
     }

@@ -158,10 +158,12 @@ async fn status(
     body: &Value,
 ) -> Result<Response, ApiError> {
     let entry = find(call, kind)?;
-    let Entry::Pod(pod) = &entry else { return Ok(answer(shown(call, &entry))) };
+    if !matches!(entry, Entry::Pod(_)) {
+        return Ok(answer(shown(call, &entry)));
+    }
     let asked = if body.is_object() { version_of(body)? } else { None };
     expected(kind, &entry, asked)?;
-    conditions::write(call, kind, pod, (verb, body)).await
+    conditions::write(call, kind, entry, (verb, body, asked.is_some())).await
 }
 
 /// One item of a request.

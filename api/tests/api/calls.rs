@@ -18,6 +18,7 @@ use crate::common::{Server, furnish, observed, record, served, server, server_wi
 
 const LOG: &str = "/api/v1/namespaces/default/pods/web-1/log";
 const EXEC: &str = "/api/v1/namespaces/default/pods/web-1/exec";
+const FORWARD: &str = "/api/v1/namespaces/default/pods/web-1/portforward";
 
 /// What both ends of a call speak in.
 type Line = WebSocketStream<reqwest::Upgraded>;
@@ -305,4 +306,46 @@ async fn who_may_read_logs_who_may_run_commands_and_which_node_may_take_calls() 
         assert_eq!(ask(token, path).await.unwrap(), code, "{token} {path}");
     }
     assert!(ask("node-1-0123456789", calls).await.unwrap_err().is_timeout(), "it waits for a call");
+}
+
+#[tokio::test]
+async fn a_port_of_a_pod_is_spoken_with_as_a_command_is() {
+    let server = server().await;
+    furnish(&server).await;
+    let path = format!("{FORWARD}?port=80");
+    let speak = async {
+        let mut line = open(&server, &path, Some("v5.channel.k8s.io")).await.unwrap();
+        send(&mut line, frame(STDIN, b"ask")).await;
+        let mut answer = Vec::new();
+        while let Some((STDOUT, bytes)) = next(&mut line).await {
+            answer.extend(bytes);
+        }
+        answer
+    };
+    let serve = async {
+        let (call, mut line) = take(&server).await;
+        let Deed::Forward(options) = &call.deed else { panic!("{call:?}") };
+        assert_eq!((options.port, options.host_network), (80, false));
+        send(&mut line, vec![STDOUT]).await;
+        assert_eq!(next(&mut line).await, Some((STDIN, b"ask".to_vec())));
+        send(&mut line, frame(STDOUT, b"answer")).await;
+        send(&mut line, ended(0)).await;
+    };
+    let (answer, ()) = tokio::join!(speak, serve);
+    assert_eq!(answer, b"answer");
+}
+
+#[tokio::test]
+async fn who_asks_for_a_port_as_kubectl_does_is_told_what_forwards_it() {
+    let server = server().await;
+    furnish(&server).await;
+    for (path, protocol, code, why) in [
+        (FORWARD, Some("SPDY/3.1+portforward.k8s.io"), 501, "`setpoint port-forward`"),
+        (FORWARD, None, 501, "`setpoint port-forward`"),
+        (FORWARD, Some("v5.channel.k8s.io"), 400, "port: \"\" is no number from 1 to 65535"),
+    ] {
+        let (status, answer) = open(&server, path, protocol).await.unwrap_err();
+        let message = answer["message"].as_str().unwrap_or_default();
+        assert!(status == code && message.contains(why), "{status} {message}");
+    }
 }

@@ -517,6 +517,7 @@ pub(crate) fn observed(uid: &str, node: &str, ready: bool) -> PodObserved {
             started_ms: T0,
             finished_ms: 0,
             started: true,
+            last: None,
         }],
     }
 }

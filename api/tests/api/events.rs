@@ -73,3 +73,15 @@ async fn what_is_no_longer_kept_of_an_object_is_read_from_the_log() {
     let other = listed(&server, &OF_WEB.replace("web", "db")).await;
     assert_eq!(other, Vec::<Value>::new(), "and nothing of what was not asked for");
 }
+
+#[tokio::test]
+async fn what_was_decided_before_a_server_began_is_read_from_the_log() {
+    let server = server().await;
+    let web = "apps/Deployment/default/web";
+    server.leader.commit(|epoch| vec![decision(epoch, 0, web, "no room")]);
+    server.leader.model.lacks_earlier_decisions();
+    let events = listed(&server, OF_WEB).await;
+    let mut messages: Vec<&str> = events.iter().filter_map(|e| e["message"].as_str()).collect();
+    messages.sort_unstable();
+    assert_eq!(messages, ["long ago", "no room"]);
+}

@@ -216,6 +216,7 @@ fn waiting(spec: &Value) -> Vec<ContainerObserved> {
         started_ms: 0,
         finished_ms: 0,
         started: true,
+        last: None,
     };
     inits.iter().chain(&list("containers")).map(one).collect()
 }

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 use setpoint_api::Change;
-use setpoint_schemas::{ContainerObserved, ContainerState, PodObserved, PodPhase};
+use setpoint_schemas::{ContainerEnd, ContainerObserved, ContainerState, PodObserved, PodPhase};
 
 use crate::common::{Server, T0, furnish, observed, server};
 
@@ -75,6 +75,41 @@ async fn a_container_says_in_kubernetes_words_how_it_is_and_how_it_ended() {
         let pod = shown(&server, seen).await;
         let status = &pod["status"]["containerStatuses"][0];
         assert_eq!((&status["state"], &status["lastState"]), (&expected, &last), "{words:?}");
+    }
+}
+
+#[tokio::test]
+async fn how_the_life_before_ended_is_told_while_the_next_one_runs() {
+    let server = server().await;
+    furnish(&server).await;
+    let last = ContainerEnd {
+        id: "41".to_owned(),
+        exit_code: 137,
+        reason: "OOMKilled".to_owned(),
+        message: "it was too large".to_owned(),
+        started_ms: T0 - 10_000,
+        finished_ms: T0,
+    };
+    let ended = json!({"terminated": {"exitCode": 137, "reason": "OOMKilled",
+        "message": "it was too large", "startedAt": "2023-11-14T22:13:10Z", "finishedAt": THEN,
+        "containerID": "41"}});
+    let states = [
+        (ContainerState::Running, None, "running"),
+        (ContainerState::Waiting, Some(137), "waiting"),
+        (ContainerState::Terminated, Some(1), "terminated"),
+    ];
+    for (sequence, (state, code, word)) in (2_i64..).zip(states) {
+        let container =
+            ContainerObserved { last: Some(last.clone()), ..container(state, code, ("", "")) };
+        let seen = PodObserved {
+            sequence,
+            containers: vec![container],
+            ..observed("web-1", "n1", state == ContainerState::Running)
+        };
+        let pod = shown(&server, seen).await;
+        let status = &pod["status"]["containerStatuses"][0];
+        assert_eq!(status["lastState"], ended, "{state:?}");
+        assert!(!status["state"][word].is_null(), "{status}");
     }
 }
 

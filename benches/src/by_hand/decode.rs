@@ -123,6 +123,11 @@ impl<'a> Cursor<'a> {
         let (_reason, _message) = (self.bytes()?, self.bytes()?);
         let (_started_ms, _finished_ms) = (self.long()?, self.long()?);
         let _started = self.boolean()?;
+        if self.long()? == 1 {
+            let (_id, _exit_code) = (self.bytes()?, self.long()?);
+            let (_reason, _message) = (self.bytes()?, self.bytes()?);
+            let (_started_ms, _finished_ms) = (self.long()?, self.long()?);
+        }
         Some(restarts)
     }
 }

@@ -5,7 +5,9 @@
 //! has them in it.
 
 use serde_json::Value;
-use setpoint_schemas::{OBSERVED_CONDITIONS, POD_CONDITIONS_MAX, PodCondition, Verb};
+use setpoint_schemas::{
+    CONDITIONS_GONE_BY, OBSERVED_CONDITIONS, POD_CONDITIONS_MAX, PodCondition, Verb,
+};
 
 /// Kubernetes' bound of a qualified name: a prefix, `/`, and a name.
 const KIND_BYTES_MAX: usize = 317;
@@ -51,6 +53,14 @@ pub fn written(
     }
     after.sort_by(|one, other| one.kind.cmp(&other.kind));
     Ok(after)
+}
+
+/// The conditions that a writer went by, where it says so: others may have set some since.
+#[must_use]
+pub fn gone_by(body: &str) -> Option<Vec<PodCondition>> {
+    let body: Value = serde_json::from_str(body).unwrap_or_default();
+    let said = body.get(CONDITIONS_GONE_BY)?;
+    Some(serde_json::from_value(said.clone()).unwrap_or_default())
 }
 
 fn timed(mut condition: PodCondition, known: Option<&PodCondition>, now: &str) -> PodCondition {
@@ -113,6 +123,23 @@ mod tests {
         assert_eq!(told(&after(&first, Verb::Update, &ready)), ["a True t2"]);
         let gone = json!([{"type": "a", "$patch": "delete"}]);
         assert_eq!(told(&after(&first, Verb::StrategicMergePatch, &gone)), ["b True t1"]);
+    }
+
+    #[test]
+    fn a_writer_may_say_what_it_went_by() {
+        let one = PodCondition {
+            kind: "a".to_owned(),
+            status: "True".to_owned(),
+            ..PodCondition::default()
+        };
+        let table = [
+            (json!({"conditions": []}), None),
+            (json!({"conditions": [], CONDITIONS_GONE_BY: []}), Some(Vec::new())),
+            (json!({"conditions": [], CONDITIONS_GONE_BY: [one]}), Some(vec![one.clone()])),
+        ];
+        for (body, expected) in table {
+            assert_eq!(gone_by(&body.to_string()), expected, "{body}");
+        }
     }
 
     #[test]

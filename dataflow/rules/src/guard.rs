@@ -282,6 +282,7 @@ mod tests {
             started_ms: 1,
             finished_ms: 0,
             started: true,
+            last: None,
         };
         let waits = ContainerObserved { state: ContainerState::Waiting, ..well.clone() };
         let pulls = ContainerObserved { reason: "ImagePullBackOff".to_owned(), ..waits.clone() };

@@ -125,6 +125,7 @@ fn observed(scope: &Scope, facts: &Facts) -> ContainerObserved {
         started_ms: facts.started_ms,
         finished_ms: facts.finished_ms,
         started: true,
+        last: None,
     }
 }
 

@@ -40,15 +40,39 @@ fn made(path: &Path, options: &ComposeOptions) -> String {
         let (kind, name) = (object["kind"].take(), object["metadata"]["name"].take());
         let service = take_service(&mut object);
         let (kind, name) = (kind.as_str().expect("kind"), name.as_str().expect("name"));
-        text += &format!("{kind} {name}{service}\n");
+        let mut body = String::new();
         for part in ["metadata", "spec", "data"] {
-            leaves(&object[part], &format!("  {part}"), &mut text);
+            leaves(&object[part], &format!("  {part}"), &mut body);
         }
+        text += &match only_names(kind, &body) {
+            Some(told) => format!("{kind} {name}{told}\n"),
+            None => format!("{kind} {name}{service}\n{body}"),
+        };
     }
     let ignored = project.ignored.iter().map(|i| format!("ignored {}: {}\n", i.path, i.reason));
     text.extend(ignored);
     text.extend(project.warnings.iter().map(|warning| format!("warning: {warning}\n")));
     text
+}
+
+/// The service that a Service names and nothing more: its pods find each other by it, and no port is
+/// published.
+fn only_names(kind: &str, body: &str) -> Option<String> {
+    let said = |at: &str| {
+        let line = body.lines().find_map(|line| line.trim_start().strip_prefix(at))?;
+        Some(line.trim_matches('"').to_owned())
+    };
+    let service = said("metadata.labels.setpoint.dev/compose-service: ")?;
+    let project = said("metadata.labels.setpoint.dev/compose-project: ")?;
+    let only = format!(
+        "  metadata.annotations.setpoint.dev/aliases: \"{service}\"\n  \
+         metadata.labels.setpoint.dev/compose-project: \"{project}\"\n  \
+         metadata.labels.setpoint.dev/compose-service: \"{service}\"\n  \
+         spec.clusterIP: \"None\"\n  spec.publishNotReadyAddresses: true\n  \
+         spec.selector.setpoint.dev/compose-project: \"{project}\"\n  \
+         spec.selector.setpoint.dev/compose-service: \"{service}\"\n"
+    );
+    (kind == "Service" && body == only).then(|| format!(" names service {service} of {project}"))
 }
 
 /// The service that a workload stands for, where its labels, its selector and its pods' labels say the
@@ -194,14 +218,7 @@ fn a_global_service_becomes_a_daemon_set_and_one_that_may_end_runs_once() {
         &[("compose.yaml", text)],
         &options(),
         &expect![[r#"
-            Service shop-agent
-              metadata.annotations.setpoint.dev/aliases: "agent"
-              metadata.labels.setpoint.dev/compose-project: "shop"
-              metadata.labels.setpoint.dev/compose-service: "agent"
-              spec.clusterIP: "None"
-              spec.publishNotReadyAddresses: true
-              spec.selector.setpoint.dev/compose-project: "shop"
-              spec.selector.setpoint.dev/compose-service: "agent"
+            Service shop-agent names service agent of shop
             DaemonSet shop-agent is service agent of shop
               metadata.annotations.setpoint.dev/update-order: "stop-first"
               spec.template.spec.containers[0].image: "a"
@@ -210,28 +227,14 @@ fn a_global_service_becomes_a_daemon_set_and_one_that_may_end_runs_once() {
               spec.updateStrategy.rollingUpdate.maxSurge: 0
               spec.updateStrategy.rollingUpdate.maxUnavailable: "100%"
               spec.updateStrategy.type: "RollingUpdate"
-            Service shop-job
-              metadata.annotations.setpoint.dev/aliases: "job"
-              metadata.labels.setpoint.dev/compose-project: "shop"
-              metadata.labels.setpoint.dev/compose-service: "job"
-              spec.clusterIP: "None"
-              spec.publishNotReadyAddresses: true
-              spec.selector.setpoint.dev/compose-project: "shop"
-              spec.selector.setpoint.dev/compose-service: "job"
+            Service shop-job names service job of shop
             Deployment shop-job is service job of shop
               metadata.annotations.setpoint.dev/runs-once: "true"
               spec.replicas: 1
               spec.template.spec.containers[0].image: "j"
               spec.template.spec.containers[0].name: "job"
               spec.template.spec.restartPolicy: "Never"
-            Service shop-retry
-              metadata.annotations.setpoint.dev/aliases: "retry"
-              metadata.labels.setpoint.dev/compose-project: "shop"
-              metadata.labels.setpoint.dev/compose-service: "retry"
-              spec.clusterIP: "None"
-              spec.publishNotReadyAddresses: true
-              spec.selector.setpoint.dev/compose-project: "shop"
-              spec.selector.setpoint.dev/compose-service: "retry"
+            Service shop-retry names service retry of shop
             Deployment shop-retry is service retry of shop
               metadata.annotations.setpoint.dev/runs-once: "true"
               spec.replicas: 1
@@ -283,14 +286,7 @@ fn configs_and_secrets_become_objects_and_files() {
             Secret shop-key
               metadata.labels.setpoint.dev/compose-project: "shop"
               data.key: "aHVudGVyMg=="
-            Service shop-web
-              metadata.annotations.setpoint.dev/aliases: "web"
-              metadata.labels.setpoint.dev/compose-project: "shop"
-              metadata.labels.setpoint.dev/compose-service: "web"
-              spec.clusterIP: "None"
-              spec.publishNotReadyAddresses: true
-              spec.selector.setpoint.dev/compose-project: "shop"
-              spec.selector.setpoint.dev/compose-service: "web"
+            Service shop-web names service web of shop
             Deployment shop-web is service web of shop
               spec.replicas: 1
               spec.template.spec.containers[0].image: "w"
@@ -343,14 +339,7 @@ fn variables_come_from_the_caller_then_from_dotenv_and_env_files_below_the_servi
         &files,
         &options(),
         &expect![[r#"
-            Service shop-web
-              metadata.annotations.setpoint.dev/aliases: "web"
-              metadata.labels.setpoint.dev/compose-project: "shop"
-              metadata.labels.setpoint.dev/compose-service: "web"
-              spec.clusterIP: "None"
-              spec.publishNotReadyAddresses: true
-              spec.selector.setpoint.dev/compose-project: "shop"
-              spec.selector.setpoint.dev/compose-service: "web"
+            Service shop-web names service web of shop
             Deployment shop-web is service web of shop
               spec.replicas: 1
               spec.template.spec.containers[0].env[0].name: "A"
@@ -390,28 +379,14 @@ fn extends_include_anchors_merge_keys_and_profiles_are_resolved() {
         &files,
         &options(),
         &expect![[r#"
-            Service shop-one
-              metadata.annotations.setpoint.dev/aliases: "one"
-              metadata.labels.setpoint.dev/compose-project: "shop"
-              metadata.labels.setpoint.dev/compose-service: "one"
-              spec.clusterIP: "None"
-              spec.publishNotReadyAddresses: true
-              spec.selector.setpoint.dev/compose-project: "shop"
-              spec.selector.setpoint.dev/compose-service: "one"
+            Service shop-one names service one of shop
             Deployment shop-one is service one of shop
               spec.replicas: 1
               spec.template.spec.containers[0].args: ["one"]
               spec.template.spec.containers[0].image: "b"
               spec.template.spec.containers[0].name: "one"
               spec.template.spec.restartPolicy: "Always"
-            Service shop-three
-              metadata.annotations.setpoint.dev/aliases: "three"
-              metadata.labels.setpoint.dev/compose-project: "shop"
-              metadata.labels.setpoint.dev/compose-service: "three"
-              spec.clusterIP: "None"
-              spec.publishNotReadyAddresses: true
-              spec.selector.setpoint.dev/compose-project: "shop"
-              spec.selector.setpoint.dev/compose-service: "three"
+            Service shop-three names service three of shop
             Deployment shop-three is service three of shop
               spec.replicas: 1
               spec.template.spec.containers[0].env[0].name: "T"
@@ -421,14 +396,7 @@ fn extends_include_anchors_merge_keys_and_profiles_are_resolved() {
               spec.template.spec.containers[0].image: "t"
               spec.template.spec.containers[0].name: "three"
               spec.template.spec.restartPolicy: "Always"
-            Service shop-two
-              metadata.annotations.setpoint.dev/aliases: "two"
-              metadata.labels.setpoint.dev/compose-project: "shop"
-              metadata.labels.setpoint.dev/compose-service: "two"
-              spec.clusterIP: "None"
-              spec.publishNotReadyAddresses: true
-              spec.selector.setpoint.dev/compose-project: "shop"
-              spec.selector.setpoint.dev/compose-service: "two"
+            Service shop-two names service two of shop
             Deployment shop-two is service two of shop
               spec.replicas: 1
               spec.template.spec.containers[0].env[0].name: "A"
@@ -464,14 +432,7 @@ fn what_is_not_acted_on_is_refused_unless_it_may_be_ignored() {
         &[("compose.yaml", text)],
         &allowed,
         &expect![[r#"
-            Service shop-db
-              metadata.annotations.setpoint.dev/aliases: "db"
-              metadata.labels.setpoint.dev/compose-project: "shop"
-              metadata.labels.setpoint.dev/compose-service: "db"
-              spec.clusterIP: "None"
-              spec.publishNotReadyAddresses: true
-              spec.selector.setpoint.dev/compose-project: "shop"
-              spec.selector.setpoint.dev/compose-service: "db"
+            Service shop-db names service db of shop
             Deployment shop-db is service db of shop
               spec.replicas: 1
               spec.template.spec.containers[0].image: "db"
@@ -580,14 +541,7 @@ services:
               spec.template.spec.restartPolicy: "Always"
               spec.template.spec.volumes[0].hostPath.path: "/home/me/mine"
               spec.template.spec.volumes[0].name: "volume-0"
-            Service shop-web
-              metadata.annotations.setpoint.dev/aliases: "web"
-              metadata.labels.setpoint.dev/compose-project: "shop"
-              metadata.labels.setpoint.dev/compose-service: "web"
-              spec.clusterIP: "None"
-              spec.publishNotReadyAddresses: true
-              spec.selector.setpoint.dev/compose-project: "shop"
-              spec.selector.setpoint.dev/compose-service: "web"
+            Service shop-web names service web of shop
             Deployment shop-web is service web of shop
               spec.replicas: 1
               spec.strategy.type: "Recreate"
@@ -897,14 +851,7 @@ services:
         &[("compose.yaml", text)],
         &options(),
         &expect![[r#"
-            Service shop-all
-              metadata.annotations.setpoint.dev/aliases: "all"
-              metadata.labels.setpoint.dev/compose-project: "shop"
-              metadata.labels.setpoint.dev/compose-service: "all"
-              spec.clusterIP: "None"
-              spec.publishNotReadyAddresses: true
-              spec.selector.setpoint.dev/compose-project: "shop"
-              spec.selector.setpoint.dev/compose-service: "all"
+            Service shop-all names service all of shop
             Deployment shop-all is service all of shop
               spec.replicas: 1
               spec.template.spec.containers[0].image: "a:1"
@@ -922,55 +869,27 @@ services:
               spec.template.spec.containers[0].startupProbe.periodSeconds: 3
               spec.template.spec.containers[0].startupProbe.timeoutSeconds: 2
               spec.template.spec.restartPolicy: "Always"
-            Service shop-disabled
-              metadata.annotations.setpoint.dev/aliases: "disabled"
-              metadata.labels.setpoint.dev/compose-project: "shop"
-              metadata.labels.setpoint.dev/compose-service: "disabled"
-              spec.clusterIP: "None"
-              spec.publishNotReadyAddresses: true
-              spec.selector.setpoint.dev/compose-project: "shop"
-              spec.selector.setpoint.dev/compose-service: "disabled"
+            Service shop-disabled names service disabled of shop
             Deployment shop-disabled is service disabled of shop
               spec.replicas: 1
               spec.template.metadata.annotations.setpoint.dev/image-healthcheck: "none"
               spec.template.spec.containers[0].image: "a:1"
               spec.template.spec.containers[0].name: "disabled"
               spec.template.spec.restartPolicy: "Always"
-            Service shop-image
-              metadata.annotations.setpoint.dev/aliases: "image"
-              metadata.labels.setpoint.dev/compose-project: "shop"
-              metadata.labels.setpoint.dev/compose-service: "image"
-              spec.clusterIP: "None"
-              spec.publishNotReadyAddresses: true
-              spec.selector.setpoint.dev/compose-project: "shop"
-              spec.selector.setpoint.dev/compose-service: "image"
+            Service shop-image names service image of shop
             Deployment shop-image is service image of shop
               spec.replicas: 1
               spec.template.spec.containers[0].image: "a:1"
               spec.template.spec.containers[0].name: "image"
               spec.template.spec.restartPolicy: "Always"
-            Service shop-none
-              metadata.annotations.setpoint.dev/aliases: "none"
-              metadata.labels.setpoint.dev/compose-project: "shop"
-              metadata.labels.setpoint.dev/compose-service: "none"
-              spec.clusterIP: "None"
-              spec.publishNotReadyAddresses: true
-              spec.selector.setpoint.dev/compose-project: "shop"
-              spec.selector.setpoint.dev/compose-service: "none"
+            Service shop-none names service none of shop
             Deployment shop-none is service none of shop
               spec.replicas: 1
               spec.template.metadata.annotations.setpoint.dev/image-healthcheck: "none"
               spec.template.spec.containers[0].image: "a:1"
               spec.template.spec.containers[0].name: "none"
               spec.template.spec.restartPolicy: "Always"
-            Service shop-plain
-              metadata.annotations.setpoint.dev/aliases: "plain"
-              metadata.labels.setpoint.dev/compose-project: "shop"
-              metadata.labels.setpoint.dev/compose-service: "plain"
-              spec.clusterIP: "None"
-              spec.publishNotReadyAddresses: true
-              spec.selector.setpoint.dev/compose-project: "shop"
-              spec.selector.setpoint.dev/compose-service: "plain"
+            Service shop-plain names service plain of shop
             Deployment shop-plain is service plain of shop
               spec.replicas: 1
               spec.template.spec.containers[0].image: "a:1"
@@ -1007,14 +926,7 @@ services:
         &[("compose.yaml", of_image)],
         &options(),
         &expect![[r#"
-            Service shop-web
-              metadata.annotations.setpoint.dev/aliases: "web"
-              metadata.labels.setpoint.dev/compose-project: "shop"
-              metadata.labels.setpoint.dev/compose-service: "web"
-              spec.clusterIP: "None"
-              spec.publishNotReadyAddresses: true
-              spec.selector.setpoint.dev/compose-project: "shop"
-              spec.selector.setpoint.dev/compose-service: "web"
+            Service shop-web names service web of shop
             Deployment shop-web is service web of shop
               spec.replicas: 1
               spec.template.spec.containers[0].image: "a:1"
@@ -1058,14 +970,7 @@ volumes:
               metadata.labels.setpoint.dev/compose-project: "shop"
               spec.accessModes: ["ReadWriteOnce"]
               spec.resources.requests.storage: "100Mi"
-            Service shop-db
-              metadata.annotations.setpoint.dev/aliases: "db"
-              metadata.labels.setpoint.dev/compose-project: "shop"
-              metadata.labels.setpoint.dev/compose-service: "db"
-              spec.clusterIP: "None"
-              spec.publishNotReadyAddresses: true
-              spec.selector.setpoint.dev/compose-project: "shop"
-              spec.selector.setpoint.dev/compose-service: "db"
+            Service shop-db names service db of shop
             Deployment shop-db is service db of shop
               spec.replicas: 1
               spec.strategy.type: "Recreate"
@@ -1081,14 +986,7 @@ volumes:
               spec.template.spec.volumes[0].persistentVolumeClaim.claimName: "shop-data"
               spec.template.spec.volumes[1].name: "volume-1"
               spec.template.spec.volumes[1].persistentVolumeClaim.claimName: "old"
-            Service shop-web
-              metadata.annotations.setpoint.dev/aliases: "web"
-              metadata.labels.setpoint.dev/compose-project: "shop"
-              metadata.labels.setpoint.dev/compose-service: "web"
-              spec.clusterIP: "None"
-              spec.publishNotReadyAddresses: true
-              spec.selector.setpoint.dev/compose-project: "shop"
-              spec.selector.setpoint.dev/compose-service: "web"
+            Service shop-web names service web of shop
             Deployment shop-web is service web of shop
               spec.replicas: 1
               spec.strategy.type: "Recreate"
@@ -1142,14 +1040,7 @@ services:
         &[("compose.yaml", text)],
         &options(),
         &expect![[r#"
-            Service shop-one
-              metadata.annotations.setpoint.dev/aliases: "one"
-              metadata.labels.setpoint.dev/compose-project: "shop"
-              metadata.labels.setpoint.dev/compose-service: "one"
-              spec.clusterIP: "None"
-              spec.publishNotReadyAddresses: true
-              spec.selector.setpoint.dev/compose-project: "shop"
-              spec.selector.setpoint.dev/compose-service: "one"
+            Service shop-one names service one of shop
             Deployment shop-one is service one of shop
               spec.replicas: 1
               spec.template.spec.containers[0].image: "a:1"

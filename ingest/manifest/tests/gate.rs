@@ -461,7 +461,7 @@ fn what_a_container_cannot_be_given_is_refused_by_its_field() {
         web.yaml: document 1: spec.hostAliases[0].hostnames[0]: "a b" must be lowercase letters, digits, '-' and '.', and begin and end with a letter or digit
         web.yaml: document 1: spec.securityContext.seLinuxOptions: it is not applied; it changes what runs (--allow-ignored accepts it without effect)
         web.yaml: document 1: spec.volumes[0].emptyDir.sizeLimit: a folder on the node's disk is not measured; it changes what runs (--allow-ignored accepts it without effect)
-        web.yaml: document 1: spec.volumes[3].projected.sources[1].serviceAccountToken: no pod speaks to the API as itself, so none has a token; it changes what runs (--allow-ignored accepts it without effect)
+        web.yaml: document 1: spec.volumes[3].projected.sources[1].serviceAccountToken: no pod speaks to the API as itself, so none has a token; one of the server's token file in a Secret does for those that are to speak to it; it changes what runs (--allow-ignored accepts it without effect)
     "#]],
     );
 }

@@ -32,6 +32,7 @@ const EARLIER: &[(RecordKind, &str)] = &[
     (RecordKind::Node, include_str!("../../avro/earlier/node/v2.avsc")),
     (RecordKind::Lease, include_str!("../../avro/earlier/lease/v1.avsc")),
     (RecordKind::PodObserved, include_str!("../../avro/earlier/pod_observed/v1.avsc")),
+    (RecordKind::PodObserved, include_str!("../../avro/earlier/pod_observed/v2.avsc")),
     (RecordKind::NodeSnapshot, include_str!("../../avro/earlier/node_snapshot/v1.avsc")),
     (RecordKind::Desired, include_str!("../../avro/earlier/desired/v1.avsc")),
     (RecordKind::Placement, include_str!("../../avro/earlier/placement/v1.avsc")),

@@ -3,7 +3,7 @@
 use std::iter::FusedIterator;
 
 use super::cursor::Cursor;
-use crate::{ContainerObserved, ContainerState, PodPhase};
+use crate::{ContainerEnd, ContainerObserved, ContainerState, PodPhase};
 
 /// The phases in the order of the schema.
 pub(super) const PHASES: [PodPhase; 6] = [
@@ -65,6 +65,19 @@ pub struct ContainerDetails<'a> {
     pub started_ms: i64,
     pub finished_ms: i64,
     pub started: bool,
+    pub last: Option<EndDetails<'a>>,
+}
+
+/// What [`ContainerEnd`] says, borrowed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(missing_docs, reason = "each field is that of `ContainerEnd`")]
+pub struct EndDetails<'a> {
+    pub id: &'a str,
+    pub exit_code: i32,
+    pub reason: &'a str,
+    pub message: &'a str,
+    pub started_ms: i64,
+    pub finished_ms: i64,
 }
 
 /// The details that stand in these bytes, from the generation on: they were read before.
@@ -105,6 +118,22 @@ pub(super) fn container<'a>(from: &mut Cursor<'a>) -> Option<ContainerDetails<'a
         started_ms: from.long()?,
         finished_ms: from.long()?,
         started: from.boolean()?,
+        last: match from.long()? {
+            0 => None,
+            1 => Some(end(from)?),
+            _ => return None,
+        },
+    })
+}
+
+fn end<'a>(from: &mut Cursor<'a>) -> Option<EndDetails<'a>> {
+    Some(EndDetails {
+        id: from.text()?,
+        exit_code: from.int()?,
+        reason: from.text()?,
+        message: from.text()?,
+        started_ms: from.long()?,
+        finished_ms: from.long()?,
     })
 }
 
@@ -140,6 +169,22 @@ impl ContainerDetails<'_> {
             started_ms: self.started_ms,
             finished_ms: self.finished_ms,
             started: self.started,
+            last: self.last.map(EndDetails::whole),
+        }
+    }
+}
+
+impl EndDetails<'_> {
+    /// With fields of its own.
+    #[must_use]
+    pub fn whole(self) -> ContainerEnd {
+        ContainerEnd {
+            id: self.id.to_owned(),
+            exit_code: self.exit_code,
+            reason: self.reason.to_owned(),
+            message: self.message.to_owned(),
+            started_ms: self.started_ms,
+            finished_ms: self.finished_ms,
         }
     }
 }

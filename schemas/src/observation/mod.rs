@@ -20,7 +20,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use crate::avro::{Codec, DecodeError, Record, read_datum, single_object_header};
 use crate::{Namespace, NodeName, PodObserved, PodPhase, PodUid, ResourceName, SessionId};
 
-pub use details::{ContainerDetails, Containers, Details};
+pub use details::{ContainerDetails, Containers, Details, EndDetails};
 use reader::{Fields, Span};
 
 /// One observed pod as it stands on the log. A clone shares its bytes.

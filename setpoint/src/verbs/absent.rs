@@ -16,16 +16,6 @@ pub(crate) struct Top {
     words: Words,
 }
 
-/// Not served yet: says how to reach a port of a pod
-#[derive(Debug, Args)]
-#[command(after_help = "\
-Examples:
-  docker port CONTAINER")]
-pub(crate) struct PortForward {
-    #[command(flatten)]
-    words: Words,
-}
-
 /// Whatever kubectl would take.
 #[derive(Debug, Args)]
 struct Words {
@@ -36,12 +26,6 @@ struct Words {
 impl Top {
     pub(crate) fn refused(&self) -> Failure {
         refused("top", &self.words, elsewhere::USAGE)
-    }
-}
-
-impl PortForward {
-    pub(crate) fn refused(&self) -> Failure {
-        refused("port-forward", &self.words, elsewhere::PORTS)
     }
 }
 

@@ -17,6 +17,7 @@ pub(crate) mod drain;
 pub(crate) mod wait_for;
 pub(crate) mod logs;
 pub(crate) mod exec;
+pub(crate) mod port_forward;
 pub(crate) mod node;
 pub(crate) mod deadletter;
 pub(crate) mod status;

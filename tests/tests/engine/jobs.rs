@@ -47,6 +47,7 @@ fn ends(story: &mut Story, uid: &PodUid, code: i32) -> Input {
         started_ms: 1,
         finished_ms: 2,
         started: true,
+        last: None,
     };
     let sample = setpoint_schemas::samples::pod_observed();
     Input::Pod(Observation::of(&PodObserved {

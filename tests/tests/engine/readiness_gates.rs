@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 use setpoint_dataflow::Outcome;
-use setpoint_schemas::{Placement, PodPhase, PodUid, Verb};
+use setpoint_schemas::{CONDITIONS_GONE_BY, Placement, PodPhase, PodUid, RequestItem, Verb};
 use setpoint_tests::manifests::{deployment, item, patch};
 
 use crate::story::{Story, observed, told};
@@ -23,11 +23,15 @@ fn placement(story: &Story, uid: &PodUid) -> Placement {
 
 /// Somebody sets these conditions of a pod.
 fn sets(story: &mut Story, ms: i64, uid: &PodUid, verb: Verb, conditions: &Value) -> Outcome {
-    let name = placement(story, uid).name.to_string();
-    let body = json!({"conditions": conditions});
-    let mut item = patch(verb, ("v1", "Pod"), "default", &name, &body);
-    item.subresource = "status".to_owned();
+    let item = write(story, uid, verb, &json!({"conditions": conditions}));
     story.asks(ms, vec![item])
+}
+
+/// A write to the status of a pod.
+fn write(story: &Story, uid: &PodUid, verb: Verb, body: &Value) -> RequestItem {
+    let name = placement(story, uid).name.to_string();
+    let item = patch(verb, ("v1", "Pod"), "default", &name, body);
+    RequestItem { subresource: "status".to_owned(), ..item }
 }
 
 fn is_in(status: &str) -> Value {
@@ -106,4 +110,36 @@ fn a_leader_that_begins_anew_knows_the_gates_that_were_opened() {
     let runs = observed(&uid, "a", sequence, PodPhase::Running);
     story.at(5, vec![runs]);
     assert_eq!(ready(&mut story, 6), 1);
+}
+
+#[test]
+fn two_writers_of_one_pods_conditions_do_not_undo_each_other() {
+    let mut story = Story::with_nodes(&["a"]);
+    story.asks(1, vec![item(Verb::Apply, &gated("v1"))]);
+    let uid = story.only_pod();
+    story.all_run(2);
+    let one = |kind: &str| json!([{"type": kind, "status": "True"}]);
+    let kinds = |story: &Story| -> Vec<String> {
+        placement(story, &uid).conditions().into_iter().map(|condition| condition.kind).collect()
+    };
+    // Two items of one request.
+    let two = ["b", "a"].map(|kind| {
+        write(&story, &uid, Verb::StrategicMergePatch, &json!({"conditions": one(kind)}))
+    });
+    let outcome = story.asks(3, two.to_vec());
+    assert!(outcome.verdicts[0].accepted, "{:?}", outcome.verdicts);
+    assert_eq!(kinds(&story), ["a", "b"], "the second saw what the first set");
+    // Two writers that both went by what was before.
+    let gone_by = placement(&story, &uid).conditions();
+    let says = |story: &Story, conditions: Value| {
+        let body = json!({"conditions": conditions, CONDITIONS_GONE_BY: gone_by});
+        write(story, &uid, Verb::Update, &body)
+    };
+    let (first, second) = (says(&story, one("c")), says(&story, one("d")));
+    assert!(story.asks(4, vec![first]).verdicts[0].accepted, "nobody was before it");
+    let refused = story.asks(5, vec![second]);
+    let answer = &refused.verdicts[0].items[0];
+    assert_eq!((refused.verdicts[0].accepted, answer.code), (false, 409), "{}", answer.message);
+    assert!(answer.message.contains("the object has been modified"), "{}", answer.message);
+    assert_eq!(kinds(&story), ["c"]);
 }

@@ -8,6 +8,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::api::Api;
+use crate::folders::of_claims;
 use crate::house::{House, alone};
 
 /// A pod is placed and started within a second; the machine may be busy.
@@ -57,19 +58,7 @@ spec:
 
 /// The claim's only folder, on whichever node it is.
 fn folder(below: &Path) -> Option<PathBuf> {
-    let mut found = Vec::new();
-    let mut left = vec![below.to_owned()];
-    while let Some(next) = left.pop() {
-        for entry in fs::read_dir(next).into_iter().flatten().flatten() {
-            let path = entry.path();
-            let name = entry.file_name();
-            if name.to_string_lossy().starts_with("pvc-") {
-                found.push(path);
-            } else if path.is_dir() && !path.is_symlink() {
-                left.push(path);
-            }
-        }
-    }
+    let mut found = of_claims(below);
     assert!(found.len() <= 1, "one claim has one folder: {found:?}");
     found.pop()
 }

@@ -1,6 +1,7 @@
 //! What people do with containers on the real program: they read their lines and run commands in them.
 
-use std::io::Write;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{Shutdown, TcpListener, TcpStream};
 use std::process::{Output, Stdio};
 use std::time::Duration;
 
@@ -76,6 +77,9 @@ async fn lines_are_followed_and_those_before_a_crash_are_kept() {
     assert_eq!((followed.status.code(), &*text(&followed.stdout)), (Some(0), "first\nlast\n"));
 
     runs(&mut house, &api, "talks", 1).await;
+    let again = api.get("/api/v1/namespaces/default/pods/talks").await.expect("it is there");
+    let last = &again["status"]["containerStatuses"][0]["lastState"]["terminated"];
+    assert_eq!((&last["exitCode"], &last["reason"]), (&json!(3), &json!("Error")), "{last}");
     for (arguments, wanted) in [
         ("logs talks", "first\n"),
         ("logs pod/talks --previous", "first\nlast\n"),
@@ -147,4 +151,45 @@ async fn commands_read_write_and_end_with_their_codes() {
     let said = text(&refused.stderr);
     let is_told = said.contains("agent of node node-1") || said.contains("node node-1 is lost");
     assert!(refused.status.code() == Some(1) && is_told, "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_port_of_a_pod_is_reached_from_here_as_often_as_somebody_calls() {
+    let _alone = alone();
+    let (mut house, api) = House::with_nodes(&[], &["node-1"]).await;
+    api.apply(&[pod("host", "exec sleep 1000")]).await.expect("it is applied");
+    runs(&mut house, &api, "host", 0).await;
+    // A process has its machine's network: a program of the pod would listen no other way.
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let port = listener.local_addr().expect("an address").port();
+    let program = std::thread::spawn(move || {
+        for stream in listener.incoming().take(2) {
+            let (mut stream, mut said) = (stream.expect("it is called"), String::new());
+            stream.read_to_string(&mut said).expect("it ends");
+            write!(stream, "heard {said}").expect("it is read");
+        }
+    });
+    let ways = ["port-forward", "pod/host", &format!(":{port}")];
+    let mut forward = house.verb_to_speak_with(&api.base, &ways);
+    let mut forward = forward.stdout(Stdio::piped()).spawn().expect("the verb starts");
+    let mut lines = BufReader::new(forward.stdout.take().expect("its output")).lines();
+    let first = lines.next().expect("it says where").expect("text");
+    let here = first.strip_prefix("Forwarding from ").and_then(|rest| rest.split(' ').next());
+    let here = here.unwrap_or_else(|| panic!("{first}")).to_owned();
+    for word in ["one", "two"] {
+        let mut stream = TcpStream::connect(&here).expect("it listens");
+        stream.write_all(word.as_bytes()).expect("it is heard");
+        stream.shutdown(Shutdown::Write).expect("it is open");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).expect("it ends");
+        assert_eq!(answer, format!("heard {word}"));
+    }
+    program.join().expect("no panic");
+    let pid = forward.id().to_string();
+    let ended = std::process::Command::new("kill").args(["-INT", &pid]).status();
+    assert!(ended.expect("kill runs").success());
+    assert!(forward.wait().expect("it ends").success());
+
+    let refused = house.verb(&api.base, "port-forward host x:80");
+    assert!(text(&refused.stderr).contains("is not [LOCAL:]REMOTE"), "{refused:?}");
 }

@@ -32,6 +32,7 @@ mod lease_interval;
 mod reasons;
 mod given;
 mod jobs;
+mod folders;
 mod claims;
 mod own_claims;
 mod outage;

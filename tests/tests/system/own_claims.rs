@@ -2,9 +2,10 @@
 //! and the folders go with the set that says so.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use crate::folders::of_claims;
 use crate::house::{House, alone};
 
 /// A pod is placed and started within a second; the machine may be busy.
@@ -40,19 +41,9 @@ spec:
 
 /// Who wrote into each folder of a claim, on whichever node it is.
 fn written(below: &Path) -> Vec<String> {
-    let mut found = Vec::new();
-    let mut left = vec![below.to_owned()];
-    while let Some(next) = left.pop() {
-        for entry in fs::read_dir(next).into_iter().flatten().flatten() {
-            let path = entry.path();
-            if entry.file_name().to_string_lossy().starts_with("pvc-") {
-                let text = fs::read_to_string(path.join("pods")).unwrap_or_default();
-                found.push(text.lines().collect::<Vec<_>>().join(" "));
-            } else if path.is_dir() && !path.is_symlink() {
-                left.push(path);
-            }
-        }
-    }
+    let text = |folder: PathBuf| fs::read_to_string(folder.join("pods")).unwrap_or_default();
+    let line = |text: String| text.lines().collect::<Vec<_>>().join(" ");
+    let mut found: Vec<String> = of_claims(below).into_iter().map(text).map(line).collect();
     found.sort();
     found
 }

@@ -64,6 +64,7 @@ impl<V: Views> Turn<'_, V> {
             now: self.now,
             given: RefCell::default(),
             asked: RefCell::default(),
+            set: RefCell::default(),
         }
     }
 

@@ -15,8 +15,13 @@ use crate::decide::plan::placement_of;
 use crate::epoch::PlacementChange;
 use crate::views::Views;
 
+/// Kubernetes' words for who went by what is no longer so.
+const MODIFIED: &str = "Operation cannot be fulfilled on Pod";
+const AGAIN: &str =
+    "the object has been modified; please apply your changes to the latest version and try again";
+
 impl Judge<'_> {
-    /// The pod and the conditions that it is to have.
+    /// The pod and the conditions that it is to have, after those items of the request that came before.
     pub(super) fn consider_conditions(
         &self,
         item: &RequestItem,
@@ -25,13 +30,19 @@ impl Judge<'_> {
         let pod = self.state.pod_named(&item.namespace, &item.name);
         let pod = pod.ok_or_else(|| refuse(404, format!("Pod {:?} not found", item.name)))?;
         let now = rfc3339(self.now);
-        let after = conditions::written(&pod.conditions(), item.verb, &item.body, &now);
+        let mut set = self.set.borrow_mut();
+        let before = set.get(&pod.uid).cloned().unwrap_or_else(|| pod.conditions());
+        if conditions::gone_by(&item.body).is_some_and(|gone_by| gone_by != before) {
+            return Err(refuse(409, format!("{MODIFIED} {:?}: {AGAIN}", item.name)));
+        }
+        let after = conditions::written(&before, item.verb, &item.body, &now);
         let after =
             after.map_err(|why| refuse(422, format!("Pod {:?} is invalid: {why}", item.name)))?;
         let text = match after.is_empty() {
             true => String::new(),
             false => serde_json::to_string(&after).unwrap_or_default(),
         };
+        set.insert(pod.uid.clone(), after);
         Ok((pod.uid.clone(), text))
     }
 }

@@ -12,7 +12,8 @@ use setpoint_rules::admission::{self, Owned, Present, Refusal};
 use setpoint_rules::revision::{self, Way};
 use setpoint_rules::{identity, lease, reschedule};
 use setpoint_schemas::{
-    NodeName, PodUid, RESOURCE_BYTES_MAX, Request, RequestItem, Resource, ResourceKey, Verb,
+    NodeName, PodCondition, PodUid, RESOURCE_BYTES_MAX, Request, RequestItem, Resource,
+    ResourceKey, Verb,
 };
 
 use super::crons::check_cron;
@@ -72,6 +73,8 @@ pub(crate) struct Judge<'a> {
     pub(crate) given: RefCell<Services>,
     /// What the request's items so far ask of quotas.
     pub(crate) asked: RefCell<Asked>,
+    /// The conditions that the request's items so far set of pods.
+    pub(crate) set: RefCell<BTreeMap<PodUid, Vec<PodCondition>>>,
 }
 
 impl Judge<'_> {

@@ -281,6 +281,9 @@ fn passed(object: &Value, kind: Found<'_>, options: &GateOptions, ignored: Vec<I
     if kind.standing() == Standing::Managed && name == "Service" {
         warnings.extend(service::warning(&object));
     }
+    if kind.standing() == Standing::Managed && name == "Secret" {
+        warnings.extend(data::warning(&object));
+    }
     let key = ResourceKey::new(group_kind, &text("namespace"), &text("name"));
     Gated { object, key, standing: kind.standing(), ignored, warnings }
 }

@@ -25,7 +25,8 @@ const NETWORK: &str = "a pod's name follows from its hostname";
 const OWNER: &str = "files belong to root";
 const SECURITY: &str = "it is not applied";
 const SIZE: &str = "a folder on the node's disk is not measured";
-const TOKEN: &str = "no pod speaks to the API as itself, so none has a token";
+const TOKEN: &str = "no pod speaks to the API as itself, so none has a token; one of the server's token \
+                     file in a Secret does for those that are to speak to it";
 const CERTIFICATES: &str = "certificates are not given out";
 
 /// By type, as Kubernetes names it.

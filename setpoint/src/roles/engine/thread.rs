@@ -114,7 +114,8 @@ impl EngineThread {
         };
         let (mut follower, store) = origin::recover(&*self.log, &path, &parts, each)?;
         self.audience.begin_anew();
-        feed::show(&self.audience, &follower.engine.everything());
+        let engine = &follower.engine;
+        feed::show_all(&self.audience, &engine.everything(), |uid| engine.ready_since(uid));
         follower.engine.shown();
         // Only now: who hears an answer sees what it speaks of.
         for (epoch, verdicts) in verdicts {

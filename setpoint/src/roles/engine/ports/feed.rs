@@ -6,7 +6,7 @@ use setpoint_api::{
     About, Change, DECISIONS_KEPT_MAX, DeviceServed, Kept, NodeServed, ReadModel, WaitingPod,
 };
 use setpoint_dataflow::{Decided, DeviceLeft, Outcome, Served};
-use setpoint_schemas::Decision;
+use setpoint_schemas::{Decision, PodUid};
 
 use super::revisions::Revisions;
 use crate::roles::engine::metrics::Metrics;
@@ -48,6 +48,16 @@ impl Audience {
 
 /// Shows an outcome to readers.
 pub(crate) fn show(audience: &Audience, outcome: &Outcome) {
+    show_all(audience, outcome, |_| None);
+}
+
+/// Shows an outcome to readers that may have seen nothing before it, with since when pods are ready, where
+/// that is known.
+pub(crate) fn show_all(
+    audience: &Audience,
+    outcome: &Outcome,
+    ready_since: impl Fn(&PodUid) -> Option<i64>,
+) {
     // What is shown before all of it was, is old: nobody did it now.
     if audience.model.is_ready() {
         outcome.served.iter().for_each(|served| count(audience, served));
@@ -56,7 +66,14 @@ pub(crate) fn show(audience: &Audience, outcome: &Outcome) {
         audience.metrics.overview(overview);
     }
     audience.revisions.take(outcome);
-    let changes = changes(&audience.model, outcome);
+    let mut changes = changes(&audience.model, outcome);
+    for change in &mut changes {
+        if let Change::Pod(seen) = change
+            && let Some(since_ms) = ready_since(seen.uid())
+        {
+            *change = Change::PodSince(seen.clone(), since_ms);
+        }
+    }
     audience.model.apply(changes, outcome.number, outcome.term, outcome.time_ms);
 }
 
