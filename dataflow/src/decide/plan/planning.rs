@@ -11,7 +11,7 @@ use setpoint_schemas::{Action, PodUid};
 use super::placing::Start;
 use crate::causes::{Cause, Causes};
 use crate::decide::{AHEAD, Turn};
-use crate::decided::{About, Reason};
+use crate::decided::Reason;
 use crate::state::{GATED, Numbered, Seen, Waiting, Workload, WorkloadKind};
 use crate::views::{Standing, Tally, Views};
 
@@ -272,12 +272,10 @@ impl<V: Views> Turn<'_, V> {
             self.state.look_again(id, due_ms);
             return false;
         }
-        let causes = self.state.causes(id);
+        let about = self.about_workload(id);
         let Some(workload) = self.state.workload.get_mut(&id) else { return false };
         workload.memo.stuck = true;
         self.dependants_look(id);
-        let Some(workload) = self.state.workload.get(&id) else { return false };
-        let about = About { resource: Some(workload.text.clone()), causes, ..About::default() };
         let reason = format!("no progress for {} s: ProgressDeadlineExceeded", limit_ms / 1_000);
         self.ledger.write(Action::Rollout, "progress_deadline", reason, about);
         self.state.status_changed(id);
