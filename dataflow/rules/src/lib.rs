@@ -11,9 +11,11 @@ pub mod identity;
 pub mod revision;
 pub mod rollout;
 pub mod guard;
+pub mod updates;
 pub mod batches;
 pub mod victims;
 pub mod statefulset;
+pub mod daemonset;
 
 pub mod intervals;
 pub mod jobs;
@@ -39,6 +41,7 @@ pub mod fence;
 pub mod eviction;
 pub mod disruption;
 pub mod reschedule;
+pub mod memory;
 pub mod pacing;
 
 pub mod status;
@@ -48,6 +51,11 @@ pub mod status;
 /// of this version that replays otherwise stops the engine. Raise it with every change that makes
 /// any rule decide otherwise, or the door take in another record.
 ///
+/// 18: updates of StatefulSets and DaemonSets that fail go back or stand still where that is asked for; a pod of
+/// an earlier revision that is not available makes way whatever else an update waits for; a DaemonSet's
+/// `updateStrategy` is acted upon, and it waits for no pod on a lost node; an update that waited for others has
+/// all of its time from then on; a resource says what is remembered of its replacements and its deadline; and
+/// attempts of replacements need an interval.
 /// 17: a volume says since when it has its phase.
 /// 17: a workload that depends on others waits until they are so far, and is restarted with them where it asks
 /// for it; a pod with readiness gates is ready when they are open; and what runs once runs again when its template is another.
@@ -105,4 +113,4 @@ pub mod status;
 /// nothing; silence of the whole fleet is doubted; a deleted namespace goes with its last pod;
 /// updates pause between batches. 3: a Secret that kubectl applied passes the door; before, its
 /// sealed annotation set it aside. 2: the ledger tells of orphans. 1: the first.
-pub const RULES_VERSION: &str = "17";
+pub const RULES_VERSION: &str = "18";

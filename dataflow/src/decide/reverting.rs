@@ -16,7 +16,7 @@ use crate::Served;
 use crate::causes::Cause;
 use crate::decide::Turn;
 use crate::decide::requests::{Compiled, compile};
-use crate::state::{Begin, Workload, WorkloadKind};
+use crate::state::{Begin, Workload};
 use crate::views::{Standing, Views};
 
 /// Who owns what comes back and belonged to nobody.
@@ -69,7 +69,7 @@ impl<V: Views> Turn<'_, V> {
     /// More pods of an update failed than may. Says whether it went back.
     pub(in crate::decide) fn update_failed(&mut self, id: u32) -> bool {
         let Some(workload) = self.state.workload.get(&id) else { return false };
-        let (watch, desired) = (&workload.memo.watch, workload.desired());
+        let (watch, desired) = (&workload.memo.watch, workload.pods_wanted());
         let why = format!(
             "{} of {desired} new pods failed as they began, the last: {}",
             watch.failures, watch.why
@@ -140,7 +140,7 @@ impl<V: Views> Turn<'_, V> {
             version: self.out.number,
             ..Resource::clone(resource)
         };
-        let compiled = compile(WorkloadKind::Rolling, &resource).ok()?;
+        let compiled = compile(workload.kind, &resource).ok()?;
         Some(WayBack {
             resource: Arc::new(resource),
             compiled: Box::new(compiled.going_back()),
@@ -188,8 +188,8 @@ impl Workload {
 
     /// Whether its new pods are watched: those of an update, not those that it has first.
     pub(in crate::decide) fn is_watched(&self) -> bool {
-        self.kind == WorkloadKind::Rolling
-            && self.wants.guards.is_some()
+        self.wants.guards.is_some()
+            && self.kind.rolls()
             && !self.memo.watch.over
             && !self.wants.paused
             && self.memo.history.len() > 1
