@@ -174,7 +174,7 @@ pub trait Explain: Send + Sync {
         namespace: String,
         name: String,
     ) -> PortFuture<'_, Result<Value, PortError>>;
-    /// The revisions of a Deployment, newest last:
+    /// The revisions of a Deployment, a StatefulSet or a DaemonSet, newest last:
     /// `{"revisions":[{"revision":n,"template":…,"changeCause":…}]}`.
     fn history(
         &self,

@@ -34,7 +34,7 @@ pub struct Retries {
     pub healthy_ms: i64,
     /// So many tries and no more; `None`: without bound.
     pub attempts: Option<u32>,
-    /// Within this time, milliseconds; `None`: ever.
+    /// Within this time, milliseconds; `None`: ever, of restarts.
     pub interval_ms: Option<i64>,
 }
 
@@ -97,6 +97,12 @@ impl Retries {
             return wrong("attempts", text, &format!("a whole number up to {ATTEMPTS_MAX}"));
         }
         let has = |name: &str| annotations.contains_key(&format!("{prefix}-{name}"));
+        // A node gives up for good; a workload never does, so that its bound is one of a time, as in Nomad.
+        if prefix == RESCHEDULE && has("attempts") && !has("interval-ms") {
+            return Err(format!(
+                "annotations[{prefix}-attempts]: it bounds nothing without {prefix}-interval-ms: so many within which time?"
+            ));
+        }
         if has("interval-ms") && !has("attempts") {
             return Err(format!(
                 "annotations[{prefix}-interval-ms]: it bounds nothing without {prefix}-attempts"
@@ -218,6 +224,21 @@ mod tests {
             );
             let kept = Retries { interval_ms: None, ..Retries::of(RESTART, &wrong) };
             assert_eq!(kept, Retries::default(), "{name} {value}");
+        }
+    }
+
+    #[test]
+    fn attempts_of_replacements_are_those_within_an_interval() {
+        let says = |prefix: &str, names: &[&str]| -> BTreeMap<String, String> {
+            names.iter().map(|name| (format!("{prefix}-{name}"), "3".to_owned())).collect()
+        };
+        let error = Retries::check(RESCHEDULE, &says(RESCHEDULE, &["attempts"])).expect_err("ever");
+        let path = "annotations[setpoint.dev/reschedule-attempts]: ";
+        assert!(error.starts_with(path) && error.contains("reschedule-interval-ms"), "{error}");
+        for (prefix, names) in
+            [(RESCHEDULE, &["attempts", "interval-ms"][..]), (RESTART, &["attempts"])]
+        {
+            assert_eq!(Retries::check(prefix, &says(prefix, names)), Ok(()), "{prefix}");
         }
     }
 }

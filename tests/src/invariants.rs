@@ -16,8 +16,8 @@ use serde_json::Value;
 use setpoint_dataflow::views::Allocation;
 use setpoint_dataflow::{Epoch, Outcome, Served, Verdict};
 use setpoint_schemas::{
-    Action, Cut, DEVICE_MILLI, Decision, DeploymentStrategy, Input, IntOrPercent, NodeName, PodUid,
-    Resource, ResourceKey, Resources, StrategyKind, TakenDevice,
+    Action, Cut, DEVICE_MILLI, Decision, DeploymentStrategy, Input, IntOrPercent, NodeName,
+    PodCondition, PodUid, Resource, ResourceKey, Resources, StrategyKind, TakenDevice,
 };
 
 use crate::manifests;
@@ -45,6 +45,8 @@ struct Live {
     finished: bool,
     /// Until when its eviction waits for another in its place; 0 where nobody evicts it.
     leaving_ms: i64,
+    /// What others say of it.
+    conditions: Vec<PodCondition>,
 }
 
 /// Holds the invariants.
@@ -255,11 +257,13 @@ impl Auditor {
                 term: placement.term,
                 finished: placement.is_finished(),
                 leaving_ms: placement.leaving_ms(),
+                conditions: placement.conditions(),
             };
             if let Some(before) = self.live.insert(uid.clone(), live.clone())
                 && (live.generation < before.generation
                     || (live.generation == before.generation
                         && live.finished == before.finished
+                        && live.conditions == before.conditions
                         && live.leaving_ms == before.leaving_ms)
                     || (before.finished && !live.finished)
                     || live.term < before.term)

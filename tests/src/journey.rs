@@ -2,8 +2,10 @@
 //!
 //! Guarantee: the same seed gives the same trace.
 
+mod agree;
 mod choosy;
 mod claiming;
+mod depending;
 mod drained;
 mod ranked;
 mod reverting;
@@ -33,6 +35,7 @@ use crate::memory_log::MemoryLog;
 use crate::plant::{Plant, SimNode};
 use crate::recount::Recount;
 use crate::watched::Watched;
+use agree::same;
 use weather::Weather;
 
 /// One look at the world.
@@ -79,6 +82,8 @@ pub struct Plan {
     pub fenced: bool,
     /// Whether people let failed updates go back as well.
     pub reverting: bool,
+    /// Whether workloads wait for others, and pods for what people say of them.
+    pub depending: bool,
 }
 
 /// What a journey came to.
@@ -210,6 +215,11 @@ impl Journey {
         }
         let end_ms = self.now_ms + REST_MS_MAX;
         loop {
+            if self.plan.depending {
+                for asked in depending::open_all(&self.committed) {
+                    self.log.append(asked);
+                }
+            }
             for _ in 0..10 {
                 self.tick(false)?;
             }
@@ -478,21 +488,4 @@ impl Journey {
             self.plan.seed
         )
     }
-}
-
-/// Two engines over the same epoch decide the same.
-fn same(who: &str, one: &Outcome, other: &Outcome) -> Result<(), String> {
-    let decided = |o: &Outcome| {
-        let verdicts = o.verdicts.clone();
-        (o.hash, o.ledger(), o.placements.clone(), verdicts, o.resources.clone())
-    };
-    if decided(one) == decided(other) {
-        return Ok(());
-    }
-    let told = |o: &Outcome| {
-        let (ledger, resources) = (o.ledger(), &o.resources);
-        format!("{ledger:#?}\n{:#?}\ndue {:?}\n{resources:#?}", o.placements, o.due_ms)
-    };
-    let (one_told, other_told) = (told(one), told(other));
-    Err(format!("{who} decides otherwise in epoch {}:\n{one_told}\nnot\n{other_told}", one.number))
 }

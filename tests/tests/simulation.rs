@@ -36,6 +36,8 @@ const UNFENCED_SEEDS: u64 = 20;
 const DRAINED_SEEDS: u64 = 100;
 /// Journeys of people whose failed updates go back.
 const REVERTING_SEEDS: u64 = 40;
+/// Journeys of people whose workloads wait for others.
+const DEPENDING_SEEDS: u64 = 60;
 /// A minute and a half of faults.
 const CHOOSY_TICKS: usize = 450;
 /// Seeds far behind those of every run that found something once: a rebuilt leader that forgot how
@@ -72,7 +74,7 @@ fn plan(seed: u64) -> Plan {
     let (trims, stranger) = (seed % TRIMS_EVERY < 2, seed % TRIMS_EVERY == 1);
     let (choosy, ranked, tainted, working, claiming) = (false, false, false, false, false);
     let (stateful, fenced) = (false, true);
-    let (drained, reverting) = (false, false);
+    let (drained, reverting, depending) = (false, false, false);
     let rebuilt_in_thousand = 50;
     Plan {
         seed,
@@ -92,6 +94,7 @@ fn plan(seed: u64) -> Plan {
         drained,
         fenced,
         reverting,
+        depending,
     }
 }
 
@@ -214,7 +217,7 @@ fn pods_leave_nodes_whose_taints_they_do_not_bear_and_others_stay() {
 }
 
 fn reverting(seed: u64) -> Plan {
-    Plan { reverting: true, ..plan(seed) }
+    Plan { reverting: true, stateful: seed.is_multiple_of(2), ..plan(seed) }
 }
 
 #[test]
@@ -233,6 +236,25 @@ fn updates_that_fail_go_back_to_what_was_whole_and_stay_there() {
     }
     println!("{} reverting seeds, {epochs} epochs, {reverted} updates went back", count(&seeds));
     assert!(reverted > 0 || count(&seeds) < 20, "it happens");
+}
+
+fn depending(seed: u64) -> Plan {
+    Plan { depending: true, ticks: CHOOSY_TICKS, ..plan(seed) }
+}
+
+#[test]
+fn nobody_starts_before_what_he_waits_for_has_held_and_nobody_waits_for_ever() {
+    if let Some(seed) = number("SETPOINT_SEED") {
+        println!("depending seed {seed}: {:?}", run(depending(seed)));
+        return;
+    }
+    let seeds = seeds(DEPENDING_SEEDS);
+    let mut epochs = 0;
+    for seed in seeds.clone() {
+        epochs += run(depending(seed)).epochs;
+        tell(seed, *seeds.end());
+    }
+    println!("{} depending seeds, {epochs} epochs", count(&seeds));
 }
 
 fn working(seed: u64) -> Plan {

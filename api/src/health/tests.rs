@@ -91,6 +91,20 @@ fn a_stateful_set_is_healthy_when_all_that_should_be_updated_is() {
 }
 
 #[test]
+fn a_set_whose_update_failed_is_degraded_and_one_whose_updates_are_paused_is_suspended() {
+    let failed = json!([{"type": "Progressing", "status": "False", "message": "it stands still",
+        "reason": "UpdateFailed"}]);
+    for kind in ["StatefulSet", "DaemonSet"] {
+        let status = json!({"readyReplicas": 1, "conditions": failed});
+        let object = json!({"spec": {}, "status": status});
+        assert_eq!(told(kind, object), "Degraded: it stands still", "{kind}");
+        let paused = json!({"annotations": {"setpoint.dev/update-paused": "true"}});
+        let object = json!({"metadata": paused, "spec": {}, "status": status});
+        assert_eq!(told(kind, object), "Suspended: its updates are paused", "{kind}");
+    }
+}
+
+#[test]
 fn other_workloads_are_healthy_when_enough_of_their_pods_are() {
     let daemon = |updated: i64, available: i64| {
         told(

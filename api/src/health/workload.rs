@@ -15,9 +15,7 @@ pub(super) fn deployment(object: &Value) -> Health {
     if !is_seen(object) {
         return Health::progressing(UNSEEN);
     }
-    let is_stuck =
-        |c: &&Value| matches!(text(&c["reason"]), "ProgressDeadlineExceeded" | "UpdateFailed");
-    if let Some(stuck) = condition(object, "Progressing").filter(is_stuck) {
+    if let Some(stuck) = stuck(object) {
         return Health::degraded(said(stuck));
     }
     let (desired, updated) = (desired(object), count(object, "updatedReplicas"));
@@ -38,8 +36,8 @@ pub(super) fn deployment(object: &Value) -> Health {
 }
 
 pub(super) fn stateful_set(object: &Value) -> Health {
-    if !is_seen(object) {
-        return Health::progressing(UNSEEN);
+    if let Some(of_update) = of_update(object) {
+        return of_update;
     }
     let strategy = &object["spec"]["updateStrategy"];
     let (desired, ready) = (desired(object), count(object, "readyReplicas"));
@@ -68,8 +66,8 @@ pub(super) fn stateful_set(object: &Value) -> Health {
 }
 
 pub(super) fn daemon_set(object: &Value) -> Health {
-    if !is_seen(object) {
-        return Health::progressing(UNSEEN);
+    if let Some(of_update) = of_update(object) {
+        return of_update;
     }
     if object["spec"]["updateStrategy"]["type"] == "OnDelete" {
         return Health::healthy("");
@@ -84,6 +82,25 @@ pub(super) fn daemon_set(object: &Value) -> Health {
         return Health::progressing(format!("{available} of {desired} updated pods are available"));
     }
     Health::healthy("")
+}
+
+/// What is known of a StatefulSet or a DaemonSet before its pods are counted: its update is paused, not seen
+/// yet, or failed.
+fn of_update(object: &Value) -> Option<Health> {
+    if object["metadata"]["annotations"]["setpoint.dev/update-paused"] == "true" {
+        return Some(Health::suspended("its updates are paused"));
+    }
+    if !is_seen(object) {
+        return Some(Health::progressing(UNSEEN));
+    }
+    stuck(object).map(|stuck| Health::degraded(said(stuck)))
+}
+
+/// The condition that says that an update failed or is late.
+fn stuck(object: &Value) -> Option<&Value> {
+    let is_stuck =
+        |c: &&Value| matches!(text(&c["reason"]), "ProgressDeadlineExceeded" | "UpdateFailed");
+    condition(object, "Progressing").filter(is_stuck)
 }
 
 /// A ReplicaSet or a ReplicationController.

@@ -95,14 +95,16 @@ fn with_revisions(plural: &str) -> Result<&'static str, ApiError> {
     match plural {
         "deployments" => Ok("Deployment"),
         "statefulsets" => Ok("StatefulSet"),
+        "daemonsets" => Ok("DaemonSet"),
         other => {
-            let message = format!("{other} have no revisions; deployments and statefulsets have");
+            let message =
+                format!("{other} have no revisions; deployments, statefulsets and daemonsets have");
             Err(ApiError::new(StatusCode::NOT_FOUND, message))
         }
     }
 }
 
-/// `POST /namespaces/{ns}/{deployments|statefulsets}/{name}/undo` with `{"toRevision": n}`, 0 for the one before.
+/// `POST /namespaces/{ns}/{deployments|statefulsets|daemonsets}/{name}/undo` with `{"toRevision": n}`, 0 for the one before.
 pub(crate) async fn undo(
     State(app): State<Shared>,
     Extension(actor): Extension<Actor>,
@@ -125,7 +127,7 @@ pub(crate) async fn undo(
     decide(&app, &actor, item(Verb::RolloutUndo, kind, &namespace, &name, body), false).await
 }
 
-/// `GET /namespaces/{ns}/{deployments|statefulsets}/{name}/history`.
+/// `GET /namespaces/{ns}/{deployments|statefulsets|daemonsets}/{name}/history`.
 pub(crate) async fn history(
     State(app): State<Shared>,
     Extension(actor): Extension<Actor>,

@@ -11,9 +11,11 @@ pub mod identity;
 pub mod revision;
 pub mod rollout;
 pub mod guard;
+pub mod updates;
 pub mod batches;
 pub mod victims;
 pub mod statefulset;
+pub mod daemonset;
 
 pub mod intervals;
 pub mod jobs;
@@ -39,6 +41,7 @@ pub mod fence;
 pub mod eviction;
 pub mod disruption;
 pub mod reschedule;
+pub mod memory;
 pub mod pacing;
 
 pub mod status;
@@ -50,6 +53,11 @@ pub mod status;
 ///
 /// 18: of two items of one request that set conditions of the same pod the second sees what the first set,
 /// and a write of conditions may name those that it went by.
+/// 18: updates of StatefulSets and DaemonSets that fail go back or stand still where that is asked for; a pod of
+/// an earlier revision that is not available makes way whatever else an update waits for; a DaemonSet's
+/// `updateStrategy` is acted upon, and it waits for no pod on a lost node; an update that waited for others has
+/// all of its time from then on; a resource says what is remembered of its replacements and its deadline; and
+/// attempts of replacements need an interval.
 /// 17: a volume says since when it has its phase.
 /// 17: a workload that depends on others waits until they are so far, and is restarted with them where it asks
 /// for it; a pod with readiness gates is ready when they are open; and what runs once runs again when its template is another.

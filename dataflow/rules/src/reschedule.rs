@@ -43,7 +43,10 @@ impl Rescheduled {
         if self.last_ms > 0 && now_ms - self.last_ms >= policy.healthy_ms {
             self.row = 0;
         }
-        let is_over = policy.interval_ms.is_some_and(|ms| now_ms - self.since_ms >= ms);
+        // The door refuses attempts without an interval; what came before it did has them within the time after
+        // which a row is over.
+        let interval_ms = policy.interval_ms.unwrap_or(policy.healthy_ms);
+        let is_over = now_ms - self.since_ms >= interval_ms;
         if self.counted == 0 || is_over {
             (self.counted, self.since_ms) = (0, now_ms);
         }
@@ -52,7 +55,6 @@ impl Rescheduled {
         if let Some(attempts) = policy.attempts
             && self.counted > attempts
         {
-            let interval_ms = policy.interval_ms.unwrap_or(policy.healthy_ms);
             from_ms = from_ms.max(self.since_ms.saturating_add(interval_ms));
         }
         self.row = self.row.saturating_add(1);
@@ -188,6 +190,7 @@ mod tests {
             610_000,
             "as long as it takes to count as healthy"
         );
+        assert_eq!(memory.replace(&once, 610_000), 1_210_000, "and each time again");
     }
 
     #[test]
@@ -220,7 +223,7 @@ mod tests {
             }
             check("Deployment", &object)
         };
-        assert_eq!(workload("reschedule-attempts", "restart-attempts", "3"), Ok(()));
+        assert_eq!(workload("reschedule-backoff-ms", "restart-attempts", "3"), Ok(()));
         assert_eq!(workload("", "", ""), Ok(()));
         for (own, pods, value, said) in [
             (
@@ -246,6 +249,12 @@ mod tests {
                 "",
                 "x",
                 "metadata.annotations[setpoint.dev/eviction-surge-ms]: ",
+            ),
+            (
+                "reschedule-attempts",
+                "",
+                "3",
+                "metadata.annotations[setpoint.dev/reschedule-attempts]: it bounds nothing without",
             ),
             ("restart-attempts", "", "3", "belongs to spec.template.metadata.annotations"),
             ("", "reschedule-attempts", "3", "belongs to metadata.annotations"),

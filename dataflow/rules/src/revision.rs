@@ -6,6 +6,8 @@ use serde_json::Value;
 use setpoint_schemas::HISTORY_BYTES_MAX;
 use xxhash_rust::xxh3::xxh3_128;
 
+use crate::memory::Memory;
+
 /// As long as Kubernetes' pod-template-hash.
 const HASH_CHARS: usize = 10;
 
@@ -146,33 +148,37 @@ pub fn barred(history: &[Revision]) -> Option<&Revision> {
     history.iter().find(|revision| revision.barred)
 }
 
-/// The history as a resource carries it: the current template is the body's and stands there once.
+/// The history as a resource carries it, with what is remembered of the current revision: its template is the
+/// body's and stands there once.
 #[must_use]
-pub fn text(history: &[Revision]) -> String {
-    let last = history.len().saturating_sub(1);
-    let written = history.iter().enumerate().map(|(at, revision)| written(revision, at == last));
-    let written: Vec<Written<'_>> = written.collect();
+pub fn text(history: &[Revision], memory: Option<&Memory>) -> String {
+    let earlier = &history[..history.len().saturating_sub(1)];
+    let current =
+        history.last().map(|current| Written { template: "", memory, ..written(current) });
+    let written: Vec<Written<'_>> = earlier.iter().map(written).chain(current).collect();
     serde_json::to_string(&written).unwrap_or_else(|_| "[]".to_owned())
 }
 
-/// Whether this text tells of the current revision what this history does. Of the others nothing changes
+/// Whether this text tells of the current revision what this history does, and remembers the same. Of the others nothing changes
 /// unless the current one becomes another.
 #[must_use]
-pub fn is_told(text: &str, history: &[Revision]) -> bool {
+pub fn is_told(text: &str, history: &[Revision], memory: Option<&Memory>) -> bool {
     let Some(last) = history.last() else { return true };
-    let last = serde_json::to_string(&written(last, true)).unwrap_or_default();
+    let last = Written { template: "", memory, ..written(last) };
+    let last = serde_json::to_string(&last).unwrap_or_default();
     text.strip_suffix(']').is_some_and(|text| text.ends_with(&last))
 }
 
-fn written(revision: &Revision, is_current: bool) -> Written<'_> {
+fn written(revision: &Revision) -> Written<'_> {
     Written {
         number: revision.number,
         hash: &revision.hash,
-        template: if is_current { "" } else { &revision.template },
+        template: &revision.template,
         healthy: revision.healthy.then_some(true),
         failed: Some(&*revision.failed).filter(|why| !why.is_empty()),
         barred: revision.barred.then_some(true),
         returned: revision.returned.then_some(true),
+        memory: None,
     }
 }
 
@@ -190,6 +196,8 @@ struct Written<'a> {
     barred: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
     returned: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    memory: Option<&'a Memory>,
 }
 
 /// The bytes of a JSON text as a string of another JSON text.
@@ -333,14 +341,17 @@ mod tests {
     fn a_history_is_written_without_what_is_not_so_and_read_back() {
         let marked = Revision { failed: "so".to_owned(), barred: true, ..one(1, &json!("a")) };
         let mut history = vec![marked, one(2, &json!("b"))];
-        let before = text(&history);
+        let before = text(&history, None);
         assert_eq!(before.matches("barred").count(), 1);
         assert!(before.contains(r#""template":""}]"#), "{before}");
-        assert!(is_told(&before, &history));
+        assert!(is_told(&before, &history, None));
         history[1].healthy = true;
-        assert!(!is_told(&before, &history));
-        let after = text(&history);
-        assert!(is_told(&after, &history));
+        assert!(!is_told(&before, &history, None));
+        let memory = Memory { not_before_ms: 5, ..Memory::default() };
+        assert!(!is_told(&text(&history, None), &history, Some(&memory)));
+        let after = text(&history, Some(&memory));
+        assert!(is_told(&after, &history, Some(&memory)));
+        assert_eq!(Memory::in_history(&after), memory);
         let mut read: Vec<Revision> = serde_json::from_str(&after).expect("a history");
         read[1].template = history[1].template.clone();
         assert_eq!(read, history);

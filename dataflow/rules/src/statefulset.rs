@@ -146,10 +146,11 @@ pub fn steps(wanted: &Wanted, pods: &BTreeMap<u32, Standing>) -> Steps {
         true => steps.surplus.extend(last_of(&surplus)),
         false => steps.surplus.extend(surplus.iter().filter(|(_, s)| is_live(*s)).map(|(n, _)| *n)),
     }
-    if let (Update::Rolling { partition, unavailable }, true) =
-        (wanted.update, surplus.is_empty() || !in_order)
-    {
+    if let Update::Rolling { partition, unavailable } = wanted.update {
         let first = wanted.start.saturating_add(partition);
+        // In order those that are too many go first: until then only what is broken makes way, for they
+        // themselves wait for that.
+        let unavailable = if surplus.is_empty() || !in_order { unavailable } else { 0 };
         steps.outdated = outdated(wanted, pods, first, unavailable);
     }
     steps
@@ -343,6 +344,7 @@ mod tests {
             ("PMP", "~1"),
             ("MPP", "~0"),
             ("PPPP", "-3"),
+            ("PPMP", "~2"),
         ] {
             assert_eq!(done(&wanted(3), words), expected, "{words:?}");
         }

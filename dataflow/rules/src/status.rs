@@ -1,9 +1,13 @@
 //! The status that the leader maintains for workloads, in Kubernetes' shapes.
 
+mod updates;
+
 use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 
+pub use self::updates::{Pin, Progress};
+use self::updates::{conditions, pinned, progressing};
 use crate::quota;
 
 /// What a workload's status is made from.
@@ -29,6 +33,8 @@ pub struct WorkloadCounts {
     pub waiting: String,
     /// What other workloads the next pod waits for; empty when it waits for none.
     pub held: String,
+    /// Whether anybody judges how its update proceeds; a Deployment's is judged in any case.
+    pub is_judged: bool,
     /// How the update to the current revision proceeds.
     pub progress: Progress,
     /// Engine time of the last progress, RFC 3339.
@@ -45,33 +51,6 @@ pub struct WorkloadCounts {
     pub pinned: Option<Pin>,
 }
 
-/// A revision that was left by going back, and is not taken again from a manifest.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Pin {
-    /// Its number.
-    pub left: i64,
-    /// The number of the one that was gone back to.
-    pub stands: i64,
-    /// Why it failed; empty where it was undone.
-    pub why: String,
-}
-
-/// How an update proceeds.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum Progress {
-    /// It does, or has time left to.
-    #[default]
-    Proceeds,
-    /// The current revision was complete once: what happens since is no update.
-    Complete,
-    /// It made no progress for longer than its deadline.
-    Stuck,
-    /// It is paused.
-    Paused,
-    /// Too many of its pods failed, and it stands still.
-    Halted,
-}
-
 /// The status of a Deployment in JSON, after the status that it had, as of this time (RFC 3339).
 ///
 /// Source: the conditions of Kubernetes' Deployment controller, where a ReplicaSet stands in for
@@ -81,10 +60,8 @@ pub enum Progress {
 #[must_use]
 pub fn deployment(counts: &WorkloadCounts, before: &str, now: &str) -> String {
     let before: Before = serde_json::from_str(before).unwrap_or_default();
-    let mut progressing = condition(progress(counts), &before, now);
-    if counts.progress == Progress::Proceeds && !counts.progressed.is_empty() {
-        progressing.last_update_time = Cow::Borrowed(&counts.progressed);
-    }
+    let words = ["ReplicaSetUpdated", "NewReplicaSetAvailable", "DeploymentPaused"];
+    let progressing = progressing("Deployment", words, counts, &before, now);
     let mut conditions = vec![condition(availability(counts), &before, now), progressing];
     if !counts.waiting.is_empty() {
         let message = Cow::Borrowed(&*counts.waiting);
@@ -125,10 +102,12 @@ pub fn replica_set(counts: &WorkloadCounts) -> String {
     })
 }
 
-/// The status of a DaemonSet in JSON.
+/// The status of a DaemonSet in JSON, after the status that it had, as of this time (RFC 3339).
 #[must_use]
-pub fn daemon_set(counts: &WorkloadCounts) -> String {
+pub fn daemon_set(counts: &WorkloadCounts, before: &str, now: &str) -> String {
+    let before: Before = serde_json::from_str(before).unwrap_or_default();
     json_of(&DaemonSetStatus {
+        conditions: conditions("DaemonSet", counts, &before, now),
         current_number_scheduled: counts.live.min(counts.desired),
         desired_number_scheduled: counts.desired,
         number_available: counts.available,
@@ -140,12 +119,14 @@ pub fn daemon_set(counts: &WorkloadCounts) -> String {
     })
 }
 
-/// The status of a StatefulSet in JSON.
+/// The status of a StatefulSet in JSON, as of a DaemonSet.
 #[must_use]
-pub fn stateful_set(counts: &WorkloadCounts) -> String {
+pub fn stateful_set(counts: &WorkloadCounts, before: &str, now: &str) -> String {
+    let before: Before = serde_json::from_str(before).unwrap_or_default();
     json_of(&StatefulSetStatus {
         available_replicas: counts.available,
         collision_count: 0,
+        conditions: conditions("StatefulSet", counts, &before, now),
         current_replicas: counts.current,
         current_revision: &counts.current_revision,
         observed_generation: counts.generation,
@@ -181,7 +162,9 @@ struct ReplicaSetStatus {
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct DaemonSetStatus {
+struct DaemonSetStatus<'a> {
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    conditions: Vec<Condition<'a>>,
     current_number_scheduled: i64,
     desired_number_scheduled: i64,
     number_available: i64,
@@ -197,6 +180,8 @@ struct DaemonSetStatus {
 struct StatefulSetStatus<'a> {
     available_replicas: i64,
     collision_count: i64,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    conditions: Vec<Condition<'a>>,
     current_replicas: i64,
     current_revision: &'a str,
     observed_generation: i64,
@@ -249,40 +234,6 @@ fn availability(counts: &WorkloadCounts) -> Said<'static> {
             ),
         };
     ("Available", status, reason, Cow::Borrowed(message))
-}
-
-fn progress(counts: &WorkloadCounts) -> Said<'static> {
-    let name = &counts.name;
-    let (status, reason, message) = match counts.progress {
-        Progress::Proceeds => {
-            ("True", "ReplicaSetUpdated", format!("Deployment {name:?} is progressing."))
-        }
-        Progress::Complete => (
-            "True",
-            "NewReplicaSetAvailable",
-            format!("Deployment {name:?} has successfully progressed."),
-        ),
-        Progress::Stuck => (
-            "False",
-            "ProgressDeadlineExceeded",
-            format!("Deployment {name:?} has timed out progressing."),
-        ),
-        Progress::Paused => ("Unknown", "DeploymentPaused", "Deployment is paused".to_owned()),
-        Progress::Halted => {
-            let why = &counts.halted;
-            ("False", "UpdateFailed", format!("Deployment {name:?} stands still: {why}"))
-        }
-    };
-    ("Progressing", status, reason, Cow::Owned(message))
-}
-
-fn pinned(pin: &Pin) -> Said<'static> {
-    let Pin { left, stands, why } = pin;
-    let (reason, message) = match why.as_str() {
-        "" => ("Undone", format!("revision {left} was undone; revision {stands} stays")),
-        why => ("Reverted", format!("revision {left} failed: {why}; revision {stands} stays")),
-    };
-    ("Pinned", "True", reason, Cow::Owned(message))
 }
 
 /// A condition with the times of the one before it: of the transition while the status stays, of the
@@ -384,11 +335,11 @@ mod tests {
             ),
             (replica_set(&counts), &[("replicas", 5), ("fullyLabeledReplicas", 5)]),
             (
-                stateful_set(&counts),
+                stateful_set(&counts, "{}", "t"),
                 &[("replicas", 5), ("currentReplicas", 3), ("updatedReplicas", 2)],
             ),
             (
-                daemon_set(&counts),
+                daemon_set(&counts, "{}", "t"),
                 &[
                     ("desiredNumberScheduled", 4),
                     ("currentNumberScheduled", 4),
@@ -455,12 +406,12 @@ mod tests {
 
     #[test]
     fn a_status_is_written_as_any_json_of_ours_with_its_fields_in_order() {
-        let counts = counts(3, Progress::Complete);
+        let counts = WorkloadCounts { is_judged: true, ..counts(3, Progress::Complete) };
         let statuses = [
             deployment(&counts, "{}", "t"),
             replica_set(&counts),
-            daemon_set(&counts),
-            stateful_set(&counts),
+            daemon_set(&counts, "{}", "t"),
+            stateful_set(&counts, "{}", "t"),
         ];
         for status in statuses {
             let value: Value = serde_json::from_str(&status).expect("json");

@@ -15,13 +15,21 @@ use setpoint_schemas::{Action, Observation, Position, RESOURCE_BYTES_MAX, Resour
 use crate::Served;
 use crate::causes::Cause;
 use crate::decide::Turn;
-use crate::decide::requests::compile;
-use crate::decided::About;
-use crate::state::{Begin, Workload, WorkloadKind};
+use crate::decide::requests::{Compiled, compile};
+use crate::state::{Begin, Workload};
 use crate::views::{Standing, Views};
 
 /// Who owns what comes back and belonged to nobody.
 const MANAGER: &str = "setpoint";
+
+/// What is put to go back.
+struct WayBack {
+    /// The resource with the template of the revision that is gone back to.
+    resource: Arc<Resource>,
+    compiled: Box<Compiled>,
+    /// The number of that revision.
+    target: i64,
+}
 
 impl<V: Views> Turn<'_, V> {
     /// A placed pod is as it is observed: whether it fails as it begins, where its update is watched.
@@ -61,7 +69,7 @@ impl<V: Views> Turn<'_, V> {
     /// More pods of an update failed than may. Says whether it went back.
     pub(in crate::decide) fn update_failed(&mut self, id: u32) -> bool {
         let Some(workload) = self.state.workload.get(&id) else { return false };
-        let (watch, desired) = (&workload.memo.watch, workload.desired());
+        let (watch, desired) = (&workload.memo.watch, workload.pods_wanted());
         let why = format!(
             "{} of {desired} new pods failed as they began, the last: {}",
             watch.failures, watch.why
@@ -74,17 +82,10 @@ impl<V: Views> Turn<'_, V> {
             }
             return self.goes_back_for(id, why);
         }
-        let causes = self.state.causes(id);
+        let (reason, about) = (format!("it stands still: {why}"), self.about_workload(id));
+        self.ledger.write(Action::Rollout, "update_failed", reason, about);
         let Some(workload) = self.state.workload.get_mut(&id) else { return false };
-        workload.memo.watch.halted.clone_from(&why);
-        workload.shown = None;
-        let about = About { resource: Some(workload.text.clone()), causes, ..About::default() };
-        self.ledger.write(
-            Action::Rollout,
-            "update_failed",
-            format!("it stands still: {why}"),
-            about,
-        );
+        workload.memo.watch.halted = why;
         self.state.touch_workload(id);
         self.state.status_changed(id);
         false
@@ -98,40 +99,40 @@ impl<V: Views> Turn<'_, V> {
         if workload.guard().on_failure != OnFailure::Rollback || history.len() < 2 {
             return false;
         }
-        let (text, causes) = (workload.text.clone(), self.state.causes(id));
-        let about = About { resource: Some(text), causes: causes.clone(), ..About::default() };
         let failed = history.last().map_or(0, |last| last.number);
-        let Some((template, target)) = self.way_back(id) else {
+        let (key, about) = (workload.key.clone(), self.about_workload(id));
+        let Some(WayBack { resource, compiled, target }) = self.way_back(id) else {
             let reason =
                 format!("revision {failed} failed, and there is no healthy one to go back to");
             self.ledger.write(Action::Rollout, "auto_revert", reason, about);
             return false;
         };
-        let cause = causes.last().cloned().unwrap_or_else(|| self.no_cause());
+        let cause = about.causes.last().cloned().unwrap_or_else(|| self.no_cause());
         let reason =
             format!("revision {failed} failed: {why}; back to the template of revision {target}");
         self.ledger.write(Action::Rollout, "auto_revert", reason, about);
-        let Some(workload) = self.state.workload.get_mut(&id) else { return false };
-        if let Some(last) = workload.memo.history.last_mut() {
+        let workload = self.state.workload.get_mut(&id);
+        if let Some(last) = workload.and_then(|workload| workload.memo.history.last_mut()) {
             last.failed = why;
         }
-        let key = workload.key.clone();
-        let Ok(compiled) = compile(WorkloadKind::Rolling, &template) else { return false };
-        self.put(key, template, Some(Box::new(compiled.going_back())), &cause);
+        self.put(key, resource, Some(compiled), &cause);
         true
     }
 
-    /// The resource with the template of the last healthy revision, and its number.
-    fn way_back(&self, id: u32) -> Option<(Arc<Resource>, i64)> {
+    /// The way back to the last healthy revision, where there is one and its template still fits.
+    fn way_back(&self, id: u32) -> Option<WayBack> {
         let workload = self.state.workload.get(&id)?;
-        let target = revision::healthy_target(&workload.memo.history)?;
+        let revision = revision::healthy_target(&workload.memo.history)?;
         let resource = self.state.resources.get(&workload.key)?;
         let mut object: Value = serde_json::from_str(&resource.body).ok()?;
         *object.get_mut("spec")?.get_mut("template")? =
-            serde_json::from_str(&target.template).ok()?;
+            serde_json::from_str(&revision.template).ok()?;
         let managers = serde_json::from_str(&resource.managers).ok()?;
         let managers = ownership::restored(&object, managers, MANAGER);
         let (body, managers) = (object.to_string(), serde_json::to_string(&managers).ok()?);
+        if body.len() + managers.len() > RESOURCE_BYTES_MAX {
+            return None;
+        }
         let resource = Resource {
             body: Arc::from(body),
             managers: Arc::from(managers),
@@ -139,9 +140,12 @@ impl<V: Views> Turn<'_, V> {
             version: self.out.number,
             ..Resource::clone(resource)
         };
-        let fits = resource.body.len() + resource.managers.len() <= RESOURCE_BYTES_MAX;
-        let reads = fits && compile(WorkloadKind::Rolling, &resource).is_ok();
-        reads.then(|| (Arc::new(resource), target.number))
+        let compiled = compile(workload.kind, &resource).ok()?;
+        Some(WayBack {
+            resource: Arc::new(resource),
+            compiled: Box::new(compiled.going_back()),
+            target: revision.number,
+        })
     }
 
     /// The epoch itself, where nothing is known that led here.
@@ -184,8 +188,8 @@ impl Workload {
 
     /// Whether its new pods are watched: those of an update, not those that it has first.
     pub(in crate::decide) fn is_watched(&self) -> bool {
-        self.kind == WorkloadKind::Rolling
-            && self.wants.guards.is_some()
+        self.wants.guards.is_some()
+            && self.kind.rolls()
             && !self.memo.watch.over
             && !self.wants.paused
             && self.memo.history.len() > 1

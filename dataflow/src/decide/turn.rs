@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use setpoint_placement::{Fleet, PodId};
 use setpoint_rules::pacing::Bucket;
-use setpoint_schemas::{Action, PodUid, ResourceKey};
+use setpoint_schemas::{Action, NodeName, PodUid, ResourceKey};
 
 use super::kinds::is_namespace;
 use crate::causes::{CAUSES_MAX, Causes};
@@ -190,8 +190,7 @@ impl<V: Views> Turn<'_, V> {
         }
         pod.standing = Standing::Stopping;
         pod.ready_ms = 0.into();
-        let (uid, leaves) = (pod.uid.clone(), pod.leaving_ms() > 0);
-        if leaves {
+        if pod.leaving_ms() > 0 {
             self.state.leaving_follows(id);
         }
         self.await_proof(id);
@@ -202,11 +201,21 @@ impl<V: Views> Turn<'_, V> {
         // A spread does not count it any more.
         self.state.meta.retry.joined |= !self.state.waiting.hopeful().is_empty();
         self.daemon_looks_after(id);
-        let Some(pod) = self.state.pods.get(&id) else { return };
-        let (Some(owner), Some(host)) = (self.state.owner(pod), self.state.host(pod)) else {
-            return;
-        };
-        let node = host.row.record.node.clone();
+        let Some((uid, node, about)) = self.about_pod(id, causes) else { return };
+        self.ledger.write(Action::Stop, rule, reason, about);
+        self.out.placements.push(PlacementChange { uid, node, placement: None });
+        self.refact(id);
+    }
+
+    /// What the ledger says that a decision about a pod is about, with the pod's uid and its node.
+    pub(in crate::decide) fn about_pod(
+        &self,
+        id: u32,
+        causes: impl Into<Causes>,
+    ) -> Option<(PodUid, NodeName, About)> {
+        let pod = self.state.pods.get(&id)?;
+        let (owner, host) = (self.state.owner(pod)?, self.state.host(pod)?);
+        let (uid, node) = (pod.uid.clone(), host.row.record.node.clone());
         let about = About {
             pod: Some(uid.clone()),
             resource: Some(owner.text.clone()),
@@ -214,9 +223,14 @@ impl<V: Views> Turn<'_, V> {
             causes: causes.into(),
             ..About::default()
         };
-        self.ledger.write(Action::Stop, rule, reason, about);
-        self.out.placements.push(PlacementChange { uid, node, placement: None });
-        self.refact(id);
+        Some((uid, node, about))
+    }
+
+    /// What the ledger says that a decision about a workload as a whole is about.
+    pub(in crate::decide) fn about_workload(&self, id: u32) -> About {
+        let workload = self.state.workload.get(&id);
+        let resource = workload.map(|workload| workload.text.clone());
+        About { resource, causes: self.state.causes(id), ..About::default() }
     }
 
     /// Forgets a pod of which nothing is left.

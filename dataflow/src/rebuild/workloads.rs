@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 use setpoint_rules::job_status::JobRecord;
+use setpoint_rules::memory::Memory;
 use setpoint_rules::priority::Class;
 use setpoint_schemas::{NodeName, Observation, PodPhase, Position, Resource, ResourceKey};
 
@@ -15,8 +16,8 @@ use crate::decide::{
     template_of,
 };
 use crate::state::{
-    JobMemo, Look, OfJob, Pod, Rare, RestoreError, Why, WorkloadKind, WorkloadMemo, conditions_in,
-    min_ready_ms,
+    JobMemo, Look, OfJob, Pod, Rare, RestoreError, Seen, Why, WorkloadKind, WorkloadMemo,
+    conditions_in, min_ready_ms,
 };
 use crate::views::Standing;
 
@@ -76,7 +77,12 @@ impl Made {
         let compiled = resource.map(|(r, _)| compile(kind, r).map_err(unfit)).transpose()?;
         let history = compiled.as_ref().zip(resource).map(|(c, (r, _))| history_of(c, r));
         let mut memo = WorkloadMemo { history: history.unwrap_or_default(), ..Default::default() };
-        memo.watch.over = memo.history.last().is_some_and(|last| last.healthy);
+        let history = resource.map_or("", |(resource, _)| &resource.history);
+        let memory = Memory::in_history(history);
+        if memory.progress_ms > 0 {
+            memo.progress = Seen::UNKNOWN;
+        }
+        memo.remember(memory, time_ms);
         if kind == WorkloadKind::Job {
             memo.job = Some(Box::new(job_memo(resource, &pods)));
         }
@@ -103,7 +109,6 @@ impl Made {
             self.pods.push(row);
         }
         memo.next_pod += 1;
-        memo.progress_ms = time_ms;
         memo.pending = true;
         if kind == WorkloadKind::Daemon {
             memo.look = Look::Everywhere;

@@ -44,6 +44,7 @@ mod waiting;
 mod workload;
 mod numbered;
 mod marks;
+mod memory;
 mod named;
 mod of_pod;
 mod of_job;

@@ -8,7 +8,7 @@ use setpoint_rules::guard::{Guard, Guards};
 use setpoint_rules::own_claims::OwnClaims;
 use setpoint_rules::rollout::{self, Update};
 use setpoint_rules::sources::RESTART_ON_CHANGE;
-use setpoint_rules::statefulset;
+use setpoint_rules::{daemonset, statefulset, updates};
 use setpoint_schemas::{
     DEPENDS_ON, Dependency, DeploymentStrategy, IntOrPercent, JobSpec, RESCHEDULE, Retries,
     RollingUpdate, StrategyKind, UpdateOrder, WorkloadSpec,
@@ -30,8 +30,8 @@ pub(crate) struct Wants {
     pub(crate) desired: i64,
     /// How long a pod must be ready before it counts as available.
     pub(crate) min_ready_ms: i64,
-    /// How long an update may be without progress.
-    pub(crate) progress_limit_ms: i64,
+    /// How long an update may be without progress; `None`: nobody judges that.
+    pub(crate) progress_limit_ms: Option<i64>,
     /// A paused update does not proceed.
     pub(crate) paused: bool,
     /// Whether pods that end are done.
@@ -76,7 +76,7 @@ impl Wants {
         Wants {
             desired: spec.desired(),
             min_ready_ms: min_ready_ms(spec),
-            progress_limit_ms: limit_s * 1_000,
+            progress_limit_ms: Some(limit_s * 1_000),
             paused: spec.paused,
             runs_once: says(RUNS_ONCE) == "true",
             job: spec.job.clone(),
@@ -104,6 +104,39 @@ impl Wants {
     /// The same of a workload that waits for nobody.
     pub(crate) fn without_dependencies(self) -> Wants {
         Wants { depends_on: Vec::new(), ..self }
+    }
+
+    /// The same of a kind that has no fields for the deadline of its updates and for a pause: who says nothing
+    /// of failures is judged by nobody, as in Kubernetes.
+    pub(crate) fn guarded_by_annotations(
+        self,
+        spec: &WorkloadSpec,
+        annotations: &BTreeMap<String, String>,
+    ) -> Wants {
+        let strategy = spec.update_strategy.clone();
+        let kind = strategy.as_ref().and_then(|strategy| strategy.kind);
+        let acts = self.guards.as_ref().is_some_and(|guards| guards.act());
+        let by_default = acts.then_some(PROGRESS_DEADLINE_S * 1_000);
+        let limit_ms = updates::deadline_ms(annotations).or(by_default);
+        Wants {
+            progress_limit_ms: limit_ms.filter(|_| kind != Some(StrategyKind::OnDelete)),
+            paused: updates::is_paused(annotations),
+            strategy: strategy.map(Box::new),
+            ..self
+        }
+    }
+
+    /// The first of a StatefulSet's numbers whose pods an update is about, counted from its first; 0 of others.
+    pub(crate) fn partition(&self) -> u32 {
+        match self.identities.as_ref().map(|identities| identities.wanted.update) {
+            Some(statefulset::Update::Rolling { partition, .. }) => partition,
+            Some(statefulset::Update::OnDelete) | None => 0,
+        }
+    }
+
+    /// How the update of a DaemonSet proceeds that wants so many pods.
+    pub(crate) fn daemon_update(&self, desired: i64) -> daemonset::Update {
+        daemonset::Update::of(self.strategy.as_deref(), desired)
     }
 
     /// The same of a StatefulSet.

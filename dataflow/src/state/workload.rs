@@ -67,9 +67,13 @@ impl WorkloadKind {
         let wants = Wants::of(spec, annotations);
         // The gate refuses dependencies of the others; what a schedule makes does not come by there.
         match self {
-            WorkloadKind::Stateful => wants.without_dependencies().with_identities(spec),
+            WorkloadKind::Stateful => {
+                let wants = wants.guarded_by_annotations(spec, annotations);
+                wants.without_dependencies().with_identities(spec)
+            }
+            WorkloadKind::Daemon => wants.guarded_by_annotations(spec, annotations),
             WorkloadKind::Bare | WorkloadKind::Job => wants.without_dependencies(),
-            WorkloadKind::Rolling | WorkloadKind::Keep | WorkloadKind::Daemon => wants,
+            WorkloadKind::Rolling | WorkloadKind::Keep => wants,
         }
     }
 }
@@ -198,6 +202,10 @@ pub(crate) struct Seen {
 }
 
 impl Seen {
+    /// What nothing is ahead of: how the pods were is not known any more, and how they are is no progress.
+    pub(crate) const UNKNOWN: Seen =
+        Seen { updated: i64::MAX, old: i64::MIN, ready: i64::MAX, available: i64::MAX };
+
     /// Whether this is progress, as Kubernetes' Deployment controller sees it.
     pub(crate) fn is_ahead_of(self, before: Seen) -> bool {
         self.updated > before.updated

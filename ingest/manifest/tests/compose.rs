@@ -1122,8 +1122,13 @@ fn what_becomes_of_failed_updates_is_said_by_annotations() {
         ),
         (
             "{mode: global, update_config: {failure_action: rollback}}",
-            "ignored services.web.deploy.update_config.failure_action: \
-             the updates of a DaemonSet are not watched\n",
+            "update-failure-action: \"rollback\"\nupdate-monitor-ms: \"5000\"\n",
+        ),
+        (
+            "{mode: global, rollback_config: {failure_action: pause, parallelism: 2, order: stop-first}}",
+            "rollback-failure-action: \"pause\"\nrollback-monitor-ms: \"5000\"\n\
+             ignored services.web.deploy.rollback_config.parallelism: \
+             a DaemonSet goes back in the way in which it goes forward\n",
         ),
     ];
     for (deploy, expected) in cases {

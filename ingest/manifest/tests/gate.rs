@@ -144,6 +144,24 @@ fn no_more_than_all_pods_may_be_unavailable() {
 }
 
 #[test]
+fn a_daemon_set_starts_no_pod_before_the_one_that_it_replaces_stops() {
+    let set = |amounts: &str| {
+        let spec = format!("  updateStrategy: {{rollingUpdate: {{{amounts}}}}}\n");
+        deployment(&spec).replace("kind: Deployment", "kind: DaemonSet")
+    };
+    for amounts in ["maxUnavailable: 2", "maxUnavailable: 10%, maxSurge: 0"] {
+        let found = judged(&set(amounts), &LoadOptions::default());
+        assert_eq!(found, "Managed apps/DaemonSet/default/web\n", "{amounts}");
+    }
+    check(
+        &set("maxUnavailable: 0, maxSurge: 1"),
+        &expect![[r"
+        web.yaml: document 1: spec.updateStrategy.rollingUpdate.maxSurge: must be 0: a node never has two pods of a DaemonSet here; maxUnavailable says how many nodes at once
+    "]],
+    );
+}
+
+#[test]
 fn a_workload_needs_sound_numbers_and_a_selector_that_matches() {
     let spec = "  replicas: -1\n  strategy: {type: RollingUpdate, rollingUpdate: {maxSurge: 0, \
                 maxUnavailable: 0%}}\n  progressDeadlineSeconds: 10\n  minReadySeconds: 10\n";

@@ -17,6 +17,9 @@ use crate::verbs::wait::{Look, duration, until};
 /// What kubectl writes into a template to make it another one.
 const RESTARTED: &str = "kubectl.kubernetes.io/restartedAt";
 
+/// The annotation that pauses the updates of a StatefulSet or a DaemonSet.
+const PAUSED: &str = "setpoint.dev/update-paused";
+
 /// Follow, list and undo updates of a workload
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -69,7 +72,7 @@ Examples:
     #[command(after_help = "\
 Examples:
   setpoint rollout pause deployment web
-  setpoint rollout pause deployment/web -n shop")]
+  setpoint rollout pause statefulset/db -n shop")]
     Pause {
         #[command(flatten)]
         subject: Subject,
@@ -78,7 +81,7 @@ Examples:
     #[command(after_help = "\
 Examples:
   setpoint rollout resume deployment web
-  setpoint rollout resume deployment/web -n shop")]
+  setpoint rollout resume daemonset/log -n shop")]
     Resume {
         #[command(flatten)]
         subject: Subject,
@@ -154,23 +157,33 @@ pub(crate) async fn run(rollout: Rollout, cx: &mut Context) -> Result<Ended, Fai
     Ok(Ended::Well)
 }
 
-/// Pauses the updates of a Deployment, or lets them go on: one that stood still because its pods failed as
-/// well.
+/// Pauses the updates of a workload, or lets them go on: one that stood still because its pods failed as
+/// well. Kubernetes has a field for it in Deployments only, others say it by an annotation.
 async fn pause(cx: &mut Context, subject: &Subject, on: bool) -> Result<(), Failure> {
     let (path, home, name) = subject.find(cx).await?;
     let (verb, done) = if on { ("pause", "paused") } else { ("resume", "resumed") };
-    if path.kind != "Deployment" {
-        return Err(Failure::usage(format!("a {} is not {done}; a Deployment is", path.kind)));
+    let is_field = path.kind == "Deployment";
+    if !is_field && !["StatefulSet", "DaemonSet"].contains(&path.kind.as_str()) {
+        let why =
+            format!("a {} is not {done}; a Deployment, a StatefulSet or a DaemonSet is", path.kind);
+        return Err(Failure::usage(why));
     }
     let url = path.object(&home, &name);
     let set = async |on: bool| {
-        let body = json!({"spec": {"paused": on}});
+        let body = match is_field {
+            true => json!({"spec": {"paused": on}}),
+            // No pause is no annotation.
+            false => json!({"metadata": {"annotations": {PAUSED: on.then_some("true")}}}),
+        };
         let answer = cx.client.patch(&url, Patch::Merge, &body).await;
         answer.map_err(|e| e.during(format!("failed to {verb} {}", path.shown(&name))))
     };
     let object = cx.client.get(&url, &[]).await;
     let object = object.map_err(|e| e.during(format!("failed to {verb} {}", path.shown(&name))))?;
-    let is_paused = object.pointer("/spec/paused").and_then(Value::as_bool) == Some(true);
+    let is_paused = match is_field {
+        true => object.pointer("/spec/paused").and_then(Value::as_bool) == Some(true),
+        false => object["metadata"]["annotations"][PAUSED] == "true",
+    };
     if !on && !is_paused && has_failed(&object) {
         set(true).await?;
     }
@@ -195,8 +208,11 @@ fn ours(path: &KindPath, home: &str, name: &str, verb: &str) -> Result<String, F
     let plural = match path.kind.as_str() {
         "Deployment" => "deployments",
         "StatefulSet" => "statefulsets",
+        "DaemonSet" => "daemonsets",
         kind => {
-            let why = format!("a {kind} has no revisions; a Deployment or a StatefulSet has");
+            let why = format!(
+                "a {kind} has no revisions; a Deployment, a StatefulSet or a DaemonSet has"
+            );
             return Err(Failure::usage(why));
         }
     };
@@ -270,19 +286,11 @@ fn progress(object: &Value) -> Look<()> {
         }
         _ => return Look::Holds(()),
     }
-    let stuck = condition(object, "Progressing");
-    if let Some(stuck) = stuck.filter(|c| text(c, "/reason") == "ProgressDeadlineExceeded") {
-        return Look::Never(text(stuck, "/message").to_owned());
+    if is_on_delete(object) {
+        return Look::Never(ON_DELETE.to_owned());
     }
-    if number(object, "/status/observedGeneration") < number(object, "/metadata/generation") {
-        return Look::NotYet("waiting for the change to be seen".to_owned());
-    }
-    let failed = [("Progressing", "UpdateFailed"), ("Pinned", "Reverted")];
-    let failed = failed.into_iter().find_map(|(kind, reason)| {
-        condition(object, kind).filter(|condition| text(condition, "/reason") == reason)
-    });
-    if let Some(failed) = failed {
-        return Look::Never(text(failed, "/message").to_owned());
+    if let Some(look) = unseen_or_failed(object) {
+        return look;
     }
     let [desired, updated, total, available] = counts(object);
     if updated < desired {
@@ -296,15 +304,38 @@ fn progress(object: &Value) -> Look<()> {
     }
 }
 
+/// What kubectl says of updates that go on when somebody deletes pods.
+const ON_DELETE: &str = "rollout status is only available for RollingUpdate strategy type";
+
+fn is_on_delete(object: &Value) -> bool {
+    text(object, "/spec/updateStrategy/type") == "OnDelete"
+}
+
+/// A status that speaks of an earlier spec says nothing of this one; and one that speaks of this one may say
+/// that its update failed.
+fn unseen_or_failed(object: &Value) -> Option<Look<()>> {
+    if number(object, "/status/observedGeneration") < number(object, "/metadata/generation") {
+        return Some(Look::NotYet("waiting for the change to be seen".to_owned()));
+    }
+    let failed = [
+        ("Progressing", "ProgressDeadlineExceeded"),
+        ("Progressing", "UpdateFailed"),
+        ("Pinned", "Reverted"),
+    ];
+    let failed = failed.into_iter().find_map(|(kind, reason)| {
+        condition(object, kind).filter(|condition| text(condition, "/reason") == reason)
+    });
+    failed.map(|failed| Look::Never(text(failed, "/message").to_owned()))
+}
+
 /// How far a StatefulSet is, in kubectl's words.
 fn progress_of_identities(object: &Value) -> Look<()> {
     let status = |field: &str| number(object, &format!("/status/{field}"));
-    if text(object, "/spec/updateStrategy/type") == "OnDelete" {
-        let why = "rollout status is only available for RollingUpdate strategy type";
-        return Look::Never(why.to_owned());
+    if is_on_delete(object) {
+        return Look::Never(ON_DELETE.to_owned());
     }
-    if status("observedGeneration") < number(object, "/metadata/generation") {
-        return Look::NotYet("waiting for the change to be seen".to_owned());
+    if let Some(look) = unseen_or_failed(object) {
+        return look;
     }
     let desired = object.pointer("/spec/replicas").and_then(Value::as_i64).unwrap_or(1);
     let partition = number(object, "/spec/updateStrategy/rollingUpdate/partition");
@@ -369,9 +400,11 @@ mod tests {
         assert_eq!(far(status.clone()), "0 of 3 updated pods are available");
         status["availableReplicas"] = json!(3);
         assert_eq!(far(status), "done");
-        let stuck = json!([{"type": "Progressing", "reason": "ProgressDeadlineExceeded", "message": "stuck"}]);
-        assert_eq!(far(json!({"conditions": stuck})), "never: stuck");
-        for (kind, reason) in [("Progressing", "UpdateFailed"), ("Pinned", "Reverted")] {
+        for (kind, reason) in [
+            ("Progressing", "ProgressDeadlineExceeded"),
+            ("Progressing", "UpdateFailed"),
+            ("Pinned", "Reverted"),
+        ] {
             let failed = json!([{"type": kind, "reason": reason, "message": "revision 2 failed"}]);
             let seen = |generation| json!({"observedGeneration": generation, "conditions": failed});
             assert_eq!(
@@ -422,5 +455,30 @@ mod tests {
         assert_eq!(far(0, status(2, 2, 2, "web-a")), "2 pods at revision web-b");
         assert_eq!(far(0, status(2, 2, 2, "web-b")), "done");
         assert_eq!(far(1, status(2, 1, 2, "web-a")), "done", "the rest keeps its revision");
+        let mut failed = status(2, 1, 1, "web-a");
+        failed["conditions"] =
+            json!([{"type": "Pinned", "reason": "Reverted", "message": "revision 2 failed"}]);
+        assert_eq!(far(0, failed), "never: revision 2 failed");
+    }
+
+    #[test]
+    fn a_daemon_set_is_followed_by_its_nodes_unless_somebody_else_goes_on_with_it() {
+        let far = |kind: &str, status: Value| {
+            let object = json!({"kind": "DaemonSet", "metadata": {"generation": 1},
+                "spec": {"updateStrategy": {"type": kind}}, "status": status});
+            match progress(&object) {
+                Look::Holds(()) => "done".to_owned(),
+                Look::NotYet(why) => why,
+                Look::Never(why) => format!("never: {why}"),
+            }
+        };
+        let status = json!({"observedGeneration": 1, "desiredNumberScheduled": 2,
+            "updatedNumberScheduled": 1, "numberAvailable": 2});
+        assert_eq!(far("RollingUpdate", status.clone()), "1 of 2 new pods have been updated");
+        assert_eq!(far("OnDelete", status.clone()), format!("never: {ON_DELETE}"));
+        let mut late = status;
+        late["conditions"] = json!([{"type": "Progressing", "message": "it is late",
+            "reason": "ProgressDeadlineExceeded"}]);
+        assert_eq!(far("RollingUpdate", late), "never: it is late");
     }
 }

@@ -84,13 +84,12 @@ impl Auditor {
             }
             _ => return Ok(()),
         };
+        if self.waits_rightly(resource, &body, plant) {
+            return Ok(());
+        }
         let key = resource.key().to_string();
         let current = spec_text(template);
-        let running = plant
-            .nodes
-            .iter()
-            .map(|node| self.running(node, &key, &current, &resource.kind))
-            .sum::<i64>();
+        let running = self.running_in(plant, &key, &current, &resource.kind);
         let live = self.live.values().filter(|live| live.workload == key).count() as i64;
         if running == wanted && live == wanted {
             return Ok(());
@@ -110,6 +109,26 @@ impl Auditor {
                 node.name
             )),
         }
+    }
+
+    /// Whether a workload waits for another that is not there, or has not all the pods that it wants: what
+    /// keeps that from having them is held of itself.
+    fn waits_rightly(&self, resource: &Resource, body: &Value, plant: &Plant) -> bool {
+        let text = body["metadata"]["annotations"]["setpoint.dev/depends-on"].as_str();
+        let all: Value = serde_json::from_str(text.unwrap_or_default()).unwrap_or_default();
+        all.as_array().into_iter().flatten().any(|one| {
+            let name = one["name"].as_str().unwrap_or_default();
+            let key = format!("apps/Deployment/{}/{name}", resource.namespace);
+            let on = ResourceKey::parse(&key).ok().and_then(|key| self.resources.get(&key));
+            let Some(on) = on else { return true };
+            let body: Value = serde_json::from_str(&on.body).unwrap_or_default();
+            let current = spec_text(&body["spec"]["template"]["spec"]);
+            self.running_in(plant, &key, &current, &on.kind) < desired_of(&body)
+        })
+    }
+
+    fn running_in(&self, plant: &Plant, workload: &str, current: &str, kind: &str) -> i64 {
+        plant.nodes.iter().map(|node| self.running(node, workload, current, kind)).sum()
     }
 
     /// A DaemonSet runs on every node that may be used and has room.

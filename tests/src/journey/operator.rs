@@ -4,7 +4,8 @@ use serde_json::{Value, json};
 use setpoint_schemas::{Input, Request, RequestItem, Verb};
 
 use super::{
-    Plan, choosy, claiming, drained, ranked, reverting, served, stateful, tainted, working,
+    Plan, choosy, claiming, depending, drained, ranked, reverting, served, stateful, tainted,
+    working,
 };
 use crate::committed::Committed;
 use crate::draw::Draw;
@@ -31,6 +32,7 @@ pub struct Operator {
     is_stateful: bool,
     is_drained: bool,
     is_reverting: bool,
+    is_depending: bool,
 }
 
 impl Operator {
@@ -51,6 +53,7 @@ impl Operator {
             is_stateful: plan.stateful,
             is_drained: plan.drained,
             is_reverting: plan.reverting,
+            is_depending: plan.depending,
         }
     }
 
@@ -101,6 +104,9 @@ impl Operator {
         if self.is_drained && self.draw.chance(300) {
             return vec![drained::evict(&mut self.draw, committed)];
         }
+        if self.is_depending && self.draw.chance(300) {
+            return vec![depending::say(&mut self.draw, committed)];
+        }
         if self.is_ranked && self.draw.chance(100) {
             return vec![ranked::keep(&mut self.draw)];
         }
@@ -108,7 +114,11 @@ impl Operator {
             return vec![working::ask(&mut self.draw)];
         }
         if self.is_stateful && self.draw.chance(500) {
-            return vec![stateful::ask(&mut self.draw, self.is_claiming)];
+            let mut set = stateful::ask(&mut self.draw, self.is_claiming);
+            if self.is_reverting && set.verb == Verb::Apply {
+                set.body = reverting::watched(&mut self.draw, &set.body);
+            }
+            return vec![set];
         }
         match self.draw.below(20) {
             0..=4 => vec![item(Verb::Apply, &self.workload())],
@@ -186,6 +196,9 @@ impl Operator {
         if self.is_reverting {
             reverting::watch(&mut self.draw, &mut workload);
         }
+        if self.is_depending {
+            depending::depend(&mut self.draw, &mut workload);
+        }
         workload
     }
 
@@ -241,6 +254,9 @@ impl Operator {
         }
         if self.is_tainted {
             tainted::bear(&mut self.draw, &mut daemon["spec"]["template"]["spec"]);
+        }
+        if self.is_reverting {
+            reverting::watch(&mut self.draw, &mut daemon);
         }
         daemon
     }

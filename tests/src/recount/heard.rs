@@ -84,12 +84,9 @@ impl World {
             return;
         }
         pod.ended = ended;
-        let ready = observed.phase == PodPhase::Running && observed.ready;
-        pod.ready_since = ready.then(|| pod.ready_since.unwrap_or(now_ms));
-        pod.available = match pod.ready_since {
-            Some(since) => pod.available || now_ms >= since + min_ready_ms,
-            None => false,
-        };
+        pod.begun = ended || observed.phase == PodPhase::Running;
+        pod.said_ready = observed.phase == PodPhase::Running && observed.ready;
+        pod.stand(now_ms, min_ready_ms);
     }
 
     /// Its node has nothing left of a pod. One that is still placed there starts again; what was
@@ -106,6 +103,7 @@ impl World {
             return;
         }
         (pod.ready_since, pod.available, pod.ended) = (None, false, false);
+        (pod.begun, pod.said_ready) = (false, false);
         pod.heard = heard.or(pod.heard.take());
     }
 

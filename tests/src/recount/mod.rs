@@ -19,6 +19,7 @@ mod needs;
 mod preemption;
 mod reverts;
 mod taints;
+mod waits;
 mod world;
 mod asked;
 
@@ -43,6 +44,8 @@ pub struct Recount {
     asked: usize,
     /// Templates that were whole once.
     whole: reverts::Whole,
+    /// Who waits for others no more.
+    let_go: waits::LetGo,
 }
 
 impl Recount {
@@ -63,11 +66,14 @@ impl Recount {
         self.world.take(epoch, outcome);
         reverts::nothing_barred_returns(&self.world, &barred, epoch)?;
         self.whole.was_gone_back_to(&self.world, outcome)?;
+        self.let_go.look(&self.world);
+        self.let_go.nobody_starts_early(&self.world, outcome)?;
         let started = self.placements(outcome, ALL, &before)?;
         self.pace(epoch.time_ms, started)?;
         self.rollouts(outcome)?;
         self.evictions(outcome)?;
         self.whole.look(&self.world);
+        self.let_go.look(&self.world);
         counts::daemons_are_single(&self.world)?;
         counts::identities_are_single(&self.world)?;
         taints::nobody_outstays(&self.world)?;
@@ -146,8 +152,10 @@ impl Recount {
         }
         // Restarted, deleted and gone within one epoch is no start; the same uid placed anew is one.
         let is_restart = |change: &PlacementChange| {
-            let is_again =
-                |p: &Arc<Placement>| p.generation > 1 || p.is_finished() || p.leaving_ms() > 0;
+            let is_again = |p: &Arc<Placement>| {
+                let is_told = p.is_finished() || p.leaving_ms() > 0 || !p.conditions().is_empty();
+                p.generation > 1 || is_told
+            };
             change.placement.as_ref().is_some_and(is_again)
         };
         let is_over =

@@ -25,6 +25,10 @@ pub(super) fn nothing_lacks_that_could_be_had(world: &World) -> Result<(), Strin
         if wanted.kind == "StatefulSet" {
             continue;
         }
+        // Whether who waits for others still has to, the engine looks when they move.
+        if wanted.waits {
+            continue;
+        }
         let lacks = lacking(world, workload, wanted);
         let waits = world.waiting.values().any(|waiting| waiting == workload);
         if lacks <= 0 {

@@ -8,9 +8,10 @@ use serde_json::Value;
 use setpoint_dataflow::{Epoch, Outcome};
 use setpoint_schemas::{Input, ResourceKey, Verb};
 
+use super::needs::is_current;
 use super::world::World;
 
-/// Of each Deployment the templates of which all pods that were wanted were available at the end of an epoch.
+/// Of each workload the templates of which all pods that were wanted were available at the end of an epoch.
 #[derive(Debug, Default)]
 pub(super) struct Whole(BTreeMap<String, BTreeSet<String>>);
 
@@ -18,18 +19,20 @@ pub(super) struct Whole(BTreeMap<String, BTreeSet<String>>);
 pub(super) type Barred = BTreeMap<ResourceKey, (String, Value)>;
 
 impl Whole {
-    /// Looks at all Deployments at the end of an epoch.
+    /// Looks at all whose updates go back at the end of an epoch.
     pub(super) fn look(&mut self, world: &World) {
-        for (key, wanted) in
-            world.workloads.iter().filter(|(_, wanted)| wanted.kind == "Deployment")
-        {
-            let desired = wanted.spec.desired();
+        let go_back = ["Deployment", "StatefulSet", "DaemonSet"];
+        let workloads = world.workloads.iter();
+        for (key, wanted) in workloads.filter(|(_, wanted)| go_back.contains(&&*wanted.kind)) {
             let live: Vec<_> = world.live(key).collect();
-            let is_current =
-                live.iter().all(|pod| *pod.placement.pattern.spec == *wanted.spec_text);
+            let desired = match wanted.kind == "DaemonSet" {
+                true => live.len() as i64,
+                false => wanted.spec.desired(),
+            };
+            let are_current = live.iter().all(|pod| is_current(pod, wanted));
             let available = live.iter().filter(|pod| pod.available).count() as i64;
             if desired > 0
-                && is_current
+                && are_current
                 && available >= desired
                 && let Some(template) = template_of(world, key)
             {

@@ -36,6 +36,10 @@ pub(super) struct PodSeen {
     /// Its placement is withdrawn.
     pub(super) stopping: bool,
     pub(super) ended: bool,
+    /// Whether one of its containers was seen to run, or to have run.
+    pub(super) begun: bool,
+    /// Whether its node says that it is ready; whether it is, its gates say as well.
+    pub(super) said_ready: bool,
     pub(super) ready_since: Option<i64>,
     pub(super) available: bool,
     /// The epoch in which its placement was withdrawn.
@@ -58,6 +62,8 @@ pub(super) struct Wanted {
     pub(super) job: Value,
     /// Whether an update pauses between its batches.
     pub(super) in_batches: bool,
+    /// Whether it waits for others before its pods are started.
+    pub(super) waits: bool,
 }
 
 /// Room that is promised to a pod that waits.
@@ -119,6 +125,8 @@ impl PodSeen {
             spec: Arc::new(spec),
             stopping: false,
             ended: false,
+            begun: false,
+            said_ready: false,
             ready_since: None,
             available: false,
             withdrawn: 0,
@@ -130,6 +138,16 @@ impl PodSeen {
     /// it ended.
     pub(super) fn is_over_by(&self, snapshot: &NodeSnapshot) -> bool {
         !(self.stopping && self.placement.at_most_one) || self.withdrawn <= snapshot.epoch
+    }
+
+    /// It is ready when its node says so and its gates are open, from now on where it was not before.
+    pub(super) fn stand(&mut self, now_ms: i64, min_ready_ms: i64) {
+        let ready = self.said_ready && self.placement.gates_are_open();
+        self.ready_since = ready.then(|| self.ready_since.unwrap_or(now_ms));
+        self.available = match self.ready_since {
+            Some(since) => self.available || now_ms >= since + min_ready_ms,
+            None => false,
+        };
     }
 
     fn withdraw(&mut self, epoch: i64) {
@@ -212,10 +230,18 @@ impl World {
 
     /// A placement is new, changed or withdrawn.
     pub(super) fn placed(&mut self, uid: &PodUid, placement: Option<&Arc<Placement>>) {
+        let workload = placement.map_or("", |placement| &placement.pattern.workload);
+        let (now_ms, min_ready_ms) = (self.now_ms, self.min_ready_ms(workload));
         match (placement, self.pods.get_mut(uid)) {
             (None, Some(pod)) => pod.withdraw(self.epoch),
             (None, None) => {}
-            (Some(placement), Some(pod)) => pod.placement = placement.clone(),
+            (Some(placement), Some(pod)) => {
+                let is_told = pod.placement.conditions() != placement.conditions();
+                pod.placement = placement.clone();
+                if is_told && pod.is_live() {
+                    pod.stand(now_ms, min_ready_ms);
+                }
+            }
             (Some(placement), None) => {
                 self.pods.insert(uid.clone(), PodSeen::new(placement.clone()));
             }
@@ -284,6 +310,7 @@ impl World {
             spec_text: template["spec"].to_string(),
             status: serde_json::from_str(&resource.status).unwrap_or_default(),
             job: body["spec"].clone(),
+            waits: body["metadata"]["annotations"]["setpoint.dev/depends-on"].is_string(),
             in_batches: body["metadata"]["annotations"]["setpoint.dev/update-delay-ms"].is_string(),
         };
         self.workloads.insert(text, wanted);

@@ -205,3 +205,18 @@ fn a_daemon_set_waits_everywhere_and_a_leader_that_begins_anew_holds_nobody_back
     assert!(!told(&outcome).contains("Wait"), "{}", told(&outcome));
     assert!(!told(&outcome).contains("Stop"), "{}", told(&outcome));
 }
+
+#[test]
+fn who_waited_for_longer_than_its_deadline_has_all_of_its_time_when_it_begins() {
+    let mut story = Story::with_living_nodes(&["a"]);
+    let mut web = after(service("web", "v1"), "db", "healthy", &none());
+    web["spec"]["progressDeadlineSeconds"] = json!(10);
+    apply(&mut story, 1, &[service("db", "v1"), web]);
+    for ms in [5_000, 10_000, 15_000] {
+        assert_eq!(told(&story.at(ms, vec![])), "", "it is not late while it waits");
+    }
+    assert_eq!(told(&story.all_run(20_000)), "Place 1");
+    assert_eq!(told(&story.at(25_000, vec![])), "");
+    let outcome = story.at(30_001, vec![]);
+    assert_eq!(reason(&outcome, Action::Rollout), "no progress for 10 s: ProgressDeadlineExceeded");
+}

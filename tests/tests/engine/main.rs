@@ -21,6 +21,7 @@ mod own_claims;
 mod taints;
 mod rollout;
 mod reverting;
+mod reverting_sets;
 mod jobs;
 mod cronjobs;
 mod statefulsets;

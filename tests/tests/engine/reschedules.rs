@@ -62,6 +62,42 @@ fn replacements_wait_by_the_curve_of_the_workload_and_for_the_end_of_its_interva
 }
 
 #[test]
+fn a_leader_that_is_rebuilt_knows_how_often_pods_were_replaced_and_where_they_failed() {
+    let mut story = Story::with_living_nodes(&["a", "b", "c"]);
+    story.asks(1, vec![item(Verb::Apply, &deployment("default", "web", 1, 100, "v1"))]);
+    let mut tried = Vec::new();
+    for (ms, expected) in [(1_000, "Place 1, Stop 1"), (2_000, "Stop 1")] {
+        tried.push(story.placed[&story.only_pod()].clone());
+        assert_eq!(told(&fails(&mut story, ms)), expected);
+    }
+    story.status(2_001, "apps/Deployment/default/web");
+    let placements = story.compacted_placements();
+    story.rebuilt(3_000, placements);
+    assert!(story.placed.is_empty());
+    story.at(8_000, vec![]);
+    assert_eq!(told(&story.at(11_999, vec![])), "", "ten seconds from the second failure on");
+    assert_eq!(told(&story.at(12_000, vec![])), "Place 1");
+    tried.push(story.placed[&story.only_pod()].clone());
+    tried.sort();
+    assert_eq!(tried, ["a", "b", "c"], "rather not where it failed");
+    assert_eq!(told(&fails(&mut story, 13_000)), "Stop 1");
+    [18_000, 23_000, 28_000].into_iter().for_each(|ms| drop(story.at(ms, vec![])));
+    assert_eq!(told(&story.at(32_999, vec![])), "", "the row goes on");
+    assert_eq!(told(&story.at(33_000, vec![])), "Place 1");
+}
+
+#[test]
+fn attempts_without_an_interval_are_refused_by_their_path() {
+    let mut story = Story::with_nodes(&["a"]);
+    let mut web = deployment("default", "web", 1, 100, "v1");
+    web["metadata"]["annotations"] = json!({"setpoint.dev/reschedule-attempts": "3"});
+    let outcome = story.asks(1, vec![item(Verb::Apply, &web)]);
+    let said = &outcome.verdicts[0].items[0];
+    let path = "metadata.annotations[setpoint.dev/reschedule-attempts]: it bounds nothing without";
+    assert!(said.code == 422 && said.message.contains(path), "{said:?}");
+}
+
+#[test]
 fn what_says_nothing_of_restarts_is_refused_with_its_place() {
     let mut story = Story::with_nodes(&["a"]);
     let mut web = deployment("default", "web", 1, 100, "v1");

@@ -24,8 +24,8 @@ fn apply(web: &Value) -> Vec<RequestItem> {
     vec![item(Verb::Apply, web)]
 }
 
-const BACK: (&str, &str) = ("update-failure-action", "rollback");
-const MONITOR: (&str, &str) = ("update-monitor-ms", "5000");
+pub(crate) const BACK: (&str, &str) = ("update-failure-action", "rollback");
+pub(crate) const MONITOR: (&str, &str) = ("update-monitor-ms", "5000");
 
 /// This image is what its template says now.
 fn image_of(story: &Story) -> String {
@@ -37,7 +37,7 @@ fn image_of(story: &Story) -> String {
 }
 
 /// The first condition of this type: status, reason, message.
-fn condition(status: &Value, kind: &str) -> String {
+pub(crate) fn condition(status: &Value, kind: &str) -> String {
     let all = status["conditions"].as_array().cloned().unwrap_or_default();
     let found = all.iter().find(|condition| condition["type"] == kind);
     let text = |c: &Value, field: &str| c[field].as_str().unwrap_or_default().to_owned();
@@ -46,7 +46,7 @@ fn condition(status: &Value, kind: &str) -> String {
 }
 
 /// What the ledger says by this rule.
-fn said(outcome: &Outcome, rule: &str) -> Vec<String> {
+pub(crate) fn said(outcome: &Outcome, rule: &str) -> Vec<String> {
     let ledger = outcome.ledger();
     ledger.iter().filter(|d| d.rule == rule).map(|d| d.reason.clone()).collect()
 }
@@ -75,12 +75,12 @@ fn pods_are(story: &mut Story, ms: i64, which: impl Fn(&str) -> Option<&'static 
     story.at(ms, inputs)
 }
 
-fn all_well(story: &mut Story, ms: i64) -> Outcome {
+pub(crate) fn all_well(story: &mut Story, ms: i64) -> Outcome {
     pods_are(story, ms, |_| None)
 }
 
 /// Those of the bad image crash.
-fn bad_crash(story: &mut Story, ms: i64) -> Outcome {
+pub(crate) fn bad_crash(story: &mut Story, ms: i64) -> Outcome {
     pods_are(story, ms, |spec| spec.contains("bad").then_some("CrashLoopBackOff"))
 }
 
@@ -294,8 +294,9 @@ fn wrong_words_and_kinds_whose_updates_are_not_watched_are_refused_by_the_annota
          must be continue, pause or rollback"
     );
     let mut set = watched("v1", &[BACK]);
-    set["kind"] = json!("StatefulSet");
-    set["spec"]["serviceName"] = json!("web");
+    set["kind"] = json!("ReplicaSet");
+    set["spec"].as_object_mut().map(|spec| spec.remove("progressDeadlineSeconds"));
     let outcome = story.asks(2, apply(&set));
-    assert!(reason(&outcome, Action::Refuse).ends_with("only a Deployment's updates are watched"));
+    let only = "only updates of a Deployment, a StatefulSet or a DaemonSet are watched";
+    assert!(reason(&outcome, Action::Refuse).ends_with(only), "{outcome:?}");
 }

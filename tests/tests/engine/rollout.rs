@@ -160,3 +160,21 @@ fn fewer_revisions_are_kept_as_soon_as_the_limit_is_lower() {
     assert_eq!(kept(&story.asks(5, apply("v4", 0))), [4], "the template is the same");
     assert_eq!(told(&story.asks(6, vec![undo_web()])), "Refuse 1");
 }
+
+#[test]
+fn a_leader_that_is_rebuilt_knows_since_when_an_update_made_no_progress() {
+    let mut story = Story::with_living_nodes(&["a"]);
+    story.asks(1, limited("v1"));
+    story.status(2, WEB);
+    let placements = story.compacted_placements();
+    story.rebuilt(5_000, placements);
+    assert_eq!(told(&story.at(10_000, vec![])), "");
+    let outcome = story.at(10_001, vec![]);
+    assert_eq!(reason(&outcome, Action::Rollout), "no progress for 10 s: ProgressDeadlineExceeded");
+    story.status(10_002, WEB);
+    let placements = story.compacted_placements();
+    story.rebuilt(11_000, placements);
+    [15_000, 20_000].into_iter().for_each(|ms| drop(story.at(ms, vec![])));
+    let outcome = story.at(25_000, vec![]);
+    assert_eq!(reason(&outcome, Action::Rollout), "", "and that it was said");
+}

@@ -57,9 +57,9 @@ impl<V: Views> Turn<'_, V> {
         let status = match workload.kind {
             WorkloadKind::Rolling => status::deployment(&counts, before, &now),
             WorkloadKind::Keep => status::replica_set(&counts),
-            WorkloadKind::Daemon => status::daemon_set(&counts),
+            WorkloadKind::Daemon => status::daemon_set(&counts, before, &now),
             WorkloadKind::Job => workload.job_status(rfc3339)?,
-            WorkloadKind::Stateful => status::stateful_set(&counts),
+            WorkloadKind::Stateful => status::stateful_set(&counts, before, &now),
             WorkloadKind::Bare => {
                 serde_json::json!({"ended": workload.to_show().ended > 0}).to_string()
             }
@@ -78,14 +78,15 @@ impl<V: Views> Turn<'_, V> {
     }
 }
 
-/// The history of a Deployment as its resource is to carry it: its current revision may have proved to be
-/// healthy since that was written.
+/// The history of a workload as its resource is to carry it: since that was written its current revision may
+/// have proved to be healthy, and there may be more to remember of it.
 fn told_history(workload: &Workload, resource: &Resource) -> Arc<str> {
-    let history = &workload.memo.history;
-    if workload.kind != WorkloadKind::Rolling || revision::is_told(&resource.history, history) {
+    let (history, memory) = (&workload.memo.history, workload.memory());
+    let is_kept = workload.kind.rolls() || workload.kind == WorkloadKind::Keep;
+    if !is_kept || revision::is_told(&resource.history, history, memory.as_ref()) {
         return resource.history.clone();
     }
-    Arc::from(revision::text(history))
+    Arc::from(revision::text(history, memory.as_ref()))
 }
 
 /// What the views count of a workload, and what is remembered of it.
@@ -112,6 +113,7 @@ fn counts_of(workload: &Workload, generation: i64) -> WorkloadCounts {
         available: shown.available,
         waiting,
         held,
+        is_judged: workload.wants.progress_limit_ms.is_some() || workload.wants.paused,
         progress,
         progressed: rfc3339(memo.progress_ms),
         current: workload.tallies.get(&workload.stable()).map_or(0, |tally| tally.live),

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use setpoint_rules::disruption;
+use setpoint_rules::memory::Memory;
 use setpoint_schemas::{
     Action, Decision, NodeName, Placement, PodUid, Position, Resource, ResourceKey, Topic,
 };
@@ -163,7 +164,7 @@ impl<V: Views> Turn<'_, V> {
         match kind {
             // Where a claim's data lives stands in its status.
             _ if is_same && is_claim(key) => self.claim_put(key, &resource),
-            // Which of its revisions were healthy or failed differs.
+            // Which of its revisions were healthy or failed differs, or what is remembered of the current one.
             Some(kind) if is_same && !is_told => self.take_history(kind, key, &resource),
             // Only its status, its version or its owners differ.
             _ if is_same => {}
@@ -189,11 +190,11 @@ impl<V: Views> Turn<'_, V> {
     }
 
     fn take_history(&mut self, kind: WorkloadKind, key: &ResourceKey, resource: &Resource) {
+        let now = self.now;
         let Ok(compiled) = compile(kind, resource) else { return };
         if let Some(workload) = self.state.workload_by_key(key) {
             workload.memo.history = history_of(&compiled, resource);
-            workload.memo.watch.over =
-                workload.memo.history.last().is_some_and(|last| last.healthy);
+            workload.memo.remember(Memory::in_history(&resource.history), now);
         }
         if let Some(id) = self.state.workloads.get(key).copied() {
             self.state.touch_workload(id);

@@ -1,28 +1,28 @@
 //! DaemonSets: one pod on every node that they may run on.
 //!
-//! Guarantee: during an update a pod is replaced only while all others are available. Absent: which
-//! nodes they may run on; placing says so of each.
+//! Guarantee: a node never has two of these pods. Absent: which nodes they may run on; placing says so of each.
+//! Which pods an update replaces now is a rule (`rules/daemonset.rs`).
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use setpoint_placement::{NodeId, NodeInfo};
-use setpoint_schemas::NodeName;
+use setpoint_rules::daemonset::{self, Standing};
+use setpoint_schemas::{NodeName, PodUid};
 
 use super::placing::Start;
 use crate::causes::Cause;
 use crate::decide::Turn;
 use crate::state::{Look, Pod, Waiting, Workload};
-use crate::views::{Standing, Views};
+use crate::views::{self, Views};
 
-/// The pods of a DaemonSet as they stand, those that stop left out.
+/// The pods of a DaemonSet as they stand, those on lost nodes left out: of these nobody knows when they return.
 #[derive(Default)]
 struct Held {
-    /// In order of their uids.
+    /// Those that do not stop, in order of their uids.
     pods: Vec<u32>,
-    /// The first, by uid, of another revision than the current one.
-    outdated: Option<u32>,
-    /// Whether all are available and none stops.
-    is_available: bool,
+    standings: Vec<Standing>,
+    /// How many stop.
+    stopping: usize,
 }
 
 impl<V: Views> Turn<'_, V> {
@@ -34,7 +34,9 @@ impl<V: Views> Turn<'_, V> {
         let Some(workload) = self.state.workload.get(&id) else { return };
         if workload.deleted {
             let causes = self.state.causes(id);
-            for pod in self.held(workload).pods {
+            let with_uid = |id: &u32| self.state.pods.get(id).map(|pod| (pod.uid.clone(), *id));
+            let pods: BTreeMap<PodUid, u32> = workload.pods.iter().filter_map(with_uid).collect();
+            for pod in pods.into_values() {
                 self.withdraw(pod, "daemon", "its workload was deleted", causes.clone());
             }
             self.waits_no_more(id);
@@ -57,41 +59,54 @@ impl<V: Views> Turn<'_, V> {
         self.wait(id, None);
         let free = self.free_nodes(id, &look);
         self.wait_only_on(id, &look, &free);
+        let counts = self.state.workload.get(&id).map(|workload| workload.counts_with(free.len()));
+        if counts.is_some_and(|counts| self.track_progress(id, &counts)) {
+            return;
+        }
         let start = |node| Start::on(node, id, priority);
         starts.extend(free.into_iter().map(start));
         self.replace_outdated(id);
     }
 
-    /// Replaces the first pod of an earlier revision, while all are available.
+    /// Replaces pods of earlier revisions, as far as that may be now.
     fn replace_outdated(&mut self, id: u32) {
         let Some(workload) = self.state.workload.get(&id) else { return };
-        if !workload.has_outdated() {
+        if !workload.has_outdated() || workload.stands_still() {
             return;
         }
+        let update = workload.wants.daemon_update(workload.pods_wanted());
         let held = self.held(workload);
-        if let (true, Some(pod)) = (held.is_available, held.outdated) {
-            let causes = self.state.causes(id);
-            self.withdraw(pod, "daemon", "replaced by the current revision", causes);
+        let going = daemonset::outdated(update, held.stopping, &held.standings);
+        if going.is_empty() {
+            return;
+        }
+        let causes = self.state.causes(id);
+        for place in going {
+            let reason = "replaced by the current revision";
+            self.withdraw(held.pods[place], "daemon", reason, causes.clone());
         }
     }
 
     fn held(&self, workload: &Workload) -> Held {
-        let of = |id: &u32| self.state.pods.get(id).map(|pod| (*id, pod));
-        let mut pods = Vec::new();
-        let mut is_available = true;
-        for (id, pod) in workload.pods.iter().filter_map(of) {
-            is_available &= pod.standing == Standing::Available;
-            if pod.standing != Standing::Stopping {
-                pods.push((&pod.uid, id, pod.revision));
+        let is_lost = |pod: &Pod| self.state.host(pod).is_none_or(|host| host.row.lost);
+        let of = |id: &u32| self.state.pods.get(id).map(|pod| (&pod.uid, *id, pod));
+        let pods = workload.pods.iter().filter_map(of);
+        let (mut held, mut stay) = (Held::default(), Vec::new());
+        for (uid, id, pod) in pods.filter(|(.., pod)| !is_lost(pod)) {
+            match pod.standing {
+                views::Standing::Stopping => held.stopping += 1,
+                standing => stay.push((uid, id, standing, pod.revision)),
             }
         }
-        pods.sort();
-        let outdated = pods.iter().find(|(.., revision)| *revision != workload.memo.current);
-        Held {
-            outdated: outdated.map(|(_, id, _)| *id),
-            pods: pods.iter().map(|(_, id, _)| *id).collect(),
-            is_available,
+        stay.sort_unstable_by_key(|(uid, ..)| *uid);
+        for (_, id, standing, revision) in stay {
+            held.pods.push(id);
+            held.standings.push(Standing {
+                available: standing == views::Standing::Available,
+                updated: revision == workload.memo.current,
+            });
         }
+        held
     }
 
     /// The nodes, of those that are looked at, that are ready, and not only watched, without one of
@@ -119,11 +134,11 @@ impl<V: Views> Turn<'_, V> {
     fn nodes_of(&self, id: u32) -> BTreeSet<u32> {
         let pods = self.state.workload.get(&id).into_iter().flat_map(|workload| &workload.pods);
         let stay = pods.filter_map(|pod| self.state.pods.get(pod));
-        stay.filter(|pod| pod.standing != Standing::Stopping).map(|pod| pod.node).collect()
+        stay.filter(|pod| pod.standing != views::Standing::Stopping).map(|pod| pod.node).collect()
     }
 
     fn has_pod_on(&self, id: u32, node: u32) -> bool {
-        let is_its = |pod: &Pod| pod.workload == id && pod.standing != Standing::Stopping;
+        let is_its = |pod: &Pod| pod.workload == id && pod.standing != views::Standing::Stopping;
         self.state.pods.on(node).any(is_its)
     }
 

@@ -22,10 +22,13 @@ impl<V: Views> Turn<'_, V> {
         // Pods of this revision are there already: it began before it was to wait.
         let is_there = staying(&workload.updated()) > 0;
         let why = if is_there { None } else { self.waits_until(workload) };
+        let now = self.now;
         if why.is_none()
             && let Some(workload) = self.state.workload.get_mut(&id)
         {
             workload.memo.begun = workload.memo.current;
+            // Its update was not late before, and has all of its time from now on.
+            workload.memo.progress_ms = now;
             let (key, is_gated) = (workload.key.clone(), workload.is_gated());
             self.state.waiting.shift(&key, is_gated);
             self.state.touch_workload(id);

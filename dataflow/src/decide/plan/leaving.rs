@@ -7,7 +7,7 @@ use setpoint_schemas::{Action, PodUid};
 use super::placing::placement_of;
 use crate::causes::Causes;
 use crate::decide::Turn;
-use crate::decided::{About, Reason};
+use crate::decided::Reason;
 use crate::epoch::PlacementChange;
 use crate::views::Views;
 
@@ -68,19 +68,8 @@ impl<V: Views> Turn<'_, V> {
     ) {
         self.state.set_leaving(id, until_ms);
         let Some(pod) = self.state.pods.get(&id) else { return };
-        let workload = pod.workload;
-        let (Some(owner), Some(host)) = (self.state.owner(pod), self.state.host(pod)) else {
-            return;
-        };
-        let (uid, node) = (pod.uid.clone(), host.row.record.node.clone());
-        let placement = placement_of(self.state, pod);
-        let about = About {
-            pod: Some(uid.clone()),
-            resource: Some(owner.text.clone()),
-            node: Some(node.clone()),
-            causes: causes.into(),
-            ..About::default()
-        };
+        let (workload, placement) = (pod.workload, placement_of(self.state, pod));
+        let Some((uid, node, about)) = self.about_pod(id, causes) else { return };
         self.ledger.write(Action::Wait, RULE, reason, about);
         self.out.placements.push(PlacementChange { uid, node, placement });
         self.state.mark(workload);

@@ -8,6 +8,7 @@ mod each;
 mod placing;
 mod planning;
 mod preempting;
+mod progress;
 mod priorities;
 mod promises;
 mod quotas;

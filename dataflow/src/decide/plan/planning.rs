@@ -6,13 +6,14 @@ use setpoint_rules::batches::Batches;
 use setpoint_rules::job_failures::Cause as Failure;
 use setpoint_rules::rollout::{self, Counts, Steps, Update};
 use setpoint_rules::victims::{self, Candidate};
-use setpoint_schemas::{Action, PodUid};
+use setpoint_schemas::PodUid;
 
 use super::placing::Start;
+use super::progress::Noted;
 use crate::causes::{Cause, Causes};
 use crate::decide::{AHEAD, Turn};
-use crate::decided::{About, Reason};
-use crate::state::{GATED, Numbered, Seen, Waiting, Workload, WorkloadKind};
+use crate::decided::Reason;
+use crate::state::{GATED, Numbered, Waiting, Workload, WorkloadKind};
 use crate::views::{Standing, Tally, Views};
 
 impl<V: Views> Turn<'_, V> {
@@ -43,10 +44,8 @@ impl<V: Views> Turn<'_, V> {
         if workload.has_failed(counts.desired) {
             return false;
         }
-        let told = workload.progress_told();
-        let due_ms = workload.proceed(&counts, now);
-        if workload.progress_told() != told {
-            workload.shown = None;
+        let Noted { due_ms, is_news } = workload.note_progress(&counts, now);
+        if is_news {
             self.state.status_dirty.insert(id);
         }
         if due_ms.is_some_and(|due_ms| self.complete && due_ms <= now) {
@@ -74,16 +73,14 @@ impl<V: Views> Turn<'_, V> {
         }
         self.replace_ended(id);
         let Some(workload) = self.state.workload.get(&id) else { return };
-        if workload.kind == WorkloadKind::Daemon {
-            self.plan_daemon(id, starts);
+        if workload.has_failed(workload.pods_wanted()) && self.update_failed(id) {
             return;
         }
-        if workload.kind == WorkloadKind::Stateful {
-            self.plan_stateful(id, starts);
-            return;
+        if kind == Some(WorkloadKind::Daemon) {
+            return self.plan_daemon(id, starts);
         }
-        if workload.has_failed(workload.desired()) && self.update_failed(id) {
-            return;
+        if kind == Some(WorkloadKind::Stateful) {
+            return self.plan_stateful(id, starts);
         }
         self.let_leaving_go(id);
         // Pods of earlier revisions stay until those that follow may start.
@@ -128,6 +125,8 @@ impl<V: Views> Turn<'_, V> {
             let policy = workload.wants.reschedule;
             workload.memo.not_before_ms = workload.memo.rescheduled.replace(&policy, now);
             self.state.touch_workload(id);
+            // Its resource says what is remembered of it.
+            self.state.status_changed(id);
         }
     }
 
@@ -249,42 +248,6 @@ impl<V: Views> Turn<'_, V> {
         batches.within(steps, counts)
     }
 
-    /// Whether an update proceeds; stuck after its deadline, and said once. What was complete once
-    /// is no update any more, until the next revision. Says whether it went back: then all is to be
-    /// looked at anew.
-    fn track_progress(&mut self, id: u32, counts: &Counts) -> bool {
-        let now = self.now;
-        let Some(workload) = self.state.workload.get_mut(&id) else { return false };
-        let told = workload.progress_told();
-        let due_ms = workload.proceed(counts, now);
-        if workload.progress_told() != told {
-            workload.shown = None;
-            self.state.status_dirty.insert(id);
-        }
-        let limit_ms = workload.wants.progress_limit_ms;
-        let is_healthy_now = workload.is_healthy_now();
-        self.state.touch_workload(id);
-        if is_healthy_now {
-            self.healthy(id);
-        }
-        let Some(due_ms) = due_ms else { return false };
-        if now < due_ms || !self.complete {
-            self.state.look_again(id, due_ms);
-            return false;
-        }
-        let causes = self.state.causes(id);
-        let Some(workload) = self.state.workload.get_mut(&id) else { return false };
-        workload.memo.stuck = true;
-        self.dependants_look(id);
-        let Some(workload) = self.state.workload.get(&id) else { return false };
-        let about = About { resource: Some(workload.text.clone()), causes, ..About::default() };
-        let reason = format!("no progress for {} s: ProgressDeadlineExceeded", limit_ms / 1_000);
-        self.ledger.write(Action::Rollout, "progress_deadline", reason, about);
-        self.state.status_changed(id);
-        let why = format!("it made no progress for {} s", limit_ms / 1_000);
-        self.goes_back_for(id, why)
-    }
-
     /// Pods on lost nodes: their placements are withdrawn, so that others take their place. A
     /// DaemonSet's pods stay: their place is their node.
     pub(crate) fn withdraw_stranded(&mut self, pods: &[u32]) {
@@ -347,7 +310,7 @@ impl Workload {
             old: old(|t| t.live),
             old_available: old(|t| t.available),
             stopping: total.stopping,
-            paused: self.wants.paused || !self.memo.watch.halted.is_empty(),
+            paused: self.stands_still(),
         }
     }
 
@@ -369,55 +332,6 @@ impl Workload {
         }
         let counts = self.counts();
         counts.is_settled().then_some(counts)
-    }
-
-    /// Takes note of how far its update is. Engine time at which it counts as stuck unless it
-    /// proceeds; `None` when nothing is under way.
-    fn proceed(&mut self, counts: &Counts, now: i64) -> Option<i64> {
-        if self.kind != WorkloadKind::Rolling {
-            return None;
-        }
-        let seen = Seen {
-            updated: counts.current,
-            old: counts.old,
-            ready: self.total().ready,
-            available: counts.current_available + counts.old_available,
-        };
-        let limit_ms = self.wants.progress_limit_ms;
-        let monitor_ms = self.monitor_ms();
-        let memo = &mut self.memo;
-        let is_complete = counts.current_available >= counts.desired && counts.old == 0;
-        // None of none is complete, and nobody saw it run.
-        let is_whole = is_complete && counts.current_available > 0;
-        if is_whole {
-            memo.rescheduled.row = 0;
-        }
-        memo.complete |= is_complete && !counts.paused;
-        // While it is paused the clock stands still.
-        if seen.is_ahead_of(memo.progress) || memo.complete || counts.paused {
-            (memo.progress_ms, memo.stuck) = (now, false);
-        }
-        memo.progress = seen;
-        let is_watched_whole = is_whole || memo.watch.whole_ms > 0;
-        if memo.complete && is_watched_whole && counts.desired > 0 && !memo.watch.over {
-            if memo.watch.whole_ms == 0 {
-                memo.watch.whole_ms = now.max(1);
-            }
-            let until_ms = memo.watch.whole_ms + monitor_ms;
-            if now < until_ms {
-                return Some(until_ms);
-            }
-            memo.watch.over = true;
-        }
-        let is_over = memo.complete || counts.paused || memo.stuck;
-        (!is_over).then_some(memo.progress_ms + limit_ms)
-    }
-
-    /// What its status tells of its progress: whether it is complete, whether it is stuck, and unless it
-    /// is complete when it proceeded last.
-    fn progress_told(&self) -> (bool, bool, i64) {
-        let memo = &self.memo;
-        (memo.complete, memo.stuck, if memo.complete { 0 } else { memo.progress_ms })
     }
 
     /// How its pods of different revisions relate.

@@ -45,7 +45,15 @@ impl<V: Views> Turn<'_, V> {
             }
             return;
         };
-        let steps = statefulset::steps(&identities.wanted, &members.standings);
+        let Some(workload) = self.state.workload.get(&id) else { return };
+        let (counts, stands_still) = (workload.counts_with(0), workload.stands_still());
+        if self.track_progress(id, &counts) {
+            return;
+        }
+        let mut steps = statefulset::steps(&identities.wanted, &members.standings);
+        if stands_still {
+            steps.outdated.clear();
+        }
         let scaled_away = self.scaled_away(id, &identities, &members, &steps);
         self.scaled_claims_go(id, &scaled_away);
         let of = |ordinals: &[u32]| -> Vec<u32> {

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 use setpoint_rules::admission::{self, Owned, Present, Refusal};
 use setpoint_rules::revision::{self, Way};
-use setpoint_rules::{identity, lease, reschedule};
+use setpoint_rules::{identity, lease, reschedule, updates};
 use setpoint_schemas::{
     NodeName, PodCondition, PodUid, RESOURCE_BYTES_MAX, Request, RequestItem, Resource,
     ResourceKey, Verb,
@@ -212,6 +212,7 @@ impl Judge<'_> {
         };
         if is_cron_job(&key) || workload_kind(&key).is_some() {
             reschedule::check(&item.kind, &put.object).map_err(invalid)?;
+            updates::check(&item.kind, &put.object).map_err(invalid)?;
         }
         let body: Arc<str> = Arc::from(put.object.to_string());
         let managers: Arc<str> = Arc::from(json!(put.managers).to_string());

@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use serde_json::Value;
 use setpoint_rules::batches::Batches;
-use setpoint_rules::guard::{self, Guards};
 use setpoint_rules::reschedule::Rescheduled;
 use setpoint_rules::revision::{self, Revision, Way};
 use setpoint_schemas::{Action, PodUid, Resource, ResourceKey, WorkloadSpec};
@@ -43,12 +42,6 @@ impl Compiled {
 /// A sentence that names what cannot be compiled; the request is refused with it.
 pub(crate) fn compile(kind: WorkloadKind, resource: &Resource) -> Result<Compiled, String> {
     let (spec, json, annotations) = read_spec(kind, resource)?;
-    let guards = Guards::of(&annotations)?;
-    if kind != WorkloadKind::Rolling && guards.act() {
-        let name = guard::FAILURE_ACTION;
-        let why = "only a Deployment's updates are watched";
-        return Err(format!("metadata.annotations[{name}]: {why}"));
-    }
     let template = Template::compile(&resource.key(), &json, kind)?;
     Ok(Compiled { kind, spec, json, annotations, template, way: Way::Asked })
 }
@@ -143,7 +136,13 @@ impl<V: Views> Turn<'_, V> {
         let known = known.filter(|workload| workload.uid == resource.uid);
         let before = known.map(|workload| workload.memo.history.clone()).unwrap_or_default();
         let history = advanced(before, &compiled.spec, &compiled.json, compiled.way);
-        let history = revision::text(&history);
+        // A revision that stays is remembered as before; of another one there is nothing to remember yet.
+        let stays = known.filter(|known| {
+            let before = known.memo.history.last().map(|before| before.number);
+            before == history.last().map(|current| current.number)
+        });
+        let memory = stays.and_then(|known| known.memory());
+        let history = revision::text(&history, memory.as_ref());
         if *resource.history == *history {
             return resource;
         }
@@ -266,8 +265,14 @@ impl Workload {
         let Compiled { spec, json, annotations, template, way, .. } = compiled;
         self.deleted = false;
         let rolled = self.adopt((&spec, &json, way), template);
-        let resumed = self.wants.paused && !spec.paused;
+        let (was_paused, partition) = (self.wants.paused, self.wants.partition());
         self.wants = self.kind.wants(&spec, &annotations);
+        let resumed = was_paused && !self.wants.paused;
+        // More of its pods are to have a revision that has not proved to be healthy.
+        if !rolled && self.wants.partition() < partition && !self.memo.watch.over {
+            self.memo.progress_ms = now_ms;
+            (self.memo.stuck, self.memo.complete) = (false, false);
+        }
         if rolled || resumed {
             self.memo.progress_ms = now_ms;
             let before = &self.memo.watch;

@@ -133,6 +133,11 @@ fn update(
     }
     let order = match config.field("order").text() {
         "" | "stop-first" => "stop-first",
+        "start-first" if global => {
+            let why = "a node never has two pods of a DaemonSet";
+            making.ignore(&config.field("order"), why);
+            "stop-first"
+        }
         "start-first" => "start-first",
         _ => {
             making.refuse(&config.field("order"), "must be start-first or stop-first");

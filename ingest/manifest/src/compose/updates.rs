@@ -21,16 +21,13 @@ use crate::gate::cursor::Cursor;
 const MONITOR_MS: i64 = 5_000;
 /// A day: the engine watches no pod's beginning for longer.
 const MONITOR_MS_MAX: i64 = 86_400_000;
-const DAEMONS: &str = "the updates of a DaemonSet are not watched";
+const DAEMONS: &str = "a DaemonSet goes back in the way in which it goes forward";
 
 /// Adds the annotations of a service's updates.
 pub(super) fn apply(making: &mut Making<'_>, service: &Cursor<'_>, annotations: &mut Value) {
     let deploy = service.field("deploy");
     let (update, rollback) = (deploy.field("update_config"), deploy.field("rollback_config"));
     making.check(&rollback, fields::UPDATE_CONFIG);
-    if deploy.field("mode").text() == "global" {
-        return of_daemons(making, &update, &rollback);
-    }
     let names = [ANNOTATION_FAILURE_ACTION, ANNOTATION_MONITOR, ANNOTATION_FAILURE_RATIO];
     watch(making, &update, (&["continue", "pause", "rollback"], names), annotations);
     if rollback.value.is_null() {
@@ -38,7 +35,10 @@ pub(super) fn apply(making: &mut Making<'_>, service: &Cursor<'_>, annotations: 
     }
     let names = [ROLLBACK_FAILURE_ACTION, ROLLBACK_MONITOR, ROLLBACK_FAILURE_RATIO];
     watch(making, &rollback, (&["continue", "pause"], names), annotations);
-    way_back(making, &rollback, annotations);
+    match deploy.field("mode").text() {
+        "global" => same_way(making, &update, &rollback),
+        _ => way_back(making, &rollback, annotations),
+    }
 }
 
 /// What is said of failures, where anything is.
@@ -97,21 +97,18 @@ fn way_back(making: &mut Making<'_>, config: &Cursor<'_>, annotations: &mut Valu
     annotations[ROLLBACK_DELAY] = json!(delay_ms.to_string());
 }
 
-/// A DaemonSet stands still where a pod does not get on, which is what `pause` asks for.
-fn of_daemons(making: &mut Making<'_>, update: &Cursor<'_>, rollback: &Cursor<'_>) {
-    let action = update.field("failure_action");
-    match action.text() {
-        "" | "pause" | "continue" => {}
-        "rollback" => making.ignore(&action, DAEMONS),
-        _ => making.refuse(&action, "must be one of continue, pause, rollback"),
-    }
-    for name in ["monitor", "max_failure_ratio"] {
-        if let Some(at) = update.get(name) {
+/// A DaemonSet goes back as it goes forward: what says otherwise is not acted upon.
+fn same_way(making: &mut Making<'_>, update: &Cursor<'_>, rollback: &Cursor<'_>) {
+    for (name, usual) in [("order", "stop-first"), ("parallelism", "1"), ("delay", "0s")] {
+        let text = |config: &Cursor<'_>| {
+            let at = config.get(name);
+            at.and_then(|at| scalar_text(at.value)).unwrap_or_else(|| usual.to_owned())
+        };
+        if let Some(at) = rollback.get(name)
+            && text(rollback) != text(update)
+        {
             making.ignore(&at, DAEMONS);
         }
-    }
-    if !rollback.value.is_null() {
-        making.ignore(rollback, DAEMONS);
     }
 }
 

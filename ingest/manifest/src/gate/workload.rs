@@ -21,6 +21,9 @@ pub(crate) fn check(checker: &mut Checker, object: &Cursor<'_>, kind: &str) {
     template(checker, object, &spec);
     strategy(checker, &spec.field("strategy"), &["RollingUpdate", "Recreate"]);
     strategy(checker, &spec.field("updateStrategy"), &["RollingUpdate", "OnDelete"]);
+    if kind == "DaemonSet" {
+        no_surge(checker, &spec.field("updateStrategy").field("rollingUpdate").field("maxSurge"));
+    }
     deadline(checker, &spec);
     if kind == "StatefulSet" {
         stateful::check(checker, object, &spec);
@@ -86,6 +89,17 @@ fn strategy(checker: &mut Checker, at: &Cursor<'_>, kinds: &[&str]) {
     };
     if zero(amounts.0, &surge) && zero(amounts.1, &unavailable) {
         checker.refuse(&unavailable, "must not be 0 when maxSurge is 0");
+    }
+}
+
+/// A new pod of a DaemonSet is started when the one before it stops.
+fn no_surge(checker: &mut Checker, surge: &Cursor<'_>) {
+    let amount = surge.int().map_or_else(|| surge.text().to_owned(), |number| number.to_string());
+    if !matches!(amount.as_str(), "" | "0" | "0%") {
+        checker.refuse(
+            surge,
+            "must be 0: a node never has two pods of a DaemonSet here; maxUnavailable says how many nodes at once",
+        );
     }
 }
 

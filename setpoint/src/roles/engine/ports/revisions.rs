@@ -1,4 +1,4 @@
-//! The histories of Deployments and StatefulSets, as `rollout history` shows them.
+//! The histories of Deployments, StatefulSets and DaemonSets, as `rollout history` shows them.
 //!
 //! Guarantee: there is one for each of these that is there. Absent: the other kinds, whose histories
 //! nobody can ask for; bare pods have one each.
@@ -13,7 +13,7 @@ use setpoint_schemas::{GroupKind, ResourceKey};
 
 /// The group and the kinds of what has a history here.
 const GROUP: &str = "apps";
-const KINDS: [&str; 2] = ["Deployment", "StatefulSet"];
+const KINDS: [&str; 3] = ["Deployment", "StatefulSet", "DaemonSet"];
 
 /// The histories by key.
 #[derive(Debug, Default)]
