@@ -219,6 +219,13 @@ pub fn quota(hard: &Value) -> Value {
         "metadata": {"name": "q", "namespace": "default"}, "spec": {"hard": hard}})
 }
 
+/// A LimitRange of this name in the namespace `default`.
+#[must_use]
+pub fn limit_range(name: &str, limits: &Value) -> Value {
+    json!({"apiVersion": "v1", "kind": "LimitRange",
+        "metadata": {"name": name, "namespace": "default"}, "spec": {"limits": limits}})
+}
+
 /// One item of a request: the verb, on what this object names.
 #[must_use]
 pub fn item(verb: Verb, object: &Value) -> RequestItem {

@@ -26,6 +26,7 @@ pub mod priority;
 pub mod preemption;
 pub mod budget;
 pub mod quota;
+pub mod limits;
 pub mod claim;
 pub mod own_claims;
 pub mod sources;
@@ -48,6 +49,9 @@ pub mod status;
 /// of this version that replays otherwise stops the engine. Raise it with every change that makes
 /// any rule decide otherwise, or the door take in another record.
 ///
+/// 18: LimitRanges are acted upon: pods have what they fill in, and no pod and no claim is made outside them;
+/// claims that a StatefulSet's pods have for themselves keep to quotas too; and of those that wait for room in
+/// a quota as many are looked at as there is room for, who waits longest first.
 /// 17: a volume says since when it has its phase.
 /// 17: a workload that depends on others waits until they are so far, and is restarted with them where it asks
 /// for it; a pod with readiness gates is ready when they are open; and what runs once runs again when its template is another.
@@ -105,4 +109,4 @@ pub mod status;
 /// nothing; silence of the whole fleet is doubted; a deleted namespace goes with its last pod;
 /// updates pause between batches. 3: a Secret that kubectl applied passes the door; before, its
 /// sealed annotation set it aside. 2: the ledger tells of orphans. 1: the first.
-pub const RULES_VERSION: &str = "17";
+pub const RULES_VERSION: &str = "18";
