@@ -2,6 +2,7 @@
 //!
 //! Guarantee: the same seed gives the same trace.
 
+mod bounded;
 mod choosy;
 mod claiming;
 mod drained;
@@ -79,6 +80,8 @@ pub struct Plan {
     pub fenced: bool,
     /// Whether people let failed updates go back as well.
     pub reverting: bool,
+    /// Whether people bound a namespace by quotas and LimitRanges as well.
+    pub bounded: bool,
 }
 
 /// What a journey came to.
@@ -106,6 +109,8 @@ pub struct Trace {
     pub scheduled: usize,
     /// Updates that failed and went back.
     pub reverted: usize,
+    /// Times that it was said why no pod is made, beyond a quota or outside a LimitRange.
+    pub refused: usize,
 }
 
 /// The whole system.
@@ -449,6 +454,7 @@ impl Journey {
         let rolled_by = |rule: &str| ledger.iter().filter(|d| d.rule == rule).count();
         self.trace.scheduled += rolled_by("cron");
         self.trace.reverted += rolled_by("auto_revert");
+        self.trace.refused += rolled_by("quota") + rolled_by("limit_range");
         let ended = |d: &&Decision| d.rule == "job" && d.action == Action::Rollout;
         self.trace.ended += ledger.iter().filter(ended).count();
         self.trace.hash = self.trace.hash.rotate_left(7) ^ u64::from_ne_bytes(hash.to_ne_bytes());

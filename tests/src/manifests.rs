@@ -98,6 +98,31 @@ pub fn without_identity(spec: &str) -> String {
     spec.to_string()
 }
 
+/// Whether a pod's spec was made from this one, what LimitRanges filled in for its containers aside: who has
+/// anything filled in has limits.
+#[must_use]
+pub fn is_made_from(spec: &str, template: &str) -> bool {
+    if spec == template || !spec.contains("\"limits\"") {
+        return spec == template;
+    }
+    let read = |text: &str| serde_json::from_str::<Value>(text).unwrap_or_default();
+    let (mut spec, template) = (read(spec), read(template));
+    let said = template["containers"].as_array().cloned().unwrap_or_default();
+    let containers = spec["containers"].as_array_mut().into_iter().flatten();
+    for (container, said) in containers.zip(said) {
+        let said = &said["resources"];
+        let Some(resources) = container["resources"].as_object_mut() else { continue };
+        for (kind, amounts) in resources.iter_mut() {
+            if let Some(amounts) = amounts.as_object_mut() {
+                amounts.retain(|name, _| !said[kind][name].is_null());
+            }
+        }
+        let is_there = |amounts: &Value| amounts.as_object().is_none_or(|some| !some.is_empty());
+        resources.retain(|_, amounts| is_there(amounts));
+    }
+    spec == template
+}
+
 /// A bare pod of one container.
 #[must_use]
 pub fn bare_pod(namespace: &str, name: &str, cpu: i64, image: &str) -> Value {

@@ -36,6 +36,8 @@ const UNFENCED_SEEDS: u64 = 20;
 const DRAINED_SEEDS: u64 = 100;
 /// Journeys of people whose failed updates go back.
 const REVERTING_SEEDS: u64 = 40;
+/// Journeys of people who bound a namespace.
+const BOUNDED_SEEDS: u64 = 100;
 /// A minute and a half of faults.
 const CHOOSY_TICKS: usize = 450;
 /// Seeds far behind those of every run that found something once: a rebuilt leader that forgot how
@@ -72,7 +74,7 @@ fn plan(seed: u64) -> Plan {
     let (trims, stranger) = (seed % TRIMS_EVERY < 2, seed % TRIMS_EVERY == 1);
     let (choosy, ranked, tainted, working, claiming) = (false, false, false, false, false);
     let (stateful, fenced) = (false, true);
-    let (drained, reverting) = (false, false);
+    let (drained, reverting, bounded) = (false, false, false);
     let rebuilt_in_thousand = 50;
     Plan {
         seed,
@@ -92,6 +94,7 @@ fn plan(seed: u64) -> Plan {
         drained,
         fenced,
         reverting,
+        bounded,
     }
 }
 
@@ -331,6 +334,28 @@ fn who_is_evicted_leaves_as_many_available_as_are_wanted() {
     }
     println!("{} drained seeds, {epochs} epochs, {evicted} pods evicted", count(&seeds));
     assert!(evicted > 0 || count(&seeds) < 20, "it happens");
+}
+
+fn bounded(seed: u64) -> Plan {
+    Plan { bounded: true, ticks: CHOOSY_TICKS, ..plan(seed) }
+}
+
+#[test]
+fn nothing_is_made_beyond_its_bounds_and_nobody_waits_who_has_room() {
+    if let Some(seed) = number("SETPOINT_SEED") {
+        println!("bounded seed {seed}: {:?}", run(bounded(seed)));
+        return;
+    }
+    let seeds = seeds(BOUNDED_SEEDS);
+    let (mut epochs, mut refused) = (0, 0);
+    for seed in seeds.clone() {
+        let trace = run(bounded(seed));
+        epochs += trace.epochs;
+        refused += trace.refused;
+        tell(seed, *seeds.end());
+    }
+    println!("{} bounded seeds, {epochs} epochs, {refused} refusals", count(&seeds));
+    assert!(refused > 0 || count(&seeds) < 20, "it happens");
 }
 
 #[test]

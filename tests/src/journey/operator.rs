@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use setpoint_schemas::{Input, Request, RequestItem, Verb};
 
 use super::{
-    Plan, choosy, claiming, drained, ranked, reverting, served, stateful, tainted, working,
+    Plan, bounded, choosy, claiming, drained, ranked, reverting, served, stateful, tainted, working,
 };
 use crate::committed::Committed;
 use crate::draw::Draw;
@@ -31,6 +31,7 @@ pub struct Operator {
     is_stateful: bool,
     is_drained: bool,
     is_reverting: bool,
+    is_bounded: bool,
 }
 
 impl Operator {
@@ -51,6 +52,7 @@ impl Operator {
             is_stateful: plan.stateful,
             is_drained: plan.drained,
             is_reverting: plan.reverting,
+            is_bounded: plan.bounded,
         }
     }
 
@@ -104,6 +106,9 @@ impl Operator {
         if self.is_ranked && self.draw.chance(100) {
             return vec![ranked::keep(&mut self.draw)];
         }
+        if self.is_bounded && self.draw.chance(250) {
+            return bounded::bound(&mut self.draw);
+        }
         if self.is_working && self.draw.chance(500) {
             return vec![working::ask(&mut self.draw)];
         }
@@ -154,6 +159,9 @@ impl Operator {
         }
         if self.is_drained {
             drained::wait(&mut self.draw, &mut workload);
+        }
+        if self.is_bounded && place == bounded::BOUNDED {
+            bounded::say_less(&mut self.draw, &mut workload["spec"]["template"]["spec"]);
         }
         let mut workload = match self.draw.below(9) {
             0 => rolling(workload, 2, 0),

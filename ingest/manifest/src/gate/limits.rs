@@ -110,6 +110,7 @@ impl<'v> Said<'v> {
         // What must not be greater than what, and what each is called.
         let pairs = [
             (min, max, "min value", "max value"),
+            (default, max, "default value", "max value"),
             (min, request, "min value", "default request value"),
             (request, max, "default request value", "max value"),
             (request, default, "default request value", "default limit value"),
@@ -123,13 +124,6 @@ impl<'v> Said<'v> {
                 let why = format!("{low_name} {more} is greater than {high_name} {less}");
                 return checker.refuse(&low.at, why);
             }
-        }
-        if let (Some(default), Some(max)) = (default, max)
-            && default.milli() > max.milli()
-        {
-            let (default_amount, max) = (&default.quantity, &max.quantity);
-            let why = format!("default value {default_amount} is greater than max value {max}");
-            return checker.refuse(&default.at, why);
         }
         self.check_ratio(checker);
         if let (Some(default), Some(request)) = (default, request)
