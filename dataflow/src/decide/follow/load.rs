@@ -223,13 +223,13 @@ impl<V: Views> Turn<'_, V> {
         if let Some(owner) = self.state.owner(&pod) {
             pod.name_is_rare(&owner.name_of(pod.revision, &pod.uid));
         }
+        if self.state.pods.id_of(&pod.uid).is_none() && self.state.takes_worn(&mut pod) {
+            self.weigh(pod.workload);
+        }
         let unfit =
             |why: &str| RestoreError::Unfit { key: pod.uid.to_string(), why: why.to_owned() };
         if self.state.pods.id_of(&pod.uid).is_some() {
             return Err(unfit("it is there already"));
-        }
-        if self.state.takes_worn(&mut pod) {
-            self.weigh(pod.workload);
         }
         let owner = self.state.owner(&pod).ok_or_else(|| unfit("its workload is missing"))?;
         let template = owner.template_of(&pod);
