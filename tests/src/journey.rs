@@ -8,6 +8,7 @@ mod claiming;
 mod drained;
 mod ranked;
 mod reverting;
+mod same;
 mod served;
 mod stateful;
 mod tainted;
@@ -19,6 +20,7 @@ mod weather;
 
 pub use leader::Leader;
 pub use operator::Operator;
+use same::same;
 use stranger::Stranger;
 
 use std::collections::VecDeque;
@@ -484,21 +486,4 @@ impl Journey {
             self.plan.seed
         )
     }
-}
-
-/// Two engines over the same epoch decide the same.
-fn same(who: &str, one: &Outcome, other: &Outcome) -> Result<(), String> {
-    let decided = |o: &Outcome| {
-        let verdicts = o.verdicts.clone();
-        (o.hash, o.ledger(), o.placements.clone(), verdicts, o.resources.clone())
-    };
-    if decided(one) == decided(other) {
-        return Ok(());
-    }
-    let told = |o: &Outcome| {
-        let (ledger, resources) = (o.ledger(), &o.resources);
-        format!("{ledger:#?}\n{:#?}\ndue {:?}\n{resources:#?}", o.placements, o.due_ms)
-    };
-    let (one_told, other_told) = (told(one), told(other));
-    Err(format!("{who} decides otherwise in epoch {}:\n{one_told}\nnot\n{other_told}", one.number))
 }
