@@ -102,7 +102,7 @@ impl Auditor {
             None if resource.kind == "StatefulSet" && self.waiting_of(&key) > 0 => Ok(()),
             None if self.waiting_of(&key) >= (wanted - live).max(1) => Ok(()),
             // Who may not be made is nobody that could wait.
-            None if resource.status.contains("FailedCreate") && live < wanted => Ok(()),
+            None if resource.status.contains("FailedCreate") => Ok(()),
             None => Err(format!(
                 "{key} runs {running} of {wanted} pods ({live} placed), none fits and {} wait",
                 self.waiting_of(&key)
