@@ -98,8 +98,11 @@ pub fn without_identity(spec: &str) -> String {
     spec.to_string()
 }
 
+/// What LimitRanges of journeys request for who says nothing: nobody asks for as much himself.
+pub const FILLED_CPU: &str = "150m";
+
 /// Whether a pod's spec was made from this one, what LimitRanges filled in for its containers aside: who has
-/// anything filled in has limits.
+/// anything filled in has limits, and nobody says any himself.
 #[must_use]
 pub fn is_made_from(spec: &str, template: &str) -> bool {
     if spec == template || !spec.contains("\"limits\"") {
@@ -114,7 +117,8 @@ pub fn is_made_from(spec: &str, template: &str) -> bool {
         let Some(resources) = container["resources"].as_object_mut() else { continue };
         for (kind, amounts) in resources.iter_mut() {
             if let Some(amounts) = amounts.as_object_mut() {
-                amounts.retain(|name, _| !said[kind][name].is_null());
+                let is_own = |amount: &Value| kind == "requests" && amount != FILLED_CPU;
+                amounts.retain(|name, amount| !said[kind][name].is_null() || is_own(amount));
             }
         }
         let is_there = |amounts: &Value| amounts.as_object().is_none_or(|some| !some.is_empty());

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use setpoint_schemas::{RequestItem, Verb};
 
 use crate::draw::Draw;
-use crate::manifests::{item, limit_range, namespace, quota};
+use crate::manifests::{FILLED_CPU, item, limit_range, namespace, quota};
 
 /// The namespace that is bounded.
 pub(super) const BOUNDED: &str = "team";
@@ -30,7 +30,7 @@ fn a_quota(draw: &mut Draw) -> Value {
 /// Always with default limits, by which pods are known that were made with it, and with requests that nobody
 /// asks for himself.
 fn a_limit_range(draw: &mut Draw) -> Value {
-    let mut limit = json!({"type": "Container", "defaultRequest": {"cpu": "150m"}});
+    let mut limit = json!({"type": "Container", "defaultRequest": {"cpu": FILLED_CPU}});
     match draw.below(3) {
         0 => limit["default"] = json!({"cpu": "950m"}),
         1 => limit["default"] = json!({"cpu": "600m"}),
