@@ -48,12 +48,10 @@ impl<T> Fillings<T> {
         self.now.is_empty()
     }
 
-    /// This is said from now on; whether it is anything else than before.
-    pub(crate) fn say(&mut self, now: BTreeMap<u32, Now>) -> bool {
-        let is_else = self.now != now;
+    /// This is said from now on.
+    pub(crate) fn say(&mut self, now: BTreeMap<u32, Now>) {
         self.now = now;
         self.forget_unworn();
-        is_else
     }
 
     /// A revision as its pods have it that have this.

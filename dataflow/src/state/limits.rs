@@ -100,6 +100,8 @@ impl Workload {
 
     /// Makes what its next pods will have as these LimitRanges have it.
     fn limit_by(&mut self, ranges: &[&LimitRange]) {
+        // A revision without pods may be compiled to something else by now.
+        self.fillings.say(BTreeMap::new());
         let mut now = BTreeMap::new();
         let revisions: Vec<u32> = self.templates.keys().copied().collect();
         for revision in revisions.into_iter().filter(|_| !ranges.is_empty()) {
