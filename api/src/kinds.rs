@@ -80,6 +80,7 @@ const MANAGED: &[(&str, &str, &str, &str, bool)] = &[
     ("storage.k8s.io", "StorageClass", "storageclasses", "sc", false),
     ("apps", "StatefulSet", "statefulsets", "sts", true),
     ("", "ResourceQuota", "resourcequotas", "quota", true),
+    ("", "LimitRange", "limitranges", "limits", true),
     ("policy", "PodDisruptionBudget", "poddisruptionbudgets", "pdb", true),
     ("", "Service", "services", "svc", true),
     ("discovery.k8s.io", "EndpointSlice", "endpointslices", "", true),

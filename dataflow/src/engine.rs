@@ -29,6 +29,8 @@ pub struct Work {
     pub pods: u64,
     /// How often a node was asked whether it has room.
     pub nodes: u64,
+    /// How often a workload was looked at for what is to be done about it.
+    pub workloads: u64,
 }
 
 /// The engine over one maintainer of the views.
@@ -160,7 +162,8 @@ impl<V: Views> Engine<V> {
 
     /// What deciding has cost so far.
     pub fn work(&self) -> Work {
-        Work { pods: self.state.pods.looked_at(), nodes: self.fleet.nodes_asked() }
+        let (pods, nodes) = (self.state.pods.looked_at(), self.fleet.nodes_asked());
+        Work { pods, nodes, workloads: self.state.workloads_looked_at }
     }
 
     /// The rows of the checkpoint that changed since this was last asked.

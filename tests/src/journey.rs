@@ -3,12 +3,14 @@
 //! Guarantee: the same seed gives the same trace.
 
 mod agree;
+mod bounded;
 mod choosy;
 mod claiming;
 mod depending;
 mod drained;
 mod ranked;
 mod reverting;
+mod same;
 mod served;
 mod stateful;
 mod tainted;
@@ -20,6 +22,7 @@ mod weather;
 
 pub use leader::Leader;
 pub use operator::Operator;
+use same::same;
 use stranger::Stranger;
 
 use std::collections::VecDeque;
@@ -84,6 +87,8 @@ pub struct Plan {
     pub reverting: bool,
     /// Whether workloads wait for others, and pods for what people say of them.
     pub depending: bool,
+    /// Whether people bound a namespace by quotas and LimitRanges as well.
+    pub bounded: bool,
 }
 
 /// What a journey came to.
@@ -111,6 +116,8 @@ pub struct Trace {
     pub scheduled: usize,
     /// Updates that failed and went back.
     pub reverted: usize,
+    /// Times that it was said why no pod is made, beyond a quota or outside a LimitRange.
+    pub refused: usize,
 }
 
 /// The whole system.
@@ -459,6 +466,7 @@ impl Journey {
         let rolled_by = |rule: &str| ledger.iter().filter(|d| d.rule == rule).count();
         self.trace.scheduled += rolled_by("cron");
         self.trace.reverted += rolled_by("auto_revert");
+        self.trace.refused += rolled_by("quota") + rolled_by("limit_range");
         let ended = |d: &&Decision| d.rule == "job" && d.action == Action::Rollout;
         self.trace.ended += ledger.iter().filter(ended).count();
         self.trace.hash = self.trace.hash.rotate_left(7) ^ u64::from_ne_bytes(hash.to_ne_bytes());

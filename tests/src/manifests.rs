@@ -98,6 +98,35 @@ pub fn without_identity(spec: &str) -> String {
     spec.to_string()
 }
 
+/// What LimitRanges of journeys request for who says nothing: nobody asks for as much himself.
+pub const FILLED_CPU: &str = "150m";
+
+/// Whether a pod's spec was made from this one, what LimitRanges filled in for its containers aside: who has
+/// anything filled in has limits, and nobody says any himself.
+#[must_use]
+pub fn is_made_from(spec: &str, template: &str) -> bool {
+    if spec == template || !spec.contains("\"limits\"") {
+        return spec == template;
+    }
+    let read = |text: &str| serde_json::from_str::<Value>(text).unwrap_or_default();
+    let (mut spec, template) = (read(spec), read(template));
+    let said = template["containers"].as_array().cloned().unwrap_or_default();
+    let containers = spec["containers"].as_array_mut().into_iter().flatten();
+    for (container, said) in containers.zip(said) {
+        let said = &said["resources"];
+        let Some(resources) = container["resources"].as_object_mut() else { continue };
+        for (kind, amounts) in resources.iter_mut() {
+            if let Some(amounts) = amounts.as_object_mut() {
+                let is_own = |amount: &Value| kind == "requests" && amount != FILLED_CPU;
+                amounts.retain(|name, amount| !said[kind][name].is_null() || is_own(amount));
+            }
+        }
+        let is_there = |amounts: &Value| amounts.as_object().is_none_or(|some| !some.is_empty());
+        resources.retain(|_, amounts| is_there(amounts));
+    }
+    spec == template
+}
+
 /// A bare pod of one container.
 #[must_use]
 pub fn bare_pod(namespace: &str, name: &str, cpu: i64, image: &str) -> Value {
@@ -217,6 +246,13 @@ pub fn budget(app: &str, min_available: i64) -> Value {
 pub fn quota(hard: &Value) -> Value {
     json!({"apiVersion": "v1", "kind": "ResourceQuota",
         "metadata": {"name": "q", "namespace": "default"}, "spec": {"hard": hard}})
+}
+
+/// A LimitRange of this name in the namespace `default`.
+#[must_use]
+pub fn limit_range(name: &str, limits: &Value) -> Value {
+    json!({"apiVersion": "v1", "kind": "LimitRange",
+        "metadata": {"name": name, "namespace": "default"}, "spec": {"limits": limits}})
 }
 
 /// One item of a request: the verb, on what this object names.

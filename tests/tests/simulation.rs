@@ -38,6 +38,8 @@ const DRAINED_SEEDS: u64 = 100;
 const REVERTING_SEEDS: u64 = 40;
 /// Journeys of people whose workloads wait for others.
 const DEPENDING_SEEDS: u64 = 60;
+/// Journeys of people who bound a namespace.
+const BOUNDED_SEEDS: u64 = 100;
 /// A minute and a half of faults.
 const CHOOSY_TICKS: usize = 450;
 /// Seeds far behind those of every run that found something once: a rebuilt leader that forgot how
@@ -74,7 +76,7 @@ fn plan(seed: u64) -> Plan {
     let (trims, stranger) = (seed % TRIMS_EVERY < 2, seed % TRIMS_EVERY == 1);
     let (choosy, ranked, tainted, working, claiming) = (false, false, false, false, false);
     let (stateful, fenced) = (false, true);
-    let (drained, reverting, depending) = (false, false, false);
+    let (drained, reverting, depending, bounded) = (false, false, false, false);
     let rebuilt_in_thousand = 50;
     Plan {
         seed,
@@ -95,6 +97,7 @@ fn plan(seed: u64) -> Plan {
         fenced,
         reverting,
         depending,
+        bounded,
     }
 }
 
@@ -353,6 +356,28 @@ fn who_is_evicted_leaves_as_many_available_as_are_wanted() {
     }
     println!("{} drained seeds, {epochs} epochs, {evicted} pods evicted", count(&seeds));
     assert!(evicted > 0 || count(&seeds) < 20, "it happens");
+}
+
+fn bounded(seed: u64) -> Plan {
+    Plan { bounded: true, ticks: CHOOSY_TICKS, ..plan(seed) }
+}
+
+#[test]
+fn nothing_is_made_beyond_its_bounds_and_nobody_waits_who_has_room() {
+    if let Some(seed) = number("SETPOINT_SEED") {
+        println!("bounded seed {seed}: {:?}", run(bounded(seed)));
+        return;
+    }
+    let seeds = seeds(BOUNDED_SEEDS);
+    let (mut epochs, mut refused) = (0, 0);
+    for seed in seeds.clone() {
+        let trace = run(bounded(seed));
+        epochs += trace.epochs;
+        refused += trace.refused;
+        tell(seed, *seeds.end());
+    }
+    println!("{} bounded seeds, {epochs} epochs, {refused} refusals", count(&seeds));
+    assert!(refused > 0 || count(&seeds) < 20, "it happens");
 }
 
 #[test]

@@ -233,6 +233,9 @@ const QUOTAS: &[Column] = &[
     AGE,
 ];
 
+const LIMIT_RANGES: &[Column] =
+    &[NAME, column("Created At", |o, _| o["metadata"]["creationTimestamp"].clone())];
+
 const SERVICES: &[Column] = &[
     NAME,
     column("Type", |o, _| json!(o["spec"]["type"].as_str().unwrap_or("ClusterIP"))),
@@ -299,6 +302,7 @@ pub(crate) fn columns_of(group: &str, kind: &str) -> &'static [Column] {
         ("scheduling.k8s.io", "PriorityClass") => PRIORITY_CLASSES,
         ("policy", "PodDisruptionBudget") => BUDGETS,
         ("", "ResourceQuota") => QUOTAS,
+        ("", "LimitRange") => LIMIT_RANGES,
         ("", "PersistentVolumeClaim") => CLAIMS,
         ("", "PersistentVolume") => VOLUMES,
         ("storage.k8s.io", "StorageClass") => STORAGE_CLASSES,

@@ -7,8 +7,9 @@ use xxhash_rust::xxh3::xxh3_64;
 use super::rfc3339;
 use crate::model::About;
 
-/// The rule by which something is not made.
+/// The rules by which something is not made.
 const QUOTA: &str = "quota";
+const LIMIT_RANGE: &str = "limit_range";
 /// Kubernetes' word for that, and that it is a warning.
 const FAILED: (&str, bool) = ("FailedCreate", true);
 
@@ -39,9 +40,9 @@ pub(crate) fn namespace_of(involved: &Value) -> &str {
 pub(crate) fn event(decision: &Decision, involved: &Value) -> Option<Value> {
     let namespace = namespace_of(involved);
     let time = rfc3339(decision.time_ms);
-    let is_refused = decision.rule == QUOTA;
+    let is_refused = matches!(decision.rule.as_str(), QUOTA | LIMIT_RANGE);
     let (reason, warning) = match decision.rule.as_str() {
-        QUOTA => FAILED,
+        QUOTA | LIMIT_RANGE => FAILED,
         "progress_deadline" => ("ProgressDeadlineExceeded", true),
         "update_failed" => ("UpdateFailed", true),
         "auto_revert" => ("RolloutReverted", true),
@@ -104,6 +105,7 @@ mod tests {
         };
         for (rule, reason, message) in [
             ("quota", "FailedCreate", "Error creating: why"),
+            ("limit_range", "FailedCreate", "Error creating: why"),
             ("placement", "FailedScheduling", "why"),
         ] {
             let event = event(&waits(rule), &web).expect("an event");

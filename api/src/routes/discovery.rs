@@ -98,6 +98,7 @@ fn entries_of(kind: &KindInfo) -> Vec<Value> {
         "Secret",
         "PodDisruptionBudget",
         "ResourceQuota",
+        "LimitRange",
         "PriorityClass",
         "PersistentVolumeClaim",
         "StorageClass",

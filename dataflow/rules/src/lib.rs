@@ -28,6 +28,7 @@ pub mod priority;
 pub mod preemption;
 pub mod budget;
 pub mod quota;
+pub mod limits;
 pub mod claim;
 pub mod own_claims;
 pub mod sources;
@@ -58,6 +59,9 @@ pub mod status;
 /// `updateStrategy` is acted upon, and it waits for no pod on a lost node; an update that waited for others has
 /// all of its time from then on; a resource says what is remembered of its replacements and its deadline; and
 /// attempts of replacements need an interval.
+/// 18: LimitRanges are acted upon: pods have what they fill in, and no pod and no claim is made outside them;
+/// claims that a StatefulSet's pods have for themselves keep to quotas too; and of those that wait for room in
+/// a quota as many are looked at as there is room for, who waits longest first.
 /// 17: a volume says since when it has its phase.
 /// 17: a workload that depends on others waits until they are so far, and is restarted with them where it asks
 /// for it; a pod with readiness gates is ready when they are open; and what runs once runs again when its template is another.

@@ -19,6 +19,9 @@ pub use measure::{Holdings, Measure, Milli, resource_of};
 use measure::ONE;
 use scope::Scope;
 
+/// How a refusal begins that is a claim's.
+const WITHOUT_CLAIM: &str = "failed to create PVC ";
+
 /// A quota, as far as it decides.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Quota {
@@ -52,6 +55,14 @@ struct Spec {
 #[serde(rename_all = "camelCase", default)]
 struct Selector {
     match_expressions: Vec<Scope>,
+}
+
+impl Bound {
+    /// Whether it allows as much.
+    #[must_use]
+    pub fn allows(&self, used: Milli) -> bool {
+        used <= self.most
+    }
 }
 
 impl Quota {
@@ -152,10 +163,31 @@ pub fn forbidden(resource: &str, name: &str, why: &str) -> String {
     format!("{resource} {name:?} is forbidden: {why}")
 }
 
+/// Why a pod is not made whose claim may not be made, as Kubernetes' StatefulSets say it.
+#[must_use]
+pub fn without_claim(claim: &str, why: &str) -> String {
+    format!("{WITHOUT_CLAIM}{claim}: {why}")
+}
+
+/// The amount that stands in a reason.
+#[must_use]
+pub fn amount_of(text: &str) -> Option<Milli> {
+    Quantity::parse(text).ok().map(|amount| Milli::from(amount.milli()))
+}
+
 /// Whether this is why a pod was not made: then it is not there to be seen either.
 #[must_use]
 pub fn is_refusal(why: &str) -> bool {
-    why.starts_with("pods \"") && why.contains("\" is forbidden: ")
+    let is_said = |begin: &str, then: &str| why.starts_with(begin) && why.contains(then);
+    is_said("pods \"", "\" is forbidden: ")
+        || is_said("Pod \"", "\" is invalid: ")
+        || why.starts_with(WITHOUT_CLAIM)
+}
+
+/// The rule by which a pod is not made.
+#[must_use]
+pub fn rule_of(refusal: &str) -> &'static str {
+    if is_awaited(refusal) { "quota" } else { "limit_range" }
 }
 
 /// Whether what is waited for is room in a quota.
@@ -310,6 +342,11 @@ mod tests {
         assert!(is_refusal(&why) && is_awaited(&why));
         let waits = "exceeded quota: q, requested: pods=1";
         assert!(!is_refusal(waits) && is_awaited(waits));
+        let claim = without_claim("data-web-0", &forbidden("persistentvolumeclaims", "a", waits));
+        assert!(is_refusal(&claim) && is_awaited(&claim));
+        let invalid = "Pod \"web-1\" is invalid: spec.containers[0]";
+        assert!(is_refusal(invalid) && !is_awaited(invalid));
+        assert_eq!([rule_of(&claim), rule_of(invalid)], ["quota", "limit_range"]);
         let no_room = "0/3 nodes are available: 3 Insufficient cpu.";
         assert!(!is_refusal(no_room) && !is_awaited(no_room));
         assert_eq!(

@@ -48,7 +48,7 @@ impl<V: Views> Turn<'_, V> {
         }
         let Some(id) = self.state.pods.id_of(uid) else { return };
         let Some(pod) = self.state.pods.get(&id) else { return };
-        let template = self.state.owner(pod).and_then(|owner| owner.templates.get(&pod.revision));
+        let template = self.state.owner(pod).and_then(|owner| owner.template_of(pod));
         if let Some(template) = template {
             self.fleet.reserve_with(PodId(id), NodeId(pod.node), &template.shape, taken);
         }

@@ -249,6 +249,7 @@ impl<V: Views> Turn<'_, V> {
         self.state.guarded.remove(pod.node, id);
         self.state.observations.forget(id);
         self.state.claims.end(id);
+        self.state.puts_off(&pod);
         self.state.touched.pods_gone.push(uid.clone());
         if let (Some(fact), Some(standing)) = (fact, pod.told) {
             let told = PodFact { standing, ..fact };

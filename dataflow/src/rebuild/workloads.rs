@@ -2,6 +2,7 @@
 //! stands from what was last observed of it.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde_json::Value;
 use setpoint_rules::job_status::JobRecord;
@@ -17,7 +18,7 @@ use crate::decide::{
 };
 use crate::state::{
     JobMemo, Look, OfJob, Pod, Rare, RestoreError, Seen, Why, WorkloadKind, WorkloadMemo,
-    conditions_in, min_ready_ms,
+    conditions_in, min_ready_ms, worn_beyond,
 };
 use crate::views::Standing;
 
@@ -94,6 +95,7 @@ impl Made {
             memo.stable = told.unwrap_or(memo.current);
         }
         let min_ready_ms = compiled.as_ref().map_or(0, |compiled| min_ready_ms(&compiled.spec));
+        let mut wardrobe = Wardrobe::new();
         for mut pod in pods {
             let revision =
                 numbers.get(&*pod.placement.pattern.revision).copied().unwrap_or(memo.current);
@@ -101,7 +103,9 @@ impl Made {
             memo.next_pod += 1;
             let observed = pod.observed.take();
             let (standing, ready_ms) = standing(&pod, observed.as_ref(), min_ready_ms, time_ms);
+            let worn = worn(&mut wardrobe, &memo, revision, &pod);
             let mut row = row(pod, (id, node, revision, memo.next_pod), (standing, ready_ms));
+            row.wears(worn);
             if let Some((observed, at)) = observed {
                 row.observe(&observed, at);
                 self.observed.push(observed);
@@ -120,6 +124,23 @@ impl Made {
         }
         Ok(memo)
     }
+}
+
+/// What pods of these revisions and specs have of LimitRanges.
+type Wardrobe = BTreeMap<(u32, Box<str>), Option<Arc<str>>>;
+
+/// What a pod has of LimitRanges: each spec is read once.
+fn worn(
+    known: &mut Wardrobe,
+    memo: &WorkloadMemo,
+    revision: u32,
+    pod: &Present,
+) -> Option<Arc<str>> {
+    let spec = pod.placement.pattern.spec.clone();
+    let worn = known
+        .entry((revision, spec))
+        .or_insert_with_key(|(revision, spec)| worn_beyond(memo.templates.get(revision)?, spec));
+    worn.clone()
 }
 
 /// Numbers the templates that have pods, oldest first, and the current one last; says which number

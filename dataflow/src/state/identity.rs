@@ -33,7 +33,7 @@ impl State {
     /// What the placement of a pod says beside what is its own: its revision's pattern, and of a
     /// StatefulSet's pod that with its name.
     pub(crate) fn pattern_of(&self, owner: &Workload, pod: &Pod) -> Option<Arc<Pattern>> {
-        let template = owner.templates.get(&pod.revision)?;
+        let template = owner.template_of(pod)?;
         if owner.kind != WorkloadKind::Stateful {
             return Some(pod.conditioned(pod.pattern_of(&template.pattern)));
         }

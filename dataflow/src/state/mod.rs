@@ -30,6 +30,9 @@ mod few;
 mod in_turn;
 mod job;
 mod crons;
+mod fillings;
+mod limits;
+mod queues;
 mod quotas;
 mod reigns;
 mod pod;
@@ -71,6 +74,7 @@ pub(crate) use in_turn::InTurn;
 pub(crate) use job::{IndexFailures, JobMemo, OfJob};
 pub(crate) use leases::Leases;
 pub(crate) use ledger::Ledger;
+pub(crate) use limits::{Limits, is_limit_range, worn_beyond};
 pub(crate) use look::Look;
 pub(crate) use marks::Marks;
 pub(crate) use node::{Node, NodeRow};
@@ -81,6 +85,7 @@ pub(crate) use of_pod::PodName;
 pub(crate) use orphan::{Orphan, OrphanRow, Orphans};
 pub(crate) use pod::{Begin, Heard, Pod, Rare, UNPROVEN};
 pub(crate) use pods::{NameHash, Pods};
+pub(crate) use queues::Who;
 pub(crate) use quotas::{Asked, Quotas, is_quota};
 pub(crate) use reigns::Reigns;
 pub(crate) use remains::AllRemains;
@@ -165,6 +170,10 @@ pub(crate) struct State {
     pub(crate) classes: Classes,
     /// The disruption budgets.
     pub(crate) budgets: Budgets,
+    /// The LimitRanges.
+    pub(crate) limits: Limits,
+    /// How often a workload was looked at for what is to be done about it, in all.
+    pub(crate) workloads_looked_at: u64,
     /// The quotas, and what is used of them.
     pub(crate) quotas: Quotas,
     /// The CronJobs, and when each is looked at.
@@ -415,6 +424,7 @@ impl State {
     /// Keeps which workloads are still to be looked at, so that a rebuilt engine looks at these and
     /// no others.
     pub(crate) fn keep_pending(&mut self) {
+        self.call_queued();
         if self.dirty.is_empty() && self.pending.is_empty() {
             return;
         }

@@ -44,7 +44,7 @@ impl State {
         let pod = self.pods.get(&id)?;
         let owner = self.owner(pod)?;
         let is_lost = self.node.get(&pod.node).is_some_and(|node| node.row.lost);
-        let requests = owner.templates.get(&pod.revision)?.shape.requests();
+        let requests = owner.template_of(pod)?.shape.requests();
         Some(PodFact {
             node: pod.node,
             pod: id,

@@ -4,6 +4,8 @@
 //! Absent: what was observed of it in full. Readers and the checkpoint are told that, and the engine
 //! keeps what it decides by.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 use setpoint_schemas::{Observation, PodPhase, PodUid, Position, Topic};
 use xxhash_rust::xxh3::xxh3_64;
@@ -86,6 +88,8 @@ pub(crate) struct Rare {
     pub(crate) begin: Begin,
     /// The templates of the claims that it has for itself, as a StatefulSet's pod.
     pub(crate) claims: Vec<String>,
+    /// What its containers have by the LimitRanges of when it was made, where they filled in anything.
+    pub(crate) worn: Option<Arc<str>>,
 }
 
 /// How a pod of an update that is watched began.

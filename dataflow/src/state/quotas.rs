@@ -10,14 +10,15 @@ use std::sync::Arc;
 
 use rustc_hash::FxBuildHasher;
 use setpoint_rules::quota::{self, Holdings, Measure, Milli, Quota};
-use setpoint_schemas::{NodeName, PodSpec, Resource, ResourceKey};
+use setpoint_schemas::{PodSpec, Resource, ResourceKey};
 
 use super::bits::Bits;
+use super::queues::{Ask, Called, Queues, Who};
 use super::{State, Workload};
 use crate::views::Standing;
 
-/// A revision of a workload.
-type Revision = (u32, u32);
+/// A revision of a workload, with what LimitRanges filled in for the pods that have it.
+pub(crate) type Revision = (u32, u32, Option<Arc<str>>);
 
 /// All quotas.
 #[derive(Debug, Default)]
@@ -29,13 +30,13 @@ pub(crate) struct Quotas {
     /// The quotas that cover each revision of a workload, in the order of their keys.
     of: HashMap<Revision, Vec<Charged>>,
     /// The revisions of each workload that some quota covers.
-    covered: HashMap<u32, Vec<u32>>,
+    covered: HashMap<u32, Vec<Revision>>,
     pods: HashMap<Revision, Counted, FxBuildHasher>,
     /// The pods that count as not finished.
     held: Bits,
     holdings: HashMap<Arc<str>, Holdings>,
-    /// The workloads of each namespace that wait for a quota.
-    awaiting: HashMap<Arc<str>, BTreeMap<u32, Awaiting>>,
+    /// Who waits for a quota.
+    pub(crate) queues: Queues,
     /// Quotas whose status is to be told at the next cold step.
     pub(crate) dirty: BTreeSet<ResourceKey>,
     given: u32,
@@ -65,15 +66,6 @@ struct Counted {
     held: Milli,
     /// Those that there are.
     there: Milli,
-}
-
-/// Who of a workload waits for a quota.
-#[derive(Debug, Default, PartialEq, Eq)]
-struct Awaiting {
-    /// Whether its pods do that may go anywhere.
-    anywhere: bool,
-    /// The nodes for which a DaemonSet's do.
-    here: BTreeSet<NodeName>,
 }
 
 /// What the items of a request so far ask for.
@@ -123,24 +115,24 @@ impl Quotas {
     /// A workload is new, changed or gone: what its pods count where is found out anew.
     pub(crate) fn look_at(&mut self, id: u32, workload: Option<&Workload>) {
         for revision in self.covered.remove(&id).unwrap_or_default() {
-            let revision = (id, revision);
             for charged in self.of.remove(&revision).into_iter().flatten() {
-                self.charge(revision, &charged, -1);
+                self.charge(&revision, &charged, -1);
             }
         }
         let Some(workload) = workload else { return };
         let Some(here) = self.by_namespace.get(&workload.key.namespace) else { return };
         let numbers: Vec<u32> = here.values().copied().collect();
-        for (revision, template) in workload.templates.iter() {
+        for (number, worn, template) in workload.all_worn() {
             let spec: PodSpec = serde_json::from_str(&template.pattern.spec).unwrap_or_default();
             let covering = numbers.iter().filter_map(|number| self.charged(*number, &spec));
             let of: Vec<Charged> = covering.collect();
             if of.is_empty() {
                 continue;
             }
-            of.iter().for_each(|charged| self.charge((id, *revision), charged, 1));
-            self.covered.entry(id).or_default().push(*revision);
-            self.of.insert((id, *revision), of);
+            let revision = (id, number, worn);
+            of.iter().for_each(|charged| self.charge(&revision, charged, 1));
+            self.covered.entry(id).or_default().push(revision.clone());
+            self.of.insert(revision, of);
         }
     }
 
@@ -152,8 +144,8 @@ impl Quotas {
     }
 
     /// Counts all pods of a revision in a quota, or takes them back.
-    fn charge(&mut self, revision: Revision, charged: &Charged, times: Milli) {
-        let counted = self.pods.get(&revision).copied().unwrap_or_default();
+    fn charge(&mut self, revision: &Revision, charged: &Charged, times: Milli) {
+        let counted = self.pods.get(revision).copied().unwrap_or_default();
         if let Some(row) = self.rows.get_mut(&charged.number)
             && row.add(&charged.charge, counted, times)
         {
@@ -163,7 +155,7 @@ impl Quotas {
 
     /// So many more pods of a revision are there; whether some quota has more room by it.
     fn count(&mut self, revision: Revision, more: Counted) -> bool {
-        let counted = self.pods.entry(revision).or_default();
+        let counted = self.pods.entry(revision.clone()).or_default();
         (counted.held, counted.there) = (counted.held + more.held, counted.there + more.there);
         if *counted == Counted::default() {
             self.pods.remove(&revision);
@@ -180,8 +172,8 @@ impl Quotas {
     }
 
     /// Why one more pod of a revision may not be made now, beside so many that are as good as made.
-    pub(crate) fn forbid(&self, revision: Revision, beside: Milli) -> Option<String> {
-        self.of.get(&revision).into_iter().flatten().find_map(|charged| {
+    pub(crate) fn forbid(&self, revision: &Revision, beside: Milli) -> Option<String> {
+        self.of.get(revision).into_iter().flatten().find_map(|charged| {
             let ahead = charged.charge.iter().map(|one| one * beside).collect();
             let pods = BTreeMap::from([(charged.number, ahead)]);
             self.refused(charged, &charged.charge, &Asked { pods, ..Asked::default() })
@@ -282,6 +274,9 @@ impl Quotas {
         if key.namespace.is_empty() || is_same {
             return;
         }
+        if before.is_some() {
+            self.queues.free(&key.namespace);
+        }
         let holdings = self.holdings.entry(key.namespace.clone()).or_default();
         for (resource, times) in [(before, -1), (after, 1)] {
             if let Some(resource) = resource {
@@ -296,59 +291,31 @@ impl Quotas {
         }
     }
 
-    /// The pods of a workload wait for this, or for nothing.
-    pub(crate) fn awaits(&mut self, namespace: &Arc<str>, id: u32, reason: Option<&str>) {
-        let is_awaited = reason.is_some_and(quota::is_awaited);
-        self.set_awaiting(namespace, id, is_awaited, |awaiting| awaiting.anywhere = is_awaited);
-    }
-
-    /// The pod of a DaemonSet for this node waits for this, or for nothing; whether it waited for a quota
-    /// and does not any more.
-    pub(crate) fn awaits_on(
-        &mut self,
-        namespace: &Arc<str>,
-        (id, node): (u32, &NodeName),
-        reason: Option<&str>,
-    ) -> bool {
-        let is_awaited = reason.is_some_and(quota::is_awaited);
-        let mut was_awaited = false;
-        self.set_awaiting(namespace, id, is_awaited, |awaiting| match is_awaited {
-            true => drop(awaiting.here.insert(node.clone())),
-            false => was_awaited = awaiting.here.remove(node),
+    /// Whether there is room for as much more of these bounds of a quota, beside what is ahead. What is not
+    /// there bounds nothing.
+    fn has_room(&self, namespace: &Arc<str>, ask: &Ask, ahead: i128) -> bool {
+        let number = self.by_namespace.get(namespace).and_then(|here| {
+            let named = |(key, _): &(&ResourceKey, &u32)| *key.name == *ask.quota;
+            here.iter().find(named).map(|(_, number)| number)
         });
-        was_awaited
+        let Some(row) = number.and_then(|number| self.rows.get(number)) else { return true };
+        let used = self.used(row);
+        let bounds = row.quota.bounds.iter().zip(used);
+        bounds.into_iter().all(|(bound, used)| {
+            let asked = ask.amounts.iter().find(|(name, _)| *name == bound.name);
+            asked.is_none_or(|(_, asked)| bound.allows(used + asked * (ahead + 1)))
+        })
     }
 
-    /// Nothing is kept of who waits for no quota.
-    fn set_awaiting(
-        &mut self,
-        namespace: &Arc<str>,
-        id: u32,
-        is_awaited: bool,
-        set: impl FnOnce(&mut Awaiting),
-    ) {
-        if is_awaited {
-            return set(self.awaiting.entry(namespace.clone()).or_default().entry(id).or_default());
+    /// Of those who wait in a namespace in which something went, as many as there is room for, who has waited
+    /// longest first: with each the nodes for which it does, where it is a DaemonSet.
+    pub(crate) fn take_freed(&mut self, wants: impl Fn(u32) -> u64) -> Vec<Called> {
+        let mut called = Vec::new();
+        for namespace in self.queues.take_freed() {
+            let has_room = |ask: &Ask, ahead: i128| self.has_room(&namespace, ask, ahead);
+            called.extend(self.queues.call(&namespace, has_room, &wants));
         }
-        let Some(ids) = self.awaiting.get_mut(namespace) else { return };
-        let Some(awaiting) = ids.get_mut(&id) else { return };
-        set(awaiting);
-        if *awaiting == Awaiting::default() {
-            ids.remove(&id);
-        }
-        if ids.is_empty() {
-            self.awaiting.remove(namespace);
-        }
-    }
-
-    /// The workloads of a namespace that wait for a quota.
-    pub(crate) fn awaiting(&self, namespace: &str) -> Vec<u32> {
-        self.awaiting.get(namespace).into_iter().flatten().map(|(id, _)| *id).collect()
-    }
-
-    /// The first node for which a workload's pod waits for a quota.
-    pub(crate) fn awaiting_on(&self, namespace: &str, id: u32) -> Option<&NodeName> {
-        self.awaiting.get(namespace)?.get(&id)?.here.first()
+        called
     }
 }
 
@@ -378,11 +345,14 @@ impl State {
     /// Finds out who of a workload waits for a quota, where nobody was there when it began to.
     pub(crate) fn find_awaiting(&mut self, id: u32) {
         let Some(workload) = self.workload.get(&id) else { return };
-        let (namespace, memo) = (&workload.key.namespace, &workload.memo);
-        let reason = memo.waiting.as_ref().map(|waiting| &*waiting.reason);
-        self.quotas.awaits(namespace, id, reason);
+        let memo = &workload.memo;
+        let who = Who { key: &workload.key, id, since: memo.queued_since };
+        let queues = &mut self.quotas.queues;
+        if let Some(waiting) = &memo.waiting {
+            queues.queue(&who, None, Some(&waiting.reason));
+        }
         for (node, here) in &memo.waiting_here {
-            self.quotas.awaits_on(namespace, (id, node), Some(&here.reason));
+            queues.queue(&who, Some(node), Some(&here.reason));
         }
     }
 
@@ -390,7 +360,7 @@ impl State {
     /// lost node nobody knows when it is gone, and what comes in its place needs its room.
     pub(crate) fn count_pod(&mut self, id: u32, standing: Option<Standing>, is_new: bool) -> bool {
         let Some(pod) = self.pods.get(&id) else { return false };
-        let revision = (pod.workload, pod.revision);
+        let revision = (pod.workload, pod.revision, pod.worn().cloned());
         let is_lost = || self.host(pod).is_some_and(|node| node.row.lost);
         let is_held = match standing {
             None => false,
@@ -409,5 +379,19 @@ impl State {
             return false;
         }
         self.quotas.count(revision, Counted { held, there })
+    }
+
+    /// Marks those who wait for a quota and for whom there is room, where something went.
+    pub(crate) fn call_queued(&mut self) {
+        let workloads = &self.workload;
+        let wants = |id: u32| {
+            let workload = workloads.get(&id);
+            let waiting = workload.and_then(|workload| workload.memo.waiting.as_ref());
+            waiting.map_or(1, |waiting| waiting.count)
+        };
+        for called in self.quotas.take_freed(wants) {
+            called.nodes.iter().for_each(|node| self.look_on(called.id, node));
+            self.mark(called.id);
+        }
     }
 }

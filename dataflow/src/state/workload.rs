@@ -17,6 +17,7 @@ use setpoint_schemas::{
 };
 
 use super::few::Few;
+use super::fillings::Fillings;
 use super::gates::{self, OF_ONE_POD};
 use super::job::{Held, JobMemo};
 use super::look::Look;
@@ -94,6 +95,8 @@ pub(crate) struct Workload {
     pub(crate) wants: Wants,
     pub(crate) memo: WorkloadMemo,
     pub(crate) templates: Few<Arc<Template>>,
+    /// What LimitRanges fill in for its pods.
+    pub(crate) fillings: Fillings<Arc<Template>>,
     /// Its pods' numbers; order has no meaning.
     pub(crate) pods: BTreeSet<u32>,
     /// Those of them that ended for good, as the views have it.
@@ -173,6 +176,8 @@ pub(crate) struct WorkloadMemo {
     pub(crate) unproven_until_ms: i64,
     /// The revision whose pods need not wait any more for what the workload depends on; 0: none.
     pub(crate) begun: u32,
+    /// The epoch since which pods of it wait for room in a quota; 0: none does.
+    pub(crate) queued_since: i64,
     /// How far its current revision is watched.
     pub(crate) watch: Watch,
 }
@@ -381,6 +386,7 @@ impl Workload {
             wants: Wants::default(),
             memo: WorkloadMemo::default(),
             templates: Few::default(),
+            fillings: Fillings::default(),
             pods: BTreeSet::new(),
             ended: BTreeSet::new(),
             leaving: BTreeSet::new(),

@@ -353,6 +353,48 @@ fn a_quota_bounds_what_is_measured_and_chooses_pods_that_there_can_be() {
 }
 
 #[test]
+fn a_limit_range_limits_what_there_is_and_does_not_contradict_itself() {
+    let range = |limits: &str| {
+        format!(
+            "apiVersion: v1\nkind: LimitRange\nmetadata: {{name: l}}\nspec: {{limits: [{limits}]}}\n"
+        )
+    };
+    let all = [
+        "{type: Container, min: {cpu: 100m}, max: {cpu: 1}, default: {cpu: 500m}, maxLimitRequestRatio: {cpu: 4}}",
+        "{type: PersistentVolumeClaim, max: {storage: 2Gi}}, {type: Pod, max: {memory: 1Gi}}",
+        "{type: example.com/Image, max: {cpu: 1}}",
+        "{type: Pod, max: {cpu: 1}}, {type: Pod, max: {cpu: 1}}",
+        "{type: Pod, default: {cpu: 1}}",
+        "{type: PersistentVolumeClaim}",
+        "{type: Container, max: {gpu: 1}}",
+        "{type: Container, min: {cpu: 2}, max: {cpu: 1}}",
+        "{type: Container, min: {cpu: 1}, default: {cpu: 500m}}",
+        "{type: Container, max: {cpu: 1}, default: {cpu: 1500m}}",
+        "{type: Container, max: {cpu: 1}, defaultRequest: {cpu: 1500m}}",
+        "{type: Container, maxLimitRequestRatio: {cpu: 500m}}",
+        "{type: Container, min: {cpu: 1}, max: {cpu: 2}, maxLimitRequestRatio: {cpu: 4}}",
+    ];
+    let judged: String =
+        all.iter().map(|limits| judged(&range(limits), &LoadOptions::default())).collect();
+    expect![[r#"
+        Managed core/LimitRange/default/l
+        Managed core/LimitRange/default/l
+        web.yaml: document 1: spec.limits[0].type: "example.com/Image" is none of Container, Pod, PersistentVolumeClaim
+        web.yaml: document 1: spec.limits[1].type: Pod is there twice
+        web.yaml: document 1: spec.limits[0].default: may not be specified when `type` is 'Pod'
+        web.yaml: document 1: spec.limits[0]: either minimum or maximum storage value is required, but neither was provided
+        web.yaml: document 1: spec.limits[0].max.gpu: is none of cpu, memory, ephemeral-storage, nor a resource with a domain
+        web.yaml: document 1: spec.limits[0].min.cpu: min value 2 is greater than max value 1
+        web.yaml: document 1: spec.limits[0].min.cpu: min value 1 is greater than default request value 500m
+        web.yaml: document 1: spec.limits[0].default.cpu: default value 1500m is greater than max value 1
+        web.yaml: document 1: spec.limits[0].defaultRequest.cpu: default request value 1500m is greater than max value 1
+        web.yaml: document 1: spec.limits[0].maxLimitRequestRatio.cpu: ratio 500m is less than 1
+        web.yaml: document 1: spec.limits[0].maxLimitRequestRatio.cpu: ratio 4 is greater than max/min = 2.000000
+    "#]]
+    .assert_eq(&judged);
+}
+
+#[test]
 fn what_a_container_can_be_given_is_taken_without_leave() {
     let text = format!(
         "{POD}spec:

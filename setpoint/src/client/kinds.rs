@@ -52,6 +52,7 @@ const KINDS: &[Kind] = &[
     kind("NetworkPolicy", "networkpolicies", "netpol", "networking.k8s.io", "v1", true),
     kind("HorizontalPodAutoscaler", "horizontalpodautoscalers", "hpa", "autoscaling", "v2", true),
     kind("ResourceQuota", "resourcequotas", "quota", "", "v1", true),
+    kind("LimitRange", "limitranges", "limits", "", "v1", true),
     kind("PodDisruptionBudget", "poddisruptionbudgets", "pdb", "policy", "v1", true),
     kind("Role", "roles", "", "rbac.authorization.k8s.io", "v1", true),
     kind("RoleBinding", "rolebindings", "", "rbac.authorization.k8s.io", "v1", true),

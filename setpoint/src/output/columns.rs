@@ -155,6 +155,12 @@ const COLUMNS: &[Columns] = &[
         cells: quotas::quota,
         ..PLAIN
     },
+    Columns {
+        kind: "LimitRange",
+        headers: &["NAME", "CREATED AT"],
+        cells: quotas::limit_range,
+        ..PLAIN
+    },
     Columns { kind: "Secret", headers: &["NAME", "TYPE", "DATA", "AGE"], cells: secret, ..PLAIN },
 ];
 

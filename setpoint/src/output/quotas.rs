@@ -1,4 +1,4 @@
-//! The columns of quotas, as kubectl's users know them.
+//! The columns of quotas and LimitRanges, as kubectl's users know them.
 
 use jiff::Timestamp;
 use serde_json::Value;
@@ -9,6 +9,12 @@ use crate::output::field::name;
 /// A quota: what is used of what it bounds, limits apart.
 pub(crate) fn quota(object: &Value, now: Timestamp) -> Vec<String> {
     vec![name(object).to_owned(), used(object, false), used(object, true), age_of(object, now)]
+}
+
+/// A LimitRange, which has no state.
+pub(crate) fn limit_range(object: &Value, _now: Timestamp) -> Vec<String> {
+    let created = object["metadata"]["creationTimestamp"].as_str().unwrap_or_default();
+    vec![name(object).to_owned(), created.to_owned()]
 }
 
 fn used(object: &Value, limits: bool) -> String {

@@ -8,7 +8,7 @@ use setpoint_schemas::{NodeName, PodUid, Resource, ResourceKey};
 use super::work::job_settled;
 use super::{Auditor, desired_of, services};
 use crate::committed::Committed;
-use crate::manifests::without_identity;
+use crate::manifests::{is_made_from, without_identity};
 use crate::memory_log::MemoryLog;
 use crate::plant::{Plant, PodState, SimNode};
 
@@ -100,6 +100,8 @@ impl Auditor {
             // In order only the next one waits.
             None if resource.kind == "StatefulSet" && self.waiting_of(&key) > 0 => Ok(()),
             None if self.waiting_of(&key) >= (wanted - live).max(1) => Ok(()),
+            // Who may not be made is nobody that could wait.
+            None if resource.status.contains("FailedCreate") => Ok(()),
             None => Err(format!(
                 "{key} runs {running} of {wanted} pods ({live} placed), none fits and {} wait",
                 self.waiting_of(&key)
@@ -164,7 +166,7 @@ impl Auditor {
                 && &*pod.placement.pattern.workload == workload
                 && match pod.placement.at_most_one {
                     true => without_identity(&pod.placement.pattern.spec) == current,
-                    false => *pod.placement.pattern.spec == *current,
+                    false => is_made_from(&pod.placement.pattern.spec, current),
                 }
         };
         node.pods.values().filter(is_so).count() as i64

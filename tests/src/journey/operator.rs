@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use setpoint_schemas::{Input, Request, RequestItem, Verb};
 
 use super::{
-    Plan, choosy, claiming, depending, drained, ranked, reverting, served, stateful, tainted,
+    Plan, bounded, choosy, claiming, depending, drained, ranked, reverting, served, stateful, tainted,
     working,
 };
 use crate::committed::Committed;
@@ -33,6 +33,7 @@ pub struct Operator {
     is_drained: bool,
     is_reverting: bool,
     is_depending: bool,
+    is_bounded: bool,
 }
 
 impl Operator {
@@ -54,6 +55,7 @@ impl Operator {
             is_drained: plan.drained,
             is_reverting: plan.reverting,
             is_depending: plan.depending,
+            is_bounded: plan.bounded,
         }
     }
 
@@ -110,6 +112,9 @@ impl Operator {
         if self.is_ranked && self.draw.chance(100) {
             return vec![ranked::keep(&mut self.draw)];
         }
+        if self.is_bounded && self.draw.chance(250) {
+            return bounded::bound(&mut self.draw);
+        }
         if self.is_working && self.draw.chance(500) {
             return vec![working::ask(&mut self.draw)];
         }
@@ -164,6 +169,9 @@ impl Operator {
         }
         if self.is_drained {
             drained::wait(&mut self.draw, &mut workload);
+        }
+        if self.is_bounded && place == bounded::BOUNDED {
+            bounded::say_less(&mut self.draw, &mut workload["spec"]["template"]["spec"]);
         }
         let mut workload = match self.draw.below(9) {
             0 => rolling(workload, 2, 0),

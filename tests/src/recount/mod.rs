@@ -8,6 +8,7 @@
 //! pods are ready, and which pods stop that no placement names any more. It is held to what can be
 //! known all the same: its placements against the nodes and the pods that stand, pacing, and daemons.
 
+mod bounded;
 mod claims;
 mod counts;
 mod devices;
@@ -68,7 +69,9 @@ impl Recount {
         self.whole.was_gone_back_to(&self.world, outcome)?;
         self.let_go.look(&self.world);
         self.let_go.nobody_starts_early(&self.world, outcome)?;
+        let known = bounded::known(&self.world);
         let started = self.placements(outcome, ALL, &before)?;
+        known.map_or(Ok(()), |known| bounded::new_pods_keep_within(&self.world, &known))?;
         self.pace(epoch.time_ms, started)?;
         self.rollouts(outcome)?;
         self.evictions(outcome)?;
@@ -107,7 +110,9 @@ impl Recount {
     pub fn committed_anew(&mut self, epoch: &Epoch, outcome: &Outcome) -> Result<(), String> {
         let borne = taints::borne(&self.world);
         self.world.take(epoch, outcome);
+        let known = bounded::known(&self.world);
         let started = self.placements(outcome, STRICTER_BY_PODS, &BTreeMap::new())?;
+        known.map_or(Ok(()), |known| bounded::new_pods_keep_within(&self.world, &known))?;
         taints::nobody_leaves_in_vain(&self.world, borne, outcome)?;
         // Whoever stops may be gone for the leader already.
         self.world.forget_who_stops();
@@ -123,7 +128,9 @@ impl Recount {
     pub fn fits(&self, workload: &ResourceKey, node: &NodeName) -> bool {
         let wanted = self.world.workloads.get(&workload.to_string());
         let pair = wanted.zip(self.world.nodes.get(node));
-        pair.is_some_and(|(wanted, node)| needs::takes(&self.world, wanted, node))
+        pair.is_some_and(|(wanted, node)| {
+            needs::takes(&self.world, wanted, node) && !bounded::forbids(&self.world, wanted)
+        })
     }
 
     /// How many placements were asked about.

@@ -2,10 +2,11 @@
 
 use setpoint_schemas::{DeploymentStrategy, IntOrPercent, StrategyKind};
 
+use super::bounded;
 use super::claims::is_home_of_one;
 use super::fits::{ALL, Asking, refusal};
 use super::world::{NodeSeen, PodSeen, Wanted, World};
-use crate::manifests::without_identity;
+use crate::manifests::{is_made_from, without_identity};
 
 /// The longest pause before a pod that ended is replaced, and a little more.
 const ENDED_PAUSE_MS: i64 = 310_000;
@@ -37,6 +38,9 @@ pub(super) fn nothing_lacks_that_could_be_had(world: &World) -> Result<(), Strin
             }
             continue;
         }
+        if bounded::forbids(world, wanted) {
+            continue;
+        }
         let takes = world.nodes.values().find(|node| takes(world, wanted, node));
         if let Some(node) = takes {
             let at = &node.record.node;
@@ -64,10 +68,11 @@ fn every_node_has_its_daemon(world: &World, workload: &str, wanted: &Wanted) -> 
 /// Whether a node could take one more pod of a workload.
 pub(super) fn takes(world: &World, wanted: &Wanted, node: &NodeSeen) -> bool {
     let template = &wanted.spec.template;
+    let spec = bounded::dressed(world, &wanted.namespace, &template.spec);
     let pod = Asking {
         namespace: &wanted.namespace,
         labels: &template.metadata.labels,
-        spec: &template.spec,
+        spec: &spec,
         only: (wanted.kind == "DaemonSet").then_some(&node.record.node),
     };
     refusal(ALL, world, pod, node).is_none() && is_home_of_one(world, wanted, node)
@@ -88,7 +93,7 @@ pub(super) fn is_current(pod: &PodSeen, wanted: &Wanted) -> bool {
     if wanted.kind == "StatefulSet" {
         return same_labels && without_identity(spec) == wanted.spec_text;
     }
-    same_labels && **spec == *wanted.spec_text
+    same_labels && is_made_from(spec, &wanted.spec_text)
 }
 
 /// How many pods are to be started now.

@@ -30,6 +30,7 @@ mod services;
 mod immutable;
 mod namespaces;
 mod quotas;
+mod limits;
 mod quotas_by_chance;
 mod cold;
 mod questions;

@@ -5,7 +5,7 @@ use setpoint_dataflow::Outcome;
 use setpoint_schemas::{Action, Decision, PodPhase, PodUid, Verb};
 use setpoint_tests::manifests::{
     bare_pod, claim, cron_job, daemon_set, deployment, item, of_class, of_priority, patch,
-    priority_class, quota, stateful_set,
+    priority_class, quota, stateful_set, with_own_claim,
 };
 
 use crate::story::{Story, observed, reason, told};
@@ -168,6 +168,56 @@ fn a_stateful_set_goes_on_when_there_is_room() {
     assert!(said(&outcome)[0].reason.starts_with("pods \"web-1\" is forbidden: exceeded quota: q"));
     let outcome = apply(&mut story, 3, &[quota(&json!({"pods": "2"}))]);
     assert_eq!(told(&outcome), "Accept 1, Place 1");
+}
+
+#[test]
+fn a_set_waits_for_room_for_its_claims() {
+    let mut story = bounded(&["a"], &json!({"requests.storage": "2Gi"}));
+    let other = claim("default", "other", "ReadWriteOnce");
+    apply(&mut story, 2, std::slice::from_ref(&other));
+    let mut set = with_own_claim(stateful_set("default", "db", 2, 100, "v1"), "data");
+    set["spec"]["podManagementPolicy"] = json!("Parallel");
+    let outcome = apply(&mut story, 3, &[set]);
+    assert_eq!(told(&outcome), "Accept 1, Place 1, Wait 1");
+    assert_eq!(
+        said(&outcome)[0].reason,
+        "failed to create PVC data-db-1: persistentvolumeclaims \"data-db-1\" is forbidden: exceeded \
+         quota: q, requested: requests.storage=1Gi, used: requests.storage=2Gi, limited: \
+         requests.storage=2Gi"
+    );
+    assert_eq!(used(&mut story, 4), json!({"requests.storage": "2Gi"}));
+    assert_eq!(told(&story.at(5, vec![])), "");
+    let outcome = story.asks(6, vec![item(Verb::Delete, &other)]);
+    assert_eq!(told(&outcome), "Accept 1, Place 1", "what goes makes room");
+    assert_eq!(used(&mut story, 7), json!({"requests.storage": "2Gi"}));
+}
+
+/// Many more than there is room for.
+const WAITERS: usize = 200;
+/// A look at who has what it wants, at who is called, and at each once more.
+const LOOKS_MAX: u64 = 6;
+
+#[test]
+fn room_for_one_costs_a_look_at_one_however_many_wait() {
+    let mut story = bounded(&["a"], &json!({"pods": "1"}));
+    let name = |number: usize| format!("web-{number:03}");
+    let one = |number: usize| deployment("default", &name(number), 1, 1, "v1");
+    let all: Vec<Value> = (0..WAITERS).map(one).collect();
+    let waits = format!("Accept 1, Place 1, Wait {}", WAITERS - 1);
+    assert_eq!(told(&apply(&mut story, 2, &all)), waits);
+    apply(&mut story, 3, &[app("a-late", 1)]);
+    for served in 1..5 {
+        let ms = 10 * served as i64;
+        let uid = story.only_pod();
+        story.asks(ms, vec![item(Verb::Delete, &one(served - 1))]);
+        let before = story.engine.work().workloads;
+        let outcome = gone(&mut story, ms + 1, &uid, "a");
+        assert_eq!(told(&outcome), "Place 1");
+        let resource = outcome.ledger()[0].resource.clone();
+        assert!(resource.ends_with(&name(served)), "who waits longest is first, not {resource}");
+        let looks = story.engine.work().workloads - before;
+        assert!(looks <= LOOKS_MAX, "{looks} looks");
+    }
 }
 
 #[test]

@@ -1,14 +1,16 @@
 //! The claims that a StatefulSet's pods have each for itself: made when their pods are first wanted, and
 //! taken away when the set says so.
 //!
-//! Guarantee: a claim that is there is used as it is; one that somebody made stays his. One that is taken
+//! Guarantee: a claim that is there is used as it is; one that somebody made stays his; none is made that
+//! quotas or LimitRanges forbid. One that is taken
 //! away goes with the last pod that uses it. What was made for which set stands in the claim's status.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde_json::Value;
 use setpoint_rules::own_claims::{self, Fate};
-use setpoint_rules::statefulset;
+use setpoint_rules::{quota, statefulset};
 use setpoint_schemas::{ClaimStatus, RequestItem, Resource, ResourceKey, Verb};
 
 use crate::decide::Turn;
@@ -16,33 +18,49 @@ use crate::state::{Identity, claim_key};
 use crate::views::Views;
 
 impl<V: Views> Turn<'_, V> {
-    /// Pods of these identities are about to start: they get the claims that are not there.
-    pub(crate) fn make_own_claims(&mut self, id: u32, identities: &[Identity]) {
-        let Some(workload) = self.state.workload.get(&id) else { return };
+    /// Pods of these identities are about to start: they get the claims that are not there. Why some do not,
+    /// by their numbers.
+    pub(crate) fn make_own_claims(
+        &mut self,
+        id: u32,
+        identities: &[Identity],
+    ) -> BTreeMap<u32, String> {
+        let mut refused = BTreeMap::new();
+        let Some(workload) = self.state.workload.get(&id) else { return refused };
         let set = workload.key.clone();
-        let mut missing: Vec<(String, ResourceKey)> = Vec::new();
+        let mut missing: Vec<(u32, String, ResourceKey)> = Vec::new();
         for identity in identities {
             let pod = statefulset::pod_name(&set.name, identity.ordinal);
             let keys = workload.own_claims().iter().map(|template| {
                 let name = own_claims::name_of(template, &pod);
-                (template.clone(), claim_key(&set.namespace, &name))
+                (identity.ordinal, template.clone(), claim_key(&set.namespace, &name))
             });
-            missing.extend(keys.filter(|(_, key)| !self.state.resources.contains_key(key)));
+            missing.extend(keys.filter(|(_, _, key)| !self.state.resources.contains_key(key)));
         }
         if missing.is_empty() {
-            return;
+            return refused;
         }
-        let Some(resource) = self.state.resources.get(&set) else { return };
+        let Some(resource) = self.state.resources.get(&set) else { return refused };
         let body: Value = serde_json::from_str(&resource.body).unwrap_or_default();
-        for (template, key) in missing {
-            self.make_claim(&set, &body, &template, &key);
+        for (ordinal, template, key) in missing {
+            if let Some(why) = self.make_claim(&set, &body, &template, &key) {
+                refused.entry(ordinal).or_insert(why);
+            }
         }
+        refused
     }
 
-    fn make_claim(&mut self, set: &ResourceKey, body: &Value, template: &str, key: &ResourceKey) {
+    /// Makes a claim of a set's pod; why it may not be made.
+    fn make_claim(
+        &mut self,
+        set: &ResourceKey,
+        body: &Value,
+        template: &str,
+        key: &ResourceKey,
+    ) -> Option<String> {
         let class = self.state.claims.default_class();
         let at = (&*key.namespace, &*key.name);
-        let Some(body) = own_claims::claim_body(body, template, at, class) else { return };
+        let body = own_claims::claim_body(body, template, at, class)?;
         let item = RequestItem {
             verb: Verb::Create,
             api_version: "v1".to_owned(),
@@ -64,10 +82,15 @@ impl<V: Views> Turn<'_, V> {
             status: Arc::from(status),
             ..self.judge().blank(&item, key)
         };
+        let why = self.judge().limits_refuse(key, &body);
+        if let Some(why) = why.or_else(|| self.quotas_refuse(key, &claim)) {
+            return Some(quota::without_claim(&key.name, &why));
+        }
         let claim = Arc::new(claim);
         self.state.set_resource(key, Some(claim.clone()));
         self.out.resources.push((key.clone(), Some(claim.clone())));
         self.claim_made(key, &claim);
+        None
     }
 
     /// These identities of a set are not wanted any more, and no pod of them runs on: their claims go

@@ -152,6 +152,7 @@ impl<V: Views> Turn<'_, V> {
         let is_it = |pod: &Pod| {
             self.state.is_on(pod, &placement.node)
                 && *self.state.pod_name(pod) == *placement.name.as_str()
+                && self.is_worn_as_recorded(pod, placement)
         };
         match known.map(is_it) {
             Some(true) => self.revive(&placement.uid)?,
@@ -175,6 +176,12 @@ impl<V: Views> Turn<'_, V> {
         Ok(())
     }
 
+    /// By these rules LimitRanges may have filled in something else.
+    fn is_worn_as_recorded(&self, pod: &Pod, placement: &Placement) -> bool {
+        let owner = self.state.owner(pod);
+        owner.is_some_and(|owner| owner.worn_in(pod.revision, placement).as_ref() == pod.worn())
+    }
+
     /// The conditions that others set of a pod are as they are recorded.
     fn make_conditioned(&mut self, id: u32, placement: &Placement) {
         let Some(pod) = self.state.pods.get_mut(&id) else { return };
@@ -195,6 +202,8 @@ impl<V: Views> Turn<'_, V> {
         let id = self.state.workloads.get(&key).copied().ok_or("its workload is not known")?;
         let counter = self.counter_of(&key, &placement.uid);
         let (name, claims) = (Some(placement.name.to_string()), own_claims_of(placement));
+        let workload = self.state.workload.get(&id);
+        let worn = workload.and_then(|workload| workload.worn_in(revision, placement));
         self.load_pod(Pod {
             uid: placement.uid.clone(),
             rare: Rare {
@@ -202,6 +211,7 @@ impl<V: Views> Turn<'_, V> {
                 job: OfJob::of(placement),
                 conditions: conditions_in(placement),
                 claims,
+                worn,
                 ..Rare::default()
             }
             .boxed(),

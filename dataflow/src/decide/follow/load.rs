@@ -15,7 +15,7 @@ use crate::decide::kinds::{is_budget, is_claim, is_priority_class, is_storage_cl
 use crate::decide::requests::{class_of, labels_of};
 use crate::state::{
     Cron, CronRow, Deadline, Node, NodeRow, Orphan, OrphanRow, Pod, RestoreError, Rows, Template,
-    Touched, Workload, WorkloadKind, WorkloadMemo, is_quota, is_service, read_spec,
+    Touched, Workload, WorkloadKind, WorkloadMemo, is_limit_range, is_quota, is_service, read_spec,
 };
 use crate::views::{Fact, Standing, Views};
 
@@ -41,6 +41,7 @@ impl<V: Views> Turn<'_, V> {
         self.load_namespaces();
         self.load_classes();
         self.load_claims();
+        self.load_limits();
         let numbers = rows.nodes.iter().map(|(id, _)| id);
         let numbers = numbers.chain(rows.workloads.iter().map(|(id, ..)| id));
         // The next ones stand behind it as they do in the engine that ran through, where its own may be
@@ -164,6 +165,7 @@ impl<V: Views> Turn<'_, V> {
         self.state.workload.insert(id, Box::new(workload));
         self.redesire(id);
         self.find_ties(id);
+        self.state.limit(id);
         self.state.find_awaiting(id);
         promised.into_iter().for_each(|counter| self.hold_promise(id, counter));
         Ok(())
@@ -193,6 +195,13 @@ impl<V: Views> Turn<'_, V> {
         budgets.iter().for_each(|budget| self.budget_put(budget));
     }
 
+    fn load_limits(&mut self) {
+        let resources = self.state.resources.in_order().into_iter();
+        let ranges = resources.filter(|(key, _)| is_limit_range(key));
+        let ranges: Vec<Arc<Resource>> = ranges.map(|(_, range)| range.clone()).collect();
+        ranges.iter().for_each(|range| self.limit_range_known(range));
+    }
+
     fn load_quotas(&mut self) {
         let resources = self.state.resources.in_order().into_iter();
         let quotas = resources.filter(|(key, _)| is_quota(key)).map(|(_, quota)| quota.clone());
@@ -214,13 +223,16 @@ impl<V: Views> Turn<'_, V> {
         if let Some(owner) = self.state.owner(&pod) {
             pod.name_is_rare(&owner.name_of(pod.revision, &pod.uid));
         }
+        if self.state.pods.id_of(&pod.uid).is_none() && self.state.takes_worn(&mut pod) {
+            self.weigh(pod.workload);
+        }
         let unfit =
             |why: &str| RestoreError::Unfit { key: pod.uid.to_string(), why: why.to_owned() };
         if self.state.pods.id_of(&pod.uid).is_some() {
             return Err(unfit("it is there already"));
         }
         let owner = self.state.owner(&pod).ok_or_else(|| unfit("its workload is missing"))?;
-        let template = owner.templates.get(&pod.revision);
+        let template = owner.template_of(&pod);
         let shape = template.ok_or_else(|| unfit("its template is missing"))?.shape.clone();
         let min_ready_ms = owner.wants.min_ready_ms;
         self.state.host(&pod).ok_or_else(|| unfit("its node is missing"))?;

@@ -94,8 +94,7 @@ impl<V: Views> Turn<'_, V> {
     fn hold_again(&mut self, id: u32, now: &PodFact) {
         let Some(pod) = self.state.pods.get(&id) else { return };
         let devices = self.state.devices.of(&pod.uid).to_vec();
-        let owner = self.state.workload.get(&now.workload);
-        let template = owner.and_then(|owner| owner.templates.get(&now.revision));
+        let template = self.state.owner(pod).and_then(|owner| owner.template_of(pod));
         let Some(shape) = template.map(|template| Arc::clone(&template.shape)) else { return };
         self.fleet.reserve_with(PodId(id), NodeId(now.node), &shape, &devices);
         if now.standing == Standing::Stopping {

@@ -2,6 +2,7 @@
 
 use std::cell::{Cell, OnceCell};
 use std::cmp::Reverse;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use setpoint_placement::{Considered, NodeId, Placing, PodId, PodShape};
@@ -30,6 +31,8 @@ pub(crate) struct Start {
     pub(crate) node: Option<NodeName>,
     /// The identities that they have, in this order (a StatefulSet's pods).
     pub(super) identities: Vec<Identity>,
+    /// Why some of them have not the claims that they would have, by their numbers.
+    refused: BTreeMap<u32, String>,
     /// Which of these is at hand: those before it have a pod already, or wait.
     taken: Cell<usize>,
     /// Why they are needed, once one is placed: of all the same.
@@ -39,8 +42,14 @@ pub(crate) struct Start {
 impl Start {
     /// So many pods of a workload, wherever there is room.
     pub(super) fn of(workload: u32, priority: i32, count: i64) -> Start {
-        let (taken, causes) = (Cell::new(0), OnceCell::new());
-        Start { priority, workload, count, node: None, identities: Vec::new(), taken, causes }
+        let (taken, causes, refused) = (Cell::new(0), OnceCell::new(), BTreeMap::new());
+        let identities = Vec::new();
+        Start { priority, workload, count, node: None, identities, refused, taken, causes }
+    }
+
+    /// The same, where these may not have the claims that they would have, and why.
+    pub(super) fn without(self, refused: BTreeMap<u32, String>) -> Start {
+        Start { refused, ..self }
     }
 
     /// A pod for each of these identities, wherever there is room.
@@ -67,7 +76,7 @@ impl Start {
     /// The template that the next pod has.
     fn template(&self, workload: &Workload) -> Option<Arc<Template>> {
         match self.identity() {
-            Some(identity) => workload.templates.get(&identity.revision).cloned(),
+            Some(identity) => workload.template_to_be(identity.revision).cloned(),
             None => workload.current_template(),
         }
     }
@@ -145,12 +154,15 @@ impl<V: Views> Turn<'_, V> {
             Some(here) => (here.counter, workload.pod_uid(here.counter)),
             None => self.next_named(workload),
         };
+        if let Some(why) = start.ordinal().and_then(|ordinal| start.refused.get(&ordinal)) {
+            return Attempt::Waits(why.clone());
+        }
         if let Some(why) = self.state.claims_forbid(workload, &template, start.ordinal()) {
             return Attempt::Waits(why);
         }
         let revised = (start.revision(workload), &*template);
         let promised = workload.memo.nominated.len();
-        let forbidden = self.quota_forbids((start.workload, workload), revised, promised);
+        let forbidden = self.not_made((start.workload, workload), revised, promised);
         // On one node it may not be meant to be, and then nothing is forbidden.
         if let Some(why) = forbidden.clone().filter(|_| start.node.is_none()) {
             return Attempt::Waits(why);
@@ -316,6 +328,8 @@ impl<V: Views> Turn<'_, V> {
         workload.count_in(self.out.number);
         workload.memo.next_pod = workload.memo.next_pod.max(new.counter + 1);
         let identity = start.identity();
+        let revision = identity.map_or(workload.memo.current, |identity| identity.revision);
+        let worn = workload.worn_to_be(revision).cloned();
         let mut rare = None;
         if let Some(Identity { ordinal, .. }) = identity {
             start.pass();
@@ -324,7 +338,7 @@ impl<V: Views> Turn<'_, V> {
             let claims = workload.own_claims().to_vec();
             rare = Rare { name, claims, ..Rare::default() }.boxed();
         }
-        let pod = Pod {
+        let mut pod = Pod {
             uid: new.uid.clone(),
             heard: None,
             last: None,
@@ -336,13 +350,14 @@ impl<V: Views> Turn<'_, V> {
             ready_ms: 0.into(),
             workload: start.workload,
             node: node.0,
-            revision: identity.map_or(workload.memo.current, |identity| identity.revision),
+            revision,
             standing: Standing::Starting,
             is_there: false,
             told: None,
             is_seen: false,
             is_touched: false,
         };
+        pod.wears(worn);
         if !devices.is_empty() {
             self.set_devices(&new.uid, devices.clone());
         }
@@ -368,8 +383,9 @@ impl<V: Views> Turn<'_, V> {
     }
 
     /// A new pod is known by uid and name, and counts in the views and on its node.
-    fn enter(&mut self, pod: Pod, shape: &Arc<PodShape>, devices: &[TakenDevice]) -> u32 {
+    fn enter(&mut self, mut pod: Pod, shape: &Arc<PodShape>, devices: &[TakenDevice]) -> u32 {
         let (workload, node) = (pod.workload, pod.node);
+        self.state.takes_worn(&mut pod);
         let id = self.state.pods.insert(pod);
         self.state.touch_pod(id);
         self.state.name_pod(id);

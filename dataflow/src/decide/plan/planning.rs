@@ -24,6 +24,7 @@ impl<V: Views> Turn<'_, V> {
         self.let_claims_go();
         self.release_those_said_gone();
         self.retry_waiting();
+        self.state.call_queued();
         let dirty = self.state.dirty.take();
         let mut starts = Vec::new();
         let busy = dirty.into_iter().filter(|id| !self.is_quiet(*id)).collect::<Vec<_>>();
@@ -64,6 +65,7 @@ impl<V: Views> Turn<'_, V> {
     }
 
     fn plan_workload(&mut self, id: u32, starts: &mut Vec<Start>) {
+        self.state.workloads_looked_at += 1;
         if self.forget_if_done(id) {
             return;
         }

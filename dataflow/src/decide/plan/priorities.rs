@@ -60,6 +60,7 @@ impl<V: Views> Turn<'_, V> {
         let Some(workload) = self.state.workload.get_mut(&id) else { return Ok(()) };
         workload.templates.insert(current, Arc::new(template));
         workload.memo.classes.insert(current, class);
+        workload.compile_worn_anew(current);
         self.state.touch_workload(id);
         self.weigh(id);
         Ok(())

@@ -33,7 +33,7 @@ impl<V: Views> Turn<'_, V> {
         let Some(nominated) = workload.memo.nominated.get(&counter) else { return };
         let (Some(node), Some(template)) = (
             self.state.nodes.get(&nominated.node).copied(),
-            workload.templates.get(&nominated.revision),
+            workload.template_to_be(nominated.revision),
         ) else {
             return;
         };
@@ -156,7 +156,7 @@ impl<V: Views> Turn<'_, V> {
         let (current, ordinal) =
             ((workload.memo.current, &*template), workload.ordinal_to_be(counter));
         if self.state.claims_forbid(workload, &template, ordinal).is_some()
-            || self.quota_forbids((start.workload, workload), current, 0).is_some()
+            || self.not_made((start.workload, workload), current, 0).is_some()
         {
             self.unpromise(start.workload, counter);
             return false;

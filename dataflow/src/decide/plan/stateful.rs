@@ -171,12 +171,14 @@ impl<V: Views> Turn<'_, V> {
             self.expects_nobody(id);
             return self.state.look_again(id, later_ms);
         }
-        self.make_own_claims(id, &identities);
+        let refused = self.make_own_claims(id, &identities);
         let Some(workload) = self.state.workload.get(&id) else { return };
         let identities = workload.promised_first(identities);
         let (from, revision) = (workload.memo.next_pod, workload.memo.current);
         match self.prioritize(id) {
-            Ok(priority) => starts.push(Start::of_identities(id, priority, identities)),
+            Ok(priority) => {
+                starts.push(Start::of_identities(id, priority, identities).without(refused));
+            }
             Err(reason) => {
                 self.unpromise_all(id);
                 let count = identities.len() as u64;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use setpoint_rules::quota::is_refusal;
+use setpoint_rules::quota::{is_refusal, rule_of};
 use setpoint_schemas::{Action, NodeName, ResourceKey};
 
 use crate::Served;
@@ -51,7 +51,7 @@ impl<V: Views> Turn<'_, V> {
         }
         let before = std::mem::replace(&mut workload.memo.waiting, waiting.clone());
         let reason = waiting.as_ref().map(|waiting| &*waiting.reason);
-        self.state.quotas.awaits(&workload.key.namespace, id, reason);
+        self.queue(id, None, reason);
         self.tell_waiting(id, before, waiting);
     }
 
@@ -66,17 +66,12 @@ impl<V: Views> Turn<'_, V> {
             return;
         }
         let after = waiting.as_ref().map(WaitingHere::alone);
-        let reason = waiting.as_ref().map(|here| &*here.reason);
-        let quotas = &mut self.state.quotas;
-        let is_over = quotas.awaits_on(&workload.key.namespace, (id, node), reason);
         let before = match waiting {
             Some(waiting) => memo.waiting_here.insert(node.clone(), waiting),
             None => memo.waiting_here.remove(node),
         };
+        self.queue(id, Some(node), after.as_ref().map(|after| &*after.reason));
         self.tell_waiting(id, before.map(|before| before.alone()), after);
-        if is_over {
-            self.try_next_on(id);
-        }
     }
 
     pub(super) fn tell_waiting(
@@ -126,7 +121,7 @@ impl<V: Views> Turn<'_, V> {
                 ..About::default()
             };
             let rule = match promise {
-                _ if !is_made => "quota",
+                _ if !is_made => rule_of(&after.reason),
                 Some(_) => "preemption",
                 None if workload.is_held() => "depends_on",
                 None => "placement",

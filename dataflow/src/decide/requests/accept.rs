@@ -21,7 +21,7 @@ use crate::decide::nodes::Asked;
 use crate::decide::plan::placement_of;
 use crate::decided::About;
 use crate::epoch::{ItemVerdict, PlacementChange, Verdict};
-use crate::state::{Table, is_quota};
+use crate::state::{Table, is_limit_range, is_quota};
 use crate::views::Views;
 
 impl<V: Views> Turn<'_, V> {
@@ -166,6 +166,8 @@ impl<V: Views> Turn<'_, V> {
             self.budget_put(resource);
         } else if is_quota(key) {
             self.quota_put(resource);
+        } else if is_limit_range(key) {
+            self.limit_range_put(resource);
         } else if is_cron_job(key) {
             self.cron_put(resource, cause);
         } else if is_claim(key) {
@@ -185,6 +187,8 @@ impl<V: Views> Turn<'_, V> {
             self.budget_gone(key);
         } else if is_quota(key) {
             self.quota_gone(key);
+        } else if is_limit_range(key) {
+            self.limit_range_gone(key);
         } else if is_cron_job(key) {
             self.cron_gone(key, cause);
         } else if is_claim(key) {

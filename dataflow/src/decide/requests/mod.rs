@@ -9,6 +9,7 @@ mod claims;
 mod conditions;
 mod dependants;
 mod judge;
+mod limits;
 mod namespaces;
 mod pinned;
 mod priorities;

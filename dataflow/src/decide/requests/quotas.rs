@@ -85,8 +85,10 @@ impl<V: Views> Turn<'_, V> {
         self.try_quotas_of(&key.namespace);
     }
 
-    /// A workload is new, changed or gone: the quotas of its namespace look at what its pods ask for.
+    /// A workload is new, changed or gone: the LimitRanges and quotas of its namespace look at what its pods
+    /// ask for.
     pub(crate) fn weigh(&mut self, id: u32) {
+        self.state.limit(id);
         let workload = self.state.workload.get(&id);
         if workload.is_none_or(|w| self.state.quotas.is_about(&w.key.namespace)) {
             self.state.quotas.look_at(id, workload.map(Box::as_ref));

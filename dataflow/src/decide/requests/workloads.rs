@@ -340,7 +340,7 @@ impl Workload {
 
     /// The template of new pods.
     pub(crate) fn current_template(&self) -> Option<Arc<Template>> {
-        self.templates.get(&self.memo.current).cloned()
+        self.template_to_be(self.memo.current).cloned()
     }
 
     /// The name of the revision in pod names: only a Deployment's pods have one.

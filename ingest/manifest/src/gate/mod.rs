@@ -19,6 +19,7 @@ mod pod;
 mod priority;
 mod budget;
 mod quota;
+mod limits;
 mod service;
 mod container;
 mod volumes;
@@ -200,6 +201,7 @@ fn values(checker: &mut Checker, object: &Cursor<'_>, kind: &str) {
         "StorageClass" => storage::class(checker, object),
         "PodDisruptionBudget" => budget::check(checker, &object.field("spec")),
         "ResourceQuota" => quota::check(checker, &object.field("spec")),
+        "LimitRange" => limits::check(checker, &object.field("spec")),
         "Service" => service::check(checker, object),
         _ => {}
     }

@@ -36,7 +36,8 @@ pub(crate) fn check(checker: &mut Checker, at: &Cursor<'_>) {
     }
 }
 
-fn check_name(checker: &mut Checker, name: &str, at: &Cursor<'_>) {
+/// Whether this is a resource that a container may ask for.
+pub(super) fn check_name(checker: &mut Checker, name: &str, at: &Cursor<'_>) {
     if PLAIN.contains(&name) {
         return;
     }
@@ -50,11 +51,13 @@ fn check_name(checker: &mut Checker, name: &str, at: &Cursor<'_>) {
     }
 }
 
-fn is_extended(name: &str) -> bool {
+/// Whether a resource is one of a domain of its own, of which nobody has more than he asked for.
+pub(super) fn is_extended(name: &str) -> bool {
     name.contains('/') && !name.starts_with("kubernetes.io/")
 }
 
-fn quantity(at: &Cursor<'_>) -> Option<Quantity> {
+/// The quantity that stands there.
+pub(super) fn quantity(at: &Cursor<'_>) -> Option<Quantity> {
     match at.value {
         Value::String(text) => Quantity::parse(text).ok(),
         Value::Number(number) => Quantity::parse(&number.to_string()).ok(),

@@ -54,6 +54,7 @@ fn seen() -> BTreeSet<(&'static str, &'static str)> {
     walk::<policy::PodDisruptionBudget>(&seen);
     walk::<core::Service>(&seen);
     walk::<core::ResourceQuota>(&seen);
+    walk::<core::LimitRange>(&seen);
     walk::<core::PersistentVolumeClaim>(&seen);
     walk::<storage::StorageClass>(&seen);
     walk::<scheduling::PriorityClass>(&seen);

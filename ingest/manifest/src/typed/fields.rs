@@ -51,6 +51,9 @@ pub(crate) const FIELDS: &[(&str, Fields)] = &[
     ("ResourceQuotaSpec", &[("hard scopes scopeSelector", Acted)]),
     ("ScopeSelector", &[("matchExpressions", Acted)]),
     ("ScopedResourceSelectorRequirement", &[("scopeName operator values", Acted)]),
+    ("LimitRange", OBJECT),
+    ("LimitRangeSpec", &[("limits", Acted)]),
+    ("LimitRangeItem", &[("type default defaultRequest min max maxLimitRequestRatio", Acted)]),
     ("Service", OBJECT),
     (
         "ServiceSpec",
