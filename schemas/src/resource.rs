@@ -126,6 +126,9 @@ pub struct Resource {
     /// The templates that a workload had, in JSON: number, hash and text of each, the current one
     /// last and without its text, which is the body's. `[]` for what is not a workload.
     pub history: Arc<str>,
+    /// Engine time at which its deletion was asked for, milliseconds since 1970, while its finalizers
+    /// hold it; `None` for all others.
+    pub deleted_ms: Option<i64>,
 }
 
 impl Resource {

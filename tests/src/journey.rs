@@ -5,7 +5,9 @@
 mod choosy;
 mod claiming;
 mod drained;
+mod owning;
 mod ranked;
+mod same;
 mod reverting;
 mod served;
 mod stateful;
@@ -18,6 +20,8 @@ mod weather;
 
 pub use leader::Leader;
 pub use operator::Operator;
+pub(crate) use owning::HOLD;
+use same::same;
 use stranger::Stranger;
 
 use std::collections::VecDeque;
@@ -79,6 +83,8 @@ pub struct Plan {
     pub fenced: bool,
     /// Whether people let failed updates go back as well.
     pub reverting: bool,
+    /// Whether people own, let go, finalize and delete as well.
+    pub owning: bool,
 }
 
 /// What a journey came to.
@@ -106,6 +112,8 @@ pub struct Trace {
     pub scheduled: usize,
     /// Updates that failed and went back.
     pub reverted: usize,
+    /// Objects that went because nobody owned them any more, or before their owners.
+    pub collected: usize,
 }
 
 /// The whole system.
@@ -205,6 +213,11 @@ impl Journey {
         }
         if self.plan.working {
             for asked in Operator::last_work() {
+                self.log.append(asked);
+            }
+        }
+        if self.plan.owning {
+            for asked in Operator::last_holds() {
                 self.log.append(asked);
             }
         }
@@ -449,6 +462,7 @@ impl Journey {
         let rolled_by = |rule: &str| ledger.iter().filter(|d| d.rule == rule).count();
         self.trace.scheduled += rolled_by("cron");
         self.trace.reverted += rolled_by("auto_revert");
+        self.trace.collected += rolled_by("garbage");
         let ended = |d: &&Decision| d.rule == "job" && d.action == Action::Rollout;
         self.trace.ended += ledger.iter().filter(ended).count();
         self.trace.hash = self.trace.hash.rotate_left(7) ^ u64::from_ne_bytes(hash.to_ne_bytes());
@@ -478,21 +492,4 @@ impl Journey {
             self.plan.seed
         )
     }
-}
-
-/// Two engines over the same epoch decide the same.
-fn same(who: &str, one: &Outcome, other: &Outcome) -> Result<(), String> {
-    let decided = |o: &Outcome| {
-        let verdicts = o.verdicts.clone();
-        (o.hash, o.ledger(), o.placements.clone(), verdicts, o.resources.clone())
-    };
-    if decided(one) == decided(other) {
-        return Ok(());
-    }
-    let told = |o: &Outcome| {
-        let (ledger, resources) = (o.ledger(), &o.resources);
-        format!("{ledger:#?}\n{:#?}\ndue {:?}\n{resources:#?}", o.placements, o.due_ms)
-    };
-    let (one_told, other_told) = (told(one), told(other));
-    Err(format!("{who} decides otherwise in epoch {}:\n{one_told}\nnot\n{other_told}", one.number))
 }

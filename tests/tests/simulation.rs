@@ -36,6 +36,8 @@ const UNFENCED_SEEDS: u64 = 20;
 const DRAINED_SEEDS: u64 = 100;
 /// Journeys of people whose failed updates go back.
 const REVERTING_SEEDS: u64 = 40;
+/// Journeys of people who own, let go, finalize and delete.
+const OWNING_SEEDS: u64 = 100;
 /// A minute and a half of faults.
 const CHOOSY_TICKS: usize = 450;
 /// Seeds far behind those of every run that found something once: a rebuilt leader that forgot how
@@ -72,7 +74,7 @@ fn plan(seed: u64) -> Plan {
     let (trims, stranger) = (seed % TRIMS_EVERY < 2, seed % TRIMS_EVERY == 1);
     let (choosy, ranked, tainted, working, claiming) = (false, false, false, false, false);
     let (stateful, fenced) = (false, true);
-    let (drained, reverting) = (false, false);
+    let (drained, reverting, owning) = (false, false, false);
     let rebuilt_in_thousand = 50;
     Plan {
         seed,
@@ -92,6 +94,7 @@ fn plan(seed: u64) -> Plan {
         drained,
         fenced,
         reverting,
+        owning,
     }
 }
 
@@ -331,6 +334,28 @@ fn who_is_evicted_leaves_as_many_available_as_are_wanted() {
     }
     println!("{} drained seeds, {epochs} epochs, {evicted} pods evicted", count(&seeds));
     assert!(evicted > 0 || count(&seeds) < 20, "it happens");
+}
+
+fn owning(seed: u64) -> Plan {
+    Plan { owning: true, ticks: CHOOSY_TICKS, ..plan(seed) }
+}
+
+#[test]
+fn what_is_owned_goes_with_its_last_owner_and_nothing_is_stuck() {
+    if let Some(seed) = number("SETPOINT_SEED") {
+        println!("owning seed {seed}: {:?}", run(owning(seed)));
+        return;
+    }
+    let seeds = seeds(OWNING_SEEDS);
+    let (mut epochs, mut collected) = (0, 0);
+    for seed in seeds.clone() {
+        let trace = run(owning(seed));
+        epochs += trace.epochs;
+        collected += trace.collected;
+        tell(seed, *seeds.end());
+    }
+    println!("{} owning seeds, {epochs} epochs, {collected} collected", count(&seeds));
+    assert!(collected > 0 || count(&seeds) < 20, "it happens");
 }
 
 #[test]

@@ -157,6 +157,7 @@ fn decide_item(
         status: status.to_string().into(),
         managers: json!({request.field_manager.clone(): ["/metadata/name"]}).to_string().into(),
         history: "[]".into(),
+        deleted_ms: None,
     });
     draft.insert(text, resource.clone());
     let outcome = if present.is_some() { Outcome::Configured } else { Outcome::Created };

@@ -6,6 +6,8 @@
 pub mod admission;
 pub mod immutable;
 pub mod ownership;
+pub mod finalizers;
+pub mod garbage;
 
 pub mod identity;
 pub mod revision;
@@ -48,6 +50,8 @@ pub mod status;
 /// of this version that replays otherwise stops the engine. Raise it with every change that makes
 /// any rule decide otherwise, or the door take in another record.
 ///
+/// 18: what has finalizers stays until the last of them is taken away; what is owned goes when its last owner
+/// is gone, before it or is let go, as who deletes that says; and a namespace tells what is left in it.
 /// 17: a volume says since when it has its phase.
 /// 17: a workload that depends on others waits until they are so far, and is restarted with them where it asks
 /// for it; a pod with readiness gates is ready when they are open; and what runs once runs again when its template is another.
@@ -105,4 +109,4 @@ pub mod status;
 /// nothing; silence of the whole fleet is doubted; a deleted namespace goes with its last pod;
 /// updates pause between batches. 3: a Secret that kubectl applied passes the door; before, its
 /// sealed annotation set it aside. 2: the ledger tells of orphans. 1: the first.
-pub const RULES_VERSION: &str = "17";
+pub const RULES_VERSION: &str = "18";

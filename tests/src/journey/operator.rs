@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use setpoint_schemas::{Input, Request, RequestItem, Verb};
 
 use super::{
-    Plan, choosy, claiming, drained, ranked, reverting, served, stateful, tainted, working,
+    Plan, choosy, claiming, drained, owning, ranked, reverting, served, stateful, tainted, working,
 };
 use crate::committed::Committed;
 use crate::draw::Draw;
@@ -31,6 +31,7 @@ pub struct Operator {
     is_stateful: bool,
     is_drained: bool,
     is_reverting: bool,
+    is_owning: bool,
 }
 
 impl Operator {
@@ -51,6 +52,7 @@ impl Operator {
             is_stateful: plan.stateful,
             is_drained: plan.drained,
             is_reverting: plan.reverting,
+            is_owning: plan.owning,
         }
     }
 
@@ -67,6 +69,16 @@ impl Operator {
         let asks = working::last_words().into_iter().enumerate();
         let ask = |(number, item)| {
             let id = format!("last-work-{number}");
+            Input::Request(Box::new(request(&id, vec![item])))
+        };
+        asks.map(ask).collect()
+    }
+
+    /// Takes away all that people hold back.
+    pub fn last_holds() -> Vec<Input> {
+        let asks = owning::last_words().into_iter().enumerate();
+        let ask = |(number, item)| {
+            let id = format!("last-hold-{number}");
             Input::Request(Box::new(request(&id, vec![item])))
         };
         asks.map(ask).collect()
@@ -100,6 +112,9 @@ impl Operator {
         }
         if self.is_drained && self.draw.chance(300) {
             return vec![drained::evict(&mut self.draw, committed)];
+        }
+        if self.is_owning && self.draw.chance(600) {
+            return vec![owning::ask(&mut self.draw, committed)];
         }
         if self.is_ranked && self.draw.chance(100) {
             return vec![ranked::keep(&mut self.draw)];

@@ -28,6 +28,7 @@ mod requests;
 mod services;
 mod immutable;
 mod namespaces;
+mod owners;
 mod quotas;
 mod quotas_by_chance;
 mod cold;

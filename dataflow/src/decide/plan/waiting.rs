@@ -105,7 +105,9 @@ impl<V: Views> Turn<'_, V> {
             let gone = group.listed().filter(|c| !promised(c));
             let gone = gone.filter(|c| !listed(&after, *c, group.revision));
             let gone = gone.map(|counter| Served::WaitingGone(workload.pod_uid(counter)));
-            self.out.served.extend(gone);
+            let gone: Vec<Served> = gone.collect();
+            self.out.served.extend(gone.iter().cloned());
+            self.owning_pods_moved(&gone, id);
         }
         let Some(after) = &after else { return };
         let same_reason = before.as_ref().is_some_and(|before| before.reason == after.reason);
@@ -132,6 +134,15 @@ impl<V: Views> Turn<'_, V> {
                 None => "placement",
             };
             self.ledger.write(Action::Wait, rule, after.reason.clone(), about);
+        }
+    }
+
+    /// What those own that wait no longer is looked at.
+    fn owning_pods_moved(&mut self, gone: &[Served], workload: u32) {
+        for served in gone {
+            if let Served::WaitingGone(uid) = served {
+                self.owning_pod_moved(uid, workload);
+            }
         }
     }
 

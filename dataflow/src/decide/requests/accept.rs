@@ -83,8 +83,7 @@ impl<V: Views> Turn<'_, V> {
                 self.put(key, resource, compiled, cause);
             }
             Change::Gone(key) => self.gone(&key, cause),
-            Change::Terminate(namespace) => self.terminate(namespace, cause),
-            Change::Leave(claim) => self.claim_leaves(claim),
+            Change::Mark(leaving) => self.mark_deleted(leaving, cause),
             Change::StopPod(uid) => {
                 if let Some(pod) = self.state.pods.id_of(&uid) {
                     self.job_pod_lost(pod, Failure::Other);
@@ -112,12 +111,13 @@ impl<V: Views> Turn<'_, V> {
             None => resource,
         };
         self.note_source(&key, &resource);
-        self.state.set_resource(&key, Some(resource.clone()));
+        let before = self.state.set_resource(&key, Some(resource.clone()));
         self.out.resources.push((key.clone(), Some(resource.clone())));
         match compiled {
             Some(compiled) => self.workload_put(&resource, *compiled, cause),
             None => self.learn(&key, &resource, cause),
         }
+        self.owners_look(&key, before.as_deref(), cause);
         if is_claim(&key) {
             self.grow_volume(&resource);
         }
@@ -138,9 +138,10 @@ impl<V: Views> Turn<'_, V> {
             self.release_volume(key);
         }
         self.deleted_claims_go(key);
-        self.state.set_resource(key, None);
+        let before = self.state.set_resource(key, None);
         self.out.resources.push((key.clone(), None));
         self.unlearn(key, cause);
+        self.owners_look(key, before.as_deref(), cause);
         if let Some(id) = self.node_about(key) {
             self.node_changed(id);
             self.deleted_with(id);
@@ -185,7 +186,7 @@ impl<V: Views> Turn<'_, V> {
         } else if is_quota(key) {
             self.quota_gone(key);
         } else if is_cron_job(key) {
-            self.cron_gone(key, cause);
+            self.cron_gone(key);
         } else if is_claim(key) {
             self.claim_gone(key);
         } else if is_storage_class(key) {
