@@ -20,7 +20,6 @@ mod weather;
 
 pub use leader::Leader;
 pub use operator::Operator;
-pub(crate) use owning::HOLD;
 use same::same;
 use stranger::Stranger;
 

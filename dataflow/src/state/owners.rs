@@ -132,7 +132,7 @@ impl Owners {
             .iter()
             .flat_map(|was| was.owners().into_keys().map(|uid| Subject::Owner(uid.to_owned())))
             .collect();
-        let is_moved = after.is_none() || was.is_some() || is.is_some();
+        let is_moved = before.is_some() != after.is_some() || was.is_some() || is.is_some();
         if let Some(is) = is {
             self.link(key, &is);
             self.said.insert(key.clone(), is);
@@ -142,7 +142,20 @@ impl Owners {
         }
         let house = (is_moved && !key.namespace.is_empty())
             .then(|| Subject::Namespace(key.namespace.clone()));
+        if before.is_none() && after.is_some() {
+            self.look_at_new(key);
+        }
         had.into_iter().chain(house).filter(|subject| self.may_go(subject)).collect()
+    }
+
+    /// What is made in a namespace that goes, behind what was looked at there, is looked at too.
+    fn look_at_new(&mut self, key: &ResourceKey) {
+        let subject = Subject::Namespace(key.namespace.clone());
+        if let Some(mut row) = self.rows.remove(&subject) {
+            let from = row.from.take();
+            row.from = Some(from.map_or(key.clone(), |before| before.min(key.clone())));
+            self.put(row);
+        }
     }
 
     fn keep_contents(

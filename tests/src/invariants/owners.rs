@@ -7,7 +7,7 @@ use serde_json::Value;
 use setpoint_dataflow::Outcome;
 use setpoint_schemas::{GroupKind, Resource, ResourceKey};
 
-use crate::journey::HOLD;
+use crate::manifests::HOLD;
 
 type Resources = BTreeMap<ResourceKey, Arc<Resource>>;
 

@@ -8,15 +8,12 @@ use setpoint_schemas::{RequestItem, Resource, Verb};
 
 use crate::committed::Committed;
 use crate::draw::Draw;
-use crate::manifests::{item, patch};
+use crate::manifests::{HOLD, item, patch};
 
 /// Few names, so that requests meet and owners come to be circles.
 const NAMES: [&str; 5] = ["red", "green", "blue", "black", "white"];
 /// As the operator's.
 const NAMESPACES: [&str; 2] = ["default", "team"];
-/// The finalizer of these people, which nobody else takes away.
-pub(crate) const HOLD: &str = "people.example/hold";
-
 /// Something about what is owned.
 pub(super) fn ask(draw: &mut Draw, committed: &Committed) -> RequestItem {
     let place = *draw.pick(&NAMESPACES);

@@ -77,8 +77,11 @@ impl<V: Views> Turn<'_, V> {
             self.look_at_owned(subject, Some(key.clone()), first_key(), cause);
         }
         for reference in references {
-            if self.owner_standing(key, &reference) != Standing::Alive {
-                self.look_at_owned(Subject::Owner(reference.uid), None, key.clone(), cause);
+            let is_alive = self.owner_standing(key, &reference) == Standing::Alive;
+            let subject = Subject::Owner(reference.uid);
+            // An owner that lets go what it owns is alive, and lets this go too.
+            if !is_alive || self.state.owners.row(&subject).is_some() {
+                self.look_at_owned(subject, None, key.clone(), cause);
             }
         }
     }

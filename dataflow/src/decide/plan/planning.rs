@@ -108,6 +108,7 @@ impl<V: Views> Turn<'_, V> {
     /// A workload that is being deleted, and that finalizers keep, makes no pods: those that it has run on.
     fn stands_still(&mut self, id: u32) {
         self.waits_no_more(id);
+        self.let_leaving_go(id);
         let Some(workload) = self.state.workload.get_mut(&id) else { return };
         workload.memo.ordinals.clear();
         workload.memo.whys_served = true;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use setpoint_rules::quota::is_refusal;
-use setpoint_schemas::{Action, NodeName, ResourceKey};
+use setpoint_schemas::{Action, NodeName, PodUid, ResourceKey};
 
 use crate::Served;
 use crate::decide::Turn;
@@ -85,6 +85,18 @@ impl<V: Views> Turn<'_, V> {
         before: Option<Waiting>,
         after: Option<Waiting>,
     ) {
+        let told = self.out.served.len();
+        self.tell_who_waits(id, before, after);
+        let gone = |served: &Served| match served {
+            Served::WaitingGone(uid) => Some(uid.clone()),
+            _ => None,
+        };
+        let gone: Vec<PodUid> = self.out.served[told..].iter().filter_map(gone).collect();
+        // What those own that wait no longer is looked at.
+        gone.iter().for_each(|uid| self.owning_pod_moved(uid, id));
+    }
+
+    fn tell_who_waits(&mut self, id: u32, before: Option<Waiting>, after: Option<Waiting>) {
         let Some(workload) = self.state.workload.get(&id) else { return };
         let (key, memo) = (workload.key.clone(), &workload.memo);
         let (waits, is_gated) = (memo.waits(), workload.is_gated());
@@ -105,9 +117,7 @@ impl<V: Views> Turn<'_, V> {
             let gone = group.listed().filter(|c| !promised(c));
             let gone = gone.filter(|c| !listed(&after, *c, group.revision));
             let gone = gone.map(|counter| Served::WaitingGone(workload.pod_uid(counter)));
-            let gone: Vec<Served> = gone.collect();
-            self.out.served.extend(gone.iter().cloned());
-            self.owning_pods_moved(&gone, id);
+            self.out.served.extend(gone);
         }
         let Some(after) = &after else { return };
         let same_reason = before.as_ref().is_some_and(|before| before.reason == after.reason);
@@ -134,15 +144,6 @@ impl<V: Views> Turn<'_, V> {
                 None => "placement",
             };
             self.ledger.write(Action::Wait, rule, after.reason.clone(), about);
-        }
-    }
-
-    /// What those own that wait no longer is looked at.
-    fn owning_pods_moved(&mut self, gone: &[Served], workload: u32) {
-        for served in gone {
-            if let Served::WaitingGone(uid) = served {
-                self.owning_pod_moved(uid, workload);
-            }
         }
     }
 

@@ -223,6 +223,7 @@ impl Judge<'_> {
             resource.status = self.claim_status(present.as_deref(), &put.object);
         }
         if self.nothing_holds(&key, &resource) {
+            self.gives_back(&key, present.as_deref());
             overlay.insert(key.clone(), None);
             return Ok(Change::Gone(key));
         }
