@@ -60,10 +60,13 @@ impl<V: Views> Turn<'_, V> {
         let after = self.state.resources.get(key).cloned();
         let is_same = |uid: &str| after.as_ref().is_some_and(|after| after.uid == uid);
         if let Some(before) = before
-            && self.state.owners.owns(&before.uid)
             && !is_same(&before.uid)
         {
-            self.look_at_owned(Subject::Owner(before.uid.clone()), None, first_key(), cause);
+            let subject = Subject::Owner(before.uid.clone());
+            let owners = &self.state.owners;
+            if owners.owns(&before.uid) || owners.row(&subject).is_some() {
+                self.look_at_owned(subject, None, first_key(), cause);
+            }
         }
         let Some(after) = after else { return };
         if is_namespace(key) && is_terminating(&after) {

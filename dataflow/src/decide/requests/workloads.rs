@@ -155,7 +155,7 @@ impl<V: Views> Turn<'_, V> {
     pub(crate) fn workload_gone(&mut self, key: &ResourceKey, cause: &Cause) {
         let Some(id) = self.state.workloads.get(key).copied() else { return };
         if let Some(workload) = self.state.workload.get_mut(&id) {
-            workload.deleted = true;
+            (workload.deleted, workload.is_kept) = (true, false);
         }
         self.cron_job_moved(id);
         self.cover(id);
