@@ -64,7 +64,6 @@ mod tests {
             kind: "PersistentVolumeClaim".to_owned(),
             body: body.into(),
             status: status.into(),
-            deleted_ms: None,
             ..samples::desired()
         };
         let object = render(&claim);

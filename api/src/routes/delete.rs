@@ -1,6 +1,6 @@
 //! Delete, of one object or of those that selectors select; evictions are deletions of pods that keep to
-//! disruption budgets, and that may wait for another pod in their place. What finalizers hold is answered with
-//! the object as it stays, and what is gone with a word that it is.
+//! disruption budgets, and that may wait for another pod in their place. What finalizers hold is answered
+//! with the object as it stays, and what is gone with a word that it is.
 
 use axum::http::StatusCode;
 use axum::response::Response;

@@ -1,11 +1,12 @@
 //! How an epoch is decided: inputs into state, facts into views, changes into plans.
 //!
 //! One room for each thing that is decided about. `requests/` takes in what people ask for, `nodes/`
-//! and `pods/` what nodes say; `claims/` lets data be where pods are, and pods where their data is; `plan/`
-//! makes steps of what the views tell, and placements of these; `jobs/` looks at what is to end, and starts it
-//! in time; `owners/` lets what is owned go with its owners; `cold/` tells people how things stand; `follow/` makes the state what another leader recorded, or
-//! what a checkpoint holds; `reverting.rs` takes updates back that fail. All of them are turns at the state:
-//! `turn.rs` has what they share.
+//! and `pods/` what nodes say; `claims/` lets data be where pods are, and pods where their data is;
+//! `owners/` lets what is owned go with its owners; `plan/` makes steps of what the views tell, and
+//! placements of these; `jobs/` looks at what is to end, and starts it in time; `cold/` tells people how
+//! things stand; `follow/` makes the state what another leader recorded, or what a checkpoint holds;
+//! `reverting.rs` takes updates back that fail. All of them are turns at the state: `turn.rs` has what they
+//! share.
 
 mod ahead;
 mod claims;

@@ -401,7 +401,6 @@ mod tests {
         Resource {
             name: name.to_owned(),
             body: Arc::from(json!({"metadata": metadata}).to_string()),
-            deleted_ms: None,
             ..samples::desired()
         }
     }
