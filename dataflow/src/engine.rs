@@ -9,7 +9,7 @@ use setpoint_placement::Fleet;
 use setpoint_schemas::{Input, Policy, Sourced};
 
 use crate::causes::{cause_of_node, cause_of_removal, cause_of_request};
-use crate::decide::{AHEAD, LOOK_MS, Turn};
+use crate::decide::{AHEAD, LOOK_MS, LOOKED_AT_MAX, Turn};
 use crate::digest::hash_of;
 use crate::epoch::{Epoch, Outcome, Verdict};
 use crate::rebuild::{self, Compacted};
@@ -143,7 +143,8 @@ impl<V: Views> Engine<V> {
         }
         turn.settle();
         for _ in 0..ROUNDS_MAX {
-            if !turn.plan() {
+            turn.collect();
+            if !turn.plan() && !turn.is_more_to_collect() {
                 break;
             }
         }
@@ -191,6 +192,7 @@ impl<V: Views> Engine<V> {
             now: epoch.time_ms,
             complete: epoch.complete,
             is_settled: false,
+            looks_left: LOOKED_AT_MAX,
             nodes_touched: std::collections::BTreeSet::new(),
             said_gone: std::collections::BTreeSet::new(),
             deleted_lost: std::collections::BTreeSet::new(),
@@ -233,7 +235,7 @@ impl<V: Views> Turn<'_, V> {
     }
 
     /// When something falls due if nothing happens: a deadline, a judgement of leases under a hold,
-    /// room in the pacing for what is still to be looked at, or the end of waiting for records of
+    /// room in the pacing for what is still to be looked at, what is owned and was not looked at, or the end of waiting for records of
     /// sessions that have spoken.
     pub(crate) fn due_ms(&self) -> Option<i64> {
         let meta = &self.state.meta;
@@ -247,6 +249,8 @@ impl<V: Views> Turn<'_, V> {
         let deadline = self.state.deadlines.keys().next().copied();
         let early = (!self.state.early.is_empty()).then_some(self.now + LOOK_MS);
         let cron = self.state.crons.due_ms();
-        [deadline, meta.judge_ms, pending, early, cron].into_iter().flatten().min()
+        // What this epoch could not look at any more.
+        let owned = self.state.owners.due().map(|_| self.now);
+        [deadline, meta.judge_ms, pending, early, cron, owned].into_iter().flatten().min()
     }
 }

@@ -115,6 +115,8 @@ impl<V: Views> Engine<V> {
         let rolls = workload.kind == WorkloadKind::Rolling && counts.old > 0;
         let sentence = if workload.deleted {
             format!("it is deleted; {} pods are still to go", total.live + total.stopping)
+        } else if workload.is_kept {
+            "it is being deleted, and finalizers keep it: no pod is made any more".to_owned()
         } else if let Some(waiting) = workload.groups_waiting().first() {
             waiting.reason.clone()
         } else if workload.kind == WorkloadKind::Bare && total.ended > 0 {

@@ -126,6 +126,9 @@ pub struct Resource {
     /// The templates that a workload had, in JSON: number, hash and text of each, the current one
     /// last and without its text, which is the body's. `[]` for what is not a workload.
     pub history: Arc<str>,
+    /// Engine time at which its deletion was asked for, milliseconds since 1970, while its finalizers
+    /// hold it; `None` for all others.
+    pub deleted_ms: Option<i64>,
 }
 
 impl Resource {
@@ -139,7 +142,20 @@ impl Resource {
 
 #[cfg(test)]
 mod tests {
+    use crate::avro::Codec;
+    use crate::samples;
+
     use super::*;
+
+    #[test]
+    fn since_when_it_is_being_deleted_is_written_and_read() {
+        let codec = Codec::single_object();
+        for deleted_ms in [None, Some(7)] {
+            let resource = Resource { deleted_ms, ..samples::desired() };
+            let bytes = codec.encode(&resource).expect("it encodes");
+            assert_eq!(codec.decode::<Resource>(&bytes).expect("it decodes"), resource);
+        }
+    }
 
     #[test]
     fn keys_read_back_as_they_were_written() {

@@ -165,6 +165,7 @@ pub fn desired() -> Resource {
         status: Arc::from(r#"{"readyReplicas":3}"#),
         managers: Arc::from(r#"{"setpoint":["/spec/replicas"]}"#),
         history: Arc::from(r#"[{"number":1,"hash":"7d9f","template":""}]"#),
+        deleted_ms: None,
     }
 }
 

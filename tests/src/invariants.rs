@@ -3,6 +3,7 @@
 //! The auditor counts for itself: it reads placements and resources as they were committed and
 //! asks neither the engine nor the placer.
 
+mod owners;
 mod rest;
 mod services;
 mod words;
@@ -90,7 +91,9 @@ impl Auditor {
         let before = self.counts();
         self.order(epoch)?;
         self.accounted(epoch, outcome, cut, log)?;
+        let collected = owners::as_they_went(&self.resources, outcome);
         self.served(outcome);
+        owners::nobody_goes_whose_owner_lives(&collected, &self.resources)?;
         self.placements(outcome)?;
         self.work.committed(outcome, &self.resources)?;
         self.capacity(plant)?;

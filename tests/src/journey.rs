@@ -8,7 +8,9 @@ mod choosy;
 mod claiming;
 mod depending;
 mod drained;
+mod owning;
 mod ranked;
+mod same;
 mod reverting;
 mod same;
 mod served;
@@ -89,6 +91,8 @@ pub struct Plan {
     pub depending: bool,
     /// Whether people bound a namespace by quotas and LimitRanges as well.
     pub bounded: bool,
+    /// Whether people own, let go, finalize and delete as well.
+    pub owning: bool,
 }
 
 /// What a journey came to.
@@ -118,6 +122,8 @@ pub struct Trace {
     pub reverted: usize,
     /// Times that it was said why no pod is made, beyond a quota or outside a LimitRange.
     pub refused: usize,
+    /// Objects that went because nobody owned them any more, or before their owners.
+    pub collected: usize,
 }
 
 /// The whole system.
@@ -217,6 +223,11 @@ impl Journey {
         }
         if self.plan.working {
             for asked in Operator::last_work() {
+                self.log.append(asked);
+            }
+        }
+        if self.plan.owning {
+            for asked in Operator::last_holds() {
                 self.log.append(asked);
             }
         }
@@ -467,6 +478,7 @@ impl Journey {
         self.trace.scheduled += rolled_by("cron");
         self.trace.reverted += rolled_by("auto_revert");
         self.trace.refused += rolled_by("quota") + rolled_by("limit_range");
+        self.trace.collected += rolled_by("garbage");
         let ended = |d: &&Decision| d.rule == "job" && d.action == Action::Rollout;
         self.trace.ended += ledger.iter().filter(ended).count();
         self.trace.hash = self.trace.hash.rotate_left(7) ^ u64::from_ne_bytes(hash.to_ne_bytes());

@@ -8,6 +8,9 @@ use setpoint_schemas::{
     Resources, SessionId, Verb,
 };
 
+/// The finalizer of people who hold things back; nobody else takes it away.
+pub const HOLD: &str = "people.example/hold";
+
 /// A Deployment of one container that asks for `cpu` thousandths of a core, of this image.
 #[must_use]
 pub fn deployment(namespace: &str, name: &str, replicas: i64, cpu: i64, image: &str) -> Value {

@@ -40,6 +40,8 @@ const REVERTING_SEEDS: u64 = 40;
 const DEPENDING_SEEDS: u64 = 60;
 /// Journeys of people who bound a namespace.
 const BOUNDED_SEEDS: u64 = 100;
+/// Journeys of people who own, let go, finalize and delete.
+const OWNING_SEEDS: u64 = 100;
 /// A minute and a half of faults.
 const CHOOSY_TICKS: usize = 450;
 /// Seeds far behind those of every run that found something once: a rebuilt leader that forgot how
@@ -76,7 +78,7 @@ fn plan(seed: u64) -> Plan {
     let (trims, stranger) = (seed % TRIMS_EVERY < 2, seed % TRIMS_EVERY == 1);
     let (choosy, ranked, tainted, working, claiming) = (false, false, false, false, false);
     let (stateful, fenced) = (false, true);
-    let (drained, reverting, depending, bounded) = (false, false, false, false);
+    let (drained, reverting, depending, bounded, owning) = (false, false, false, false, false);
     let rebuilt_in_thousand = 50;
     Plan {
         seed,
@@ -98,6 +100,7 @@ fn plan(seed: u64) -> Plan {
         reverting,
         depending,
         bounded,
+        owning,
     }
 }
 
@@ -378,6 +381,28 @@ fn nothing_is_made_beyond_its_bounds_and_nobody_waits_who_has_room() {
     }
     println!("{} bounded seeds, {epochs} epochs, {refused} refusals", count(&seeds));
     assert!(refused > 0 || count(&seeds) < 20, "it happens");
+}
+
+fn owning(seed: u64) -> Plan {
+    Plan { owning: true, ticks: CHOOSY_TICKS, ..plan(seed) }
+}
+
+#[test]
+fn what_is_owned_goes_with_its_last_owner_and_nothing_is_stuck() {
+    if let Some(seed) = number("SETPOINT_SEED") {
+        println!("owning seed {seed}: {:?}", run(owning(seed)));
+        return;
+    }
+    let seeds = seeds(OWNING_SEEDS);
+    let (mut epochs, mut collected) = (0, 0);
+    for seed in seeds.clone() {
+        let trace = run(owning(seed));
+        epochs += trace.epochs;
+        collected += trace.collected;
+        tell(seed, *seeds.end());
+    }
+    println!("{} owning seeds, {epochs} epochs, {collected} collected", count(&seeds));
+    assert!(collected > 0 || count(&seeds) < 20, "it happens");
 }
 
 #[test]

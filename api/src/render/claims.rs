@@ -14,7 +14,7 @@ pub(super) fn shown(resource: &Resource, object: &mut Value, mut status: Value) 
     let deletion = match resource.kind.as_str() {
         "PersistentVolumeClaim" => {
             let told = ClaimStatus::read(&resource.status);
-            object["metadata"]["finalizers"] = json!([CLAIM_FINALIZER]);
+            protect(object, CLAIM_FINALIZER);
             if !told.volume_name.is_empty() {
                 object["spec"]["volumeName"] = json!(told.volume_name);
                 object["spec"]["volumeMode"] = json!("Filesystem");
@@ -23,7 +23,7 @@ pub(super) fn shown(resource: &Resource, object: &mut Value, mut status: Value) 
             told.deletion_timestamp
         }
         "PersistentVolume" => {
-            object["metadata"]["finalizers"] = json!([VOLUME_FINALIZER]);
+            protect(object, VOLUME_FINALIZER);
             VolumeStatus::read(&resource.status).deletion_timestamp
         }
         _ => return status,
@@ -37,6 +37,14 @@ pub(super) fn shown(resource: &Resource, object: &mut Value, mut status: Value) 
     status
 }
 
+/// Shows a finalizer first, beside those that others put there.
+fn protect(object: &mut Value, name: &str) {
+    let others = object["metadata"]["finalizers"].as_array().cloned().unwrap_or_default();
+    let others = others.into_iter().filter(|other| other != name);
+    let all: Vec<Value> = std::iter::once(json!(name)).chain(others).collect();
+    object["metadata"]["finalizers"] = json!(all);
+}
+
 #[cfg(test)]
 mod tests {
     use setpoint_schemas::samples;
@@ -46,7 +54,8 @@ mod tests {
 
     #[test]
     fn a_claim_shows_its_volume_its_node_and_that_it_is_protected() {
-        let body = r#"{"spec": {"accessModes": ["ReadWriteOnce"]}}"#;
+        let body = r#"{"spec": {"accessModes": ["ReadWriteOnce"]},
+            "metadata": {"finalizers": ["a.b/c", "kubernetes.io/pvc-protection"]}}"#;
         let status = r#"{"phase": "Bound", "accessModes": ["ReadWriteOnce"],
             "capacity": {"storage": "1Gi"}, "volumeName": "pvc-1", "node": "n1",
             "deletionTimestamp": "2026-01-02T03:04:05Z", "madeFor": "web"}"#;
@@ -59,7 +68,7 @@ mod tests {
         };
         let object = render(&claim);
         assert_eq!(object["spec"]["volumeName"], "pvc-1");
-        assert_eq!(object["metadata"]["finalizers"], json!([CLAIM_FINALIZER]));
+        assert_eq!(object["metadata"]["finalizers"], json!([CLAIM_FINALIZER, "a.b/c"]));
         assert_eq!(object["metadata"]["annotations"][SELECTED_NODE], "n1");
         assert_eq!(object["metadata"]["deletionTimestamp"], "2026-01-02T03:04:05Z");
         let expected = json!({"phase": "Bound", "accessModes": ["ReadWriteOnce"],

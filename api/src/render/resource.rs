@@ -9,10 +9,15 @@ use super::{claims, rfc3339};
 pub(crate) fn render(resource: &Resource) -> Value {
     let mut object = body_of(resource);
     object["metadata"]["resourceVersion"] = json!(resource.version.to_string());
+    if resource.kind == "Namespace" && object["spec"]["finalizers"].is_null() {
+        // The one that the leader takes away when nothing is left in it.
+        object["spec"] = json!({"finalizers": ["kubernetes"]});
+    }
     let status: Value = serde_json::from_str(&resource.status).unwrap_or_default();
     if status.as_object().is_some_and(|status| !status.is_empty()) {
         let status = claims::shown(resource, &mut object, status);
-        if status["phase"] == "Terminating" {
+        // One whose deletion an earlier version accepted says since when in its status alone.
+        if status["phase"] == "Terminating" && resource.deleted_ms.is_none() {
             let since = &status["conditions"][0]["lastTransitionTime"];
             object["metadata"]["deletionTimestamp"] = since.clone();
         }
@@ -42,6 +47,11 @@ pub(crate) fn body_of(resource: &Resource) -> Value {
     metadata["uid"] = json!(resource.uid);
     metadata["generation"] = json!(resource.generation);
     metadata["creationTimestamp"] = rfc3339(resource.created_ms);
+    if let Some(deleted_ms) = resource.deleted_ms {
+        metadata["deletionTimestamp"] = rfc3339(deleted_ms);
+        // What finalizers hold is not stopped after a time.
+        metadata["deletionGracePeriodSeconds"] = json!(0);
+    }
     let managers = managed_fields(resource);
     if !managers.is_empty() {
         metadata["managedFields"] = Value::Array(managers);
@@ -89,7 +99,31 @@ fn fields_of(pointers: &Value) -> Value {
 
 #[cfg(test)]
 mod tests {
+    use setpoint_schemas::samples;
+
     use super::*;
+
+    #[test]
+    fn what_is_being_deleted_says_since_when_and_a_namespace_shows_what_keeps_it() {
+        let mut namespace = Resource {
+            api_version: "v1".to_owned(),
+            kind: "Namespace".to_owned(),
+            body: r#"{"metadata": {"finalizers": ["a.b/c"]}}"#.into(),
+            status: r#"{"phase": "Terminating"}"#.into(),
+            deleted_ms: Some(0),
+            ..samples::desired()
+        };
+        let object = render(&namespace);
+        assert_eq!(object["metadata"]["deletionTimestamp"], "1970-01-01T00:00:00Z");
+        assert_eq!(object["metadata"]["deletionGracePeriodSeconds"], 0);
+        assert_eq!(object["metadata"]["finalizers"], json!(["a.b/c"]));
+        assert_eq!(object["spec"], json!({"finalizers": ["kubernetes"]}));
+        namespace.deleted_ms = None;
+        namespace.status = "{}".into();
+        let object = render(&namespace);
+        assert!(object["metadata"]["deletionTimestamp"].is_null());
+        assert_eq!(object["status"], json!({"phase": "Active"}));
+    }
 
     #[test]
     fn owned_pointers_become_nested_fields() {

@@ -1,5 +1,6 @@
 //! Delete, of one object or of those that selectors select; evictions are deletions of pods that keep to
-//! disruption budgets, and that may wait for another pod in their place.
+//! disruption budgets, and that may wait for another pod in their place. What finalizers hold is answered
+//! with the object as it stays, and what is gone with a word that it is.
 
 use axum::http::StatusCode;
 use axum::response::Response;
@@ -28,6 +29,7 @@ pub(crate) async fn delete(call: Call) -> Result<Response, ApiError> {
     }
     let options = options_of(&call)?;
     let wanted = uid_in(&options)?;
+    let body = wishes(&call, &options)?;
     let asked = version_of(&json!({"metadata": options["preconditions"]}))?;
     let dry = call.params.dry_run() || options["dryRun"].as_array().is_some_and(|d| !d.is_empty());
     let mut tries = UID_TRIES;
@@ -42,7 +44,8 @@ pub(crate) async fn delete(call: Call) -> Result<Response, ApiError> {
         };
         let expected_version = expected(&kind, &entry, asked.or(seen))?;
         let subresource = call.target.subresource.clone();
-        let item = RequestItem { expected_version, subresource, ..item_of(&kind, &entry) };
+        let body = body.clone();
+        let item = RequestItem { expected_version, subresource, body, ..item_of(&kind, &entry) };
         let done = match dry {
             true => call.foresee_one(&kind, item).await.map(drop),
             false => {
@@ -50,7 +53,10 @@ pub(crate) async fn delete(call: Call) -> Result<Response, ApiError> {
             }
         };
         match done {
-            Ok(()) => return Ok(gone(&call, &kind, uid)),
+            Ok(()) if dry => return Ok(gone(&call, &kind, uid)),
+            Ok(()) => {
+                return Ok(staying(&call, &kind, &uid).unwrap_or_else(|| gone(&call, &kind, uid)));
+            }
             Err(error)
                 if error.code == StatusCode::CONFLICT
                     && seen.is_some()
@@ -116,6 +122,49 @@ fn version_with(
     Err(ApiError::new(StatusCode::CONFLICT, message).about(kind, entry.name(), &[]))
 }
 
+/// What is to become of what the object owns, by the options or the query, as the leader reads it; empty where
+/// nothing is said.
+///
+/// # Errors
+/// 422 in Kubernetes' words where what is said is not known, or said twice.
+fn wishes(call: &Call, options: &Value) -> Result<String, ApiError> {
+    let invalid = |why: String| {
+        let message =
+            format!("DeleteOptions.meta.k8s.io \"\" is invalid: propagationPolicy: {why}");
+        ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, message).because("Invalid")
+    };
+    let given = call.params.get("propagationPolicy");
+    let policy = options["propagationPolicy"].as_str().unwrap_or(given);
+    let orphans =
+        options["orphanDependents"].as_bool().or(match call.params.get("orphanDependents") {
+            "" => None,
+            said => Some(said == "true"),
+        });
+    match (policy, orphans) {
+        ("", None) => Ok(String::new()),
+        ("", Some(is_so)) => Ok(propagating(if is_so { "Orphan" } else { "Background" })),
+        (_, Some(_)) => Err(invalid(format!(
+            "Invalid value: {policy:?}: orphanDependents and deletionPropagation cannot be both set"
+        ))),
+        ("Background" | "Foreground" | "Orphan", None) => Ok(propagating(policy)),
+        (unknown, None) => Err(invalid(format!(
+            "Unsupported value: {unknown:?}: supported values: \"Background\", \"Foreground\", \"Orphan\", \"nil\""
+        ))),
+    }
+}
+
+fn propagating(policy: &str) -> String {
+    json!({"propagationPolicy": policy}).to_string()
+}
+
+/// The answer to the deletion of an object that stays for what holds it.
+fn staying(call: &Call, kind: &KindInfo, uid: &Value) -> Option<Response> {
+    let entry = find(call, kind).ok()?;
+    entry.resource().filter(|resource| resource.deleted_ms.is_some())?;
+    let object = shown(call, &entry);
+    (object["metadata"]["uid"] == *uid).then(|| answer(object))
+}
+
 /// The answer to a deletion.
 fn gone(call: &Call, kind: &KindInfo, uid: Value) -> Response {
     answer(json!({
@@ -134,7 +183,9 @@ pub(crate) async fn delete_collection(call: Call) -> Result<Response, ApiError> 
     let keep = |entry: &Entry| chosen(&call, &selection, entry);
     let page = model.list(&kind.group_kind(), None, usize::MAX, keep);
     let objects: Vec<Value> = page.entries.iter().map(|entry| shown(&call, entry)).collect();
-    let items: Vec<RequestItem> = page.entries.iter().map(|entry| item_of(&kind, entry)).collect();
+    let body = wishes(&call, &options_of(&call)?)?;
+    let item = |entry| RequestItem { body: body.clone(), ..item_of(&kind, entry) };
+    let items: Vec<RequestItem> = page.entries.iter().map(item).collect();
     if !call.params.dry_run() && !items.is_empty() {
         let manager = (call.params.manager(&call.headers), false);
         let verdict = submit(&call.app.state, &call.actor, manager, items).await?;
@@ -148,7 +199,7 @@ pub(crate) async fn delete_collection(call: Call) -> Result<Response, ApiError> 
     })))
 }
 
-/// `DeleteOptions`, of which preconditions and dry run are looked at; an eviction wraps them.
+/// `DeleteOptions`, of which preconditions, propagation and dry run are looked at; an eviction wraps them.
 fn options_of(call: &Call) -> Result<Value, ApiError> {
     if call.body.iter().all(u8::is_ascii_whitespace) {
         return Ok(Value::Null);

@@ -114,6 +114,9 @@ fn entries_of(kind: &KindInfo) -> Vec<Value> {
         scale["version"] = json!("v1");
         entries.push(scale);
     }
+    if kind.kind == "Namespace" && kind.group.is_empty() {
+        entries.push(entry("namespaces/finalize".to_owned(), "Namespace", &["update"]));
+    }
     if kind.kind == "Pod" && kind.group.is_empty() {
         let mut eviction = entry("pods/eviction".to_owned(), "Eviction", &["create"]);
         eviction["group"] = json!("policy");

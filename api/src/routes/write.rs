@@ -44,6 +44,9 @@ pub(crate) async fn update(call: Call) -> Result<Response, ApiError> {
     }
     held_against(&kind, &object)?;
     let entry = find(&call, &kind)?;
+    if call.target.subresource == "finalize" {
+        return finalize(&call, &kind, &entry, &object).await;
+    }
     if call.target.subresource == "status" {
         return status(&call, &kind, Verb::Update, &object).await;
     }
@@ -164,6 +167,34 @@ async fn status(
     let asked = if body.is_object() { version_of(body)? } else { None };
     expected(kind, &entry, asked)?;
     conditions::write(call, kind, entry, (verb, body, asked.is_some())).await
+}
+
+/// A write to `…/finalize` of a namespace: of the body its `spec.finalizers` count.
+async fn finalize(
+    call: &Call,
+    kind: &KindInfo,
+    entry: &Entry,
+    object: &Value,
+) -> Result<Response, ApiError> {
+    if kind.kind != "Namespace" || !kind.group.is_empty() {
+        return Err(ApiError::no_such_path());
+    }
+    let item = RequestItem {
+        verb: Verb::Update,
+        api_version: kind.api_version(),
+        kind: kind.kind.clone(),
+        namespace: String::new(),
+        name: entry.name().to_owned(),
+        subresource: "finalize".to_owned(),
+        body: object.to_string(),
+        expected_version: expected(kind, entry, version_of(object)?)?,
+    };
+    if call.params.dry_run() {
+        return Ok(answer(call.foreseen_object(kind, item).await?));
+    }
+    call.submit_one(kind, item).await?;
+    let left = find(call, kind);
+    Ok(answer(left.map_or_else(|_| object.clone(), |entry| shown(call, &entry))))
 }
 
 /// One item of a request.

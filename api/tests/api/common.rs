@@ -124,6 +124,12 @@ fn decide_item(
         Verb::Create => new = body,
         Verb::Apply => setpoint_patch::merge(&mut new, &body),
         Verb::Update => new = present.as_ref().map(|_| body).ok_or_else(missing)?,
+        Verb::Delete if !old["metadata"]["finalizers"].is_null() => {
+            let marked = present.as_deref().cloned().ok_or_else(missing)?;
+            let marked = Arc::new(Resource { deleted_ms: Some(T0), version: epoch, ..marked });
+            draft.insert(text, marked.clone());
+            return Ok((Outcome::Deleted, Some(Change::Resource(key, Some(marked)))));
+        }
         Verb::Delete => {
             draft.remove(&text).ok_or_else(missing)?;
             return Ok((Outcome::Deleted, Some(Change::Resource(key, None))));
@@ -157,6 +163,7 @@ fn decide_item(
         status: status.to_string().into(),
         managers: json!({request.field_manager.clone(): ["/metadata/name"]}).to_string().into(),
         history: "[]".into(),
+        deleted_ms: None,
     });
     draft.insert(text, resource.clone());
     let outcome = if present.is_some() { Outcome::Configured } else { Outcome::Created };

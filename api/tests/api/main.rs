@@ -7,6 +7,7 @@ mod common;
 mod room;
 mod connections;
 mod routes;
+mod deletions;
 mod refusals;
 mod watch;
 mod agent;

@@ -6,6 +6,8 @@
 pub mod admission;
 pub mod immutable;
 pub mod ownership;
+pub mod finalizers;
+pub mod garbage;
 
 pub mod identity;
 pub mod revision;
@@ -62,6 +64,8 @@ pub mod status;
 /// 18: LimitRanges are acted upon: pods have what they fill in, and no pod and no claim is made outside them;
 /// claims that a StatefulSet's pods have for themselves keep to quotas too; and of those that wait for room in
 /// a quota as many are looked at as there is room for, who waits longest first.
+/// 18: what has finalizers stays until the last of them is taken away; what is owned goes when its last owner
+/// is gone, before it or is let go, as who deletes that says; and a namespace tells what is left in it.
 /// 17: a volume says since when it has its phase.
 /// 17: a workload that depends on others waits until they are so far, and is restarted with them where it asks
 /// for it; a pod with readiness gates is ready when they are open; and what runs once runs again when its template is another.

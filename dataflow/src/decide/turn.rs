@@ -27,6 +27,8 @@ pub(crate) struct Turn<'a, V: Views> {
     pub(crate) complete: bool,
     /// Whether the views have been asked: what changes from here on is foreseen.
     pub(crate) is_settled: bool,
+    /// How many that are owned, or in a namespace that goes, this epoch may still look at.
+    pub(crate) looks_left: usize,
     /// Nodes that readers are to be told of.
     pub(crate) nodes_touched: BTreeSet<u32>,
     /// Lost nodes of which somebody may have said that nothing runs there any more.
@@ -81,7 +83,7 @@ impl<V: Views> Turn<'_, V> {
         let mut namespaces: Vec<ResourceKey> = namespaces.cloned().collect();
         namespaces.sort_unstable();
         for namespace in namespaces {
-            self.end_namespace(&namespace.name);
+            self.namespace_may_go(&namespace.name);
         }
         self.state.reservations_dirty.extend(self.state.nodes.values().copied());
         self.look_who_leaves();
@@ -240,6 +242,7 @@ impl<V: Views> Turn<'_, V> {
         self.count_in_quotas(id, None, false);
         if let Some(pod) = self.state.pods.get(&id) {
             let (owner, is_named) = (pod.workload, pod.standing != Standing::Stopping);
+            self.owning_pod_moved(uid, owner);
             self.state.put_down(uid, owner);
             if is_named {
                 self.state.unname_pod(id);

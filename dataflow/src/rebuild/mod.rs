@@ -6,6 +6,7 @@
 //! Absent: reading the log.
 
 mod observed;
+mod owners;
 mod workloads;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -107,6 +108,7 @@ pub(crate) fn rows(policy: &Policy, compacted: Compacted) -> Result<Rows, Restor
     let (workloads, mut pods, observed) = (made.workloads, made.pods, made.observed);
     await_proofs(&workloads, &mut pods, compacted.number);
     let crons = crons(&resources, time_ms);
+    let owners = owners::rows(&resources);
     let resources = resources.into_values().map(|(resource, _)| resource).collect();
     let nodes = (1..).zip(nodes.into_values()).collect();
     // Orphans are named anew by the next two snapshots of their nodes.
@@ -120,6 +122,7 @@ pub(crate) fn rows(policy: &Policy, compacted: Compacted) -> Result<Rows, Restor
         remains,
         devices,
         crons,
+        owners,
         ..Rows::default()
     };
     Ok(rows)

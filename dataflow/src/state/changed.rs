@@ -7,7 +7,7 @@ use setpoint_schemas::{PodUid, RequestId, ResourceKey};
 
 use super::observations::Record;
 use super::rows::encode;
-use super::{CheckpointRow, Pod, State, Table};
+use super::{CheckpointRow, Pod, State, Subject, Table};
 
 /// What a row takes in memory, roughly, beside what it points at: a pod, or the vectors of one that is
 /// encoded.
@@ -149,6 +149,7 @@ impl State {
             Table::Orphans => self.orphans.by_text(key).map(|orphan| encode(&orphan.row)),
             Table::Answers => self.answered.row(&RequestId::parse(key).ok()?).map(encode),
             Table::Early => self.early.row(key).map(encode),
+            Table::Owners => self.owners.row(&Subject::parse(key)?).map(encode),
             Table::Crons => self.crons.row(&ResourceKey::parse(key).ok()?).map(encode),
             Table::Devices => self.devices.row(&PodUid::parse(key).ok()?).map(|row| encode(&row)),
             Table::Meta

@@ -47,6 +47,7 @@ impl Workload {
             && self.wants.surge_ms > 0
             && !self.wants.runs_once
             && !self.deleted
+            && !self.is_kept
             && self.update() != Update::Recreate
             // One more would be of the very revision that waits or failed.
             && !self.is_held()

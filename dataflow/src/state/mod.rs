@@ -25,6 +25,7 @@ mod node;
 mod nominees;
 mod observations;
 mod orphan;
+mod owners;
 mod packed;
 mod few;
 mod in_turn;
@@ -83,6 +84,7 @@ pub(crate) use numbered::Numbered;
 pub(crate) use observations::Observations;
 pub(crate) use of_pod::PodName;
 pub(crate) use orphan::{Orphan, OrphanRow, Orphans};
+pub(crate) use owners::{Owners, OwnersRow, Subject, first_key};
 pub(crate) use pod::{Begin, Heard, Pod, Rare, UNPROVEN};
 pub(crate) use pods::{NameHash, Pods};
 pub(crate) use queues::Who;
@@ -186,6 +188,8 @@ pub(crate) struct State {
     pub(crate) followers: Followers,
     /// Who depends on other workloads.
     pub(crate) dependants: Dependants,
+    /// Who owns what, and what is in each namespace.
+    pub(crate) owners: Owners,
     /// What Services hold.
     pub(crate) services: Services,
     /// Requests that were answered, with their answers.
@@ -366,6 +370,9 @@ impl State {
         };
         let after = self.resources.get(key).map(|resource| &**resource);
         self.quotas.keep(key, before.as_deref(), after);
+        for subject in self.owners.keep(key, before.as_deref(), after) {
+            self.touch(Table::Owners, subject);
+        }
         self.overwritten.entry(key.clone()).or_insert_with(|| before.clone());
         before
     }
@@ -382,7 +389,8 @@ impl State {
         let resources = self.resources.keys().map(|key| (Table::Resources, key.to_string()));
         let devices = self.devices.pods().map(|uid| (Table::Devices, uid.to_string()));
         let crons = self.crons.rows().map(|row| (Table::Crons, row.key.to_string()));
-        self.touched.others.extend(resources.chain(devices).chain(crons));
+        let owners = self.owners.rows().map(|row| (Table::Owners, row.subject.to_string()));
+        self.touched.others.extend(resources.chain(devices).chain(crons).chain(owners));
         self.touched.remains.extend(self.remains.all());
         self.touched.workloads.extend(self.workload.keys().copied());
         self.touched.nodes.extend(self.node.keys().copied());

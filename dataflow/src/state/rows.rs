@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::{
-    AnsweredRow, CronRow, DevicesRow, EarlyRow, Meta, NodeRow, OrphanRow, Pod, Remains,
+    AnsweredRow, CronRow, DevicesRow, EarlyRow, Meta, NodeRow, OrphanRow, OwnersRow, Pod, Remains,
     WorkloadMemo,
 };
 use setpoint_schemas::avro::{Codec, DecodeError};
@@ -39,6 +39,8 @@ pub enum Table {
     Observed = 10,
     /// When each CronJob is looked at, by key.
     Crons = 11,
+    /// What is still to be looked at for owners and namespaces that go, by subject.
+    Owners = 12,
 }
 
 /// A row of the checkpoint: table, key, value; no value: the row is gone.
@@ -95,6 +97,7 @@ pub(crate) struct Rows {
     pub(crate) remains: Vec<Remains>,
     pub(crate) devices: Vec<DevicesRow>,
     pub(crate) crons: Vec<CronRow>,
+    pub(crate) owners: Vec<OwnersRow>,
 }
 
 impl Rows {
@@ -113,6 +116,7 @@ impl Rows {
             9 => self.devices.push(decode(table, key, value)?),
             10 => self.observed.push(observation(key, value)?),
             11 => self.crons.push(decode(table, key, value)?),
+            12 => self.owners.push(decode(table, key, value)?),
             other => return Err(RestoreError::Table(other)),
         }
         Ok(())

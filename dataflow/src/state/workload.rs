@@ -7,13 +7,14 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use setpoint_placement::PodShape;
 use setpoint_rules::batches::Batches;
+use setpoint_rules::finalizers::{self, FOREGROUND};
 use setpoint_rules::priority::{self, Class};
 use setpoint_rules::reschedule::Rescheduled;
 use setpoint_rules::revision::Revision;
 use setpoint_rules::statefulset;
 use setpoint_schemas::{
-    GPU_MODEL, Namespace, NodeName, ObjectMeta, Pattern, PodSpec, PodTemplate, ResourceKey,
-    TaintEffect, Toleration, TolerationOperator, WorkloadSpec,
+    GPU_MODEL, Namespace, NodeName, ObjectMeta, Pattern, PodSpec, PodTemplate, Resource,
+    ResourceKey, TaintEffect, Toleration, TolerationOperator, WorkloadSpec,
 };
 
 use super::few::Few;
@@ -112,7 +113,10 @@ pub(crate) struct Workload {
     pub(crate) current_fact: Option<u32>,
     /// What its status tells of its pods, where nothing else that it tells changed since.
     pub(crate) shown: Option<Shown>,
+    /// Whether its pods go: it is deleted, or is being deleted and they go before it.
     pub(crate) deleted: bool,
+    /// Whether it is being deleted and its pods stay as long as finalizers keep it: no other is made.
+    pub(crate) is_kept: bool,
     /// The last epoch that gave new pods their numbers, and the first that it gave.
     counting: (i64, u64),
 }
@@ -396,6 +400,7 @@ impl Workload {
             current_fact: None,
             shown: None,
             deleted: false,
+            is_kept: false,
             counting: (0, 0),
         }
     }
@@ -444,9 +449,24 @@ impl Workload {
         Shown { live, updated: self.updated().live, ready, available, ended }
     }
 
-    /// How many pods it wants; 0 once it is deleted.
+    /// How many pods it wants; 0 once it is deleted, and no other than those that are there while finalizers
+    /// keep it.
     pub(crate) fn desired(&self) -> i64 {
         let wanted = self.memo.job.as_ref().map_or(self.wants.desired, |job| job.wanted);
-        if self.deleted { 0 } else { wanted }
+        match (self.deleted, self.is_kept) {
+            (true, _) => 0,
+            (false, true) => wanted.min(self.total().live),
+            (false, false) => wanted,
+        }
+    }
+
+    /// What its resource says of its deletion. The containers of a Pod that is being deleted end whatever
+    /// keeps it; the pods of others stay, unless they are to go before it.
+    pub(crate) fn leave_as(&mut self, resource: &Resource) {
+        let is_leaving = resource.deleted_ms.is_some();
+        let named = || finalizers::of_text(&resource.kind, &resource.body);
+        let pods_go = is_leaving
+            && (self.kind == WorkloadKind::Bare || named().iter().any(|name| name == FOREGROUND));
+        (self.deleted, self.is_kept) = (pods_go, is_leaving && !pods_go);
     }
 }

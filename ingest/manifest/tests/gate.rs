@@ -757,3 +757,51 @@ fn the_claims_of_a_stateful_sets_pods_are_judged_as_claims_and_are_volumes() {
         assert!(said.contains(words), "{words} is not in:\n{said}");
     }
 }
+
+#[test]
+fn owners_and_finalizers_are_whole_and_known() {
+    let config = |metadata: &str| {
+        format!("apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: c\n{metadata}")
+    };
+    let owner =
+        |kind: &str, more: &str| format!("  - {{apiVersion: {kind}, name: o, uid: u{more}}}\n");
+    check(
+        &config("  finalizers: [orphan, example.com/hold, foregroundDeletion, hold, '*']\n"),
+        &expect![[r#"
+            web.yaml: metadata.finalizers[3]: name is neither a standard finalizer name nor is it fully qualified
+            web.yaml: metadata.finalizers[4]: the key "*" must be at most 63 letters, digits, '-', '_' and '.', and begin and end with a letter or digit
+            web.yaml: metadata.finalizers: finalizer orphan and foregroundDeletion cannot be both set
+        "#]],
+    );
+    let references = [
+        owner("v1, kind: ConfigMap", ", controller: true"),
+        owner("apps/v1, kind: Deployment", ", controller: true"),
+        owner("v1, kind: Event", ""),
+        owner("example.com/v1, kind: Widget", ""),
+        "  - {apiVersion: v1, kind: ConfigMap, name: o}\n".to_owned(),
+    ];
+    check(
+        &config(&format!("  ownerReferences:\n{}", references[4])),
+        &expect![[r#"
+            web.yaml: metadata.ownerReferences[0].uid: must not be empty
+        "#]],
+    );
+    check(
+        &config(&format!("  ownerReferences:\n{}", references[..4].concat())),
+        &expect![[r#"
+            web.yaml: metadata.ownerReferences[2]: v1, Kind=Event is disallowed from being an owner
+            web.yaml: metadata.ownerReferences[3].kind: example.com/v1 Widget is unknown, so that the owner could never be found; leave the reference out
+            web.yaml: metadata.ownerReferences: Only one reference can have Controller set to true. Found "true" in references for o and o
+        "#]],
+    );
+    check(
+        &format!(
+            "apiVersion: v1\nkind: Namespace\nmetadata:\n  name: n\n  ownerReferences:\n{}{}",
+            owner("v1, kind: ConfigMap", ""),
+            owner("v1, kind: Namespace", "")
+        ),
+        &expect![[r#"
+            web.yaml: metadata.ownerReferences[0]: a resource without a namespace cannot be owned by a ConfigMap, which lives in one
+        "#]],
+    );
+}

@@ -35,6 +35,7 @@ const EARLIER: &[(RecordKind, &str)] = &[
     (RecordKind::PodObserved, include_str!("../../avro/earlier/pod_observed/v2.avsc")),
     (RecordKind::NodeSnapshot, include_str!("../../avro/earlier/node_snapshot/v1.avsc")),
     (RecordKind::Desired, include_str!("../../avro/earlier/desired/v1.avsc")),
+    (RecordKind::Desired, include_str!("../../avro/earlier/desired/v2.avsc")),
     (RecordKind::Placement, include_str!("../../avro/earlier/placement/v1.avsc")),
     (RecordKind::Placement, include_str!("../../avro/earlier/placement/v2.avsc")),
     (RecordKind::Epoch, include_str!("../../avro/earlier/epoch/v1.avsc")),

@@ -101,6 +101,12 @@ impl Client {
         self.answer(self.call(Method::DELETE, path).timeout(self.timeout)).await
     }
 
+    /// Deletes, with `DeleteOptions`.
+    pub(crate) async fn delete_with(&self, path: &str, options: &Value) -> Result<Value, ApiError> {
+        let call = self.call(Method::DELETE, path).json(options);
+        self.answer(call.timeout(self.timeout)).await
+    }
+
     /// Watches a list; the stream has no time limit.
     pub(crate) async fn watch(&self, path: &str, query: Query<'_>) -> Result<Watch, ApiError> {
         let call = self.call(Method::GET, path).query(query).query(&[("watch", "true")]);

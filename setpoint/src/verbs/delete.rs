@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
+use serde_json::{Value, json};
 
 use crate::client::KindPath;
 use crate::context::{Context, note};
 use crate::failure::{Ended, Failure};
-use crate::output::field::{list, name, namespace};
+use crate::output::field::{list, name, namespace, text};
 use crate::verbs::manifest::Files;
 use crate::verbs::object::{named, path_of};
 use crate::verbs::wait::{Look, duration, until};
@@ -18,6 +19,8 @@ use crate::verbs::wait::{Look, duration, until};
 Examples:
   setpoint delete -f web.yaml
   setpoint delete deployment web
+  setpoint delete deployment web --cascade=foreground --wait
+  setpoint delete cronjob report --cascade=orphan
   setpoint delete deployment/web configmap/web --ignore-not-found
   setpoint delete pods -l app=web")]
 pub(crate) struct Delete {
@@ -41,12 +44,35 @@ pub(crate) struct Delete {
     /// What is not there is no failure
     #[arg(long)]
     ignore_not_found: bool,
+    /// What becomes of what they own: it goes after them, before them, or is let go and stays
+    #[arg(long, value_enum, value_name = "HOW")]
+    cascade: Option<Cascade>,
     /// Wait until they are gone
     #[arg(long)]
     wait: bool,
     /// How long to wait
     #[arg(long, value_parser = duration, default_value = "2m", value_name = "TIME")]
     timeout: Duration,
+}
+
+/// What becomes of what an object owns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Cascade {
+    Background,
+    Foreground,
+    Orphan,
+}
+
+impl Cascade {
+    /// As `DeleteOptions` say it.
+    fn options(self) -> Value {
+        let policy = match self {
+            Cascade::Background => "Background",
+            Cascade::Foreground => "Foreground",
+            Cascade::Orphan => "Orphan",
+        };
+        json!({"kind": "DeleteOptions", "apiVersion": "v1", "propagationPolicy": policy})
+    }
 }
 
 /// One object to delete.
@@ -134,7 +160,12 @@ async fn listed(
 
 async fn one(delete: &Delete, target: &Target, cx: &mut Context) -> Result<(), Failure> {
     let shown = target.path.shown(&target.name);
-    match cx.client.delete(&target.path.object(&target.namespace, &target.name)).await {
+    let path = target.path.object(&target.namespace, &target.name);
+    let done = match delete.cascade {
+        Some(cascade) => cx.client.delete_with(&path, &cascade.options()).await,
+        None => cx.client.delete(&path).await,
+    };
+    match done {
         Ok(_) => cx.out.line(format!("{shown} deleted")).map_err(Failure::from),
         Err(error) if error.is_not_found() && delete.ignore_not_found => {
             note(format!("{shown} is not there"));
@@ -150,8 +181,40 @@ async fn gone(target: &Target, timeout: Duration, cx: &Context) -> Result<(), Fa
     until(&format!("failed to see {shown} gone"), timeout, async || {
         Ok(match cx.client.find(&path).await? {
             None => Look::Holds(()),
-            Some(_) => Look::NotYet(format!("{shown} is still there")),
+            Some(object) => Look::NotYet(format!("{shown} is still there{}", held_by(&object))),
         })
     })
     .await
+}
+
+/// What holds an object that is being deleted.
+fn held_by(object: &Value) -> String {
+    let names: Vec<&str> =
+        list(object, "/metadata/finalizers").iter().filter_map(Value::as_str).collect();
+    if names.is_empty() || text(object, "/metadata/deletionTimestamp").is_empty() {
+        return String::new();
+    }
+    format!(", held by {}", names.join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_holds_an_object_is_said_while_it_is_being_deleted() {
+        let metadata = json!({"finalizers": ["a.b/c", "orphan"],
+            "deletionTimestamp": "2026-01-01T00:00:00Z"});
+        assert_eq!(held_by(&json!({"metadata": metadata})), ", held by a.b/c, orphan");
+        assert_eq!(held_by(&json!({"metadata": {"finalizers": ["a.b/c"]}})), "");
+        assert_eq!(held_by(&json!({"metadata": {}})), "");
+    }
+
+    #[test]
+    fn a_cascade_is_said_in_the_words_of_delete_options() {
+        let policy = |cascade: Cascade| cascade.options()["propagationPolicy"].clone();
+        assert_eq!(policy(Cascade::Background), "Background");
+        assert_eq!(policy(Cascade::Foreground), "Foreground");
+        assert_eq!(policy(Cascade::Orphan), "Orphan");
+    }
 }

@@ -6,7 +6,7 @@ use serde_json::Value;
 use setpoint_schemas::{NodeName, PodUid, Resource, ResourceKey};
 
 use super::work::job_settled;
-use super::{Auditor, desired_of, services};
+use super::{Auditor, desired_of, owners, services};
 use crate::committed::Committed;
 use crate::manifests::{is_made_from, without_identity};
 use crate::memory_log::MemoryLog;
@@ -43,6 +43,7 @@ impl Auditor {
             self.no_orphans(node, committed)?;
         }
         nothing_remains(plant, committed, log)?;
+        owners::nothing_is_left(&self.resources)?;
         services::each_has_its_own(self.resources.values().map(AsRef::as_ref))?;
         for resource in self.resources.values() {
             self.settled(resource, plant, fits)?;

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use setpoint_schemas::{Input, Request, RequestItem, Verb};
 
 use super::{
-    Plan, bounded, choosy, claiming, depending, drained, ranked, reverting, served, stateful, tainted,
+    Plan, bounded, choosy, claiming, depending, drained, owning, ranked, reverting, served, stateful, tainted,
     working,
 };
 use crate::committed::Committed;
@@ -34,6 +34,7 @@ pub struct Operator {
     is_reverting: bool,
     is_depending: bool,
     is_bounded: bool,
+    is_owning: bool,
 }
 
 impl Operator {
@@ -56,6 +57,7 @@ impl Operator {
             is_reverting: plan.reverting,
             is_depending: plan.depending,
             is_bounded: plan.bounded,
+            is_owning: plan.owning,
         }
     }
 
@@ -72,6 +74,16 @@ impl Operator {
         let asks = working::last_words().into_iter().enumerate();
         let ask = |(number, item)| {
             let id = format!("last-work-{number}");
+            Input::Request(Box::new(request(&id, vec![item])))
+        };
+        asks.map(ask).collect()
+    }
+
+    /// Takes away all that people hold back.
+    pub fn last_holds() -> Vec<Input> {
+        let asks = owning::last_words().into_iter().enumerate();
+        let ask = |(number, item)| {
+            let id = format!("last-hold-{number}");
             Input::Request(Box::new(request(&id, vec![item])))
         };
         asks.map(ask).collect()
@@ -108,6 +120,9 @@ impl Operator {
         }
         if self.is_depending && self.draw.chance(300) {
             return vec![depending::say(&mut self.draw, committed)];
+        }
+        if self.is_owning && self.draw.chance(600) {
+            return vec![owning::ask(&mut self.draw, committed)];
         }
         if self.is_ranked && self.draw.chance(100) {
             return vec![ranked::keep(&mut self.draw)];

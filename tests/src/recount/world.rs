@@ -288,6 +288,8 @@ impl World {
         ];
         let text = key.to_string();
         let resource = self.resources.get(key).filter(|r| kinds.contains(&r.kind.as_str()));
+        // What is being deleted goes with its pods: these people hold no workload back.
+        let resource = resource.filter(|r| r.deleted_ms.is_none());
         let Some(resource) = resource else {
             self.workloads.remove(&text);
             return;

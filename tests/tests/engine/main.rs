@@ -29,6 +29,7 @@ mod requests;
 mod services;
 mod immutable;
 mod namespaces;
+mod owners;
 mod quotas;
 mod limits;
 mod quotas_by_chance;

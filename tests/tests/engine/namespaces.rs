@@ -27,6 +27,14 @@ fn answer(outcome: &Outcome) -> (u16, &str) {
     (item.code, &item.message)
 }
 
+/// Whether a condition holds, and what it says.
+fn condition<'a>(status: &'a Value, kind: &str) -> (&'a str, &'a str) {
+    let all = status["conditions"].as_array().into_iter().flatten();
+    let one = all.into_iter().find(|condition| condition["type"] == kind).expect("the condition");
+    let text = |name: &str| one[name].as_str().unwrap_or_default();
+    (text("status"), text("message"))
+}
+
 #[test]
 fn a_selector_of_namespaces_finds_them_by_their_names() {
     let mut story = Story::with_nodes(&["a", "b"]);
@@ -71,7 +79,14 @@ fn a_deleted_namespace_takes_all_with_it_and_stays_until_its_last_pod_is_gone() 
     assert_eq!(gone(&outcome), ["ConfigMap", "Pod", "DaemonSet", "Deployment"]);
     let status = story.status(3, "core/Namespace/-/team");
     assert_eq!(status["phase"], "Terminating");
-    assert_eq!(status["conditions"][0]["type"], "NamespaceContentRemaining");
+    assert_eq!(
+        condition(&status, "NamespaceContentRemaining"),
+        ("True", "Some resources are remaining: pods. has 4 resource instances")
+    );
+    assert_eq!(
+        condition(&status, "NamespaceFinalizersRemaining"),
+        ("False", "All content-preserving finalizers finished")
+    );
 
     let outcome = story.asks(4, vec![apply(&config())]);
     assert_eq!(
@@ -81,7 +96,8 @@ fn a_deleted_namespace_takes_all_with_it_and_stays_until_its_last_pod_is_gone() 
             "configmaps \"c\" is forbidden: unable to create new content in namespace team because it is being terminated"
         )
     );
-    assert_eq!(answer(&story.asks(5, delete())).0, 409);
+    let again = story.asks(5, delete());
+    assert_eq!((answer(&again).0, again.resources.len()), (200, 0), "again changes nothing");
     let labels = json!({"metadata": {"labels": {"a": "b"}}});
     let label = patch(Verb::MergePatch, ("v1", "Namespace"), "", "team", &labels);
     assert_eq!(answer(&story.asks(6, vec![label])).0, 200);
@@ -98,6 +114,61 @@ fn an_empty_namespace_is_gone_at_once() {
     let mut story = Story::with_nodes(&["a"]);
     story.asks(1, vec![item(Verb::Apply, &namespace("team")), item(Verb::Apply, &config())]);
     assert_eq!(gone(&story.asks(2, delete())), ["ConfigMap", "Namespace"]);
+}
+
+#[test]
+fn finalizers_of_what_is_in_it_and_of_itself_keep_a_namespace() {
+    let mut story = Story::with_nodes(&["a"]);
+    let apply = |object: &Value| item(Verb::Apply, object);
+    let mut held = config();
+    held["metadata"]["finalizers"] = json!(["x.y/z"]);
+    let mut team = namespace("team");
+    team["metadata"]["finalizers"] = json!(["x.y/own"]);
+    team["spec"] = json!({"finalizers": ["x.y/spec"]});
+    story.asks(1, vec![apply(&team), apply(&held)]);
+    assert_eq!(gone(&story.asks(2, delete())), [""; 0]);
+    let status = story.status(3, "core/Namespace/-/team");
+    assert_eq!(
+        condition(&status, "NamespaceContentRemaining"),
+        ("True", "Some resources are remaining: configmaps. has 1 resource instances")
+    );
+    assert_eq!(
+        condition(&status, "NamespaceFinalizersRemaining"),
+        (
+            "True",
+            "Some content in the namespace has finalizers remaining: x.y/z in 1 resource instances"
+        )
+    );
+    let free = json!({"metadata": {"finalizers": null}});
+    let one = patch(Verb::MergePatch, ("v1", "ConfigMap"), "team", "c", &free);
+    let own = patch(Verb::MergePatch, ("v1", "Namespace"), "", "team", &free);
+    assert_eq!(gone(&story.asks(4, vec![one])), ["ConfigMap"]);
+    let status = story.status(5, "core/Namespace/-/team");
+    assert_eq!(condition(&status, "NamespaceContentRemaining").0, "False");
+    assert_eq!(gone(&story.asks(6, vec![own])), [""; 0]);
+    let finalize = |finalizers: Value| {
+        let body = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "team"},
+            "spec": {"finalizers": finalizers}});
+        let update = item(Verb::Update, &body);
+        vec![RequestItem { subresource: "finalize".to_owned(), ..update }]
+    };
+    let refused = story.asks(7, finalize(json!([])));
+    assert_eq!(answer(&refused).0, 422, "{}", answer(&refused).1);
+    let done = story.asks(8, finalize(json!(["kubernetes"])));
+    assert_eq!((answer(&done).0, gone(&done)), (200, vec!["Namespace".to_owned()]));
+}
+
+#[test]
+fn the_finalizers_of_a_namespace_are_not_written_by_way_of_its_manifest() {
+    let mut story = Story::with_nodes(&["a"]);
+    let mut team = namespace("team");
+    team["spec"] = json!({"finalizers": ["kubernetes"]});
+    story.asks(1, vec![item(Verb::Apply, &team)]);
+    let again = story.asks(2, vec![item(Verb::Apply, &team)]);
+    assert_eq!(again.verdicts[0].items[0].result, "unchanged");
+    team["spec"] = json!({"finalizers": ["kubernetes", "x.y/late"]});
+    story.asks(3, vec![item(Verb::Update, &team)]);
+    assert_eq!(gone(&story.asks(4, delete())), ["Namespace"]);
 }
 
 #[test]

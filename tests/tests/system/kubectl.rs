@@ -233,6 +233,55 @@ async fn kubectl_creates_tries_first_and_is_refused_with_the_field() {
     assert!(letters.is_empty(), "kubectl wrote what the engine cannot read: {letters:?}");
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn kubectl_deletes_what_is_held_and_what_is_owned() {
+    let _alone = alone();
+    let Some((_house, _api, kubectl)) = furnished().await else { return };
+    let map = |name: &str| format!("create configmap {name} --from-literal=a=b");
+    for name in ["held", "owner", "owned"] {
+        kubectl.says(&map(name), true, "created").await;
+    }
+    let hold = r#"patch configmap held -p {"metadata":{"finalizers":["people.example/hold"]}}"#;
+    kubectl.says(hold, true, "configmap/held patched").await;
+    kubectl.says("delete configmap held --wait=false", true, "deleted").await;
+    kubectl.says("get configmap held -o jsonpath={.metadata.deletionTimestamp}", true, "20").await;
+    let more = r#"patch configmap held -p {"metadata":{"finalizers":["people.example/more"]}}"#;
+    kubectl
+        .says(more, false, "no new finalizers can be added if the object is being deleted")
+        .await;
+    let free = r#"--type=merge -p {"metadata":{"finalizers":null}}"#;
+    kubectl.says(&format!("patch configmap held {free}"), true, "held patched").await;
+    kubectl.says("get configmap held", false, "NotFound").await;
+
+    let owner = kubectl.json("get configmap owner -o json").await;
+    let reference = json!([{"apiVersion": "v1", "kind": "ConfigMap", "name": "owner",
+        "uid": owner["metadata"]["uid"], "blockOwnerDeletion": true}]);
+    let own = json!({"metadata": {"ownerReferences": reference}});
+    kubectl.says(&format!("patch configmap owned -p {own}"), true, "owned patched").await;
+    kubectl.says("delete configmap owner --cascade=orphan", true, "deleted").await;
+    kubectl.says("get configmap owned -o name", true, "configmap/owned").await;
+
+    kubectl.says("apply -f web.json", true, "deployment.apps/web created").await;
+    kubectl.says("rollout status deployment/web --timeout=60s", true, "rolled out").await;
+    kubectl.says("delete deployment web --cascade=orphan", false, "cannot run on without it").await;
+    // It waits until its pods are gone, and the workload after them.
+    let delete = "delete deployment web --cascade=foreground --timeout=60s";
+    kubectl.says(delete, true, "deployment.apps \"web\" deleted").await;
+    kubectl.says("get pods -l app=web", true, "No resources found").await;
+
+    kubectl.says("create namespace shop", true, "namespace/shop created").await;
+    kubectl.says(&format!("{} -n shop", map("held")), true, "created").await;
+    kubectl.says(&format!("{hold} -n shop"), true, "patched").await;
+    kubectl.says("delete namespace shop --wait=false", true, "deleted").await;
+    kubectl.says("get namespace shop", true, "Terminating").await;
+    kubectl.says("get namespace shop -o yaml", true, "people.example/hold in 1 resource").await;
+    kubectl
+        .says(&format!("{} -n shop", map("late")), false, "because it is being terminated")
+        .await;
+    kubectl.says(&format!("patch configmap held -n shop {free}"), true, "patched").await;
+    kubectl.says("get namespace shop", false, "NotFound").await;
+}
+
 /// A kubectl that goes on printing.
 struct Watch {
     _child: tokio::process::Child,

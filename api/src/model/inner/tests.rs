@@ -133,5 +133,6 @@ fn some_resource() -> Resource {
         status: empty(),
         managers: empty(),
         history: Arc::from("[]"),
+        deleted_ms: None,
     }
 }

@@ -133,7 +133,7 @@ impl<V: Views> Turn<'_, V> {
         if ClaimStatus::read(&claim.status).is_leaving() {
             return;
         }
-        let leaving = self.judge().claim_stays(key, &claim);
+        let leaving = self.judge().leaving(key, &claim, None);
         match leaving {
             Some(leaving) => self.claim_leaves(leaving),
             None => self.claim_goes(key),

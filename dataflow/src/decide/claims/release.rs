@@ -4,6 +4,7 @@
 //! log, until its node says that nothing is left of it: whoever is killed meanwhile finds it there.
 
 use serde_json::Value;
+use setpoint_rules::finalizers;
 use setpoint_schemas::{ResourceKey, VolumeStatus};
 
 use crate::decide::Turn;
@@ -16,7 +17,7 @@ impl<V: Views> Turn<'_, V> {
     pub(crate) fn let_claims_go(&mut self) {
         for key in std::mem::take(&mut self.state.claims.unused) {
             let is_leaving = self.state.claims.get(&key).is_some_and(|claim| claim.is_leaving);
-            if !is_leaving || self.state.claims.is_used(&key) {
+            if !is_leaving || self.state.claims.is_used(&key) || self.is_finalized_later(&key) {
                 continue;
             }
             self.claim_goes(&key);
@@ -26,9 +27,17 @@ impl<V: Views> Turn<'_, V> {
     /// A claim that no pod uses goes.
     pub(super) fn claim_goes(&mut self, key: &ResourceKey) {
         self.release_volume(key);
-        self.state.set_resource(key, None);
+        let before = self.state.set_resource(key, None);
         self.out.resources.push((key.clone(), None));
         self.claim_gone(key);
+        let cause = self.cause_of_epoch();
+        self.owners_look(key, before.as_deref(), &cause);
+    }
+
+    /// Whether a claim has finalizers: it goes when the last of them is taken away.
+    fn is_finalized_later(&self, key: &ResourceKey) -> bool {
+        let claim = self.state.resources.get(key);
+        claim.is_some_and(|claim| !finalizers::of_text(&claim.kind, &claim.body).is_empty())
     }
 
     /// A claim is about to go: its volume is removed by its node, or kept.

@@ -128,6 +128,7 @@ impl<V: Views> Turn<'_, V> {
             if self.state.resources.get(key) == target.as_ref() {
                 continue;
             }
+            let own = self.state.resources.get(key).cloned();
             unmended.extend(match target {
                 Some(resource) => self.set_resource(key, resource, cause),
                 None => {
@@ -139,6 +140,7 @@ impl<V: Views> Turn<'_, V> {
                     None
                 }
             });
+            self.owners_look(key, own.as_deref(), cause);
             if let Some(id) = self.node_about(key) {
                 self.node_remains(id);
                 self.node_changed(id);
@@ -159,6 +161,7 @@ impl<V: Views> Turn<'_, V> {
     ) -> Option<String> {
         let before = self.state.set_resource(key, Some(resource.clone()));
         let is_told = before.as_ref().is_some_and(|b| b.history == resource.history);
+        let is_marked = before.as_ref().is_some_and(|b| b.deleted_ms != resource.deleted_ms);
         let is_same = before.is_some_and(|b| b.body == resource.body && b.uid == resource.uid);
         let kind = WorkloadKind::of(&key.kind.kind).filter(|_| is_managed_group(key));
         match kind {
@@ -166,6 +169,11 @@ impl<V: Views> Turn<'_, V> {
             _ if is_same && is_claim(key) => self.claim_put(key, &resource),
             // Which of its revisions were healthy or failed differs, or what is remembered of the current one.
             Some(kind) if is_same && !is_told => self.take_history(kind, key, &resource),
+            Some(_) if is_same && is_marked => {
+                if let Some(id) = self.state.workloads.get(key).copied() {
+                    self.workload_leaves(id, &resource, cause);
+                }
+            }
             // Only its status, its version or its owners differ.
             _ if is_same => {}
             Some(kind) => match compile(kind, &resource) {

@@ -31,11 +31,13 @@ impl<V: Views> Turn<'_, V> {
                 self.state.services.set(&key, Some(&resource));
             }
             self.state.quotas.keep(&key, None, Some(&resource));
+            self.state.owners.keep(&key, None, Some(&resource));
             self.state.resources.insert(Arc::new(resource));
         }
         for row in rows.remains {
             self.state.remains.insert(&row);
         }
+        rows.owners.into_iter().for_each(|row| self.state.owners.load(row));
         rows.early.into_iter().for_each(|row| self.state.early.load(row));
         rows.answers.into_iter().for_each(|row| self.state.answered.load(row));
         self.load_namespaces();
@@ -67,6 +69,7 @@ impl<V: Views> Turn<'_, V> {
                 workload.tallies.insert(revision, tally);
             }
         }
+        self.redesire_kept();
         self.load_budgets();
         self.load_quotas();
         self.load_crons(rows.crons);
@@ -137,6 +140,7 @@ impl<V: Views> Turn<'_, V> {
             Some(resource) => {
                 let (spec, _, annotations) = read_spec(kind, resource).map_err(unfit)?;
                 workload.wants = kind.wants(&spec, &annotations);
+                workload.leave_as(resource);
             }
             None => workload.deleted = true,
         }
@@ -169,6 +173,13 @@ impl<V: Views> Turn<'_, V> {
         self.state.find_awaiting(id);
         promised.into_iter().for_each(|counter| self.hold_promise(id, counter));
         Ok(())
+    }
+
+    /// Those that finalizers keep want the pods that are there, which are counted by now.
+    fn redesire_kept(&mut self) {
+        let kept = self.state.workload.iter().filter(|(_, workload)| workload.is_kept);
+        let kept: Vec<u32> = kept.map(|(id, _)| *id).collect();
+        kept.into_iter().for_each(|id| self.redesire(id));
     }
 
     fn load_classes(&mut self) {

@@ -42,12 +42,10 @@ impl<V: Views> Turn<'_, V> {
         }
     }
 
-    /// A CronJob is gone, and its Jobs with it.
-    pub(crate) fn cron_gone(&mut self, key: &ResourceKey, cause: &Cause) {
-        let Some(cron) = self.state.crons.remove(key) else { return };
-        self.state.touch(Table::Crons, key);
-        for job in self.state.crons.jobs_of(&cron.uid) {
-            self.gone(&job, cause);
+    /// A CronJob is gone; its Jobs go as all that is owned.
+    pub(crate) fn cron_gone(&mut self, key: &ResourceKey) {
+        if self.state.crons.remove(key).is_some() {
+            self.state.touch(Table::Crons, key);
         }
     }
 
@@ -98,6 +96,10 @@ impl<V: Views> Turn<'_, V> {
         else {
             return self.cron_look(key, None);
         };
+        if resource.deleted_ms.is_some() {
+            // It is being deleted, and finalizers keep it: nothing is started any more.
+            return self.cron_look(key, None);
+        }
         let status: Value = serde_json::from_str(&resource.status).unwrap_or_default();
         let last_ms = status["lastScheduleTime"].as_str().and_then(time_ms);
         let at = Standing {
@@ -109,7 +111,7 @@ impl<V: Views> Turn<'_, V> {
             cron_runs::runs(&cron.spec, &cron.schedule, cron.catch_up, at);
         if replaces {
             for job in self.active_jobs(&cron.uid) {
-                self.gone(&job, cron.cause());
+                self.delete(&job, None, cron.cause());
             }
         }
         start.iter().for_each(|time_ms| self.start_job(&cron, &resource, *time_ms));
@@ -192,7 +194,7 @@ impl<V: Views> Turn<'_, V> {
             jobs.sort();
             let kept = usize::try_from(kept).unwrap_or(0);
             jobs.truncate(jobs.len().saturating_sub(kept));
-            jobs.iter().for_each(|(_, key)| self.gone(key, cron.cause()));
+            jobs.iter().for_each(|(_, key)| self.delete(key, None, cron.cause()));
         }
     }
 

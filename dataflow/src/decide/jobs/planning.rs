@@ -120,7 +120,7 @@ impl<V: Views> Turn<'_, V> {
     /// The time after its end is over: it is deleted.
     fn job_expires(&mut self, id: u32) {
         let Some(workload) = self.state.workload.get(&id) else { return };
-        let Some((spec, memo)) = workload.job() else { return };
+        let Some((spec, memo)) = workload.job().filter(|_| !workload.is_kept) else { return };
         let due_ms = memo.record.finished_ms.and_then(|at| jobs::expires_ms(spec, at));
         let Some(due_ms) = due_ms else { return };
         if self.now < due_ms || !self.complete {
@@ -132,7 +132,7 @@ impl<V: Views> Turn<'_, V> {
         let about = About { resource: Some(text), causes, ..About::default() };
         let reason = "its ttlSecondsAfterFinished are over: it is deleted";
         self.ledger.write(Action::Rollout, "job_ttl", reason, about);
-        self.gone(&key, &cause);
+        self.delete(&key, None, &cause);
     }
 
     /// It goes on: as many pods as it is to have.
@@ -166,7 +166,9 @@ impl<V: Views> Turn<'_, V> {
                 if spec.is_suspended() { "its Job is suspended" } else { "more pods than wanted" };
             self.stop_some(id, excess, why);
         }
-        self.start(id, lacking, starts);
+        // One that is being deleted, and that finalizers keep, makes no pods.
+        let is_kept = self.state.workload.get(&id).is_some_and(|workload| workload.is_kept);
+        self.start(id, if is_kept { 0 } else { lacking }, starts);
     }
 
     /// Withdraws its pods that stand so, in the order in which they were made.

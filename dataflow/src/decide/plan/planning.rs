@@ -73,6 +73,9 @@ impl<V: Views> Turn<'_, V> {
         if kind == Some(WorkloadKind::Job) {
             return self.plan_job(id, starts);
         }
+        if self.state.workload.get(&id).is_some_and(|workload| workload.is_kept) {
+            return self.stands_still(id);
+        }
         self.replace_ended(id);
         let Some(workload) = self.state.workload.get(&id) else { return };
         if workload.has_failed(workload.pods_wanted()) && self.update_failed(id) {
@@ -99,6 +102,22 @@ impl<V: Views> Turn<'_, V> {
             Some(reason) => self.update_waits(id, reason),
             None => self.start(id, steps.start, starts),
         }
+    }
+
+    /// A workload that is being deleted, and that finalizers keep, makes no pods: those that it has run on.
+    fn stands_still(&mut self, id: u32) {
+        self.waits_no_more(id);
+        self.let_leaving_go(id);
+        let Some(workload) = self.state.workload.get_mut(&id) else { return };
+        workload.memo.ordinals.clear();
+        workload.memo.whys_served = true;
+        let kind = workload.kind;
+        self.state.touch_workload(id);
+        if kind == WorkloadKind::Daemon {
+            self.state.take_look(id);
+            self.state.daemons_dirty.insert(id);
+        }
+        self.redesire(id);
     }
 
     /// Pods that ended for good make room for new ones, with a growing pause. Those that were meant
@@ -321,6 +340,7 @@ impl Workload {
     fn at_rest(&self) -> Option<Counts> {
         let memo = &self.memo;
         let is_going_on = self.deleted
+            || self.is_kept
             || matches!(
                 self.kind,
                 WorkloadKind::Daemon | WorkloadKind::Job | WorkloadKind::Stateful

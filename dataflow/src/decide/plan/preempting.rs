@@ -172,7 +172,7 @@ impl<V: Views> Turn<'_, V> {
         let owner = self.state.workload.get(&workload);
         let bare = owner.filter(|owner| owner.kind == WorkloadKind::Bare).map(|o| o.key.clone());
         if let (Some(key), Some(cause)) = (bare, pod.causes.first()) {
-            self.gone(&key, cause);
+            self.delete(&key, None, cause);
         }
     }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use setpoint_rules::quota::{is_refusal, rule_of};
-use setpoint_schemas::{Action, NodeName, ResourceKey};
+use setpoint_schemas::{Action, NodeName, PodUid, ResourceKey};
 
 use crate::Served;
 use crate::decide::Turn;
@@ -80,6 +80,18 @@ impl<V: Views> Turn<'_, V> {
         before: Option<Waiting>,
         after: Option<Waiting>,
     ) {
+        let told = self.out.served.len();
+        self.tell_who_waits(id, before, after);
+        let gone = |served: &Served| match served {
+            Served::WaitingGone(uid) => Some(uid.clone()),
+            _ => None,
+        };
+        let gone: Vec<PodUid> = self.out.served[told..].iter().filter_map(gone).collect();
+        // What those own that wait no longer is looked at.
+        gone.iter().for_each(|uid| self.owning_pod_moved(uid, id));
+    }
+
+    fn tell_who_waits(&mut self, id: u32, before: Option<Waiting>, after: Option<Waiting>) {
         let Some(workload) = self.state.workload.get(&id) else { return };
         let (key, memo) = (workload.key.clone(), &workload.memo);
         let (waits, is_gated) = (memo.waits(), workload.is_gated());

@@ -84,8 +84,7 @@ impl<V: Views> Turn<'_, V> {
                 self.put(key, resource, compiled, cause);
             }
             Change::Gone(key) => self.gone(&key, cause),
-            Change::Terminate(namespace) => self.terminate(namespace, cause),
-            Change::Leave(claim) => self.claim_leaves(claim),
+            Change::Mark(leaving) => self.mark_deleted(leaving, cause),
             Change::StopPod(uid) => {
                 if let Some(pod) = self.state.pods.id_of(&uid) {
                     self.job_pod_lost(pod, Failure::Other);
@@ -113,12 +112,13 @@ impl<V: Views> Turn<'_, V> {
             None => resource,
         };
         self.note_source(&key, &resource);
-        self.state.set_resource(&key, Some(resource.clone()));
+        let before = self.state.set_resource(&key, Some(resource.clone()));
         self.out.resources.push((key.clone(), Some(resource.clone())));
         match compiled {
             Some(compiled) => self.workload_put(&resource, *compiled, cause),
             None => self.learn(&key, &resource, cause),
         }
+        self.owners_look(&key, before.as_deref(), cause);
         if is_claim(&key) {
             self.grow_volume(&resource);
         }
@@ -139,9 +139,10 @@ impl<V: Views> Turn<'_, V> {
             self.release_volume(key);
         }
         self.deleted_claims_go(key);
-        self.state.set_resource(key, None);
+        let before = self.state.set_resource(key, None);
         self.out.resources.push((key.clone(), None));
         self.unlearn(key, cause);
+        self.owners_look(key, before.as_deref(), cause);
         if let Some(id) = self.node_about(key) {
             self.node_changed(id);
             self.deleted_with(id);
@@ -190,7 +191,7 @@ impl<V: Views> Turn<'_, V> {
         } else if is_limit_range(key) {
             self.limit_range_gone(key);
         } else if is_cron_job(key) {
-            self.cron_gone(key, cause);
+            self.cron_gone(key);
         } else if is_claim(key) {
             self.claim_gone(key);
         } else if is_storage_class(key) {

@@ -65,22 +65,19 @@ impl Judge<'_> {
         Arc::from(serde_json::to_string(&status).unwrap_or_default())
     }
 
-    /// A claim that pods use, as it will be once its deletion is accepted; `None` when it may go.
-    pub(in crate::decide) fn claim_stays(
-        &self,
-        key: &ResourceKey,
-        present: &Resource,
-    ) -> Option<Arc<Resource>> {
-        if !is_claim(key) || !self.state.claims.is_used(key) {
-            return None;
-        }
+    /// Whether a claim stays for pods that use it.
+    pub(super) fn is_used(&self, key: &ResourceKey) -> bool {
+        is_claim(key) && self.state.claims.is_used(key)
+    }
+
+    /// The status of a claim once its deletion is accepted and something holds it: no other pod may use it.
+    pub(super) fn claim_leaves(&self, present: &Resource) -> Arc<str> {
         let mut status = ClaimStatus::read(&present.status);
         if status.is_leaving() {
-            return Some(Arc::new(present.clone()));
+            return present.status.clone();
         }
         status.deletion_timestamp = rfc3339(self.now);
-        let status = Arc::from(serde_json::to_string(&status).unwrap_or_default());
-        Some(Arc::new(Resource { status, version: self.number, ..present.clone() }))
+        Arc::from(serde_json::to_string(&status).unwrap_or_default())
     }
 
     /// A volume that is bound goes with its claim, and the built-in class stays.

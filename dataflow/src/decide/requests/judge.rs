@@ -18,7 +18,7 @@ use setpoint_schemas::{
 
 use super::crons::check_cron;
 use super::workloads::{self, Compiled};
-use crate::decide::kinds::{is_claim, is_cron_job, is_managed_group, is_namespace};
+use crate::decide::kinds::{is_claim, is_cron_job, is_managed_group};
 use crate::epoch::{Foreseen, ItemVerdict, Verdict};
 use crate::state::{Asked, Services, State, WorkloadKind};
 
@@ -33,9 +33,8 @@ pub(super) enum Change {
         told: String,
     },
     Gone(ResourceKey),
-    Terminate(Arc<Resource>),
-    /// A claim that pods use: it goes with the last of them.
-    Leave(Arc<Resource>),
+    /// What something holds: it stays, marked as being deleted.
+    Mark(Arc<Resource>),
     StopPod(PodUid),
     /// A pod goes now (0), or once another is there in its place, until this engine time.
     Evict {
@@ -111,9 +110,7 @@ impl Judge<'_> {
         let Judged { changes, items, refused } = self.judge(request);
         let accepted = refused.is_empty();
         let resource = |change: Change| match change {
-            Change::Put { resource, .. }
-            | Change::Terminate(resource)
-            | Change::Leave(resource) => Some(resource),
+            Change::Put { resource, .. } | Change::Mark(resource) => Some(resource),
             _ => None,
         };
         Foreseen {
@@ -162,30 +159,19 @@ impl Judge<'_> {
         } else {
             item
         };
-        self.namespace_takes(&key, item, overlay)?;
+        if present.is_none() {
+            self.namespace_takes(&key, item, overlay)?;
+        }
         self.name_is_its_own(&key, item)?;
         match (admission::admit(at, item, &request.field_manager, request.force)?, &present) {
-            (admission::Outcome::Gone, Some(present)) if is_namespace(&key) => {
-                let leaving = self.consider_terminating(present)?;
-                overlay.insert(key, Some(leaving.clone()));
-                Ok(Change::Terminate(leaving))
-            }
             (admission::Outcome::Gone, present) => {
-                self.class_may_go(&key)?;
-                if let Some(present) = present {
-                    self.volume_may_go(&key, present)?;
-                    if let Some(leaving) = self.claim_stays(&key, present) {
-                        overlay.insert(key, Some(leaving.clone()));
-                        return Ok(Change::Leave(leaving));
-                    }
-                }
-                self.gives_back(&key, present.as_deref());
-                overlay.insert(key.clone(), None);
-                Ok(Change::Gone(key))
+                self.consider_deletion(item, key, present.as_deref(), overlay)
             }
             (admission::Outcome::Put(mut put, told), _) => {
                 let by = (&key, request.field_manager.as_str());
                 let (way, pinned) = self.pinned(item, by, present.as_deref(), &mut put);
+                self.finalizers_kept(item, present.as_deref(), &mut put)?;
+                self.finalized(item, &key, present.as_deref(), &mut put)?;
                 self.prioritized(item, &key, present.as_deref(), &mut put, overlay)?;
                 self.dated(&key, present.as_deref(), &mut put);
                 self.claimed(&key, present.as_deref(), &mut put)?;
@@ -241,6 +227,11 @@ impl Judge<'_> {
         if is_claim(&key) {
             resource.status = self.claim_status(present.as_deref(), &put.object);
         }
+        if self.nothing_holds(&key, &resource) {
+            self.gives_back(&key, present.as_deref());
+            overlay.insert(key.clone(), None);
+            return Ok(Change::Gone(key));
+        }
         let kind = workload_kind(&key);
         let compiled = match kind {
             Some(kind) => {
@@ -281,6 +272,7 @@ impl Judge<'_> {
             status: Arc::from("{}"),
             managers: Arc::from("{}"),
             history: Arc::from("[]"),
+            deleted_ms: None,
         }
     }
 
@@ -378,7 +370,7 @@ fn within_bound(
     Err(Refusal { code: 413, message })
 }
 
-fn workload_kind(key: &ResourceKey) -> Option<WorkloadKind> {
+pub(crate) fn workload_kind(key: &ResourceKey) -> Option<WorkloadKind> {
     WorkloadKind::of(&key.kind.kind).filter(|_| is_managed_group(key))
 }
 
@@ -403,9 +395,7 @@ fn accepted(item: &RequestItem, change: &Change) -> ItemVerdict {
     let (result, code) = match change {
         Change::Put { result: "created", .. } => ("created", 201),
         Change::Put { result, .. } => (*result, 200),
-        Change::Gone(_) | Change::Terminate(_) | Change::Leave(_) | Change::StopPod(_) => {
-            ("deleted", 200)
-        }
+        Change::Gone(_) | Change::Mark(_) | Change::StopPod(_) => ("deleted", 200),
         Change::Evict { until_ms: 0, .. } => ("deleted", 200),
         Change::Evict { .. }
         | Change::RestartPod(_)
@@ -414,7 +404,7 @@ fn accepted(item: &RequestItem, change: &Change) -> ItemVerdict {
     };
     let message = match change {
         Change::Put { told, .. } | Change::Evict { told, .. } => told.clone(),
-        Change::Leave(_) => "pods use it: it goes when the last of them is gone".to_owned(),
+        Change::Mark(leaving) => Judge::what_holds(leaving),
         _ => String::new(),
     };
     ItemVerdict { key: item.key(), result, code, message }

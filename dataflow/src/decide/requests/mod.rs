@@ -7,6 +7,7 @@ mod crons;
 mod evictions;
 mod claims;
 mod conditions;
+mod deletions;
 mod dependants;
 mod judge;
 mod limits;
@@ -20,8 +21,8 @@ mod taints;
 mod workloads;
 
 pub(crate) use crons::job_of;
-pub(crate) use judge::Judge;
-pub(super) use namespaces::labels_of;
+pub(crate) use judge::{Judge, workload_kind};
+pub(crate) use namespaces::{is_terminating, labels_of};
 pub(super) use priorities::class_of;
 pub(super) use workloads::advanced;
 pub(crate) use workloads::{Compiled, compile};

@@ -61,6 +61,7 @@ impl<V: Views> Turn<'_, V> {
         let min_ready_ms = workload.wants.min_ready_ms;
         workload.uid = resource.uid.clone();
         let rolled = workload.take_on(compiled, now);
+        workload.leave_as(resource);
         let is_new_wait = workload.wants.min_ready_ms != min_ready_ms;
         workload.reclass();
         self.state.waiting.shift(&key, workload.is_gated());
@@ -153,13 +154,27 @@ impl<V: Views> Turn<'_, V> {
     pub(crate) fn workload_gone(&mut self, key: &ResourceKey, cause: &Cause) {
         let Some(id) = self.state.workloads.get(key).copied() else { return };
         if let Some(workload) = self.state.workload.get_mut(&id) {
-            workload.deleted = true;
+            (workload.deleted, workload.is_kept) = (true, false);
         }
         self.cron_job_moved(id);
         self.cover(id);
         self.redesire(id);
         self.because(id, cause);
         self.dependants_look(id);
+    }
+
+    /// A workload's deletion is accepted, and finalizers keep its resource: no pod of it is made any more, and
+    /// where they are to go before it, its pods go.
+    pub(crate) fn workload_leaves(&mut self, id: u32, resource: &Resource, cause: &Cause) {
+        if let Some(workload) = self.state.workload.get_mut(&id) {
+            workload.leave_as(resource);
+        }
+        self.cron_job_moved(id);
+        self.cover(id);
+        self.redesire(id);
+        self.because(id, cause);
+        self.dependants_look(id);
+        self.state.status_changed(id);
     }
 
     /// Makes what the views have as desired and as current of this workload what it should be. How
@@ -204,6 +219,12 @@ impl<V: Views> Turn<'_, V> {
             return false;
         }
         let key = workload.key.clone();
+        if self.state.resources.contains_key(&key) {
+            // Finalizers keep it, of which one may have waited for this.
+            let uid = workload.uid.clone();
+            self.pods_are_gone(&uid);
+            return false;
+        }
         let (desired_fact, current_fact) = (workload.desired_fact, workload.current_fact);
         self.waits_no_more(id);
         if let Some(replicas) = desired_fact {
@@ -224,7 +245,7 @@ impl<V: Views> Turn<'_, V> {
         self.state.daemons.remove(&id);
         self.state.daemons_dirty.remove(&id);
         self.state.status_dirty.remove(id);
-        self.end_namespace(&key.namespace);
+        self.namespace_may_go(&key.namespace);
         true
     }
 }

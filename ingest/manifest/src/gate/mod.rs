@@ -9,6 +9,7 @@ pub(crate) mod names;
 
 mod custom;
 mod meta;
+mod owned;
 mod selector;
 mod workload;
 mod job;
@@ -98,6 +99,12 @@ pub fn gate(object: &Value, options: &GateOptions) -> Result<Gated, Vec<Problem>
     };
     let mut checker = Checker::default();
     meta::check(&mut checker, &Cursor::new(object), kind.namespaced(), kind.group());
+    let judged = owned::Judged {
+        is_built_in: matches!(kind, Found::Known(_)),
+        namespaced: kind.namespaced(),
+        custom: &options.custom,
+    };
+    owned::check(&mut checker, &Cursor::new(object).field("metadata"), &judged);
     dependencies::check(&mut checker, &Cursor::new(object));
     problems.extend(checker.problems);
     if !options.allow_ignored {
