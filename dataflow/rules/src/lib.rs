@@ -28,6 +28,7 @@ pub mod budget;
 pub mod quota;
 pub mod claim;
 pub mod own_claims;
+pub mod ephemeral;
 pub mod sources;
 pub mod dependencies;
 pub mod conditions;
@@ -48,6 +49,8 @@ pub mod status;
 /// of this version that replays otherwise stops the engine. Raise it with every change that makes
 /// any rule decide otherwise, or the door take in another record.
 ///
+/// 18: a claim that a pod's volume describes is made with the pod and goes with it; a node that is short of
+/// memory takes no new pods that ask for nothing, one that is short of process ids none at all.
 /// 17: a volume says since when it has its phase.
 /// 17: a workload that depends on others waits until they are so far, and is restarted with them where it asks
 /// for it; a pod with readiness gates is ready when they are open; and what runs once runs again when its template is another.
@@ -105,4 +108,4 @@ pub mod status;
 /// nothing; silence of the whole fleet is doubted; a deleted namespace goes with its last pod;
 /// updates pause between batches. 3: a Secret that kubectl applied passes the door; before, its
 /// sealed annotation set it aside. 2: the ledger tells of orphans. 1: the first.
-pub const RULES_VERSION: &str = "17";
+pub const RULES_VERSION: &str = "18";

@@ -34,6 +34,7 @@ mod given;
 mod jobs;
 mod claims;
 mod own_claims;
+mod evicted;
 mod outage;
 mod ground;
 mod simulated_fleet;

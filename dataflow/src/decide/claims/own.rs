@@ -43,6 +43,12 @@ impl<V: Views> Turn<'_, V> {
         let class = self.state.claims.default_class();
         let at = (&*key.namespace, &*key.name);
         let Some(body) = own_claims::claim_body(body, template, at, class) else { return };
+        let status = ClaimStatus { made_for: set.name.to_string(), ..ClaimStatus::default() };
+        self.enter_claim(key, &body, status);
+    }
+
+    /// A claim with this body is made, with what its status says of whom it was made for.
+    pub(super) fn enter_claim(&mut self, key: &ResourceKey, body: &Value, made: ClaimStatus) {
         let item = RequestItem {
             verb: Verb::Create,
             api_version: "v1".to_owned(),
@@ -53,11 +59,7 @@ impl<V: Views> Turn<'_, V> {
             body: String::new(),
             expected_version: None,
         };
-        let status = ClaimStatus {
-            phase: "Pending".to_owned(),
-            made_for: set.name.to_string(),
-            ..ClaimStatus::default()
-        };
+        let status = ClaimStatus { phase: "Pending".to_owned(), ..made };
         let status = serde_json::to_string(&status).unwrap_or_default();
         let claim = Resource {
             body: Arc::from(body.to_string()),
