@@ -15,7 +15,7 @@ use setpoint_schemas::call::{ExecOptions, LogOptions};
 use tokio_util::sync::CancellationToken;
 
 use crate::session::{Lines, Session};
-use crate::{ActuatorError, Observed, PodToRun, RuntimeInfo, Until, Usage};
+use crate::{ActuatorError, Observed, Parts, PodToRun, RuntimeInfo, Stored, Until, Usage};
 
 /// One call to a runtime, under way.
 pub type Act<'a, T> = BoxFuture<'a, Result<T, ActuatorError>>;
@@ -147,6 +147,16 @@ pub trait Actuator: Send + Sync {
     /// # Errors
     /// Transient when the runtime does not answer.
     fn usage(&self) -> Act<'_, Vec<Usage>>;
+
+    /// What these parts of a pod use of the node's disks. What cannot be measured is left out, and of a pod
+    /// that is not there everything; a runtime that keeps nothing on a disk has nothing to tell.
+    ///
+    /// # Errors
+    /// Transient when the runtime does not answer.
+    fn stored<'a>(&'a self, uid: &'a PodUid, parts: &'a Parts) -> Act<'a, Stored> {
+        let _ = (uid, parts);
+        Box::pin(std::future::ready(Ok(Stored::default())))
+    }
 
     /// The folders of this machine that it writes to: where there is no room, nothing starts.
     fn folders(&self) -> Vec<PathBuf> {

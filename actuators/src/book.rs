@@ -47,6 +47,9 @@ pub struct Book {
     /// The last life of a container whose hook after the start was run, by its name.
     #[serde(default)]
     pub greeted: BTreeMap<String, Life>,
+    /// Why its node evicts it, in a sentence: it ends, for good.
+    #[serde(default)]
+    pub evicted: Option<String>,
     /// How it ended for good: nothing of it is started again.
     #[serde(default)]
     pub finished: Option<Finished>,

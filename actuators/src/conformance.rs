@@ -193,6 +193,9 @@ pub const CASES: &[(&str, Case)] = &[
     ("an_empty_volume_lasts_as_long_as_its_pod", |rig| {
         Box::pin(volumes::an_empty_volume_lasts_as_long_as_its_pod(rig))
     }),
+    ("what_lies_in_an_empty_volume_is_measured", |rig| {
+        Box::pin(volumes::what_lies_in_an_empty_volume_is_measured(rig))
+    }),
     ("a_path_of_the_machine_outlives_the_pod", |rig| {
         Box::pin(volumes::a_path_of_the_machine_outlives_the_pod(rig))
     }),

@@ -134,6 +134,20 @@ impl Dispatcher {
         self.healths = healths;
     }
 
+    /// The node evicts a pod of this generation, for this reason: it ends for good with the next turns. One
+    /// that is not taken up, or has ended, is left as it is. Written down before anything is done.
+    pub fn evict(&mut self, uid: &PodUid, generation: i64, why: &str) {
+        let is_meant = |book: &&Book| {
+            book.generation == generation && book.finished.is_none() && book.evicted.is_none()
+        };
+        let Some(grace_ms) = self.books.get(uid).filter(is_meant).map(|book| book.grace_ms) else {
+            return;
+        };
+        warn!(pod = %uid, why, "the pod is evicted");
+        self.books.of(uid, generation, grace_ms).evicted = Some(why.to_owned());
+        self.save();
+    }
+
     /// Observes, plans, begins what may begin.
     ///
     /// # Errors

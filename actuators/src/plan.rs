@@ -19,6 +19,10 @@ use crate::restart::{History, Verdict, end_of, restart};
 use crate::stages::Stages;
 use crate::{Observed, grace_of};
 
+/// The time between the stop signal and the kill of a pod that its node evicts. Source: the kubelet's
+/// `immediateEvictionGracePeriodSeconds`.
+const EVICTION_GRACE: Duration = Duration::from_secs(1);
+
 /// All that is to be done now, and when to look again at the latest.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Plan {
@@ -149,8 +153,7 @@ fn need(pod: &DesiredPod, runs: Option<&Observed>, known: Known<'_>) -> Need {
     let known = Known { book: known.book.filter(|book| book.generation == generation), ..known };
     let stages = Stages::of(pod, runs, known.book);
     if pod.ended || has_finished(known.book) || stages.conclusion(known.now_ms).is_some() {
-        let finish = || Need::Now(Work::Finish { grace: pod.grace() });
-        return if stages.is_running() { finish() } else { Need::Nothing };
+        return need_of_ending(pod, runs, &stages, known.book);
     }
     let held = stages.held();
     let need = match runs.filter(|runs| runs.generation == generation) {
@@ -163,6 +166,23 @@ fn need(pod: &DesiredPod, runs: Option<&Observed>, known: Known<'_>) -> Need {
         None => need_of_start(generation, held, known),
     };
     sooner(need, stages.due_ms().map_or(Need::Nothing, Need::At))
+}
+
+/// What still runs of a pod that has ended for good is ended. Of one that its node evicted all is removed
+/// once it was written down how it ended: what it held is what was missing.
+fn need_of_ending(
+    pod: &DesiredPod,
+    runs: Option<&Observed>,
+    stages: &Stages<'_>,
+    book: Option<&Book>,
+) -> Need {
+    let is_evicted = book.is_some_and(|book| book.evicted.is_some());
+    let grace = if is_evicted { pod.grace().min(EVICTION_GRACE) } else { pod.grace() };
+    match runs {
+        _ if stages.is_running() => Need::Now(Work::Finish { grace }),
+        Some(_) if is_evicted && has_finished(book) => Need::Now(Work::Stop { grace }),
+        _ => Need::Nothing,
+    }
 }
 
 fn has_finished(book: Option<&Book>) -> bool {

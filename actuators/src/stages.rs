@@ -9,7 +9,9 @@
 
 use std::collections::BTreeSet;
 
-use setpoint_schemas::{Container, ContainerObserved, ContainerState, DEADLINE_EXCEEDED, PodPhase};
+use setpoint_schemas::{
+    Container, ContainerObserved, ContainerState, DEADLINE_EXCEEDED, EVICTED, PodPhase,
+};
 
 use crate::Observed;
 use crate::book::Book;
@@ -33,13 +35,13 @@ pub(crate) struct Stages<'a> {
 
 /// How a pod ends, as soon as nothing of it runs any more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Conclusion {
+pub(crate) struct Conclusion<'a> {
     /// `Succeeded` or `Failed`.
     pub(crate) phase: PodPhase,
     /// One word; empty when its containers say it.
     pub(crate) reason: &'static str,
     /// A sentence; empty when its containers say it.
-    pub(crate) message: &'static str,
+    pub(crate) message: &'a str,
 }
 
 impl<'a> Stages<'a> {
@@ -91,7 +93,11 @@ impl<'a> Stages<'a> {
     }
 
     /// How the pod ends, when it does, at this time.
-    pub(crate) fn conclusion(&self, now_ms: i64) -> Option<Conclusion> {
+    pub(crate) fn conclusion(&self, now_ms: i64) -> Option<Conclusion<'a>> {
+        // Before all else: how its containers end is the eviction's doing.
+        if let Some(message) = self.book.and_then(|book| book.evicted.as_deref()) {
+            return Some(Conclusion { phase: PodPhase::Failed, reason: EVICTED, message });
+        }
         let by_itself = |phase| Conclusion { phase, reason: "", message: "" };
         let mains: Vec<Option<&ContainerObserved>> =
             self.pod.spec.containers.iter().map(|c| self.ended_for_good(&c.name)).collect();

@@ -11,11 +11,12 @@
 //! Absent: a file that is mounted by itself (`subPath`); it keeps what it had, as in Kubernetes.
 //!
 //! Beside it stand the volumes that are not made of files: [`empty`] folders, paths of the [`host`],
-//! and what lies [`within`] one.
+//! and what lies [`within`] one; and how much of the disk one takes ([`size`]).
 
 pub mod empty;
 pub mod host;
 pub mod within;
+pub mod size;
 mod mounted;
 
 use std::collections::BTreeSet;

@@ -10,17 +10,19 @@ use setpoint_actuators::{
 };
 use setpoint_schemas::{FENCE_LABEL, FERRY_LABEL};
 use tokio::net::TcpListener;
-use tokio::sync::watch as latest;
+use tokio::sync::{mpsc, watch as latest};
 use tokio::task::JoinSet;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use crate::client::Api;
 use crate::clock::now_ms;
+use crate::evictions::{self, EVICTIONS_QUEUED_MAX, Eviction};
 use crate::fence::{self, NodeFence};
 use crate::guard::Guard;
 use crate::outbox::Outbox;
+use crate::pressure::{self, mind::Gauge};
 use crate::probes::{Caller, Prober, Subject, subjects};
 use crate::registration::{Health, Ties, Told};
 use crate::reports::Reports;
@@ -126,6 +128,9 @@ impl Life {
         let (tell_desired, desired) = latest::channel(Arc::new(known));
         let (tell_health, health) = latest::channel(Health::Good);
         let (tell_room, room) = latest::channel(Room::Enough);
+        let mut gauge = Gauge::new(options.pressure.clone(), options.state.clone());
+        let (tell_pressures, pressures) = latest::channel(gauge.look(Instant::now()).0);
+        let (evict, evictions) = mpsc::channel(EVICTIONS_QUEUED_MAX);
         let (tell_whose, whose) = latest::channel(Whose::Ours);
         let (tell_registrations, registrations) = latest::channel(0);
         let known = Arc::new(Known::new(options.node.clone()));
@@ -146,7 +151,7 @@ impl Life {
         let hearers =
             Hearers { desired: tell_desired, whose: tell_whose, fence: Some(fence.clone()) };
         let told = Told { registrations: tell_registrations, expected: lease::Expected::new() };
-        let ties = Ties { health, room, whose: whose.clone(), told };
+        let ties = Ties { health, room, pressures, whose: whose.clone(), told };
         let mut folders = actuator.folders();
         folders.push(options.state.clone());
         let mut tasks = surroundings.spawn(guard, hearers, ties, (reports.clone(), registrations));
@@ -157,6 +162,11 @@ impl Life {
         }
         let every = options.intervals;
         tasks.spawn(room::mind(folders, every.room, tell_room));
+        let (looking, lists) = (actuator.clone(), desired.clone());
+        let heard = (tell_pressures, evict.clone());
+        tasks.spawn(pressure::mind::mind(gauge, looking, lists, every.room, heard));
+        let (measuring, lists) = (actuator.clone(), desired.clone());
+        tasks.spawn(evictions::excess::mind(measuring, lists, every.excess, evict));
         let (removing, lists) = (api.clone(), desired.clone());
         tasks.spawn(claims::remove(removing, actuator.clone(), options.clone(), lists));
         tasks.spawn(refresh::refresh(actuator.clone(), resolver, desired.clone(), every.refresh));
@@ -172,6 +182,7 @@ impl Life {
             subjects: tell_subjects,
             health: tell_health,
             reports: reports.clone(),
+            evictions,
             fence,
             was: Fence::Open,
         };
@@ -293,6 +304,8 @@ struct NodeLoop {
     subjects: latest::Sender<Arc<Vec<Subject>>>,
     health: latest::Sender<Health>,
     reports: Arc<Reports>,
+    /// Pods that the node is to end because of what they use.
+    evictions: mpsc::Receiver<Eviction>,
     /// Until when pods may run that may run at most once.
     fence: Arc<NodeFence>,
     /// Whether they might at the last turn.
@@ -316,6 +329,9 @@ impl NodeLoop {
                 // Whoever tells us may be gone, which is no news.
                 Ok(()) = self.desired.changed() => {}
                 Ok(()) = self.healths.changed() => {}
+                Some(Eviction { uid, generation, why }) = self.evictions.recv() => {
+                    self.dispatcher.evict(&uid, generation, &why);
+                }
                 () = shutdown.cancelled() => {}
             }
         }

@@ -8,6 +8,8 @@ use std::time::Duration;
 use setpoint_actuators::Pacing;
 use setpoint_schemas::{Device, FleetId, NodeName, Resources};
 
+use crate::Thresholds;
+
 /// An engine is taken over within some seconds: pods need not end for that.
 const FENCE: Duration = Duration::from_secs(30);
 
@@ -51,6 +53,8 @@ pub struct AgentOptions {
     /// lease that the engine has taken in. `None`: they run on, and are not replaced before the node is
     /// heard or somebody says that it is gone.
     pub fence: Option<Duration>,
+    /// How little may be left of what before the node counts as short of it.
+    pub pressure: Thresholds,
     /// How fast the node works.
     pub pacing: Pacing,
 }
@@ -83,8 +87,10 @@ pub struct Intervals {
     pub observe: Duration,
     /// All that the node has is told in one record.
     pub snapshot: Duration,
-    /// The disks are looked at.
+    /// The disks are looked at, and what else the node may be short of.
     pub room: Duration,
+    /// What pods with limits keep on the disk is measured.
+    pub excess: Duration,
     /// Files of ConfigMaps and Secrets follow their sources.
     pub refresh: Duration,
     /// Usage is measured.
@@ -101,6 +107,7 @@ impl Default for Intervals {
             snapshot: Duration::from_secs(60),
             // The kubelet's interval.
             room: Duration::from_secs(10),
+            excess: Duration::from_secs(10),
             // The kubelet's.
             refresh: Duration::from_secs(60),
             usage: Duration::from_secs(15),
@@ -130,6 +137,7 @@ impl AgentOptions {
             services: None,
             intervals: Intervals::default(),
             fence: Some(FENCE),
+            pressure: Thresholds::none(),
             pacing: Pacing::default(),
         }
     }

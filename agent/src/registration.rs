@@ -9,8 +9,8 @@ use std::time::Duration;
 use reqwest::Method;
 use setpoint_actuators::{Actuator, RuntimeInfo};
 use setpoint_schemas::{
-    Condition, ConditionStatus, DISK_PRESSURE, Device, GPU, GPU_PRODUCT, NodeAnswer, NodeRecord,
-    RUNTIME_LABEL, Resources, add_devices,
+    Condition, ConditionStatus, Device, GPU, GPU_PRODUCT, NodeAnswer, NodeRecord, RUNTIME_LABEL,
+    Resources, add_devices,
 };
 use tokio::sync::watch;
 use tracing::{info, warn};
@@ -19,6 +19,8 @@ use crate::AgentOptions;
 use crate::client::{Api, Backoff};
 use crate::clock::now_ms;
 use crate::lease::Expected;
+use crate::pressure::Pressures;
+use crate::pressure::conditions::conditions;
 use crate::room::Room;
 use crate::session::Session;
 use crate::standing::{Holder, Whose};
@@ -41,6 +43,8 @@ pub(crate) struct Ties {
     pub(crate) health: watch::Receiver<Health>,
     /// How the disks do.
     pub(crate) room: watch::Receiver<Room>,
+    /// What the node is short of.
+    pub(crate) pressures: watch::Receiver<Pressures>,
     /// Whose the node is.
     pub(crate) whose: watch::Receiver<Whose>,
     /// Who hears that the node is registered.
@@ -63,24 +67,30 @@ pub(crate) async fn register(
     session: Session,
     ties: Ties,
 ) {
-    let Ties { mut health, mut room, whose, told } = ties;
+    let Ties { mut health, mut room, mut pressures, whose, told } = ties;
     let retry_max = options.intervals.retry_max;
     let info = describe(&*actuator, &mut Backoff::new(retry_max)).await;
     let mut ready = as_ready(&health.borrow_and_update(), now_ms());
-    let mut pressure = as_pressure(&room.borrow_and_update(), now_ms());
-    let record = |ready: &Condition, pressure: &Condition| {
-        let conditions = vec![ready.clone(), pressure.clone()];
+    let of_strains = |room: &Room, pressures: &Pressures, before: &[Condition]| {
+        conditions(room, pressures, now_ms(), before)
+    };
+    let mut strains = of_strains(&room.borrow_and_update(), &pressures.borrow_and_update(), &[]);
+    let record = |ready: &Condition, strains: &[Condition]| {
+        let conditions = std::iter::once(ready).chain(strains).cloned().collect();
         Some(record(&options, &session, &info, conditions))
     };
-    let records = watch::channel(record(&ready, &pressure));
+    let records = watch::channel(record(&ready, &strains));
     let changes = async {
         loop {
             tokio::select! {
                 Ok(()) = health.changed() => ready = as_ready(&health.borrow_and_update(), now_ms()),
-                Ok(()) = room.changed() => pressure = as_pressure(&room.borrow_and_update(), now_ms()),
+                Ok(()) = room.changed() => {}
+                Ok(()) = pressures.changed() => {}
                 else => return,
             }
-            records.0.send_replace(record(&ready, &pressure));
+            strains =
+                of_strains(&room.borrow_and_update(), &pressures.borrow_and_update(), &strains);
+            records.0.send_replace(record(&ready, &strains));
         }
     };
     tokio::join!(changes, announce(api, records.1, whose, told, retry_max));
@@ -276,20 +286,6 @@ fn as_ready(health: &Health, transition_ms: i64) -> Condition {
     Condition { kind: "Ready".into(), status, reason, message, transition_ms }
 }
 
-/// Kubernetes' condition: whoever places takes it for a taint.
-fn as_pressure(room: &Room, transition_ms: i64) -> Condition {
-    let (status, reason, message) = match room {
-        Room::Enough => (
-            ConditionStatus::False,
-            "AgentHasNoDiskPressure",
-            "there is room on the disk".to_owned(),
-        ),
-        Room::Short(why) => (ConditionStatus::True, "AgentHasDiskPressure", why.clone()),
-    };
-    let (kind, reason) = (DISK_PRESSURE.to_owned(), reason.to_owned());
-    Condition { kind, status, reason, message, transition_ms }
-}
-
 #[cfg(test)]
 mod tests {
     use std::path::PathBuf;
@@ -318,8 +314,9 @@ mod tests {
         options.devices = vec!["GPU-1=T4/16Gi".parse().expect("a device")];
         let session = Session { id: SessionId::parse("s").expect("valid"), started_ms: 5 };
         let ready = as_ready(&Health::Bad("down".into()), 7);
-        let pressure = as_pressure(&Room::Short("full".into()), 8);
-        let record = record(&options, &session, &info, vec![ready, pressure]);
+        let mut told = conditions(&Room::Short("full".into()), &Pressures::default(), 8, &[]);
+        told.push(ready);
+        let record = record(&options, &session, &info, told);
         assert_eq!(record.capacity.cpu_milli, 3_000);
         assert_eq!((record.allocatable.cpu_milli, record.allocatable.memory_bytes), (2_500, 0));
         assert_eq!(record.labels["kubernetes.io/hostname"], "n1");

@@ -108,7 +108,8 @@ impl Prepare for Resolver {
                 _ => links(&self.known, namespace.as_str()),
             };
             let mut ready = resolve(pod, &sources, &node, &links)?;
-            claims::give(&self.api, &self.options, namespace, &mut ready.spec).await?;
+            let whose = (namespace, pod.placement.name.as_str());
+            claims::give(&self.api, &self.options, whose, &mut ready.spec).await?;
             if let Some(how) = &self.options.services {
                 let labels = &pod.placement.pattern.labels;
                 services::name(&mut ready.spec, namespace.as_str(), labels, how);

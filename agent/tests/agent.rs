@@ -1,6 +1,7 @@
 //! The agent against an API in this process and real processes.
 
 mod calls;
+mod evicted;
 mod fake_api;
 mod fence;
 mod node;

@@ -44,6 +44,20 @@ pub struct ClaimStatus {
     /// The StatefulSet that it was made for, by name; empty for one that somebody made. Not shown.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub made_for: String,
+    /// The pod that it was made with and goes with; `None` for one that outlasts its pods. Shown as its
+    /// owner.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub made_with: Option<MadeWith>,
+}
+
+/// The pod that a claim was made with.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct MadeWith {
+    /// Its name, in the claim's namespace.
+    pub name: String,
+    /// Its uid.
+    pub uid: String,
 }
 
 /// The status of a volume that the leader made.

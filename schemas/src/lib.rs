@@ -10,11 +10,13 @@ mod position;
 mod topic;
 
 mod quantity;
+mod threshold;
 mod resources;
 
 mod resource;
 mod server_fields;
 mod pod_spec;
+mod qos;
 mod pod_condition;
 mod readiness_gate;
 mod pull_secret;
@@ -62,8 +64,8 @@ pub use bounds::{
     CAUSE_BYTES_MAX, HISTORY_BYTES_MAX, REASON_BYTES_MAX, RECORD_BYTES_MAX, RESOURCE_BYTES_MAX, cut,
 };
 pub use claim::{
-    CLAIM_FINALIZER, ClaimStatus, LOCAL_CLASS, LOCAL_PROVISIONER, SELECTED_NODE, VOLUME_FINALIZER,
-    VolumeStatus,
+    CLAIM_FINALIZER, ClaimStatus, LOCAL_CLASS, LOCAL_PROVISIONER, MadeWith, SELECTED_NODE,
+    VOLUME_FINALIZER, VolumeStatus,
 };
 pub use dead_letter::DeadLetter;
 pub use decision::{Action, Alternative, Cause, Decision};
@@ -91,12 +93,12 @@ pub use lifecycle::{Hook, Lifecycle, SleepAction};
 pub use names::{DnsConfig, DnsOption, HostAlias};
 pub use node::{
     AMOUNT_MAX, Condition, ConditionStatus, DISK_PRESSURE, FENCE_LABEL, FERRY_LABEL, InvalidNode,
-    Lease, NodeRecord, RUNTIME_LABEL, WATCHED_LABEL,
+    Lease, MEMORY_PRESSURE, NodeRecord, PID_PRESSURE, RUNTIME_LABEL, WATCHED_LABEL,
 };
 pub use observation::{ContainerDetails, Containers, Details, EndDetails, Observation};
 pub use observed::{
-    ContainerEnd, ContainerObserved, ContainerState, DEADLINE_EXCEEDED, NodeSnapshot, PodObserved,
-    PodPhase,
+    ContainerEnd, ContainerObserved, ContainerState, DEADLINE_EXCEEDED, EVICTED, NodeSnapshot,
+    PodObserved, PodPhase,
 };
 pub use placement::{Pattern, Placement, WorkloadRef};
 pub use pod_condition::{
@@ -133,10 +135,12 @@ pub use security::{Capabilities, PodSecurity, Profile, Security, Sysctl};
 pub use server_fields::{strip_server_fields, strip_server_metadata};
 pub use service_range::{InvalidServiceRange, ServiceRange};
 pub use telemetry::UsageSample;
+pub use threshold::{InvalidThreshold, Threshold};
 pub use topic::{Cleanup, Topic};
 pub use volume::{
-    ClaimSource, ConfigMapSource, DownwardFile, DownwardSource, EmptyDirSource, HostPathSource,
-    KeyToPath, ObjectFiles, ProjectedSource, Projection, SecretSource, Volume, VolumeMount,
+    ClaimSource, ConfigMapSource, DownwardFile, DownwardSource, EmptyDirSource, EphemeralSource,
+    HostPathSource, KeyToPath, ObjectFiles, ProjectedSource, Projection, SecretSource, Volume,
+    VolumeMount,
 };
 pub use wire::{NodeAnswer, NodeReport, PlacementList};
 pub use workload::{

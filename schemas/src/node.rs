@@ -25,6 +25,10 @@ const FENCE_MS_MAX: i64 = 86_400_000;
 
 /// The condition of a node whose disk has no room for another pod; Kubernetes' word.
 pub const DISK_PRESSURE: &str = "DiskPressure";
+/// The condition of a node that is short of memory; Kubernetes' word.
+pub const MEMORY_PRESSURE: &str = "MemoryPressure";
+/// The condition of a node that is short of process ids; Kubernetes' word.
+pub const PID_PRESSURE: &str = "PIDPressure";
 
 /// What a node says of itself. Its taints and whether it may be used are desired state (the Node
 /// resource), not observation.
@@ -150,11 +154,17 @@ impl NodeRecord {
         self.conditions.iter().any(ready)
     }
 
+    /// Whether the node says that it is so.
+    #[must_use]
+    pub fn says(&self, condition: &str) -> bool {
+        let is_so = |c: &Condition| c.kind == condition && c.status == ConditionStatus::True;
+        self.conditions.iter().any(is_so)
+    }
+
     /// Whether the node says that its disk has no room for another pod.
     #[must_use]
     pub fn has_disk_pressure(&self) -> bool {
-        let short = |c: &Condition| c.kind == DISK_PRESSURE && c.status == ConditionStatus::True;
-        self.conditions.iter().any(short)
+        self.says(DISK_PRESSURE)
     }
 
     /// Whether its engine is only watched: its pods are shown and nothing is placed there.

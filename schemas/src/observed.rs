@@ -6,6 +6,8 @@ use crate::{Namespace, NodeName, PodUid, ResourceName, SessionId};
 
 /// The reason of a pod that was ended because its time was over.
 pub const DEADLINE_EXCEEDED: &str = "DeadlineExceeded";
+/// The reason of a pod that its node ended because of what it used.
+pub const EVICTED: &str = "Evicted";
 
 /// What a node observed of one pod. Newer by `sequence` within one session of the node.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

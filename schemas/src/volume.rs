@@ -1,6 +1,7 @@
 //! The volumes of a pod and where they appear in its containers, in Kubernetes' own JSON shape.
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::{FieldRef, Quantity, ResourceFieldRef};
 
@@ -31,6 +32,17 @@ pub struct Volume {
     /// The folder of a claim, which outlasts the pod.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub persistent_volume_claim: Option<ClaimSource>,
+    /// The folder of a claim that is made with the pod and goes with it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ephemeral: Option<EphemeralSource>,
+}
+
+/// The folder of a claim that is made with the pod and goes with it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct EphemeralSource {
+    /// What the claim is made from: its metadata and its spec, as they were written.
+    pub volume_claim_template: Value,
 }
 
 /// The folder of a claim.
@@ -85,7 +97,8 @@ pub struct EmptyDirSource {
     /// Empty for the node's disk, `Memory` for its memory.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub medium: Option<String>,
-    /// The most that a folder in memory holds, in bytes; what the kernel allows when absent.
+    /// The most that it holds, in bytes. One in memory is made no larger; of one on the disk the pod is
+    /// evicted that has more in it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub size_limit: Option<Quantity>,
     /// The folder's mode; 0777 when absent.
@@ -225,6 +238,23 @@ impl Volume {
         self.secret.is_some() || sources.into_iter().any(|source| source.secret.is_some())
     }
 
+    /// The name of its claim in the pod of this name, where it is one: of one that is made with the pod
+    /// it follows from both.
+    #[must_use]
+    pub fn claim_of(&self, pod: &str) -> Option<String> {
+        match (&self.persistent_volume_claim, &self.ephemeral) {
+            (Some(claim), _) => Some(claim.claim_name.clone()),
+            (None, Some(_)) => Some(format!("{pod}-{}", self.name)),
+            (None, None) => None,
+        }
+    }
+
+    /// Its folder's source, when it begins empty and lies on the node's disk.
+    #[must_use]
+    pub fn on_disk(&self) -> Option<&EmptyDirSource> {
+        self.empty_dir.as_ref().filter(|source| source.medium.as_deref() != Some("Memory"))
+    }
+
     /// Its folder's source, when it begins empty and lies in memory.
     #[must_use]
     pub fn in_memory(&self) -> Option<&EmptyDirSource> {
@@ -235,6 +265,19 @@ impl Volume {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_claim_that_is_made_with_its_pod_is_named_after_both() {
+        let table = [
+            (r#"{"name": "v", "ephemeral": {"volumeClaimTemplate": {}}}"#, Some("web-1-v")),
+            (r#"{"name": "v", "persistentVolumeClaim": {"claimName": "data"}}"#, Some("data")),
+            (r#"{"name": "v", "emptyDir": {}}"#, None),
+        ];
+        for (text, expected) in table {
+            let volume: Volume = serde_json::from_str(text).expect(text);
+            assert_eq!(volume.claim_of("web-1").as_deref(), expected, "{text}");
+        }
+    }
 
     #[test]
     fn a_projected_secret_is_a_secret_and_an_empty_folder_has_no_files() {

@@ -1,7 +1,7 @@
 //! What must hold between settings. Each rule says what is wrong and what would be right.
 
 use base64::Engine as _;
-use setpoint_schemas::{Device, NodeName, Quantity, check_devices};
+use setpoint_schemas::{Device, NodeName, Quantity, Threshold, check_devices};
 
 use crate::{LogKind, NO_DEVICES, Runtime, Settings};
 
@@ -35,6 +35,7 @@ const RULES: &[Rule] = &[
     devices_are_devices,
     capacities_are_quantities,
     reserved_are_quantities,
+    pressures_are_thresholds,
 ];
 
 /// Workers of one process: as many as a large machine has cores.
@@ -211,6 +212,12 @@ fn devices_are_devices(s: &Settings) -> Option<Broken> {
 fn reserved_are_quantities(s: &Settings) -> Option<Broken> {
     let broken = s.agent.reserved.values().find_map(|text| Quantity::parse(text).err());
     broken.map(|error| ("agent.reserved", error.to_string()))
+}
+
+fn pressures_are_thresholds(s: &Settings) -> Option<Broken> {
+    let set = s.agent.pressure.all().into_iter().filter(|(_, text)| !text.is_empty());
+    let mut broken = set.filter_map(|(key, text)| Some((key, text.parse::<Threshold>().err()?)));
+    broken.next().map(|(key, error)| (key, error.to_string()))
 }
 
 fn positive(key: &'static str, value: i64) -> Option<Broken> {

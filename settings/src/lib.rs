@@ -8,6 +8,7 @@
 mod properties;
 mod secret;
 mod section;
+mod pressure;
 mod settings;
 mod token;
 
@@ -20,6 +21,7 @@ mod source;
 
 pub use error::{Problem, SettingsError};
 pub use load::{Loaded, load};
+pub use pressure::PressureSettings;
 pub use properties::Properties;
 pub use secret::Secret;
 pub use section::{

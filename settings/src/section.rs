@@ -6,7 +6,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use serde::{Deserialize, Serialize};
 use setpoint_schemas::Policy;
 
-use crate::{Properties, Secret, Token};
+use crate::{PressureSettings, Properties, Secret, Token};
 
 /// The port that the API listens on unless told otherwise.
 const PORT_DEFAULT: u16 = 6440;
@@ -175,6 +175,8 @@ pub struct AgentSettings {
     /// heard the node for so long, milliseconds; their replacement elsewhere waits for that. 0: they run
     /// on, and are replaced when the node returns or its loss is confirmed.
     pub fence_ms: u64,
+    /// How little may be left of what before the node counts as short of it.
+    pub pressure: PressureSettings,
     /// How fast the node acts.
     pub pace: PaceSettings,
     /// Where other nodes reach this one: an address of the machine.
@@ -199,6 +201,7 @@ impl Default for AgentSettings {
             reserved: BTreeMap::new(),
             // An engine is taken over within some seconds: pods need not end for that.
             fence_ms: 30_000,
+            pressure: PressureSettings::default(),
             pace: PaceSettings::default(),
             address: IpAddr::V4(Ipv4Addr::LOCALHOST),
             services: ServicesSettings::default(),

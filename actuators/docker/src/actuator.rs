@@ -10,7 +10,8 @@ use futures::future::BoxFuture;
 use futures::{FutureExt, StreamExt};
 use setpoint_actuators::session::{Lines, Session};
 use setpoint_actuators::{
-    Act, Actuator, ActuatorError, Changes, ExecEnd, Observed, PodToRun, RuntimeInfo, Usage,
+    Act, Actuator, ActuatorError, Changes, ExecEnd, Observed, Parts, PodToRun, RuntimeInfo, Stored,
+    Usage,
 };
 use setpoint_schemas::call::{ExecOptions, LogOptions};
 use setpoint_schemas::{PodUid, Resources};
@@ -25,7 +26,7 @@ use crate::image::Pulls;
 use crate::names::filter;
 use crate::start::{Starter, restart_container};
 use crate::stop::stop_pod;
-use crate::{DockerConfig, logs, observe, session, usage, volumes};
+use crate::{DockerConfig, logs, observe, session, stored, usage, volumes};
 
 /// An engine under load starts a container in seconds; one that takes longer hangs.
 const ANSWER_SECONDS_MAX: u64 = 120;
@@ -174,6 +175,10 @@ impl Actuator for DockerActuator {
         command: &'a ExecOptions,
     ) -> Act<'a, Session> {
         session::open(&self.docker, &self.config, (uid, container), command).boxed()
+    }
+
+    fn stored<'a>(&'a self, uid: &'a PodUid, parts: &'a Parts) -> Act<'a, Stored> {
+        stored::stored(&self.docker, &self.config, uid, parts).boxed()
     }
 
     fn folders(&self) -> Vec<PathBuf> {

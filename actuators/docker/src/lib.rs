@@ -14,6 +14,7 @@ mod stop;
 mod exec;
 mod observe;
 mod usage;
+mod stored;
 mod cgroup;
 mod logs;
 mod lives;

@@ -8,8 +8,8 @@ use std::time::Duration;
 use futures::StreamExt;
 use setpoint_actuators::session::{Lines, Session, not_found};
 use setpoint_actuators::{
-    Act, Actuator, ActuatorError, Changes, ExecEnd, FileToMount, Observed, PodToRun, RuntimeInfo,
-    Until, Usage, grace_of,
+    Act, Actuator, ActuatorError, Changes, ExecEnd, FileToMount, Observed, Parts, PodToRun,
+    RuntimeInfo, Stored, Until, Usage, grace_of,
 };
 use setpoint_schemas::call::{ExecOptions, LogOptions};
 use setpoint_schemas::{Container, FleetId, PodUid};
@@ -22,7 +22,7 @@ use crate::able::Ourselves;
 use crate::container::{Cell, LOOK_EVERY, Starter};
 use crate::disk::{ContainerFile, Layout, PodFile, RunFile, Status};
 use crate::kin::{Kin, Table};
-use crate::{able, exec, fence, logs, look, machine, session, volumes};
+use crate::{able, exec, fence, logs, look, machine, session, stored, volumes};
 
 /// What of the agent's own environment its containers get.
 const ENV_INHERITED: &[&str] = &["PATH", "HOME", "LANG"];
@@ -195,6 +195,11 @@ impl Actuator for ProcessActuator {
             warn!(%error, "until when pods may run is not written down: they end sooner");
         }
         written.is_ok()
+    }
+
+    fn stored<'a>(&'a self, uid: &'a PodUid, parts: &'a Parts) -> Act<'a, Stored> {
+        let (layout, uid, parts) = (self.layout.clone(), uid.clone(), parts.clone());
+        Box::pin(async { off_the_runtime(move || stored::stored(&layout, &uid, &parts)).await })
     }
 
     fn folders(&self) -> Vec<PathBuf> {

@@ -17,6 +17,7 @@ mod exec;
 mod disk;
 mod kin;
 mod volumes;
+mod stored;
 mod fence;
 
 pub mod shim;

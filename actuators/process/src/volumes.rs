@@ -84,7 +84,8 @@ fn path_of(pod: &Path, spec: &PodSpec, name: &str) -> Result<PathBuf, ActuatorEr
     }
 }
 
-fn root(pod: &Path, name: &str) -> Result<PathBuf, ActuatorError> {
+/// The folder of a volume that is none of the machine's.
+pub(crate) fn root(pod: &Path, name: &str) -> Result<PathBuf, ActuatorError> {
     plain(name)
         .then(|| pod.join("volumes").join(name))
         .ok_or_else(|| invalid(name, "it is not a plain name"))

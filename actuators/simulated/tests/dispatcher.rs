@@ -18,7 +18,8 @@ use setpoint_actuators::{
 };
 use setpoint_schemas::call::{ExecOptions, LogOptions};
 use setpoint_schemas::{
-    ContainerState, DEADLINE_EXCEEDED, FleetId, NodeName, Placement, PodPhase, PodUid, samples,
+    ContainerState, DEADLINE_EXCEEDED, EVICTED, FleetId, NodeName, Placement, PodPhase, PodUid,
+    samples,
 };
 use tokio_util::sync::CancellationToken;
 
@@ -330,6 +331,25 @@ async fn a_pod_whose_time_is_over_is_ended_and_not_started_again() {
     node.run(&desired, 60_000).await;
     assert_eq!(node.calls(), ["start a", "end a"]);
     assert_eq!(finished(&node), Some((PodPhase::Failed, DEADLINE_EXCEEDED.to_owned())));
+}
+
+#[tokio::test]
+async fn a_pod_that_is_evicted_is_ended_and_removed_and_stays_failed() {
+    let mut node = Node::new(1, Faults::default(), Pacing::default());
+    let desired = whole(&[LAST], serde_json::json!({}), serde_json::json!({}));
+    node.run(&desired, 4_000).await;
+    let uid = PodUid::parse("a").expect("valid");
+    node.dispatcher.evict(&uid, 2, "of another generation");
+    node.run(&desired, 1_000).await;
+    assert_eq!(node.calls(), ["start a"]);
+    node.dispatcher.evict(&uid, 1, "it is too large");
+    node.dispatcher.evict(&uid, 1, "it is told once");
+    node.run(&desired, 60_000).await;
+    assert_eq!(node.calls(), ["start a", "end a", "stop a"]);
+    let book = node.dispatcher.books().get(&uid).expect("it is remembered");
+    let finished = book.finished.as_ref().expect("it has ended");
+    let told = (finished.phase, &*finished.reason, &*finished.message);
+    assert_eq!(told, (PodPhase::Failed, EVICTED, "it is too large"));
 }
 
 #[tokio::test]

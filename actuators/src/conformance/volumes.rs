@@ -8,7 +8,7 @@ use setpoint_schemas::{ConfigMapSource, EmptyDirSource, HostPathSource, Volume};
 
 use super::Rig;
 use super::tools::{container, pod, reaches, start, stop, uid_of};
-use crate::{FileToMount, PodToRun};
+use crate::{FileToMount, Parts, PodToRun, Stored};
 
 /// What a container ends with that has read what it waits for.
 const CODE: i32 = 9;
@@ -54,6 +54,24 @@ pub(super) async fn an_empty_volume_lasts_as_long_as_its_pod(rig: &dyn Rig) {
     assert_eq!(marked(rig, "c-emptied", empty()).await, [Some(0), Some(CODE)]);
     // One of which nothing is said begins empty too, as Kubernetes has it.
     assert_eq!(marked(rig, "c-unsaid", scratch()).await, [Some(0), Some(CODE)]);
+}
+
+pub(super) async fn what_lies_in_an_empty_volume_is_measured(rig: &dyn Rig) {
+    let Some(marking) = rig.marking("main", CODE) else { return };
+    let actuator = rig.open().await;
+    let mut pod = pod("c-measured", vec![marking]);
+    pod.spec.volumes = vec![Volume { empty_dir: Some(EmptyDirSource::default()), ..scratch() }];
+    start(&*actuator, &pod).await;
+    reaches(rig, &*actuator, "c-measured", "main", Terminated).await;
+    let named = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+    let parts = Parts { volumes: named(&["scratch", "other"]), containers: named(&["main"]) };
+    let uid = uid_of("c-measured");
+    let found = actuator.stored(&uid, &parts).await.expect("it is measured");
+    assert_eq!(found.volumes.keys().collect::<Vec<_>>(), ["scratch"]);
+    assert!(found.containers.keys().all(|name| name == "main"), "{found:?}");
+    stop(&*actuator, "c-measured").await;
+    let left = actuator.stored(&uid, &parts).await.expect("it answers");
+    assert_eq!(left, Stored::default(), "nothing is left of it");
 }
 
 pub(super) async fn a_path_of_the_machine_outlives_the_pod(rig: &dyn Rig) {

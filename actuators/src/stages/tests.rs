@@ -70,14 +70,17 @@ fn a_pod_fails_here_when_a_container_was_restarted_as_often_as_it_allows() {
     let runs = seen(&[("m", "1"), ("n", "running")]);
     let ended_ms = runs.containers[0].finished_ms;
     let mut book = Book::new(1, 0);
-    let ends = |book: &Book| Stages::of(&pod, Some(&runs), Some(book)).conclusion(ended_ms);
+    let ends = |book: &Book| {
+        let conclusion = Stages::of(&pod, Some(&runs), Some(book)).conclusion(ended_ms);
+        conclusion.map(|end| (end.phase, end.reason))
+    };
     assert_eq!(ends(&book), None, "one restart it has");
     let once = History { restarts: 1, row: 1, counted: 1, since_ms: 1, answered_ms: ended_ms };
     book.histories.insert("m".to_owned(), once);
     assert_eq!(ends(&book), None, "that is under way");
     book.histories.insert("m".to_owned(), History { answered_ms: ended_ms - 1, ..once });
     let end = ends(&book).expect("it was tried often enough");
-    assert_eq!((end.phase, end.reason), (PodPhase::Failed, "RestartsExhausted"));
+    assert_eq!(end, (PodPhase::Failed, "RestartsExhausted"));
 }
 
 #[test]
@@ -143,4 +146,17 @@ fn a_pod_whose_time_is_over_has_failed_unless_it_has_ended_by_itself() {
     assert_eq!(reason("running", 6_000), Some((PodPhase::Failed, DEADLINE_EXCEEDED)));
     assert_eq!(reason("waiting", 6_000), Some((PodPhase::Failed, DEADLINE_EXCEEDED)));
     assert_eq!(reason("0", 6_000), Some((PodPhase::Succeeded, "")));
+}
+
+#[test]
+fn a_pod_that_its_node_evicts_has_failed_however_its_containers_end() {
+    let pod = pod("Never", &[], &["m"]);
+    let book = Book { evicted: Some("too large".to_owned()), ..Book::new(1, 0) };
+    for state in ["waiting", "running", "0", "137"] {
+        let runs = seen(&[("m", state)]);
+        let conclusion = Stages::of(&pod, Some(&runs), Some(&book)).conclusion(2_000);
+        let found = conclusion.expect("it ends");
+        let expected = (PodPhase::Failed, EVICTED, "too large");
+        assert_eq!((found.phase, found.reason, found.message), expected, "{state}");
+    }
 }

@@ -55,15 +55,16 @@ pub(crate) fn folder(state: &Path, volume: &str) -> Option<PathBuf> {
 pub(super) async fn give(
     api: &Api,
     options: &AgentOptions,
-    namespace: &Namespace,
+    (namespace, pod): (&Namespace, &str),
     spec: &mut PodSpec,
 ) -> Result<(), ActuatorError> {
     let group = spec.security_context.as_ref().and_then(|security| security.fs_group);
     let group = group.and_then(|group| u32::try_from(group).ok());
     let mut read_only = Vec::new();
     for volume in &mut spec.volumes {
-        let Some(source) = volume.persistent_volume_claim.take() else { continue };
-        let name = &source.claim_name;
+        let Some(name) = volume.claim_of(pod) else { continue };
+        volume.ephemeral = None;
+        let source = volume.persistent_volume_claim.take().unwrap_or_default();
         let path = format!("/api/v1/namespaces/{namespace}/persistentvolumeclaims/{name}");
         let claim: Claim = api.get(&path).await.map_err(|error| match error.is_not_found() {
             true => not_ready(format!("persistentvolumeclaim {name:?} not found")),
@@ -78,7 +79,7 @@ pub(super) async fn give(
         }
         as_path(volume, &folder);
     }
-    let mounts = spec.containers.iter_mut().flat_map(|container| &mut container.volume_mounts);
+    let mounts = spec.every_container_mut().flat_map(|container| &mut container.volume_mounts);
     for mount in mounts.filter(|mount| read_only.contains(&mount.name)) {
         mount.read_only = Some(true);
     }

@@ -87,6 +87,7 @@ impl Node {
             snapshot: self.snapshot,
             refresh: Duration::from_millis(300),
             room: Duration::from_secs(1),
+            excess: Duration::from_millis(300),
             usage: Duration::from_millis(300),
             retry_max: Duration::from_millis(300),
         };
@@ -126,6 +127,12 @@ impl Node {
             pod.containers.iter().any(|container| container.state == ContainerState::Running)
         };
         pods.iter().any(|pod| pod.uid == *uid && runs(pod))
+    }
+
+    /// Whether anything is left of this pod.
+    pub(crate) async fn has(&self, uid: &str) -> bool {
+        let pods = self.actuator().observe().await.expect("readable");
+        pods.iter().any(|pod| pod.uid == *uid)
     }
 
     fn actuator(&self) -> ProcessActuator {

@@ -3,11 +3,11 @@
 
 use serde_json::{Value, json};
 use setpoint_schemas::{
-    CLAIM_FINALIZER, ClaimStatus, Resource, SELECTED_NODE, VOLUME_FINALIZER, VolumeStatus,
+    CLAIM_FINALIZER, ClaimStatus, MadeWith, Resource, SELECTED_NODE, VOLUME_FINALIZER, VolumeStatus,
 };
 
 /// What the status says that Kubernetes has elsewhere, or not at all.
-const OURS: [&str; 4] = ["node", "volumeName", "deletionTimestamp", "madeFor"];
+const OURS: [&str; 5] = ["node", "volumeName", "deletionTimestamp", "madeFor", "madeWith"];
 
 /// Puts what the status says of other places of the object there; the status that is left.
 pub(super) fn shown(resource: &Resource, object: &mut Value, mut status: Value) -> Value {
@@ -19,6 +19,10 @@ pub(super) fn shown(resource: &Resource, object: &mut Value, mut status: Value) 
                 object["spec"]["volumeName"] = json!(told.volume_name);
                 object["spec"]["volumeMode"] = json!("Filesystem");
                 object["metadata"]["annotations"][SELECTED_NODE] = json!(told.node);
+            }
+            if let Some(MadeWith { name, uid }) = told.made_with {
+                object["metadata"]["ownerReferences"] = json!([{"apiVersion": "v1", "kind": "Pod",
+                    "name": name, "uid": uid, "controller": true, "blockOwnerDeletion": true}]);
             }
             told.deletion_timestamp
         }
@@ -58,7 +62,8 @@ mod tests {
             "metadata": {"finalizers": ["a.b/c", "kubernetes.io/pvc-protection"]}}"#;
         let status = r#"{"phase": "Bound", "accessModes": ["ReadWriteOnce"],
             "capacity": {"storage": "1Gi"}, "volumeName": "pvc-1", "node": "n1",
-            "deletionTimestamp": "2026-01-02T03:04:05Z", "madeFor": "web"}"#;
+            "deletionTimestamp": "2026-01-02T03:04:05Z", "madeFor": "web",
+            "madeWith": {"name": "web-0", "uid": "u"}}"#;
         let claim = Resource {
             api_version: "v1".to_owned(),
             kind: "PersistentVolumeClaim".to_owned(),
@@ -71,6 +76,8 @@ mod tests {
         assert_eq!(object["metadata"]["finalizers"], json!([CLAIM_FINALIZER, "a.b/c"]));
         assert_eq!(object["metadata"]["annotations"][SELECTED_NODE], "n1");
         assert_eq!(object["metadata"]["deletionTimestamp"], "2026-01-02T03:04:05Z");
+        let owner = &object["metadata"]["ownerReferences"][0];
+        assert_eq!((&owner["kind"], &owner["name"]), (&json!("Pod"), &json!("web-0")));
         let expected = json!({"phase": "Bound", "accessModes": ["ReadWriteOnce"],
             "capacity": {"storage": "1Gi"}});
         assert_eq!(object["status"], expected);

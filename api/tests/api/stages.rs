@@ -73,10 +73,16 @@ const STAGES: &[Stage] = &[
         differs: &[
             ("/conditions/Ready/message", "the runtime does not answer", OWN_WORDS),
             ("/conditions/Ready/reason", "RuntimeNotReady", OWN_WORDS),
-            ("/conditions/MemoryPressure", "absent", NOT_MEASURED),
+            (
+                "/conditions/MemoryPressure/message",
+                "the node has sufficient memory available",
+                OWN_AGENT,
+            ),
+            ("/conditions/MemoryPressure/reason", "AgentHasSufficientMemory", OWN_AGENT),
             ("/conditions/DiskPressure/message", "there is room on the disk", OWN_AGENT),
             ("/conditions/DiskPressure/reason", "AgentHasNoDiskPressure", OWN_AGENT),
-            ("/conditions/PIDPressure", "absent", NOT_MEASURED),
+            ("/conditions/PIDPressure/message", "the node has sufficient PID available", OWN_AGENT),
+            ("/conditions/PIDPressure/reason", "AgentHasSufficientPID", OWN_AGENT),
             ("/conditions/NetworkUnavailable", "absent", NOT_MEASURED),
         ],
     },
@@ -165,6 +171,12 @@ async fn failed_node(server: &Server, name: &Value) -> Value {
     let conditions = vec![
         condition("Ready", "RuntimeNotReady", "the runtime does not answer"),
         condition("DiskPressure", "AgentHasNoDiskPressure", "there is room on the disk"),
+        condition(
+            "MemoryPressure",
+            "AgentHasSufficientMemory",
+            "the node has sufficient memory available",
+        ),
+        condition("PIDPressure", "AgentHasSufficientPID", "the node has sufficient PID available"),
     ];
     let name = text(name);
     let node = NodeName::parse(&name).unwrap();

@@ -47,7 +47,7 @@ impl NodeDemand {
                 Some(terms.map(|t| NodeTerm::compile(t, path)).collect::<Result<Vec<_>, _>>()?)
             }
         };
-        let bears = tolerate::compile(&spec.tolerations)?;
+        let bears = tolerate::of_pod(spec)?;
         let extended = requests.extended.clone();
         let names = required.as_ref().and_then(|terms| {
             terms.iter().map(|t| t.only_name().map(str::to_owned)).collect::<Option<BTreeSet<_>>>()

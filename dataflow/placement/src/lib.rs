@@ -78,6 +78,7 @@ pub use preempt::{Occupant, Preemption, Roster};
 pub use reasons::Reasons;
 pub use scores::{Considered, SCORES, SCORES_LEN, Score, Scores};
 pub use shape::PodShape;
+pub use tolerate::TAINT_MEMORY_PRESSURE;
 pub use trial::Bound;
 
 /// The label that Kubernetes gives every node, with its host name.

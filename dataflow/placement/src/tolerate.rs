@@ -2,12 +2,15 @@
 //!
 //! Source: `k8s.io/component-helpers/scheduling/corev1`, `ToleratesTaint`.
 
-use setpoint_schemas::{Taint, TaintEffect, Toleration, TolerationOperator};
+use setpoint_schemas::{PodSpec, Taint, TaintEffect, Toleration, TolerationOperator};
 
 use crate::CompileError;
 
 /// The mark that Kubernetes puts on a cordoned node; bearing it passes the cordon.
 pub(crate) const TAINT_UNSCHEDULABLE: &str = "node.kubernetes.io/unschedulable";
+
+/// The mark of a node that is short of memory.
+pub const TAINT_MEMORY_PRESSURE: &str = "node.kubernetes.io/memory-pressure";
 
 /// A toleration, compiled.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -20,7 +23,20 @@ pub(crate) struct Bears {
     effect: Option<TaintEffect>,
 }
 
-pub(crate) fn compile(tolerations: &[Toleration]) -> Result<Vec<Bears>, CompileError> {
+/// What a pod of this spec bears: what it says, and that its node is short of memory unless it asks for
+/// nothing. Source: Kubernetes' admission, which gives that toleration to pods of all other classes.
+pub(crate) fn of_pod(spec: &PodSpec) -> Result<Vec<Bears>, CompileError> {
+    let mut bears = compile(&spec.tolerations)?;
+    if !spec.is_best_effort() {
+        let key = Some(TAINT_MEMORY_PRESSURE.to_owned());
+        bears.push(Bears { key, value: None, effect: Some(TaintEffect::NoSchedule) });
+        bears.sort();
+        bears.dedup();
+    }
+    Ok(bears)
+}
+
+fn compile(tolerations: &[Toleration]) -> Result<Vec<Bears>, CompileError> {
     let mut bears = Vec::with_capacity(tolerations.len());
     // Borne for no time at all a taint is not borne: the pod would come and go for ever.
     let is_borne = |toleration: &&Toleration| toleration.toleration_seconds.is_none_or(|s| s > 0);

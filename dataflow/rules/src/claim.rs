@@ -28,6 +28,8 @@ pub struct Claim {
     pub is_leaving: bool,
     /// The StatefulSet that it was made for, by name; empty where somebody made it.
     pub made_for: String,
+    /// The pod that it was made with and goes with, by uid; empty for one that outlasts its pods.
+    pub made_with: String,
 }
 
 /// A storage class, as far as it decides.
@@ -55,6 +57,7 @@ impl Claim {
             node: status.node,
             volume: status.volume_name,
             made_for: status.made_for,
+            made_with: status.made_with.map(|pod| pod.uid).unwrap_or_default(),
         }
     }
 

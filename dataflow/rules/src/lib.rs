@@ -33,6 +33,7 @@ pub mod quota;
 pub mod limits;
 pub mod claim;
 pub mod own_claims;
+pub mod ephemeral;
 pub mod sources;
 pub mod dependencies;
 pub mod conditions;
@@ -66,6 +67,8 @@ pub mod status;
 /// a quota as many are looked at as there is room for, who waits longest first.
 /// 18: what has finalizers stays until the last of them is taken away; what is owned goes when its last owner
 /// is gone, before it or is let go, as who deletes that says; and a namespace tells what is left in it.
+/// 18: a claim that a pod's volume describes is made with the pod and goes with it; a node that is short of
+/// memory takes no new pods that ask for nothing, one that is short of process ids none at all.
 /// 17: a volume says since when it has its phase.
 /// 17: a workload that depends on others waits until they are so far, and is restarted with them where it asks
 /// for it; a pod with readiness gates is ready when they are open; and what runs once runs again when its template is another.

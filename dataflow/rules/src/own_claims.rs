@@ -80,26 +80,39 @@ pub fn claim_body(
 ) -> Option<Value> {
     let mut templates = set["spec"]["volumeClaimTemplates"].as_array()?.iter();
     let template = templates.find(|known| known["metadata"]["name"] == template)?;
-    let map = |value: &Value| value.as_object().cloned().unwrap_or_default();
-    let mut labels = map(&template["metadata"]["labels"]);
-    labels.extend(map(&set["spec"]["selector"]["matchLabels"]));
+    let labels = map_of(&set["spec"]["selector"]["matchLabels"]);
+    Some(body_of(template, labels, (namespace, name), class))
+}
+
+/// The claim of this name that is made from a template, with these labels beside the template's own.
+pub(crate) fn body_of(
+    template: &Value,
+    more_labels: Map<String, Value>,
+    (namespace, name): (&str, &str),
+    class: Option<&str>,
+) -> Value {
+    let mut labels = map_of(&template["metadata"]["labels"]);
+    labels.extend(more_labels);
     let mut metadata = json!({"name": name, "namespace": namespace});
     for (field, map) in
-        [("labels", labels), ("annotations", map(&template["metadata"]["annotations"]))]
+        [("labels", labels), ("annotations", map_of(&template["metadata"]["annotations"]))]
     {
         if !map.is_empty() {
             metadata[field] = Value::Object(map);
         }
     }
-    let mut spec: Map<String, Value> = map(&template["spec"]);
+    let mut spec = map_of(&template["spec"]);
     spec.remove("volumeName");
     if spec.get("storageClassName").is_none_or(Value::is_null)
         && let Some(class) = class
     {
         spec.insert("storageClassName".to_owned(), json!(class));
     }
-    Some(json!({"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": metadata,
-        "spec": spec}))
+    json!({"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": metadata, "spec": spec})
+}
+
+fn map_of(value: &Value) -> Map<String, Value> {
+    value.as_object().cloned().unwrap_or_default()
 }
 
 /// Puts the volumes of the claims that the pod of this name has into its spec.

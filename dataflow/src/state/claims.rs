@@ -1,9 +1,9 @@
 //! The claims and storage classes, which workloads name a claim, and which pods use one.
 //!
 //! Guarantee: follows from the resources, the templates and the placed pods: a pod uses the claims of
-//! its template and its own from when it is placed until nothing is left of it. One event costs those that it is
-//! about, however many claims there are. Absent: rows of its own; where data lives stands in the
-//! claim's status.
+//! its template, its own, and those that are made with it (`made_with.rs`) from when it is placed until
+//! nothing is left of it. One event costs those that it is about, however many claims there are. Absent: rows
+//! of its own; where data lives stands in the claim's status.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
@@ -30,7 +30,8 @@ pub(crate) struct Claims {
     used: HashMap<u32, Vec<ResourceKey>>,
     /// The claims that were made for the pods of each StatefulSet.
     made: HashMap<ResourceKey, BTreeSet<ResourceKey>>,
-    /// Claims that lost their last pod, or were leaving without one: whether they go is looked at.
+    /// Claims that lost their last pod, were leaving without one, or are of a pod that is not there:
+    /// whether they go is looked at.
     pub(crate) unused: BTreeSet<ResourceKey>,
 }
 
@@ -47,7 +48,7 @@ fn set_key(namespace: &str, name: &str) -> ResourceKey {
 impl Claims {
     /// A claim is this now; what it was.
     pub(crate) fn put(&mut self, key: &ResourceKey, claim: Claim) -> Option<Claim> {
-        if claim.is_leaving && !self.is_used(key) {
+        if (claim.is_leaving || !claim.made_with.is_empty()) && !self.is_used(key) {
             self.unused.insert(key.clone());
         }
         let made_for = claim.made_for.clone();
@@ -220,10 +221,13 @@ impl State {
         let Some(owner) = self.owner(pod) else { return Vec::new() };
         let Some(template) = owner.templates.get(&pod.revision) else { return Vec::new() };
         let own = pod.own_claims();
-        if own.is_empty() {
+        if own.is_empty() && template.made_with.is_empty() {
             return all_claims(&owner.key.namespace, template, None);
         }
-        all_claims(&owner.key.namespace, template, Some((&*self.pod_name(pod), own)))
+        let (namespace, name) = (&owner.key.namespace, self.pod_name(pod));
+        let mut keys = all_claims(namespace, template, Some((&*name, own)));
+        keys.extend(template.claims_made_with(namespace, &name).map(|(key, _)| key));
+        keys
     }
 
     /// The StatefulSets whose pods would have a claim of this name for themselves.

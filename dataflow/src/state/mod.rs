@@ -9,6 +9,7 @@ mod bits;
 mod budgets;
 mod changed;
 mod claims;
+mod made_with;
 mod classes;
 mod early;
 mod followers;

@@ -8,6 +8,8 @@ use serde_json::Value;
 use setpoint_placement::PodShape;
 use setpoint_rules::batches::Batches;
 use setpoint_rules::finalizers::{self, FOREGROUND};
+use setpoint_rules::claim::Claim;
+use setpoint_rules::ephemeral;
 use setpoint_rules::priority::{self, Class};
 use setpoint_rules::reschedule::Rescheduled;
 use setpoint_rules::revision::Revision;
@@ -234,6 +236,8 @@ pub(crate) struct Template {
     pub(crate) shape: Arc<PodShape>,
     /// The claims that its volumes name, in order.
     pub(crate) claims: Vec<Arc<str>>,
+    /// Its volumes whose claims are made with each pod, and those claims before they have their data.
+    pub(crate) made_with: Box<[(String, Claim)]>,
     /// The class that it names.
     pub(crate) class: Option<Arc<str>>,
     /// Whether it states a priority itself.
@@ -305,6 +309,7 @@ impl Template {
             stem: OnceLock::new(),
             shape,
             claims: claims_in(&spec),
+            made_with: ephemeral::volumes_in(&spec).into(),
             class: priority::class_named(&spec).map(Arc::from),
             states_priority: spec.priority.is_some(),
             is_gated: !spec.scheduling_gates.is_empty(),

@@ -520,10 +520,51 @@ fn what_a_container_cannot_be_given_is_refused_by_its_field() {
         web.yaml: document 1: spec.hostAliases[0].ip: "host" is no address such as 10.0.0.1
         web.yaml: document 1: spec.hostAliases[0].hostnames[0]: "a b" must be lowercase letters, digits, '-' and '.', and begin and end with a letter or digit
         web.yaml: document 1: spec.securityContext.seLinuxOptions: it is not applied; it changes what runs (--allow-ignored accepts it without effect)
-        web.yaml: document 1: spec.volumes[0].emptyDir.sizeLimit: a folder on the node's disk is not measured; it changes what runs (--allow-ignored accepts it without effect)
         web.yaml: document 1: spec.volumes[3].projected.sources[1].serviceAccountToken: no pod speaks to the API as itself, so none has a token; one of the server's token file in a Secret does for those that are to speak to it; it changes what runs (--allow-ignored accepts it without effect)
     "#]],
     );
+}
+
+#[test]
+fn a_claim_that_is_made_with_its_pod_is_held_to_what_any_claim_is() {
+    let pod = |volume: &str| {
+        format!(
+            "{POD}spec:\n  containers: [{{name: a, image: a, volumeMounts: [{{name: v, mountPath: \
+             /v}}]}}]\n  volumes: [{{name: v, {volume}}}]\n"
+        )
+    };
+    check(
+        &pod(
+            "ephemeral: {volumeClaimTemplate: {metadata: {labels: {a: b}, creationTimestamp: null}, \
+             spec: {accessModes: [ReadWriteOnce], resources: {requests: {storage: 1Gi}}}}}",
+        ),
+        &expect![[r"
+        Managed core/Pod/default/web
+    "]],
+    );
+    check(
+        &pod("emptyDir: {sizeLimit: 1Gi}"),
+        &expect![[r"
+        Managed core/Pod/default/web
+    "]],
+    );
+    check(
+        &pod("ephemeral: {volumeClaimTemplate: {metadata: {name: mine}, \
+             spec: {accessModes: [Once], volumeName: mine}}}"),
+        &expect![[r#"
+        web.yaml: document 1: spec.volumes[0].ephemeral.volumeClaimTemplate.metadata.name: may not be set: the claim is named after pod and volume
+        web.yaml: document 1: spec.volumes[0].ephemeral.volumeClaimTemplate.spec.accessModes[0]: "Once" is none of ReadWriteOnce, ReadOnlyMany, ReadWriteMany, ReadWriteOncePod
+        web.yaml: document 1: spec.volumes[0].ephemeral.volumeClaimTemplate.spec.resources.requests.storage: is required
+        web.yaml: document 1: spec.volumes[0].ephemeral.volumeClaimTemplate.spec.volumeName: each pod's claim gets a volume of its own: leave the field out
+    "#]],
+    );
+    let long = "x".repeat(63);
+    let named = [&*long; 4].join(".");
+    let text = pod("ephemeral: {volumeClaimTemplate: {spec: {accessModes: [ReadWriteOnce], \
+         resources: {requests: {storage: 1}}}}}")
+    .replace("metadata: {name: web}", &format!("metadata: {{name: {}}}", &named[..252]));
+    let said = judged(&text, &LoadOptions::default());
+    assert!(said.contains("spec.volumes[0].name: PVC name") && said.contains("253"), "{said}");
 }
 
 #[test]

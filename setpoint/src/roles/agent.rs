@@ -14,9 +14,9 @@ use anyhow::Context as _;
 use setpoint_actuator_docker::{DockerActuator, DockerConfig, Network};
 use setpoint_actuator_process::{ProcessActuator, ProcessOptions};
 use setpoint_actuators::Actuator;
-use setpoint_agent::AgentOptions;
+use setpoint_agent::{AgentOptions, Thresholds};
 use setpoint_schemas::{Device, NodeName, Quantity, ResourceRequirements, Resources};
-use setpoint_settings::{AgentSettings, NO_DEVICES, Runtime, Settings};
+use setpoint_settings::{AgentSettings, NO_DEVICES, PressureSettings, Runtime, Settings};
 use tokio_util::sync::CancellationToken;
 
 use super::signals;
@@ -126,9 +126,20 @@ fn options(settings: &Settings, node: NodeName) -> anyhow::Result<AgentOptions> 
     options.pacing.starts_in_flight_max = usize::try_from(pace.in_flight.max(1)).unwrap_or(1);
     let fence_ms = agent.fence_ms;
     options.fence = (fence_ms > 0).then(|| Duration::from_millis(fence_ms));
+    options.pressure = thresholds(&agent.pressure);
     let renew = u64::try_from(settings.engine.policy.lease_renew_ms).unwrap_or(5_000);
     options.intervals.lease = Duration::from_millis(renew);
     Ok(options)
+}
+
+fn thresholds(written: &PressureSettings) -> Thresholds {
+    Thresholds {
+        memory: PressureSettings::threshold(&written.memory_available),
+        disk: PressureSettings::threshold(&written.nodefs_available),
+        files: PressureSettings::threshold(&written.nodefs_inodes_free),
+        pids: PressureSettings::threshold(&written.pid_available),
+        transition: Duration::from_millis(written.transition_ms),
+    }
 }
 
 /// Devices as they are written.

@@ -24,6 +24,7 @@ pub fn run(settings: Settings) -> anyhow::Result<()> {
         let mut roles = tokio::task::JoinSet::new();
         for number in 1..=settings.up.agents {
             let mut settings = settings.clone();
+            settings.agent.pressure.of_workstation();
             settings.agent.name = format!("node-{number}");
             if number > 1 {
                 // The machine's devices are the first node's: no two may give away the same one.

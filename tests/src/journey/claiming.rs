@@ -12,12 +12,16 @@ const CLAIMS: [&str; 3] = ["data", "cache", "logs"];
 /// The namespaces of those who may have claims: as the operator's.
 const NAMESPACES: [&str; 2] = ["default", "team"];
 
-/// Gives a pod spec volumes that are claims, or none.
+/// Gives a pod spec volumes that are claims, one that is made with each pod, or none.
 pub(super) fn claim(draw: &mut Draw, spec: &mut Value) {
     let volume = |name: &str| json!({"name": name, "persistentVolumeClaim": {"claimName": name}});
+    let made = || claim_of("", "scratch", "ReadWriteOnce")["spec"].clone();
     let volumes = match draw.below(6) {
         0 | 1 => vec![volume(draw.pick::<&str>(&CLAIMS))],
         2 => vec![volume(CLAIMS[0]), volume(CLAIMS[1])],
+        3 => {
+            vec![json!({"name": "scratch", "ephemeral": {"volumeClaimTemplate": {"spec": made()}}})]
+        }
         _ => return,
     };
     spec["volumes"] = json!(volumes);

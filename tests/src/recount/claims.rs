@@ -23,9 +23,11 @@ impl World {
 pub(super) fn data_is_where_pods_are(world: &World) -> Result<(), String> {
     for (uid, pod) in world.pods.iter().filter(|(_, pod)| !pod.stopping && pod.is_here()) {
         let namespace = pod.placement.pattern.namespace.as_str();
-        for name in claims_in(&pod.spec) {
+        let own = pod.spec.volumes.iter().filter(|volume| volume.ephemeral.is_some());
+        let own = own.filter_map(|volume| volume.claim_of(pod.placement.name.as_str()));
+        for name in claims_in(&pod.spec).map(str::to_owned).chain(own) {
             let node = &pod.placement.node;
-            match world.claim(namespace, name) {
+            match world.claim(namespace, &name) {
                 Some(claim) if claim.node == node.as_str() => {}
                 Some(claim) => {
                     let lives = claim.node;
@@ -33,6 +35,18 @@ pub(super) fn data_is_where_pods_are(world: &World) -> Result<(), String> {
                 }
                 None => return Err(format!("{uid} is placed, and its claim {name} is gone")),
             }
+        }
+    }
+    no_claim_is_left_behind(world)
+}
+
+/// No claim that was made with a pod is there without it.
+fn no_claim_is_left_behind(world: &World) -> Result<(), String> {
+    let kind = GroupKind::new("", "PersistentVolumeClaim");
+    for (key, claim) in world.resources.iter().filter(|(key, _)| key.kind == kind) {
+        let Some(pod) = ClaimStatus::read(&claim.status).made_with else { continue };
+        if !world.pods.keys().any(|uid| uid.to_string() == pod.uid) {
+            return Err(format!("{key} was made with {}, of which nothing is left", pod.name));
         }
     }
     Ok(())

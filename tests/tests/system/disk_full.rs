@@ -24,7 +24,11 @@ async fn a_node_whose_disk_is_full_takes_no_new_pods_until_there_is_room() {
     let Some(disk) = Disk::mount() else { return };
     let (mut house, api) = House::with_nodes(&[], &[]).await;
     let data = disk.path().to_str().expect("a path of letters").to_owned();
-    let settings = [("SETPOINT_AGENT__RUNTIME", "process"), ("SETPOINT_DATA_DIR", &data)];
+    let settings = [
+        ("SETPOINT_AGENT__RUNTIME", "process"),
+        ("SETPOINT_DATA_DIR", &data),
+        ("SETPOINT_AGENT__PRESSURE__TRANSITION_MS", "0"),
+    ];
     house.start_agent(NODE, &api.base, &settings);
     pressure(&mut house, &api, "False").await;
     api.apply(&[deployment("early", 1)]).await.expect("it is applied");

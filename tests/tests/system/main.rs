@@ -35,6 +35,7 @@ mod jobs;
 mod folders;
 mod claims;
 mod own_claims;
+mod evicted;
 mod outage;
 mod ground;
 mod simulated_fleet;

@@ -1,7 +1,7 @@
 //! Which pods a quota is about.
 
 use serde::Deserialize;
-use setpoint_schemas::{Container, PodSpec};
+use setpoint_schemas::PodSpec;
 
 /// One condition on pods.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
@@ -23,8 +23,8 @@ impl Scope {
         match self.scope_name.as_str() {
             "Terminating" => spec.active_deadline_seconds.is_some(),
             "NotTerminating" => spec.active_deadline_seconds.is_none(),
-            "BestEffort" => is_best_effort(spec),
-            "NotBestEffort" => !is_best_effort(spec),
+            "BestEffort" => spec.is_best_effort(),
+            "NotBestEffort" => !spec.is_best_effort(),
             "PriorityClass" => self.has_class(spec),
             _ => false,
         }
@@ -42,14 +42,4 @@ impl Scope {
             _ => false,
         }
     }
-}
-
-/// Whether no container asks for cpu or memory, or is bounded in it.
-fn is_best_effort(spec: &PodSpec) -> bool {
-    let asks = |container: &Container| {
-        let resources = &container.resources;
-        let mut all = resources.requests.iter().chain(&resources.limits);
-        all.any(|(name, amount)| matches!(name.as_str(), "cpu" | "memory") && amount.milli() > 0)
-    };
-    !spec.every_container().any(asks)
 }

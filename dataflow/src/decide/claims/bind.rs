@@ -54,13 +54,15 @@ impl<V: Views> Turn<'_, V> {
         self.ensure(volume_key.clone(), &volume);
         self.tell_volume(&volume_key, &status);
         let modes = spec["accessModes"].as_array().into_iter().flatten();
+        let before = ClaimStatus::read(&claim.status);
         let status = ClaimStatus {
             phase: "Bound".to_owned(),
             access_modes: modes.filter_map(Value::as_str).map(str::to_owned).collect(),
             capacity: BTreeMap::from([("storage".to_owned(), storage(spec))]),
             volume_name: volume_key.name.to_string(),
             node: node.to_string(),
-            made_for: ClaimStatus::read(&claim.status).made_for,
+            made_for: before.made_for,
+            made_with: before.made_with,
             ..ClaimStatus::default()
         };
         let status = Arc::from(serde_json::to_string(&status).unwrap_or_default());

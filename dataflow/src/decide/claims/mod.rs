@@ -2,6 +2,7 @@
 
 mod bind;
 mod own;
+mod made_with;
 mod release;
 mod take;
 

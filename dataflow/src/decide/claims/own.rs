@@ -61,6 +61,18 @@ impl<V: Views> Turn<'_, V> {
         let class = self.state.claims.default_class();
         let at = (&*key.namespace, &*key.name);
         let body = own_claims::claim_body(body, template, at, class)?;
+        let made = ClaimStatus { made_for: set.name.to_string(), ..ClaimStatus::default() };
+        let claim = self.claim_to_be(key, &body, made);
+        let why = self.judge().limits_refuse(key, &body);
+        if let Some(why) = why.or_else(|| self.quotas_refuse(key, &claim)) {
+            return Some(quota::without_claim(&key.name, &why));
+        }
+        self.enter_claim(key, claim);
+        None
+    }
+
+    /// A claim with this body, with what its status says of whom it is made for.
+    pub(super) fn claim_to_be(&self, key: &ResourceKey, body: &Value, made: ClaimStatus) -> Resource {
         let item = RequestItem {
             verb: Verb::Create,
             api_version: "v1".to_owned(),
@@ -71,26 +83,21 @@ impl<V: Views> Turn<'_, V> {
             body: String::new(),
             expected_version: None,
         };
-        let status = ClaimStatus {
-            phase: "Pending".to_owned(),
-            made_for: set.name.to_string(),
-            ..ClaimStatus::default()
-        };
+        let status = ClaimStatus { phase: "Pending".to_owned(), ..made };
         let status = serde_json::to_string(&status).unwrap_or_default();
-        let claim = Resource {
+        Resource {
             body: Arc::from(body.to_string()),
             status: Arc::from(status),
             ..self.judge().blank(&item, key)
-        };
-        let why = self.judge().limits_refuse(key, &body);
-        if let Some(why) = why.or_else(|| self.quotas_refuse(key, &claim)) {
-            return Some(quota::without_claim(&key.name, &why));
         }
+    }
+
+    /// A claim is made.
+    pub(super) fn enter_claim(&mut self, key: &ResourceKey, claim: Resource) {
         let claim = Arc::new(claim);
         self.state.set_resource(key, Some(claim.clone()));
         self.out.resources.push((key.clone(), Some(claim.clone())));
         self.claim_made(key, &claim);
-        None
     }
 
     /// These identities of a set are not wanted any more, and no pod of them runs on: their claims go

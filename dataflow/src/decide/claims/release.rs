@@ -5,7 +5,8 @@
 
 use serde_json::Value;
 use setpoint_rules::finalizers;
-use setpoint_schemas::{ResourceKey, VolumeStatus};
+use setpoint_rules::claim::Claim;
+use setpoint_schemas::{PodUid, ResourceKey, VolumeStatus};
 
 use crate::decide::Turn;
 use crate::decide::cold::rfc3339;
@@ -13,15 +14,23 @@ use crate::decide::kinds::volume_key;
 use crate::views::Views;
 
 impl<V: Views> Turn<'_, V> {
-    /// Lets those go whose deletion was asked for and that no pod uses any more.
+    /// Lets those go whose deletion was asked for, or that were made with a pod which is gone, and that no
+    /// pod uses any more.
     pub(crate) fn let_claims_go(&mut self) {
         for key in std::mem::take(&mut self.state.claims.unused) {
-            let is_leaving = self.state.claims.get(&key).is_some_and(|claim| claim.is_leaving);
-            if !is_leaving || self.state.claims.is_used(&key) || self.is_finalized_later(&key) {
+            let claim = self.state.claims.get(&key);
+            let goes = claim.is_some_and(|claim| claim.is_leaving || self.is_left_behind(claim));
+            if !goes || self.state.claims.is_used(&key) || self.is_finalized_later(&key) {
                 continue;
             }
             self.claim_goes(&key);
         }
+    }
+
+    /// Whether a claim was made with a pod of which nothing is left.
+    fn is_left_behind(&self, claim: &Claim) -> bool {
+        let uid = PodUid::parse(&claim.made_with).ok();
+        uid.is_some_and(|uid| self.state.pods.id_of(&uid).is_none())
     }
 
     /// A claim that no pod uses goes.

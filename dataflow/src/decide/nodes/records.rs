@@ -4,11 +4,14 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde::Deserialize;
-use setpoint_placement::{NodeId, NodeInfo};
+use setpoint_placement::{NodeId, NodeInfo, TAINT_MEMORY_PRESSURE};
 use setpoint_rules::eviction::NodeTaint;
 use setpoint_rules::job_failures::Cause as Failure;
 use setpoint_rules::lease;
-use setpoint_schemas::{NodeName, NodeRecord, ObjectMeta, PodUid, Resources, Taint, TaintEffect};
+use setpoint_schemas::{
+    DISK_PRESSURE, MEMORY_PRESSURE, NodeName, NodeRecord, ObjectMeta, PID_PRESSURE, PodUid,
+    Resources, Taint, TaintEffect,
+};
 
 use crate::Served;
 use crate::causes::Cause;
@@ -34,11 +37,21 @@ struct NodeSpec {
     taints: Vec<NodeTaint>,
 }
 
-/// What keeps new pods from a node whose disk has no room, as Kubernetes' node life-cycle controller
-/// has it; a DaemonSet's pods bear it.
-fn pressed() -> Taint {
-    let (key, value) = ("node.kubernetes.io/disk-pressure".to_owned(), String::new());
-    Taint { key, value, effect: TaintEffect::NoSchedule }
+/// What keeps new pods from a node that is short of something, by the condition that says so, as Kubernetes'
+/// node life-cycle controller has it; a DaemonSet's pods bear it.
+const PRESSURES: [(&str, &str); 3] = [
+    (DISK_PRESSURE, "node.kubernetes.io/disk-pressure"),
+    (MEMORY_PRESSURE, TAINT_MEMORY_PRESSURE),
+    (PID_PRESSURE, "node.kubernetes.io/pid-pressure"),
+];
+
+/// The taints of a node by what it says of itself.
+fn pressed(record: &NodeRecord) -> impl Iterator<Item = Taint> {
+    let said = PRESSURES.iter().filter(|(condition, _)| record.says(condition));
+    said.map(|(_, key)| {
+        let (key, value) = ((*key).to_owned(), String::new());
+        Taint { key, value, effect: TaintEffect::NoSchedule }
+    })
 }
 
 impl<V: Views> Turn<'_, V> {
@@ -131,7 +144,7 @@ impl<V: Views> Turn<'_, V> {
         labels.extend(object.metadata.labels);
         let NodeSpec { unschedulable, taints: borne } = object.spec;
         let mut taints: Vec<Taint> = borne.iter().map(|borne| borne.taint.clone()).collect();
-        taints.extend(record.has_disk_pressure().then(pressed));
+        taints.extend(pressed(record));
         let info = NodeInfo {
             name: record.node.clone(),
             labels,

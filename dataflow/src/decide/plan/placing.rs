@@ -21,6 +21,10 @@ use crate::views::{Standing, Views};
 /// Alternatives kept a decision: more tell no more.
 const ALTERNATIVES_MAX: usize = 8;
 
+/// A claim that has the name of one to be made with a pod is looked for again this often: whose it is, is
+/// known by its name alone, and nobody is told when it goes.
+const CLAIM_LOOK_MS: i64 = 10_000;
+
 /// Pods that a workload needs.
 #[derive(Debug, Clone)]
 pub(crate) struct Start {
@@ -158,6 +162,11 @@ impl<V: Views> Turn<'_, V> {
             return Attempt::Waits(why.clone());
         }
         if let Some(why) = self.state.claims_forbid(workload, &template, start.ordinal()) {
+            return Attempt::Waits(why);
+        }
+        let of_pod = (start.ordinal(), &uid);
+        if let Some(why) = self.state.made_claims_forbid(workload, &template, of_pod) {
+            self.state.look_again(start.workload, self.now + CLAIM_LOOK_MS);
             return Attempt::Waits(why);
         }
         let revised = (start.revision(workload), &*template);
@@ -364,7 +373,10 @@ impl<V: Views> Turn<'_, V> {
         let pod = self.with_index(pod);
         let placement = placement_of(self.state, &pod);
         let id = self.enter(pod, &template.shape, &devices);
-        if !template.claims.is_empty() || identity.is_some() {
+        if !template.made_with.is_empty() {
+            self.make_claims_with(id);
+        }
+        if !template.claims.is_empty() || identity.is_some() || !template.made_with.is_empty() {
             self.take_claims(id, &node_name);
         }
         self.state.touch_workload(start.workload);

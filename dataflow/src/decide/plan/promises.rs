@@ -155,7 +155,9 @@ impl<V: Views> Turn<'_, V> {
         let Some(template) = workload.current_template() else { return false };
         let (current, ordinal) =
             ((workload.memo.current, &*template), workload.ordinal_to_be(counter));
+        let of_pod = (ordinal, &workload.pod_uid(counter));
         if self.state.claims_forbid(workload, &template, ordinal).is_some()
+            || self.state.made_claims_forbid(workload, &template, of_pod).is_some()
             || self.not_made((start.workload, workload), current, 0).is_some()
         {
             self.unpromise(start.workload, counter);

@@ -199,7 +199,10 @@ fn values(checker: &mut Checker, object: &Cursor<'_>, kind: &str) {
         }
         "Job" => job::check(checker, &object.field("spec")),
         "CronJob" => cron_job::check(checker, object),
-        "Pod" => pod::check(checker, &object.field("spec")),
+        "Pod" => {
+            pod::check(checker, &object.field("spec"));
+            volumes::claim_names(checker, object);
+        }
         "ConfigMap" => data::config_map(checker, object),
         "Secret" => data::secret(checker, object),
         "Node" => scheduling::taints(checker, &object.field("spec").field("taints")),

@@ -3,6 +3,7 @@
 //! Source: Kubernetes' `ValidatePersistentVolumeClaimSpec` and `ValidateStorageClass`.
 //! Absent: whether a claim's class is there; whoever decides looks it up.
 
+use serde_json::Value;
 use setpoint_schemas::{LOCAL_PROVISIONER, Quantity};
 
 use super::cursor::{Checker, Cursor};
@@ -12,6 +13,10 @@ use super::names;
 const MODES: &[&str] = &["ReadWriteOnce", "ReadOnlyMany", "ReadWriteMany", "ReadWriteOncePod"];
 /// When a claim gets its volume: what a node's own folder can be had by.
 const BINDING: &str = "WaitForFirstConsumer";
+
+/// The template of one claim, as JSON: some hundred pods may start at once, and each gets its own with the
+/// same append.
+const TEMPLATE_BYTES_MAX: usize = 16 << 10;
 
 /// A claim's spec.
 pub(crate) fn claim(checker: &mut Checker, spec: &Cursor<'_>) {
@@ -63,6 +68,39 @@ pub(crate) fn class(checker: &mut Checker, object: &Cursor<'_>) {
             checker.refuse(&at, format!("{LOCAL_PROVISIONER} takes none: leave it out"));
         }
     }
+}
+
+/// The template of a claim that is made with each pod. Kubernetes' `ValidatePersistentVolumeClaimTemplate`.
+pub(super) fn made_with_pod(checker: &mut Checker, template: &Cursor<'_>) {
+    if template.map().is_none() {
+        return checker.refuse(template, "is required");
+    }
+    let bytes = template.value.to_string().len();
+    if bytes > TEMPLATE_BYTES_MAX {
+        let why = format!(
+            "has {bytes} bytes, more than {TEMPLATE_BYTES_MAX}: each pod gets a claim of its own"
+        );
+        checker.refuse(template, why);
+    }
+    let metadata = template.field("metadata");
+    for (field, at) in metadata.entries() {
+        if !matches!(field, "labels" | "annotations") && !is_absent(at.value) {
+            checker.refuse(&at, "may not be set: the claim is named after pod and volume");
+        }
+    }
+    names::labels(checker, &metadata.field("labels"));
+    names::annotations(checker, &metadata.field("annotations"));
+    let spec = template.field("spec");
+    claim(checker, &spec);
+    let volume = spec.field("volumeName");
+    if !volume.text().is_empty() {
+        checker.refuse(&volume, "each pod's claim gets a volume of its own: leave the field out");
+    }
+}
+
+/// Whether a field is as if it were left out; tools write `creationTimestamp: null`.
+fn is_absent(value: &Value) -> bool {
+    value.is_null() || value.as_str() == Some("")
 }
 
 /// The claim of a volume.

@@ -39,6 +39,22 @@ pub(crate) fn check<'v>(checker: &mut Checker, at: &Cursor<'v>) -> BTreeSet<&'v 
     seen
 }
 
+/// The claims that are made with a pod are named after it.
+pub(crate) fn claim_names(checker: &mut Checker, object: &Cursor<'_>) {
+    let pod = object.field("metadata").field("name").text();
+    for volume in object.field("spec").field("volumes").items() {
+        let name = volume.field("name");
+        if pod.is_empty() || name.text().is_empty() || volume.get("ephemeral").is_none() {
+            continue;
+        }
+        let claim = format!("{pod}-{}", name.text());
+        if let Err(why) = names::subdomain(&claim) {
+            let shown = crate::problem::shortened(&claim);
+            checker.refuse(&name, format!("PVC name {shown:?}: {why}"));
+        }
+    }
+}
+
 fn source(checker: &mut Checker, volume: &Cursor<'_>) {
     let sources =
         volume.entries().into_iter().filter(|(name, at)| *name != "name" && !at.value.is_null());
@@ -59,6 +75,9 @@ fn source(checker: &mut Checker, volume: &Cursor<'_>) {
     }
     if let Some(claim) = volume.get("persistentVolumeClaim") {
         storage::volume(checker, &claim);
+    }
+    if let Some(ephemeral) = volume.get("ephemeral") {
+        storage::made_with_pod(checker, &ephemeral.field("volumeClaimTemplate"));
     }
     if let Some(told) = volume.get("downwardAPI") {
         mode(checker, &told.field("defaultMode"));

@@ -1,8 +1,8 @@
 //! What a field of a manifest does here, and with which values.
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
-use Effect::{Acted, ActedBeside, Changes, Harmless};
+use Effect::{Acted, Changes, Harmless};
 
 /// What a field does here.
 #[derive(Debug, Clone, Copy)]
@@ -13,24 +13,13 @@ pub(crate) enum Effect {
     Harmless,
     /// It changes what runs and we do not act upon it, when it has such a value; and why.
     Changes(When, &'static str),
-    /// We act upon it where the field beside it has this value; elsewhere it changes what runs.
-    ActedBeside(&'static str, &'static str, &'static str),
 }
 
 impl Effect {
-    /// Why this value, which stands among these fields, is not acted upon; `None` when it is, or
-    /// changes nothing.
-    pub(crate) fn not_acted_on(
-        self,
-        value: &Value,
-        beside: &Map<String, Value>,
-    ) -> Option<&'static str> {
+    /// Why this value is not acted upon; `None` when it is, or changes nothing.
+    pub(crate) fn not_acted_on(self, value: &Value) -> Option<&'static str> {
         match self {
             Changes(when, why) => when.holds(value).then_some(why),
-            ActedBeside(field, wanted, why) => {
-                let acted = beside.get(field).and_then(Value::as_str) == Some(wanted);
-                (!acted && !is_empty(value)).then_some(why)
-            }
             Acted | Harmless => None,
         }
     }

@@ -5,7 +5,7 @@
 //! no row, so a newer Kubernetes cannot bring a field past this table. A field without a row is
 //! taken to change what runs.
 
-use super::effect::Effect::{self, Acted, ActedBeside, Changes, Harmless};
+use super::effect::Effect::{self, Acted, Changes, Harmless};
 use super::effect::When::{self, Filled, Not, Present, Unlike};
 
 /// The effect of a field of a type.
@@ -24,7 +24,6 @@ const BALANCER: &str = "no load balancer is made";
 const NETWORK: &str = "a pod's name follows from its hostname";
 const OWNER: &str = "files belong to root";
 const SECURITY: &str = "it is not applied";
-const SIZE: &str = "a folder on the node's disk is not measured";
 const TOKEN: &str = "no pod speaks to the API as itself, so none has a token; one of the server's token \
                      file in a Secret does for those that are to speak to it";
 const CERTIFICATES: &str = "certificates are not given out";
@@ -207,21 +206,20 @@ pub(crate) const FIELDS: &[(&str, Fields)] = &[
         &[
             (
                 "name configMap secret emptyDir hostPath downwardAPI projected \
-                 persistentVolumeClaim",
+                 persistentVolumeClaim ephemeral",
                 Acted,
             ),
             (
-                "awsElasticBlockStore azureDisk azureFile cephfs cinder csi ephemeral fc \
-                 flexVolume flocker gcePersistentDisk gitRepo glusterfs image iscsi nfs \
+                "awsElasticBlockStore azureDisk azureFile cephfs cinder csi fc flexVolume \
+                 flocker gcePersistentDisk gitRepo glusterfs image iscsi nfs \
                  photonPersistentDisk portworxVolume quobyte rbd scaleIO storageos vsphereVolume",
                 Changes(Present, VOLUME),
             ),
         ],
     ),
-    (
-        "EmptyDirVolumeSource",
-        &[("medium mode", Acted), ("sizeLimit", ActedBeside("medium", "Memory", SIZE))],
-    ),
+    ("EmptyDirVolumeSource", &[("medium mode sizeLimit", Acted)]),
+    ("EphemeralVolumeSource", &[("volumeClaimTemplate", Acted)]),
+    ("PersistentVolumeClaimTemplate", &[("metadata", Harmless), ("spec", Acted)]),
     ("HostPathVolumeSource", &[("path type", Acted)]),
     ("PersistentVolumeClaimVolumeSource", &[("claimName readOnly", Acted)]),
     ("PersistentVolumeClaim", OBJECT),

@@ -67,7 +67,7 @@ impl<'v> At<'v, '_> {
             if !known.contains(&name.as_str()) {
                 tell(self.findings, &path, "unknown field");
             } else if self.look == Look::Effects
-                && let Some(why) = fields::effect(owner, name).not_acted_on(value, entries)
+                && let Some(why) = fields::effect(owner, name).not_acted_on(value)
             {
                 let found = (path.text(), why.to_owned());
                 self.findings.borrow_mut().not_acted_on.push(found);
@@ -261,7 +261,7 @@ impl<'v> de::MapAccess<'v> for Entries<'v, '_> {
         };
         let look = match self.owner {
             Some(owner) if self.at.look == Look::Effects => match fields::effect(owner, name) {
-                Effect::Acted | Effect::ActedBeside(..) => Look::Effects,
+                Effect::Acted => Look::Effects,
                 Effect::Harmless | Effect::Changes(..) => Look::Types,
             },
             _ => self.at.look,

@@ -56,6 +56,8 @@ pub(super) async fn serve(
         }
         options.http.clone_from(&http);
         options.hears_calls = false;
+        // What the machine lacks none of its simulated nodes does.
+        options.pressure = setpoint_agent::Thresholds::none();
         let turn = options.intervals.lease * (number - 1) / simulated.nodes;
         let closing = closing.clone();
         tasks.spawn(async move {

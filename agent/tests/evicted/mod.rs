@@ -1,0 +1,53 @@
+//! Pods that keep more on the disk than they may, on real processes.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use setpoint_schemas::{EVICTED, PodPhase};
+
+use crate::fake_api::FakeApi;
+use crate::node::{Node, placement, shell};
+
+/// Longer than the agent takes to look.
+const LOOKS: Duration = Duration::from_secs(2);
+
+/// A pod that writes so many MiB into its volume, which may hold one, and stays.
+fn writing(mib: u32) -> Value {
+    let script = format!(
+        "head -c {} /dev/zero > $SETPOINT_MOUNT_CACHE/x; exec sleep 1000",
+        u64::from(mib) << 20
+    );
+    let mut spec = shell(&script);
+    spec["volumes"] = json!([{"name": "cache", "emptyDir": {"sizeLimit": "1Mi"}}]);
+    spec["containers"][0]["volumeMounts"] = json!([{"name": "cache", "mountPath": "/cache"}]);
+    spec
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_fills_a_folder_beyond_its_limit_is_evicted_and_all_of_it_removed() {
+    let api = FakeApi::start().await;
+    let node = Node::new(&api);
+    api.place(1, 1, vec![placement("large", writing(8)), placement("small", writing(0))]);
+    let agent = node.agent();
+    let pod = api.reaches("large", |pod| pod.phase == PodPhase::Failed).await;
+    assert_eq!(pod.reason, EVICTED);
+    assert_eq!(pod.message, "Usage of EmptyDir volume \"cache\" exceeds the limit \"1Mi\". ");
+    let is_left = async || node.has("large").await;
+    let begun = std::time::Instant::now();
+    while is_left().await {
+        assert!(begun.elapsed() < Duration::from_secs(30), "its folder stays");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    api.reaches("small", |pod| pod.ready).await;
+    tokio::time::sleep(LOOKS).await;
+    assert!(node.runs_a_container_of("small").await, "it keeps to its limit");
+    agent.kill().await;
+
+    // Another life of the agent does not start it again.
+    let agent = node.agent();
+    api.reaches("small", |pod| pod.ready).await;
+    tokio::time::sleep(LOOKS).await;
+    assert!(!node.has("large").await, "it has ended for good");
+    agent.end().await;
+    node.clean().await;
+}
