@@ -17,6 +17,16 @@ mod docker_engines;
 mod docker_fleet;
 mod docker_superseded;
 mod docker_watched;
+
+mod docker_images;
+mod docker_bridged;
+mod load_by_clock;
+mod docker_three_tiers;
+mod docker_tiers;
+mod docker_web;
+mod docker_updates;
+mod docker_bad_images;
+
 mod engine_kill;
 mod kafka_standby;
 mod kafka_outage;

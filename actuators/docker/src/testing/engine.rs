@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
 
-use super::{http, processes};
+use super::{Surroundings, http, processes};
 
 /// The one image that a private engine has: the static busybox, without a registry.
 pub const TEST_IMAGE: &str = "busybox:local";
@@ -62,6 +62,7 @@ pub enum EngineError {
 #[derive(Debug)]
 pub struct PrivateEngine {
     folder: PathBuf,
+    surroundings: Surroundings,
     number: u32,
     daemon: Option<Child>,
 }
@@ -73,7 +74,20 @@ pub struct PrivateEngine {
 /// As said.
 #[must_use]
 pub fn require() -> bool {
-    match absent() {
+    is_there(absent())
+}
+
+/// The same for engines whose containers have a network.
+///
+/// # Panics
+/// As said.
+#[must_use]
+pub fn require_networks() -> bool {
+    is_there(absent().or_else(|| absent_of(&["ip"])))
+}
+
+fn is_there(absent: Option<String>) -> bool {
+    match absent {
         None => true,
         Some(why) if std::env::var("SETPOINT_REQUIRE_REAL").as_deref() == Ok("1") => {
             panic!("a real docker engine is required: {why}")
@@ -93,6 +107,14 @@ impl PrivateEngine {
     /// [`EngineError::Absent`] when this machine cannot run one, otherwise what failed, with the
     /// end of the engine's own log.
     pub fn start(folder: &Path) -> Result<Self, EngineError> {
+        Self::start_in(folder, Surroundings::Alone)
+    }
+
+    /// The same in these surroundings.
+    ///
+    /// # Errors
+    /// As for [`PrivateEngine::start`].
+    pub fn start_in(folder: &Path, surroundings: Surroundings) -> Result<Self, EngineError> {
         if let Some(why) = absent() {
             return Err(EngineError::Absent(why));
         }
@@ -103,7 +125,7 @@ impl PrivateEngine {
         let folder =
             fs::canonicalize(folder).map_err(|error| failed("find the folder of", error))?;
         let number = ENGINES.fetch_add(1, Ordering::Relaxed);
-        let mut engine = PrivateEngine { folder, number, daemon: None };
+        let mut engine = PrivateEngine { folder, surroundings, number, daemon: None };
         engine.launch()?;
         engine.load_image()?;
         Ok(engine)
@@ -177,7 +199,9 @@ impl PrivateEngine {
         let errors = log.try_clone().map_err(|error| failed("open the log of", error))?;
         // Several processes may test at once: the process id is part of the namespace.
         let namespace = format!("{}-{}", std::process::id(), self.number);
-        let daemon = Command::new("dockerd")
+        let daemon = self
+            .surroundings
+            .daemon()
             .arg("--data-root")
             .arg(at("data"))
             .arg("--exec-root")
@@ -185,7 +209,7 @@ impl PrivateEngine {
             .arg("--pidfile")
             .arg(at("pid"))
             .args(["--host", &self.host()])
-            .args(["--bridge=none", "--iptables=false", "--ip-masq=false"])
+            .args(["--iptables=false", "--ip-masq=false"])
             .args(["--containerd-namespace", &format!("n{namespace}")])
             .args(["--containerd-plugins-namespace", &format!("p{namespace}")])
             .stdin(Stdio::null())
@@ -250,9 +274,11 @@ fn absent() -> Option<String> {
     if !nix::unistd::geteuid().is_root() {
         return Some("a private docker engine needs root".to_owned());
     }
-    let missing = ["dockerd", "containerd", "runc", "busybox", "tar"]
-        .into_iter()
-        .find(|p| which(p).is_none());
+    absent_of(&["dockerd", "containerd", "runc", "busybox", "tar"])
+}
+
+fn absent_of(programs: &[&str]) -> Option<String> {
+    let missing = programs.iter().find(|program| which(program).is_none());
     missing.map(|program| format!("{program} is not installed"))
 }
 
@@ -276,6 +302,6 @@ fn busybox_archive(root: &Path) -> io::Result<Vec<u8>> {
     Ok(output.stdout)
 }
 
-fn failed(attempt: &'static str, why: impl std::fmt::Display) -> EngineError {
+pub(super) fn failed(attempt: &'static str, why: impl std::fmt::Display) -> EngineError {
     EngineError::Failed { attempt, why: why.to_string() }
 }
