@@ -10,7 +10,7 @@ use bollard::query_parameters::{
     CreateContainerOptionsBuilder, InspectContainerOptions, KillContainerOptions,
     ListContainersOptionsBuilder, RemoveContainerOptionsBuilder, StartContainerOptions,
 };
-use setpoint_actuator_docker::testing::{PrivateEngine, TEST_IMAGE};
+use setpoint_actuator_docker::testing::{PrivateEngine, Surroundings, TEST_IMAGE};
 use tempfile::TempDir;
 use tokio::task::JoinHandle;
 
@@ -38,9 +38,15 @@ pub(crate) struct Node {
 impl Node {
     /// Starts an engine of its own for this node.
     pub(crate) async fn start(name: &str) -> Node {
+        Node::start_in(name, Surroundings::Alone).await
+    }
+
+    /// The same in these surroundings.
+    pub(crate) async fn start_in(name: &str, surroundings: Surroundings) -> Node {
         // A short path: the engine's sockets lie below it.
         let folder = tempfile::Builder::new().prefix("e-").tempdir().expect("a folder");
-        let engine = PrivateEngine::start(&folder.path().join("e")).expect("an engine");
+        let path = folder.path().join("e");
+        let engine = PrivateEngine::start_in(&path, surroundings).expect("an engine");
         let version = bollard::API_DEFAULT_VERSION;
         let docker = Docker::connect_with_unix(&engine.host(), ANSWER_SECONDS_MAX, version);
         let docker = docker.expect("a socket").negotiate_version().await.expect("an answer");

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
 
-use super::{http, processes};
+use super::{Surroundings, http, processes};
 
 /// The one image that a private engine has: the static busybox, without a registry.
 pub const TEST_IMAGE: &str = "busybox:local";
@@ -62,6 +62,7 @@ pub enum EngineError {
 #[derive(Debug)]
 pub struct PrivateEngine {
     folder: PathBuf,
+    surroundings: Surroundings,
     number: u32,
     daemon: Option<Child>,
 }
@@ -93,6 +94,14 @@ impl PrivateEngine {
     /// [`EngineError::Absent`] when this machine cannot run one, otherwise what failed, with the
     /// end of the engine's own log.
     pub fn start(folder: &Path) -> Result<Self, EngineError> {
+        Self::start_in(folder, Surroundings::Alone)
+    }
+
+    /// The same in these surroundings.
+    ///
+    /// # Errors
+    /// As for [`PrivateEngine::start`].
+    pub fn start_in(folder: &Path, surroundings: Surroundings) -> Result<Self, EngineError> {
         if let Some(why) = absent() {
             return Err(EngineError::Absent(why));
         }
@@ -103,7 +112,7 @@ impl PrivateEngine {
         let folder =
             fs::canonicalize(folder).map_err(|error| failed("find the folder of", error))?;
         let number = ENGINES.fetch_add(1, Ordering::Relaxed);
-        let mut engine = PrivateEngine { folder, number, daemon: None };
+        let mut engine = PrivateEngine { folder, surroundings, number, daemon: None };
         engine.launch()?;
         engine.load_image()?;
         Ok(engine)
@@ -177,7 +186,9 @@ impl PrivateEngine {
         let errors = log.try_clone().map_err(|error| failed("open the log of", error))?;
         // Several processes may test at once: the process id is part of the namespace.
         let namespace = format!("{}-{}", std::process::id(), self.number);
-        let daemon = Command::new("dockerd")
+        let daemon = self
+            .surroundings
+            .daemon()
             .arg("--data-root")
             .arg(at("data"))
             .arg("--exec-root")
@@ -185,7 +196,7 @@ impl PrivateEngine {
             .arg("--pidfile")
             .arg(at("pid"))
             .args(["--host", &self.host()])
-            .args(["--bridge=none", "--iptables=false", "--ip-masq=false"])
+            .args(["--iptables=false", "--ip-masq=false"])
             .args(["--containerd-namespace", &format!("n{namespace}")])
             .args(["--containerd-plugins-namespace", &format!("p{namespace}")])
             .stdin(Stdio::null())
