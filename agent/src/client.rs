@@ -200,9 +200,10 @@ impl Api {
     }
 
     /// Asks and waits for news; no longer at an address that hangs, once another call has found
-    /// one that answers.
+    /// one that answers, and no longer on a connection from before an outage: who was cut off may wait in
+    /// vain for what was said meanwhile.
     pub(crate) async fn poll<T: DeserializeOwned>(&self, path: &str) -> Result<T, CallError> {
-        let mut moved = self.current.subscribe();
+        let (mut moved, mut again) = (self.current.subscribe(), self.connections.subscribe());
         let call = self.call(Method::GET, path, |request| request.timeout(POLL_MAX));
         let answer = tokio::select! {
             // This call's own success moves it too.
@@ -210,6 +211,9 @@ impl Api {
             answer = call => answer?,
             _ = moved.changed() => {
                 return Err(CallError::Unreachable("another address answers now".into()));
+            }
+            _ = again.changed() => {
+                return Err(CallError::Unreachable("it was asked before the API was away".into()));
             }
         };
         answer.json().await.map_err(|error| CallError::Answer(chain(&error)))

@@ -367,6 +367,28 @@ async fn the_second_api_is_used_soon_when_the_first_hangs() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_node_that_was_cut_off_hears_of_its_pods_soon_after_its_return() {
+    let api = FakeApi::start().await;
+    let node = Node::new(&api);
+    let agent = node.agent();
+    api.polled(1).await;
+    // What waits for news is on a connection that leads nowhere any more, and nobody says so.
+    api.lose_polls(true);
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    api.set_down(true);
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    api.lose_polls(false);
+    api.place(1, 1, vec![placement("web", shell("exec sleep 1000"))]);
+    let began = Instant::now();
+    api.set_down(false);
+    api.reaches("web", |pod| pod.ready).await;
+    // Far below the 35 s that a poll may take.
+    assert!(began.elapsed() < Duration::from_secs(9), "{:?}", began.elapsed());
+    agent.end().await;
+    node.clean().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_lease_is_renewed_as_often_as_the_engine_expects() {
     let api = FakeApi::start().await;
     api.expect_leases_every(100);

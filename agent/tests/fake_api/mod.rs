@@ -37,6 +37,7 @@ pub(crate) struct Seen {
     list: PlacementList,
     down: bool,
     hangs: bool,
+    loses_polls: bool,
     unregistrable: bool,
     polls: usize,
     lease_renew_ms: i64,
@@ -112,6 +113,7 @@ impl FakeApi {
             list,
             down: false,
             hangs: false,
+            loses_polls: false,
             unregistrable: false,
             polls: 0,
             lease_renew_ms: 0,
@@ -166,6 +168,12 @@ impl FakeApi {
     /// Accepts calls and answers none, from now on.
     pub(crate) fn hang(&self) {
         self.lock().hangs = true;
+    }
+
+    /// Polls that wait and that come are never answered, as on a line that is cut; or no longer are those
+    /// that come.
+    pub(crate) fn lose_polls(&self, loses: bool) {
+        self.lock().loses_polls = loses;
     }
 
     /// Answers 503 to registrations, or no longer.
@@ -323,6 +331,9 @@ async fn placements(
     let asked = (query["term"], query["after"]);
     let held = tokio::time::Instant::now() + POLL_HELD;
     loop {
+        if api.seen(|seen| seen.loses_polls) {
+            std::future::pending::<()>().await;
+        }
         let list = api.seen(|seen| seen.list.clone());
         if (list.term, list.epoch) != asked || tokio::time::Instant::now() >= held {
             api.lock().polls += 1;

@@ -4,6 +4,7 @@
 //! all logs are printed.
 
 use std::collections::BTreeMap;
+use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
@@ -93,6 +94,19 @@ impl House {
     pub(crate) fn start_agent(&mut self, node: &str, servers: &str, settings: &[(&str, &str)]) {
         let own = [("SETPOINT_AGENT__NAME", node), ("SETPOINT_AGENT__SERVERS", servers)];
         self.start("agent", node, &[&own, settings].concat());
+    }
+
+    /// The same in a network namespace that was made beforehand, as on another machine.
+    pub(crate) fn start_agent_in(
+        &mut self,
+        namespace: &str,
+        node: &str,
+        servers: &str,
+        settings: &[(&str, &str)],
+    ) {
+        let own = [("SETPOINT_AGENT__NAME", node), ("SETPOINT_AGENT__SERVERS", servers)];
+        let enter = ["nsenter".to_owned(), format!("--net=/run/netns/{namespace}")];
+        self.start_by(&enter, "agent", node, &[&own, settings].concat());
     }
 
     /// Carries out a client verb against this server: its output and exit code.
@@ -201,9 +215,14 @@ impl House {
     }
 
     fn start(&mut self, role: &str, name: &str, settings: &[(&str, &str)]) {
+        self.start_by(&[], role, name, settings);
+    }
+
+    /// By a program that becomes ours, with these words before ours; without any: at once.
+    fn start_by(&mut self, by: &[String], role: &str, name: &str, settings: &[(&str, &str)]) {
         let log = File::options().create(true).append(true).open(self.log(name)).expect("a log");
         let child = self
-            .command(&[role])
+            .command_by(by, &[role])
             .env("SETPOINT_DATA_DIR", self.path.join(name))
             .envs(settings.iter().copied())
             .stdout(log.try_clone().expect("a log"))
@@ -216,9 +235,15 @@ impl House {
 
     /// The program in this house: nothing of the caller's settings reaches it.
     fn command(&self, words: &[&str]) -> Command {
+        self.command_by(&[], words)
+    }
+
+    fn command_by(&self, by: &[String], words: &[&str]) -> Command {
         let others = std::env::vars().filter(|(key, _)| !key.starts_with("SETPOINT_"));
-        let mut command = Command::new(&self.program);
+        let mut line = by.iter().map(OsStr::new).chain([self.program.as_os_str()]);
+        let mut command = Command::new(line.next().expect("our program at least"));
         command
+            .args(line)
             .args(words)
             .env_clear()
             .envs(others)

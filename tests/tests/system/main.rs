@@ -13,6 +13,13 @@ mod kafka_log;
 
 mod docker_application;
 mod docker_engines;
+mod networks;
+mod docker_networked;
+mod docker_drain;
+mod docker_elsewhere;
+mod docker_locks;
+mod docker_partitions;
+mod open_load;
 
 mod docker_fleet;
 mod docker_superseded;

@@ -17,3 +17,4 @@ pub use engine::{
 };
 pub use network::Network;
 pub use surroundings::Surroundings;
+pub use surroundings::Surroundings;
