@@ -2,7 +2,6 @@
 //!
 //! Guarantee: the same seed gives the same trace.
 
-mod agree;
 mod bounded;
 mod choosy;
 mod claiming;
@@ -10,7 +9,6 @@ mod depending;
 mod drained;
 mod owning;
 mod ranked;
-mod same;
 mod reverting;
 mod same;
 mod served;
@@ -40,7 +38,6 @@ use crate::memory_log::MemoryLog;
 use crate::plant::{Plant, SimNode};
 use crate::recount::Recount;
 use crate::watched::Watched;
-use agree::same;
 use weather::Weather;
 
 /// One look at the world.

@@ -4,8 +4,8 @@ use serde_json::{Value, json};
 use setpoint_schemas::{Input, Request, RequestItem, Verb};
 
 use super::{
-    Plan, bounded, choosy, claiming, depending, drained, owning, ranked, reverting, served, stateful, tainted,
-    working,
+    Plan, bounded, choosy, claiming, depending, drained, owning, ranked, reverting, served,
+    stateful, tainted, working,
 };
 use crate::committed::Committed;
 use crate::draw::Draw;

@@ -17,4 +17,3 @@ pub use engine::{
 };
 pub use network::Network;
 pub use surroundings::Surroundings;
-pub use surroundings::Surroundings;

@@ -72,7 +72,12 @@ impl<V: Views> Turn<'_, V> {
     }
 
     /// A claim with this body, with what its status says of whom it is made for.
-    pub(super) fn claim_to_be(&self, key: &ResourceKey, body: &Value, made: ClaimStatus) -> Resource {
+    pub(super) fn claim_to_be(
+        &self,
+        key: &ResourceKey,
+        body: &Value,
+        made: ClaimStatus,
+    ) -> Resource {
         let item = RequestItem {
             verb: Verb::Create,
             api_version: "v1".to_owned(),

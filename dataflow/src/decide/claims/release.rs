@@ -4,8 +4,8 @@
 //! log, until its node says that nothing is left of it: whoever is killed meanwhile finds it there.
 
 use serde_json::Value;
-use setpoint_rules::finalizers;
 use setpoint_rules::claim::Claim;
+use setpoint_rules::finalizers;
 use setpoint_schemas::{PodUid, ResourceKey, VolumeStatus};
 
 use crate::decide::Turn;
