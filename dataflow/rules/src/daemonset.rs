@@ -24,6 +24,8 @@ pub struct Standing {
     pub available: bool,
     /// Whether it has the revision of the template.
     pub updated: bool,
+    /// Whether its node has said anything of it.
+    pub told: bool,
 }
 
 impl Update {
@@ -49,13 +51,14 @@ pub fn outdated(update: Update, stopping: usize, pods: &[Standing]) -> Vec<usize
     let mut going = Vec::new();
     for (place, pod) in pods.iter().enumerate().filter(|(_, pod)| !pod.updated) {
         match pod.available {
-            // Nothing is missed by its going, and it may be what keeps an update from going on.
-            false => going.push(place),
+            // Nothing is missed by its going, and it may be what keeps an update from going on. Of one that
+            // nobody has told of, as after a rebuild, it may be that it serves.
+            false if pod.told => going.push(place),
             true if missing < unavailable => {
                 missing += 1;
                 going.push(place);
             }
-            true => {}
+            _ => {}
         }
     }
     going
@@ -65,11 +68,13 @@ pub fn outdated(update: Update, stopping: usize, pods: &[Standing]) -> Vec<usize
 mod tests {
     use super::*;
 
-    /// Pods in words, as `statefulset.rs` has them: `+` available, `-` not; of an earlier revision `P` and `M`.
+    /// Pods in words, as `statefulset.rs` has them: `+` available, `-` not; of an earlier revision `P` and `M`,
+    /// and `U` one of which nobody has told.
     fn pods(words: &str) -> Vec<Standing> {
         let pod = |word: char| Standing {
             available: matches!(word, '+' | 'P'),
             updated: matches!(word, '+' | '-'),
+            told: word != 'U',
         };
         words.chars().map(pod).collect()
     }
@@ -84,6 +89,7 @@ mod tests {
             (1, 0, "+++", vec![]),
             (1, 0, "PMP", vec![1]),
             (1, 1, "MPM", vec![0, 2]),
+            (1, 0, "PUM", vec![2]),
             (2, 0, "PPP", vec![0, 1]),
             (2, 0, "P-P", vec![0]),
         ] {

@@ -95,15 +95,16 @@ impl<V: Views> Turn<'_, V> {
         for (uid, id, pod) in pods.filter(|(.., pod)| !is_lost(pod)) {
             match pod.standing {
                 views::Standing::Stopping => held.stopping += 1,
-                standing => stay.push((uid, id, standing, pod.revision)),
+                _ => stay.push((uid, id, pod)),
             }
         }
         stay.sort_unstable_by_key(|(uid, ..)| *uid);
-        for (_, id, standing, revision) in stay {
+        for (_, id, pod) in stay {
             held.pods.push(id);
             held.standings.push(Standing {
-                available: standing == views::Standing::Available,
-                updated: revision == workload.memo.current,
+                available: pod.standing == views::Standing::Available,
+                updated: pod.revision == workload.memo.current,
+                told: pod.last.is_some(),
             });
         }
         held
