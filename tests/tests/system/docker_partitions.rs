@@ -112,7 +112,6 @@ struct Story {
 /// A node whose line is cut, and what ran there then.
 struct Away {
     node: usize,
-    how: Cut,
     since: Instant,
     /// The identities and the uids of their pods.
     had: BTreeMap<String, String>,
@@ -129,7 +128,7 @@ impl Story {
         }
         self.cluster.cut(node, how);
         let had = self.cluster.running(node).await.expect("the engine answers");
-        let away = Away { node, how, since: Instant::now(), had };
+        let away = Away { node, since: Instant::now(), had };
         let mut ended = None;
         match course {
             Course::Blip => self.stays(&away, some_ms(random, 300, 2_000)).await,
