@@ -40,8 +40,9 @@ const LOST_WITHIN: Duration = Duration::from_secs(30);
 const ENDS_WITHIN: Duration = Duration::from_secs(40);
 /// By an operator's word: as soon as a pod starts.
 const MOVES_WITHIN: Duration = Duration::from_secs(60);
-/// The set has so many pods at least and at most, on three nodes: some nodes have two.
+/// Fewer would not be in each other's way.
 const REPLICAS_MIN: u32 = 2;
+/// One more than there are nodes: some node has two then.
 const REPLICAS_MAX: u32 = 4;
 
 /// What becomes of a partition.
