@@ -110,11 +110,11 @@ mod tests {
             kind: "Namespace".to_owned(),
             body: r#"{"metadata": {"finalizers": ["a.b/c"]}}"#.into(),
             status: r#"{"phase": "Terminating"}"#.into(),
-            deleted_ms: Some(0),
+            deleted_ms: Some(1_000),
             ..samples::desired()
         };
         let object = render(&namespace);
-        assert_eq!(object["metadata"]["deletionTimestamp"], "1970-01-01T00:00:00Z");
+        assert_eq!(object["metadata"]["deletionTimestamp"], "1970-01-01T00:00:01Z");
         assert_eq!(object["metadata"]["deletionGracePeriodSeconds"], 0);
         assert_eq!(object["metadata"]["finalizers"], json!(["a.b/c"]));
         assert_eq!(object["spec"], json!({"finalizers": ["kubernetes"]}));

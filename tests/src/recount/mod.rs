@@ -67,7 +67,7 @@ impl Recount {
         self.world.take(epoch, outcome);
         reverts::nothing_barred_returns(&self.world, &barred, epoch)?;
         self.whole.was_gone_back_to(&self.world, outcome)?;
-        self.let_go.look(&self.world);
+        self.let_go.look(&self.world, outcome);
         self.let_go.nobody_starts_early(&self.world, outcome)?;
         let known = bounded::known(&self.world);
         let started = self.placements(outcome, ALL, &before)?;
@@ -76,7 +76,7 @@ impl Recount {
         self.rollouts(outcome)?;
         self.evictions(outcome)?;
         self.whole.look(&self.world);
-        self.let_go.look(&self.world);
+        self.let_go.look(&self.world, outcome);
         counts::daemons_are_single(&self.world)?;
         counts::identities_are_single(&self.world)?;
         taints::nobody_outstays(&self.world)?;

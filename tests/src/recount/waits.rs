@@ -6,10 +6,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 use setpoint_dataflow::Outcome;
-use setpoint_schemas::ResourceKey;
+use setpoint_schemas::{Placement, PodUid, ResourceKey};
 
 use super::needs::{desired, is_current};
-use super::world::World;
+use super::world::{PodSeen, World};
 
 /// Workloads that wait for others, each with the template that was seen to wait no more.
 #[derive(Debug, Default)]
@@ -18,9 +18,14 @@ pub(super) struct LetGo(BTreeMap<(String, String), BTreeSet<String>>);
 /// What a workload waits for: whom, and whether until that is healthy or only until it has started.
 type Waits = Vec<(String, bool)>;
 
+/// What an epoch says of pods' placements, the last of each: whether their gates are open, too.
+type Told<'a> = BTreeMap<&'a PodUid, &'a Placement>;
+
 impl LetGo {
-    /// Looks who need not wait any more, or never did.
-    pub(super) fn look(&mut self, world: &World) {
+    /// Looks who need not wait any more, or never did. Gates are opened and closed by requests, which come
+    /// before what is decided; said they are with the placements, which the world may not have yet.
+    pub(super) fn look(&mut self, world: &World, outcome: &Outcome) {
+        let told = told(outcome);
         for key in world.resources.keys() {
             let workload = key.to_string();
             let waits = waits_of(world, key);
@@ -29,7 +34,7 @@ impl LetGo {
             };
             let is_there =
                 world.pods_of(&workload).any(|pod| !pod.stopping && is_current(pod, wanted));
-            if is_there || waits.iter().all(|(on, healthy)| is_met(world, on, *healthy)) {
+            if is_there || waits.iter().all(|(on, healthy)| is_met(world, &told, on, *healthy)) {
                 self.0.entry(named(world, key)).or_default().insert(wanted.spec_text.clone());
             }
         }
@@ -81,12 +86,21 @@ fn waits_of(world: &World, key: &ResourceKey) -> Waits {
     all.as_array().into_iter().flatten().map(one).collect()
 }
 
+fn told(outcome: &Outcome) -> Told<'_> {
+    let changes = outcome.placements.iter();
+    changes.filter_map(|change| Some((&change.uid, change.placement.as_deref()?))).collect()
+}
+
 /// Whether a Deployment has as many pods as it wants that are ready, or have begun.
-fn is_met(world: &World, on: &str, healthy: bool) -> bool {
+fn is_met(world: &World, told: &Told<'_>, on: &str, healthy: bool) -> bool {
     let Some(wanted) = world.workloads.get(on) else { return false };
     let current = world.pods_of(on).filter(|pod| !pod.stopping && is_current(pod, wanted));
+    let is_ready = |pod: &&PodSeen| match told.get(&pod.placement.uid) {
+        Some(placement) => pod.said_ready && placement.gates_are_open(),
+        None => pod.ready_since.is_some(),
+    };
     let so_far = match healthy {
-        true => current.filter(|pod| pod.ready_since.is_some()).count(),
+        true => current.filter(is_ready).count(),
         false => current.filter(|pod| pod.begun).count(),
     };
     so_far as i64 >= desired(wanted)

@@ -146,8 +146,9 @@ impl<V: Views> Turn<'_, V> {
             return;
         }
         let leaving = self.judge().leaving(key, &claim, None);
+        let cause = self.cause_of_epoch();
         match leaving {
-            Some(leaving) => self.claim_leaves(leaving),
+            Some(leaving) => self.mark_deleted(leaving, &cause),
             None => self.claim_goes(key),
         }
     }

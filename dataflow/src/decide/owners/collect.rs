@@ -11,8 +11,9 @@ use setpoint_schemas::{Action, Resource, ResourceKey};
 use crate::causes::Cause;
 use crate::decide::Turn;
 use crate::decide::kinds::{is_claim, is_namespace};
+use crate::decide::requests::workload_kind;
 use crate::decided::About;
-use crate::state::{OwnersRow, Subject, Table};
+use crate::state::{OwnersRow, Subject, Table, WorkloadKind};
 use crate::views::Views;
 
 /// Dependents and contents that one epoch looks at: each that goes is a record and some work for whoever
@@ -41,6 +42,12 @@ impl<V: Views> Turn<'_, V> {
         self.looks_left > 0 && self.state.owners.due().is_some()
     }
 
+    /// Whether something keeps a workload, so that its pods would stay with it.
+    fn is_kept_workload(&self, key: &ResourceKey) -> bool {
+        let has_pods = workload_kind(key).is_some_and(|kind| kind != WorkloadKind::Bare);
+        has_pods && self.state.owners.said(key).is_some_and(|said| !said.finalizers.is_empty())
+    }
+
     fn look_at_some(&mut self, row: &OwnersRow, from: &ResourceKey) {
         let (some, next) = self.state.owners.some(&row.subject, from, self.looks_left);
         self.looks_left = self.looks_left.saturating_sub(some.len().max(1));
@@ -50,7 +57,11 @@ impl<V: Views> Turn<'_, V> {
             row.owner.as_ref().and_then(|owner| self.waits_by(owner)) == Some(ORPHAN);
         for key in some {
             match &row.subject {
-                Subject::Namespace(_) => self.delete(&key, None, &row.cause),
+                Subject::Namespace(_) => {
+                    // Its pods are in the namespace as well, and go whatever keeps their workload.
+                    let first = self.is_kept_workload(&key).then_some(Propagation::Foreground);
+                    self.delete(&key, first, &row.cause);
+                }
                 Subject::Owner(uid) if is_orphaning => {
                     let uids = [uid.clone()];
                     self.rewrite(&key, |body| garbage::let_go(body, &uids), &row.cause);
@@ -79,6 +90,11 @@ impl<V: Views> Turn<'_, V> {
         match garbage::verdict(&owners, self.owns(&resource)) {
             Verdict::Stays => {}
             Verdict::LetGoBy(uids) => {
+                self.rewrite(key, |body| garbage::let_go(body, &uids), cause);
+            }
+            // Nobody may delete it: so it is let go, and no owner waits for it.
+            Verdict::Goes(_) if self.judge().may_go(key, &resource).is_err() => {
+                let uids: Vec<String> = references.iter().map(|owner| owner.uid.clone()).collect();
                 self.rewrite(key, |body| garbage::let_go(body, &uids), cause);
             }
             Verdict::Goes(propagation) => {

@@ -25,7 +25,14 @@ impl<V: Views> Turn<'_, V> {
         cause: &Cause,
     ) {
         let Some(present) = self.state.resources.get(key).cloned() else { return };
-        let leaving = self.judge().leaving(key, &present, propagation);
+        let leaving = match is_namespace(key) {
+            // What is in it goes first; the default one stays.
+            true => match self.judge().consider_terminating(&present) {
+                Ok(leaving) => Some(leaving),
+                Err(_) => return,
+            },
+            false => self.judge().leaving(key, &present, propagation),
+        };
         match leaving {
             Some(leaving) => self.mark_deleted(leaving, cause),
             None => self.gone(key, cause),

@@ -149,14 +149,6 @@ impl<V: Views> Turn<'_, V> {
         }
     }
 
-    /// A claim goes with the last pod that uses it.
-    pub(crate) fn claim_leaves(&mut self, claim: Arc<Resource>) {
-        let key = claim.key();
-        self.state.set_resource(&key, Some(claim.clone()));
-        self.claim_put(&key, &claim);
-        self.out.resources.push((key, Some(claim)));
-    }
-
     /// Takes in what a resource that is no workload says of others.
     pub(crate) fn learn(&mut self, key: &ResourceKey, resource: &Resource, cause: &Cause) {
         if is_namespace(key) {

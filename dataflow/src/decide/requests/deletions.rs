@@ -47,6 +47,20 @@ impl Judge<'_> {
         Ok(Change::Gone(key))
     }
 
+    /// Whether a resource may be deleted at all, whoever does.
+    pub(in crate::decide) fn may_go(
+        &self,
+        key: &ResourceKey,
+        present: &Resource,
+    ) -> Result<(), Refusal> {
+        self.class_may_go(key)?;
+        self.volume_may_go(key, present)?;
+        if is_namespace(key) {
+            self.consider_terminating(present)?;
+        }
+        Ok(())
+    }
+
     /// What is deleted as it is from then on, where something holds it; `None`: it goes at once.
     pub(in crate::decide) fn leaving(
         &self,

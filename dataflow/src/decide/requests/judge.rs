@@ -159,6 +159,8 @@ impl Judge<'_> {
         } else {
             item
         };
+        let filled = self.with_what_was_filled(item, &key, present.as_deref());
+        let item = filled.as_ref().unwrap_or(item);
         if present.is_none() {
             self.namespace_takes(&key, item, overlay)?;
         }

@@ -6,7 +6,7 @@ use serde_json::Value;
 use setpoint_rules::admission::{Owned, Refusal};
 use setpoint_rules::limits::{self, LimitRange};
 use setpoint_rules::quota;
-use setpoint_schemas::{PodSpec, Resource, ResourceKey};
+use setpoint_schemas::{PodSpec, RequestItem, Resource, ResourceKey, Verb};
 
 use super::judge::Judge;
 use crate::decide::Turn;
@@ -39,6 +39,28 @@ impl Judge<'_> {
         }
     }
 
+    /// What asks for a bare pod that is there, with what was filled in when it was made: nobody who asks for the
+    /// same again knows of that, and a pod's spec never changes. `None` where nothing may have been filled in.
+    pub(super) fn with_what_was_filled(
+        &self,
+        item: &RequestItem,
+        key: &ResourceKey,
+        present: Option<&Resource>,
+    ) -> Option<RequestItem> {
+        let is_whole =
+            matches!(item.verb, Verb::Apply | Verb::Update) && item.subresource.is_empty();
+        let is_pod = &*key.kind.kind == "Pod" && key.kind.group.is_empty();
+        let present = present.filter(|_| is_pod && is_whole)?;
+        let ranges = self.state.limits.of(&key.namespace);
+        if ranges.is_empty() {
+            return None;
+        }
+        let before: Value = serde_json::from_str(&present.body).ok()?;
+        let mut asked: Value = serde_json::from_str(&item.body).ok()?;
+        limits::keep(&ranges, asked.get_mut("spec")?, &before["spec"]);
+        Some(RequestItem { body: asked.to_string(), ..item.clone() })
+    }
+
     /// Why a claim that nobody asked for by a request may not be made.
     pub(in crate::decide) fn limits_refuse(
         &self,
@@ -58,12 +80,8 @@ fn fill_and_judge(
 ) -> Result<(), Refusal> {
     match before {
         None => drop(limits::fill(ranges, spec)),
-        Some(before) => {
-            limits::keep(ranges, spec, &before["spec"]);
-            if limits::worn(&before["spec"]) == limits::worn(spec) {
-                return Ok(());
-            }
-        }
+        Some(before) if limits::worn(&before["spec"]) == limits::worn(spec) => return Ok(()),
+        Some(_) => {}
     }
     // What is no spec is told where it is compiled.
     let Ok(spec) = serde_json::from_value::<PodSpec>(spec.clone()) else { return Ok(()) };

@@ -166,8 +166,12 @@ fn left_in(state: &State, name: &str) -> Left {
     let own = workloads
         .filter(|w| !(w.kind == WorkloadKind::Bare && state.resources.contains_key(&w.key)));
     // One that waits for the proof that its pods have ended is there with none.
-    let pods: usize =
-        own.map(|workload| workload.pods.len().max(usize::from(workload.deleted))).sum();
+    let pods: usize = own
+        .map(|workload| {
+            let is_gone = workload.deleted && !state.resources.contains_key(&workload.key);
+            workload.pods.len().max(usize::from(is_gone))
+        })
+        .sum();
     if pods > 0 {
         *kinds.entry(GroupKind::new("", "Pod")).or_default() += pods;
     }

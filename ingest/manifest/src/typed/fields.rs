@@ -50,7 +50,7 @@ pub(crate) const FIELDS: &[(&str, Fields)] = &[
     ("ResourceQuotaSpec", &[("hard scopes scopeSelector", Acted)]),
     ("ScopeSelector", &[("matchExpressions", Acted)]),
     ("ScopedResourceSelectorRequirement", &[("scopeName operator values", Acted)]),
-    ("LimitRange", OBJECT),
+    ("LimitRange", &[("apiVersion kind metadata", Harmless), ("spec", Acted)]),
     ("LimitRangeSpec", &[("limits", Acted)]),
     ("LimitRangeItem", &[("type default defaultRequest min max maxLimitRequestRatio", Acted)]),
     ("Service", OBJECT),
