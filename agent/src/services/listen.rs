@@ -3,7 +3,7 @@
 //! Guarantee: an address that somebody else has is tried again until it is free; of two agents of one
 //! machine one listens, and the other takes over when it is gone.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -15,6 +15,7 @@ use tokio::task::{AbortHandle, JoinSet};
 use tracing::{info, warn};
 
 use super::choose::{Side, Wanted};
+use super::clashes::{Clash, Clashes};
 use super::dial::Way;
 use super::held::{Held, Place};
 use super::known::{Cell, Known, Now};
@@ -56,10 +57,14 @@ impl Listeners {
         let Some(mut news) = self.known.news() else { return };
         let mut of: BTreeMap<Name, BTreeMap<Place, Listening>> = BTreeMap::new();
         let mut tasks = JoinSet::new();
+        let mut clashes = Clashes::default();
         while let Some(name) = news.recv().await {
             let cell = self.known.cell(&name);
             let now = cell.as_ref().map(|cell| cell.now());
-            let wanted = now.map_or_else(BTreeMap::new, |now| self.needed(&now));
+            let wanted = now.as_ref().map_or_else(BTreeMap::new, |now| self.needed(now));
+            let awaited = now.map_or_else(BTreeSet::new, |now| own::awaited(self.machine, &now));
+            let heard = wanted.keys().map(|(address, protocol)| (address.port(), *protocol));
+            clashes.note(&name, awaited, heard.collect()).iter().for_each(tell);
             let listening = of.entry(name.clone()).or_default();
             listening.retain(|place, now| {
                 // A Service that was made anew has another cell.
@@ -131,6 +136,13 @@ impl Listeners {
         }
         places
     }
+}
+
+/// Pods may be in trouble whose own word does not say why.
+fn tell(clash: &Clash) {
+    let Clash { pods: (namespace, service), culprit, port } = clash;
+    let culprit = format!("{}/{}", culprit.0, culprit.1);
+    warn!(%namespace, %service, port, %culprit, "pods of a Service are not ready that have this node's network and a port at which the node listens for another Service: a program that listens on every address cannot start here");
 }
 
 /// One listener.

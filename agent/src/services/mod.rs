@@ -7,6 +7,7 @@
 
 mod affinity;
 mod choose;
+mod clashes;
 mod dial;
 mod feed;
 mod ferry;

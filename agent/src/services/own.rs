@@ -6,7 +6,9 @@
 //! for one that listens on some address alone somebody listens as for others.
 //! Absent: pods of no Service or of another one. Nobody knows at which ports they will listen.
 
+use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::TcpStream;
@@ -59,6 +61,15 @@ pub(super) fn listens(machine: Option<IpAddr>, port: &Port, now: &Now, place: u1
         true => Listens::Nobody,
         false => Listens::Agent,
     }
+}
+
+/// The ports of this machine that endpoints of a Service are to listen at, and are not ready.
+pub(super) fn awaited(machine: Option<IpAddr>, now: &Now) -> BTreeSet<(u16, Protocol)> {
+    let is_meant = |endpoint: &&Arc<Endpoint>| {
+        !endpoint.ready && machine.is_some() && endpoint.address.parse().ok() == machine
+    };
+    let ports = now.endpoints.iter().filter(is_meant).flat_map(|endpoint| endpoint.ports.iter());
+    ports.map(|(_, protocol, port)| (*port, *protocol)).collect()
 }
 
 /// Waits until a pod listens at its own address and not at this place, so that somebody has to.
