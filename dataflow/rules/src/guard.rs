@@ -8,7 +8,7 @@
 
 use std::collections::BTreeMap;
 
-use setpoint_schemas::{ContainerState, Observation, PodPhase, UpdateOrder};
+use setpoint_schemas::{ContainerState, EVICTED, Observation, PodPhase, UpdateOrder};
 
 /// What follows from a failed update.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -179,9 +179,13 @@ pub fn has_begun(observed: &Observation) -> bool {
         || observed.details().containers.any(|c| c.state != ContainerState::Waiting)
 }
 
-/// Why a pod counts as failed by what is observed of it: a word; `None` while it does not.
+/// Why a pod counts as failed by what is observed of it: a word; `None` while it does not. That its node evicted
+/// it says nothing of it: what always takes more than it may fails by its deadline.
 #[must_use]
 pub fn failure(observed: &Observation) -> Option<String> {
+    if observed.reason() == EVICTED {
+        return None;
+    }
     if observed.phase() == PodPhase::Failed {
         let reason = observed.reason();
         return Some(if reason.is_empty() { "it ended" } else { reason }.to_owned());

@@ -109,6 +109,15 @@ pub fn fill(ranges: &[&LimitRange], spec: &mut Value) -> bool {
     of_containers.fold(false, |filled, limit| filling::fill(limit, spec) | filled)
 }
 
+/// Takes over from the spec that was there before what may have been filled in for its containers and the new
+/// one does not say.
+pub fn keep(ranges: &[&LimitRange], spec: &mut Value, before: &Value) {
+    let of_containers = ranges.iter().flat_map(|range| &range.limits);
+    of_containers
+        .filter(|limit| limit.of == "Container")
+        .for_each(|limit| filling::keep(limit, spec, before));
+}
+
 /// Why a pod of this spec, with what was filled in, is not made; what the first that forbids it says.
 #[must_use]
 pub fn refuse(ranges: &[&LimitRange], spec: &PodSpec) -> Option<Refused> {

@@ -4,6 +4,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
+use setpoint_rules::quota;
 use setpoint_schemas::ResourceKey;
 
 use super::Workload;
@@ -57,6 +58,19 @@ impl Workload {
     /// workload depends on.
     pub(crate) fn is_gated(&self) -> bool {
         self.has_gates() || self.is_held()
+    }
+
+    /// Whether room on nodes helps none of its pods that wait: gates hold them back, or quotas and LimitRanges do,
+    /// which call them when there is hope. Pods that are looked at one by one wait for this and that.
+    pub(crate) fn is_held_back(&self) -> bool {
+        let is_bound = |why: &str| quota::is_refusal(why) || quota::is_awaited(why);
+        let is_bound_all = || {
+            self.memo.waiting.as_ref().is_some_and(|waiting| is_bound(&waiting.reason))
+                && self.memo.waiting_here.is_empty()
+                && self.memo.nominated.is_empty()
+                && !self.has_claims_by_name()
+        };
+        self.is_gated() || is_bound_all()
     }
 
     /// Whether gates keep its new pods from being placed.

@@ -8,7 +8,7 @@ use setpoint_rules::{ephemeral, statefulset};
 use setpoint_schemas::{PodUid, ResourceKey};
 
 use super::claims::claim_key;
-use super::{State, Template, Workload};
+use super::{State, Template, Workload, WorkloadKind};
 
 impl Template {
     /// The claims that are made with a pod of this name, each as it will be until it has its data.
@@ -22,6 +22,27 @@ impl Template {
     }
 }
 
+impl Workload {
+    /// The name of the pod of this uid, and of this number where it is a StatefulSet's.
+    pub(crate) fn name_of_pod(
+        &self,
+        template: &Template,
+        (ordinal, uid): (Option<u32>, &PodUid),
+    ) -> String {
+        match ordinal {
+            Some(ordinal) => statefulset::pod_name(&self.key.name, ordinal),
+            None => self.pod_name(template, uid).to_string(),
+        }
+    }
+
+    /// Whether its pods have claims of their own: a StatefulSet's, of which each has its name for good.
+    pub(crate) fn has_claims_by_name(&self) -> bool {
+        let made =
+            || self.current_template().is_some_and(|template| !template.made_with.is_empty());
+        !self.own_claims().is_empty() || (self.kind == WorkloadKind::Stateful && made())
+    }
+}
+
 impl State {
     /// Why the pod of this uid, and of this number where it is a StatefulSet's, cannot have the claims that
     /// are made with it; `None` when it can.
@@ -29,16 +50,13 @@ impl State {
         &self,
         workload: &Workload,
         template: &Template,
-        (ordinal, uid): (Option<u32>, &PodUid),
+        of_pod: (Option<u32>, &PodUid),
     ) -> Option<String> {
         if template.made_with.is_empty() {
             return None;
         }
-        let (namespace, set) = (&workload.key.namespace, &workload.key.name);
-        let pod = match ordinal {
-            Some(ordinal) => statefulset::pod_name(set, ordinal),
-            None => workload.pod_name(template, uid).to_string(),
-        };
+        let namespace = &workload.key.namespace;
+        let pod = workload.name_of_pod(template, of_pod);
         let mut made = template.claims_made_with(namespace, &pod);
         made.find_map(|(key, claim)| {
             let name = &*key.name;

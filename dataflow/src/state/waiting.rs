@@ -14,20 +14,20 @@ const LISTED_MAX: u64 = 500;
 /// Why a pod with gates waits, in the words of Kubernetes' API server.
 pub(crate) const GATED: &str = "Scheduling is blocked due to non-empty scheduling gates";
 
-/// Workloads with a pod that waits for a place. Whom gates hold back stand aside: no event wakes them,
-/// and none walks past them.
+/// Workloads with a pod that waits for a place. Whom gates hold back, or quotas, stand aside: no room on a node
+/// wakes them, and nobody walks past them.
 #[derive(Debug, Default)]
 pub(crate) struct Waiters {
     hopeful: BTreeSet<ResourceKey>,
-    gated: BTreeSet<ResourceKey>,
+    held_back: BTreeSet<ResourceKey>,
 }
 
 impl Waiters {
     /// This workload waits.
-    pub(crate) fn insert(&mut self, key: ResourceKey, is_gated: bool) {
-        let (to, from) = match is_gated {
-            true => (&mut self.gated, &mut self.hopeful),
-            false => (&mut self.hopeful, &mut self.gated),
+    pub(crate) fn insert(&mut self, key: ResourceKey, is_held_back: bool) {
+        let (to, from) = match is_held_back {
+            true => (&mut self.held_back, &mut self.hopeful),
+            false => (&mut self.hopeful, &mut self.held_back),
         };
         from.remove(&key);
         to.insert(key);
@@ -36,18 +36,18 @@ impl Waiters {
     /// It waits no more.
     pub(crate) fn remove(&mut self, key: &ResourceKey) {
         self.hopeful.remove(key);
-        self.gated.remove(key);
+        self.held_back.remove(key);
     }
 
     /// It has another template: if it waits, then so.
-    pub(crate) fn shift(&mut self, key: &ResourceKey, is_gated: bool) {
+    pub(crate) fn shift(&mut self, key: &ResourceKey, is_held_back: bool) {
         if self.contains(key) {
-            self.insert(key.clone(), is_gated);
+            self.insert(key.clone(), is_held_back);
         }
     }
 
     pub(crate) fn contains(&self, key: &ResourceKey) -> bool {
-        self.hopeful.contains(key) || self.gated.contains(key)
+        self.hopeful.contains(key) || self.held_back.contains(key)
     }
 
     /// Those to whom room could help.
@@ -57,7 +57,7 @@ impl Waiters {
 
     /// All of them, in order of their keys.
     pub(crate) fn all(&self) -> impl Iterator<Item = &ResourceKey> {
-        self.hopeful.union(&self.gated)
+        self.hopeful.union(&self.held_back)
     }
 }
 

@@ -99,6 +99,9 @@ impl Stage {
             ("SETPOINT_AGENT__NAME", node.as_str()),
             ("SETPOINT_AGENT__SERVERS", server.as_str()),
             ("SETPOINT_AGENT__RUNTIME", "process"),
+            // The demo runs on workstations, whose disks are often fuller than a server's may be.
+            ("SETPOINT_AGENT__PRESSURE__NODEFS_AVAILABLE", "0%"),
+            ("SETPOINT_AGENT__PRESSURE__NODEFS_INODES_FREE", "0%"),
         ];
         let child = self.role("agent", &node, &data, &settings)?;
         self.agents[index] = Some(child);

@@ -40,6 +40,14 @@ pub(super) fn data_is_where_pods_are(world: &World) -> Result<(), String> {
     no_claim_is_left_behind(world)
 }
 
+/// Whether a bare pod waits until nothing is left of the one before it: the claims that were made with that have
+/// its name. That they do not outlast it is asked elsewhere.
+pub(super) fn awaits_its_claims(world: &World, wanted: &Wanted) -> bool {
+    let made = wanted.spec.template.spec.volumes.iter().filter(|v| v.ephemeral.is_some());
+    let mut names = made.filter_map(|volume| volume.claim_of(&wanted.name));
+    wanted.kind == "Pod" && names.any(|name| world.claim(&wanted.namespace, &name).is_some())
+}
+
 /// No claim that was made with a pod is there without it.
 fn no_claim_is_left_behind(world: &World) -> Result<(), String> {
     let kind = GroupKind::new("", "PersistentVolumeClaim");

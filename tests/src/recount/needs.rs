@@ -3,7 +3,7 @@
 use setpoint_schemas::{DeploymentStrategy, IntOrPercent, StrategyKind};
 
 use super::bounded;
-use super::claims::is_home_of_one;
+use super::claims::{awaits_its_claims, is_home_of_one};
 use super::fits::{ALL, Asking, refusal};
 use super::world::{NodeSeen, PodSeen, Wanted, World};
 use crate::manifests::{is_made_from, without_identity};
@@ -38,7 +38,7 @@ pub(super) fn nothing_lacks_that_could_be_had(world: &World) -> Result<(), Strin
             }
             continue;
         }
-        if bounded::forbids(world, wanted) {
+        if bounded::forbids(world, wanted) || awaits_its_claims(world, wanted) {
             continue;
         }
         let takes = world.nodes.values().find(|node| takes(world, wanted, node));

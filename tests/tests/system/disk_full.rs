@@ -28,6 +28,7 @@ async fn a_node_whose_disk_is_full_takes_no_new_pods_until_there_is_room() {
         ("SETPOINT_AGENT__RUNTIME", "process"),
         ("SETPOINT_DATA_DIR", &data),
         ("SETPOINT_AGENT__PRESSURE__TRANSITION_MS", "0"),
+        ("SETPOINT_AGENT__PRESSURE__NODEFS_AVAILABLE", "10%"),
     ];
     house.start_agent(NODE, &api.base, &settings);
     pressure(&mut house, &api, "False").await;

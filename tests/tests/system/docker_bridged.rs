@@ -5,7 +5,9 @@
 //! Absent: kernels of their own. The agents share this machine's, so one of them at a time listens at a
 //! Service's address and answers names, and another goes on when it ends; what a node publishes is its own.
 
+use std::fs;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
 use std::process::Output;
 use std::time::Duration;
 
@@ -31,6 +33,16 @@ pub(crate) struct Fleet {
     pub(crate) nodes: Vec<Node>,
     networks: Vec<Network>,
     services: Network,
+    _secrets: Secrets,
+}
+
+/// Where the agents of a fleet write the secrets of its pods: in memory, and beside everything else of a test.
+struct Secrets(PathBuf);
+
+impl Drop for Secrets {
+    fn drop(&mut self) {
+        let _none_written = fs::remove_dir_all(&self.0);
+    }
 }
 
 impl Fleet {
@@ -45,13 +57,16 @@ impl Fleet {
         }
         docker_images::make(&nodes, images).await;
         let range = services.range();
+        let name = format!("bridged-{}", std::process::id());
+        let secrets = Secrets(PathBuf::from("/dev/shm/setpoint").join(&name));
         let house = House::new(&[
+            ("SETPOINT_FLEET", &*name),
             ("SETPOINT_ENGINE__POLICY__SERVICE_RANGE", &*range),
             ("SETPOINT_ENGINE__POLICY__LEASE_RENEW_MS", "1000"),
             ("SETPOINT_ENGINE__POLICY__LEASE_GRACE_MS", "3000"),
         ]);
         let api = Api::new(free_port());
-        let mut fleet = Fleet { house, api, nodes, networks, services };
+        let mut fleet = Fleet { house, api, nodes, networks, services, _secrets: secrets };
         fleet.house.start_engine("engine", fleet.api.port);
         fleet.house.leads(&fleet.api, LEADS_WITHIN).await;
         (0..fleet.nodes.len()).for_each(|index| fleet.start_agent(index));

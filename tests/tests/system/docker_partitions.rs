@@ -40,8 +40,9 @@ const LOST_WITHIN: Duration = Duration::from_secs(30);
 const ENDS_WITHIN: Duration = Duration::from_secs(40);
 /// By an operator's word: as soon as a pod starts.
 const MOVES_WITHIN: Duration = Duration::from_secs(60);
-/// The set has so many pods at least and at most, on three nodes: some nodes have two.
+/// Fewer would not be in each other's way.
 const REPLICAS_MIN: u32 = 2;
+/// One more than there are nodes: some node has two then.
 const REPLICAS_MAX: u32 = 4;
 
 /// What becomes of a partition.
@@ -112,7 +113,6 @@ struct Story {
 /// A node whose line is cut, and what ran there then.
 struct Away {
     node: usize,
-    how: Cut,
     since: Instant,
     /// The identities and the uids of their pods.
     had: BTreeMap<String, String>,
@@ -129,7 +129,7 @@ impl Story {
         }
         self.cluster.cut(node, how);
         let had = self.cluster.running(node).await.expect("the engine answers");
-        let away = Away { node, how, since: Instant::now(), had };
+        let away = Away { node, since: Instant::now(), had };
         let mut ended = None;
         match course {
             Course::Blip => self.stays(&away, some_ms(random, 300, 2_000)).await,

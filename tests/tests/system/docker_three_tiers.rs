@@ -4,7 +4,7 @@
 //! The images hold programs of the test's own that do what the authors' do in small: the proxy asks the
 //! backend, the backend the database with the password of its secret, and the database keeps rows in its
 //! volume and answers all that it has. What else differs from the file: the backend exposes the port that
-//! its image would declare, without which it is found on its own node only; the port of the machine that is
+//! its image would declare, without which it is found on its own node only, and which is a free one here; the port of the machine that is
 //! published is a free one; and the database's health is asked every second instead of every ten.
 
 use std::fs;
@@ -77,7 +77,7 @@ busybox chmod 755 /www/cgi-bin/ask
 
 const PROXY: &str = "ln -s /etc/nginx/conf.d/default.conf /www/cgi-bin/ask";
 const PROXY_PROGRAM: &str = r#"#!/bin/sh
-if ! rows=$(wget -q -O - "http://backend:8000/cgi-bin/ask?$QUERY_STRING"); then
+if ! rows=$(wget -q -O - "http://backend:PORT/cgi-bin/ask?$QUERY_STRING"); then
     printf 'Status: 502 Bad Gateway\r\n\r\n'
     exit
 fi
@@ -86,36 +86,38 @@ echo "$rows"
 echo end
 "#;
 
-/// The images of the three tiers.
-pub(crate) fn images() -> [Image; 3] {
+/// The images of the three tiers; the backend listens at this port.
+pub(crate) fn images(backend: u16) -> [Image; 3] {
     let furnished = |own: &str| format!("{SERVE}{own}");
+    let backend = furnished(BACKEND).replace("$1", &backend.to_string());
     [
         Image { name: "postgres:local", furnished: furnished(DATABASE), runs: &["/serve", "5432"] },
-        Image { name: "backend:local", furnished: furnished(BACKEND), runs: &["/serve", "8000"] },
+        Image { name: "backend:local", furnished: backend, runs: &["/serve"] },
         Image { name: "nginx:local", furnished: furnished(PROXY), runs: &["/serve", "80"] },
     ]
 }
 
-/// Writes the project into a folder of this one, published at this port; its file, or `None`, and says
-/// why, when the test data is not on this machine.
+/// Writes the project into a folder of this one, published at this port, with this port of the backend; its
+/// file, or `None`, and says why, when the test data is not on this machine.
 ///
 /// # Panics
 /// When it is absent and real parts are required.
-pub(crate) fn write(folder: &Path, port: u16) -> Option<PathBuf> {
+pub(crate) fn write(folder: &Path, port: u16, backend_port: u16) -> Option<PathBuf> {
     let text = fs::read_to_string(setpoint_test_support::data(FILE)?).expect("it reads");
     let mut project: Value = serde_saphyr::from_str(&text).expect("the file parses");
     let services = &mut project["services"];
     let backend = services["backend"].as_object_mut().expect("a backend");
     backend.remove("build").expect("it is built from its source");
     backend.insert("image".to_owned(), json!("backend:local"));
-    backend.insert("expose".to_owned(), json!(["8000"]));
+    backend.insert("expose".to_owned(), json!([backend_port.to_string()]));
     services["db"]["image"] = json!("postgres:local");
     services["db"]["healthcheck"]["interval"] = json!("1s");
     services["proxy"]["image"] = json!("nginx:local");
     services["proxy"]["ports"] = json!([format!("{port}:80")]);
     let folder = folder.join(PROJECT);
     put(&folder.join(PASSWORD_FILE), "of-the-test");
-    put(&folder.join(PROXY_FILE), PROXY_PROGRAM);
+    let program = PROXY_PROGRAM.replace("PORT", &backend_port.to_string());
+    put(&folder.join(PROXY_FILE), &program);
     let runs = fs::Permissions::from_mode(0o755);
     fs::set_permissions(folder.join(PROXY_FILE), runs).expect("it can be run");
     let file = folder.join("compose.yaml");

@@ -36,9 +36,9 @@ async fn three_tiers_on_three_engines_answer_again_when_a_node_is_lost() {
     }
     let _alone = alone();
     let mut shop = {
-        let fleet = Fleet::start(3, &images()).await;
-        let port = free_port();
-        let Some(file) = write(&fleet.house.path, port) else { return };
+        let (port, backend_port) = (free_port(), free_port());
+        let fleet = Fleet::start(3, &images(backend_port)).await;
+        let Some(file) = write(&fleet.house.path, port, backend_port) else { return };
         fleet.does(&format!("apply -f {}", file.display()));
         Shop { places: fleet.published(port), written: Vec::new(), fleet }
     };
@@ -145,17 +145,15 @@ impl Shop {
     }
 }
 
-/// Whether the database's pod waits for this node, and says so.
+/// Whether the database is known to be away, and no pod of it has a place on another node than this one.
 async fn waits(api: &Api, home: usize) -> Result<(), String> {
-    let pods = api.get("/api/v1/pods").await?;
-    let pods = pods["items"].as_array().cloned().unwrap_or_default();
-    let name = |pod: &serde_json::Value| pod["metadata"]["name"].to_string();
-    let own = pods.iter().filter(|pod| name(pod).contains("shop-db"));
-    let own = own.filter(|pod| pod["metadata"]["deletionTimestamp"].is_null());
-    let said: Vec<String> = own.map(|pod| pod["status"]["conditions"].to_string()).collect();
-    let wanted = format!("its claim shop-db-data lives on node-{}", home + 1);
-    let is_it = said.len() == 1 && said[0].contains(&wanted);
-    if is_it { Ok(()) } else { Err(format!("{said:?}")) }
+    let db = api.get("/apis/apps/v1/namespaces/default/deployments/shop-db").await?;
+    let available = db["status"]["availableReplicas"].as_u64().unwrap_or(0);
+    let pods = api.pods().await?;
+    let own: Vec<_> = pods.values().filter(|pod| pod.name.starts_with("shop-db-")).collect();
+    let home = format!("node-{}", home + 1);
+    let is_it = available == 0 && own.iter().all(|pod| pod.node.is_empty() || pod.node == home);
+    if is_it { Ok(()) } else { Err(format!("{available} available: {own:?}")) }
 }
 
 /// The numbers of the two nodes that are left.

@@ -92,8 +92,7 @@ impl House {
 
     /// Starts the agent of this node.
     pub(crate) fn start_agent(&mut self, node: &str, servers: &str, settings: &[(&str, &str)]) {
-        let own = [("SETPOINT_AGENT__NAME", node), ("SETPOINT_AGENT__SERVERS", servers)];
-        self.start("agent", node, &[&own, settings].concat());
+        self.start("agent", node, &[&of_agent(node, servers), settings].concat());
     }
 
     /// The same in a network namespace that was made beforehand, as on another machine.
@@ -104,7 +103,7 @@ impl House {
         servers: &str,
         settings: &[(&str, &str)],
     ) {
-        let own = [("SETPOINT_AGENT__NAME", node), ("SETPOINT_AGENT__SERVERS", servers)];
+        let own = of_agent(node, servers);
         let enter = ["nsenter".to_owned(), format!("--net=/run/netns/{namespace}")];
         self.start_by(&enter, "agent", node, &[&own, settings].concat());
     }
@@ -319,6 +318,16 @@ pub(crate) fn is_present(program: &str) -> bool {
         setpoint_test_support::skip(&format!("{program} is not installed"));
     }
     found
+}
+
+/// What every agent is told. The machine that tests run on may have a fuller disk than a server should.
+fn of_agent<'a>(node: &'a str, servers: &'a str) -> [(&'a str, &'a str); 4] {
+    [
+        ("SETPOINT_AGENT__NAME", node),
+        ("SETPOINT_AGENT__SERVERS", servers),
+        ("SETPOINT_AGENT__PRESSURE__NODEFS_AVAILABLE", "0%"),
+        ("SETPOINT_AGENT__PRESSURE__NODEFS_INODES_FREE", "0%"),
+    ]
 }
 
 /// The program: beside the folder of the test executables.

@@ -31,6 +31,25 @@ pub(super) fn fill(limit: &Limit, spec: &mut Value) -> bool {
     is_filled
 }
 
+/// Takes over what stood there before and the containers do not say, of what is filled in for those that
+/// are new: it was filled in then.
+pub(super) fn keep(limit: &Limit, spec: &mut Value, before: &Value) {
+    for list in LISTS {
+        let containers = spec.get_mut(list).and_then(Value::as_array_mut).into_iter().flatten();
+        let had = before[list].as_array().into_iter().flatten();
+        for (container, had) in containers.filter(|container| container.is_object()).zip(had) {
+            for (kind, given) in [("limits", &limit.limit), ("requests", &limit.request)] {
+                for name in given.keys() {
+                    let had = &had["resources"][kind][name];
+                    if !had.is_null() && container["resources"][kind][name].is_null() {
+                        map_at(map_at(container, "resources"), kind)[name] = had.clone();
+                    }
+                }
+            }
+        }
+    }
+}
+
 /// What the containers of a spec have, as text: the same for two that are alike in it.
 #[must_use]
 pub fn worn(spec: &Value) -> String {
@@ -45,7 +64,8 @@ pub fn worn(spec: &Value) -> String {
 pub fn dress(spec: &mut Value, worn: &str) {
     let all: Value = serde_json::from_str(worn).unwrap_or_default();
     for (number, list) in LISTS.iter().enumerate() {
-        let containers = spec[*list].as_array_mut().into_iter().flatten();
+        // A list that is not there must not come to be: it would be no list.
+        let containers = spec.get_mut(*list).and_then(Value::as_array_mut).into_iter().flatten();
         let worn = all[number].as_array().into_iter().flatten();
         for (container, resources) in containers.zip(worn) {
             let Some(container) = container.as_object_mut() else { continue };

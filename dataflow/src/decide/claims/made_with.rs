@@ -4,13 +4,47 @@
 //! With which pod a claim was made stands in its status, where only the leader writes.
 
 use serde_json::Value;
-use setpoint_rules::ephemeral;
-use setpoint_schemas::{ClaimStatus, MadeWith, ResourceKey};
+use setpoint_rules::{ephemeral, quota};
+use setpoint_schemas::{ClaimStatus, MadeWith, PodUid, ResourceKey};
 
 use crate::decide::Turn;
+use crate::state::{Template, Workload, WorkloadKind};
 use crate::views::Views;
 
 impl<V: Views> Turn<'_, V> {
+    /// Why the claims that would be made with a pod may not be: LimitRanges say so, or quotas, which count
+    /// for each those before it. A pod without such volumes pays one look.
+    pub(crate) fn made_claims_refused(
+        &self,
+        workload: &Workload,
+        template: &Template,
+        of_pod: (Option<u32>, &PodUid),
+    ) -> Option<String> {
+        let namespace = &workload.key.namespace;
+        if template.made_with.is_empty()
+            || (!self.state.quotas.is_about(namespace)
+                && self.state.limits.of(namespace).is_empty())
+        {
+            return None;
+        }
+        let pod = workload.name_of_pod(template, of_pod);
+        let spec: Value = serde_json::from_str(&template.pattern.spec).unwrap_or_default();
+        let (judge, class) = (self.judge(), self.state.claims.default_class());
+        let keys = template.claims_made_with(namespace, &pod).map(|(key, _)| key);
+        template.made_with.iter().zip(keys).find_map(|((volume, _), key)| {
+            let body = ephemeral::claim_body(&spec, volume, (&*key.namespace, &*key.name), class)?;
+            let claim = self.claim_to_be(&key, &body, ClaimStatus::default());
+            let beyond = || judge.within_quotas(&key, None, &claim, None).err();
+            let why = judge.limits_refuse(&key, &body);
+            let why = why.or_else(|| beyond().map(|refusal| refusal.message))?;
+            Some(match workload.kind {
+                // It was made when it was accepted: it is there, and waits.
+                WorkloadKind::Bare => why,
+                _ => quota::without_claim(&key.name, &why),
+            })
+        })
+    }
+
     /// A pod of this number was placed: it gets the claims that its volumes describe.
     pub(crate) fn make_claims_with(&mut self, id: u32) {
         let Some(pod) = self.state.pods.get(&id) else { return };

@@ -20,7 +20,13 @@ impl<V: Views> Turn<'_, V> {
         for key in std::mem::take(&mut self.state.claims.unused) {
             let claim = self.state.claims.get(&key);
             let goes = claim.is_some_and(|claim| claim.is_leaving || self.is_left_behind(claim));
-            if !goes || self.state.claims.is_used(&key) || self.is_finalized_later(&key) {
+            if !goes || self.state.claims.is_used(&key) {
+                continue;
+            }
+            if self.is_finalized_later(&key) {
+                // It is seen to be leaving, and goes with the last of its finalizers.
+                let cause = self.cause_of_epoch();
+                self.delete(&key, None, &cause);
                 continue;
             }
             self.claim_goes(&key);

@@ -67,6 +67,7 @@ impl<V: Views> Turn<'_, V> {
     pub(crate) fn storage_class_put(&mut self, resource: &Resource) {
         self.state.claims.put_class(&resource.name, class_of(resource));
         self.state.meta.retry.freed |= !self.state.waiting.hopeful().is_empty();
+        self.daemons_look_where_they_wait();
     }
 
     /// The storage class that is always there.

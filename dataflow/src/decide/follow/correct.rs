@@ -167,10 +167,14 @@ impl<V: Views> Turn<'_, V> {
         match kind {
             // Where a claim's data lives stands in its status.
             _ if is_same && is_claim(key) => self.claim_put(key, &resource),
-            // Which of its revisions were healthy or failed differs, or what is remembered of the current one.
-            Some(kind) if is_same && !is_told => self.take_history(kind, key, &resource),
-            Some(_) if is_same && is_marked => {
-                if let Some(id) = self.state.workloads.get(key).copied() {
+            // Which of its revisions were healthy or failed differs, or what is remembered of the current one;
+            // or it is being deleted.
+            Some(kind) if is_same && (!is_told || is_marked) => {
+                if !is_told {
+                    self.take_history(kind, key, &resource);
+                }
+                let id = self.state.workloads.get(key).copied().filter(|_| is_marked);
+                if let Some(id) = id {
                     self.workload_leaves(id, &resource, cause);
                 }
             }

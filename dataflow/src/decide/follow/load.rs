@@ -157,7 +157,7 @@ impl<V: Views> Turn<'_, V> {
         }
         workload.memo = memo;
         if workload.memo.waits() {
-            self.state.waiting.insert(key.clone(), workload.is_gated());
+            self.state.waiting.insert(key.clone(), workload.is_held_back());
         }
         if kind == WorkloadKind::Daemon {
             self.state.daemons.insert(id);

@@ -1,6 +1,6 @@
 //! DaemonSets: one pod on every node that they may run on.
 //!
-//! Guarantee: a node never has two of these pods. Absent: which nodes they may run on; placing says so of each.
+//! Guarantee: a node never has two of these pods that are to run. Absent: which nodes they may run on; placing says so of each.
 //! Which pods an update replaces now is a rule (`rules/daemonset.rs`).
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -29,8 +29,8 @@ impl<V: Views> Turn<'_, V> {
             workload.memo.begun = workload.memo.current;
             // Its update was not late before, and has all of its time from now on.
             workload.memo.progress_ms = now;
-            let (key, is_gated) = (workload.key.clone(), workload.is_gated());
-            self.state.waiting.shift(&key, is_gated);
+            let (key, is_held_back) = (workload.key.clone(), workload.is_held_back());
+            self.state.waiting.shift(&key, is_held_back);
             self.state.touch_workload(id);
             self.state.status_changed(id);
         }

@@ -11,10 +11,10 @@ use crate::state::{Identity, Workload};
 use crate::views::Views;
 
 impl<V: Views> Turn<'_, V> {
-    /// Whether each of the pods to start has claims of its own.
+    /// Whether each of the pods to start has claims of its own, or such as are made with it.
     pub(super) fn are_unlike(&self, start: &Start) -> bool {
         let workload = self.state.workload.get(&start.workload);
-        workload.is_some_and(|workload| !workload.own_claims().is_empty())
+        workload.is_some_and(|workload| workload.has_claims_by_name())
     }
 
     /// Places those for which there is room where their data is, or anywhere when they have none yet;
@@ -103,7 +103,7 @@ impl Workload {
     /// first, where each pod has claims of its own.
     pub(super) fn promised_first(&self, mut identities: Vec<Identity>) -> Vec<Identity> {
         let first = self.memo.ordinals.first().filter(|_| !self.memo.nominated.is_empty());
-        let Some(first) = first.filter(|_| !self.own_claims().is_empty()) else {
+        let Some(first) = first.filter(|_| self.has_claims_by_name()) else {
             return identities;
         };
         if let Some(at) = identities.iter().position(|identity| identity.ordinal == *first) {

@@ -165,15 +165,18 @@ impl<V: Views> Turn<'_, V> {
             return Attempt::Waits(why);
         }
         let of_pod = (start.ordinal(), &uid);
-        if let Some(why) = self.state.made_claims_forbid(workload, &template, of_pod) {
-            self.state.look_again(start.workload, self.now + CLAIM_LOOK_MS);
-            return Attempt::Waits(why);
-        }
+        let taken = self.state.made_claims_forbid(workload, &template, of_pod);
+        let awaits_claims = taken.is_some();
         let revised = (start.revision(workload), &*template);
         let promised = workload.memo.nominated.len();
-        let forbidden = self.not_made((start.workload, workload), revised, promised);
+        let forbidden = taken
+            .or_else(|| self.not_made((start.workload, workload), revised, promised))
+            .or_else(|| self.made_claims_refused(workload, &template, of_pod));
         // On one node it may not be meant to be, and then nothing is forbidden.
         if let Some(why) = forbidden.clone().filter(|_| start.node.is_none()) {
+            if awaits_claims {
+                self.state.look_again(start.workload, self.now + CLAIM_LOOK_MS);
+            }
             return Attempt::Waits(why);
         }
         let shape = self.state.shape_of(workload, &template, start.ordinal());
@@ -191,7 +194,13 @@ impl<V: Views> Turn<'_, V> {
         };
         match placing {
             Some(_) if template.is_gated => Attempt::Waits(GATED.to_owned()),
-            Some(_) if forbidden.is_some() => Attempt::Waits(forbidden.unwrap_or_default()),
+            Some(_) if forbidden.is_some() => {
+                if let Some(node) = start.node.as_ref().filter(|_| awaits_claims) {
+                    self.state.look_on(start.workload, node);
+                    self.state.look_again(start.workload, self.now + CLAIM_LOOK_MS);
+                }
+                Attempt::Waits(forbidden.unwrap_or_default())
+            }
             Some(Placing::Placed { node, considered }) => {
                 let alternatives = self.alternatives(&considered);
                 let placed = NewPod { uid, counter, alternatives };

@@ -54,7 +54,7 @@ impl<V: Views> Turn<'_, V> {
     pub(super) fn preempt(&mut self, start: &Start, counter: u64, why: &str) -> Option<String> {
         let workload = self.state.workload.get(&start.workload)?;
         let (template, uid) = (workload.current_template()?, workload.pod_uid(counter));
-        let own = start.ordinal().filter(|_| !workload.own_claims().is_empty());
+        let own = start.ordinal().filter(|_| workload.has_claims_by_name());
         let shape = self.state.shape_of(workload, &template, own);
         let found = self.look_for_victims(start, &uid, &shape)?;
         let node = self.fleet.node(found.node)?.name.clone();

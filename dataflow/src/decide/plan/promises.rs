@@ -159,6 +159,7 @@ impl<V: Views> Turn<'_, V> {
         if self.state.claims_forbid(workload, &template, ordinal).is_some()
             || self.state.made_claims_forbid(workload, &template, of_pod).is_some()
             || self.not_made((start.workload, workload), current, 0).is_some()
+            || self.made_claims_refused(workload, &template, of_pod).is_some()
         {
             self.unpromise(start.workload, counter);
             return false;

@@ -94,11 +94,11 @@ impl<V: Views> Turn<'_, V> {
     fn tell_who_waits(&mut self, id: u32, before: Option<Waiting>, after: Option<Waiting>) {
         let Some(workload) = self.state.workload.get(&id) else { return };
         let (key, memo) = (workload.key.clone(), &workload.memo);
-        let (waits, is_gated) = (memo.waits(), workload.is_gated());
+        let (waits, is_held_back) = (memo.waits(), workload.is_held_back());
         self.state.touch_workload(id);
         self.state.status_changed(id);
         if waits {
-            self.state.waiting.insert(key, is_gated);
+            self.state.waiting.insert(key, is_held_back);
         } else {
             self.state.waiting.remove(&key);
         }

@@ -58,8 +58,12 @@ fn fill_and_judge(
 ) -> Result<(), Refusal> {
     match before {
         None => drop(limits::fill(ranges, spec)),
-        Some(before) if limits::worn(&before["spec"]) == limits::worn(spec) => return Ok(()),
-        Some(_) => {}
+        Some(before) => {
+            limits::keep(ranges, spec, &before["spec"]);
+            if limits::worn(&before["spec"]) == limits::worn(spec) {
+                return Ok(());
+            }
+        }
     }
     // What is no spec is told where it is compiled.
     let Ok(spec) = serde_json::from_value::<PodSpec>(spec.clone()) else { return Ok(()) };

@@ -14,7 +14,7 @@ use crate::views::Views;
 
 impl Judge<'_> {
     /// What is made, and what asks for more than before, keeps within the quotas of its namespace.
-    pub(super) fn within_quotas(
+    pub(in crate::decide) fn within_quotas(
         &self,
         key: &ResourceKey,
         present: Option<&Resource>,

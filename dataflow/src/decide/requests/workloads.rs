@@ -64,7 +64,7 @@ impl<V: Views> Turn<'_, V> {
         workload.leave_as(resource);
         let is_new_wait = workload.wants.min_ready_ms != min_ready_ms;
         workload.reclass();
-        self.state.waiting.shift(&key, workload.is_gated());
+        self.state.waiting.shift(&key, workload.is_held_back());
         // What its class forbids is said when its pods are to start.
         let _ = self.classify(id);
         self.cover(id);
