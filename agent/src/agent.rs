@@ -156,8 +156,8 @@ impl Life {
         folders.push(options.state.clone());
         let mut tasks = surroundings.spawn(guard, hearers, ties, (reports.clone(), registrations));
         if let Some(how) = &options.services {
-            let node = options.node.clone();
-            let serving = services::Serving { api: api.clone(), node, known, ferry };
+            let (node, address) = (options.node.clone(), options.address.clone());
+            let serving = services::Serving { api: api.clone(), node, address, known, ferry };
             services::spawn(&mut tasks, how, serving);
         }
         let every = options.intervals;

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use axum::body::Bytes;
-use axum::extract::ws::{Message, WebSocket};
+use axum::extract::ws::{CloseFrame, Message, WebSocket, close_code};
 use axum::http::StatusCode;
 use futures::stream::{SplitSink, SplitStream};
 use futures::{Sink, SinkExt, Stream, StreamExt};
@@ -168,7 +168,9 @@ impl Line {
                 let last = failed(StatusCode::GATEWAY_TIMEOUT.as_u16(), "Timeout", &why);
                 let _ = to_caller.send(Message::Binary(last.into())).await;
             }
-            let _ = to_caller.close().await;
+            // kubectl takes a close without a code for a connection that broke, and the status with it.
+            let close = CloseFrame { code: close_code::NORMAL, reason: "".into() };
+            let _ = to_caller.send(Message::Close(Some(close))).await;
             // What a caller says meanwhile is read: unread, it would take the last words with it.
             while let Some(Ok(_)) = from_caller.next().await {}
         };

@@ -119,6 +119,12 @@ impl<V: Views> Engine<V> {
             "it is being deleted, and finalizers keep it: no pod is made any more".to_owned()
         } else if let Some(waiting) = workload.groups_waiting().first() {
             waiting.reason.clone()
+        } else if let Some(met) = workload.memo.job.as_ref().and_then(|job| job.record.met.as_ref())
+        {
+            let how = if met.is_success { "it is complete" } else { "it failed" };
+            return (total.live + total.stopping == 0, format!("{how}: {}", met.said()));
+        } else if let Some(why) = self.state.done(workload).why() {
+            return (true, why);
         } else if workload.kind == WorkloadKind::Bare && total.ended > 0 {
             let ended = "its containers ended for good, and a bare pod is not started again";
             return (true, ended.to_owned());

@@ -4,7 +4,6 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, CommandFactory, Parser, Subcommand};
-use setpoint_agent::AgentError;
 use setpoint_ingest::LogError;
 use setpoint_settings::{Flag, Loaded, Sources, Unknown, load};
 
@@ -176,11 +175,8 @@ fn role(
     match run(settings) {
         Ok(()) => Ok(Ended::Well),
         Err(error) => {
-            let taken = |cause: &(dyn std::error::Error + 'static)| {
-                matches!(cause.downcast_ref(), Some(AgentError::Superseded { .. }))
-            };
             let failure = Failure::new(error.to_string());
-            let failure = if error.chain().any(taken) { failure.of_taken() } else { failure };
+            let failure = if roles::is_taken(&error) { failure.of_taken() } else { failure };
             let failure =
                 error.chain().skip(1).fold(failure, |failure, cause| failure.because(cause));
             let mut causes = error.chain();

@@ -15,7 +15,7 @@ use super::objects::{Endpoint, Name, Service, Slice};
 pub(crate) struct Known {
     node: NodeName,
     inner: Mutex<Inner>,
-    /// Hears the names of Services that are new, changed or gone.
+    /// Hears the names of Services that are new, changed or gone, or have other endpoints.
     news: mpsc::UnboundedSender<Name>,
     heard: Mutex<Option<mpsc::UnboundedReceiver<Name>>>,
 }
@@ -54,7 +54,7 @@ impl Known {
         Known { node, inner: Mutex::default(), news, heard: Mutex::new(Some(heard)) }
     }
 
-    /// Who hears of Services that are new, changed or gone; given once.
+    /// Who hears of Services that are new, changed or gone, or have other endpoints; given once.
     pub(super) fn news(&self) -> Option<mpsc::UnboundedReceiver<Name>> {
         self.heard.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
@@ -133,11 +133,14 @@ impl Known {
             *inner.here.entry(endpoint.uid.clone()).or_default() += 1;
         }
         inner.slices.insert(slice.name.clone(), slice.service.clone());
-        let cell = inner.cells.entry(slice.service.clone()).or_default();
+        let service = slice.service.clone();
+        let cell = inner.cells.entry(service.clone()).or_default();
         cell.change(|now| {
             now.slices.insert(slice.name.clone(), Arc::new(slice));
             now.count();
         });
+        drop(inner);
+        let _ = self.news.send(service);
     }
 
     /// A slice is gone.
@@ -145,6 +148,8 @@ impl Known {
         let mut inner = self.lock();
         if let Some(service) = inner.drop_slice(name, &self.node) {
             inner.forget(&service);
+            drop(inner);
+            let _ = self.news.send(service);
         }
     }
 

@@ -3,7 +3,7 @@
 //! Guarantee: an address that somebody else has is tried again until it is free; of two agents of one
 //! machine one listens, and the other takes over when it is gone.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -15,9 +15,12 @@ use tokio::task::{AbortHandle, JoinSet};
 use tracing::{info, warn};
 
 use super::choose::{Side, Wanted};
+use super::clashes::{Clash, Clashes};
 use super::dial::Way;
-use super::known::{Cell, Known};
-use super::objects::{Name, Protocol, Service};
+use super::held::{Held, Place};
+use super::known::{Cell, Known, Now};
+use super::objects::{Name, Port, Protocol, Service};
+use super::own::{self, Listens};
 use super::{tcp, udp};
 
 /// How soon an address that is taken is tried again.
@@ -26,17 +29,24 @@ const BIND_AGAIN: Duration = Duration::from_secs(1);
 /// All listeners of a node.
 pub(super) struct Listeners {
     pub(super) publish: IpAddr,
+    /// The node's own address, which pods have that share its network.
+    pub(super) machine: Option<IpAddr>,
     pub(super) known: Arc<Known>,
     pub(super) way: Arc<Way>,
     pub(super) room: Arc<Semaphore>,
 }
 
-/// Where a listener listens.
-type Place = (SocketAddr, Protocol);
+/// What a listener is for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Task {
+    wanted: Wanted,
+    /// The pod of this machine that has the same port, and may be heard by itself.
+    pod: Option<SocketAddr>,
+}
 
 /// A listener that was started.
 struct Listening {
-    wanted: Wanted,
+    asked: Task,
     cell: Arc<Cell>,
     task: AbortHandle,
 }
@@ -47,21 +57,25 @@ impl Listeners {
         let Some(mut news) = self.known.news() else { return };
         let mut of: BTreeMap<Name, BTreeMap<Place, Listening>> = BTreeMap::new();
         let mut tasks = JoinSet::new();
+        let mut clashes = Clashes::default();
         while let Some(name) = news.recv().await {
             let cell = self.known.cell(&name);
-            let service = cell.as_ref().and_then(|cell| cell.now().service.clone());
-            let wanted = service.map_or_else(BTreeMap::new, |service| self.places(&service));
+            let now = cell.as_ref().map(|cell| cell.now());
+            let wanted = now.as_ref().map_or_else(BTreeMap::new, |now| self.needed(now));
+            let awaited = now.map_or_else(BTreeSet::new, |now| own::awaited(self.machine, &now));
+            let heard = wanted.keys().map(|(address, protocol)| (address.port(), *protocol));
+            clashes.note(&name, awaited, heard.collect()).iter().for_each(tell);
             let listening = of.entry(name.clone()).or_default();
             listening.retain(|place, now| {
                 // A Service that was made anew has another cell.
                 let same = cell.as_ref().is_some_and(|cell| Arc::ptr_eq(cell, &now.cell));
-                let stays = same && wanted.get(place) == Some(&now.wanted);
+                let stays = same && wanted.get(place) == Some(&now.asked);
                 if !stays {
                     now.task.abort();
                 }
                 stays
             });
-            for (place, what) in wanted {
+            for (place, asked) in wanted {
                 let Some(cell) = cell.clone().filter(|_| !listening.contains_key(&place)) else {
                     continue;
                 };
@@ -69,18 +83,35 @@ impl Listeners {
                     place,
                     cell: cell.clone(),
                     name: Arc::new(name.clone()),
-                    wanted: Arc::new(what.clone()),
+                    wanted: Arc::new(asked.wanted.clone()),
+                    pod: asked.pod,
                     way: self.way.clone(),
                     room: self.room.clone(),
                 };
                 let task = tasks.spawn(listener.listen());
-                listening.insert(place, Listening { wanted: what, cell, task });
+                listening.insert(place, Listening { asked, cell, task });
             }
             if listening.is_empty() {
                 of.remove(&name);
             }
             while tasks.try_join_next().is_some() {}
         }
+    }
+
+    /// Where this node has to listen for a Service as it is now.
+    fn needed(&self, now: &Now) -> BTreeMap<Place, Task> {
+        let Some(service) = &now.service else { return BTreeMap::new() };
+        let task = |(place, wanted): (Place, Wanted)| {
+            let is_of = |port: &&Port| port.name == wanted.port && port.protocol == wanted.protocol;
+            let port = service.ports.iter().find(is_of)?;
+            let pod = match own::listens(self.machine, port, now, place.0.port()) {
+                Listens::Agent => None,
+                Listens::Nobody => return None,
+                Listens::Pod(at) => Some(at),
+            };
+            Some((place, Task { wanted, pod }))
+        };
+        self.places(service).into_iter().filter_map(task).collect()
     }
 
     /// Where a Service wants to be heard, and what a connection there is for.
@@ -107,12 +138,20 @@ impl Listeners {
     }
 }
 
+/// Pods may be in trouble whose own word does not say why.
+fn tell(clash: &Clash) {
+    let Clash { pods: (namespace, service), culprit, port } = clash;
+    let culprit = format!("{}/{}", culprit.0, culprit.1);
+    warn!(%namespace, %service, port, %culprit, "pods of a Service are not ready that have this node's network and a port at which the node listens for another Service: a program that listens on every address cannot start here");
+}
+
 /// One listener.
 struct Listener {
     place: Place,
     cell: Arc<Cell>,
     name: Arc<Name>,
     wanted: Arc<Wanted>,
+    pod: Option<SocketAddr>,
     way: Arc<Way>,
     room: Arc<Semaphore>,
 }
@@ -120,19 +159,38 @@ struct Listener {
 impl Listener {
     async fn listen(self) {
         let mut told = false;
+        let (namespace, service) = (&self.name.0, &self.name.1);
+        let what = format!("{namespace}/{service}");
         loop {
-            let (address, protocol) = self.place;
-            let ended = match protocol {
-                Protocol::Tcp => self.tcp(address, &mut told).await,
-                Protocol::Udp => self.udp(address, &mut told).await,
-            };
-            let (namespace, service) = (&self.name.0, &self.name.1);
-            if let Err(error) = ended
-                && !std::mem::replace(&mut told, true)
-            {
-                warn!(%namespace, %service, %address, %error, "nobody listens for a Service here; tried again until it is possible");
+            match Held::take(self.place, &what) {
+                Ok(_held) => self.held(&mut told).await,
+                // Another agent of this program listens for this one too.
+                Err(other) if other == what => {}
+                Err(other) => {
+                    if !std::mem::replace(&mut told, true) {
+                        let address = self.place.0;
+                        warn!(%namespace, %service, %address, %other, "nobody listens for a Service here, because another one has the place");
+                    }
+                }
             }
             tokio::time::sleep(BIND_AGAIN).await;
+        }
+    }
+
+    async fn held(&self, told: &mut bool) {
+        let (address, protocol) = self.place;
+        if let Some(pod) = self.pod {
+            own::is_needed(address, pod).await;
+        }
+        let ended = match protocol {
+            Protocol::Tcp => self.tcp(address, told).await,
+            Protocol::Udp => self.udp(address, told).await,
+        };
+        let (namespace, service) = (&self.name.0, &self.name.1);
+        if let Err(error) = ended
+            && !std::mem::replace(told, true)
+        {
+            warn!(%namespace, %service, %address, %error, "nobody listens for a Service here; tried again until it is possible");
         }
     }
 

@@ -7,14 +7,17 @@
 
 mod affinity;
 mod choose;
+mod clashes;
 mod dial;
 mod feed;
 mod ferry;
+mod held;
 mod known;
 mod links;
 mod listen;
 mod names;
 mod objects;
+mod own;
 mod resolver;
 mod tcp;
 mod udp;
@@ -41,13 +44,15 @@ const CONNECTIONS_MAX: usize = 8_192;
 pub(crate) struct Serving {
     pub(crate) api: Arc<Api>,
     pub(crate) node: NodeName,
+    /// The node's own.
+    pub(crate) address: String,
     pub(crate) known: Arc<Known>,
     pub(crate) ferry: Option<TcpListener>,
 }
 
 /// Starts all that serves Services on this node.
 pub(crate) fn spawn(tasks: &mut JoinSet<()>, options: &ServicesOptions, serving: Serving) {
-    let Serving { api, node, known, ferry } = serving;
+    let Serving { api, node, address, known, ferry } = serving;
     let room = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     let way = Arc::new(dial::Way { node: node.clone() });
     if let Some(ferry) = ferry {
@@ -56,7 +61,8 @@ pub(crate) fn spawn(tasks: &mut JoinSet<()>, options: &ServicesOptions, serving:
     if let Some(address) = options.names {
         tasks.spawn(names::serve(address, names::Zone::new(options), known.clone()));
     }
-    let listeners = listen::Listeners { publish: options.publish, known: known.clone(), way, room };
+    let (publish, machine) = (options.publish, address.parse().ok());
+    let listeners = listen::Listeners { publish, machine, known: known.clone(), way, room };
     tasks.spawn(listeners.keep());
     tasks.spawn(feed::services(api.clone(), known.clone()));
     tasks.spawn(feed::slices(api, known));

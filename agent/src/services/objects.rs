@@ -56,6 +56,8 @@ pub(crate) struct Port {
     pub(crate) name: String,
     pub(crate) protocol: Protocol,
     pub(crate) number: u16,
+    /// The port of its pods that it leads to; `None` of one that goes by a name.
+    pub(crate) target: Option<u16>,
     pub(crate) node_port: Option<u16>,
 }
 
@@ -147,10 +149,13 @@ impl Service {
 
 impl Port {
     fn of(port: &Value) -> Option<Port> {
+        let own = number(&port["port"])?;
+        let target = &port["targetPort"];
         Some(Port {
             name: text(&port["name"]).to_owned(),
             protocol: Protocol::of(&port["protocol"]),
-            number: number(&port["port"])?,
+            number: own,
+            target: if target.is_null() { Some(own) } else { number(target) },
             node_port: number(&port["nodePort"]).filter(|port| *port > 0),
         })
     }

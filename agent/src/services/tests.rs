@@ -36,7 +36,8 @@ impl Node {
         tasks.spawn(ferry::serve(ferry, node.clone(), known.clone(), room.clone()));
         if listens {
             let (publish, way) = (IpAddr::V4(Ipv4Addr::LOCALHOST), Arc::new(dial::Way { node }));
-            let listeners = listen::Listeners { publish, known: known.clone(), way, room };
+            let machine = Some(publish);
+            let listeners = listen::Listeners { publish, machine, known: known.clone(), way, room };
             tasks.spawn(listeners.keep());
         }
         Node { known, name, ferry: address, _tasks: tasks }
@@ -176,6 +177,61 @@ async fn connections_and_packets_reach_ready_endpoints_on_every_node() {
         let answer = timeout(SOON, asks).await.expect("a packet comes back");
         assert_eq!(answer, b"ping", "by {}", owner.name);
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_program_may_have_the_port_of_its_own_service() {
+    let node = Node::start("n1", true).await;
+    // Nobody's but this test's.
+    let address = "127.98.53.22";
+    let tell = |port: u16, flags: &str| {
+        let name = format!("own-{port}");
+        let service = json!({"metadata": {"namespace": "d", "name": name},
+            "spec": {"clusterIP": address, "ports": [{"port": port}]}});
+        node.known.set_service(Service::of(&service));
+        let slice = json!({
+            "metadata": {"namespace": "d", "name": name,
+                "labels": {"kubernetes.io/service-name": name}},
+            "ports": [{"name": "", "protocol": "TCP", "port": port}],
+            "endpoints": [endpoint("a", &node, flags)],
+        });
+        node.known.set_slice(Slice::of(&slice).expect("a slice"));
+    };
+    let answers = async |port: u16| {
+        let connect = async {
+            loop {
+                match TcpStream::connect((address, port)).await {
+                    Ok(mut stream) => return stream.read_u8().await.ok().map(char::from),
+                    Err(_) => sleep(Duration::from_millis(20)).await,
+                }
+            }
+        };
+        timeout(SOON, connect).await.expect("somebody listens")
+    };
+    let says = |listener: TcpListener, name: u8| {
+        tokio::spawn(async move {
+            while let Ok((mut stream, _)) = listener.accept().await {
+                let _ = stream.write_all(&[name]).await;
+            }
+        })
+    };
+    let free = async |at: &str| {
+        let listener = TcpListener::bind((at, 0)).await.expect("a port");
+        listener.local_addr().expect("bound").port()
+    };
+
+    let everywhere = free("0.0.0.0").await;
+    tell(everywhere, "");
+    sleep(Duration::from_millis(200)).await;
+    let program = TcpListener::bind(("0.0.0.0", everywhere)).await;
+    says(program.expect("nobody is in its way"), b'e');
+    tell(everywhere, "rs");
+    assert_eq!(answers(everywhere).await, Some('e'), "by itself");
+
+    let here = free("127.0.0.1").await;
+    says(TcpListener::bind(("127.0.0.1", here)).await.expect("a port"), b'h');
+    tell(here, "rs");
+    assert_eq!(answers(here).await, Some('h'), "by who listens for it");
 }
 
 #[tokio::test(flavor = "multi_thread")]

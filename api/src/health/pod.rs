@@ -13,11 +13,14 @@ const HOOK: &str = "argocd.argoproj.io/hook";
 pub(super) fn pod(object: &Value) -> Health {
     let restarts_always = matches!(text(&object["spec"]["restartPolicy"]), "" | "Always");
     // What may run to its end may try as often as it likes: it has failed when it says so.
-    if restarts_always && let Some(why) = trouble(object) {
+    if restarts_always && let Some(why) = waits(object, is_trouble) {
+        return Health::degraded(why);
+    }
+    if let Some(why) = waits(object, is_for_good) {
         return Health::degraded(why);
     }
     match text(&object["status"]["phase"]) {
-        "Pending" => Health::progressing(own_word(object)),
+        "Pending" => Health::progressing(pending(object)),
         "Running" if restarts_always || is_judged_by_readiness(object) => running(object),
         "Running" => Health::progressing("it has not ended yet"),
         "Succeeded" => Health::healthy(own_word(object)),
@@ -45,27 +48,44 @@ fn running(object: &Value) -> Health {
     }
 }
 
-/// What keeps a container from running that will not pass by waiting.
-fn trouble(object: &Value) -> Option<String> {
+/// What the first container waits for whose reason is of these.
+fn waits(object: &Value, is_meant: fn(&str) -> bool) -> Option<String> {
     let status = &object["status"];
     let statuses = each(&status["initContainerStatuses"]).chain(each(&status["containerStatuses"]));
     statuses.into_iter().find_map(|container| {
         let waiting = &container["state"]["waiting"];
-        let reason = Some(text(&waiting["reason"])).filter(|reason| is_trouble(reason))?;
+        let reason = Some(text(&waiting["reason"])).filter(|reason| is_meant(reason))?;
         let message = text(&waiting["message"]);
         let colon = if message.is_empty() { "" } else { ": " };
         Some(format!("container {}: {reason}{colon}{message}", text(&container["name"])))
     })
 }
 
+/// What keeps a container from running that will not pass by waiting.
 fn is_trouble(reason: &str) -> bool {
     let begins = ["Err", "Invalid"].iter().any(|start| reason.starts_with(start));
     begins || ["Error", "BackOff"].iter().any(|end| reason.ends_with(end))
 }
 
+/// What a runtime refuses for good: it is not tried again.
+fn is_for_good(reason: &str) -> bool {
+    matches!(reason, "NoCommand" | "Unsupported")
+}
+
+/// What is not said of a container that is only on its way.
+fn is_told(reason: &str) -> bool {
+    !matches!(reason, "" | "ContainerCreating" | "PodInitializing")
+}
+
 fn is_judged_by_readiness(object: &Value) -> bool {
     let annotations = &object["metadata"]["annotations"];
     annotations[JUDGED_BY_READINESS] == "true" && annotations[HOOK].is_null()
+}
+
+/// What one that has not begun says of itself, or what the first of its containers waits for.
+fn pending(object: &Value) -> String {
+    let own = own_word(object);
+    if own.is_empty() { waits(object, is_told).unwrap_or_default() } else { own }
 }
 
 /// What the pod says of itself.

@@ -171,6 +171,10 @@ fn a_pod_is_degraded_by_what_will_not_pass_by_waiting() {
     for reason in ["ContainerCreating", "PodInitializing"] {
         assert_eq!(pod("Always", "Pending", "containerStatuses", waits(reason)), "Progressing");
     }
+    for (reason, word) in [("NoCommand", "Degraded"), ("CreateContainerError", "Progressing")] {
+        let said = pod("Never", "Pending", "containerStatuses", waits(reason));
+        assert_eq!(said, format!("{word}: container main: {reason}: no"));
+    }
     let ended = json!({"terminated": {"exitCode": 137, "reason": "OOMKilled"}});
     let said = pod("Never", "Failed", "containerStatuses", ended);
     assert_eq!(said, "Degraded: container main ended with exit code 137 (OOMKilled)");

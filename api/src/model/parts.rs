@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use setpoint_schemas::{Placement, PodObserved, PodPhase, PodUid, ResourceKey};
+use setpoint_schemas::{
+    ContainerObserved, ContainerState, Placement, PodObserved, PodPhase, PodUid, ResourceKey,
+};
 
 use super::WaitingPod;
 use super::names::Name;
@@ -94,7 +96,18 @@ impl PodParts {
             return format!("placed on {node}, which has not reported it yet");
         };
         let said = [observed.reason.as_str(), observed.message.as_str()];
-        let said: Vec<&str> = said.into_iter().filter(|text| !text.is_empty()).collect();
+        let mut said: Vec<&str> = said.into_iter().filter(|text| !text.is_empty()).collect();
+        // The runtime may have nothing to say of the pod, and of a container why it does not run.
+        let waits = |c: &&ContainerObserved| {
+            let is_on_its_way = matches!(&*c.reason, "" | "ContainerCreating" | "PodInitializing");
+            c.state == ContainerState::Waiting && !is_on_its_way
+        };
+        if said.is_empty()
+            && let Some(c) = observed.containers.iter().find(waits)
+        {
+            let words = [c.name.as_str(), c.reason.as_str(), c.message.as_str()];
+            said.extend(words.into_iter().filter(|text| !text.is_empty()));
+        }
         let said = if said.is_empty() { String::new() } else { format!(": {}", said.join(": ")) };
         match (self.leaving_ms(), observed.phase, self.is_ready()) {
             (Some(_), ..) => format!("its placement was withdrawn; it stops on {node}{said}"),

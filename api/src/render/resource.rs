@@ -1,7 +1,7 @@
 //! An accepted resource, as applied, with the metadata that the server adds.
 
 use serde_json::{Map, Value, json};
-use setpoint_schemas::Resource;
+use setpoint_schemas::{JOB_NAME_LABELS, Resource};
 
 use super::{claims, rfc3339};
 
@@ -9,6 +9,9 @@ use super::{claims, rfc3339};
 pub(crate) fn render(resource: &Resource) -> Value {
     let mut object = body_of(resource);
     object["metadata"]["resourceVersion"] = json!(resource.version.to_string());
+    if resource.kind == "Job" {
+        show_selector(&mut object);
+    }
     if resource.kind == "Namespace" && object["spec"]["finalizers"].is_null() {
         // The one that the leader takes away when nothing is left in it.
         object["spec"] = json!({"finalizers": ["kubernetes"]});
@@ -26,6 +29,16 @@ pub(crate) fn render(resource: &Resource) -> Value {
         object["status"] = json!({"phase": "Active"});
     }
     object
+}
+
+/// A Job that says no selector is shown with one that finds its pods, by a label that all of them have:
+/// kubectl takes an absent one for one that finds every pod. Kubernetes' own goes by a label with the uid,
+/// which pods of ours would have to be made anew for.
+fn show_selector(object: &mut Value) {
+    if object["spec"].is_object() && object["spec"]["selector"].is_null() {
+        let name = object["metadata"]["name"].clone();
+        object["spec"]["selector"] = json!({"matchLabels": {JOB_NAME_LABELS[0]: name}});
+    }
 }
 
 /// The body with the metadata that does not change while something is only observed.
@@ -123,6 +136,21 @@ mod tests {
         let object = render(&namespace);
         assert!(object["metadata"]["deletionTimestamp"].is_null());
         assert_eq!(object["status"], json!({"phase": "Active"}));
+    }
+
+    #[test]
+    fn a_job_shows_a_selector_that_finds_its_pods_and_keeps_its_own() {
+        let job = |spec: Value| {
+            let name = "sum".to_owned();
+            let body = json!({"spec": spec}).to_string().into();
+            let (api_version, kind) = ("batch/v1".to_owned(), "Job".to_owned());
+            let job = Resource { api_version, kind, name, body, ..samples::desired() };
+            render(&job)["spec"]["selector"].clone()
+        };
+        let by_name = json!({"matchLabels": {"batch.kubernetes.io/job-name": "sum"}});
+        assert_eq!(job(json!({"completions": 1})), by_name);
+        let own = json!({"matchLabels": {"a": "b"}});
+        assert_eq!(job(json!({"selector": own, "manualSelector": true})), own);
     }
 
     #[test]

@@ -8,8 +8,8 @@
 
 use std::collections::BTreeSet;
 
-use serde_json::{Map, Value};
-use setpoint_schemas::RequestItem;
+use serde_json::{Map, Value, json};
+use setpoint_schemas::{JOB_NAME_LABELS, RequestItem};
 
 use crate::{claim, priority};
 
@@ -56,21 +56,34 @@ fn selector(before: &Value, after: &Value) -> Vec<String> {
 /// What a Job counts by stays; of an indexed one, which has as many indexes as run at once, their number
 /// may change.
 fn job(before: &Value, after: &Value) -> Vec<String> {
+    let (own, other) = (job_selector(before), job_selector(after));
     let (before, after) = (field(before, "spec"), field(after, "spec"));
     let is_elastic = field(after, "completionMode") == "Indexed"
         && field(after, "completions") == field(after, "parallelism");
     let changed = |name: &&str| difference("", field(before, name), field(after, name)).is_some();
     let may = |name: &&&str| !(is_elastic && **name == "completions");
     let said = |name: &str| format!("spec.{name}: Invalid value: field is immutable");
-    JOB_STAYS.iter().filter(may).filter(|name| changed(name)).map(|name| said(name)).collect()
+    let mut refused: Vec<String> =
+        JOB_STAYS.iter().filter(may).filter(|name| changed(name)).map(|name| said(name)).collect();
+    if difference("", &own, &other).is_some() {
+        refused.push(said("selector"));
+    }
+    refused
+}
+
+/// The selector of a Job; the one that a Job without one is shown with is none.
+fn job_selector(object: &Value) -> Value {
+    let selector = field(field(object, "spec"), "selector").clone();
+    let shown =
+        json!({"matchLabels": {JOB_NAME_LABELS[0]: field(field(object, "metadata"), "name")}});
+    if selector == shown { Value::Null } else { selector }
 }
 
 /// The fields of a Job's spec that stay.
-const JOB_STAYS: [&str; 8] = [
+const JOB_STAYS: [&str; 7] = [
     "completions",
     "completionMode",
     "template",
-    "selector",
     "podFailurePolicy",
     "backoffLimitPerIndex",
     "successPolicy",
@@ -294,6 +307,20 @@ mod tests {
         let indexed = |all: i64, at_once: i64| json!({"completionMode": "Indexed", "completions": all, "parallelism": at_once});
         assert_eq!(of(indexed(3, 3), indexed(5, 5)), "", "as many indexes as run at once");
         assert_eq!(of(indexed(3, 3), indexed(5, 4)), refused("completions"));
+        let by = |label: &str| json!({"selector": {"matchLabels": {label: "sum"}}});
+        assert_eq!(of(by("a"), by("b")), refused("selector"));
+        let shown = |label: &str| {
+            let mut object = job(by(label));
+            object["metadata"] = json!({"name": "sum"});
+            object
+        };
+        let said = |before: &Value, after: &Value| said("batch/v1", "Job", before, after);
+        assert_eq!(
+            said(&job(none()), &shown("batch.kubernetes.io/job-name")),
+            "",
+            "as it is shown"
+        );
+        assert_eq!(said(&job(none()), &shown("other")), refused("selector"));
     }
 
     #[test]

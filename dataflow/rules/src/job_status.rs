@@ -46,6 +46,14 @@ pub struct Met {
     pub at_ms: i64,
 }
 
+impl Met {
+    /// What is said of it: its sentence, or its word.
+    #[must_use]
+    pub fn said(&self) -> &str {
+        if self.message.is_empty() { &self.reason } else { &self.message }
+    }
+}
+
 /// The pods that there are, which a status tells and nobody need remember.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Pods {

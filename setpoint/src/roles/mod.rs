@@ -4,6 +4,8 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 use std::process::ExitCode;
 
+use setpoint_agent::AgentError;
+
 mod signals;
 mod files;
 
@@ -15,6 +17,14 @@ pub mod agent;
 /// look into it, for the log holds what people wrote.
 pub(crate) fn data_folder(folder: &Path) -> std::io::Result<()> {
     std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)
+}
+
+/// Whether a role ended because another agent took its node: started again it would take that back.
+pub(crate) fn is_taken(error: &anyhow::Error) -> bool {
+    let taken = |cause: &(dyn std::error::Error + 'static)| {
+        matches!(cause.downcast_ref(), Some(AgentError::Superseded { .. }))
+    };
+    error.chain().any(taken)
 }
 
 /// The first argument with which this program becomes the supervisor of a container.
@@ -33,6 +43,22 @@ pub fn before_main() -> Option<ExitCode> {
 #[cfg(test)]
 mod tests {
     use std::os::unix::fs::PermissionsExt;
+
+    use anyhow::Context as _;
+    use setpoint_agent::{AgentError, PodsLeft};
+    use setpoint_schemas::{NodeName, SessionId};
+
+    #[test]
+    fn an_agent_whose_node_another_took_is_told_from_one_that_failed() {
+        let node = NodeName::parse("node-2").expect("a name");
+        let by = SessionId::parse("later").expect("an id");
+        let taken = AgentError::Superseded { node, by, pods: PodsLeft::Stopped };
+        let taken = Err::<(), _>(taken).context("the agent stopped").expect_err("it ended");
+        assert!(super::is_taken(&taken), "{taken:#}");
+        let broken = AgentError::Broken { why: "a panic".to_owned() };
+        let broken = Err::<(), _>(broken).context("the agent stopped").expect_err("it ended");
+        assert!(!super::is_taken(&broken), "{broken:#}");
+    }
 
     #[test]
     fn folders_for_data_are_made_for_their_owner_alone() {

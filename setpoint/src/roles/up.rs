@@ -3,13 +3,15 @@
 use anyhow::Context as _;
 use setpoint_settings::Settings;
 use tokio_util::sync::CancellationToken;
+use tracing::error;
 
 use super::{agent, engine, signals};
 
-/// Runs until it is told to stop: an engine, and as many agents as `up.agents` says.
+/// Runs until it is told to stop: an engine, and as many agents as `up.agents` says. An agent whose node
+/// another one takes ends alone.
 ///
 /// # Errors
-/// Whatever keeps any of them from running.
+/// Whatever else keeps any of them from running.
 pub fn run(settings: Settings) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Runtime::new().context("failed to start the runtime")?;
     runtime.block_on(async {
@@ -37,8 +39,16 @@ pub fn run(settings: Settings) -> anyhow::Result<()> {
         roles.spawn(engine::serve(settings, closing.clone()));
         let mut ended = Ok(());
         while let Some(role) = roles.join_next().await {
+            let done = role.context("a role panicked").and_then(|done| done);
+            if let Err(error) = &done
+                && super::is_taken(error)
+            {
+                // The node has an agent, which is not ours; the others go on.
+                error!(error = format!("{error:#}"), "an agent ended, the rest goes on without it");
+                continue;
+            }
             closing.cancel();
-            ended = ended.and(role.context("a role panicked").and_then(|done| done));
+            ended = ended.and(done);
         }
         ended
     })

@@ -104,6 +104,14 @@ fn scope(get: &Get, cx: &Context) -> Option<String> {
 async fn fetch(get: &Get, meant: &Named, cx: &Context) -> Result<Found, Failure> {
     let scope = scope(get, cx);
     if let Some(name) = &meant.name {
+        // An object's own version may be older than the changes that the server still has: a watch goes on
+        // from a list's.
+        if get.watch
+            && let found = list(get, meant, cx).await?
+            && !found.items.is_empty()
+        {
+            return Ok(found);
+        }
         let path = meant.path.object(scope.as_deref().unwrap_or_default(), name);
         let object =
             cx.client.get(&path, &[]).await.map_err(|error| {
@@ -112,7 +120,13 @@ async fn fetch(get: &Get, meant: &Named, cx: &Context) -> Result<Found, Failure>
         let version = text(&object, "/metadata/resourceVersion").to_owned();
         return Ok(Found { path: meant.path.clone(), items: vec![object], version });
     }
-    let answer = cx.client.get(&meant.path.list(scope.as_deref()), &query(get)).await;
+    list(get, meant, cx).await
+}
+
+/// What there is of it, as a list.
+async fn list(get: &Get, meant: &Named, cx: &Context) -> Result<Found, Failure> {
+    let query = query_for(get, meant);
+    let answer = cx.client.get(&meant.path.list(scope(get, cx).as_deref()), &query).await;
     let mut answer =
         answer.map_err(|error| error.during(format!("failed to list {}", meant.path.plural)))?;
     let version = text(&answer, "/metadata/resourceVersion").to_owned();
@@ -141,6 +155,12 @@ fn query(get: &Get) -> Vec<(&'static str, String)> {
     let labels = get.selector.iter().map(|s| ("labelSelector", s.clone()));
     let fields = get.field_selector.iter().map(|s| ("fieldSelector", s.clone()));
     labels.chain(fields).collect()
+}
+
+/// The same, and of one object its name.
+fn query_for(get: &Get, meant: &Named) -> Vec<(&'static str, String)> {
+    let name = meant.name.iter().map(|name| ("fieldSelector", format!("metadata.name={name}")));
+    query(get).into_iter().chain(name).collect()
 }
 
 fn print(get: &Get, found: &[Found], cx: &mut Context) -> Result<(), Failure> {

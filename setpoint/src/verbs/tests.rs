@@ -296,6 +296,25 @@ async fn a_watch_whose_past_is_forgotten_begins_anew() {
 }
 
 #[tokio::test]
+async fn a_watch_of_one_object_goes_on_from_a_list_and_not_from_the_objects_own_version() {
+    let path = "GET /api/v1/namespaces/default/pods?";
+    let one = "fieldSelector=metadata.name%3Dweb";
+    let mut web = pod("web", "n1", "ReplicaSet");
+    web["metadata"]["resourceVersion"] = json!("3");
+    let items = json!({"metadata": {"resourceVersion": "9"}, "items": [web]});
+    let enough = json!({"code": 403, "message": "enough"});
+    let fake = Fake::default().answer(&format!("{path}{one}"), 200, items).answer(
+        &format!("{path}resourceVersion=9&{one}&watch=true"),
+        403,
+        enough,
+    );
+    let (ended, _) = run(&fake.start().await, "get pod web -w").await;
+    let shown = ended.expect_err("the watch is forbidden").to_string();
+    assert!(shown.contains("enough"), "{shown}");
+    assert_eq!(fake.asked().len(), 2);
+}
+
+#[tokio::test]
 async fn a_conflict_names_the_flag_that_takes_the_fields_over() {
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("map.yaml");

@@ -2,7 +2,9 @@
 
 use serde_json::{Value, json};
 use setpoint_dataflow::Outcome;
-use setpoint_schemas::{Action, Input, Observation, PodObserved, PodPhase, PodUid, Verb};
+use setpoint_schemas::{
+    Action, Input, Observation, PodObserved, PodPhase, PodUid, ResourceKey, Verb,
+};
 use setpoint_tests::manifests::{daemon_set, deployment, item};
 
 use crate::story::{Story, node, observed, reason, session, told};
@@ -152,6 +154,33 @@ fn what_is_not_required_is_not_waited_for_in_vain() {
     let migrate = pod_of(&story, "migrate");
     let failed = is(&mut story, &migrate, PodPhase::Failed);
     assert_eq!(told(&story.at(2, vec![failed])), "Place 1");
+}
+
+#[test]
+fn who_runs_once_is_there_when_it_is_done_and_has_failed_when_its_pod_has() {
+    let key = "apps/Deployment/default/migrate";
+    for (phase, updated, available, progress) in [
+        (PodPhase::Succeeded, 1, 1, "NewReplicaSetAvailable"),
+        (PodPhase::Failed, 0, 0, "UpdateFailed"),
+    ] {
+        let mut story = Story::with_nodes(&["a"]);
+        apply(&mut story, 1, &[one_shot("migrate", "v1")]);
+        let migrate = pod_of(&story, "migrate");
+        let ended = is(&mut story, &migrate, phase);
+        story.at(2, vec![ended]);
+        let status = story.status(3, key);
+        let count = |name: &str| status[name].as_i64().expect("a number");
+        let counts = (count("replicas"), count("updatedReplicas"), count("availableReplicas"));
+        assert_eq!(counts, (updated, updated, available), "{status}");
+        let conditions = status["conditions"].as_array().expect("conditions");
+        let progressing =
+            conditions.iter().find(|c| c["type"] == "Progressing").expect("it is told");
+        assert_eq!(progressing["reason"], progress, "{status}");
+        let explained = story.engine.explain(&ResourceKey::parse(key).expect("a key"));
+        let explained = explained.expect("it is there");
+        let fails = explained.reason.ends_with("failed, and what runs once is not started again");
+        assert!(explained.settled && fails == (phase == PodPhase::Failed), "{}", explained.reason);
+    }
 }
 
 #[test]

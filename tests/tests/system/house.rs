@@ -108,6 +108,17 @@ impl House {
         self.start_by(&enter, "agent", node, &[&own, settings].concat());
     }
 
+    /// Starts everything in one process, `up`, with so many agents.
+    pub(crate) fn start_up(&mut self, name: &str, port: u16, agents: usize) {
+        let (address, agents) = (format!("127.0.0.1:{port}"), agents.to_string());
+        let own = [
+            ("SETPOINT_API__ADDRESS", &*address),
+            ("SETPOINT_UP__AGENTS", &*agents),
+            ("SETPOINT_AGENT__RUNTIME", "process"),
+        ];
+        self.start("up", name, &own);
+    }
+
     /// Carries out a client verb against this server: its output and exit code.
     pub(crate) fn verb(&self, server: &str, arguments: &str) -> Output {
         let words: Vec<&str> = arguments.split(' ').collect();

@@ -75,6 +75,32 @@ async fn an_update_under_load_through_a_service_fails_no_request() {
     assert!(answer.windows(4).any(|bytes| bytes == address.octets()), "{answer:?}");
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pod_listens_on_every_address_at_the_port_of_its_own_service() {
+    let _alone = alone();
+    let range = ("SETPOINT_ENGINE__POLICY__SERVICE_RANGE", RANGE);
+    let (mut house, api) = (House::new(&[range]), Api::new(free_port()));
+    house.start_up("up", api.port, 2);
+    house.leads(&api, LEADS_WITHIN).await;
+    std::fs::write(house.path.join("index.html"), "web\n").expect("a page");
+    let port = free_port();
+    let service = json!({"apiVersion": "v1", "kind": "Service",
+        "metadata": {"name": "web", "namespace": "default"},
+        "spec": {"selector": {"app": "web"}, "ports": [{"port": port}]}});
+    let mut web = web(&house.path, port, "one");
+    web["spec"]["replicas"] = json!(1);
+    let container = &mut web["spec"]["template"]["spec"]["containers"][0];
+    container["env"][0] = json!({"name": "ADDRESS", "value": "0.0.0.0"});
+    api.apply(&[service, web]).await.expect("it is applied");
+    let spec = api.get("/api/v1/namespaces/default/services/web").await.expect("it is there");
+    let address: Ipv4Addr =
+        spec["spec"]["clusterIP"].as_str().expect("an address").parse().expect("of IPv4");
+    house.until("it answers", SOON, async || ask(SocketAddr::from((address, port))).await).await;
+    let pods = api.get("/api/v1/namespaces/default/pods").await.expect("they are listed");
+    let status = &pods["items"][0]["status"]["containerStatuses"][0];
+    assert_eq!(status["restartCount"], 0, "nobody was in its way: {status}");
+}
+
 /// Three pods, each a server at its node's address; one a node, as in a network of the node's.
 fn web(folder: &Path, port: u16, version: &str) -> Value {
     let mut web = deployment("web", 3);

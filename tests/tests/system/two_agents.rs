@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use crate::api::{Api, deployment};
-use crate::house::{House, alone};
+use crate::house::{House, LEADS_WITHIN, alone, free_port};
 use crate::processes;
 
 const NODE: &str = "node-1";
@@ -27,6 +27,27 @@ async fn of_two_agents_with_one_name_the_earlier_ends_with_a_code_of_its_own() {
     // The later one has the node to itself: its session stays.
     tokio::time::sleep(Duration::from_secs(3)).await;
     assert_eq!(session(&mut house, &api, &first).await, second);
+    runs_two_pods(&mut house).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_agent_of_up_whose_node_another_takes_ends_alone() {
+    let _alone = alone();
+    let (mut house, api) = (House::new(&[]), Api::new(free_port()));
+    house.start_up("up", api.port, 2);
+    house.leads(&api, LEADS_WITHIN).await;
+    let first = session(&mut house, &api, "").await;
+    start(&mut house, &api, "later");
+    session(&mut house, &api, &first).await;
+    let log = house.path.join("up.log");
+    let said = async || {
+        let text = std::fs::read_to_string(&log).unwrap_or_default();
+        let is_said = text.contains("registered as node node-1 after this one");
+        if is_said { Ok(()) } else { Err("it does not say so".to_owned()) }
+    };
+    house.until("it says why it ended", SEEN_WITHIN, said).await;
+    // The engine and the other agent are still there.
+    api.apply(&[deployment("web", 2)]).await.expect("it is applied");
     runs_two_pods(&mut house).await;
 }
 

@@ -13,7 +13,9 @@ use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 use tracing::{debug, info, warn};
 
+use super::super::held::Held;
 use super::super::known::Known;
+use super::super::objects::Protocol;
 use super::forward::{self, Over};
 use super::message::{CNAME, Code, Question, Record, addresses};
 use super::zone::{Answer, Zone};
@@ -35,6 +37,11 @@ pub(crate) async fn serve(address: SocketAddr, zone: Zone, known: Arc<Known>) {
         Arc::new(Answerer { zone, known, room: Arc::new(Semaphore::new(QUESTIONS_MAX)) });
     let mut told = false;
     loop {
+        // Another agent of this program, which has the address, answers for this one too.
+        let Ok(_held) = Held::take((address, Protocol::Udp), "names") else {
+            sleep(BIND_AGAIN).await;
+            continue;
+        };
         let bound = async {
             let stream = TcpListener::bind(address).await?;
             Ok::<_, io::Error>((UdpSocket::bind(stream.local_addr()?).await?, stream))

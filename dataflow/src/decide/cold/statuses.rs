@@ -8,7 +8,7 @@ use setpoint_rules::status::{self, Pin, Progress, WorkloadCounts};
 use setpoint_schemas::Resource;
 
 use crate::decide::Turn;
-use crate::state::{Workload, WorkloadKind, staying};
+use crate::state::{Done, Workload, WorkloadKind, staying};
 use crate::views::Views;
 
 /// Statuses told in one cold step: they take some milliseconds, for which whoever waits to be decided
@@ -52,7 +52,10 @@ impl<V: Views> Turn<'_, V> {
     pub(in crate::decide) fn new_status(&self, id: u32) -> Option<Arc<Resource>> {
         let workload = self.state.workload.get(&id)?;
         let resource = self.state.resources.get(&workload.key)?;
-        let counts = counts_of(workload, resource.generation);
+        let mut counts = counts_of(workload, resource.generation);
+        if workload.wants.runs_once {
+            count_done(&mut counts, &self.state.done(workload));
+        }
         let (before, now) = (&resource.status, rfc3339(self.now));
         let status = match workload.kind {
             WorkloadKind::Rolling => status::deployment(&counts, before, &now),
@@ -121,6 +124,16 @@ fn counts_of(workload: &Workload, generation: i64) -> WorkloadCounts {
         update_revision: revision_name(workload, memo.current),
         halted: memo.watch.halted.clone(),
         pinned: revision::barred(&memo.history).zip(memo.history.last()).map(pin),
+    }
+}
+
+/// Pods that were to run once and did are there for whoever waits for them; one that failed will not be.
+fn count_done(counts: &mut WorkloadCounts, done: &Done) {
+    counts.live += done.well;
+    counts.updated += done.well;
+    counts.available += done.well;
+    if let Some(why) = done.why() {
+        (counts.progress, counts.halted, counts.is_judged) = (Progress::Halted, why, true);
     }
 }
 

@@ -19,6 +19,13 @@ use crate::views::{Fact, Views};
 pub(crate) struct NodeStatus {
     pub(crate) lost: bool,
     pub(crate) confirmed_lost: bool,
+    /// Engine time at which it was lost; 0 where that is not known.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub(crate) lost_ms: i64,
+}
+
+fn is_zero(number: &i64) -> bool {
+    *number == 0
 }
 
 impl NodeStatus {
@@ -131,12 +138,19 @@ impl<V: Views> Turn<'_, V> {
     /// Puts into the node's resource whether it is lost, where that changed.
     fn keep_node_status(&mut self, id: u32) {
         let Some(node) = self.state.node.get(&id) else { return };
-        let status = NodeStatus { lost: node.row.lost, confirmed_lost: node.row.confirmed_lost };
+        let (lost, confirmed_lost) = (node.row.lost, node.row.confirmed_lost);
         let key = node_key(&node.row.record.node);
         let Some(resource) = self.state.resources.get(&key) else { return };
-        if NodeStatus::of(resource) == status {
+        let before = NodeStatus::of(resource);
+        if (before.lost, before.confirmed_lost) == (lost, confirmed_lost) {
             return;
         }
+        let lost_ms = match (lost, before.lost) {
+            (true, true) => before.lost_ms,
+            (true, false) => self.now,
+            (false, _) => 0,
+        };
+        let status = NodeStatus { lost, confirmed_lost, lost_ms };
         let text = serde_json::to_string(&status).unwrap_or_default();
         let version = self.out.number;
         let resource = Resource { status: Arc::from(text), version, ..Resource::clone(resource) };
