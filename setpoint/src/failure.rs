@@ -124,7 +124,11 @@ impl From<SettingsError> for Failure {
                 Failure::usage("the settings cannot be used"),
                 |failure, problem| {
                     let key = if problem.key.is_empty() { "the whole" } else { &problem.key };
-                    failure.at(format!("{key}, from {}", problem.origin), &problem.why)
+                    let expected = expected(&problem.key);
+                    failure.at(
+                        format!("{key}, from {}", problem.origin),
+                        format!("{}{expected}", problem.why),
+                    )
                 },
             ),
             other => {
@@ -136,6 +140,14 @@ impl From<SettingsError> for Failure {
             }
         };
         failure.remedy("see what holds with: setpoint config view --effective")
+    }
+}
+
+/// What is expected of a setting whose form is not plain from its name.
+fn expected(key: &str) -> &'static str {
+    match key {
+        "api.address" => "; expected ADDRESS:PORT, such as 127.0.0.1:6440",
+        _ => "",
     }
 }
 

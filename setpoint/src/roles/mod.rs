@@ -7,6 +7,8 @@ use std::process::ExitCode;
 mod signals;
 mod files;
 
+pub(crate) mod former;
+
 pub mod up;
 pub mod engine;
 pub mod agent;
