@@ -228,17 +228,17 @@ async fn sources(logs: &Logs, home: &str, cx: &Context) -> Result<Vec<Source>, F
         Pods::Of(pods) => (pods, true),
     };
     if pods.is_empty() {
-        return Err(Failure::new(what).because(format!("there are no {}", none_of(logs))));
+        return Err(Failure::new(what).because(format!("there are no {}", pods_of(logs))));
     }
     if pods.len() > PODS_MAX {
-        note(format!("{} of {}: {PODS_MAX} of them are read", pods.len(), none_of(logs)));
+        note(format!("there are {} {}: {PODS_MAX} are read", pods.len(), pods_of(logs)));
     }
     let of_pod = |pod| containers(logs, pod, is_among);
     Ok(pods.iter().take(PODS_MAX).flat_map(of_pod).collect())
 }
 
 /// `pods of svc/web`, `pods with app=web`.
-fn none_of(logs: &Logs) -> String {
+fn pods_of(logs: &Logs) -> String {
     match &logs.subject {
         Some(subject) => format!("pods of {subject}"),
         None => whose(logs),
