@@ -1,15 +1,16 @@
 //! The command line: what can be said, and how it is carried out.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use clap::error::{ContextKind, ContextValue};
 use clap::{Args, CommandFactory, Parser, Subcommand};
-use setpoint_ingest::LogError;
 use setpoint_settings::{Flag, Loaded, Sources, Unknown, load};
 
 use crate::context::{Context, note, warn};
 use crate::failure::{Ended, Failure};
-use crate::{demo, roles, trace, verbs};
+use crate::{demo, remedy, roles, trace, verbs};
 
 /// What every help text ends with.
 const AFTER_HELP: &str = "\
@@ -65,6 +66,8 @@ enum Command {
     Diff(verbs::diff::Diff),
     Explain(verbs::explain::Explain),
     Decisions(verbs::decisions::Decisions),
+    Label(verbs::mark::Label),
+    Annotate(verbs::mark::Annotate),
     Scale(verbs::scale::Scale),
     Rollout(verbs::rollout::Rollout),
     Cordon(verbs::cordon::Cordon),
@@ -77,6 +80,7 @@ enum Command {
     Node(verbs::node::Node),
     Deadletter(verbs::deadletter::DeadLetter),
     Status(verbs::status::Status),
+    ApiResources(verbs::api_resources::ApiResources),
     Config(verbs::config::Config),
     Completion(verbs::completion::Completion),
     #[command(hide = true)]
@@ -91,7 +95,8 @@ pub fn main() -> ExitCode {
     if let Some(code) = roles::before_main() {
         return code;
     }
-    match run(Cli::parse()) {
+    let cli = parsed(std::env::args_os().collect()).unwrap_or_else(|error| error.exit());
+    match run(cli) {
         Ok(Ended::Well) => ExitCode::SUCCESS,
         Ok(Ended::Different) => ExitCode::from(1),
         // What does not fit is a failure all the same.
@@ -104,10 +109,32 @@ pub fn main() -> ExitCode {
     }
 }
 
+/// The command line. What the parser advises of words that look like flags is right only where a command
+/// follows behind `--`.
+fn parsed(words: Vec<OsString>) -> Result<Cli, clap::Error> {
+    let takes_command = words.iter().any(|word| word == "exec");
+    Cli::try_parse_from(words).map_err(|mut error| {
+        if takes_command {
+            return error;
+        }
+        if let Some(ContextValue::StyledStrs(tips)) = error.remove(ContextKind::Suggested) {
+            let is_right = |tip: &clap::builder::StyledStr| !tip.to_string().contains("as a value");
+            let right: Vec<_> = tips.into_iter().filter(is_right).collect();
+            if !right.is_empty() {
+                error.insert(ContextKind::Suggested, ContextValue::StyledStrs(right));
+            }
+        }
+        error
+    })
+}
+
 fn run(cli: Cli) -> Result<Ended, Failure> {
     let Cli { globals, command } = cli;
     match command {
-        Command::Up(up) => role(&globals, up.flags(), roles::up::run),
+        Command::Up(up) => role(&globals, up.flags(), |settings| {
+            roles::former::tell(&settings);
+            roles::up::run(settings)
+        }),
         Command::Engine(engine) => role(&globals, engine.flags(), roles::engine::run),
         Command::Agent(agent) => role(&globals, agent.flags(), roles::agent::run),
         Command::Demo(demo) => block_on(demo::run(demo)),
@@ -136,6 +163,8 @@ async fn client(command: Command, cx: &mut Context) -> Result<Ended, Failure> {
         Command::Diff(verb) => verbs::diff::run(verb, cx).await.map_err(Failure::of_diff),
         Command::Explain(verb) => verbs::explain::run(verb, cx).await,
         Command::Decisions(verb) => verbs::decisions::run(verb, cx).await,
+        Command::Label(verb) => verbs::mark::label(verb, cx).await,
+        Command::Annotate(verb) => verbs::mark::annotate(verb, cx).await,
         Command::Scale(verb) => verbs::scale::run(verb, cx).await,
         Command::Rollout(verb) => verbs::rollout::run(verb, cx).await,
         Command::Cordon(verb) => verbs::cordon::cordon(verb, cx).await,
@@ -148,6 +177,7 @@ async fn client(command: Command, cx: &mut Context) -> Result<Ended, Failure> {
         Command::Node(verb) => verbs::node::run(verb, cx).await,
         Command::Deadletter(verb) => verbs::deadletter::run(verb, cx).await,
         Command::Status(verb) => verbs::status::run(verb, cx).await,
+        Command::ApiResources(verb) => verbs::api_resources::run(verb, cx).await,
         Command::Up(_)
         | Command::Engine(_)
         | Command::Agent(_)
@@ -179,9 +209,7 @@ fn role(
             let failure = if roles::is_taken(&error) { failure.of_taken() } else { failure };
             let failure =
                 error.chain().skip(1).fold(failure, |failure, cause| failure.because(cause));
-            let mut causes = error.chain();
-            let remedy = causes.find_map(|cause| cause.downcast_ref::<LogError>()?.remedy());
-            Err(remedy.map_or(failure.clone(), |remedy| failure.remedy(remedy)))
+            Err(remedy::of(&error).map_or(failure.clone(), |remedy| failure.remedy(remedy)))
         }
     }
 }
@@ -243,6 +271,16 @@ mod tests {
                 verb.get_name()
             );
         }
+    }
+
+    #[test]
+    fn a_flag_that_nobody_knows_is_no_value_unless_a_command_follows() {
+        let refused = |line: &str| {
+            let words = line.split_whitespace().map(OsString::from).collect();
+            parsed(words).expect_err("there is no such flag").to_string()
+        };
+        assert!(!refused("setpoint scale web --nosuch").contains("as a value"));
+        assert!(refused("setpoint exec web-1 --nosuch").contains("as a value"));
     }
 
     #[test]

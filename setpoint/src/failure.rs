@@ -124,7 +124,11 @@ impl From<SettingsError> for Failure {
                 Failure::usage("the settings cannot be used"),
                 |failure, problem| {
                     let key = if problem.key.is_empty() { "the whole" } else { &problem.key };
-                    failure.at(format!("{key}, from {}", problem.origin), &problem.why)
+                    let expected = expected(&problem.why);
+                    failure.at(
+                        format!("{key}, from {}", problem.origin),
+                        format!("{}{expected}", problem.why),
+                    )
                 },
             ),
             other => {
@@ -139,10 +143,19 @@ impl From<SettingsError> for Failure {
     }
 }
 
+/// What is expected where the parser's words do not say it.
+fn expected(why: &str) -> &'static str {
+    match why {
+        "invalid socket address syntax" => "; expected ADDRESS:PORT, such as 127.0.0.1:6440",
+        _ => "",
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use expect_test::expect;
+    use setpoint_settings::{Flag, Sources, load};
 
     #[test]
     fn a_failure_says_what_where_why_and_what_to_do() {
@@ -157,5 +170,14 @@ mod tests {
               why:   nothing was applied
               do:    correct it and apply again"#]]
         .assert_eq(&failure.to_string());
+    }
+
+    #[test]
+    fn an_address_without_its_host_is_told_with_an_example() {
+        let flags = vec![Flag::new("--listen", "api.address", "7440")];
+        let error = load(&Sources { flags, ..Sources::default() }).expect_err("it is no address");
+        let shown = Failure::from(error).to_string();
+        let why = "invalid socket address syntax; expected ADDRESS:PORT, such as 127.0.0.1:6440";
+        assert!(shown.contains(why), "{shown}");
     }
 }

@@ -13,6 +13,7 @@ pub mod roles;
 mod client;
 mod output;
 mod failure;
+mod remedy;
 mod context;
 mod clock;
 mod trace;

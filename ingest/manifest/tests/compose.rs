@@ -786,7 +786,7 @@ fn mistakes_name_their_field() {
             compose.yaml: document 1: services.a.scale: expected a number, found a string
             compose.yaml: document 1: services.b.image: is required: images are not built
             compose.yaml: document 1: services.c.restart: must be no, always, on-failure or unless-stopped
-            compose.yaml: document 1: services.c.ports[0]: is no port: expected [[address:]published:]target[/protocol]
+            compose.yaml: document 1: services.c.ports[0]: "http" is no port: expected [[address:]published:]target[/protocol]
             compose.yaml: document 1: services.c.command: a quote is not closed
             compose.yaml: document 1: services.c.deploy.resources.limits.cpus: must be a number of cores such as 0.5
             compose.yaml: document 1: services.c.deploy.resources.limits.memory: must be a number of bytes such as 50M or 1gb

@@ -3,7 +3,7 @@
 
 use serde_json::Value;
 
-use crate::client::{ApiError, Client, KindPath};
+use crate::client::{ApiError, Client, KindPath, spelling};
 use crate::output::field::text;
 
 /// A kind and its names.
@@ -89,9 +89,10 @@ pub(crate) async fn find(client: &Client, name: &str) -> Result<Option<KindPath>
     match KINDS.iter().find(|kind| kind.answers_to(&name)) {
         Some(kind) => Ok(Some(kind.path())),
         None => {
-            discover(client, |found| {
+            discover(client, |found, short| {
                 let names = [found.plural.clone(), found.kind.to_lowercase()];
                 names.contains(&name)
+                    || short.contains(&name)
                     || names.iter().any(|n| format!("{n}.{}", found.group) == name)
             })
             .await
@@ -109,37 +110,63 @@ pub(crate) async fn of_object(
     if let Some(known) = KINDS.iter().find(|k| k.kind == kind && k.group == group) {
         return Ok(Some(KindPath { version: version.to_owned(), ..known.path() }));
     }
-    discover(client, |found| found.kind == kind && found.group == group).await
+    discover(client, |found, _| found.kind == kind && found.group == group).await
+}
+
+/// The name of a kind that is most like this one, which is none.
+pub(crate) fn nearest(name: &str) -> Option<&'static str> {
+    let plurals = KINDS.iter().map(|kind| kind.plural);
+    spelling::nearest(&name.to_lowercase(), plurals)
+}
+
+/// Every kind that the API has, with its short names.
+pub(crate) async fn all(client: &Client) -> Result<Vec<(KindPath, Vec<String>)>, ApiError> {
+    let mut found = Vec::new();
+    for root in roots(client).await? {
+        let list = client.find(&root).await?.unwrap_or(Value::Null);
+        found.extend(resources(&list));
+    }
+    Ok(found)
 }
 
 /// Asks the API for its groups and their kinds until one is meant.
 async fn discover(
     client: &Client,
-    is_meant: impl Fn(&KindPath) -> bool,
+    is_meant: impl Fn(&KindPath, &[String]) -> bool,
 ) -> Result<Option<KindPath>, ApiError> {
-    let groups = client.find("/apis").await?.unwrap_or(Value::Null);
-    let versions = groups.get("groups").and_then(Value::as_array).cloned().unwrap_or_default();
-    let versions = versions.iter().map(|g| text(g, "/preferredVersion/groupVersion").to_owned());
-    let roots = versions.filter(|gv| !gv.is_empty()).map(|gv| format!("/apis/{gv}"));
-    for root in std::iter::once("/api/v1".to_owned()).chain(roots) {
+    for root in roots(client).await? {
         let list = client.find(&root).await?.unwrap_or(Value::Null);
-        if let Some(found) = resources(&list).find(|found| is_meant(found)) {
+        if let Some((found, _)) = resources(&list).find(|(found, short)| is_meant(found, short)) {
             return Ok(Some(found));
         }
     }
     Ok(None)
 }
 
-fn resources(list: &Value) -> impl Iterator<Item = KindPath> {
+/// Where the lists of kinds are, the core group's first.
+async fn roots(client: &Client) -> Result<Vec<String>, ApiError> {
+    let groups = client.find("/apis").await?.unwrap_or(Value::Null);
+    let versions = groups.get("groups").and_then(Value::as_array).cloned().unwrap_or_default();
+    let versions = versions.iter().map(|g| text(g, "/preferredVersion/groupVersion").to_owned());
+    let roots = versions.filter(|gv| !gv.is_empty()).map(|gv| format!("/apis/{gv}"));
+    Ok(std::iter::once("/api/v1".to_owned()).chain(roots).collect())
+}
+
+fn resources(list: &Value) -> impl Iterator<Item = (KindPath, Vec<String>)> {
     let group_version = text(list, "/groupVersion");
     let (group, version) = group_version.split_once('/').unwrap_or(("", group_version));
     let entries = list.get("resources").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
-    entries.iter().filter(|entry| !text(entry, "/name").contains('/')).map(move |entry| KindPath {
-        kind: text(entry, "/kind").to_owned(),
-        group: group.to_owned(),
-        version: version.to_owned(),
-        plural: text(entry, "/name").to_owned(),
-        namespaced: entry.get("namespaced").and_then(Value::as_bool).unwrap_or(true),
+    entries.iter().filter(|entry| !text(entry, "/name").contains('/')).map(move |entry| {
+        let short = entry.get("shortNames").and_then(Value::as_array).into_iter().flatten();
+        let short = short.filter_map(Value::as_str).map(str::to_owned).collect();
+        let path = KindPath {
+            kind: text(entry, "/kind").to_owned(),
+            group: group.to_owned(),
+            version: version.to_owned(),
+            plural: text(entry, "/name").to_owned(),
+            namespaced: entry.get("namespaced").and_then(Value::as_bool).unwrap_or(true),
+        };
+        (path, short)
     })
 }
 

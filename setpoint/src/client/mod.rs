@@ -7,13 +7,14 @@
 mod call;
 mod error;
 mod kinds;
+mod spelling;
 mod line;
 mod path;
 mod watch;
 
 pub(crate) use call::{Client, Patch};
 pub(crate) use error::ApiError;
-pub(crate) use kinds::{find, of_object};
+pub(crate) use kinds::{all, find, nearest, of_object};
 pub(crate) use line::Line;
 pub(crate) use path::{KindPath, escape};
 pub(crate) use watch::{Watch, WatchEvent};

@@ -5,13 +5,13 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use crate::output::age::{age_of, since};
-use crate::output::claims;
 use crate::output::field::{entries, list, name, number, or_none, pairs, text};
 use crate::output::jobs::{cron_job, job};
 use crate::output::nodes;
 use crate::output::pods::{pod, pod_wide};
 use crate::output::quotas;
 use crate::output::services;
+use crate::output::{budgets, claims};
 
 type Cells = fn(&Value, Timestamp) -> Vec<String>;
 
@@ -154,6 +154,13 @@ const COLUMNS: &[Columns] = &[
         headers: &["NAME", "REQUEST", "LIMIT", "AGE"],
         cells: quotas::quota,
         ..PLAIN
+    },
+    Columns {
+        kind: "PodDisruptionBudget",
+        headers: &["NAME", "MIN AVAILABLE", "MAX UNAVAILABLE", "ALLOWED DISRUPTIONS", "AGE"],
+        cells: budgets::budget,
+        headers_wide: &["COVERED", "HEALTHY", "NEEDED"],
+        cells_wide: budgets::budget_wide,
     },
     Columns {
         kind: "LimitRange",

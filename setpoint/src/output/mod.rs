@@ -14,6 +14,7 @@ mod pods;
 mod jobs;
 mod services;
 mod quotas;
+mod budgets;
 mod nodes;
 mod ledger;
 mod health;

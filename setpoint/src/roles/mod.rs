@@ -9,6 +9,8 @@ use setpoint_agent::AgentError;
 mod signals;
 mod files;
 
+pub(crate) mod former;
+
 pub mod up;
 pub mod engine;
 pub mod agent;

@@ -1,14 +1,18 @@
-//! `delete`: what a manifest names, or what is named.
+//! `delete`: what a manifest names, or what is named; each of it, whatever becomes of the others.
+//!
+//! The named volumes of a Compose file stay with their data, as with `docker compose down`, unless they
+//! are asked for too.
 
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
+use setpoint_ingest_manifest::LABEL_PROJECT;
 
-use crate::client::KindPath;
+use crate::client::{ApiError, KindPath};
 use crate::context::{Context, note};
 use crate::failure::{Ended, Failure};
-use crate::output::field::{list, name, namespace, text};
+use crate::output::field::{list, name, namespace, shown, text};
 use crate::verbs::manifest::Files;
 use crate::verbs::object::{named, path_of};
 use crate::verbs::wait::{Look, duration, until};
@@ -18,6 +22,7 @@ use crate::verbs::wait::{Look, duration, until};
 #[command(after_help = "\
 Examples:
   setpoint delete -f web.yaml
+  setpoint delete -f compose.yaml --volumes
   setpoint delete deployment web
   setpoint delete deployment web --cascade=foreground --wait
   setpoint delete cronjob report --cascade=orphan
@@ -32,6 +37,9 @@ pub(crate) struct Delete {
     /// Folders within folders too
     #[arg(long, short = 'R')]
     recursive: bool,
+    /// The named volumes of a Compose file too, with their data
+    #[arg(long, short = 'v', requires = "files")]
+    volumes: bool,
     /// The namespace
     #[arg(long, short, value_name = "NAME")]
     namespace: Option<String>,
@@ -80,6 +88,18 @@ struct Target {
     path: KindPath,
     namespace: String,
     name: String,
+    /// Whether it was found by a look and not named: it may have gone since.
+    was_found: bool,
+}
+
+impl Target {
+    fn shown(&self) -> String {
+        self.path.shown(&self.name)
+    }
+
+    fn url(&self) -> String {
+        self.path.object(&self.namespace, &self.name)
+    }
 }
 
 pub(crate) async fn run(delete: Delete, cx: &mut Context) -> Result<Ended, Failure> {
@@ -90,18 +110,48 @@ pub(crate) async fn run(delete: Delete, cx: &mut Context) -> Result<Ended, Failu
     if targets.is_empty() {
         note("No resources found");
     }
+    let mut failed: Vec<(&Target, ApiError)> = Vec::new();
     for target in &targets {
-        one(&delete, target, cx).await?;
+        let may_be_gone = delete.ignore_not_found || target.was_found;
+        match ask(&delete, target, cx).await {
+            Ok(_) => cx.out.line(format!("{} deleted", target.shown()))?,
+            Err(error) if error.is_not_found() && may_be_gone => {
+                note(format!("{} is not there", target.shown()));
+            }
+            // Nobody hears the rest either.
+            Err(error @ ApiError::Unreachable { .. }) => {
+                failed.push((target, error));
+                return refused(failed, targets.len());
+            }
+            Err(error) => failed.push((target, error)),
+        }
     }
     if delete.wait {
-        for target in &targets {
+        let is_refused = |target: &Target| failed.iter().any(|(one, _)| std::ptr::eq(*one, target));
+        for target in targets.iter().filter(|target| !is_refused(target)) {
             gone(target, delete.timeout, cx).await?;
         }
     }
-    Ok(Ended::Well)
+    refused(failed, targets.len())
 }
 
-async fn of_files(delete: &Delete, cx: &Context) -> Result<Vec<Target>, Failure> {
+/// A failure that tells of each that was not deleted; none when all are.
+fn refused(mut failed: Vec<(&Target, ApiError)>, all: usize) -> Result<Ended, Failure> {
+    match failed.len() {
+        0 => Ok(Ended::Well),
+        1 => {
+            let (target, error) = failed.remove(0);
+            Err(error.during(format!("failed to delete {}", target.shown())))
+        }
+        count => {
+            let failure = Failure::new(format!("failed to delete {count} of {all} objects"));
+            let each = failed.into_iter();
+            Err(each.fold(failure, |failure, (target, error)| failure.at(target.shown(), error)))
+        }
+    }
+}
+
+async fn of_files(delete: &Delete, cx: &mut Context) -> Result<Vec<Target>, Failure> {
     let mut files = Files::only(delete.files.clone());
     files.recursive = delete.recursive;
     files.allow_ignored = true;
@@ -109,15 +159,28 @@ async fn of_files(delete: &Delete, cx: &Context) -> Result<Vec<Target>, Failure>
     // The last first: what came later may need what came before, such as its namespace.
     let given = delete.namespace.as_deref();
     for item in files.read("delete", &cx.namespace(given), given)?.iter().rev() {
+        if is_volume_of_compose(&item.object) && !delete.volumes {
+            let kept = shown(&item.object);
+            cx.out.line(format!("{kept} kept with its data; --volumes deletes it too"))?;
+            continue;
+        }
         let path = path_of(&cx.client, &item.object).await;
         targets.push(Target {
             path: path
                 .map_err(|error| error.during(format!("failed to delete {}", item.origin)))?,
             namespace: namespace(&item.object).to_owned(),
             name: name(&item.object).to_owned(),
+            was_found: false,
         });
     }
     Ok(targets)
+}
+
+/// Whether an object is a named volume of a Compose project: data that outlives its containers.
+fn is_volume_of_compose(object: &Value) -> bool {
+    let labels = object.pointer("/metadata/labels");
+    text(object, "/kind") == "PersistentVolumeClaim"
+        && labels.is_some_and(|labels| labels.get(LABEL_PROJECT).is_some())
 }
 
 async fn of_words(delete: &Delete, cx: &Context) -> Result<Vec<Target>, Failure> {
@@ -126,7 +189,8 @@ async fn of_words(delete: &Delete, cx: &Context) -> Result<Vec<Target>, Failure>
     for found in named(cx, &delete.words).await? {
         match found.name {
             Some(name) => {
-                targets.push(Target { path: found.path, namespace: home.clone(), name });
+                let (path, namespace) = (found.path, home.clone());
+                targets.push(Target { path, namespace, name, was_found: false });
             }
             None if delete.all || delete.selector.is_some() => {
                 targets.extend(listed(delete, found.path, &home, cx).await?);
@@ -154,30 +218,20 @@ async fn listed(
         path: path.clone(),
         namespace: namespace(object).to_owned(),
         name: name(object).to_owned(),
+        was_found: true,
     };
     Ok(list(&answer, "/items").iter().map(target).collect())
 }
 
-async fn one(delete: &Delete, target: &Target, cx: &mut Context) -> Result<(), Failure> {
-    let shown = target.path.shown(&target.name);
-    let path = target.path.object(&target.namespace, &target.name);
-    let done = match delete.cascade {
-        Some(cascade) => cx.client.delete_with(&path, &cascade.options()).await,
-        None => cx.client.delete(&path).await,
-    };
-    match done {
-        Ok(_) => cx.out.line(format!("{shown} deleted")).map_err(Failure::from),
-        Err(error) if error.is_not_found() && delete.ignore_not_found => {
-            note(format!("{shown} is not there"));
-            Ok(())
-        }
-        Err(error) => Err(error.during(format!("failed to delete {shown}"))),
+async fn ask(delete: &Delete, target: &Target, cx: &Context) -> Result<Value, ApiError> {
+    match delete.cascade {
+        Some(cascade) => cx.client.delete_with(&target.url(), &cascade.options()).await,
+        None => cx.client.delete(&target.url()).await,
     }
 }
 
 async fn gone(target: &Target, timeout: Duration, cx: &Context) -> Result<(), Failure> {
-    let shown = target.path.shown(&target.name);
-    let path = target.path.object(&target.namespace, &target.name);
+    let (shown, path) = (target.shown(), target.url());
     until(&format!("failed to see {shown} gone"), timeout, async || {
         Ok(match cx.client.find(&path).await? {
             None => Look::Holds(()),

@@ -2,6 +2,8 @@
 //!
 //! Each pod is evicted: where its workload can have one more, another is made in its place first, and
 //! disruption budgets are kept. What an eviction waits for is said.
+//!
+//! Guarantee: a pod that nothing replaces goes only where that was asked for.
 
 use std::time::{Duration, Instant};
 
@@ -24,6 +26,7 @@ const ASK_EVERY: Duration = Duration::from_secs(5);
 Examples:
   setpoint drain n1
   setpoint drain n1 --timeout 30m
+  setpoint drain n1 --force
   setpoint drain n1 --disable-eviction
   setpoint drain n1 --dry-run")]
 pub(crate) struct Drain {
@@ -34,8 +37,11 @@ pub(crate) struct Drain {
     #[arg(long, value_parser = duration, default_value = "10m", value_name = "TIME")]
     timeout: Duration,
     /// Delete the pods at once: none is made in their place first, and no disruption budget is kept
-    #[arg(long, visible_alias = "force")]
+    #[arg(long)]
     disable_eviction: bool,
+    /// Also delete pods that belong to no workload: nothing replaces them
+    #[arg(long)]
+    force: bool,
     /// Only say which pods would move
     #[arg(long)]
     dry_run: bool,
@@ -53,14 +59,22 @@ pub(crate) async fn run(drain: Drain, cx: &mut Context) -> Result<Ended, Failure
     let query = [("fieldSelector", format!("spec.nodeName={node}"))];
     let pods = cx.client.get("/api/v1/pods", &query).await;
     let pods = pods.map_err(|error| error.during(format!("failed to list the pods of {node}")))?;
-    for pod in list(&pods, "/items").iter().filter(|pod| text(pod, "/spec/nodeName") == node) {
+    let is_here = |pod: &&Value| text(pod, "/spec/nodeName") == node;
+    let pods: Vec<&Value> = list(&pods, "/items").iter().filter(is_here).collect();
+    if !drain.force {
+        keep_bare(node, pods.iter().copied().filter(|pod| is_bare(pod)))?;
+    }
+    for pod in pods {
+        let name = name(pod);
         if is_daemon(pod) {
-            note(format!("pod/{} stays: it belongs to a DaemonSet", name(pod)));
+            note(format!("pod/{name} stays: it belongs to a DaemonSet"));
         } else if drain.dry_run {
-            cx.out.line(format!("pod/{} would move (dry run)", name(pod)))?;
+            let becomes = if is_bare(pod) { "be deleted: nothing replaces it" } else { "move" };
+            cx.out.line(format!("pod/{name} would {becomes} (dry run)"))?;
         } else {
             move_away(pod, &drain, cx).await?;
-            cx.out.line(format!("pod/{} evicted", name(pod)))?;
+            let became = if is_bare(pod) { "deleted: nothing replaces it" } else { "evicted" };
+            cx.out.line(format!("pod/{name} {became}"))?;
         }
     }
     if !drain.dry_run {
@@ -71,6 +85,27 @@ pub(crate) async fn run(drain: Drain, cx: &mut Context) -> Result<Ended, Failure
 
 fn is_daemon(pod: &Value) -> bool {
     list(pod, "/metadata/ownerReferences").iter().any(|owner| text(owner, "/kind") == "DaemonSet")
+}
+
+/// Whether a pod belongs to nobody who would make another one, and is not over.
+fn is_bare(pod: &Value) -> bool {
+    let owners = list(pod, "/metadata/ownerReferences");
+    let replaces = |owner: &Value| owner.get("controller").and_then(Value::as_bool) != Some(false);
+    let is_over = ["Succeeded", "Failed"].contains(&text(pod, "/status/phase"));
+    !is_over && !owners.iter().any(replaces)
+}
+
+/// Refuses while there are such pods, before any pod has gone.
+fn keep_bare<'a>(node: &str, bare: impl Iterator<Item = &'a Value>) -> Result<(), Failure> {
+    let place = |pod: &Value| format!("pod/{} in namespace {}", name(pod), namespace(pod));
+    let why = "it belongs to no workload: nothing would replace it";
+    let places: Vec<String> = bare.map(place).collect();
+    if places.is_empty() {
+        return Ok(());
+    }
+    let failure = Failure::new(format!("failed to drain node/{node}"));
+    let failure = places.into_iter().fold(failure, |failure, place| failure.at(place, why));
+    Err(failure.remedy("no pod was evicted; --force deletes these too"))
 }
 
 /// Asks that a pod goes and waits until this very pod is gone; another of its name is its replacement.

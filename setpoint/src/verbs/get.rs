@@ -15,6 +15,9 @@ use crate::verbs::status::behind;
 /// Records that the engine may be behind without a word: an epoch of them.
 const BEHIND_TOLD_MIN: i64 = 10_000;
 
+/// Columns that grow while one watches, and how wide they may become: an address of IPv4, and what pods say most.
+const ROOM: [(&str, usize); 2] = [("IP", 15), ("STATUS", 17)];
+
 /// Show objects
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -227,6 +230,12 @@ fn one_table(get: &Get, found: &Found, is_many: bool) -> String {
         let lines: Vec<String> = rows.iter().map(|cells| row(&mut sheet.widths, cells)).collect();
         return lines.join("\n");
     }
+    if get.watch {
+        let headers = sheet.headers().into_iter().map(str::to_owned).collect::<Vec<_>>();
+        let lines = std::iter::once(&headers).chain(&rows);
+        let lines: Vec<String> = lines.map(|cells| row(&mut sheet.widths, cells)).collect();
+        return lines.join("\n");
+    }
     table(&sheet.headers(), &rows)
 }
 
@@ -250,9 +259,20 @@ impl Sheet {
         let mut sheet = Sheet { columns, shape, has_labels, widths: Vec::new(), headers: None };
         let headers = sheet.headers();
         sheet.widths = widths(&headers, &sheet.rows(found));
+        if get.watch {
+            sheet.leave_room();
+        }
         let unprinted = found.items.is_empty() && !get.no_headers;
         sheet.headers = unprinted.then(|| headers.into_iter().map(str::to_owned).collect());
         sheet
+    }
+
+    /// Columns whose cells grow while one watches are as wide as they may become.
+    fn leave_room(&mut self) {
+        for (header, width) in self.headers().iter().zip(&mut self.widths) {
+            let room = ROOM.iter().find(|(name, _)| name == header);
+            *width = room.map_or(*width, |(_, chars)| (*width).max(*chars));
+        }
     }
 
     fn headers(&self) -> Vec<&'static str> {

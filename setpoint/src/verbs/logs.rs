@@ -8,7 +8,7 @@ use futures::StreamExt;
 use futures::stream::{self, BoxStream};
 use serde_json::Value;
 
-use crate::client::{ApiError, escape};
+use crate::client::escape;
 use crate::context::{Context, note};
 use crate::failure::{Ended, Failure};
 use crate::output::field::{list, name, text};
@@ -27,12 +27,20 @@ const LINE_BYTES_MAX: usize = 64 << 10;
 Examples:
   setpoint logs web-1
   setpoint logs -f deploy/web --prefix
+  setpoint logs -l app=web --tail 20
   setpoint logs web-1 -c proxy --tail 100 --since 5m --timestamps
   setpoint logs web-1 --previous")]
 pub(crate) struct Logs {
-    /// A pod, or KIND/NAME of a workload for all its pods
-    #[arg(value_name = "POD|KIND/NAME")]
-    subject: String,
+    /// A pod, or KIND/NAME of a workload or Service for all its pods
+    #[arg(
+        value_name = "POD|KIND/NAME",
+        required_unless_present = "selector",
+        conflicts_with = "selector"
+    )]
+    subject: Option<String>,
+    /// All pods with these labels
+    #[arg(long, short = 'l', value_name = "SELECTOR")]
+    selector: Option<String>,
     /// The container; needed where a pod has several
     #[arg(long, short, value_name = "NAME")]
     container: Option<String>,
@@ -73,6 +81,23 @@ struct Source {
     pod: String,
     /// Empty for the only one.
     container: String,
+    /// Whether its pod is one of several that were meant at once: these come and go meanwhile.
+    is_among: bool,
+}
+
+/// Why a container is not read.
+enum Miss {
+    /// There is nothing to read of it, and nothing is wrong with that.
+    LeftOut(String),
+    /// It should be read.
+    Failed(Failure),
+}
+
+/// What was not read of several containers.
+#[derive(Default)]
+struct Missed {
+    left_out: usize,
+    failed: usize,
 }
 
 type Lines = BoxStream<'static, Result<Vec<u8>, Failure>>;
@@ -80,30 +105,83 @@ type Lines = BoxStream<'static, Result<Vec<u8>, Failure>>;
 pub(crate) async fn run(logs: Logs, cx: &mut Context) -> Result<Ended, Failure> {
     let home = cx.namespace(logs.namespace.as_deref());
     let sources = sources(&logs, &home, cx).await?;
-    match (logs.follow, sources.as_slice()) {
-        (true, [_, _, ..]) => side_by_side(&logs, &home, &sources, cx).await,
-        _ => one_after_the_other(&logs, &home, &sources, cx).await,
+    let missed = match (logs.follow, sources.as_slice()) {
+        (true, [_, _, ..]) => side_by_side(&logs, &home, &sources, cx).await?,
+        _ => one_after_the_other(&logs, &home, &sources, cx).await?,
+    };
+    missed.ended(&logs, sources.len())
+}
+
+impl Missed {
+    /// Tells of it, beside the lines of the others.
+    fn take(&mut self, miss: Miss) {
+        match miss {
+            Miss::LeftOut(why) => {
+                note(why);
+                self.left_out += 1;
+            }
+            Miss::Failed(failure) => {
+                note(failure.to_string());
+                self.failed += 1;
+            }
+        }
+    }
+
+    /// How it ended for this many containers.
+    fn ended(&self, logs: &Logs, all: usize) -> Result<Ended, Failure> {
+        match (self.failed, self.left_out) {
+            (0, left_out) if left_out < all => Ok(Ended::Well),
+            (0, _) => Err(Failure::new(attempt(logs)).because("no container of them runs yet")),
+            (failed, _) => {
+                let count = format!("{failed} of {all} containers");
+                Err(Failure::new(format!("failed to read the logs of {count} to their end")))
+            }
+        }
     }
 }
 
-/// Each is opened when the one before has ended: a node answers a few calls at once.
+/// What is attempted, in words.
+fn attempt(logs: &Logs) -> String {
+    format!("failed to read the logs of {}", whose(logs))
+}
+
+/// Whose logs are read, as the user said it.
+fn whose(logs: &Logs) -> String {
+    let labels = || format!("pods with {}", logs.selector.as_deref().unwrap_or_default());
+    logs.subject.clone().unwrap_or_else(labels)
+}
+
+/// Each is opened when the one before has ended: a node answers a few calls at once. Of several pods one that
+/// is refused keeps nobody from the others.
 async fn one_after_the_other(
     logs: &Logs,
     home: &str,
     sources: &[Source],
     cx: &mut Context,
-) -> Result<Ended, Failure> {
+) -> Result<Missed, Failure> {
+    let mut missed = Missed::default();
     for source in sources {
-        let lines = open(logs, home, source, cx).await?;
+        let lines = match open(logs, home, source, cx).await {
+            Ok(lines) => lines,
+            Err(Miss::Failed(failure)) if !source.is_among => return Err(failure),
+            Err(miss) => {
+                missed.take(miss);
+                continue;
+            }
+        };
         let mut lines = match prefix(logs, source) {
             prefix if prefix.is_empty() => lines,
             prefix => whole(lines, prefix),
         };
         while let Some(piece) = lines.next().await {
-            tell(&piece?, cx)?;
+            match piece {
+                Ok(piece) => tell(&piece, cx)?,
+                Err(failure) if source.is_among => missed.take(Miss::Failed(failure)),
+                Err(failure) => return Err(failure),
+            }
         }
     }
-    Ok(Ended::Well)
+    Ok(missed)
 }
 
 /// Whatever comes first, line by line. One that is refused or breaks off is told of, and the others go on.
@@ -112,30 +190,22 @@ async fn side_by_side(
     home: &str,
     sources: &[Source],
     cx: &mut Context,
-) -> Result<Ended, Failure> {
-    let (mut opened, mut failed) = (Vec::new(), Vec::new());
+) -> Result<Missed, Failure> {
+    let (mut opened, mut missed) = (Vec::new(), Missed::default());
     for source in sources {
         match open(logs, home, source, cx).await {
             Ok(lines) => opened.push(whole(lines, prefix(logs, source))),
-            Err(failure) => failed.push(failure),
+            Err(miss) => missed.take(miss),
         }
     }
-    failed.iter().for_each(|failure| note(failure.to_string()));
     let mut lines = stream::select_all(opened);
     while let Some(line) = lines.next().await {
         match line {
             Ok(line) => tell(&line, cx)?,
-            Err(failure) => {
-                note(failure.to_string());
-                failed.push(failure);
-            }
+            Err(failure) => missed.take(Miss::Failed(failure)),
         }
     }
-    if failed.is_empty() {
-        return Ok(Ended::Well);
-    }
-    let count = format!("{} of {} containers", failed.len(), sources.len());
-    Err(Failure::new(format!("failed to read the logs of {count} to their end")))
+    Ok(missed)
 }
 
 fn tell(bytes: &[u8], cx: &mut Context) -> Result<(), Failure> {
@@ -145,23 +215,42 @@ fn tell(bytes: &[u8], cx: &mut Context) -> Result<(), Failure> {
 
 /// The containers that are meant.
 async fn sources(logs: &Logs, home: &str, cx: &Context) -> Result<Vec<Source>, Failure> {
-    let what = format!("failed to read the logs of {}", logs.subject);
-    let pods = match subject::pods(cx, home, &logs.subject, &what).await? {
-        Pods::One(pod) => vec![pod],
-        Pods::Of(pods) if pods.is_empty() => {
-            return Err(Failure::new(what).because(format!("{} has no pods", logs.subject)));
+    let what = attempt(logs);
+    let pods = match (&logs.subject, &logs.selector) {
+        (Some(subject), _) => subject::pods(cx, home, subject, &what).await?,
+        (None, selector) => {
+            let selector = selector.as_deref().unwrap_or_default();
+            Pods::Of(subject::labelled(cx, home, selector, &what).await?)
         }
-        Pods::Of(pods) => pods,
     };
-    if pods.len() > PODS_MAX {
-        note(format!("{} has {} pods: {PODS_MAX} of them are read", logs.subject, pods.len()));
+    let (pods, is_among) = match pods {
+        Pods::One(pod) => (vec![pod], false),
+        Pods::Of(pods) => (pods, true),
+    };
+    if pods.is_empty() {
+        return Err(Failure::new(what).because(format!("there are no {}", pods_of(logs))));
     }
-    Ok(pods.iter().take(PODS_MAX).flat_map(|pod| containers(logs, pod)).collect())
+    if pods.len() > PODS_MAX {
+        note(format!("there are {} {}: {PODS_MAX} are read", pods.len(), pods_of(logs)));
+    }
+    let of_pod = |pod| containers(logs, pod, is_among);
+    Ok(pods.iter().take(PODS_MAX).flat_map(of_pod).collect())
 }
 
-fn containers(logs: &Logs, pod: &Value) -> Vec<Source> {
-    let source =
-        |container: &str| Source { pod: name(pod).to_owned(), container: container.to_owned() };
+/// `pods of svc/web`, `pods with app=web`.
+fn pods_of(logs: &Logs) -> String {
+    match &logs.subject {
+        Some(subject) => format!("pods of {subject}"),
+        None => whose(logs),
+    }
+}
+
+fn containers(logs: &Logs, pod: &Value, is_among: bool) -> Vec<Source> {
+    let source = |container: &str| Source {
+        pod: name(pod).to_owned(),
+        container: container.to_owned(),
+        is_among,
+    };
     if logs.all_containers {
         return list(pod, "/spec/containers").iter().map(|c| source(text(c, "/name"))).collect();
     }
@@ -169,17 +258,57 @@ fn containers(logs: &Logs, pod: &Value) -> Vec<Source> {
 }
 
 /// What a container wrote, as it comes.
-async fn open(logs: &Logs, home: &str, source: &Source, cx: &Context) -> Result<Lines, Failure> {
+async fn open(logs: &Logs, home: &str, source: &Source, cx: &Context) -> Result<Lines, Miss> {
     let pod = &source.pod;
     let what = format!("failed to read the logs of pod/{pod}");
     let path = format!("/api/v1/namespaces/{}/pods/{}/log", escape(home), escape(pod));
-    let answer = cx.client.stream(&path, &query(logs, source)).await;
-    let answer = answer.map_err(|error: ApiError| error.during(&what))?;
+    let answer = match cx.client.stream(&path, &query(logs, source)).await {
+        Ok(answer) => answer,
+        Err(error) => {
+            return Err(match nothing_of(home, source, cx).await {
+                Some(why) => Miss::LeftOut(format!("pod/{pod} is left out: {why}")),
+                None => Miss::Failed(error.during(&what)),
+            });
+        }
+    };
     let pieces = answer.bytes_stream().map(move |piece| {
         let broken = "the server ended them before their end; their last line may say why";
         piece.map(|piece| piece.to_vec()).map_err(|_| Failure::new(&what).because(broken))
     });
     Ok(pieces.boxed())
+}
+
+/// Why there is nothing to read of a container that was refused, as its pod is now; nothing when there
+/// should be, or when it is the only one that is meant.
+async fn nothing_of(home: &str, source: &Source, cx: &Context) -> Option<String> {
+    if !source.is_among {
+        return None;
+    }
+    let path = format!("/api/v1/namespaces/{}/pods/{}", escape(home), escape(&source.pod));
+    match cx.client.find(&path).await {
+        Ok(Some(pod)) => unread(&pod, &source.container),
+        Ok(None) => Some("it is gone".to_owned()),
+        Err(_) => None,
+    }
+}
+
+/// Whether a pod goes away or its container has not begun, in words.
+fn unread(pod: &Value, container: &str) -> Option<String> {
+    if !text(pod, "/metadata/deletionTimestamp").is_empty() {
+        return Some("it is going away".to_owned());
+    }
+    let statuses = list(pod, "/status/containerStatuses");
+    let meant = |status: &&Value| container.is_empty() || text(status, "/name") == container;
+    let status = statuses.iter().find(meant).unwrap_or(&Value::Null);
+    let waits = status.pointer("/state/waiting").is_some()
+        && status.pointer("/lastState/terminated").is_none();
+    if !waits && text(pod, "/status/phase") != "Pending" {
+        return None;
+    }
+    Some(match text(status, "/state/waiting/reason") {
+        "" => "it has not started".to_owned(),
+        reason => format!("it has not started: {reason}"),
+    })
 }
 
 /// What stands before each line of a container.
@@ -265,6 +394,7 @@ fn prefixed(prefix: &str, lines: &[u8]) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use serde_json::json;
 
     #[tokio::test]
     async fn lines_are_whole_and_what_was_begun_is_told_before_a_failure() {
@@ -277,6 +407,27 @@ mod tests {
         let wanted = [b"> one\n".to_vec(), b"> two\n".to_vec(), cut, Vec::new(), b"> end".to_vec()];
         let wanted: Vec<_> = wanted.into_iter().map(Ok).chain([Err(failure())]).collect();
         assert_eq!(told, wanted);
+    }
+
+    #[test]
+    fn a_container_that_has_not_begun_is_told_apart_from_one_that_cannot_be_read() {
+        let pod = |phase: &str, state: Value, last: Value| {
+            json!({"metadata": {"name": "a"}, "status": {"phase": phase, "containerStatuses": [
+                {"name": "main", "state": state, "lastState": last}]}})
+        };
+        let waiting = |reason: &str| json!({"waiting": {"reason": reason}});
+        let ended = json!({"terminated": {"exitCode": 1}});
+        let mut leaving = pod("Running", json!({"running": {}}), json!({}));
+        assert_eq!(unread(&leaving, ""), None);
+        leaving["metadata"]["deletionTimestamp"] = json!("2026-01-01T00:00:00Z");
+        assert_eq!(unread(&leaving, "").as_deref(), Some("it is going away"));
+        let creating = pod("Pending", waiting("ContainerCreating"), json!({}));
+        let begins = Some("it has not started: ContainerCreating");
+        assert_eq!(unread(&creating, "main").as_deref(), begins);
+        let unplaced = json!({"status": {"phase": "Pending"}});
+        assert_eq!(unread(&unplaced, "").as_deref(), Some("it has not started"));
+        let looping = pod("Running", waiting("CrashLoopBackOff"), ended);
+        assert_eq!(unread(&looping, "main"), None, "what it wrote before is there");
     }
 
     #[test]

@@ -10,6 +10,7 @@ pub(crate) mod describe;
 pub(crate) mod diff;
 pub(crate) mod explain;
 pub(crate) mod decisions;
+pub(crate) mod mark;
 pub(crate) mod scale;
 pub(crate) mod rollout;
 pub(crate) mod cordon;
@@ -21,6 +22,7 @@ pub(crate) mod port_forward;
 pub(crate) mod node;
 pub(crate) mod deadletter;
 pub(crate) mod status;
+pub(crate) mod api_resources;
 pub(crate) mod config;
 pub(crate) mod completion;
 pub(crate) mod absent;
@@ -29,9 +31,12 @@ mod manifest;
 mod selector;
 mod object;
 mod subject;
+mod culprits;
 mod health;
 mod wait;
 mod terminal;
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tour_tests;

@@ -5,7 +5,7 @@ use crate::context::Context;
 use crate::failure::Failure;
 
 /// What `all` stands for, as kubectl's.
-const ALL: [&str; 7] = [
+const ALL: [&str; 9] = [
     "pods",
     "replicationcontrollers",
     "services",
@@ -13,6 +13,8 @@ const ALL: [&str; 7] = [
     "deployments",
     "replicasets",
     "statefulsets",
+    "cronjobs",
+    "jobs",
 ];
 
 /// A kind and, perhaps, a name.
@@ -83,8 +85,13 @@ pub(crate) async fn kind_of(client: &Client, name: &str) -> Result<KindPath, Fai
     let what = || format!("failed to find out what {name:?} is");
     match client::find(client, name).await {
         Ok(Some(path)) => Ok(path),
-        Ok(None) => Err(Failure::usage(what())
-            .because(format!("{} serves no kind of this name", client.server()))),
+        Ok(None) => {
+            let none = format!("{} serves no kind of this name", client.server());
+            let near = client::nearest(name).map(|near| format!("did you mean {near}? "));
+            let near = near.unwrap_or_default();
+            let list = "`setpoint api-resources` lists them all";
+            Err(Failure::usage(what()).because(none).remedy(format!("{near}{list}")))
+        }
         Err(error) => Err(error.during(what())),
     }
 }

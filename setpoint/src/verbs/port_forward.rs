@@ -149,18 +149,8 @@ async fn chosen(
     let runs = |pod: &Value| text(pod, "/status/phase") == "Running";
     let none = || Failure::new(what).because(format!("no pod of {subject} runs"));
     if let Some(service) = service(subject, home, cx, what).await? {
-        let selector = service.pointer("/spec/selector").and_then(Value::as_object);
-        let terms = selector.into_iter().flatten();
-        let term =
-            |(key, value): (&String, &Value)| value.as_str().map(|value| format!("{key}={value}"));
-        let terms: Vec<String> = terms.filter_map(term).collect();
-        if terms.is_empty() {
-            return Err(Failure::new(what).because("it selects no pods"));
-        }
-        let path = format!("/api/v1/namespaces/{}/pods", escape(home));
-        let query = [("labelSelector", terms.join(","))];
-        let pods = cx.client.get(&path, &query).await.map_err(|error| error.during(what))?;
-        let pod = list(&pods, "/items").iter().find(|pod| runs(pod)).cloned();
+        let pods = subject::selected(cx, home, &service, what).await?;
+        let pod = pods.into_iter().find(runs);
         return pod.map(|pod| (pod, Some(service))).ok_or_else(none);
     }
     let found = match subject::pods(cx, home, subject, what).await? {

@@ -1,5 +1,6 @@
 //! `rollout`: how an update goes, what there was before, and back to it.
 
+use std::io::{IsTerminal, stderr};
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
@@ -7,10 +8,11 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::client::{KindPath, Patch, escape};
-use crate::context::Context;
+use crate::context::{Context, note};
 use crate::failure::{Ended, Failure};
-use crate::output::field::{condition, list, name, namespace, number, text};
+use crate::output::field::{condition, is_true, list, name, namespace, number, text};
 use crate::output::{Form, json as as_json, table, yaml};
+use crate::verbs::culprits;
 use crate::verbs::object::{one, path_of};
 use crate::verbs::wait::{Look, duration, until};
 
@@ -51,10 +53,14 @@ Examples:
     #[command(after_help = "\
 Examples:
   setpoint rollout history deployment web
+  setpoint rollout history deployment/web --revision 2
   setpoint rollout history deployment/web -o yaml")]
     History {
         #[command(flatten)]
         subject: Subject,
+        /// Only this one, with its template
+        #[arg(long, value_name = "N")]
+        revision: Option<i64>,
         /// The form of the answer
         #[arg(long, short, value_enum, default_value = "table")]
         output: Form,
@@ -117,16 +123,10 @@ pub(crate) async fn run(rollout: Rollout, cx: &mut Context) -> Result<Ended, Fai
             wait_at(cx, &path, &home, &name, timeout).await?;
             cx.out.line(format!("{} successfully rolled out", path.shown(&name)))?;
         }
-        Verb::History { subject, output } => {
-            let (path, home, name) = subject.find(cx).await?;
-            let answer = cx.client.get(&ours(&path, &home, &name, "history")?, &[]).await;
-            let answer = answer.map_err(|e| e.during("failed to read the history"))?;
-            let shown = match output {
-                Form::Json => as_json(&answer),
-                Form::Yaml => yaml(&answer),
-                Form::Table => history(&answer),
-            };
-            cx.out.line(shown)?;
+        Verb::History { subject, revision, output } => {
+            let found = subject.find(cx).await?;
+            let told = told(cx, found, revision, output).await?;
+            cx.out.line(told)?;
         }
         Verb::Restart { subject } => {
             let (path, home, name) = subject.find(cx).await?;
@@ -149,9 +149,14 @@ pub(crate) async fn run(rollout: Rollout, cx: &mut Context) -> Result<Ended, Fai
         Verb::Undo { subject, to_revision } => {
             let (path, home, name) = subject.find(cx).await?;
             let body = json!({"toRevision": to_revision});
+            let to = match to_revision {
+                0 => before(cx, &path, &home, &name).await?,
+                number => Some(number.to_string()),
+            };
             let done = cx.client.post(&ours(&path, &home, &name, "undo")?, &body).await;
             done.map_err(|e| e.during(format!("failed to undo {}", path.shown(&name))))?;
-            cx.out.line(format!("{} rolled back", path.shown(&name)))?;
+            let to = to.map(|number| format!(" to revision {number}")).unwrap_or_default();
+            cx.out.line(format!("{} rolled back{to}", path.shown(&name)))?;
         }
     }
     Ok(Ended::Well)
@@ -180,11 +185,7 @@ async fn pause(cx: &mut Context, subject: &Subject, on: bool) -> Result<(), Fail
     };
     let object = cx.client.get(&url, &[]).await;
     let object = object.map_err(|e| e.during(format!("failed to {verb} {}", path.shown(&name))))?;
-    let is_paused = match is_field {
-        true => object.pointer("/spec/paused").and_then(Value::as_bool) == Some(true),
-        false => object["metadata"]["annotations"][PAUSED] == "true",
-    };
-    if !on && !is_paused && has_failed(&object) {
+    if !on && !is_paused(&object) && has_failed(&object) {
         set(true).await?;
     }
     set(on).await?;
@@ -219,6 +220,64 @@ fn ours(path: &KindPath, home: &str, name: &str, verb: &str) -> Result<String, F
     Ok(format!("/setpoint/v1/namespaces/{}/{plural}/{}/{verb}", escape(home), escape(name)))
 }
 
+/// The revisions, or one of them, in the form that was asked for.
+async fn told(
+    cx: &Context,
+    (path, home, name): (KindPath, String, String),
+    revision: Option<i64>,
+    output: Form,
+) -> Result<String, Failure> {
+    let answer = cx.client.get(&ours(&path, &home, &name, "history")?, &[]).await;
+    let mut answer = answer.map_err(|e| e.during("failed to read the history"))?;
+    let Some(wanted) = revision else {
+        return Ok(match output {
+            Form::Json => as_json(&answer),
+            Form::Yaml => yaml(&answer),
+            Form::Table => {
+                // The latest has passed its deadline where the workload says so.
+                let object = cx.client.find(&path.object(&home, &name)).await.ok().flatten();
+                if object.is_some_and(|object| is_late(&object)) {
+                    let rows = answer.pointer_mut("/revisions").and_then(Value::as_array_mut);
+                    if let Some(latest) = rows.and_then(|rows| rows.last_mut()) {
+                        latest["late"] = json!(true);
+                    }
+                }
+                history(&answer)
+            }
+        });
+    };
+    let is_it = |row: &&Value| number(row, "/revision") == wanted;
+    let row = list(&answer, "/revisions").iter().find(is_it).ok_or_else(|| {
+        Failure::new(format!("failed to find revision {wanted} of {}", path.shown(&name)))
+            .remedy("`setpoint rollout history` lists those that there are")
+    })?;
+    Ok(match output {
+        Form::Json => as_json(row),
+        Form::Yaml => yaml(row),
+        Form::Table => format!("revision {wanted}, {}\n{}", standing(row), yaml(&row["template"])),
+    })
+}
+
+/// The number of the revision that is gone back to when none is named: the latest that did not fail, before
+/// the one that holds. Nothing where there is no history to see.
+async fn before(
+    cx: &Context,
+    path: &KindPath,
+    home: &str,
+    name: &str,
+) -> Result<Option<String>, Failure> {
+    let answer = cx.client.get(&ours(path, home, name, "history")?, &[]).await;
+    let answer = answer.unwrap_or_default();
+    let earlier = list(&answer, "/revisions").split_last().map_or(&[][..], |(_, earlier)| earlier);
+    let found = earlier.iter().rev().find(|revision| text(revision, "/failed").is_empty());
+    Ok(found.map(|revision| number(revision, "/revision").to_string()))
+}
+
+fn is_late(object: &Value) -> bool {
+    let late = "ProgressDeadlineExceeded";
+    condition(object, "Progressing").is_some_and(|c| text(c, "/reason") == late)
+}
+
 fn history(answer: &Value) -> String {
     let row = |revision: &Value| {
         let images: Vec<&str> =
@@ -238,6 +297,9 @@ fn standing(revision: &Value) -> String {
     let mut words = Vec::new();
     if is("healthy") {
         words.push("healthy".to_owned());
+    }
+    if is("late") {
+        words.push("past its deadline".to_owned());
     }
     match text(revision, "/failed") {
         "" if is("barred") => words.push("undone".to_owned()),
@@ -272,8 +334,35 @@ async fn wait_at(
     timeout: Duration,
 ) -> Result<(), Failure> {
     let url = path.object(home, name);
-    let what = format!("failed to see {} rolled out", path.shown(name));
-    until(&what, timeout, async || Ok(progress(&cx.client.get(&url, &[]).await?))).await
+    let shown = path.shown(name);
+    let mut said = String::new();
+    let seen = until(&format!("failed to see {shown} rolled out"), timeout, async || {
+        let object = cx.client.get(&url, &[]).await?;
+        let look = match progress(&object) {
+            Look::NotYet(how_far) if is_paused(&object) => Look::NotYet(format!(
+                "{how_far}; the update is paused until `setpoint rollout resume {shown}`"
+            )),
+            look => look,
+        };
+        // On a terminal the line that moves says so.
+        if let Look::NotYet(how_far) = &look
+            && *how_far != said
+            && !stderr().is_terminal()
+        {
+            note(format!("{shown}: {how_far}"));
+            said.clone_from(how_far);
+        }
+        Ok(look)
+    })
+    .await;
+    let Err(failure) = seen else { return Ok(()) };
+    let culprits = culprits::of(cx, path, home, name).await;
+    Err(culprits.into_iter().fold(failure, |failure, why| failure.because(why)))
+}
+
+/// Whether the updates of a workload stand still because somebody said so.
+fn is_paused(object: &Value) -> bool {
+    is_true(object, "/spec/paused") || object["metadata"]["annotations"][PAUSED] == "true"
 }
 
 /// How far a workload is, in kubectl's words.
@@ -428,6 +517,8 @@ mod tests {
         rows[1]["barred"] = json!(true);
         let standing = rows.each_ref().map(standing);
         assert_eq!(standing, ["healthy", "failed (no image)", "<none>"]);
+        rows[2]["late"] = json!(true);
+        assert_eq!(super::standing(&rows[2]), "past its deadline");
         let undone = json!({"healthy": true, "barred": true});
         assert_eq!(super::standing(&undone), "healthy, undone");
     }

@@ -26,6 +26,13 @@ pub(crate) struct Scale {
     namespace: Option<String>,
 }
 
+/// The kinds that have a number of pods, in words.
+const SCALED: &str = "a Deployment, a StatefulSet, a ReplicaSet or a ReplicationController";
+
+fn has_scale(kind: &str) -> bool {
+    SCALED.split([' ', ',']).any(|word| word == kind)
+}
+
 pub(crate) async fn run(scale: Scale, cx: &mut Context) -> Result<Ended, Failure> {
     let home = cx.namespace(scale.namespace.as_deref());
     for found in named(cx, &scale.words).await? {
@@ -34,7 +41,13 @@ pub(crate) async fn run(scale: Scale, cx: &mut Context) -> Result<Ended, Failure
         let body = json!({"spec": {"replicas": scale.replicas}});
         let shown = found.path.shown(&name);
         let done = cx.client.patch(&path, Patch::Merge, &body).await;
-        done.map_err(|error| error.during(format!("failed to scale {shown}")))?;
+        done.map_err(|error| match error.is_not_found() && !has_scale(&found.path.kind) {
+            true => Failure::usage(format!("failed to scale {shown}")).because(format!(
+                "a {} has no number of pods to set; {SCALED} has",
+                found.path.kind
+            )),
+            false => error.during(format!("failed to scale {shown}")),
+        })?;
         cx.out.line(format!("{shown} scaled"))?;
     }
     Ok(Ended::Well)

@@ -65,7 +65,7 @@ impl Fake {
         format!("http://{address}")
     }
 
-    fn asked(&self) -> Vec<String> {
+    pub(super) fn asked(&self) -> Vec<String> {
         self.asked.lock().expect("no test panics here").clone()
     }
 }
@@ -98,7 +98,7 @@ pub(super) async fn run(server: &str, line: &str) -> (Result<Ended, Failure>, St
     (ended, String::from_utf8(printed).expect("text"))
 }
 
-fn pod(name: &str, node: &str, owner: &str) -> Value {
+pub(super) fn pod(name: &str, node: &str, owner: &str) -> Value {
     json!({
         "metadata": {"name": name, "namespace": "default", "uid": format!("uid-{name}"),
             "ownerReferences": [{"kind": owner, "name": "x"}]},

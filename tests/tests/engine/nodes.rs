@@ -316,7 +316,7 @@ fn a_confirmed_loss_is_refused_of_a_node_that_renews_its_lease() {
     assert_eq!((&*told_now, code), ("Refuse 1", 409));
     assert_eq!(
         why,
-        "Node \"a\" is not lost: it renewed its lease 2 s ago; drain it, or stop its agent, or insist with force"
+        "Node \"a\" is not lost: it renewed its lease 2 s ago; drain it, or stop its agent, or insist with --force"
     );
     assert_eq!(confirm(&mut story, 7_001, true).0, "Accept 1, NodeLost 1");
     // Of a node that is overdue it is believed at once.

@@ -290,7 +290,7 @@ impl Judge<'_> {
         match silent_ms.filter(|silent_ms| !lease::is_overdue(0, *silent_ms, policy)) {
             Some(silent_ms) if !force => {
                 let why = format!(
-                    "is not lost: it renewed its lease {} s ago; drain it, or stop its agent, or insist with force",
+                    "is not lost: it renewed its lease {} s ago; drain it, or stop its agent, or insist with --force",
                     silent_ms / 1_000
                 );
                 Err(refuse(409, why))

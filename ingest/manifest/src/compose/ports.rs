@@ -89,7 +89,13 @@ fn short(making: &mut Making<'_>, at: &Cursor<'_>, publishes: bool, found: &mut 
     let (text, protocol) = text.split_once('/').unwrap_or((&text, "tcp"));
     let (published, target) = text.rsplit_once(':').map_or((None, text), |(p, t)| (Some(p), t));
     let (Some(protocol), Some((first, last))) = (protocol_of(protocol), range(target)) else {
-        return making.refuse(at, "is no port: expected [[address:]published:]target[/protocol]");
+        let expected = "expected [[address:]published:]target[/protocol]";
+        return match scalar_text(at.value).filter(|text| !text.trim().is_empty()) {
+            Some(text) => making.refuse(at, format!("{text:?} is no port: {expected}")),
+            None => {
+                making.refuse(at, format!("is empty, as a variable is that is not set: {expected}"))
+            }
+        };
     };
     (first..=last).for_each(|port| found.declare(port, protocol));
     if !publishes {

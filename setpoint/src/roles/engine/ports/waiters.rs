@@ -79,10 +79,11 @@ pub(crate) fn answer(epoch: i64, verdict: &Verdict) -> ports::Verdict {
                 "deleted" if verdict.accepted => ports::Outcome::Deleted,
                 _ => ports::Outcome::Refused,
             },
-            message: if item.message.is_empty() && !verdict.accepted {
-                "not done, because another item of the request was refused".to_owned()
-            } else {
-                item.message.clone()
+            // What would have been told of an item that is spared is no reason of the refusal.
+            message: match item.result {
+                _ if verdict.accepted => item.message.clone(),
+                "refused" if !item.message.is_empty() => item.message.clone(),
+                _ => "not done, because another item of the request was refused".to_owned(),
             },
             code: if item.code == 0 { 422 } else { item.code },
         })
@@ -97,7 +98,7 @@ pub(crate) fn answer(epoch: i64, verdict: &Verdict) -> ports::Verdict {
 mod tests {
     use std::sync::Arc;
 
-    use setpoint_schemas::samples;
+    use setpoint_schemas::{GroupKind, ResourceKey, samples};
 
     use super::*;
 
@@ -114,6 +115,30 @@ mod tests {
         waiters.decided(7, &[verdict]);
         assert_eq!(wait.verdict(LONG).await.map(|verdict| verdict.epoch), Some(7));
         assert!(!waiters.are_any());
+    }
+
+    #[test]
+    fn what_would_have_been_told_of_a_spared_item_is_no_reason() {
+        let item = |name: &str, result, message: &str| setpoint_dataflow::ItemVerdict {
+            key: ResourceKey::new(GroupKind::new("apps", "Deployment"), "default", name),
+            result,
+            code: 0,
+            message: message.to_owned(),
+        };
+        let items = vec![
+            item("db", "configured", "spec.replicas was 1, set by scale; now 3"),
+            item("web", "refused", "no"),
+        ];
+        let id = samples::request().id;
+        let mut verdict = Verdict { request: id, accepted: false, items };
+        let told = answer(1, &verdict);
+        assert_eq!(told.reason, "no");
+        let messages: Vec<&str> = told.items.iter().map(|item| item.message.as_str()).collect();
+        let spared = "not done, because another item of the request was refused";
+        assert_eq!(messages, [spared, "no"]);
+        verdict.accepted = true;
+        verdict.items.truncate(1);
+        assert!(answer(1, &verdict).items[0].message.contains("set by scale"));
     }
 
     #[tokio::test]
