@@ -240,6 +240,26 @@ fn circles_of_owners_live_and_go_as_others_do() {
     }
 }
 
+#[test]
+fn who_waits_for_itself_is_not_waited_for() {
+    for length in 1..=4 {
+        let mut story = Story::with_nodes(&["a"]);
+        let names: Vec<String> = (0..length).map(|n| format!("c{n}")).collect();
+        story.asks(1, vec![apply(&config("c0"))]);
+        for pair in names.windows(2) {
+            let next = owned(&story, config(&pair[1]), &[&key(&pair[0])]);
+            story.asks(2, vec![apply(&next)]);
+        }
+        let last = key(names.last().expect("one"));
+        let closed = owned(&story, config("c0"), &[&last]);
+        story.asks(3, vec![apply(&closed)]);
+        let all = names.iter().flat_map(|name| delete(name, "Foreground")).collect();
+        let outcome = story.asks(4, all);
+        assert!(names.iter().all(|name| found(&story, &key(name)).is_none()), "{length}");
+        assert_ne!(outcome.due_ms, Some(4), "and nothing is left to look at");
+    }
+}
+
 /// As many as three epochs look at, with an engine restored from its checkpoint beside in each.
 #[test]
 fn an_epoch_looks_at_so_many_and_the_next_one_goes_on() {

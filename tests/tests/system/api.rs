@@ -16,6 +16,8 @@ pub(crate) struct Api {
     pub(crate) port: u16,
     /// Such as `http://127.0.0.1:6440`.
     pub(crate) base: String,
+    /// What it shows; empty for nothing.
+    token: String,
 }
 
 /// A pod that is there and not leaving, as the API shows it.
@@ -29,12 +31,18 @@ pub(crate) struct Pod {
 impl Api {
     /// Of the engine on this port of the loopback address.
     pub(crate) fn new(port: u16) -> Api {
-        Api { http: client(CALL_MAX), port, base: format!("http://127.0.0.1:{port}") }
+        let base = format!("http://127.0.0.1:{port}");
+        Api { http: client(CALL_MAX), port, base, token: String::new() }
     }
 
     /// The same with calls that take no longer than this.
     pub(crate) fn patient(self, within: Duration) -> Api {
         Api { http: client(within), ..self }
+    }
+
+    /// The same with this token.
+    pub(crate) fn with_token(self, token: &str) -> Api {
+        Api { token: token.to_owned(), ..self }
     }
 
     /// Any call: its status and its body, as JSON where it is JSON.
@@ -46,7 +54,10 @@ impl Api {
         body: impl Into<reqwest::Body>,
     ) -> Result<(StatusCode, Value), String> {
         let request = self.http.request(method, format!("{}{path}", self.base));
-        let request = request.header("content-type", kind).body(body);
+        let mut request = request.header("content-type", kind).body(body);
+        if !self.token.is_empty() {
+            request = request.bearer_auth(&self.token);
+        }
         let answer = request.send().await.map_err(|error| error.to_string())?;
         let status = answer.status();
         let text = answer.text().await.map_err(|error| error.to_string())?;

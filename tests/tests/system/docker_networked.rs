@@ -22,6 +22,9 @@ pub(crate) const NODES: [&str; 3] = ["node-1", "node-2", "node-3"];
 /// Agents that start on a busy machine.
 const READY_WITHIN: Duration = Duration::from_secs(60);
 
+/// The token of the test itself.
+const OURS: &str = "token-of-the-test";
+
 /// What every container of ours says of its pod.
 const FLEET: &str = "setpoint.dev/fleet";
 const POD_NAME: &str = "setpoint.dev/name";
@@ -70,9 +73,13 @@ impl Cluster {
             let surroundings = Surroundings::Namespace { name: namespace, bridge };
             nodes.push(Node::start_in(name, surroundings).await);
         }
-        let mut house = House::new(&[&[("SETPOINT_FLEET", told.fleet)], told.settings].concat());
-        let api = Api::new(free_port());
-        house.start_engine("engine", api.port);
+        let own = [("SETPOINT_FLEET", told.fleet), ("SETPOINT_CLIENT__TOKEN", OURS)];
+        let mut house = House::new(&[&own, told.settings].concat());
+        let api = Api::new(free_port()).with_token(OURS);
+        // Who comes by another address than the loopback's is served by a token only.
+        let of_nodes = NODES.map(|node| format!(",node:{node}:{}", token_of(node)));
+        let tokens = format!("admin:test:{OURS}{}", of_nodes.concat());
+        house.start_engine_with("engine", api.port, &[("SETPOINT_API__TOKENS", &tokens)]);
         network.passes(api.port).await;
         house.leads(&api, LEADS_WITHIN).await;
         let shared = tempfile::Builder::new().prefix("spd-").tempdir().expect("a folder");
@@ -89,11 +96,13 @@ impl Cluster {
     pub(crate) fn start_agent(&mut self, index: usize) {
         let (node, line) = (&self.nodes[index], self.network.line(index));
         let (host, address) = (node.engine.host(), line.address.to_string());
+        let token = token_of(&node.name);
         let settings = [
             ("SETPOINT_AGENT__RUNTIME", "docker"),
             ("SETPOINT_AGENT__DOCKER__HOST", host.as_str()),
             ("SETPOINT_AGENT__DOCKER__NETWORK", &self.pods_join),
             ("SETPOINT_AGENT__ADDRESS", &address),
+            ("SETPOINT_AGENT__TOKEN", &token),
         ];
         let server = format!("http://{}:{}", self.network.leaders_side(), self.api.port);
         self.house.start_agent_in(&line.namespace, &node.name, &server, &settings);
@@ -175,6 +184,10 @@ impl Cluster {
         }
         Ok(())
     }
+}
+
+fn token_of(node: &str) -> String {
+    format!("token-of-the-agent-of-{node}")
 }
 
 /// The number of a node.

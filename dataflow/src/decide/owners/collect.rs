@@ -79,6 +79,11 @@ impl<V: Views> Turn<'_, V> {
     fn look_at_dependent(&mut self, key: &ResourceKey, cause: &Cause) {
         let Some(resource) = self.state.resources.get(key).cloned() else { return };
         if resource.deleted_ms.is_some() {
+            // What closed the circle is looked at, whichever of it that was.
+            let may_be = self.state.owners.owns_one_that_waits(&resource.uid);
+            if may_be && self.waits_for_itself(key) {
+                self.rewrite(key, garbage::block_nobody, cause);
+            }
             return;
         }
         let Some(said) = self.state.owners.said(key) else { return };

@@ -1,5 +1,7 @@
 //! How an owner stands: found by where it would be, and known by its uid.
 
+use std::collections::BTreeSet;
+
 use setpoint_rules::finalizers::FOREGROUND;
 use setpoint_rules::garbage::{Reference, Standing};
 use setpoint_schemas::{GroupKind, PodUid, ResourceKey};
@@ -34,6 +36,39 @@ impl<V: Views> Turn<'_, V> {
             true => Standing::Alive,
             false => Standing::Absent,
         }
+    }
+
+    /// Whether an object that goes after what it owns waits for itself: as its own owner, or through others
+    /// that wait.
+    pub(super) fn waits_for_itself(&self, key: &ResourceKey) -> bool {
+        let mut known: BTreeSet<ResourceKey> = BTreeSet::new();
+        let mut next = vec![key.clone()];
+        while let Some(of) = next.pop() {
+            for owner in self.who_wait_for(&of) {
+                if owner == *key {
+                    return true;
+                }
+                if known.insert(owner.clone()) {
+                    next.push(owner);
+                }
+            }
+        }
+        false
+    }
+
+    /// The owners of an object that are being deleted and wait for it.
+    fn who_wait_for(&self, of: &ResourceKey) -> Vec<ResourceKey> {
+        let said = self.state.owners.said(of);
+        let all = said.into_iter().flat_map(|said| &said.references);
+        let waits = |key: &ResourceKey, uid: &str| {
+            let is_it = self.state.resources.get(key).is_some_and(|owner| owner.uid == *uid);
+            let said = self.state.owners.said(key);
+            is_it && said.and_then(|said| said.waits_by()) == Some(FOREGROUND)
+        };
+        let owner = |reference: &Reference| {
+            reference.places(&of.namespace).find(|key| waits(key, &reference.uid))
+        };
+        all.filter(|reference| reference.blocks).filter_map(owner).collect()
     }
 
     /// Whether a pod is placed, or waits for a place, that has this uid.
