@@ -31,6 +31,9 @@ const REQUESTS_MIN: usize = 100;
 /// How long a pod of the pair takes to be ready: longer than one takes to end, so that who does not wait
 /// for it leaves a gap.
 const BEGINS_SECONDS: u64 = 6;
+/// How long a container has to end, which does not end when it is asked to: long enough that both are seen,
+/// shorter than another one takes to begin.
+const GRACE_SECONDS: u64 = 4;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn drains_under_load_fail_no_request_of_a_single_pod_nor_of_two_behind_a_budget() {
@@ -97,7 +100,9 @@ async fn applied(cluster: &mut Cluster, items: &[Value]) -> Vec<SocketAddr> {
 /// Pods that serve a page at their own address, and are ready so many seconds after they begin.
 fn server(name: &str, replicas: u64, begins_seconds: u64) -> Value {
     let mut server = deployment(name, replicas);
-    let container = &mut server["spec"]["template"]["spec"]["containers"][0];
+    let pod = &mut server["spec"]["template"]["spec"];
+    pod["terminationGracePeriodSeconds"] = json!(GRACE_SECONDS);
+    let container = &mut pod["containers"][0];
     let script =
         format!("mkdir -p /www; echo '{PAGE}' > /www{PATH}; exec httpd -f -p 8080 -h /www");
     container["command"] = json!(["sh", "-c", script]);
