@@ -135,7 +135,8 @@ impl Dispatcher {
     }
 
     /// The node evicts a pod of this generation, for this reason: it ends for good with the next turns. One
-    /// that is not taken up, or has ended, is left as it is. Written down before anything is done.
+    /// that is not taken up, or has ended, is left as it is. Written down before anything is done; where the
+    /// disk is full that fails, with a warning, and it ends all the same: who measures it again evicts it again.
     pub fn evict(&mut self, uid: &PodUid, generation: i64, why: &str) {
         let is_meant = |book: &&Book| {
             book.generation == generation && book.finished.is_none() && book.evicted.is_none()

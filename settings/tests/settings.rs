@@ -245,3 +245,15 @@ fn a_flag_that_sets_two_keys_is_wrong_once() {
     given.refused(&expect![[r#"
         invalid setting client.server from flag --server: "127.0.0.1:1" is not an address such as http://127.0.0.1:6440"#]]);
 }
+
+#[test]
+fn a_workstation_keeps_what_was_said_of_its_disk_even_where_it_is_the_default() {
+    let said = given().variable("SETPOINT_AGENT__PRESSURE__NODEFS_AVAILABLE", "10%");
+    let mut pressure = said.load().settings.agent.pressure;
+    assert_eq!((pressure.disk(), pressure.files()), ("10%", "5%"));
+    pressure.of_workstation();
+    assert_eq!((pressure.disk(), pressure.files()), ("10%", ""), "nobody said the other");
+    let off = given().file("setpoint.yaml", "agent: {pressure: {nodefs_inodes_free: ''}}");
+    let pressure = off.load().settings.agent.pressure;
+    assert_eq!((pressure.disk(), pressure.files()), ("10%", ""), "said not to be looked at");
+}

@@ -117,6 +117,10 @@ pub struct Trace {
     pub scheduled: usize,
     /// Updates that failed and went back.
     pub reverted: usize,
+    /// How many of these were of other kinds than Deployments.
+    pub reverted_sets: usize,
+    /// Times that it was said that a workload waits for another.
+    pub held: usize,
     /// Times that it was said why no pod is made, beyond a quota or outside a LimitRange.
     pub refused: usize,
     /// Objects that went because nobody owned them any more, or before their owners.
@@ -474,6 +478,11 @@ impl Journey {
         let rolled_by = |rule: &str| ledger.iter().filter(|d| d.rule == rule).count();
         self.trace.scheduled += rolled_by("cron");
         self.trace.reverted += rolled_by("auto_revert");
+        let of_a_set = |d: &&Decision| !d.resource.contains("/Deployment/");
+        let reverts = ledger.iter().filter(|d| d.rule == "auto_revert");
+        self.trace.reverted_sets += reverts.filter(of_a_set).count();
+        let is_held = |d: &&Decision| d.rule == "depends_on" && d.action == Action::Wait;
+        self.trace.held += ledger.iter().filter(is_held).count();
         self.trace.refused += rolled_by("quota") + rolled_by("limit_range");
         self.trace.collected += rolled_by("garbage");
         let ended = |d: &&Decision| d.rule == "job" && d.action == Action::Rollout;

@@ -6,6 +6,7 @@
 
 mod limits;
 mod ranking;
+pub(crate) mod sent;
 pub(crate) mod excess;
 pub(crate) mod shortage;
 

@@ -10,6 +10,7 @@ use setpoint_actuators::{Desired, DesiredPod, Usage};
 use setpoint_schemas::{PRIORITY_MAX, PodUid};
 
 use super::Eviction;
+use super::sent::Sent;
 
 /// What a node lacks, in bytes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,8 +22,14 @@ pub(crate) struct Shortage {
 }
 
 /// The pod that is evicted first; `None` when none of the node's pods was measured. Pods of the highest
-/// priorities, which keep a node alive, are left alone, as the kubelet leaves critical ones.
-pub(crate) fn first(desired: &Desired, usage: &[Usage], shortage: &Shortage) -> Option<Eviction> {
+/// priorities, which keep a node alive, are left alone, as the kubelet leaves critical ones; so are those that
+/// were sent and do not end.
+pub(crate) fn first(
+    desired: &Desired,
+    usage: &[Usage],
+    shortage: &Shortage,
+    sent: &Sent,
+) -> Option<Eviction> {
     let mut used: BTreeMap<&PodUid, i64> = BTreeMap::new();
     for one in usage {
         let sum = used.entry(&one.uid).or_default();
@@ -30,6 +37,9 @@ pub(crate) fn first(desired: &Desired, usage: &[Usage], shortage: &Shortage) -> 
     }
     let running = used.iter().filter_map(|(uid, used)| {
         let pod = desired.pods.get(*uid).filter(|pod| !pod.ended && !is_critical(pod))?;
+        if sent.has(uid, pod.placement.generation) {
+            return None;
+        }
         Some((*uid, pod, used - pod.spec.requests().memory_bytes))
     });
     let rank = |(uid, pod, excess): &(&PodUid, &DesiredPod, i64)| {
@@ -98,7 +108,8 @@ mod tests {
         let desired = Desired::of(Authority::Full, pods);
         let usage: Vec<Usage> = usage.iter().map(|(uid, mib)| used(uid, *mib)).collect();
         let shortage = Shortage { least: "100Mi".to_owned(), available: SHORT };
-        first(&desired, &usage, &shortage).map(|found| (found.uid.to_string(), found.why))
+        let found = first(&desired, &usage, &shortage, &Sent::default());
+        found.map(|found| (found.uid.to_string(), found.why))
     }
 
     #[test]
@@ -111,6 +122,21 @@ mod tests {
         assert_eq!(who(&[("a", 90), ("c", 5)]).as_deref(), Some("a"), "the lower priority");
         assert_eq!(who(&[("d", 900)]), None, "the node lives by it");
         assert_eq!(who(&[("gone", 900)]), None);
+    }
+
+    #[test]
+    fn who_was_sent_and_does_not_end_keeps_nobody_else_from_going() {
+        let desired = Desired::of(Authority::Full, &[pod("a", 10, 0), pod("b", 10, 5)]);
+        let usage = [used("a", 200), used("b", 100)];
+        let shortage = Shortage { least: "100Mi".to_owned(), available: SHORT };
+        let mut sent = Sent::default();
+        for expected in [Some("a"), Some("b"), None] {
+            let found = first(&desired, &usage, &shortage, &sent);
+            assert_eq!(found.as_ref().map(|found| found.uid.as_str()), expected);
+            if let Some(found) = found {
+                sent.note(&found, tokio::time::Instant::now());
+            }
+        }
     }
 
     #[test]

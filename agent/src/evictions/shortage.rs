@@ -7,16 +7,19 @@ use setpoint_actuators::{Actuator, Desired};
 use tracing::warn;
 
 pub(crate) use super::ranking::Shortage;
+use super::sent::Sent;
 use super::{Eviction, ranking};
 
-/// The pod that goes first now; `None` when none of the node's pods uses memory that can be measured.
+/// The pod that goes first now, of those that were not sent already; `None` when none of the node's pods uses
+/// memory that can be measured.
 pub(crate) async fn relieve(
     actuator: &dyn Actuator,
     desired: &Desired,
     shortage: &Shortage,
+    sent: &Sent,
 ) -> Option<Eviction> {
     match actuator.usage().await {
-        Ok(usage) => ranking::first(desired, &usage, shortage),
+        Ok(usage) => ranking::first(desired, &usage, shortage, sent),
         Err(error) => {
             warn!(%error, "the node is short of memory, and what its pods use is not measured");
             None

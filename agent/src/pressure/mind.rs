@@ -15,6 +15,7 @@ use super::signals::{self, Left};
 use super::strain::Strain;
 use super::{Pressures, Thresholds};
 use crate::evictions::Eviction;
+use crate::evictions::sent::Sent;
 use crate::evictions::shortage::{Shortage, relieve};
 
 /// What is looked at, and how it stood.
@@ -93,6 +94,7 @@ pub(crate) async fn mind(
 ) {
     let mut ticks = interval(every);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut sent = Sent::default();
     loop {
         ticks.tick().await;
         // A disk that hangs must hang nothing else.
@@ -112,10 +114,15 @@ pub(crate) async fn mind(
         });
         let Some(shortage) = shortage else { continue };
         let pods = desired.borrow().clone();
-        if let Some(eviction) = relieve(&*actuator, &pods, &shortage).await
-            && evict.send(eviction).await.is_err()
-        {
-            return;
+        sent.keep_to(&pods);
+        if sent.awaits_one(Instant::now()) {
+            continue;
+        }
+        if let Some(eviction) = relieve(&*actuator, &pods, &shortage, &sent).await {
+            sent.note(&eviction, Instant::now());
+            if evict.send(eviction).await.is_err() {
+                return;
+            }
         }
     }
 }

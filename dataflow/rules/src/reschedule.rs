@@ -18,6 +18,9 @@ use crate::disruption;
 /// Nodes that a workload remembers: more would leave few to go to, and a row of failures everywhere is the
 /// program's and no node's.
 const AVOIDED_MAX: usize = 8;
+/// Nodes that a workload remembers whose pods have no other node to go to: of more than these at once the
+/// program is at fault, and then all of its pods wait alike. A name and a number each, in its status.
+const HELD_MAX: usize = 64;
 /// How long a node is avoided for a failure, in milliseconds: an hour, after which most of what was wrong
 /// with it was seen to or passed.
 const AVOIDED_MS: i64 = 3_600_000;
@@ -62,12 +65,33 @@ impl Rescheduled {
         from_ms
     }
 
-    /// A pod failed on this node.
+    /// A pod failed on this node, and another one goes rather elsewhere.
     pub fn note_failed(&mut self, node: NodeName, now_ms: i64) {
+        self.remember(node, now_ms, AVOIDED_MAX);
+    }
+
+    /// A pod failed on this node, and the next one goes nowhere else.
+    pub fn note_failed_in_place(&mut self, node: NodeName, now_ms: i64) {
+        self.remember(node, now_ms, HELD_MAX);
+    }
+
+    fn remember(&mut self, node: NodeName, now_ms: i64, most: usize) {
         self.failed_on.retain(|(known, at_ms)| *known != node && now_ms - at_ms < AVOIDED_MS);
-        let surplus = (self.failed_on.len() + 1).saturating_sub(AVOIDED_MAX);
+        let surplus = (self.failed_on.len() + 1).saturating_sub(most);
         self.failed_on.drain(..surplus);
         self.failed_on.push((node, now_ms));
+    }
+
+    /// Engine time in milliseconds before which no pod that goes nowhere else starts on this node, where none
+    /// of the workload may before `not_before_ms` that failed last. Each node waits from its own failure on:
+    /// those of others do not put it off. 0 for a node on which none failed of late.
+    #[must_use]
+    pub fn held_until_ms(&self, node: &NodeName, not_before_ms: i64) -> i64 {
+        let wait_ms = not_before_ms - self.last_ms;
+        let found = self.failed_on.iter().find(|(known, _)| known == node);
+        // Who is not remembered any more failed before all who are.
+        let earliest = self.failed_on.first().filter(|_| self.failed_on.len() >= HELD_MAX);
+        found.or(earliest).map_or(0, |(_, at_ms)| at_ms.saturating_add(wait_ms))
     }
 
     /// How much a node is avoided now: 0 where no pod failed on it of late, more the less long ago.
@@ -208,6 +232,40 @@ mod tests {
         assert_eq!((memory.failed_on.len(), avoids(&memory, "n11", 6_000)), (8, 0));
         memory.note_failed(node("late"), 9_000_000);
         assert_eq!(memory.failed_on, [(node("late"), 9_000_000)]);
+    }
+
+    #[test]
+    fn who_goes_nowhere_else_waits_from_the_failure_on_its_own_node() {
+        let mut memory = Rescheduled::default();
+        let policy = Retries::default();
+        let mut fails = |name: &str, at_ms| {
+            memory.note_failed_in_place(node(name), at_ms);
+            let not_before_ms = memory.replace(&policy, at_ms);
+            (memory.clone(), not_before_ms)
+        };
+        let (memory, not_before_ms) = fails("a", 1_000);
+        assert_eq!(
+            memory.held_until_ms(&node("a"), not_before_ms),
+            1_000,
+            "the first goes at once"
+        );
+        let (memory, not_before_ms) = fails("a", 2_000);
+        assert_eq!(memory.held_until_ms(&node("a"), not_before_ms), 12_000);
+        assert_eq!(memory.held_until_ms(&node("b"), not_before_ms), 0, "none failed there");
+        let (memory, not_before_ms) = fails("b", 9_000);
+        assert_eq!(memory.held_until_ms(&node("b"), not_before_ms), 29_000);
+        assert_eq!(memory.held_until_ms(&node("a"), not_before_ms), 22_000, "twenty seconds, too");
+        assert_eq!(memory.held_until_ms(&node("c"), not_before_ms), 0);
+    }
+
+    #[test]
+    fn where_very_many_failed_those_that_are_not_remembered_wait_as_well() {
+        let mut memory = Rescheduled::default();
+        (0..70).for_each(|n| memory.note_failed_in_place(node(&format!("n{n}")), 1_000 + n));
+        memory.last_ms = 2_000;
+        assert_eq!(memory.failed_on.len(), 64);
+        assert_eq!(memory.held_until_ms(&node("n69"), 12_000), 11_069);
+        assert_eq!(memory.held_until_ms(&node("n0"), 12_000), 11_006, "as n6, the first of those");
     }
 
     #[test]

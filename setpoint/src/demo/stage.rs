@@ -99,9 +99,12 @@ impl Stage {
             ("SETPOINT_AGENT__NAME", node.as_str()),
             ("SETPOINT_AGENT__SERVERS", server.as_str()),
             ("SETPOINT_AGENT__RUNTIME", "process"),
-            // The demo runs on workstations, whose disks are often fuller than a server's may be.
+            // The demo runs on workstations, whose disks are often fuller than a server's may be, and which may
+            // be short of memory or process ids for a while.
             ("SETPOINT_AGENT__PRESSURE__NODEFS_AVAILABLE", "0%"),
             ("SETPOINT_AGENT__PRESSURE__NODEFS_INODES_FREE", "0%"),
+            ("SETPOINT_AGENT__PRESSURE__MEMORY_AVAILABLE", "0"),
+            ("SETPOINT_AGENT__PRESSURE__PID_AVAILABLE", "0"),
         ];
         let child = self.role("agent", &node, &data, &settings)?;
         self.agents[index] = Some(child);

@@ -135,8 +135,8 @@ fn options(settings: &Settings, node: NodeName) -> anyhow::Result<AgentOptions> 
 fn thresholds(written: &PressureSettings) -> Thresholds {
     Thresholds {
         memory: PressureSettings::threshold(&written.memory_available),
-        disk: PressureSettings::threshold(&written.nodefs_available),
-        files: PressureSettings::threshold(&written.nodefs_inodes_free),
+        disk: PressureSettings::threshold(written.disk()),
+        files: PressureSettings::threshold(written.files()),
         pids: PressureSettings::threshold(&written.pid_available),
         transition: Duration::from_millis(written.transition_ms),
     }

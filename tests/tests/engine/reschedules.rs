@@ -3,9 +3,9 @@
 use serde_json::json;
 use setpoint_dataflow::Outcome;
 use setpoint_schemas::{Action, PodPhase, Verb};
-use setpoint_tests::manifests::{deployment, item};
+use setpoint_tests::manifests::{daemon_set, deployment, item};
 
-use crate::story::{Story, observed, told};
+use crate::story::{Story, joins, observed, told};
 
 /// One pod of a workload that says this of replacements, running on one of these nodes.
 fn story(nodes: &[&str], says: &[(&str, &str)]) -> Story {
@@ -84,6 +84,57 @@ fn a_leader_that_is_rebuilt_knows_how_often_pods_were_replaced_and_where_they_fa
     [18_000, 23_000, 28_000].into_iter().for_each(|ms| drop(story.at(ms, vec![])));
     assert_eq!(told(&story.at(32_999, vec![])), "", "the row goes on");
     assert_eq!(told(&story.at(33_000, vec![])), "Place 1");
+}
+
+#[test]
+fn pods_that_start_well_and_fail_later_wait_by_the_curve_as_well() {
+    let mut story = Story::with_living_nodes(&["a", "b"]);
+    story.asks(1, vec![item(Verb::Apply, &deployment("default", "web", 1, 100, "v1"))]);
+    story.all_run(500);
+    assert_eq!(told(&fails(&mut story, 1_000)), "Place 1, Stop 1", "the first follows at once");
+    story.all_run(1_500);
+    assert_eq!(told(&fails(&mut story, 2_000)), "Stop 1");
+    story.at(7_000, vec![]);
+    assert_eq!(told(&story.at(11_999, vec![])), "", "it was whole, and did not hold out");
+    assert_eq!(told(&story.at(12_000, vec![])), "Place 1");
+    story.all_run(12_500);
+    assert_eq!(told(&fails(&mut story, 13_000)), "Stop 1");
+    [18_000, 23_000, 28_000].into_iter().for_each(|ms| drop(story.at(ms, vec![])));
+    assert_eq!(told(&story.at(32_999, vec![])), "", "the row goes on");
+    assert_eq!(told(&story.at(33_000, vec![])), "Place 1");
+}
+
+/// A DaemonSet on one node that lives, whose pod failed twice there: at 1 s and at 2 s.
+fn daemon_that_failed_twice() -> Story {
+    let mut story = Story::with_living_nodes(&["a"]);
+    story.asks(1, vec![item(Verb::Apply, &daemon_set("default", "logger", 100, "v1"))]);
+    assert_eq!(told(&fails(&mut story, 1_000)), "Place 1, Stop 1", "the first follows at once");
+    assert_eq!(told(&fails(&mut story, 2_000)), "Stop 1");
+    story
+}
+
+#[test]
+fn a_pod_that_has_no_other_node_waits_for_its_own_and_those_of_other_nodes_do_not() {
+    let mut story = daemon_that_failed_twice();
+    assert_eq!(told(&story.at(3_000, vec![joins("b", 2_000)])), "Place 1", "on the new node");
+    story.at(7_000, vec![]);
+    assert_eq!(told(&story.at(11_999, vec![])), "", "ten seconds from the second failure on");
+    assert_eq!(told(&story.at(12_000, vec![])), "Place 1");
+    let mut on: Vec<&str> = story.placed.values().map(String::as_str).collect();
+    on.sort_unstable();
+    assert_eq!(on, ["a", "b"]);
+}
+
+#[test]
+fn a_leader_that_is_rebuilt_keeps_a_daemon_set_waiting_where_it_failed() {
+    let mut story = daemon_that_failed_twice();
+    story.status(2_001, "apps/DaemonSet/default/logger");
+    let placements = story.compacted_placements();
+    story.rebuilt(3_000, placements);
+    assert!(story.placed.is_empty());
+    story.at(8_000, vec![]);
+    assert_eq!(told(&story.at(11_999, vec![])), "", "ten seconds from the second failure on");
+    assert_eq!(told(&story.at(12_000, vec![])), "Place 1");
 }
 
 #[test]

@@ -15,12 +15,12 @@ use tokio::task::JoinHandle;
 use tokio::time::sleep;
 
 use crate::api::Api;
-use crate::docker_bridged::{ANSWER_MAX, Fleet, said};
+use crate::docker_bridged::{Fleet, said};
 use crate::docker_images::Image;
 use crate::docker_web::{PAGE, image, places, service, web};
 use crate::house::{Alone, LOOK_EVERY, alone, free_port};
 use crate::ledger;
-use crate::load_by_clock::{LoadByClock, get};
+use crate::load_by_clock::{ANSWER_MAX, LoadByClock, get};
 
 const REPLICAS: u64 = 4;
 /// A pod that fails is noticed in seconds; the rest is for a busy machine.

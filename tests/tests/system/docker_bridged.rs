@@ -23,8 +23,6 @@ use crate::house::{House, LEADS_WITHIN, free_port};
 const READY_WITHIN: Duration = Duration::from_secs(60);
 /// Where names are answered, of the addresses of Services: resolvers ask this port and no other.
 const NAMES: (u8, u16) = (10, 53);
-/// An answer takes no time here, unless the machine is busy with something else.
-pub(crate) const ANSWER_MAX: Duration = Duration::from_secs(20);
 
 pub(crate) struct Fleet {
     // Dropped first: agents end before their engines do, and those before their networks.

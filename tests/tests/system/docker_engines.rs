@@ -19,9 +19,9 @@ const ANSWER_SECONDS_MAX: u64 = 30;
 /// How often all engines are looked at for what must never be.
 const SIGHT_EVERY: Duration = Duration::from_millis(100);
 
-const POD_UID: &str = "setpoint.dev/pod-uid";
-const CONTAINER: &str = "setpoint.dev/container";
-const FLEET: &str = "setpoint.dev/fleet";
+pub(crate) const POD_UID: &str = "setpoint.dev/pod-uid";
+pub(crate) const CONTAINER: &str = "setpoint.dev/container";
+pub(crate) const FLEET: &str = "setpoint.dev/fleet";
 
 /// The containers that run, by pod uid: names in the spec and ids.
 pub(crate) type Running = BTreeMap<String, BTreeMap<String, String>>;

@@ -13,7 +13,7 @@ use setpoint_actuator_docker::testing::{Surroundings, require};
 use tempfile::TempDir;
 
 use crate::api::Api;
-use crate::docker_engines::Node;
+use crate::docker_engines::{CONTAINER, FLEET, Node, POD_UID};
 use crate::house::{House, LEADS_WITHIN, free_port};
 use crate::networks::{Cut, Network};
 
@@ -25,11 +25,8 @@ const READY_WITHIN: Duration = Duration::from_secs(60);
 /// The token of the test itself.
 const OURS: &str = "token-of-the-test";
 
-/// What every container of ours says of its pod.
-const FLEET: &str = "setpoint.dev/fleet";
+/// What every container of ours says of its pod, beside what tells engines apart.
 const POD_NAME: &str = "setpoint.dev/name";
-const POD_UID: &str = "setpoint.dev/pod-uid";
-const CONTAINER: &str = "setpoint.dev/container";
 
 /// What the roles of a fleet are told.
 pub(crate) struct Told<'a> {

@@ -12,11 +12,11 @@ use setpoint_actuator_docker::testing::require_networks;
 use tokio::time::sleep;
 
 use crate::api::Api;
-use crate::docker_bridged::{ANSWER_MAX, Fleet};
+use crate::docker_bridged::Fleet;
 use crate::docker_three_tiers::{images, write};
 use crate::house::{LOOK_EVERY, alone, free_port};
 use crate::ledger;
-use crate::load_by_clock::get;
+use crate::load_by_clock::{ANSWER_MAX, get};
 
 const TIERS: [&str; 3] = ["shop-proxy", "shop-backend", "shop-db"];
 /// Three containers one after the other, each when the one before it is so far, on a busy machine.

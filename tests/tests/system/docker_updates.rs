@@ -5,11 +5,11 @@ use std::time::Duration;
 use setpoint_actuator_docker::testing::require_networks;
 use setpoint_test_support::is_long;
 
-use crate::docker_bridged::{ANSWER_MAX, Fleet};
+use crate::docker_bridged::Fleet;
 use crate::docker_web::{PAGE, SLOW, image, places, service, settled, web};
 use crate::house::alone;
 use crate::ledger;
-use crate::load_by_clock::LoadByClock;
+use crate::load_by_clock::{ANSWER_MAX, LoadByClock};
 
 const REPLICAS: u64 = 3;
 /// There and back.

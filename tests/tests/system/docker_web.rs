@@ -10,9 +10,9 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::api::{Api, deployment};
-use crate::docker_bridged::{ANSWER_MAX, Fleet};
+use crate::docker_bridged::Fleet;
 use crate::docker_images::Image;
-use crate::load_by_clock::get;
+use crate::load_by_clock::{ANSWER_MAX, get};
 
 /// A page that is answered at once: the version and `end`.
 pub(crate) const PAGE: &str = "/index.html";

@@ -320,13 +320,16 @@ pub(crate) fn is_present(program: &str) -> bool {
     found
 }
 
-/// What every agent is told. The machine that tests run on may have a fuller disk than a server should.
-fn of_agent<'a>(node: &'a str, servers: &'a str) -> [(&'a str, &'a str); 4] {
+/// What every agent is told. The machine that tests run on may have a fuller disk than a server should, and be
+/// short of memory or process ids for a while; tests of such shortages say what they look at.
+fn of_agent<'a>(node: &'a str, servers: &'a str) -> [(&'a str, &'a str); 6] {
     [
         ("SETPOINT_AGENT__NAME", node),
         ("SETPOINT_AGENT__SERVERS", servers),
         ("SETPOINT_AGENT__PRESSURE__NODEFS_AVAILABLE", "0%"),
         ("SETPOINT_AGENT__PRESSURE__NODEFS_INODES_FREE", "0%"),
+        ("SETPOINT_AGENT__PRESSURE__MEMORY_AVAILABLE", "0"),
+        ("SETPOINT_AGENT__PRESSURE__PID_AVAILABLE", "0"),
     ]
 }
 

@@ -10,8 +10,10 @@ use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::task::{JoinHandle, JoinSet};
-use tokio::time::{interval, timeout};
+use tokio::time::{MissedTickBehavior, interval, timeout};
 
+/// An answer takes no time here, unless the machine is busy with something else.
+pub(crate) const ANSWER_MAX: Duration = Duration::from_secs(20);
 /// How many failures are told: the first say enough.
 const TOLD_MAX: usize = 10;
 
@@ -30,6 +32,8 @@ pub(crate) struct Told {
     pub(crate) answers: BTreeMap<String, usize>,
     /// Why others were not, and when each of them began.
     pub(crate) failed: Vec<String>,
+    /// The longest that one took.
+    pub(crate) longest: Duration,
 }
 
 impl LoadByClock {
@@ -44,6 +48,8 @@ impl LoadByClock {
         let until = enough.clone();
         let task = tokio::spawn(async move {
             let (mut requests, mut clock) = (JoinSet::new(), interval(every));
+            // Who was held up asks at once for all that should have been asked: the rate stays.
+            clock.set_missed_tick_behavior(MissedTickBehavior::Burst);
             for place in places.into_iter().cycle() {
                 if until.load(Ordering::Relaxed) {
                     break;
@@ -52,7 +58,8 @@ impl LoadByClock {
                 requests.spawn(async move {
                     let at = began.elapsed();
                     let answer = get(place, path, answer_max).await;
-                    answer.map_err(|why| format!("{place} after {at:?}: {why}"))
+                    let answer = answer.map_err(|why| format!("{place} after {at:?}: {why}"));
+                    (answer, began.elapsed().saturating_sub(at))
                 });
             }
             told(requests.join_all().await)
@@ -70,7 +77,8 @@ impl LoadByClock {
         let first = &told.failed[..failed.min(TOLD_MAX)];
         assert!(failed == 0, "{failed} of {} requests failed in {took:?}: {first:#?}", told.asked);
         assert!(told.asked > 0, "there was no load");
-        println!("{} requests in {took:?}, none failed: {:?}", told.asked, told.answers);
+        let Told { asked, answers, longest, .. } = &told;
+        println!("{asked} requests in {took:?}, none failed, {longest:.1?} at most: {answers:?}");
         told
     }
 
@@ -81,9 +89,10 @@ impl LoadByClock {
     }
 }
 
-fn told(outcomes: Vec<Result<String, String>>) -> Told {
+fn told(outcomes: Vec<(Result<String, String>, Duration)>) -> Told {
     let mut told = Told { asked: outcomes.len(), ..Told::default() };
-    for outcome in outcomes {
+    for (outcome, took) in outcomes {
+        told.longest = told.longest.max(took);
         match outcome {
             Ok(body) => {
                 let last = body.lines().last().unwrap_or_default().to_owned();

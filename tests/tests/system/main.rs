@@ -19,7 +19,6 @@ mod docker_drain;
 mod docker_elsewhere;
 mod docker_locks;
 mod docker_partitions;
-mod open_load;
 
 mod docker_fleet;
 mod docker_superseded;

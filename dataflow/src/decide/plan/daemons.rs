@@ -63,9 +63,33 @@ impl<V: Views> Turn<'_, V> {
         if counts.is_some_and(|counts| self.track_progress(id, &counts)) {
             return;
         }
+        let free = self.without_held(id, free);
         let start = |node| Start::on(node, id, priority);
         starts.extend(free.into_iter().map(start));
         self.replace_outdated(id);
+    }
+
+    /// These nodes without those on which a pod failed a moment ago: they are looked at again when they have
+    /// waited, and nobody else waits with them.
+    fn without_held(&mut self, id: u32, mut free: BTreeSet<NodeName>) -> BTreeSet<NodeName> {
+        let now = self.now;
+        let Some(workload) = self.state.workload.get(&id) else { return free };
+        let (memory, not_before_ms) = (&workload.memo.rescheduled, workload.memo.not_before_ms);
+        // None waits for longer than the one that failed last.
+        if now >= not_before_ms {
+            return free;
+        }
+        let until = |node: &NodeName| (node.clone(), memory.held_until_ms(node, not_before_ms));
+        let held: BTreeMap<NodeName, i64> =
+            free.iter().map(until).filter(|(_, until_ms)| now < *until_ms).collect();
+        for node in held.keys() {
+            free.remove(node);
+            self.state.look_on(id, node);
+        }
+        if let Some(first_ms) = held.into_values().min() {
+            self.state.look_again(id, first_ms);
+        }
+        free
     }
 
     /// Replaces pods of earlier revisions, as far as that may be now.

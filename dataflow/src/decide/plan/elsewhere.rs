@@ -7,7 +7,7 @@ use setpoint_placement::{Considered, Placing};
 use setpoint_schemas::PodPhase;
 
 use crate::decide::Turn;
-use crate::state::Workload;
+use crate::state::{Workload, WorkloadKind};
 use crate::views::Views;
 
 impl<V: Views> Turn<'_, V> {
@@ -19,7 +19,10 @@ impl<V: Views> Turn<'_, V> {
         let Some(host) = self.state.host(pod).filter(|_| has_failed) else { return };
         let node = host.row.record.node.clone();
         if let Some(workload) = self.state.workload.get_mut(&id) {
-            workload.memo.rescheduled.note_failed(node, now);
+            match workload.kind {
+                WorkloadKind::Daemon => workload.memo.rescheduled.note_failed_in_place(node, now),
+                _ => workload.memo.rescheduled.note_failed(node, now),
+            }
             self.state.touch_workload(id);
         }
     }
