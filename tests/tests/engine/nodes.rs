@@ -36,7 +36,7 @@ fn a_silent_node_is_lost_after_its_grace_and_its_pods_are_replaced_by_new_ones()
     let new: Vec<_> = story.placed.iter().filter(|(uid, _)| !before.contains_key(*uid)).collect();
     assert_eq!(new.len(), 1);
     assert!(["a", "b"].contains(&new[0].1.as_str()));
-    let says = story.status(15_100, "Node/-/c");
+    let says = story.status(15_100, "core/Node/-/c");
     assert_eq!((&says["lost"], &says["lostMs"]), (&json!(true), &json!(15_000)), "since when");
 
     // It returns, says once more that the old pod runs, then that nothing is left of it.
