@@ -86,24 +86,6 @@ fn a_leader_that_is_rebuilt_knows_how_often_pods_were_replaced_and_where_they_fa
     assert_eq!(told(&story.at(33_000, vec![])), "Place 1");
 }
 
-#[test]
-fn pods_that_start_well_and_fail_later_wait_by_the_curve_as_well() {
-    let mut story = Story::with_living_nodes(&["a", "b"]);
-    story.asks(1, vec![item(Verb::Apply, &deployment("default", "web", 1, 100, "v1"))]);
-    story.all_run(500);
-    assert_eq!(told(&fails(&mut story, 1_000)), "Place 1, Stop 1", "the first follows at once");
-    story.all_run(1_500);
-    assert_eq!(told(&fails(&mut story, 2_000)), "Stop 1");
-    story.at(7_000, vec![]);
-    assert_eq!(told(&story.at(11_999, vec![])), "", "it was whole, and did not hold out");
-    assert_eq!(told(&story.at(12_000, vec![])), "Place 1");
-    story.all_run(12_500);
-    assert_eq!(told(&fails(&mut story, 13_000)), "Stop 1");
-    [18_000, 23_000, 28_000].into_iter().for_each(|ms| drop(story.at(ms, vec![])));
-    assert_eq!(told(&story.at(32_999, vec![])), "", "the row goes on");
-    assert_eq!(told(&story.at(33_000, vec![])), "Place 1");
-}
-
 /// A DaemonSet on one node that lives, whose pod failed twice there: at 1 s and at 2 s.
 fn daemon_that_failed_twice() -> Story {
     let mut story = Story::with_living_nodes(&["a"]);

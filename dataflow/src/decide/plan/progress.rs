@@ -115,14 +115,13 @@ impl Workload {
             available: counts.current_available + counts.old_available,
         };
         let (limit_ms, kept) = (self.wants.progress_limit_ms, self.kept());
-        let (monitor_ms, healthy_ms) = (self.monitor_ms(), self.wants.reschedule.healthy_ms);
+        let monitor_ms = self.monitor_ms();
         let is_deployment = self.kind == WorkloadKind::Rolling;
         let memo = &mut self.memo;
         let is_complete = seen.available >= counts.desired && counts.old <= kept;
         // None of none is complete, and nobody saw it run.
         let is_whole = is_complete && counts.current_available > 0;
-        // A pod that starts well may still fail each time: who is whole has not held out yet.
-        if is_whole && is_deployment && now - memo.rescheduled.last_ms >= healthy_ms {
+        if is_whole && is_deployment {
             memo.rescheduled.row = 0;
         }
         memo.complete |= is_complete && !counts.paused;
