@@ -809,9 +809,9 @@ fn owners_and_finalizers_are_whole_and_known() {
     check(
         &config("  finalizers: [orphan, example.com/hold, foregroundDeletion, hold, '*']\n"),
         &expect![[r#"
-            web.yaml: metadata.finalizers[3]: name is neither a standard finalizer name nor is it fully qualified
-            web.yaml: metadata.finalizers[4]: the key "*" must be at most 63 letters, digits, '-', '_' and '.', and begin and end with a letter or digit
-            web.yaml: metadata.finalizers: finalizer orphan and foregroundDeletion cannot be both set
+            web.yaml: document 1: metadata.finalizers[3]: name is neither a standard finalizer name nor is it fully qualified
+            web.yaml: document 1: metadata.finalizers[4]: the key "*" must be at most 63 letters, digits, '-', '_' and '.', and begin and end with a letter or digit
+            web.yaml: document 1: metadata.finalizers: finalizer orphan and foregroundDeletion cannot be both set
         "#]],
     );
     let references = [

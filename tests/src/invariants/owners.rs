@@ -5,11 +5,12 @@ use std::sync::Arc;
 
 use serde_json::Value;
 use setpoint_dataflow::Outcome;
-use setpoint_schemas::{GroupKind, Resource, ResourceKey};
+use setpoint_schemas::{ClaimStatus, GroupKind, Placement, PodUid, Resource, ResourceKey};
 
 use crate::manifests::HOLD;
 
 type Resources = BTreeMap<ResourceKey, Arc<Resource>>;
+type Placements = BTreeMap<PodUid, Arc<Placement>>;
 
 /// What this epoch collected, each as it was last.
 pub(super) fn as_they_went(before: &Resources, outcome: &Outcome) -> Vec<Arc<Resource>> {
@@ -40,20 +41,45 @@ pub(super) fn nobody_goes_whose_owner_lives(
     Ok(())
 }
 
-/// When all is at rest: all owners are there, and what is being deleted is held by somebody.
-pub(super) fn nothing_is_left(resources: &Resources) -> Result<(), String> {
+/// When all is at rest: all owners are there, and what is being deleted is held by somebody. No claim that was
+/// made with a pod is there without it.
+pub(super) fn nothing_is_left(
+    resources: &Resources,
+    placements: &Placements,
+) -> Result<(), String> {
     for (key, resource) in resources {
+        let is_claim = &*key.kind.kind == "PersistentVolumeClaim";
+        let claim = ClaimStatus::read(if is_claim { &resource.status } else { "{}" });
+        if let Some(pod) = claim.made_with
+            && !placements.keys().any(|uid| uid.to_string() == pod.uid)
+        {
+            return Err(format!("{key} was made with {}, of which nothing is left", pod.name));
+        }
         for (kind, name, uid) in owners_of(resource) {
             let owner = found(resources, &resource.namespace, &kind, &name);
             if owner.is_none_or(|owner| owner.uid != uid) {
                 return Err(format!("{key} is owned by {kind} {name} {uid}, which is not there"));
             }
         }
-        if resource.deleted_ms.is_some() && !resource.body.contains(HOLD) {
+        let is_held = resource.body.contains(HOLD) || (is_claim && is_used(key, placements));
+        if resource.deleted_ms.is_some() && !is_held {
             return Err(format!("{key} is deleted, held by nobody, and stays"));
         }
     }
     Ok(())
+}
+
+/// Whether some pod has a claim: by its name in the pod's spec, or as one that begins or ends with the pod's name.
+fn is_used(claim: &ResourceKey, placements: &Placements) -> bool {
+    let name = format!("{:?}", claim.name);
+    placements.values().any(|placement| {
+        let pod = placement.name.as_str();
+        let own = [format!("{pod}-"), format!("-{pod}")];
+        placement.pattern.namespace.as_str() == &*claim.namespace
+            && (placement.pattern.spec.contains(&name)
+                || claim.name.starts_with(&own[0])
+                || claim.name.ends_with(&own[1]))
+    })
 }
 
 fn owners_of(resource: &Resource) -> Vec<(GroupKind, String, String)> {

@@ -43,7 +43,7 @@ impl Auditor {
             self.no_orphans(node, committed)?;
         }
         nothing_remains(plant, committed, log)?;
-        owners::nothing_is_left(&self.resources)?;
+        owners::nothing_is_left(&self.resources, &committed.placements)?;
         services::each_has_its_own(self.resources.values().map(AsRef::as_ref))?;
         for resource in self.resources.values() {
             self.settled(resource, plant, fits)?;

@@ -37,7 +37,7 @@ pub(super) fn data_is_where_pods_are(world: &World) -> Result<(), String> {
             }
         }
     }
-    no_claim_is_left_behind(world)
+    Ok(())
 }
 
 /// Whether a bare pod waits until nothing is left of the one before it: the claims that were made with that have
@@ -46,18 +46,6 @@ pub(super) fn awaits_its_claims(world: &World, wanted: &Wanted) -> bool {
     let made = wanted.spec.template.spec.volumes.iter().filter(|v| v.ephemeral.is_some());
     let mut names = made.filter_map(|volume| volume.claim_of(&wanted.name));
     wanted.kind == "Pod" && names.any(|name| world.claim(&wanted.namespace, &name).is_some())
-}
-
-/// No claim that was made with a pod is there without it.
-fn no_claim_is_left_behind(world: &World) -> Result<(), String> {
-    let kind = GroupKind::new("", "PersistentVolumeClaim");
-    for (key, claim) in world.resources.iter().filter(|(key, _)| key.kind == kind) {
-        let Some(pod) = ClaimStatus::read(&claim.status).made_with else { continue };
-        if !world.pods.keys().any(|uid| uid.to_string() == pod.uid) {
-            return Err(format!("{key} was made with {}, of which nothing is left", pod.name));
-        }
-    }
-    Ok(())
 }
 
 /// Whether the data of a pod that is to come next is on this node, or nowhere yet: where each pod has
