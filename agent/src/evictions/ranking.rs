@@ -132,7 +132,8 @@ mod tests {
         let mut sent = Sent::default();
         for expected in [Some("a"), Some("b"), None] {
             let found = first(&desired, &usage, &shortage, &sent);
-            assert_eq!(found.as_ref().map(|found| found.uid.as_str()), expected);
+            let who = found.as_ref().map(|found| found.uid.to_string());
+            assert_eq!(who.as_deref(), expected);
             if let Some(found) = found {
                 sent.note(&found, tokio::time::Instant::now());
             }
