@@ -1,21 +1,24 @@
-//! A node whose disk is full takes no new pods, says so, and takes them again when there is room.
+//! A node whose disk gets full takes no new pods from its threshold on, says so, and takes them again when there
+//! is room.
 
 use std::fs::{self, File};
 use std::path::Path;
 use std::process::Command;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::api::{Api, deployment};
-use crate::house::{House, alone};
+use crate::house::{House, LOOK_EVERY, alone};
 
 const NODE: &str = "node-1";
 /// The disk is looked at every ten seconds, and a machine under load is slow.
 const SEEN_WITHIN: Duration = Duration::from_secs(60);
 /// Room for a node's files many times over, and soon filled.
 const DISK_MIB: usize = 64;
+/// More than half of the disk, and so little that the rest would do for a node without a threshold.
+const PART_MIB: usize = 40;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_node_whose_disk_is_full_takes_no_new_pods_until_there_is_room() {
@@ -28,15 +31,16 @@ async fn a_node_whose_disk_is_full_takes_no_new_pods_until_there_is_room() {
         ("SETPOINT_AGENT__RUNTIME", "process"),
         ("SETPOINT_DATA_DIR", &data),
         ("SETPOINT_AGENT__PRESSURE__TRANSITION_MS", "0"),
-        ("SETPOINT_AGENT__PRESSURE__NODEFS_AVAILABLE", "10%"),
+        ("SETPOINT_AGENT__PRESSURE__NODEFS_AVAILABLE", "50%"),
     ];
     house.start_agent(NODE, &api.base, &settings);
     pressure(&mut house, &api, "False").await;
     api.apply(&[deployment("early", 1)]).await.expect("it is applied");
     are_ready(&mut house, &api, 1).await;
 
-    disk.fill();
-    pressure(&mut house, &api, "True").await;
+    disk.fill_partly();
+    let why = pressure(&mut house, &api, "True").await;
+    assert!(why.ends_with("has less than 50% available"), "{why}");
     api.apply(&[deployment("late", 1)]).await.expect("it is applied");
     let waits = async || {
         let pods = api.get("/api/v1/namespaces/default/pods").await?;
@@ -46,25 +50,37 @@ async fn a_node_whose_disk_is_full_takes_no_new_pods_until_there_is_room() {
     };
     house.until("the new pod waits and says why", SEEN_WITHIN, waits).await;
     are_ready(&mut house, &api, 1).await;
-    let said = house.log_text(NODE).matches("takes no new pods").count();
-    assert_eq!(said, 1, "it is logged once");
+
+    disk.fill();
+    let said = |house: &House| house.log_text(NODE).matches("takes no new pods").count();
+    let began = Instant::now();
+    while said(&house) == 0 {
+        assert!(began.elapsed() < SEEN_WITHIN, "it is not logged that the disk is full");
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
+    pressure(&mut house, &api, "True").await;
+    are_ready(&mut house, &api, 1).await;
+    assert_eq!(said(&house), 1, "it is logged once");
 
     disk.empty();
     are_ready(&mut house, &api, 2).await;
     pressure(&mut house, &api, "False").await;
 }
 
-async fn pressure(house: &mut House, api: &Api, status: &str) {
+/// Waits until a node that is ready says so of its disk; why.
+async fn pressure(house: &mut House, api: &Api, status: &str) -> String {
     let look = async || {
         let node = api.get(&format!("/api/v1/nodes/{NODE}")).await?;
         let conditions = node["status"]["conditions"].as_array().cloned().unwrap_or_default();
-        let is = |kind: &str, status: &str| {
-            conditions.iter().any(|c: &Value| c["type"] == kind && c["status"] == status)
+        let find = |kind: &str, status: &str| {
+            conditions.iter().find(|c: &&Value| c["type"] == kind && c["status"] == status)
         };
-        let is_so = is("DiskPressure", status) && is("Ready", "True");
-        if is_so { Ok(()) } else { Err(format!("{conditions:?}")) }
+        match find("DiskPressure", status).filter(|_| find("Ready", "True").is_some()) {
+            Some(found) => Ok(found["message"].as_str().unwrap_or_default().to_owned()),
+            None => Err(format!("{conditions:?}")),
+        }
     };
-    house.until(&format!("DiskPressure is {status}"), SEEN_WITHIN, look).await;
+    house.until(&format!("DiskPressure is {status}"), SEEN_WITHIN, look).await
 }
 
 async fn are_ready(house: &mut House, api: &Api, count: usize) {
@@ -99,9 +115,15 @@ impl Disk {
         self.0.path()
     }
 
+    /// So far that less is left than the threshold.
+    fn fill_partly(&self) {
+        fs::write(self.ballast(), vec![1; PART_MIB << 20]).expect("there was room");
+    }
+
     /// To the last byte.
     fn fill(&self) {
-        let mut file = File::create(self.ballast()).expect("there was room");
+        let ballast = File::options().create(true).append(true).open(self.ballast());
+        let mut file = ballast.expect("there was room");
         let block = vec![1; 1 << 20];
         for _ in 0..=DISK_MIB {
             if std::io::Write::write_all(&mut file, &block).is_err() {

@@ -2,10 +2,13 @@
 //! addresses for the Services of all.
 //!
 //! Guarantee: who has one has its addresses alone among the tests of this machine, because its link is made
-//! with it and bears its number; dropped, link and route are gone.
+//! with it and bears its number; dropped, link and route are gone. Those of a process that was killed go when
+//! the next one looks for a network: each link says whose it is.
 //! Absent: networks between machines. The engines share the machine's, as their agents do.
 
+use std::fs::{self, File};
 use std::net::Ipv4Addr;
+use std::path::Path;
 use std::process::Command;
 
 use super::engine::{EngineError, failed};
@@ -17,6 +20,8 @@ const BLOCKS: u16 = 512;
 const FIRST: u32 = (198 << 24) | (18 << 16);
 /// The machine's own address in the network of an engine, by which its containers leave it.
 const GATEWAY: u8 = 1;
+/// Where the kernel lists the machine's links.
+const LINKS: &str = "/sys/class/net";
 
 /// A block of addresses of this machine. Given back when dropped.
 #[derive(Debug)]
@@ -74,14 +79,26 @@ impl Network {
     }
 
     /// The first block that nobody has, from a place that is this process' own. Whoever makes the link
-    /// has it: the kernel makes no two of one name.
+    /// has it: the kernel makes no two of one name. One process at a time looks, so that nobody gives back
+    /// what another has just made.
     fn claimed() -> Result<Network, EngineError> {
+        let lock = std::env::temp_dir().join("setpoint-test-networks.lock");
+        let lock = File::options().create(true).append(true).open(lock);
+        let _alone_until_dropped = lock
+            .and_then(|file| file.lock().map(|()| file))
+            .map_err(|error| failed("look alone for a network for", error))?;
+        of_the_dead().into_iter().for_each(|block| drop(Network { block }));
         let start = u16::try_from(std::process::id() % u32::from(BLOCKS)).unwrap_or(0);
         let mut why = failed("find a network for", "all of them are taken");
         for turn in 0..BLOCKS {
             let block = (start + turn) % BLOCKS;
             match ip(&["link", "add", "name", &name_of(block), "type", "bridge"]) {
-                Ok(()) => return Ok(Network { block }),
+                Ok(()) => {
+                    let network = Network { block };
+                    let whose = std::process::id().to_string();
+                    ip(&["link", "set", "dev", &name_of(block), "alias", &whose])?;
+                    return Ok(network);
+                }
                 Err(EngineError::Failed { why: said, .. }) if said.contains("File exists") => {}
                 Err(error) => {
                     why = error;
@@ -100,9 +117,24 @@ impl Drop for Network {
     }
 }
 
-/// A link's name has at most 15 bytes.
+/// What a link's name begins with. It has at most 15 bytes.
+const NAME: &str = "setpoint-";
+
 fn name_of(block: u16) -> String {
-    format!("setpoint-{block}")
+    format!("{NAME}{block}")
+}
+
+/// The blocks of processes that are gone. Of a link that does not say whose it is nobody knows that.
+fn of_the_dead() -> Vec<u16> {
+    let links = fs::read_dir(LINKS).into_iter().flatten().flatten();
+    let names = links.filter_map(|link| link.file_name().into_string().ok());
+    let blocks = names.filter_map(|name| name.strip_prefix(NAME)?.parse::<u16>().ok());
+    let is_dead = |block: &u16| {
+        let whose = fs::read_to_string(format!("{LINKS}/{}/ifalias", name_of(*block)));
+        let whose = whose.ok().and_then(|text| text.trim().parse::<u32>().ok());
+        whose.is_some_and(|pid| !Path::new("/proc").join(pid.to_string()).exists())
+    };
+    blocks.filter(|block| *block < BLOCKS).filter(is_dead).collect()
 }
 
 fn ip(words: &[&str]) -> Result<(), EngineError> {
