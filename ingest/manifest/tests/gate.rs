@@ -824,25 +824,25 @@ fn owners_and_finalizers_are_whole_and_known() {
     check(
         &config(&format!("  ownerReferences:\n{}", references[4])),
         &expect![[r#"
-            web.yaml: metadata.ownerReferences[0].uid: must not be empty
+            web.yaml: document 1: metadata.ownerReferences[0].uid: must not be empty
         "#]],
     );
     check(
         &config(&format!("  ownerReferences:\n{}", references[..4].concat())),
         &expect![[r#"
-            web.yaml: metadata.ownerReferences[2]: v1, Kind=Event is disallowed from being an owner
-            web.yaml: metadata.ownerReferences[3].kind: example.com/v1 Widget is unknown, so that the owner could never be found; leave the reference out
-            web.yaml: metadata.ownerReferences: Only one reference can have Controller set to true. Found "true" in references for o and o
+            web.yaml: document 1: metadata.ownerReferences[2]: v1, Kind=Event is disallowed from being an owner
+            web.yaml: document 1: metadata.ownerReferences[3].kind: example.com/v1 Widget is unknown, so that the owner could never be found; leave the reference out
+            web.yaml: document 1: metadata.ownerReferences: Only one reference can have Controller set to true. Found "true" in references for o and o
         "#]],
     );
     check(
         &format!(
-            "apiVersion: v1\nkind: Namespace\nmetadata:\n  name: n\n  ownerReferences:\n{}{}",
+            "apiVersion: v1\nkind: Namespace\nmetadata:\n  name: team\n  ownerReferences:\n{}{}",
             owner("v1, kind: ConfigMap", ""),
             owner("v1, kind: Namespace", "")
         ),
         &expect![[r#"
-            web.yaml: metadata.ownerReferences[0]: a resource without a namespace cannot be owned by a ConfigMap, which lives in one
+            web.yaml: document 1: metadata.ownerReferences[0]: a resource without a namespace cannot be owned by a ConfigMap, which lives in one
         "#]],
     );
 }
