@@ -20,6 +20,7 @@ mod leases;
 mod leaving;
 mod guarded;
 mod identity;
+mod in_namespace;
 mod ledger;
 mod look;
 mod node;
@@ -274,9 +275,6 @@ pub(crate) enum Deadline {
     Release(NodeName),
 }
 
-/// Stands behind every name.
-const LAST: &str = "\u{10ffff}";
-
 impl State {
     /// A number for a new orphan.
     pub(crate) fn number_orphan(&mut self) -> u32 {
@@ -453,22 +451,6 @@ impl State {
     pub(crate) fn workload_by_key(&mut self, key: &ResourceKey) -> Option<&mut Workload> {
         let id = self.workloads.get(key)?;
         self.workload.get_mut(id).map(Box::as_mut)
-    }
-
-    /// The workloads of a namespace, in the order of their keys: those of each kind stand together, so
-    /// that a look at each kind finds them.
-    pub(crate) fn workloads_in(&self, namespace: &Arc<str>) -> Vec<u32> {
-        let mut found = Vec::new();
-        let mut next = self.workloads.keys().next().map(|key| key.kind.clone());
-        while let Some(kind) = next {
-            let first = ResourceKey::new(kind.clone(), namespace, "");
-            let here = self.workloads.range(first..);
-            let here = here.take_while(|(key, _)| key.kind == kind && key.namespace == *namespace);
-            found.extend(here.map(|(_, id)| *id));
-            let last = ResourceKey::new(kind, LAST, LAST);
-            next = self.workloads.range(last..).next().map(|(key, _)| key.kind.clone());
-        }
-        found
     }
 
     /// Those of these workloads that are there, in the order of their keys. Where they are many of all,
