@@ -274,7 +274,7 @@ async fn kubectl_deletes_what_is_held_and_what_is_owned() {
     kubectl.says(&format!("{hold} -n shop"), true, "patched").await;
     kubectl.says("delete namespace shop --wait=false", true, "deleted").await;
     kubectl.says("get namespace shop", true, "Terminating").await;
-    kubectl.says("get namespace shop -o yaml", true, "people.example/hold in 1 resource").await;
+    kubectl.says("get namespace shop -o json", true, "people.example/hold in 1 resource").await;
     kubectl
         .says(&format!("{} -n shop", map("late")), false, "because it is being terminated")
         .await;
