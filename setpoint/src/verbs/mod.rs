@@ -13,6 +13,7 @@ pub(crate) mod decisions;
 pub(crate) mod mark;
 pub(crate) mod scale;
 pub(crate) mod rollout;
+mod progress;
 pub(crate) mod cordon;
 pub(crate) mod drain;
 pub(crate) mod wait_for;
