@@ -8,12 +8,14 @@ mod claiming;
 mod depending;
 mod drained;
 mod owning;
+mod plan;
 mod ranked;
 mod reverting;
 mod same;
 mod served;
 mod stateful;
 mod tainted;
+mod trace;
 mod working;
 mod leader;
 mod operator;
@@ -22,11 +24,12 @@ mod weather;
 
 pub use leader::Leader;
 pub use operator::Operator;
+pub use plan::Plan;
 use same::same;
 use stranger::Stranger;
+pub use trace::Trace;
 
 use std::collections::VecDeque;
-use std::num::NonZeroUsize;
 
 use setpoint_dataflow::{Engine, Epoch, Outcome, Remains};
 use setpoint_schemas::{Action, Cut, Decision, NodeName, Policy, ResourceKey};
@@ -46,86 +49,6 @@ pub(crate) const TICK_MS: i64 = 200;
 const BEGIN_MS: i64 = 1_767_225_600_000;
 /// Time for a fleet to come to rest after the last fault: the longest backoff and some more.
 const REST_MS_MAX: i64 = 400_000;
-/// How long and how closely watched a journey is.
-#[derive(Debug, Clone, Copy)]
-pub struct Plan {
-    /// The seed.
-    pub seed: u64,
-    /// Ticks with faults.
-    pub ticks: usize,
-    /// Whether two more engines, over the dataflow and over views from scratch, decide everything as
-    /// well.
-    pub all_views: bool,
-    /// Whether the dataflow on so many workers runs beside all views.
-    pub workers: Option<NonZeroUsize>,
-    /// An engine is rebuilt from its rows and runs beside for one epoch this often in a thousand.
-    pub rebuilt_in_thousand: usize,
-    /// Whether the log may be trimmed and the checkpoint lost.
-    pub trims: bool,
-    /// Whether an engine of other rules follows, and may take over.
-    pub stranger: bool,
-    /// How many of the last events are told when it fails.
-    pub events_told: usize,
-    /// Whether people ask for selectors, affinity, taints, ports and spread as well.
-    pub choosy: bool,
-    /// Whether people give priorities and keep budgets as well.
-    pub ranked: bool,
-    /// Whether people make pods leave nodes as well.
-    pub tainted: bool,
-    /// Whether people have Jobs and CronJobs as well.
-    pub working: bool,
-    /// Whether people have pods with data that stays as well.
-    pub claiming: bool,
-    /// Whether people have StatefulSets as well.
-    pub stateful: bool,
-    /// Whether people have pods evicted as well.
-    pub drained: bool,
-    /// Whether nodes end pods that may run at most once when their time is over.
-    pub fenced: bool,
-    /// Whether people let failed updates go back as well.
-    pub reverting: bool,
-    /// Whether workloads wait for others, and pods for what people say of them.
-    pub depending: bool,
-    /// Whether people bound a namespace by quotas and LimitRanges as well.
-    pub bounded: bool,
-    /// Whether people own, let go, finalize and delete as well.
-    pub owning: bool,
-}
-
-/// What a journey came to.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Trace {
-    /// A hash over all epochs and their outcomes.
-    pub hash: u64,
-    /// Epochs committed.
-    pub epochs: usize,
-    /// Times that a leader crashed.
-    pub crashes: usize,
-    /// Times that a leader was rebuilt from the compacted topics.
-    pub rebuilds: usize,
-    /// Times that an engine took over which had followed under other rules.
-    pub takeovers: usize,
-    /// Decisions that this engine would have made otherwise.
-    pub differences: usize,
-    /// Pods that had to go for others of higher priority.
-    pub preempted: usize,
-    /// Pods that left a node for a taint, or were evicted.
-    pub evicted: usize,
-    /// Jobs that came to an end.
-    pub ended: usize,
-    /// Jobs that a schedule started.
-    pub scheduled: usize,
-    /// Updates that failed and went back.
-    pub reverted: usize,
-    /// How many of these were of other kinds than Deployments.
-    pub reverted_sets: usize,
-    /// Times that it was said that a workload waits for another.
-    pub held: usize,
-    /// Times that it was said why no pod is made, beyond a quota or outside a LimitRange.
-    pub refused: usize,
-    /// Objects that went because nobody owned them any more, or before their owners.
-    pub collected: usize,
-}
 
 /// The whole system.
 pub struct Journey {

@@ -8,6 +8,10 @@ use std::ops::RangeInclusive;
 
 use setpoint_tests::journey::{Journey, Plan, Trace};
 
+/// Journeys spend a third of their time on small pieces of memory.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// As many as a test run can afford in the dev profile.
 const SEEDS: u64 = 500;
 /// Three minutes of faults, in looks at the world.
@@ -120,9 +124,9 @@ fn count(seeds: &RangeInclusive<u64>) -> u64 {
 }
 
 /// How far a long run is, for who waits for it.
-fn tell(seed: u64, seeds: u64) {
+fn tell(who: &str, seed: u64, seeds: u64) {
     if seed.is_multiple_of(TOLD_EVERY) {
-        println!("{seed} of {seeds} seeds hold");
+        println!("{seed} of {seeds} {who} seeds hold");
     }
 }
 
@@ -135,25 +139,27 @@ fn run(plan: Plan) -> Trace {
     }
 }
 
-#[test]
-fn every_seed_comes_to_rest_with_all_invariants_held() {
+/// Plays the journeys of such people, or that of the seed that was asked for; what they counted, added up, and of
+/// how many seeds. `None` where it was one seed: of that all is told.
+fn each(who: &str, usual: u64, plan: fn(u64) -> Plan) -> Option<(Trace, u64)> {
     if let Some(seed) = number("SETPOINT_SEED") {
-        println!("seed {seed}: {:?}", run(plan(seed)));
-        return;
+        println!("{who} seed {seed}: {:?}", run(plan(seed)));
+        return None;
     }
-    let seeds = seeds(SEEDS);
+    let seeds = seeds(usual);
     let mut sum = Trace::default();
     for seed in seeds.clone() {
-        let trace = run(plan(seed));
-        sum.epochs += trace.epochs;
-        sum.crashes += trace.crashes;
-        sum.rebuilds += trace.rebuilds;
-        sum.takeovers += trace.takeovers;
-        sum.differences += trace.differences;
-        tell(seed, *seeds.end());
+        sum += run(plan(seed));
+        tell(who, seed, *seeds.end());
     }
     let seeds = count(&seeds);
-    println!("{seeds} seeds: {sum:?}");
+    println!("{seeds} {who} seeds: {sum:?}");
+    Some((sum, seeds))
+}
+
+#[test]
+fn every_seed_comes_to_rest_with_all_invariants_held() {
+    let Some((sum, seeds)) = each("main", SEEDS, plan) else { return };
     let rare = sum.rebuilds.min(sum.takeovers).min(sum.differences);
     assert!((sum.crashes > 0 && rare > 0) || seeds < 50, "the faults happen");
 }
@@ -169,35 +175,13 @@ fn ranked(seed: u64) -> Plan {
 
 #[test]
 fn choosy_pods_go_where_they_may_and_none_waits_for_what_is_there() {
-    if let Some(seed) = number("SETPOINT_SEED") {
-        println!("choosy seed {seed}: {:?}", run(choosy(seed)));
-        return;
-    }
-    let seeds = seeds(CHOOSY_SEEDS);
-    let mut epochs = 0;
-    for seed in seeds.clone() {
-        epochs += run(choosy(seed)).epochs;
-        tell(seed, *seeds.end());
-    }
-    println!("{} choosy seeds, {epochs} epochs", count(&seeds));
+    each("choosy", CHOOSY_SEEDS, choosy);
 }
 
 #[test]
 fn higher_pods_get_their_room_and_nobody_goes_in_vain() {
-    if let Some(seed) = number("SETPOINT_SEED") {
-        println!("ranked seed {seed}: {:?}", run(ranked(seed)));
-        return;
-    }
-    let seeds = seeds(RANKED_SEEDS);
-    let (mut epochs, mut preempted) = (0, 0);
-    for seed in seeds.clone() {
-        let trace = run(ranked(seed));
-        epochs += trace.epochs;
-        preempted += trace.preempted;
-        tell(seed, *seeds.end());
-    }
-    println!("{} ranked seeds, {epochs} epochs, {preempted} pods preempted", count(&seeds));
-    assert!(preempted > 0 || count(&seeds) < 20, "it happens");
+    let Some((sum, seeds)) = each("ranked", RANKED_SEEDS, ranked) else { return };
+    assert!(sum.preempted > 0 || seeds < 20, "it happens");
 }
 
 fn tainted(seed: u64) -> Plan {
@@ -206,20 +190,8 @@ fn tainted(seed: u64) -> Plan {
 
 #[test]
 fn pods_leave_nodes_whose_taints_they_do_not_bear_and_others_stay() {
-    if let Some(seed) = number("SETPOINT_SEED") {
-        println!("tainted seed {seed}: {:?}", run(tainted(seed)));
-        return;
-    }
-    let seeds = seeds(TAINTED_SEEDS);
-    let (mut epochs, mut evicted) = (0, 0);
-    for seed in seeds.clone() {
-        let trace = run(tainted(seed));
-        epochs += trace.epochs;
-        evicted += trace.evicted;
-        tell(seed, *seeds.end());
-    }
-    println!("{} tainted seeds, {epochs} epochs, {evicted} pods evicted", count(&seeds));
-    assert!(evicted > 0 || count(&seeds) < 20, "it happens");
+    let Some((sum, seeds)) = each("tainted", TAINTED_SEEDS, tainted) else { return };
+    assert!(sum.evicted > 0 || seeds < 20, "it happens");
 }
 
 fn reverting(seed: u64) -> Plan {
@@ -228,22 +200,9 @@ fn reverting(seed: u64) -> Plan {
 
 #[test]
 fn updates_that_fail_go_back_to_what_was_whole_and_stay_there() {
-    if let Some(seed) = number("SETPOINT_SEED") {
-        println!("reverting seed {seed}: {:?}", run(reverting(seed)));
-        return;
-    }
-    let seeds = seeds(REVERTING_SEEDS);
-    let (mut epochs, mut reverted, mut of_sets) = (0, 0, 0);
-    for seed in seeds.clone() {
-        let trace = run(reverting(seed));
-        epochs += trace.epochs;
-        reverted += trace.reverted;
-        of_sets += trace.reverted_sets;
-        tell(seed, *seeds.end());
-    }
-    let seeds = count(&seeds);
-    println!("{seeds} reverting seeds, {epochs} epochs, {reverted} went back, {of_sets} of sets");
-    assert!((reverted - of_sets).min(of_sets) > 0 || seeds < 20, "it happens");
+    let Some((sum, seeds)) = each("reverting", REVERTING_SEEDS, reverting) else { return };
+    let of_deployments = sum.reverted - sum.reverted_sets;
+    assert!(of_deployments.min(sum.reverted_sets) > 0 || seeds < 20, "it happens");
 }
 
 fn depending(seed: u64) -> Plan {
@@ -252,20 +211,8 @@ fn depending(seed: u64) -> Plan {
 
 #[test]
 fn nobody_starts_before_what_he_waits_for_has_held_and_nobody_waits_for_ever() {
-    if let Some(seed) = number("SETPOINT_SEED") {
-        println!("depending seed {seed}: {:?}", run(depending(seed)));
-        return;
-    }
-    let seeds = seeds(DEPENDING_SEEDS);
-    let (mut epochs, mut held) = (0, 0);
-    for seed in seeds.clone() {
-        let trace = run(depending(seed));
-        epochs += trace.epochs;
-        held += trace.held;
-        tell(seed, *seeds.end());
-    }
-    println!("{} depending seeds, {epochs} epochs, {held} times somebody waited", count(&seeds));
-    assert!(held > 0 || count(&seeds) < 20, "it happens");
+    let Some((sum, seeds)) = each("depending", DEPENDING_SEEDS, depending) else { return };
+    assert!(sum.held > 0 || seeds < 20, "it happens");
 }
 
 fn working(seed: u64) -> Plan {
@@ -274,24 +221,8 @@ fn working(seed: u64) -> Plan {
 
 #[test]
 fn jobs_come_to_their_ends_and_each_time_of_a_schedule_has_one() {
-    if let Some(seed) = number("SETPOINT_SEED") {
-        println!("working seed {seed}: {:?}", run(working(seed)));
-        return;
-    }
-    let seeds = seeds(WORKING_SEEDS);
-    let (mut epochs, mut ended, mut scheduled) = (0, 0, 0);
-    for seed in seeds.clone() {
-        let trace = run(working(seed));
-        epochs += trace.epochs;
-        ended += trace.ended;
-        scheduled += trace.scheduled;
-        tell(seed, *seeds.end());
-    }
-    let seeds = count(&seeds);
-    println!(
-        "{seeds} working seeds, {epochs} epochs, {ended} Jobs ended, {scheduled} by schedules"
-    );
-    assert!(ended.min(scheduled) > 0 || seeds < 20, "it happens");
+    let Some((sum, seeds)) = each("working", WORKING_SEEDS, working) else { return };
+    assert!(sum.ended.min(sum.scheduled) > 0 || seeds < 20, "it happens");
 }
 
 fn claiming(seed: u64) -> Plan {
@@ -301,17 +232,7 @@ fn claiming(seed: u64) -> Plan {
 
 #[test]
 fn pods_stay_with_their_data_and_data_with_its_pods() {
-    if let Some(seed) = number("SETPOINT_SEED") {
-        println!("claiming seed {seed}: {:?}", run(claiming(seed)));
-        return;
-    }
-    let seeds = seeds(CLAIMING_SEEDS);
-    let mut epochs = 0;
-    for seed in seeds.clone() {
-        epochs += run(claiming(seed)).epochs;
-        tell(seed, *seeds.end());
-    }
-    println!("{} claiming seeds, {epochs} epochs", count(&seeds));
+    each("claiming", CLAIMING_SEEDS, claiming);
 }
 
 fn stateful(seed: u64) -> Plan {
@@ -320,17 +241,7 @@ fn stateful(seed: u64) -> Plan {
 
 #[test]
 fn no_identity_ever_runs_twice() {
-    if let Some(seed) = number("SETPOINT_SEED") {
-        println!("stateful seed {seed}: {:?}", run(stateful(seed)));
-        return;
-    }
-    let seeds = seeds(STATEFUL_SEEDS);
-    let mut epochs = 0;
-    for seed in seeds.clone() {
-        epochs += run(stateful(seed)).epochs;
-        tell(seed, *seeds.end());
-    }
-    println!("{} stateful seeds, {epochs} epochs", count(&seeds));
+    each("stateful", STATEFUL_SEEDS, stateful);
 }
 
 /// The check itself: nodes promise an end and bring none about.
@@ -350,20 +261,8 @@ fn drained(seed: u64) -> Plan {
 
 #[test]
 fn who_is_evicted_leaves_as_many_available_as_are_wanted() {
-    if let Some(seed) = number("SETPOINT_SEED") {
-        println!("drained seed {seed}: {:?}", run(drained(seed)));
-        return;
-    }
-    let seeds = seeds(DRAINED_SEEDS);
-    let (mut epochs, mut evicted) = (0, 0);
-    for seed in seeds.clone() {
-        let trace = run(drained(seed));
-        epochs += trace.epochs;
-        evicted += trace.evicted;
-        tell(seed, *seeds.end());
-    }
-    println!("{} drained seeds, {epochs} epochs, {evicted} pods evicted", count(&seeds));
-    assert!(evicted > 0 || count(&seeds) < 20, "it happens");
+    let Some((sum, seeds)) = each("drained", DRAINED_SEEDS, drained) else { return };
+    assert!(sum.evicted > 0 || seeds < 20, "it happens");
 }
 
 fn bounded(seed: u64) -> Plan {
@@ -372,20 +271,8 @@ fn bounded(seed: u64) -> Plan {
 
 #[test]
 fn nothing_is_made_beyond_its_bounds_and_nobody_waits_who_has_room() {
-    if let Some(seed) = number("SETPOINT_SEED") {
-        println!("bounded seed {seed}: {:?}", run(bounded(seed)));
-        return;
-    }
-    let seeds = seeds(BOUNDED_SEEDS);
-    let (mut epochs, mut refused) = (0, 0);
-    for seed in seeds.clone() {
-        let trace = run(bounded(seed));
-        epochs += trace.epochs;
-        refused += trace.refused;
-        tell(seed, *seeds.end());
-    }
-    println!("{} bounded seeds, {epochs} epochs, {refused} refusals", count(&seeds));
-    assert!(refused > 0 || count(&seeds) < 20, "it happens");
+    let Some((sum, seeds)) = each("bounded", BOUNDED_SEEDS, bounded) else { return };
+    assert!(sum.refused > 0 || seeds < 20, "it happens");
 }
 
 fn owning(seed: u64) -> Plan {
@@ -394,20 +281,8 @@ fn owning(seed: u64) -> Plan {
 
 #[test]
 fn what_is_owned_goes_with_its_last_owner_and_nothing_is_stuck() {
-    if let Some(seed) = number("SETPOINT_SEED") {
-        println!("owning seed {seed}: {:?}", run(owning(seed)));
-        return;
-    }
-    let seeds = seeds(OWNING_SEEDS);
-    let (mut epochs, mut collected) = (0, 0);
-    for seed in seeds.clone() {
-        let trace = run(owning(seed));
-        epochs += trace.epochs;
-        collected += trace.collected;
-        tell(seed, *seeds.end());
-    }
-    println!("{} owning seeds, {epochs} epochs, {collected} collected", count(&seeds));
-    assert!(collected > 0 || count(&seeds) < 20, "it happens");
+    let Some((sum, seeds)) = each("owning", OWNING_SEEDS, owning) else { return };
+    assert!(sum.collected > 0 || seeds < 20, "it happens");
 }
 
 #[test]
