@@ -227,6 +227,7 @@ impl<V: Views> Turn<'_, V> {
         out.due_ms = due_ms;
         out.is_cold_left = !self.state.status_dirty.is_empty() || self.state.cold_dirty;
         out.wants_cold = out.is_cold_left
+            || !self.state.memory_dirty.is_empty()
             || !self.state.daemons_dirty.is_empty()
             || !self.state.reservations_dirty.is_empty()
             || !self.state.budgets.dirty.is_empty()

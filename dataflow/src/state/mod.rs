@@ -149,6 +149,8 @@ pub(crate) struct State {
     pub(crate) pending: Vec<u32>,
     /// Workloads whose status may be another than was told, in the order of their turns to be told.
     pub(crate) status_dirty: InTurn,
+    /// Workloads of which more may be remembered than was told, in the order of their turns.
+    pub(crate) memory_dirty: InTurn,
     /// DaemonSets that were looked at since the last cold step: the views are to learn how many pods
     /// they want.
     pub(crate) daemons_dirty: BTreeSet<u32>,

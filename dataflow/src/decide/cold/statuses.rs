@@ -17,6 +17,11 @@ use crate::views::Views;
 /// ran through does.
 const STATUSES_MAX: usize = 128;
 
+/// Of whom one cold step tells nothing but what is remembered of him: where many pods fail, each is to be
+/// remembered, and nobody who reads a status waits for that. An engine that begins anew without its checkpoint
+/// has forgotten the haste of those that had no turn yet.
+const MEMORIES_MAX: usize = 16;
+
 impl<V: Views> Turn<'_, V> {
     /// Tells the statuses that changed since they were told last, as many as one step may. They have
     /// their turns by their numbers, so that none waits for ever.
@@ -30,14 +35,57 @@ impl<V: Views> Turn<'_, V> {
             if self.shows_otherwise(id)
                 && let Some(resource) = self.new_status(id)
             {
-                self.state.meta.told_to = id;
+                if self.only_remembers(id, &resource) {
+                    self.state.memory_dirty.insert(id);
+                    continue;
+                }
+                self.tell_status(id, resource);
                 told += 1;
-                let Some(workload) = self.state.workload.get(&id) else { continue };
-                let key = workload.key.clone();
-                self.state.set_status(id, &key, resource.clone());
-                self.out.resources.push((key, Some(resource)));
             }
         }
+        self.tell_memories();
+    }
+
+    /// Tells of some what is remembered of them, where nothing else is to be told.
+    fn tell_memories(&mut self) {
+        let (mut told, mut last) = (0, self.state.meta.told_to);
+        while told < MEMORIES_MAX
+            && let Some(id) = self.state.memory_dirty.next(last)
+        {
+            last = id;
+            self.state.memory_dirty.remove(id);
+            if self.has_more_to_remember(id)
+                && let Some(resource) = self.new_status(id)
+                && self.only_remembers(id, &resource)
+            {
+                self.tell_status(id, resource);
+                told += 1;
+            }
+        }
+    }
+
+    fn tell_status(&mut self, id: u32, resource: Arc<Resource>) {
+        self.state.meta.told_to = id;
+        self.state.memory_dirty.remove(id);
+        let Some(workload) = self.state.workload.get(&id) else { return };
+        let key = workload.key.clone();
+        self.state.set_status(id, &key, resource.clone());
+        self.out.resources.push((key, Some(resource)));
+    }
+
+    /// Whether a workload's resource does not say all that is remembered of it.
+    pub(in crate::decide) fn has_more_to_remember(&self, id: u32) -> bool {
+        let Some(workload) = self.state.workload.get(&id) else { return false };
+        let Some(told) = self.state.resources.get(&workload.key) else { return false };
+        told_history(workload, told) != told.history
+    }
+
+    /// Whether this resource differs from the one that was told in what is remembered alone.
+    fn only_remembers(&self, id: u32, resource: &Resource) -> bool {
+        let Some(workload) = self.state.workload.get(&id) else { return false };
+        let Some(told) = self.state.resources.get(&workload.key) else { return false };
+        let history = &workload.memo.history;
+        told.status == resource.status && revision::is_told_but_memory(&told.history, history)
     }
 
     /// Whether a workload's status may have to tell something else than it does; what it is about to

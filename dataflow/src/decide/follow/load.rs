@@ -167,6 +167,9 @@ impl<V: Views> Turn<'_, V> {
             self.state.crons.owns(&uid, key);
         }
         self.state.workload.insert(id, Box::new(workload));
+        if self.has_more_to_remember(id) {
+            self.state.memory_dirty.insert(id);
+        }
         self.redesire(id);
         self.find_ties(id);
         self.state.limit(id);

@@ -9,7 +9,6 @@ use setpoint_rules::victims::{self, Candidate};
 use setpoint_schemas::PodUid;
 
 use super::placing::Start;
-use super::progress::Noted;
 use crate::causes::{Cause, Causes};
 use crate::decide::{AHEAD, Turn};
 use crate::decided::Reason;
@@ -45,20 +44,18 @@ impl<V: Views> Turn<'_, V> {
         if workload.has_failed(counts.desired) {
             return false;
         }
-        let Noted { due_ms, is_news } = workload.note_progress(&counts, now);
-        if is_news {
-            self.state.status_dirty.insert(id);
-        }
-        if due_ms.is_some_and(|due_ms| self.complete && due_ms <= now) {
+        let noted = workload.note_progress(&counts, now);
+        noted.mark(&mut self.state, id);
+        if noted.due_ms.is_some_and(|due_ms| self.complete && due_ms <= now) {
             return false;
         }
-        if workload.is_healthy_now() {
+        if self.state.workload.get(&id).is_some_and(|workload| workload.is_healthy_now()) {
             self.healthy(id);
         }
         let Some(workload) = self.state.workload.get_mut(&id) else { return true };
         workload.memo.whys_served = true;
         self.state.touch_workload(id);
-        if let Some(due_ms) = due_ms {
+        if let Some(due_ms) = noted.due_ms {
             self.state.look_again(id, due_ms);
         }
         true
@@ -147,7 +144,7 @@ impl<V: Views> Turn<'_, V> {
             workload.memo.not_before_ms = workload.memo.rescheduled.replace(&policy, now);
             self.state.touch_workload(id);
             // Its resource says what is remembered of it.
-            self.state.status_changed(id);
+            self.state.memory_dirty.insert(id);
         }
     }
 

@@ -7,12 +7,12 @@ use setpoint_rules::rollout::Counts;
 use setpoint_schemas::Action;
 
 use crate::decide::Turn;
-use crate::state::{Seen, Workload, WorkloadKind};
+use crate::state::{Seen, State, Workload, WorkloadKind};
 use crate::views::Views;
 
-/// What is told of an update: whether it is complete, whether it is stuck, unless it is complete when it
-/// proceeded last, and how many replacements followed each other.
-type Told = (bool, bool, i64, u32);
+/// What is told of an update: whether it is complete, whether it is stuck, and unless it is complete when it
+/// proceeded last.
+type Told = (bool, bool, i64);
 
 /// What is noted of an update.
 pub(super) struct Noted {
@@ -20,6 +20,20 @@ pub(super) struct Noted {
     pub(super) due_ms: Option<i64>,
     /// Whether its status is to be told anew.
     pub(super) is_news: bool,
+    /// Whether another number of replacements that followed each other is to be remembered.
+    pub(super) is_remembered: bool,
+}
+
+impl Noted {
+    /// What follows from it is told in the next cold steps.
+    pub(super) fn mark(&self, state: &mut State, id: u32) {
+        if self.is_news {
+            state.status_dirty.insert(id);
+        }
+        if self.is_remembered {
+            state.memory_dirty.insert(id);
+        }
+    }
 }
 
 impl<V: Views> Turn<'_, V> {
@@ -28,16 +42,14 @@ impl<V: Views> Turn<'_, V> {
     pub(super) fn track_progress(&mut self, id: u32, counts: &Counts) -> bool {
         let now = self.now;
         let Some(workload) = self.state.workload.get_mut(&id) else { return false };
-        let Noted { due_ms, is_news } = workload.note_progress(counts, now);
+        let noted = workload.note_progress(counts, now);
         let is_healthy_now = workload.is_healthy_now();
-        if is_news {
-            self.state.status_dirty.insert(id);
-        }
+        noted.mark(&mut self.state, id);
         self.state.touch_workload(id);
         if is_healthy_now {
             self.healthy(id);
         }
-        let Some(due_ms) = due_ms else { return false };
+        let Some(due_ms) = noted.due_ms else { return false };
         if now < due_ms || !self.complete {
             self.state.look_again(id, due_ms);
             return false;
@@ -93,13 +105,13 @@ impl Workload {
 
     /// Takes note of how far its update is.
     pub(super) fn note_progress(&mut self, counts: &Counts, now: i64) -> Noted {
-        let told = self.progress_told();
+        let (told, row) = (self.progress_told(), self.memo.rescheduled.row);
         let due_ms = self.proceed(counts, now);
         let is_news = self.progress_told() != told;
         if is_news {
             self.shown = None;
         }
-        Noted { due_ms, is_news }
+        Noted { due_ms, is_news, is_remembered: self.memo.rescheduled.row != row }
     }
 
     /// Takes note of how far its update is. Engine time at which it counts as stuck unless it
@@ -150,6 +162,6 @@ impl Workload {
     fn progress_told(&self) -> Told {
         let memo = &self.memo;
         let progress_ms = if memo.complete { 0 } else { memo.progress_ms };
-        (memo.complete, memo.stuck, progress_ms, memo.rescheduled.row)
+        (memo.complete, memo.stuck, progress_ms)
     }
 }

@@ -245,6 +245,7 @@ impl<V: Views> Turn<'_, V> {
         self.state.daemons.remove(&id);
         self.state.daemons_dirty.remove(&id);
         self.state.status_dirty.remove(id);
+        self.state.memory_dirty.remove(id);
         self.namespace_may_go(&key.namespace);
         true
     }
