@@ -20,7 +20,7 @@ const STATUSES_MAX: usize = 128;
 /// Of whom one cold step tells nothing but what is remembered of him: where many pods fail, each is to be
 /// remembered, and nobody who reads a status waits for that. An engine that begins anew without its checkpoint
 /// has forgotten the haste of those that had no turn yet.
-const MEMORIES_MAX: usize = 16;
+const MEMORIES_MAX: usize = 8;
 
 impl<V: Views> Turn<'_, V> {
     /// Tells the statuses that changed since they were told last, as many as one step may. They have
