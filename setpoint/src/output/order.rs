@@ -30,7 +30,11 @@ enum Key {
     Nothing,
     Truth(bool),
     Number(f64),
-    Text { text: String, time: Option<Timestamp>, amount: Option<(i64, i64)> },
+    Text {
+        text: String,
+        time: Option<Timestamp>,
+        amount: Option<(i64, i64)>,
+    },
     /// Each element in turn.
     List(Vec<Key>),
     /// A map has no order: its JSON at least gives always the same one.

@@ -73,10 +73,14 @@ async fn edited_with(edit: &Edit, editor: &Editor, cx: &mut Context) -> Result<E
                 let failure = Failure::new(&what).because("it was saved as it was refused");
                 return Err(draft.kept(failure));
             }
-            Ok(draft::Read::Object(edited)) if edited == base => return Ok(left("no changes made")),
+            Ok(draft::Read::Object(edited)) if edited == base => {
+                return Ok(left("no changes made"));
+            }
             Ok(draft::Read::Object(edited)) => edited,
             Err(why) => {
-                draft.reopen(&why).map_err(|error| draft.kept(Failure::new(&what).because(error)))?;
+                draft
+                    .reopen(&why)
+                    .map_err(|error| draft.kept(Failure::new(&what).because(error)))?;
                 continue;
             }
         };
@@ -86,7 +90,9 @@ async fn edited_with(edit: &Edit, editor: &Editor, cx: &mut Context) -> Result<E
                 return Ok(Ended::Well);
             }
             Ok(Sent::Invalid(why)) => {
-                draft.reopen(&why).map_err(|error| draft.kept(Failure::new(&what).because(error)))?;
+                draft
+                    .reopen(&why)
+                    .map_err(|error| draft.kept(Failure::new(&what).because(error)))?;
             }
             Ok(Sent::Conflict(fields)) => {
                 let failure = fields.iter().fold(Failure::new(&what), |failure, field| {
@@ -131,7 +137,9 @@ async fn sent(
         return Ok(Sent::Invalid(why));
     }
     let Some(patch) = changes::patch(base, edited) else {
-        return Ok(Sent::Invalid("only what the server writes was changed, such as status".to_owned()));
+        return Ok(Sent::Invalid(
+            "only what the server writes was changed, such as status".to_owned(),
+        ));
     };
     let mut version = text(base, "/metadata/resourceVersion").to_owned();
     let mut tries = SENT_MAX;

@@ -270,7 +270,8 @@ fn tell(
                 false => Missing::Refused,
             };
             let text = template.filled(object, missing);
-            let text = text.map_err(|why| Failure::new("failed to fill the template").because(why))?;
+            let text =
+                text.map_err(|why| Failure::new("failed to fill the template").because(why))?;
             // What ends a line is in the template, as with kubectl.
             cx.out.text(&text)?;
         }
@@ -376,3 +377,6 @@ fn changed(
         form => tell(form, get, path, &object, cx),
     }
 }
+
+#[cfg(test)]
+mod tests;

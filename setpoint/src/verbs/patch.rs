@@ -88,19 +88,86 @@ fn body(patch: &Patch) -> Result<Value, Failure> {
         (None, Some(path)) => {
             let place = path.display().to_string();
             let text = std::fs::read_to_string(path);
-            let read = |error: std::io::Error| Failure::usage("failed to read the patch").at(place.as_str(), error);
+            let read = |error: std::io::Error| {
+                Failure::usage("failed to read the patch").at(place.as_str(), error)
+            };
             (text.map_err(read)?, place)
         }
-        (None, None) => return Err(Failure::usage("there is no patch").remedy("write it behind -p")),
+        (None, None) => {
+            return Err(Failure::usage("there is no patch").remedy("write it behind -p"));
+        }
     };
-    let wrong = |why: &str| Failure::usage("failed to understand the patch").at(place.as_str(), why);
+    let wrong =
+        |why: &str| Failure::usage("failed to understand the patch").at(place.as_str(), why);
     let body: Value = serde_saphyr::from_str(&text)
         .map_err(|error| wrong(&format!("neither JSON nor YAML: {error}")))?;
     match (patch.kind, &body) {
-        (Kind::Json, Value::Array(_)) | (Kind::Strategic | Kind::Merge, Value::Object(_)) => Ok(body),
+        (Kind::Json, Value::Array(_)) | (Kind::Strategic | Kind::Merge, Value::Object(_)) => {
+            Ok(body)
+        }
         (Kind::Json, _) => Err(wrong("a json patch is a list of operations")
             .remedy("write [{\"op\": …, \"path\": …}], or another --type")),
         _ => Err(wrong("a merge patch is a map of what changes")
             .remedy("write {\"spec\": …}; a list of operations is --type json")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::verbs::tests::{Fake, run};
+
+    const WEB: &str = "/apis/apps/v1/namespaces/default/deployments/web";
+
+    fn at(version: &str) -> Value {
+        json!({"metadata": {"resourceVersion": version}})
+    }
+
+    #[tokio::test]
+    async fn a_patch_is_sent_as_it_is_meant_and_says_whether_it_changed_anything() {
+        let call = format!("PATCH {WEB}?fieldManager=setpoint");
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("patch.yaml");
+        std::fs::write(&file, "spec:\n  replicas: 3\n").expect("written");
+        let of_file = format!("patch deployment web --patch-file {}", file.display());
+        let table = [
+            ("patch deploy/web -p {\"spec\":{\"replicas\":3}}", "5", r#"{"spec":{"replicas":3}}"#),
+            (of_file.as_str(), "5", r#"{"spec":{"replicas":3}}"#),
+            ("patch deploy/web --type merge -p {}", "4", "{}"),
+            ("patch deploy/web --type json -p []", "4", "[]"),
+        ];
+        for (line, after, body) in table {
+            let fake = Fake::default().answer(&format!("GET {WEB}"), 200, at("4")).answer(
+                &call,
+                200,
+                at(after),
+            );
+            let (ended, printed) = run(&fake.start().await, line).await;
+            assert_eq!(ended, Ok(Ended::Well), "{line}");
+            let same = if after == "4" { " (no change)" } else { "" };
+            assert_eq!(printed, format!("deployment.apps/web patched{same}\n"), "{line}");
+            assert_eq!(fake.asked()[1], format!("{call} {body}"), "{line}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_patch_of_another_shape_is_refused_before_anything_is_asked() {
+        let fake = Fake::default();
+        let server = fake.start().await;
+        for (line, why) in [
+            ("patch deploy/web -p []", "--type json"),
+            ("patch deploy/web --type json -p {}", "a list of operations"),
+            ("patch deploy/web -p {", "neither JSON nor YAML"),
+            ("patch deploy/web --patch-file none.yaml", "where: none.yaml"),
+            ("patch deploy -p {}", "name the object"),
+        ] {
+            let (ended, _) = run(&server, line).await;
+            let failure = ended.expect_err(line);
+            assert_eq!(failure.code(), 2, "{line}");
+            assert!(failure.to_string().contains(why), "{line}: {failure}");
+        }
+        assert_eq!(fake.asked(), Vec::<String>::new());
     }
 }

@@ -14,7 +14,11 @@ pub(super) fn holds(left: &Value, operator: Operator, right: &Value) -> Result<b
         (Value::String(left), Value::String(right)) => left.cmp(right),
         (Value::Bool(left), Value::Bool(right)) => match operator {
             Operator::Equal | Operator::Unequal => left.cmp(right),
-            _ => return Err(Mistake("true and false have no order; compare with == or !=".to_owned())),
+            _ => {
+                return Err(Mistake(
+                    "true and false have no order; compare with == or !=".to_owned(),
+                ));
+            }
         },
         _ => {
             let kinds = format!("{} is compared with {}", kind(left), kind(right));

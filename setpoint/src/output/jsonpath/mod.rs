@@ -62,9 +62,9 @@ impl Path {
     pub(crate) fn relaxed(text: &str) -> Result<Path, Mistake> {
         let inner = text.trim();
         let inner = match inner.strip_prefix('{') {
-            Some(rest) => rest
-                .strip_suffix('}')
-                .ok_or_else(|| Mistake(format!("{text:?} begins with a brace that nothing closes")))?,
+            Some(rest) => rest.strip_suffix('}').ok_or_else(|| {
+                Mistake(format!("{text:?} begins with a brace that nothing closes"))
+            })?,
             None => inner,
         };
         if inner.is_empty() {

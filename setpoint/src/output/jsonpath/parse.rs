@@ -37,7 +37,8 @@ pub(super) fn template(text: &str) -> Result<Vec<Piece>, Mistake> {
             Action::Range(path) => outer.push((path, std::mem::take(&mut pieces))),
             Action::End => {
                 let range = outer.pop();
-                let range = range.ok_or_else(|| Mistake("not in range, nothing to end".to_owned()))?;
+                let range =
+                    range.ok_or_else(|| Mistake("not in range, nothing to end".to_owned()))?;
                 pieces = ended(range, pieces);
             }
         }
@@ -95,7 +96,8 @@ fn path(cursor: &mut Cursor<'_>) -> Result<Path, Mistake> {
             Some(c) if c.is_ascii_digit() || "+-".contains(c) => steps.push(number(cursor)?),
             Some(c) if c.is_alphanumeric() || c == '_' => steps.push(word(cursor)?),
             Some(c @ ('&' | '|')) => {
-                let joined = format!("{c:?} joins nothing here: kubectl's filters have one condition");
+                let joined =
+                    format!("{c:?} joins nothing here: kubectl's filters have one condition");
                 return Err(Mistake(format!("{joined}; give -o json to a program such as jq")));
             }
             Some(c) => return Err(Mistake(format!("unrecognized character in action: {c:?}"))),
@@ -126,7 +128,11 @@ fn bracketed(cursor: &mut Cursor<'_>, steps: &mut Vec<Step>) -> Result<(), Mista
     if cursor.takes("[?(") {
         let text = cursor.filter()?;
         let (left, operator, right) = cut(text)?;
-        steps.push(Step::Filter(test(whole_path(left)?, operator, right.map(whole_path).transpose()?)));
+        steps.push(Step::Filter(test(
+            whole_path(left)?,
+            operator,
+            right.map(whole_path).transpose()?,
+        )));
         return Ok(());
     }
     cursor.past(1);

@@ -61,7 +61,10 @@ fn templates_give_what_kubectls_documentation_says() {
         ("{.items[?(@..ready==true)].metadata.name}", "127.0.0.1"),
         ("{.items[-1:].metadata.name}", "127.0.0.2"),
         ("{.items[-1].metadata.name}", "127.0.0.2"),
-        ("{range .items[*]}{.metadata.name} without an end ", "127.0.0.1 without an end 127.0.0.2 without an end "),
+        (
+            "{range .items[*]}{.metadata.name} without an end ",
+            "127.0.0.1 without an end 127.0.0.2 without an end ",
+        ),
         (r#"{ .kind }{ "{" }{"}"}"#, "List{}"),
         (r"{.kind}\n", r"List\n"),
     ] {
@@ -103,7 +106,8 @@ fn lists_are_cut_and_filtered_as_kubectl_cuts_and_filters_them() {
 #[test]
 fn what_is_missing_is_nothing_or_a_mistake_as_one_wishes() {
     let input = json!({"items": []});
-    let both = |template: &str| [Missing::Allowed, Missing::Refused].map(|m| filled(template, &input, m));
+    let both =
+        |template: &str| [Missing::Allowed, Missing::Refused].map(|m| filled(template, &input, m));
     let none = Err("hello is not found".to_owned());
     assert_eq!(both("before-{.hello}after"), [Ok("before-after".to_owned()), none]);
     let [empty, also_empty] = both("{range .items[*]}{.metadata.name}{end}");

@@ -151,7 +151,9 @@ fn elements(list: &[Value], slice: Slice) -> Result<Vec<&Value>, Mistake> {
     let begins = begins.ok_or_else(|| beyond(list, from))?;
     let ends = usize::try_from(ends).ok().filter(|at| *at <= list.len());
     let ends = ends.ok_or_else(|| beyond(list, to.saturating_sub(1)))?;
-    let some = list.get(begins..ends).ok_or_else(|| Mistake(format!("[{from}:{to}] ends before it begins")))?;
+    let some = list
+        .get(begins..ends)
+        .ok_or_else(|| Mistake(format!("[{from}:{to}] ends before it begins")))?;
     Ok(some.iter().step_by(slice.by).collect())
 }
 

@@ -100,7 +100,10 @@ mod tests {
             (json!({"a": 2, "b": {"c": [1, 2], "d": "x"}, "e": null}), Some(json!({"a": 2}))),
             (json!({"a": 1, "b": {"c": [1], "d": "x"}, "e": null}), Some(json!({"b": {"c": [1]}}))),
             (json!({"a": 1, "b": {"c": [1, 2]}, "e": null}), Some(json!({"b": {"d": null}}))),
-            (json!({"b": {"c": [1, 2], "d": "x"}, "e": {"f": 1}}), Some(json!({"a": null, "e": {"f": 1}}))),
+            (
+                json!({"b": {"c": [1, 2], "d": "x"}, "e": {"f": 1}}),
+                Some(json!({"a": null, "e": {"f": 1}})),
+            ),
             (json!({"a": 1, "b": {"c": [1, 2], "d": "x"}, "e": null, "g": null}), None),
         ] {
             assert_eq!(patch(&base, &edited), wanted, "{edited}");

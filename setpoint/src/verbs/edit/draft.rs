@@ -86,9 +86,10 @@ impl Draft {
     pub(super) fn kept(&mut self, failure: Failure) -> Failure {
         let path = self.path().to_owned();
         match self.path.take().map(TempPath::keep) {
-            Some(Ok(path)) => failure
-                .because("nothing was changed")
-                .remedy(format!("your text is in {}; look at the object, and edit it again", path.display())),
+            Some(Ok(path)) => failure.because("nothing was changed").remedy(format!(
+                "your text is in {}; look at the object, and edit it again",
+                path.display()
+            )),
             _ => failure.because(format!("{} could not be kept", path.display())),
         }
     }
@@ -106,7 +107,11 @@ mod tests {
         assert_eq!(draft.read(), Ok(Read::Object(object)));
         draft.reopen("kind: it is wrong\ntwice").expect("written");
         let text = std::fs::read_to_string(draft.path()).expect("read");
-        assert!(text.contains("\n# kind: it is wrong\n# twice\n#\nkind:") || text.contains("# twice\n#\ndata:"), "{text}");
+        assert!(
+            text.contains("\n# kind: it is wrong\n# twice\n#\nkind:")
+                || text.contains("# twice\n#\ndata:"),
+            "{text}"
+        );
         assert_eq!(draft.read(), Ok(Read::AsBefore));
         for (text, read) in [("# x\n\n", Ok(Read::Empty)), ("a: [", Err(())), ("- a\n", Err(()))] {
             std::fs::write(draft.path(), text).expect("written");

@@ -74,19 +74,22 @@ async fn what_is_refused_is_opened_again_and_kept_when_it_is_saved_as_it_was() {
         .answer(&format!("GET {WEB}"), 200, web(1, "7"))
         .answer(&patch, 422, refusal(422, "spec.replicas: -1 is below 0"))
         .answer(&patch, 200, json!({}));
-    let first_wrong = "sed -i -e 's/replicas: 1$/replicas: -1/;t' -e 's/replicas: -1$/replicas: 5/'";
+    let first_wrong =
+        "sed -i -e 's/replicas: 1$/replicas: -1/;t' -e 's/replicas: -1$/replicas: 5/'";
     assert_eq!(edit(&fake, first_wrong).await, Ok(Ended::Well));
     let sent: Vec<Value> = patches(&fake).iter().map(|p| p["spec"]["replicas"].clone()).collect();
     assert_eq!(sent, [json!(-1), json!(5)]);
 
-    let fake = Fake::default()
-        .answer(&format!("GET {WEB}"), 200, web(1, "7"))
-        .answer(&patch, 422, refusal(422, "spec.replicas: -1 is below 0"));
+    let fake = Fake::default().answer(&format!("GET {WEB}"), 200, web(1, "7")).answer(
+        &patch,
+        422,
+        refusal(422, "spec.replicas: -1 is below 0"),
+    );
     let (shown, text) = kept(edit(&fake, "sed -i 's/replicas: 1$/replicas: -1/'").await);
     assert!(shown.contains("saved as it was refused"), "{shown}");
     assert!(text.contains("# ") && text.contains("-1 is below 0"), "{text}");
     // Another name is no change of this object, and what is no YAML is none at all.
-    for editor in ["sed -i 's/name: web/name: other/'", "sed -i 's/spec:/spec: [/'"] {
+    for editor in ["sed -i 's/name: web/name: other/'", "sed -i 's/spec:$/spec: [/'"] {
         let fake = Fake::default().answer(&format!("GET {WEB}"), 200, web(1, "7"));
         drop(kept(edit(&fake, editor).await));
         assert_eq!(patches(&fake), Vec::<Value>::new(), "{editor}");
