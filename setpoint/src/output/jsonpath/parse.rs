@@ -1,10 +1,11 @@
 //! From a text to what it consists of.
 
+use serde_json::{Number, Value};
+
 use super::Mistake;
 use super::cursor::Cursor;
 use super::filter::{cut, test};
 use super::path::{Path, Piece, Slice, Step};
-use serde_json::{Number, Value};
 
 /// Ranges within ranges: containers of pods of owners are three, and each is a call within a call.
 const RANGES_DEEP_MAX: usize = 32;
