@@ -81,7 +81,8 @@ async fn a_list_of_one_object_is_a_list_whatever_its_version() {
 #[tokio::test]
 async fn a_watch_fills_the_template_for_each_object() {
     let enough = json!({"code": 403, "message": "enough"});
-    let line = |kind: &str, name: &str, version: &str| json!({"type": kind, "object": {"metadata": {"name": name, "resourceVersion": version}}});
+    let c = json!({"metadata": {"name": "c", "resourceVersion": "8"}});
+    let event = format!("{}\n", json!({"type": "ADDED", "object": c}));
     let two = [("a", "2026-01-01T00:00:00Z", "n1"), ("b", "2026-01-01T00:00:00Z", "n1")];
     let watch = |version: &str| format!("{PODS}?resourceVersion={version}&watch=true");
     for (form, text) in [
@@ -91,7 +92,7 @@ async fn a_watch_fills_the_template_for_each_object() {
     ] {
         let fake = Fake::default()
             .answer(PODS, 200, pods(&two))
-            .answer_text(&watch("7"), 200, format!("{}\n", line("ADDED", "c", "8")))
+            .answer_text(&watch("7"), 200, event.clone())
             .answer(&watch("8"), 403, enough.clone());
         let (ended, printed) = run(&fake.start().await, &format!("get pods -w -o {form}")).await;
         assert!(ended.is_err(), "the second watch is forbidden");
