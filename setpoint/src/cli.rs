@@ -32,7 +32,7 @@ pub(crate) struct Cli {
 }
 
 /// What every verb takes.
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 struct Globals {
     /// The settings file
     #[arg(long, global = true, value_name = "FILE", help_heading = "Settings")]
@@ -51,6 +51,24 @@ struct Globals {
     ca: Option<String>,
 }
 
+impl Globals {
+    /// From flags that were found in a command line that is not written to its end, by their ids.
+    fn of(said: &[(String, String)]) -> Globals {
+        let mut globals = Globals::default();
+        for (id, value) in said {
+            match id.as_str() {
+                "config" => globals.config = Some(value.into()),
+                "set" => globals.set.push(value.clone()),
+                "server" => globals.server = Some(value.clone()),
+                "token_file" => globals.token_file = Some(value.into()),
+                "ca" => globals.ca = Some(value.clone()),
+                _ => {}
+            }
+        }
+        globals
+    }
+}
+
 /// The verbs, roles first.
 #[derive(Debug, Subcommand)]
 enum Command {
@@ -66,6 +84,8 @@ enum Command {
     Diff(verbs::diff::Diff),
     Explain(verbs::explain::Explain),
     Decisions(verbs::decisions::Decisions),
+    Edit(verbs::edit::Edit),
+    Patch(verbs::patch::Patch),
     Label(verbs::mark::Label),
     Annotate(verbs::mark::Annotate),
     Scale(verbs::scale::Scale),
@@ -83,6 +103,8 @@ enum Command {
     ApiResources(verbs::api_resources::ApiResources),
     Config(verbs::config::Config),
     Completion(verbs::completion::Completion),
+    #[command(name = "__complete", hide = true)]
+    Complete(verbs::complete::Complete),
     #[command(hide = true)]
     Top(verbs::absent::Top),
     /// Print the version
@@ -139,7 +161,14 @@ fn run(cli: Cli) -> Result<Ended, Failure> {
         Command::Agent(agent) => role(&globals, agent.flags(), roles::agent::run),
         Command::Demo(demo) => block_on(demo::run(demo)),
         Command::Config(config) => verbs::config::run(config, &loaded(&globals, Vec::new())?),
-        Command::Completion(completion) => verbs::completion::run(&completion, Cli::command()),
+        Command::Completion(completion) => verbs::completion::run(&completion),
+        Command::Complete(complete) => {
+            let context = |said: &[(String, String)]| {
+                let settings = loaded(&Globals::of(said), Vec::new()).ok()?.settings;
+                Context::new(settings).ok()
+            };
+            block_on(verbs::complete::run(complete, Cli::command(), context))
+        }
         Command::Top(verb) => Err(verb.refused()),
         Command::Version => {
             println!("setpoint {}", env!("CARGO_PKG_VERSION"));
@@ -163,6 +192,8 @@ async fn client(command: Command, cx: &mut Context) -> Result<Ended, Failure> {
         Command::Diff(verb) => verbs::diff::run(verb, cx).await.map_err(Failure::of_diff),
         Command::Explain(verb) => verbs::explain::run(verb, cx).await,
         Command::Decisions(verb) => verbs::decisions::run(verb, cx).await,
+        Command::Edit(verb) => verbs::edit::run(verb, cx).await,
+        Command::Patch(verb) => verbs::patch::run(verb, cx).await,
         Command::Label(verb) => verbs::mark::label(verb, cx).await,
         Command::Annotate(verb) => verbs::mark::annotate(verb, cx).await,
         Command::Scale(verb) => verbs::scale::run(verb, cx).await,
@@ -184,6 +215,7 @@ async fn client(command: Command, cx: &mut Context) -> Result<Ended, Failure> {
         | Command::Demo(_)
         | Command::Config(_)
         | Command::Completion(_)
+        | Command::Complete(_)
         | Command::Top(_)
         | Command::Version => unreachable!("carried out before the API is asked"),
     }

@@ -39,6 +39,12 @@ impl Printer {
         writeln!(self.0, "{}", text.as_ref().trim_end_matches('\n'))?;
         self.0.flush()
     }
+
+    /// Writes a text as it is.
+    pub(crate) fn text(&mut self, text: &str) -> io::Result<()> {
+        self.0.write_all(text.as_bytes())?;
+        self.0.flush()
+    }
 }
 
 /// Tells the user something beside the answer, on stderr.

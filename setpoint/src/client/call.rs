@@ -23,6 +23,10 @@ pub(crate) struct Client {
 pub(crate) enum Patch {
     /// RFC 7386.
     Merge,
+    /// RFC 6902.
+    Json,
+    /// Kubernetes' own, which knows by what elements of lists are told apart.
+    Strategic,
 }
 
 /// How long a connection may take: a server on another continent answers sooner.
@@ -89,6 +93,8 @@ impl Client {
     ) -> Result<Value, ApiError> {
         let kind = match patch {
             Patch::Merge => "application/merge-patch+json",
+            Patch::Json => "application/json-patch+json",
+            Patch::Strategic => "application/strategic-merge-patch+json",
         };
         let call = self.call(Method::PATCH, path).query(&[("fieldManager", "setpoint")]);
         // The header first: `json` sets its own only where none is, and two are refused.

@@ -66,6 +66,16 @@ impl ApiError {
         matches!(self, ApiError::Refused { code: 404, .. })
     }
 
+    /// Whether another one was faster.
+    pub(crate) fn is_conflict(&self) -> bool {
+        matches!(self, ApiError::Refused { code: 409, .. })
+    }
+
+    /// Whether what was sent is wrong, and may be corrected.
+    pub(crate) fn is_invalid(&self) -> bool {
+        matches!(self, ApiError::Refused { code: 400 | 422, .. })
+    }
+
     /// Whether the server has not what was asked for from this version on: no longer, or it is
     /// another one that is not so far. What there is now is asked for then.
     pub(crate) fn is_expired(&self) -> bool {

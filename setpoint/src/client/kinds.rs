@@ -119,6 +119,11 @@ pub(crate) fn nearest(name: &str) -> Option<&'static str> {
     spelling::nearest(&name.to_lowercase(), plurals)
 }
 
+/// The kinds that every server has, by their plurals.
+pub(crate) fn plurals() -> impl Iterator<Item = &'static str> {
+    KINDS.iter().map(|kind| kind.plural)
+}
+
 /// Every kind that the API has, with its short names.
 pub(crate) async fn all(client: &Client) -> Result<Vec<(KindPath, Vec<String>)>, ApiError> {
     let mut found = Vec::new();

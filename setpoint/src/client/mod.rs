@@ -14,7 +14,7 @@ mod watch;
 
 pub(crate) use call::{Client, Patch};
 pub(crate) use error::ApiError;
-pub(crate) use kinds::{all, find, nearest, of_object};
+pub(crate) use kinds::{all, find, nearest, of_object, plurals};
 pub(crate) use line::Line;
 pub(crate) use path::{KindPath, escape};
 pub(crate) use watch::{Watch, WatchEvent};

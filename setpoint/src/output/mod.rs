@@ -5,6 +5,7 @@
 pub(crate) mod field;
 pub(crate) mod age;
 pub(crate) mod amount;
+pub(crate) mod jsonpath;
 
 mod format;
 mod table;
@@ -20,11 +21,15 @@ mod ledger;
 mod health;
 mod describe;
 mod yaml;
+mod custom;
+mod order;
 
 pub(crate) use columns::{Columns, columns};
+pub(crate) use custom::Custom;
 pub(crate) use describe::describe;
 pub(crate) use format::{Form, Format, LedgerForm};
 pub(crate) use health::{health_line, health_table};
 pub(crate) use ledger::{decision_lines, decisions_table};
+pub(crate) use order::sort;
 pub(crate) use table::{row, table, widths};
 pub(crate) use yaml::{json, yaml};

@@ -1,22 +1,28 @@
 //! `get`: objects as a table or for machines, once or as they change.
 
-use clap::Args;
-use jiff::Timestamp;
+mod form;
+mod sheet;
+
+use clap::{ArgAction, Args};
 use serde_json::{Value, json};
 
+pub(crate) use form::{FORMS, Form};
+use sheet::Sheet;
+
 use crate::client::{KindPath, WatchEvent};
-use crate::context::{Context, note};
+use crate::context::{Context, note, warn};
 use crate::failure::{Ended, Failure};
-use crate::output::field::{name, number, pairs, text};
-use crate::output::{Columns, Format, columns, json as as_json, row, table, widths, yaml};
+use crate::output::field::{name, number, text};
+use crate::output::jsonpath::{Missing, Path};
+use crate::output::{Format, json as as_json, sort, yaml};
 use crate::verbs::object::{Named, named};
 use crate::verbs::status::behind;
 
 /// Records that the engine may be behind without a word: an epoch of them.
 const BEHIND_TOLD_MIN: i64 = 10_000;
 
-/// Columns that grow while one watches, and how wide they may become: an address of IPv4, and what pods say most.
-const ROOM: [(&str, usize); 2] = [("IP", 15), ("STATUS", 17)];
+/// How the API begins to say that a field cannot be selected by, in Kubernetes' words.
+const UNKNOWN_FIELD: &str = "field label not supported";
 
 /// Show objects
 #[derive(Debug, Args)]
@@ -26,7 +32,13 @@ Examples:
   setpoint get deployment web -o yaml
   setpoint get deploy,pods -l app=web
   setpoint get nodes
-  setpoint get pods -w")]
+  setpoint get pods -w
+  setpoint get pods --field-selector spec.nodeName=n1,status.phase=Running
+  setpoint get pods -A --sort-by .metadata.creationTimestamp
+  setpoint get pods -o custom-columns=NAME:.metadata.name,NODE:.spec.nodeName
+  setpoint get nodes -o jsonpath='{.items[*].metadata.name}'
+  setpoint get pods -o jsonpath='{range .items[*]}{.metadata.name}{\"\\t\"}{.status.phase}{\"\\n\"}{end}'
+  setpoint get pod web-1 -o jsonpath='{.status.conditions[?(@.type==\"Ready\")].status}'")]
 pub(crate) struct Get {
     /// KIND [NAME...], KIND/NAME..., several kinds as KIND,KIND, or `all`
     #[arg(required = true)]
@@ -37,13 +49,32 @@ pub(crate) struct Get {
     /// All namespaces
     #[arg(long, short = 'A')]
     all_namespaces: bool,
-    /// The form of the answer
-    #[arg(long, short, value_enum, default_value = "table")]
-    output: Format,
+    /// The form of the answer: table, wide, json, yaml, name, jsonpath=TEMPLATE, jsonpath-file=FILE,
+    /// custom-columns=HEADER:PATH,... or custom-columns-file=FILE
+    #[arg(long, short, value_parser = Form::parse, default_value = "table", value_name = "FORM")]
+    output: Form,
+    /// Go's templates are refused with what to write instead
+    #[arg(long, hide = true, value_name = "TEMPLATE")]
+    template: Option<String>,
+    /// What a template says nothing of where an object lacks a field; with `=false` that is a failure
+    #[arg(
+        long,
+        action = ArgAction::Set,
+        default_value_t = true,
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "true",
+        value_name = "BOOL"
+    )]
+    allow_missing_template_keys: bool,
+    /// The field to sort by within each kind, such as .metadata.creationTimestamp
+    #[arg(long, value_parser = Path::relaxed, value_name = "PATH")]
+    sort_by: Option<Path>,
     /// Only objects with these labels
     #[arg(long, short = 'l', value_name = "SELECTOR")]
     selector: Option<String>,
-    /// Only objects with these fields, such as spec.nodeName=n1
+    /// Only objects with these fields, such as spec.nodeName=n1,status.phase!=Running; fields are metadata.name,
+    /// metadata.namespace, spec.nodeName, status.phase, spec.restartPolicy, spec.unschedulable and type
     #[arg(long, value_name = "SELECTOR")]
     field_selector: Option<String>,
     /// Go on showing what changes
@@ -62,9 +93,15 @@ struct Found {
     path: KindPath,
     items: Vec<Value>,
     version: String,
+    /// Whether it was asked for by one name.
+    is_one: bool,
 }
 
-pub(crate) async fn run(get: Get, cx: &mut Context) -> Result<Ended, Failure> {
+pub(crate) async fn run(mut get: Get, cx: &mut Context) -> Result<Ended, Failure> {
+    if get.template.is_some() {
+        return Err(form::no_go_templates());
+    }
+    get.output = get.output.read()?;
     let meant = named(cx, &get.words).await?;
     if get.watch && meant.len() != 1 {
         return Err(Failure::usage("a watch is of one kind, or of one object"));
@@ -77,17 +114,40 @@ pub(crate) async fn run(get: Get, cx: &mut Context) -> Result<Ended, Failure> {
             None => found.push(more),
         }
     }
+    if let Some(path) = &get.sort_by {
+        sorted(&get, path, &mut found)?;
+    }
     print(&get, &found, cx)?;
     if meant.iter().any(|one| one.path.plural == "nodes") {
         tell_lag(cx).await;
     }
     match (get.watch, meant.first(), found.first()) {
         (true, Some(meant), Some(found)) => {
-            let mut sheet = Sheet::of(&get, found);
+            let mut sheet = Sheet::of(&get, found)?;
             follow(&get, meant, found, &mut sheet, cx).await
         }
         _ => Ok(Ended::Well),
     }
+}
+
+/// Each kind in the order of this field.
+fn sorted(get: &Get, path: &Path, found: &mut [Found]) -> Result<(), Failure> {
+    let what = "failed to sort what was found";
+    let is_any = found.iter().any(|f| !f.items.is_empty());
+    let mut is_known = false;
+    for of_kind in found {
+        let sorted = sort(&mut of_kind.items, path);
+        is_known |= sorted.map_err(|why| Failure::new(what).at("--sort-by", why))?;
+    }
+    if is_any && !is_known {
+        return Err(Failure::new(what)
+            .at("--sort-by", "no object here has this field")
+            .remedy("see which fields there are with -o yaml"));
+    }
+    if get.watch {
+        warn("--sort-by is for what there is; changes are told as they come");
+    }
+    Ok(())
 }
 
 /// Says on stderr when the engine is far behind its log: nodes are shown as they were then.
@@ -121,7 +181,8 @@ async fn fetch(get: &Get, meant: &Named, cx: &Context) -> Result<Found, Failure>
                 error.during(format!("failed to get {}", meant.path.shown(name)))
             })?;
         let version = text(&object, "/metadata/resourceVersion").to_owned();
-        return Ok(Found { path: meant.path.clone(), items: vec![object], version });
+        let (path, items) = (meant.path.clone(), vec![object]);
+        return Ok(Found { path, items, version, is_one: true });
     }
     list(get, meant, cx).await
 }
@@ -130,8 +191,14 @@ async fn fetch(get: &Get, meant: &Named, cx: &Context) -> Result<Found, Failure>
 async fn list(get: &Get, meant: &Named, cx: &Context) -> Result<Found, Failure> {
     let query = query_for(get, meant);
     let answer = cx.client.get(&meant.path.list(scope(get, cx).as_deref()), &query).await;
-    let mut answer =
-        answer.map_err(|error| error.during(format!("failed to list {}", meant.path.plural)))?;
+    let mut answer = answer.map_err(|error| {
+        let is_unknown = error.to_string().contains(UNKNOWN_FIELD);
+        let failure = error.during(format!("failed to list {}", meant.path.plural));
+        match is_unknown {
+            true => failure.remedy("`setpoint get --help` says by which fields one can select"),
+            false => failure,
+        }
+    })?;
     let version = text(&answer, "/metadata/resourceVersion").to_owned();
     let mut items = match answer.get_mut("items").map(Value::take) {
         Some(Value::Array(items)) => items,
@@ -140,7 +207,8 @@ async fn list(get: &Get, meant: &Named, cx: &Context) -> Result<Found, Failure> 
     for item in &mut items {
         typed(item, &meant.path);
     }
-    Ok(Found { path: meant.path.clone(), items, version })
+    let is_one = meant.name.is_some();
+    Ok(Found { path: meant.path.clone(), items, version, is_one })
 }
 
 /// Items of a list leave out what the list says once.
@@ -167,15 +235,50 @@ fn query_for(get: &Get, meant: &Named) -> Vec<(&'static str, String)> {
 }
 
 fn print(get: &Get, found: &[Found], cx: &mut Context) -> Result<(), Failure> {
-    match get.output {
-        Format::Json => cx.out.line(as_json(&whole(found)))?,
-        Format::Yaml => cx.out.line(yaml(&whole(found)))?,
-        Format::Name => {
-            for (path, item) in found.iter().flat_map(|f| f.items.iter().map(|i| (&f.path, i))) {
-                cx.out.line(path.shown(name(item)))?;
-            }
+    match &get.output {
+        Form::Plain(Format::Table | Format::Wide) => return tables(get, found, cx),
+        Form::Custom(_) => {
+            let table = sheet::of_user(get, found)?;
+            return if table.is_empty() { Ok(()) } else { Ok(cx.out.line(table)?) };
         }
-        Format::Table | Format::Wide => tables(get, found, cx)?,
+        _ => {}
+    }
+    if get.watch || matches!(get.output, Form::Plain(Format::Name)) {
+        for (path, item) in found.iter().flat_map(|f| f.items.iter().map(|i| (&f.path, i))) {
+            tell(&get.output, get, path, item, cx)?;
+        }
+        return Ok(());
+    }
+    match found.first() {
+        Some(first) => tell(&get.output, get, &first.path, &whole(found), cx),
+        None => Ok(()),
+    }
+}
+
+/// One object, or all of them as a list, in a form that is no table.
+fn tell(
+    form: &Form,
+    get: &Get,
+    path: &KindPath,
+    object: &Value,
+    cx: &mut Context,
+) -> Result<(), Failure> {
+    match form {
+        Form::Template(template) => {
+            let missing = match get.allow_missing_template_keys {
+                true => Missing::Allowed,
+                false => Missing::Refused,
+            };
+            let text = template.filled(object, missing);
+            let text =
+                text.map_err(|why| Failure::new("failed to fill the template").because(why))?;
+            // What ends a line is in the template, as with kubectl.
+            cx.out.text(&text)?;
+        }
+        Form::Plain(Format::Name) => cx.out.line(path.shown(name(object)))?,
+        Form::Plain(Format::Yaml) if get.watch => cx.out.line(format!("---\n{}", yaml(object)))?,
+        Form::Plain(Format::Yaml) => cx.out.line(yaml(object))?,
+        _ => cx.out.line(as_json(object))?,
     }
     Ok(())
 }
@@ -184,16 +287,9 @@ fn print(get: &Get, found: &[Found], cx: &mut Context) -> Result<(), Failure> {
 fn whole(found: &[Found]) -> Value {
     let items: Vec<&Value> = found.iter().flat_map(|f| &f.items).collect();
     match &items[..] {
-        [one] if found.len() == 1 && !found[0].version.is_empty() && is_object(one, &found[0]) => {
-            (*one).clone()
-        }
+        [one] if found.len() == 1 && found[0].is_one => (*one).clone(),
         items => json!({"apiVersion": "v1", "kind": "List", "items": items}),
     }
-}
-
-/// Whether this was asked for by name: then its version is the answer's.
-fn is_object(one: &Value, found: &Found) -> bool {
-    text(one, "/metadata/resourceVersion") == found.version
 }
 
 fn tables(get: &Get, found: &[Found], cx: &mut Context) -> Result<(), Failure> {
@@ -210,87 +306,9 @@ fn tables(get: &Get, found: &[Found], cx: &mut Context) -> Result<(), Failure> {
         if index > 0 {
             cx.out.line("")?;
         }
-        cx.out.line(one_table(get, found, is_many))?;
+        cx.out.line(sheet::of_kind(get, found, is_many)?)?;
     }
     Ok(())
-}
-
-fn one_table(get: &Get, found: &Found, is_many: bool) -> String {
-    let mut sheet = Sheet::of(get, found);
-    let named = |mut row: Vec<String>| {
-        let at = sheet.headers().iter().position(|header| *header == "NAME");
-        if let Some(cell) = at.filter(|_| is_many).and_then(|at| row.get_mut(at)) {
-            *cell = found.path.shown(cell);
-        }
-        row
-    };
-    let rows: Vec<Vec<String>> = sheet.rows(found).into_iter().map(named).collect();
-    if get.no_headers {
-        sheet.widths = widths(&[], &rows);
-        let lines: Vec<String> = rows.iter().map(|cells| row(&mut sheet.widths, cells)).collect();
-        return lines.join("\n");
-    }
-    if get.watch {
-        let headers = sheet.headers().into_iter().map(str::to_owned).collect::<Vec<_>>();
-        let lines = std::iter::once(&headers).chain(&rows);
-        let lines: Vec<String> = lines.map(|cells| row(&mut sheet.widths, cells)).collect();
-        return lines.join("\n");
-    }
-    table(&sheet.headers(), &rows)
-}
-
-/// A table that goes on growing.
-struct Sheet {
-    columns: Columns,
-    /// Whether it has the namespace, and the columns of `wide`.
-    shape: (bool, bool),
-    /// Whether the labels are its last column.
-    has_labels: bool,
-    widths: Vec<usize>,
-    /// Still to be printed, when there was no row to print them above.
-    headers: Option<Vec<String>>,
-}
-
-impl Sheet {
-    fn of(get: &Get, found: &Found) -> Sheet {
-        let shape = (get.all_namespaces && found.path.namespaced, get.output == Format::Wide);
-        let columns = columns(&found.path.kind);
-        let has_labels = get.show_labels;
-        let mut sheet = Sheet { columns, shape, has_labels, widths: Vec::new(), headers: None };
-        let headers = sheet.headers();
-        sheet.widths = widths(&headers, &sheet.rows(found));
-        if get.watch {
-            sheet.leave_room();
-        }
-        let unprinted = found.items.is_empty() && !get.no_headers;
-        sheet.headers = unprinted.then(|| headers.into_iter().map(str::to_owned).collect());
-        sheet
-    }
-
-    /// Columns whose cells grow while one watches are as wide as they may become.
-    fn leave_room(&mut self) {
-        for (header, width) in self.headers().iter().zip(&mut self.widths) {
-            let room = ROOM.iter().find(|(name, _)| name == header);
-            *width = room.map_or(*width, |(_, chars)| (*width).max(*chars));
-        }
-    }
-
-    fn headers(&self) -> Vec<&'static str> {
-        let mut headers = self.columns.headers(self.shape.0, self.shape.1);
-        headers.extend(self.has_labels.then_some("LABELS"));
-        headers
-    }
-
-    fn rows(&self, found: &Found) -> Vec<Vec<String>> {
-        let now = Timestamp::now();
-        found.items.iter().map(|item| self.cells(item, now)).collect()
-    }
-
-    fn cells(&self, item: &Value, now: Timestamp) -> Vec<String> {
-        let mut cells = self.columns.row(item, self.shape.0, self.shape.1, now);
-        cells.extend(self.has_labels.then(|| pairs(item, "/metadata/labels")));
-        cells
-    }
 }
 
 /// Shows each change until the user ends it. A watch that the server ends is begun again where it
@@ -350,17 +368,15 @@ fn changed(
     cx: &mut Context,
 ) -> Result<(), Failure> {
     typed(&mut object, path);
-    let line = match get.output {
-        Format::Json => as_json(&object),
-        Format::Yaml => format!("---\n{}", yaml(&object)),
-        Format::Name => path.shown(name(&object)),
-        Format::Table | Format::Wide => {
-            let cells = sheet.cells(&object, Timestamp::now());
-            if let Some(headers) = sheet.headers.take() {
-                cx.out.line(row(&mut sheet.widths, &headers))?;
-            }
-            row(&mut sheet.widths, &cells) + if deleted { "   (deleted)" } else { "" }
+    match &get.output {
+        Form::Plain(Format::Table | Format::Wide) => {
+            let line = sheet.more(&object)? + if deleted { "   (deleted)" } else { "" };
+            Ok(cx.out.line(line)?)
         }
-    };
-    cx.out.line(line).map_err(Failure::from)
+        Form::Custom(_) => Ok(cx.out.line(sheet.more(&object)?)?),
+        form => tell(form, get, path, &object, cx),
+    }
 }
+
+#[cfg(test)]
+mod tests;

@@ -10,6 +10,8 @@ pub(crate) mod describe;
 pub(crate) mod diff;
 pub(crate) mod explain;
 pub(crate) mod decisions;
+pub(crate) mod edit;
+pub(crate) mod patch;
 pub(crate) mod mark;
 pub(crate) mod scale;
 pub(crate) mod rollout;
@@ -26,6 +28,7 @@ pub(crate) mod status;
 pub(crate) mod api_resources;
 pub(crate) mod config;
 pub(crate) mod completion;
+pub(crate) mod complete;
 pub(crate) mod absent;
 
 mod manifest;

@@ -44,6 +44,7 @@ mod containers;
 mod dependencies;
 mod readiness_gates;
 mod kubectl;
+mod command_line;
 mod lease_interval;
 mod reasons;
 mod given;
