@@ -126,6 +126,21 @@ impl House {
         command.env("SETPOINT_CLIENT__SERVER", server).output().expect("the verb runs")
     }
 
+    /// Carries out a client verb that must succeed; what it printed.
+    pub(crate) fn does(&self, server: &str, arguments: &str) -> String {
+        let Output { status, stdout, stderr } = self.verb(server, arguments);
+        let [stdout, stderr] = [stdout, stderr].map(|b| String::from_utf8_lossy(&b).into_owned());
+        assert!(status.success(), "{arguments}: {stderr}");
+        stdout
+    }
+
+    /// Applies what is written to a file of this name; what the verb printed.
+    pub(crate) fn applies(&self, server: &str, name: &str, text: &str) -> String {
+        let file = self.path.join(name);
+        fs::write(&file, text).expect("it is written");
+        self.does(server, &format!("apply -f {}", file.display()))
+    }
+
     /// A client verb for this server that is yet to be started.
     pub(crate) fn verb_to_speak_with(&self, server: &str, arguments: &[&str]) -> Command {
         let mut command = self.command(arguments);

@@ -31,7 +31,9 @@ mod docker_three_tiers;
 mod docker_tiers;
 mod docker_web;
 mod docker_updates;
+mod docker_reverts;
 mod docker_bad_images;
+mod docker_bad_sets;
 
 mod engine_kill;
 mod kafka_standby;

@@ -61,11 +61,8 @@ async fn a_pod_shows_how_far_it_has_come_and_ends_in_its_order() {
     let (mut house, api) = House::with_nodes(&[], &["n1"]).await;
     let out = house.path.join("out");
     fs::create_dir(&out).expect("a folder");
-    let file = house.path.join("pods.yaml");
     let text = MANIFEST.replace("OUT", &out.display().to_string());
-    fs::write(&file, text).expect("it is written");
-    let applied = house.verb(&api.base, &format!("apply -f {}", file.display()));
-    assert!(applied.status.success(), "{}", String::from_utf8_lossy(&applied.stderr));
+    house.applies(&api.base, "pods.yaml", &text);
 
     shows(&mut house, &api, "whole", "0/2 Init:0/2").await;
     wrote(&mut house, &out, "init", "begun\n").await;
