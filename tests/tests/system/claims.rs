@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::api::Api;
 use crate::folders::of_claims;
-use crate::house::{House, alone};
+use crate::house::{House, beside};
 
 /// A pod is placed and started within a second; the machine may be busy.
 const STARTS_WITHIN: Duration = Duration::from_secs(60);
@@ -79,7 +79,7 @@ async fn claim(api: &Api) -> Value {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn data_outlasts_its_pods_and_files_follow_their_source() {
-    let _alone = alone();
+    let _beside = beside();
     let (mut house, api) = House::with_nodes(&[], &["node-1", "node-2"]).await;
     house.applies(&api.base, "db.yaml", MANIFEST);
     let path = house.path.clone();

@@ -9,11 +9,11 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
-use setpoint_actuator_docker::testing::require;
+use setpoint_actuator_docker::testing::{Surroundings, require};
 use setpoint_ingest_kafka::testing::Kafka;
 
 use crate::api::Api;
-use crate::docker_engines::{Node, Running, Sightings};
+use crate::docker_engines::{Node, Nodes, Running, Sightings};
 use crate::house::{House, alone, free_port};
 use crate::{docker_application, ledger};
 
@@ -80,15 +80,12 @@ struct Fleet {
     // Dropped first: agents end before their engines do.
     house: House,
     api: Api,
-    nodes: Vec<Node>,
+    nodes: Nodes,
 }
 
 impl Fleet {
     async fn start(log: &[(&str, &str)]) -> Fleet {
-        let mut nodes = Vec::new();
-        for name in NODES {
-            nodes.push(Node::start(name).await);
-        }
+        let nodes = Nodes::start(NODES.map(|name| (name.to_owned(), Surroundings::Alone))).await;
         let own = [
             ("SETPOINT_FLEET", FLEET),
             ("SETPOINT_ENGINE__POLICY__LEASE_RENEW_MS", "1000"),

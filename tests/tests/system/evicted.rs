@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::api::Api;
-use crate::house::{House, alone};
+use crate::house::{House, beside};
 
 /// A pod is placed and started within a second, and measured every ten; the machine may be busy.
 const HAPPENS_WITHIN: Duration = Duration::from_secs(90);
@@ -49,7 +49,7 @@ async fn is_evicted(house: &mut House, api: &Api) -> Value {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_pod_beyond_its_limit_is_evicted_and_its_own_claim_goes_with_it() {
-    let _alone = alone();
+    let _beside = beside();
     let (mut house, api) = House::with_nodes(&[], &["node-1"]).await;
     house.applies(&api.base, "large.yaml", MANIFEST);
     let pod = is_evicted(&mut house, &api).await;

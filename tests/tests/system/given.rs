@@ -4,7 +4,7 @@
 use std::fs;
 use std::time::Duration;
 
-use crate::house::{House, LEADS_WITHIN, alone};
+use crate::house::{House, LEADS_WITHIN, beside};
 
 /// A pod is placed and started within a second; the machine may be busy.
 const STARTS_WITHIN: Duration = Duration::from_secs(60);
@@ -55,7 +55,7 @@ spec:
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_container_is_told_of_its_pod_and_finds_its_folders() {
-    let _alone = alone();
+    let _beside = beside();
     let (mut house, api) = House::with_nodes(&[], &["node-1"]).await;
     let out = house.path.join("out");
     let text = MANIFEST.replace("path: OUT", &format!("path: {}", out.display()));

@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::api::Api;
-use crate::house::{House, alone};
+use crate::house::{House, beside};
 
 /// A few processes that end at once; the machine may be busy.
 const ENDS_WITHIN: Duration = Duration::from_secs(90);
@@ -63,7 +63,7 @@ async fn job(api: &Api, name: &str) -> Value {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn jobs_complete_fail_and_are_made_from_cron_jobs() {
-    let _alone = alone();
+    let _beside = beside();
     let (mut house, api) = House::with_nodes(&[], &["node-1"]).await;
     let applied = house.applies(&api.base, "jobs.yaml", MANIFEST);
     assert!(!applied.contains("no effect"), "{applied}");

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::folders::of_claims;
-use crate::house::{House, alone};
+use crate::house::{House, beside};
 
 /// A pod is placed and started within a second; the machine may be busy.
 const STARTS_WITHIN: Duration = Duration::from_secs(60);
@@ -59,7 +59,7 @@ async fn has(house: &mut House, expected: &[&str]) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn each_identity_finds_its_own_folder_again_and_they_go_with_the_set() {
-    let _alone = alone();
+    let _beside = beside();
     let (mut house, api) = House::with_nodes(&[], &["node-1", "node-2"]).await;
     house.applies(&api.base, "db.yaml", MANIFEST);
     has(&mut house, &["db-0", "db-1"]).await;

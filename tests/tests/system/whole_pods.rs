@@ -6,7 +6,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use crate::api::Api;
-use crate::house::{House, LOOK_EVERY, alone};
+use crate::house::{House, LOOK_EVERY, beside};
 
 /// A pod is placed and started within a second; the machine may be busy.
 const SOON: Duration = Duration::from_secs(60);
@@ -57,7 +57,7 @@ spec:
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_pod_shows_how_far_it_has_come_and_ends_in_its_order() {
-    let _alone = alone();
+    let _beside = beside();
     let (mut house, api) = House::with_nodes(&[], &["n1"]).await;
     let out = house.path.join("out");
     fs::create_dir(&out).expect("a folder");
