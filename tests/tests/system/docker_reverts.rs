@@ -24,6 +24,7 @@ const GOES_BACK_WITHIN: Duration = Duration::from_secs(60);
 pub(crate) const HEALTHY_WITHIN: Duration = Duration::from_secs(120);
 /// Long enough for another try, if there were one.
 const A_WHILE: Duration = Duration::from_secs(4);
+/// Twenty requests a second, by the clock.
 const ASKED_EVERY: Duration = Duration::from_millis(50);
 /// The image whose program ends at once.
 pub(crate) const ENDS: &str = "web:ends";
