@@ -85,7 +85,6 @@ struct Fleet {
 
 impl Fleet {
     async fn start(log: &[(&str, &str)]) -> Fleet {
-        let nodes = Nodes::start(NODES.map(|name| (name.to_owned(), Surroundings::Alone))).await;
         let own = [
             ("SETPOINT_FLEET", FLEET),
             ("SETPOINT_ENGINE__POLICY__LEASE_RENEW_MS", "1000"),
@@ -95,6 +94,8 @@ impl Fleet {
         let port = free_port();
         let api = Api::new(port);
         house.start_engine("engine", port);
+        // Both take their seconds.
+        let nodes = Nodes::start(NODES.map(|name| (name.to_owned(), Surroundings::Alone))).await;
         house.leads(&api, LEADS_WITHIN).await;
         let mut fleet = Fleet { house, api, nodes };
         (0..NODES.len()).for_each(|index| fleet.start_agent(index));

@@ -62,13 +62,6 @@ impl Cluster {
             return None;
         }
         let mut network = Network::make(u8::try_from(NODES.len()).expect("few"))?;
-        let surrounded = |(index, node): (usize, &str)| {
-            let name = network.line(index).namespace.clone();
-            // Each behind a bridge of the same range: an address of a pod means nothing on another node.
-            let bridge = "10.213.0.1/24".to_owned();
-            (node.to_owned(), Surroundings::Namespace { name, bridge })
-        };
-        let nodes = Nodes::start(NODES.into_iter().enumerate().map(surrounded)).await;
         let own = [("SETPOINT_FLEET", told.fleet), ("SETPOINT_CLIENT__TOKEN", OURS)];
         let mut house = House::new(&[&own, told.settings].concat());
         let api = Api::new(free_port()).with_token(OURS);
@@ -77,6 +70,13 @@ impl Cluster {
         let tokens = format!("admin:test:{OURS}{}", of_nodes.concat());
         house.start_engine_with("engine", api.port, &[("SETPOINT_API__TOKENS", &tokens)]);
         network.passes(api.port).await;
+        let surrounded = |(index, node): (usize, &str)| {
+            let name = network.line(index).namespace.clone();
+            // Each behind a bridge of the same range: an address of a pod means nothing on another node.
+            let bridge = "10.213.0.1/24".to_owned();
+            (node.to_owned(), Surroundings::Namespace { name, bridge })
+        };
+        let nodes = Nodes::start(NODES.into_iter().enumerate().map(surrounded)).await;
         house.leads(&api, LEADS_WITHIN).await;
         let shared = tempfile::Builder::new().prefix("spd-").tempdir().expect("a folder");
         let (fleet, pods_join) = (told.fleet.to_owned(), told.pods_join.to_owned());
