@@ -17,10 +17,9 @@ const COUNT: &str = "persistentvolumeclaims";
 /// What they ask for together, in thousandths of bytes.
 const STORAGE: &str = "requests.storage";
 
-/// The claims that are there before an epoch, where anything is bounded or was.
+/// The claims that are there before an epoch, also of namespaces that it bounds for the first time.
 pub(super) fn known(world: &World) -> BTreeSet<ResourceKey> {
-    let keys = world.resources.keys().filter(|key| is_claim(key));
-    keys.filter(|key| world.bounded.contains(&*key.namespace)).cloned().collect()
+    world.resources.keys().filter(|key| is_claim(key)).cloned().collect()
 }
 
 /// No claim that an epoch made for a set is beyond its bounds: sets make them after all that was asked for.
