@@ -9,7 +9,7 @@ mod services;
 mod words;
 mod work;
 
-pub use rest::Fits;
+pub use rest::{Fit, Fits};
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 

@@ -407,6 +407,8 @@ impl Journey {
         let is_held = |d: &&Decision| d.rule == "depends_on" && d.action == Action::Wait;
         self.trace.held += ledger.iter().filter(is_held).count();
         self.trace.refused += rolled_by("quota") + rolled_by("limit_range");
+        let refusals = ledger.iter().filter(|d| d.rule == "quota" || d.rule == "limit_range");
+        self.trace.refused_sets += refusals.filter(of_a_set).count();
         self.trace.collected += rolled_by("garbage");
         let ended = |d: &&Decision| d.rule == "job" && d.action == Action::Rollout;
         self.trace.ended += ledger.iter().filter(ended).count();

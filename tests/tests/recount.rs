@@ -274,3 +274,49 @@ fn of_a_leader_that_began_anew_placements_and_pacing_are_still_judged() {
     let nowhere = after(1, &placement(1, "b", "web", &plain(1)));
     assert!(nowhere.contains("is placed on no node"), "{nowhere}");
 }
+
+/// An object as the leader holds it.
+fn held(object: &Value, status: &Value) -> (ResourceKey, Option<Arc<Resource>>) {
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let metadata = &object["metadata"];
+    let resource = Resource {
+        api_version: text(&object["apiVersion"]),
+        kind: text(&object["kind"]),
+        namespace: text(&metadata["namespace"]),
+        name: text(&metadata["name"]),
+        body: Arc::from(object.to_string()),
+        status: Arc::from(status.to_string()),
+        ..samples::desired()
+    };
+    (resource.key(), Some(Arc::new(resource)))
+}
+
+#[test]
+fn claims_that_sets_make_beyond_their_bounds_are_found() {
+    let claims = |names: &[&str], made_for: &str| -> Vec<_> {
+        let status = json!({"phase": "Pending", "madeFor": made_for});
+        let claim = |name: &&str| manifests::claim("default", name, "ReadWriteOnce");
+        names.iter().map(|name| held(&claim(name), &status)).collect()
+    };
+    let after = |bound: &Value, claims| {
+        let mut recount = Recount::new(Policy::default());
+        let mut commit = |number: i64, resources| {
+            let epoch = Epoch { number, time_ms: 1_000 * number, ..Epoch::default() };
+            recount.committed(&epoch, &Outcome { resources, ..Outcome::default() })
+        };
+        commit(1, vec![held(bound, &json!({}))]).expect("a bound");
+        commit(2, claims).err().unwrap_or_default()
+    };
+    let one = manifests::quota(&json!({"persistentvolumeclaims": "1", "requests.storage": "1Gi"}));
+    assert_eq!(after(&one, claims(&["data-db-0"], "db")), "");
+    let why = after(&one, claims(&["data-db-0", "data-db-1"], "db"));
+    assert!(why.contains("persistentvolumeclaims of default is"), "{why}");
+    let small = manifests::quota(&json!({"requests.storage": "1500Mi"}));
+    let why = after(&small, claims(&["data-db-0", "data-db-1"], "db"));
+    assert!(why.contains("requests.storage of default is"), "{why}");
+    let people_ask = claims(&["data-db-0", "data-db-1"], "");
+    assert_eq!(after(&one, people_ask), "", "people are answered with their requests");
+    let limit = json!([{"type": "PersistentVolumeClaim", "max": {"storage": "512Mi"}}]);
+    let why = after(&manifests::limit_range("limits", &limit), claims(&["data-db-0"], "db"));
+    assert!(why.contains("larger than a LimitRange lets it be"), "{why}");
+}

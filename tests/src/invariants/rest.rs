@@ -13,7 +13,18 @@ use crate::memory_log::MemoryLog;
 use crate::plant::{Plant, PodState, SimNode};
 
 /// Whether one more pod of a workload may go to a node.
-pub type Fits<'a> = &'a dyn Fn(&ResourceKey, &NodeName) -> bool;
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fit {
+    /// It may.
+    Takes,
+    /// The node does not take it.
+    Full,
+    /// It may not be made now, wherever it would go.
+    Forbidden,
+}
+
+/// Who knows that of each workload and each node.
+pub type Fits<'a> = &'a dyn Fn(&ResourceKey, &NodeName) -> Fit;
 
 impl Auditor {
     /// Whether all is as it should be, some time after the last fault.
@@ -66,6 +77,9 @@ impl Auditor {
 
     fn settled(&self, resource: &Resource, plant: &Plant, fits: Fits<'_>) -> Result<(), String> {
         let body: Value = serde_json::from_str(&resource.body).unwrap_or_default();
+        let is_forbidden = |key: &ResourceKey| {
+            plant.nodes.iter().any(|node| fits(key, &node.name) == Fit::Forbidden)
+        };
         let (wanted, template) = match resource.kind.as_str() {
             "Deployment" => (desired_of(&body), &body["spec"]["template"]["spec"]),
             "StatefulSet" => (desired_of(&body), &body["spec"]["template"]["spec"]),
@@ -76,8 +90,8 @@ impl Auditor {
             }
             "Job" => {
                 let key = resource.key();
-                let waits = self.waiting_of(&key.to_string()) > 0;
-                let fits = plant.nodes.iter().any(|node| fits(&key, &node.name));
+                let waits = self.waiting_of(&key.to_string()) > 0 || is_forbidden(&key);
+                let fits = plant.nodes.iter().any(|node| fits(&key, &node.name) == Fit::Takes);
                 return if waits && !fits { Ok(()) } else { job_settled(resource) };
             }
             "Namespace" if resource.status.contains("Terminating") => {
@@ -95,14 +109,16 @@ impl Auditor {
         if running == wanted && live == wanted {
             return Ok(());
         }
-        match plant.nodes.iter().find(|node| fits(&resource.key(), &node.name)) {
+        let takes = |node: &&SimNode| fits(&resource.key(), &node.name) == Fit::Takes;
+        match plant.nodes.iter().find(takes) {
             // An update in batches wants no more than the present batch.
             None if resource.body.contains("update-delay") && self.waiting_of(&key) > 0 => Ok(()),
             // In order only the next one waits.
             None if resource.kind == "StatefulSet" && self.waiting_of(&key) > 0 => Ok(()),
             None if self.waiting_of(&key) >= (wanted - live).max(1) => Ok(()),
-            // Who may not be made is nobody that could wait.
+            // Who may not be made is nobody that could wait; of a Deployment its status says so.
             None if resource.status.contains("FailedCreate") => Ok(()),
+            None if resource.kind == "StatefulSet" && is_forbidden(&resource.key()) => Ok(()),
             None => Err(format!(
                 "{key} runs {running} of {wanted} pods ({live} placed), none fits and {} wait",
                 self.waiting_of(&key)
@@ -148,7 +164,7 @@ impl Auditor {
             let runs = self.running(node, &key, &current, &resource.kind);
             let here =
                 self.live.values().filter(|l| l.workload == key && l.node == node.name).count();
-            if here > 1 || (runs != 1 && fits(&resource.key(), &node.name)) {
+            if here > 1 || (runs != 1 && fits(&resource.key(), &node.name) == Fit::Takes) {
                 return Err(format!("{key} runs {runs} pods ({here} placed) on {}", node.name));
             }
         }
@@ -166,7 +182,7 @@ impl Auditor {
             state
                 && &*pod.placement.pattern.workload == workload
                 && match pod.placement.at_most_one {
-                    true => without_identity(&pod.placement.pattern.spec) == current,
+                    true => is_made_from(&without_identity(&pod.placement.pattern.spec), current),
                     false => is_made_from(&pod.placement.pattern.spec, current),
                 }
         };

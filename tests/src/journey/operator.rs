@@ -130,6 +130,9 @@ impl Operator {
         if self.is_bounded && self.draw.chance(250) {
             return bounded::bound(&mut self.draw);
         }
+        if self.is_bounded && self.draw.chance(400) {
+            return bounded::ask(&mut self.draw);
+        }
         if self.is_working && self.draw.chance(500) {
             return vec![working::ask(&mut self.draw)];
         }
@@ -158,10 +161,15 @@ impl Operator {
             17 => vec![item(Verb::Apply, &self.workload()), self.wrong()],
             18 if self.draw.chance(300) => vec![item(Verb::Delete, &namespace("team"))],
             // Who deletes a node says that nothing runs there, which is a word too late where it returned.
-            18 if self.draw.chance(300) && !self.is_stateful => vec![self.forget(plant)],
+            18 if self.draw.chance(300) && !self.has_identities() => vec![self.forget(plant)],
             18 => vec![self.confirm(plant)],
             _ => (0..3).map(|_| item(Verb::Apply, &self.workload())).collect(),
         }
+    }
+
+    /// Whether people have StatefulSets.
+    fn has_identities(&self) -> bool {
+        self.is_stateful || self.is_bounded
     }
 
     fn workload(&mut self) -> Value {

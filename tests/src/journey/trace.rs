@@ -33,6 +33,8 @@ pub struct Trace {
     pub held: usize,
     /// Times that it was said why no pod is made, beyond a quota or outside a LimitRange.
     pub refused: usize,
+    /// How many of these were of other kinds than Deployments.
+    pub refused_sets: usize,
     /// Objects that went because nobody owned them any more, or before their owners.
     pub collected: usize,
 }
@@ -55,6 +57,7 @@ impl AddAssign for Trace {
             reverted_sets,
             held,
             refused,
+            refused_sets,
             collected,
         } = other;
         self.epochs += epochs;
@@ -70,6 +73,7 @@ impl AddAssign for Trace {
         self.reverted_sets += reverted_sets;
         self.held += held;
         self.refused += refused;
+        self.refused_sets += refused_sets;
         self.collected += collected;
     }
 }

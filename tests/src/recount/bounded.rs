@@ -1,13 +1,13 @@
 //! Quotas and LimitRanges counted anew: what is made keeps within them, has what they give, and nobody waits
 //! whom they let be made.
 //!
-//! Absent: claims, scopes, and what journeys do not bound.
+//! Absent: claims (`bounded_claims.rs`), scopes, and what journeys do not bound.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
-use setpoint_schemas::{PodSpec, PodUid, Quantity};
+use setpoint_schemas::{PodSpec, PodUid, Quantity, ResourceKey};
 
 use super::world::{PodSeen, Wanted, World};
 
@@ -19,13 +19,20 @@ struct Limits {
     max: Option<i64>,
 }
 
-/// What pods come to, or may: how many, and thousandths of cpu.
-type Sums = BTreeMap<String, i64>;
+/// What pods and claims come to, or may: how many, and thousandths of cpu and of bytes.
+pub(super) type Sums = BTreeMap<String, i64>;
+
+/// What pods come to, by the names of quotas.
+const OF_PODS: [&str; 3] = ["pods", "requests.cpu", "limits.cpu"];
+
+/// Whether this bounds a namespace.
+pub(super) fn is_bound(key: &ResourceKey) -> bool {
+    matches!(&*key.kind.kind, "ResourceQuota" | "LimitRange")
+}
 
 /// The pods that are there before an epoch's are, where anything is bounded.
 pub(super) fn known(world: &World) -> Option<BTreeSet<PodUid>> {
-    let is_bound = |kind: &str| matches!(kind, "ResourceQuota" | "LimitRange");
-    let is_bounded = world.resources.keys().any(|key| is_bound(&key.kind.kind));
+    let is_bounded = world.resources.keys().any(is_bound);
     is_bounded.then(|| world.pods.keys().cloned().collect())
 }
 
@@ -121,7 +128,8 @@ fn is_beyond(world: &World, namespace: &str, spec: &PodSpec) -> bool {
     let is_over = |(name, most): (&String, &i64)| {
         let unsaid = name != "pods" && !says(name);
         let asked = one.get(name).copied().unwrap_or(0);
-        unsaid || (asked > 0 && used.get(name).copied().unwrap_or(0) + asked > *most)
+        let is_too_much = asked > 0 && used.get(name).copied().unwrap_or(0) + asked > *most;
+        OF_PODS.contains(&name.as_str()) && (unsaid || is_too_much)
     };
     quotas(world, namespace).iter().any(|hard| hard.iter().any(is_over))
 }
@@ -147,17 +155,18 @@ fn of_pod(spec: &PodSpec) -> Sums {
         limits += milli(limit);
         requests += milli(resources.requests.get("cpu").or(limit));
     }
-    let sums = [("pods", 1), ("requests.cpu", requests), ("limits.cpu", limits)];
-    sums.map(|(name, amount)| (name.to_owned(), amount)).into()
+    let sums = OF_PODS.into_iter().zip([1, requests, limits]);
+    sums.map(|(name, amount)| (name.to_owned(), amount)).collect()
 }
 
 /// What each quota of a namespace allows.
-fn quotas(world: &World, namespace: &str) -> Vec<Sums> {
+pub(super) fn quotas(world: &World, namespace: &str) -> Vec<Sums> {
     let hard = |spec: &Value| {
         let bounds = spec["hard"].as_object().into_iter().flatten();
         let bound = |(name, most): (&String, &Value)| {
             let most = Quantity::parse(most.as_str()?).ok()?;
-            let most = if name == "pods" { most.units() } else { most.milli() };
+            let is_counted = matches!(name.as_str(), "pods" | "persistentvolumeclaims");
+            let most = if is_counted { most.units() } else { most.milli() };
             Some((name.clone(), most))
         };
         bounds.filter_map(bound).collect()
@@ -176,10 +185,9 @@ fn limits(world: &World, namespace: &str) -> Vec<Limits> {
     limits.map(of).collect()
 }
 
-fn specs(world: &World, namespace: &str, kind: &str) -> Vec<Value> {
-    let is_it = |key: &setpoint_schemas::ResourceKey| {
-        &*key.kind.kind == kind && &*key.namespace == namespace
-    };
+/// What the objects of a kind in a namespace say, in the order of their names.
+pub(super) fn specs(world: &World, namespace: &str, kind: &str) -> Vec<Value> {
+    let is_it = |key: &ResourceKey| &*key.kind.kind == kind && &*key.namespace == namespace;
     let found = world.resources.iter().filter(|(key, _)| is_it(key));
     let read = |text: &str| serde_json::from_str::<Value>(text).unwrap_or_default();
     found.map(|(_, resource)| read(&resource.body)["spec"].take()).collect()

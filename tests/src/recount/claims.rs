@@ -2,6 +2,7 @@
 
 use setpoint_schemas::{ClaimStatus, GroupKind, PodManagement, PodSpec, ResourceKey};
 
+use super::bounded_claims;
 use super::world::{NodeSeen, Wanted, World};
 
 /// The claims that a spec names.
@@ -48,12 +49,35 @@ pub(super) fn awaits_its_claims(world: &World, wanted: &Wanted) -> bool {
     wanted.kind == "Pod" && names.any(|name| world.claim(&wanted.namespace, &name).is_some())
 }
 
-/// Whether the data of a pod that is to come next is on this node, or nowhere yet: where each pod has
-/// claims of its own.
+/// Whether a pod that is to come next may come to this node by its data: that is there, or nowhere yet, and what
+/// it lacks may be made. Where each pod has claims of its own.
 pub(super) fn is_home_of_one(world: &World, wanted: &Wanted, node: &NodeSeen) -> bool {
     let templates = &wanted.spec.volume_claim_templates;
     if wanted.kind != "StatefulSet" || templates.is_empty() {
         return true;
+    }
+    let is_at_home = |name: &String| {
+        templates.iter().all(|template| {
+            let claim = format!("{}-{name}", template.metadata.name);
+            let lives = world.claim(&wanted.namespace, &claim).unwrap_or_default();
+            !lives.is_leaving()
+                && (lives.node.is_empty() || lives.node == node.record.node.as_str())
+        })
+    };
+    let mut next = next_of(world, wanted).into_iter();
+    next.any(|name| is_at_home(&name) && !bounded_claims::forbid(world, wanted, &name))
+}
+
+/// Whether a pod of a set that is to come next lacks a claim that may not be made.
+pub(super) fn one_may_not_be_made(world: &World, wanted: &Wanted) -> bool {
+    let mut next = next_of(world, wanted).into_iter();
+    next.any(|name| bounded_claims::forbid(world, wanted, &name))
+}
+
+/// The names of the pods of a set that may come next: in order the first that is missing, otherwise all.
+fn next_of(world: &World, wanted: &Wanted) -> Vec<String> {
+    if wanted.kind != "StatefulSet" {
+        return Vec::new();
     }
     let first = wanted.spec.ordinals.unwrap_or_default().start;
     let names =
@@ -66,17 +90,9 @@ pub(super) fn is_home_of_one(world: &World, wanted: &Wanted, node: &NodeSeen) ->
         });
         of_name.count() > 0
     };
-    let is_at_home = |name: &String| {
-        templates.iter().all(|template| {
-            let claim = format!("{}-{name}", template.metadata.name);
-            let lives = world.claim(&wanted.namespace, &claim).unwrap_or_default();
-            !lives.is_leaving()
-                && (lives.node.is_empty() || lives.node == node.record.node.as_str())
-        })
-    };
-    let mut missing = names.filter(|name| !is_there(name));
+    let missing = names.filter(|name| !is_there(name));
     match wanted.spec.pod_management_policy.unwrap_or_default() {
-        PodManagement::OrderedReady => missing.next().is_some_and(|name| is_at_home(&name)),
-        PodManagement::Parallel => missing.any(|name| is_at_home(&name)),
+        PodManagement::OrderedReady => missing.take(1).collect(),
+        PodManagement::Parallel => missing.collect(),
     }
 }

@@ -31,16 +31,25 @@ impl Count {
         }
         count.desired = match wanted {
             None => 0,
-            Some(wanted) if wanted.kind == "DaemonSet" => {
-                let placed = world.pods_of(workload).filter(|pod| !pod.stopping).count() as i64;
-                let waiting = world.waiting.values().filter(|waiting| *waiting == workload);
-                placed + waiting.count() as i64
-            }
+            Some(wanted) if wanted.kind == "DaemonSet" => daemon_wants(world, workload, wanted),
             Some(wanted) if wanted.kind == "Job" => job_wants(wanted),
             Some(wanted) => desired(wanted),
         };
         count
     }
+}
+
+/// A DaemonSet wants a pod on each node that has one or waits for one. Of those that may not be made nobody is
+/// told one by one: as many as its status says, and no more than there are nodes without any.
+fn daemon_wants(world: &World, workload: &str, wanted: &Wanted) -> i64 {
+    let placed = world.pods_of(workload).filter(|pod| !pod.stopping).count() as i64;
+    let waiting = world.waiting.values().filter(|waiting| *waiting == workload).count() as i64;
+    let (least, nodes) = (placed + waiting, world.nodes.len() as i64);
+    if !world.bounded.contains(&wanted.namespace) {
+        return least;
+    }
+    let told = wanted.status["desiredNumberScheduled"].as_i64().unwrap_or(least);
+    told.clamp(least, least.max(nodes))
 }
 
 /// How many pods a Job is to have, by what it says of what became of it.

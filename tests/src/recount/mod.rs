@@ -9,6 +9,7 @@
 //! known all the same: its placements against the nodes and the pods that stand, pacing, and daemons.
 
 mod bounded;
+mod bounded_claims;
 mod claims;
 mod counts;
 mod devices;
@@ -29,6 +30,8 @@ use std::sync::Arc;
 
 use setpoint_dataflow::{Epoch, Outcome, PlacementChange};
 use setpoint_schemas::{Action, Decision, NodeName, Placement, PodUid, Policy, ResourceKey};
+
+use crate::invariants::Fit;
 
 use self::fits::{ALL, Asking, Filter, STRICTER_BY_PODS};
 use self::world::{PodSeen, Promise, World};
@@ -64,6 +67,7 @@ impl Recount {
         let before = self.world.promised.clone();
         let borne = taints::borne(&self.world);
         let barred = reverts::barred(&self.world);
+        let claims = bounded_claims::known(&self.world);
         self.world.take(epoch, outcome);
         reverts::nothing_barred_returns(&self.world, &barred, epoch)?;
         self.whole.was_gone_back_to(&self.world, outcome)?;
@@ -72,6 +76,7 @@ impl Recount {
         let known = bounded::known(&self.world);
         let started = self.placements(outcome, ALL, &before)?;
         known.map_or(Ok(()), |known| bounded::new_pods_keep_within(&self.world, &known))?;
+        bounded_claims::new_ones_keep_within(&self.world, &claims)?;
         self.pace(epoch.time_ms, started)?;
         self.rollouts(outcome)?;
         self.evictions(outcome)?;
@@ -109,10 +114,12 @@ impl Recount {
     /// What is not as it must be, in a sentence.
     pub fn committed_anew(&mut self, epoch: &Epoch, outcome: &Outcome) -> Result<(), String> {
         let borne = taints::borne(&self.world);
+        let claims = bounded_claims::known(&self.world);
         self.world.take(epoch, outcome);
         let known = bounded::known(&self.world);
         let started = self.placements(outcome, STRICTER_BY_PODS, &BTreeMap::new())?;
         known.map_or(Ok(()), |known| bounded::new_pods_keep_within(&self.world, &known))?;
+        bounded_claims::new_ones_keep_within(&self.world, &claims)?;
         taints::nobody_leaves_in_vain(&self.world, borne, outcome)?;
         // Whoever stops may be gone for the leader already.
         self.world.forget_who_stops();
@@ -125,12 +132,18 @@ impl Recount {
 
     /// Whether one more pod of a workload may go to this node.
     #[must_use]
-    pub fn fits(&self, workload: &ResourceKey, node: &NodeName) -> bool {
-        let wanted = self.world.workloads.get(&workload.to_string());
-        let pair = wanted.zip(self.world.nodes.get(node));
-        pair.is_some_and(|(wanted, node)| {
-            needs::takes(&self.world, wanted, node) && !bounded::forbids(&self.world, wanted)
-        })
+    pub fn fits(&self, workload: &ResourceKey, node: &NodeName) -> Fit {
+        let world = &self.world;
+        let wanted = world.workloads.get(&workload.to_string());
+        let Some((wanted, node)) = wanted.zip(world.nodes.get(node)) else { return Fit::Full };
+        if bounded::forbids(world, wanted) {
+            return Fit::Forbidden;
+        }
+        match needs::takes(world, wanted, node) {
+            true => Fit::Takes,
+            false if claims::one_may_not_be_made(world, wanted) => Fit::Forbidden,
+            false => Fit::Full,
+        }
     }
 
     /// How many placements were asked about.

@@ -58,7 +58,7 @@ fn every_node_has_its_daemon(world: &World, workload: &str, wanted: &Wanted) -> 
     for node in world.nodes.values() {
         let here = |pod: &PodSeen| !pod.stopping && pod.placement.node == node.record.node;
         let has = world.pods_of(workload).any(here);
-        if !has && takes(world, wanted, node) {
+        if !has && takes(world, wanted, node) && !bounded::forbids(world, wanted) {
             return Err(format!("{workload} has no pod on {}", node.record.node));
         }
     }
@@ -91,7 +91,7 @@ pub(super) fn is_current(pod: &PodSeen, wanted: &Wanted) -> bool {
     let same_labels = labels.iter().all(|(k, v)| pod.placement.pattern.labels.get(k) == Some(v));
     let spec = &pod.placement.pattern.spec;
     if wanted.kind == "StatefulSet" {
-        return same_labels && without_identity(spec) == wanted.spec_text;
+        return same_labels && is_made_from(&without_identity(spec), &wanted.spec_text);
     }
     same_labels && is_made_from(spec, &wanted.spec_text)
 }

@@ -58,7 +58,7 @@ pub(super) struct Wanted {
     /// The template's spec as its pods' placements have it.
     pub(super) spec_text: String,
     pub(super) status: Value,
-    /// All that a Job says.
+    /// All that its manifest says: what a Job is asked of, and the claims of a set's pods.
     pub(super) job: Value,
     /// Whether an update pauses between its batches.
     pub(super) in_batches: bool,
@@ -97,6 +97,8 @@ pub(super) struct World {
     /// Pods that went in the present epoch: what it says of their placements is over.
     pub(super) went: BTreeSet<PodUid>,
     pub(super) resources: BTreeMap<ResourceKey, Arc<Resource>>,
+    /// Namespaces that quotas or LimitRanges bound, or did.
+    pub(super) bounded: BTreeSet<String>,
     /// Whether the present epoch's cut covers every partition's end.
     pub(super) is_complete: bool,
     /// What sessions said whose records are still to be read: of each pod, and of all of a node's.
@@ -178,6 +180,7 @@ impl World {
                 None => self.resources.remove(key),
             };
             self.workload_changed(key);
+            self.note_bound(key);
         }
         self.deleted(outcome);
         for sourced in &epoch.inputs {

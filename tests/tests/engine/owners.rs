@@ -216,20 +216,27 @@ fn what_is_let_go_stays_and_pods_cannot_be() {
     );
 }
 
+/// So many ConfigMaps, each owned by the one before it, and what was decided when the first came to be owned by the
+/// last.
+fn circle(length: usize) -> (Story, Vec<String>, Outcome) {
+    let mut story = Story::with_nodes(&["a"]);
+    let names: Vec<String> = (0..length).map(|n| format!("c{n}")).collect();
+    story.asks(1, vec![apply(&config("c0"))]);
+    for pair in names.windows(2) {
+        let next = owned(&story, config(&pair[1]), &[&key(&pair[0])]);
+        story.asks(2, vec![apply(&next)]);
+    }
+    let last = key(names.last().expect("one"));
+    let closed = owned(&story, config("c0"), &[&last]);
+    let outcome = story.asks(3, vec![apply(&closed)]);
+    (story, names, outcome)
+}
+
 #[test]
 fn circles_of_owners_live_and_go_as_others_do() {
     for policy in ["Background", "Foreground"] {
         for length in 2..=4 {
-            let mut story = Story::with_nodes(&["a"]);
-            let names: Vec<String> = (0..length).map(|n| format!("c{n}")).collect();
-            story.asks(1, vec![apply(&config("c0"))]);
-            for pair in names.windows(2) {
-                let next = owned(&story, config(&pair[1]), &[&key(&pair[0])]);
-                story.asks(2, vec![apply(&next)]);
-            }
-            let last = key(names.last().expect("one"));
-            let closed = owned(&story, config("c0"), &[&last]);
-            let outcome = story.asks(3, vec![apply(&closed)]);
+            let (mut story, names, outcome) = circle(length);
             assert_eq!(gone(&outcome), [""; 0], "all live");
             let outcome = story.asks(4, delete("c0", policy));
             let mut went = gone(&outcome);
@@ -243,16 +250,7 @@ fn circles_of_owners_live_and_go_as_others_do() {
 #[test]
 fn who_waits_for_itself_is_not_waited_for() {
     for length in 1..=4 {
-        let mut story = Story::with_nodes(&["a"]);
-        let names: Vec<String> = (0..length).map(|n| format!("c{n}")).collect();
-        story.asks(1, vec![apply(&config("c0"))]);
-        for pair in names.windows(2) {
-            let next = owned(&story, config(&pair[1]), &[&key(&pair[0])]);
-            story.asks(2, vec![apply(&next)]);
-        }
-        let last = key(names.last().expect("one"));
-        let closed = owned(&story, config("c0"), &[&last]);
-        story.asks(3, vec![apply(&closed)]);
+        let (mut story, names, _) = circle(length);
         let all = names.iter().flat_map(|name| delete(name, "Foreground")).collect();
         let outcome = story.asks(4, all);
         assert!(names.iter().all(|name| found(&story, &key(name)).is_none()), "{length}");

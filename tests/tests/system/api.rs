@@ -80,6 +80,11 @@ impl Api {
         well(self.call(Method::PATCH, path, kind, body.to_string()).await?)
     }
 
+    /// Deletes an object; it may be leaving for a while then.
+    pub(crate) async fn delete(&self, path: &str) -> Result<Value, String> {
+        well(self.call(Method::DELETE, path, "application/json", "").await?)
+    }
+
     /// Applies objects, all or nothing; refused is an error.
     pub(crate) async fn apply(&self, items: &[Value]) -> Result<Value, String> {
         let body = json!({"fieldManager": "test", "items": items});

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::api::Api;
 use crate::folders::of_claims;
-use crate::house::{House, alone};
+use crate::house::{House, beside};
 
 /// A pod is placed and started within a second; the machine may be busy.
 const STARTS_WITHIN: Duration = Duration::from_secs(60);
@@ -79,12 +79,9 @@ async fn claim(api: &Api) -> Value {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn data_outlasts_its_pods_and_files_follow_their_source() {
-    let _alone = alone();
+    let _beside = beside();
     let (mut house, api) = House::with_nodes(&[], &["node-1", "node-2"]).await;
-    let file = house.path.join("db.yaml");
-    fs::write(&file, MANIFEST).expect("it is written");
-    let applied = house.verb(&api.base, &format!("apply -f {}", file.display()));
-    assert!(applied.status.success(), "{}", String::from_utf8_lossy(&applied.stderr));
+    house.applies(&api.base, "db.yaml", MANIFEST);
     let path = house.path.clone();
     let is_made = async || folder(&path).map(drop).ok_or_else(|| "no folder yet".to_owned());
     house.until("the claim has its folder", STARTS_WITHIN, is_made).await;
@@ -100,8 +97,7 @@ async fn data_outlasts_its_pods_and_files_follow_their_source() {
 
     // Its pod is deleted: the next one finds what the first has left.
     let path = format!("/api/v1/namespaces/default/pods/{}", first[0]);
-    let deleted = api.call(reqwest::Method::DELETE, &path, "application/json", String::new()).await;
-    assert!(deleted.is_ok(), "{deleted:?}");
+    api.delete(&path).await.expect("it is deleted");
     let both = has_lines(&mut house, "pods", 2).await;
     assert_eq!(both[0], first[0]);
     assert_ne!(both[1], first[0]);
@@ -118,12 +114,10 @@ async fn data_outlasts_its_pods_and_files_follow_their_source() {
     assert_eq!(again, both, "it was not replaced for it");
 
     // The claim is asked to go while it is used, and does with its pod; so does its folder.
-    let deleted = api.call(reqwest::Method::DELETE, CLAIM, "application/json", String::new()).await;
-    assert!(deleted.is_ok(), "{deleted:?}");
+    api.delete(CLAIM).await.expect("it is deleted");
     assert!(!claim(&api).await["metadata"]["deletionTimestamp"].is_null());
     let path = "/apis/apps/v1/namespaces/default/deployments/db";
-    let deleted = api.call(reqwest::Method::DELETE, path, "application/json", String::new()).await;
-    assert!(deleted.is_ok(), "{deleted:?}");
+    api.delete(path).await.expect("it is deleted");
     let path = house.path.clone();
     let is_gone = async || {
         let volume = api.get(&format!("/api/v1/persistentvolumes/{volume}")).await;

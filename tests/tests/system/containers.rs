@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::api::Api;
-use crate::house::{House, alone, is_present};
+use crate::house::{House, beside, is_present};
 
 /// What a busy machine may take to start a few processes.
 const COMES_WITHIN: Duration = Duration::from_secs(60);
@@ -52,7 +52,7 @@ fn told(house: &House, server: &str, arguments: &[&str], said: &str) -> Output {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn lines_are_followed_and_those_before_a_crash_are_kept() {
-    let _alone = alone();
+    let _beside = beside();
     let (mut house, api) = House::with_nodes(&[], &["node-1"]).await;
     let steps = "echo first; while [ ! -e crash ]; do sleep 0.1; done; rm crash; echo last; exit 3";
     api.apply(&[pod("talks", steps)]).await.expect("it is applied");
@@ -108,7 +108,7 @@ const TERMINAL: &str = r#"stty rows 31 cols 97; stty -g > before
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_terminal_is_handed_over_and_given_back() {
-    let _alone = alone();
+    let _beside = beside();
     if !is_present("script") {
         return;
     }
@@ -131,7 +131,7 @@ async fn a_terminal_is_handed_over_and_given_back() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn commands_read_write_and_end_with_their_codes() {
-    let _alone = alone();
+    let _beside = beside();
     let (mut house, api) = House::with_nodes(&[], &["node-1"]).await;
     api.apply(&[pod("host", "exec sleep 1000")]).await.expect("it is applied");
     runs(&mut house, &api, "host", 0).await;
@@ -155,7 +155,7 @@ async fn commands_read_write_and_end_with_their_codes() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_port_of_a_pod_is_reached_from_here_as_often_as_somebody_calls() {
-    let _alone = alone();
+    let _beside = beside();
     let (mut house, api) = House::with_nodes(&[], &["node-1"]).await;
     api.apply(&[pod("host", "exec sleep 1000")]).await.expect("it is applied");
     runs(&mut house, &api, "host", 0).await;

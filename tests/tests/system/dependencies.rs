@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
-use crate::house::{House, alone};
+use crate::house::{House, beside};
 
 /// A service is placed and started within a second; the machine may be busy.
 const SOON: Duration = Duration::from_secs(60);
@@ -33,15 +33,12 @@ services:
 
 #[tokio::test(flavor = "multi_thread")]
 async fn services_start_when_those_are_so_far_that_they_depend_on() {
-    let _alone = alone();
+    let _beside = beside();
     let (mut house, api) = House::with_nodes(&[], &["n1"]).await;
     let out = house.path.join("out");
     fs::create_dir(&out).expect("a folder");
-    let file = house.path.join("compose.yaml");
     let text = APPLICATION.replace("OUT", &out.display().to_string());
-    fs::write(&file, text).expect("it is written");
-    let applied = house.verb(&api.base, &format!("apply -f {}", file.display()));
-    assert!(applied.status.success(), "{}", String::from_utf8_lossy(&applied.stderr));
+    house.applies(&api.base, "compose.yaml", &text);
 
     began(&mut house, &out, "db\n").await;
     tokio::time::sleep(A_WHILE).await;

@@ -15,7 +15,7 @@ use serde_json::Value;
 use setpoint_actuator_docker::testing::Network;
 
 use crate::api::Api;
-use crate::docker_engines::Node;
+use crate::docker_engines::Nodes;
 use crate::docker_images::{self, Image};
 use crate::house::{House, LEADS_WITHIN, free_port};
 
@@ -28,7 +28,7 @@ pub(crate) struct Fleet {
     // Dropped first: agents end before their engines do, and those before their networks.
     pub(crate) house: House,
     pub(crate) api: Api,
-    pub(crate) nodes: Vec<Node>,
+    pub(crate) nodes: Nodes,
     networks: Vec<Network>,
     services: Network,
     _secrets: Secrets,
@@ -47,25 +47,24 @@ impl Fleet {
     /// An engine of ours, and so many nodes that have these images.
     pub(crate) async fn start(count: u8, images: &[Image]) -> Fleet {
         let services = Network::of_services().expect("addresses for Services");
-        let (mut nodes, mut networks) = (Vec::new(), Vec::new());
-        for number in 1..=count {
-            let network = Network::of_containers().expect("a network");
-            nodes.push(Node::start_in(&name(number), network.surroundings()).await);
-            networks.push(network);
-        }
-        docker_images::make(&nodes, images).await;
         let range = services.range();
-        let name = format!("bridged-{}", std::process::id());
-        let secrets = Secrets(PathBuf::from("/dev/shm/setpoint").join(&name));
-        let house = House::new(&[
-            ("SETPOINT_FLEET", &*name),
+        let named = format!("bridged-{}", std::process::id());
+        let secrets = Secrets(PathBuf::from("/dev/shm/setpoint").join(&named));
+        let mut house = House::new(&[
+            ("SETPOINT_FLEET", &*named),
             ("SETPOINT_ENGINE__POLICY__SERVICE_RANGE", &*range),
             ("SETPOINT_ENGINE__POLICY__LEASE_RENEW_MS", "1000"),
             ("SETPOINT_ENGINE__POLICY__LEASE_GRACE_MS", "3000"),
         ]);
         let api = Api::new(free_port());
+        house.start_engine("engine", api.port);
+        // Meanwhile the nodes do, which take their seconds as well.
+        let network = |_| Network::of_containers().expect("a network");
+        let networks: Vec<Network> = (1..=count).map(network).collect();
+        let all = (1..=count).zip(&networks);
+        let nodes = Nodes::start(all.map(|(n, network)| (name(n), network.surroundings()))).await;
+        docker_images::make(&nodes, images).await;
         let mut fleet = Fleet { house, api, nodes, networks, services, _secrets: secrets };
-        fleet.house.start_engine("engine", fleet.api.port);
         fleet.house.leads(&fleet.api, LEADS_WITHIN).await;
         (0..fleet.nodes.len()).for_each(|index| fleet.start_agent(index));
         let api = fleet.api.clone();

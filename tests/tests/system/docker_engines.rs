@@ -1,6 +1,7 @@
 //! Real Docker Engines as a test's nodes, and what runs on them.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::{Deref, DerefMut};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -35,6 +36,43 @@ pub(crate) struct Node {
     _folder: TempDir,
 }
 
+/// The engines of several nodes: started at once, and ended at once, since each takes its seconds for both.
+pub(crate) struct Nodes(Vec<Node>);
+
+impl Nodes {
+    /// Starts an engine for each of these nodes in its surroundings.
+    pub(crate) async fn start(all: impl IntoIterator<Item = (String, Surroundings)>) -> Nodes {
+        let start = |(name, surroundings): (String, Surroundings)| async move {
+            Node::start_in(&name, surroundings).await
+        };
+        Nodes(futures::future::join_all(all.into_iter().map(start)).await)
+    }
+}
+
+impl Deref for Nodes {
+    type Target = [Node];
+
+    fn deref(&self) -> &[Node] {
+        &self.0
+    }
+}
+
+impl DerefMut for Nodes {
+    fn deref_mut(&mut self) -> &mut [Node] {
+        &mut self.0
+    }
+}
+
+impl Drop for Nodes {
+    fn drop(&mut self) {
+        std::thread::scope(|scope| {
+            for node in self.0.drain(..) {
+                scope.spawn(move || drop(node));
+            }
+        });
+    }
+}
+
 impl Node {
     /// Starts an engine of its own for this node.
     pub(crate) async fn start(name: &str) -> Node {
@@ -46,7 +84,9 @@ impl Node {
         // A short path: the engine's sockets lie below it.
         let folder = tempfile::Builder::new().prefix("e-").tempdir().expect("a folder");
         let path = folder.path().join("e");
-        let engine = PrivateEngine::start_in(&path, surroundings).expect("an engine");
+        let start = move || PrivateEngine::start_in(&path, surroundings);
+        let started = tokio::task::spawn_blocking(start).await.expect("it is waited for");
+        let engine = started.expect("an engine");
         let version = bollard::API_DEFAULT_VERSION;
         let docker = Docker::connect_with_unix(&engine.host(), ANSWER_SECONDS_MAX, version);
         let docker = docker.expect("a socket").negotiate_version().await.expect("an answer");

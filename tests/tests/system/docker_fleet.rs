@@ -9,11 +9,11 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
-use setpoint_actuator_docker::testing::require;
+use setpoint_actuator_docker::testing::{Surroundings, require};
 use setpoint_ingest_kafka::testing::Kafka;
 
 use crate::api::Api;
-use crate::docker_engines::{Node, Running, Sightings};
+use crate::docker_engines::{Node, Nodes, Running, Sightings};
 use crate::house::{House, alone, free_port};
 use crate::{docker_application, ledger};
 
@@ -80,15 +80,11 @@ struct Fleet {
     // Dropped first: agents end before their engines do.
     house: House,
     api: Api,
-    nodes: Vec<Node>,
+    nodes: Nodes,
 }
 
 impl Fleet {
     async fn start(log: &[(&str, &str)]) -> Fleet {
-        let mut nodes = Vec::new();
-        for name in NODES {
-            nodes.push(Node::start(name).await);
-        }
         let own = [
             ("SETPOINT_FLEET", FLEET),
             ("SETPOINT_ENGINE__POLICY__LEASE_RENEW_MS", "1000"),
@@ -98,6 +94,8 @@ impl Fleet {
         let port = free_port();
         let api = Api::new(port);
         house.start_engine("engine", port);
+        // Both take their seconds.
+        let nodes = Nodes::start(NODES.map(|name| (name.to_owned(), Surroundings::Alone))).await;
         house.leads(&api, LEADS_WITHIN).await;
         let mut fleet = Fleet { house, api, nodes };
         (0..NODES.len()).for_each(|index| fleet.start_agent(index));
@@ -114,9 +112,7 @@ impl Fleet {
 
     /// Carries out a verb, which must succeed.
     fn verb(&self, arguments: &str) {
-        let output = self.house.verb(&self.api.base, arguments);
-        let complaints = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success(), "{arguments}: {complaints}");
+        self.house.does(&self.api.base, arguments);
     }
 
     /// Applies the application and waits until it runs; how many pods it has.

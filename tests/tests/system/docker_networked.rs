@@ -13,7 +13,7 @@ use setpoint_actuator_docker::testing::{Surroundings, require};
 use tempfile::TempDir;
 
 use crate::api::Api;
-use crate::docker_engines::{CONTAINER, FLEET, Node, POD_UID};
+use crate::docker_engines::{CONTAINER, FLEET, Nodes, POD_UID};
 use crate::house::{House, LEADS_WITHIN, free_port};
 use crate::networks::{Cut, Network};
 
@@ -43,7 +43,7 @@ pub(crate) struct Cluster {
     // Dropped first: agents end before their engines, and these before their networks.
     pub(crate) house: House,
     pub(crate) api: Api,
-    pub(crate) nodes: Vec<Node>,
+    pub(crate) nodes: Nodes,
     /// A folder that all nodes have: shared storage.
     pub(crate) shared: TempDir,
     network: Network,
@@ -62,14 +62,6 @@ impl Cluster {
             return None;
         }
         let mut network = Network::make(u8::try_from(NODES.len()).expect("few"))?;
-        let mut nodes = Vec::new();
-        for (index, name) in NODES.into_iter().enumerate() {
-            let namespace = network.line(index).namespace.clone();
-            // Each behind a bridge of the same range: an address of a pod means nothing on another node.
-            let bridge = "10.213.0.1/24".to_owned();
-            let surroundings = Surroundings::Namespace { name: namespace, bridge };
-            nodes.push(Node::start_in(name, surroundings).await);
-        }
         let own = [("SETPOINT_FLEET", told.fleet), ("SETPOINT_CLIENT__TOKEN", OURS)];
         let mut house = House::new(&[&own, told.settings].concat());
         let api = Api::new(free_port()).with_token(OURS);
@@ -78,6 +70,13 @@ impl Cluster {
         let tokens = format!("admin:test:{OURS}{}", of_nodes.concat());
         house.start_engine_with("engine", api.port, &[("SETPOINT_API__TOKENS", &tokens)]);
         network.passes(api.port).await;
+        let surrounded = |(index, node): (usize, &str)| {
+            let name = network.line(index).namespace.clone();
+            // Each behind a bridge of the same range: an address of a pod means nothing on another node.
+            let bridge = "10.213.0.1/24".to_owned();
+            (node.to_owned(), Surroundings::Namespace { name, bridge })
+        };
+        let nodes = Nodes::start(NODES.into_iter().enumerate().map(surrounded)).await;
         house.leads(&api, LEADS_WITHIN).await;
         let shared = tempfile::Builder::new().prefix("spd-").tempdir().expect("a folder");
         let (fleet, pods_join) = (told.fleet.to_owned(), told.pods_join.to_owned());
@@ -127,9 +126,7 @@ impl Cluster {
 
     /// Carries out a verb, which must succeed.
     pub(crate) fn verb(&self, arguments: &str) {
-        let output = self.house.verb(&self.api.base, arguments);
-        let complaints = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success(), "{arguments}: {complaints}");
+        self.house.does(&self.api.base, arguments);
     }
 
     /// Begins a verb and waits for its end beside what else is done; what it printed.

@@ -82,7 +82,7 @@ async fn a_stateful_set_under_partitions_never_runs_one_identity_twice() {
     let Some(locks) = Locks::lay(cluster.shared()) else { return };
     locks.see_a_twin(&mut cluster.house, &cluster.nodes).await;
     let mut beside = Vec::new();
-    for node in &cluster.nodes {
+    for node in cluster.nodes.iter() {
         beside.push(node.run_beside("beside", &[]).await);
     }
     let mut random = seeded();

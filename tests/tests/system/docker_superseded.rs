@@ -24,7 +24,7 @@ async fn the_pods_of_a_superseded_agent_are_stopped_on_its_engine_and_run_on_the
         return;
     }
     let _alone = alone();
-    let (first, second) = (Node::start("first").await, Node::start("second").await);
+    let (first, second) = tokio::join!(Node::start("first"), Node::start("second"));
     let foreign = first.run_beside("foreign", &[]).await;
     let began = first.started(&foreign).await;
     let (mut house, api) = House::with_nodes(&[("SETPOINT_FLEET", FLEET)], &[]).await;

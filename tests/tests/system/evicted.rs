@@ -1,13 +1,12 @@
 //! What volumes leave behind, as a user has it: a claim that is made with its pod goes with it, and a pod that
 //! fills its folder beyond the limit is evicted and says so.
 
-use std::fs;
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
 use crate::api::Api;
-use crate::house::{House, alone};
+use crate::house::{House, beside};
 
 /// A pod is placed and started within a second, and measured every ten; the machine may be busy.
 const HAPPENS_WITHIN: Duration = Duration::from_secs(90);
@@ -50,12 +49,9 @@ async fn is_evicted(house: &mut House, api: &Api) -> Value {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_pod_beyond_its_limit_is_evicted_and_its_own_claim_goes_with_it() {
-    let _alone = alone();
+    let _beside = beside();
     let (mut house, api) = House::with_nodes(&[], &["node-1"]).await;
-    let file = house.path.join("large.yaml");
-    fs::write(&file, MANIFEST).expect("it is written");
-    let applied = house.verb(&api.base, &format!("apply -f {}", file.display()));
-    assert!(applied.status.success(), "{}", String::from_utf8_lossy(&applied.stderr));
+    house.applies(&api.base, "large.yaml", MANIFEST);
     let pod = is_evicted(&mut house, &api).await;
     let words = "Usage of EmptyDir volume \"cache\" exceeds the limit \"1Mi\". ";
     assert_eq!(pod["status"]["message"], words);
@@ -65,8 +61,7 @@ async fn a_pod_beyond_its_limit_is_evicted_and_its_own_claim_goes_with_it() {
     assert_eq!((&owner["kind"], &owner["name"]), (&json!("Pod"), &json!("large")));
     assert_eq!(owner["uid"], pod["metadata"]["uid"]);
 
-    let deleted = api.call(reqwest::Method::DELETE, POD, "application/json", String::new()).await;
-    assert!(deleted.is_ok(), "{deleted:?}");
+    api.delete(POD).await.expect("it is deleted");
     let is_gone = async || match api.get(CLAIM).await {
         Err(_) => Ok(()),
         Ok(claim) => Err(claim.to_string()),

@@ -4,7 +4,7 @@
 use std::fs;
 use std::time::Duration;
 
-use crate::house::{House, LEADS_WITHIN, alone};
+use crate::house::{House, LEADS_WITHIN, beside};
 
 /// A pod is placed and started within a second; the machine may be busy.
 const STARTS_WITHIN: Duration = Duration::from_secs(60);
@@ -55,14 +55,11 @@ spec:
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_container_is_told_of_its_pod_and_finds_its_folders() {
-    let _alone = alone();
+    let _beside = beside();
     let (mut house, api) = House::with_nodes(&[], &["node-1"]).await;
     let out = house.path.join("out");
-    let file = house.path.join("pods.yaml");
     let text = MANIFEST.replace("path: OUT", &format!("path: {}", out.display()));
-    fs::write(&file, text).expect("it is written");
-    let applied = house.verb(&api.base, &format!("apply -f {}", file.display()));
-    assert!(applied.status.success(), "{}", String::from_utf8_lossy(&applied.stderr));
+    house.applies(&api.base, "pods.yaml", &text);
     let said = out.join("said");
     let wrote = async || said.exists().then_some(()).ok_or_else(|| "not yet".to_owned());
     house.until("the container has said what it found", STARTS_WITHIN, wrote).await;

@@ -8,7 +8,7 @@ use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
@@ -27,16 +27,29 @@ const LOG_LINES_SHOWN: usize = 25;
 /// What a killed process may take to be gone.
 const GONE_MAX: Duration = Duration::from_secs(10);
 
-static ALONE: Mutex<()> = Mutex::new(());
+/// Held by the tests that run, over all that they await: each has a runtime of its own, so the thread that
+/// waits here keeps nobody else waiting.
+static CORES: RwLock<()> = RwLock::new(());
 
-/// One test at a time.
+/// This test and no other: it keeps the cores busy, measures what a neighbour would change, or needs what the
+/// machine has once, such as addresses of Services.
 pub(crate) fn alone() -> Alone {
-    Alone(ALONE.lock().unwrap_or_else(PoisonError::into_inner))
+    Alone(CORES.write().unwrap_or_else(PoisonError::into_inner))
 }
 
-/// Held by the test that runs, over all that it awaits: each test has a runtime of its own, so the
-/// thread that waits here keeps nobody else waiting.
-pub(crate) struct Alone(#[expect(dead_code, reason = "held, not read")] MutexGuard<'static, ()>);
+/// This test and others that say so: its processes wait most of the time, and it asks for nothing sooner than a
+/// busy machine gives it.
+pub(crate) fn beside() -> Beside {
+    Beside(CORES.read().unwrap_or_else(PoisonError::into_inner))
+}
+
+pub(crate) struct Alone(
+    #[expect(dead_code, reason = "held, not read")] RwLockWriteGuard<'static, ()>,
+);
+
+pub(crate) struct Beside(
+    #[expect(dead_code, reason = "held, not read")] RwLockReadGuard<'static, ()>,
+);
 
 /// The processes of one test.
 pub(crate) struct House {
@@ -124,6 +137,21 @@ impl House {
         let words: Vec<&str> = arguments.split(' ').collect();
         let mut command = self.command(&words);
         command.env("SETPOINT_CLIENT__SERVER", server).output().expect("the verb runs")
+    }
+
+    /// Carries out a client verb that must succeed; what it printed.
+    pub(crate) fn does(&self, server: &str, arguments: &str) -> String {
+        let Output { status, stdout, stderr } = self.verb(server, arguments);
+        let [stdout, stderr] = [stdout, stderr].map(|b| String::from_utf8_lossy(&b).into_owned());
+        assert!(status.success(), "{arguments}: {stderr}");
+        stdout
+    }
+
+    /// Applies what is written to a file of this name; what the verb printed.
+    pub(crate) fn applies(&self, server: &str, name: &str, text: &str) -> String {
+        let file = self.path.join(name);
+        fs::write(&file, text).expect("it is written");
+        self.does(server, &format!("apply -f {}", file.display()))
     }
 
     /// A client verb for this server that is yet to be started.

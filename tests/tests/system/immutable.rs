@@ -4,7 +4,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::api::{Api, deployment};
-use crate::house::{House, alone};
+use crate::house::{House, beside};
 
 const DEPLOYMENT: &str = "/apis/apps/v1/namespaces/default/deployments/web";
 const CONFIG_MAP: &str = "/api/v1/namespaces/default/configmaps/c";
@@ -27,7 +27,7 @@ async fn refuses(api: &Api, method: Method, path: &str, kind: &str, body: &Value
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_way_in_refuses_to_change_what_stays() {
-    let _alone = alone();
+    let _beside = beside();
     let (_house, api) = House::with_nodes(&[], &[]).await;
     let config = json!({"apiVersion": "v1", "kind": "ConfigMap", "immutable": true,
         "metadata": {"name": "c", "namespace": "default"}, "data": {"a": "1"}});

@@ -1,13 +1,12 @@
 //! Jobs on the real program, as users have them: one that completes, one that fails, and one that is made
 //! from a CronJob.
 
-use std::fs;
 use std::time::Duration;
 
 use serde_json::Value;
 
 use crate::api::Api;
-use crate::house::{House, alone};
+use crate::house::{House, beside};
 
 /// A few processes that end at once; the machine may be busy.
 const ENDS_WITHIN: Duration = Duration::from_secs(90);
@@ -58,30 +57,22 @@ fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
-fn verb(house: &House, api: &Api, arguments: &str) -> String {
-    let output = house.verb(&api.base, arguments);
-    assert!(output.status.success(), "{arguments}: {}", text(&output.stderr));
-    text(&output.stdout)
-}
-
 async fn job(api: &Api, name: &str) -> Value {
     api.get(&format!("/apis/batch/v1/namespaces/default/jobs/{name}")).await.expect("it is there")
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn jobs_complete_fail_and_are_made_from_cron_jobs() {
-    let _alone = alone();
+    let _beside = beside();
     let (mut house, api) = House::with_nodes(&[], &["node-1"]).await;
-    let file = house.path.join("jobs.yaml");
-    fs::write(&file, MANIFEST).expect("it is written");
-    let applied = verb(&house, &api, &format!("apply -f {}", file.display()));
+    let applied = house.applies(&api.base, "jobs.yaml", MANIFEST);
     assert!(!applied.contains("no effect"), "{applied}");
 
-    verb(&house, &api, "wait --for=condition=complete job/squares --timeout 90s");
+    house.does(&api.base, "wait --for=condition=complete job/squares --timeout 90s");
     let squares = job(&api, "squares").await;
     assert_eq!(squares["status"]["completedIndexes"], "0-2");
     assert_eq!(squares["status"]["succeeded"], 3);
-    let listed = verb(&house, &api, "get jobs");
+    let listed = house.does(&api.base, "get jobs");
     let line = listed.lines().find(|line| line.starts_with("squares")).expect("it is listed");
     assert!(line.contains("Complete") && line.contains("3/3"), "{listed}");
     // Its pods stay to be seen, and what they wrote can be read.
@@ -104,14 +95,14 @@ async fn jobs_complete_fail_and_are_made_from_cron_jobs() {
     let never = house.verb(&api.base, "wait --for=condition=complete job/hopeless");
     assert!(text(&never.stderr).contains("the Job has failed"), "{}", text(&never.stderr));
 
-    verb(&house, &api, "create job now --from=cronjob/yearly");
-    verb(&house, &api, "wait --for=condition=complete job/now --timeout 90s");
+    house.does(&api.base, "create job now --from=cronjob/yearly");
+    house.does(&api.base, "wait --for=condition=complete job/now --timeout 90s");
     let owner = &job(&api, "now").await["metadata"]["ownerReferences"][0];
     assert_eq!(owner["name"], "yearly");
-    let listed = verb(&house, &api, "get cronjobs");
+    let listed = house.does(&api.base, "get cronjobs");
     assert!(listed.contains("@yearly") && listed.contains("Europe/Berlin"), "{listed}");
 
-    verb(&house, &api, "delete job squares");
+    house.does(&api.base, "delete job squares");
     let gone = async || {
         let pods = api.get("/api/v1/namespaces/default/pods").await?;
         let left = pods["items"].as_array().into_iter().flatten();

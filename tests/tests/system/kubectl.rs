@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, BufReader};
 
 use crate::api::{Api, deployment};
-use crate::house::{House, alone, free_port};
+use crate::house::{House, beside, free_port};
 
 /// What a busy machine may take to start a few processes.
 const CONVERGES_WITHIN: Duration = Duration::from_secs(60);
@@ -124,7 +124,7 @@ async fn furnished() -> Option<(House, Api, Kubectl)> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn kubectl_applies_gets_watches_scales_rolls_out_and_deletes() {
-    let _alone = alone();
+    let _beside = beside();
     let Some((mut house, _api, kubectl)) = furnished().await else { return };
     kubectl.says("apply -f web.json", true, "deployment.apps/web created").await;
     kubectl.says("apply --validate=false -f web.json", true, "web unchanged").await;
@@ -182,7 +182,7 @@ async fn kubectl_applies_gets_watches_scales_rolls_out_and_deletes() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn kubectl_creates_tries_first_and_is_refused_with_the_field() {
-    let _alone = alone();
+    let _beside = beside();
     let Some((_house, api, kubectl)) = furnished().await else { return };
     kubectl.says("create -f parts.yaml", true, "configmap/settings created").await;
     kubectl.says("create -f parts.yaml", false, "AlreadyExists").await;
@@ -235,7 +235,7 @@ async fn kubectl_creates_tries_first_and_is_refused_with_the_field() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn kubectl_deletes_what_is_held_and_what_is_owned() {
-    let _alone = alone();
+    let _beside = beside();
     let Some((_house, _api, kubectl)) = furnished().await else { return };
     let map = |name: &str| format!("create configmap {name} --from-literal=a=b");
     for name in ["held", "owner", "owned"] {

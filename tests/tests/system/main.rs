@@ -1,7 +1,8 @@
 //! The system as a whole: the real program as processes on this machine.
 //!
 //! Every test starts its own engine and agents on free ports and in a folder of its own, and leaves
-//! nothing behind. One test at a time: each wants the machine's cores for itself.
+//! nothing behind. One test at a time where it wants the machine's cores for itself; those that mostly wait
+//! run beside each other (`house.rs` says which are which).
 
 mod api;
 mod house;
@@ -31,7 +32,9 @@ mod docker_three_tiers;
 mod docker_tiers;
 mod docker_web;
 mod docker_updates;
+mod docker_reverts;
 mod docker_bad_images;
+mod docker_bad_sets;
 
 mod engine_kill;
 mod kafka_standby;

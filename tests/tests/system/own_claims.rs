@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::folders::of_claims;
-use crate::house::{House, alone};
+use crate::house::{House, beside};
 
 /// A pod is placed and started within a second; the machine may be busy.
 const STARTS_WITHIN: Duration = Duration::from_secs(60);
@@ -59,24 +59,19 @@ async fn has(house: &mut House, expected: &[&str]) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn each_identity_finds_its_own_folder_again_and_they_go_with_the_set() {
-    let _alone = alone();
+    let _beside = beside();
     let (mut house, api) = House::with_nodes(&[], &["node-1", "node-2"]).await;
-    let file = house.path.join("db.yaml");
-    fs::write(&file, MANIFEST).expect("it is written");
-    let applied = house.verb(&api.base, &format!("apply -f {}", file.display()));
-    assert!(applied.status.success(), "{}", String::from_utf8_lossy(&applied.stderr));
+    house.applies(&api.base, "db.yaml", MANIFEST);
     has(&mut house, &["db-0", "db-1"]).await;
     let listed = house.verb(&api.base, "get pvc");
     let listed = String::from_utf8_lossy(&listed.stdout).into_owned();
     assert!(listed.contains("data-db-0") && listed.contains("data-db-1"), "{listed}");
 
     let path = "/api/v1/namespaces/default/pods/db-0";
-    let deleted = api.call(reqwest::Method::DELETE, path, "application/json", String::new()).await;
-    assert!(deleted.is_ok(), "{deleted:?}");
+    api.delete(path).await.expect("it is deleted");
     has(&mut house, &["db-0 db-0", "db-1"]).await;
 
     let path = "/apis/apps/v1/namespaces/default/statefulsets/db";
-    let deleted = api.call(reqwest::Method::DELETE, path, "application/json", String::new()).await;
-    assert!(deleted.is_ok(), "{deleted:?}");
+    api.delete(path).await.expect("it is deleted");
     has(&mut house, &[]).await;
 }

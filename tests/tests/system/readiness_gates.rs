@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::api::{Api, deployment};
-use crate::house::{House, alone};
+use crate::house::{House, beside};
 
 /// A process that starts at once; the machine may be busy.
 const SOON: Duration = Duration::from_secs(60);
@@ -23,7 +23,7 @@ async fn only_pod(api: &Api) -> Result<Value, String> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_pod_waits_for_its_gate_which_others_open_through_the_api() {
-    let _alone = alone();
+    let _beside = beside();
     let (mut house, api) = House::with_nodes(&[], &["n1"]).await;
     let mut web = deployment("web", 1);
     web["spec"]["template"]["spec"]["readinessGates"] =

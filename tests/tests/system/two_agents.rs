@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use crate::api::{Api, deployment};
-use crate::house::{House, LEADS_WITHIN, alone, free_port};
+use crate::house::{House, LEADS_WITHIN, beside, free_port};
 use crate::processes;
 
 const NODE: &str = "node-1";
@@ -14,7 +14,7 @@ const CODE_TAKEN: i32 = 3;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn of_two_agents_with_one_name_the_earlier_ends_with_a_code_of_its_own() {
-    let _alone = alone();
+    let _beside = beside();
     let (mut house, api) = House::with_nodes(&[], &[]).await;
     start(&mut house, &api, "earlier");
     let first = session(&mut house, &api, "").await;
@@ -32,7 +32,7 @@ async fn of_two_agents_with_one_name_the_earlier_ends_with_a_code_of_its_own() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_agent_of_up_whose_node_another_takes_ends_alone() {
-    let _alone = alone();
+    let _beside = beside();
     let (mut house, api) = (House::new(&[]), Api::new(free_port()));
     house.start_up("up", api.port, 2);
     house.leads(&api, LEADS_WITHIN).await;

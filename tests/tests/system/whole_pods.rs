@@ -6,7 +6,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use crate::api::Api;
-use crate::house::{House, LOOK_EVERY, alone};
+use crate::house::{House, LOOK_EVERY, beside};
 
 /// A pod is placed and started within a second; the machine may be busy.
 const SOON: Duration = Duration::from_secs(60);
@@ -57,15 +57,12 @@ spec:
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_pod_shows_how_far_it_has_come_and_ends_in_its_order() {
-    let _alone = alone();
+    let _beside = beside();
     let (mut house, api) = House::with_nodes(&[], &["n1"]).await;
     let out = house.path.join("out");
     fs::create_dir(&out).expect("a folder");
-    let file = house.path.join("pods.yaml");
     let text = MANIFEST.replace("OUT", &out.display().to_string());
-    fs::write(&file, text).expect("it is written");
-    let applied = house.verb(&api.base, &format!("apply -f {}", file.display()));
-    assert!(applied.status.success(), "{}", String::from_utf8_lossy(&applied.stderr));
+    house.applies(&api.base, "pods.yaml", &text);
 
     shows(&mut house, &api, "whole", "0/2 Init:0/2").await;
     wrote(&mut house, &out, "init", "begun\n").await;
