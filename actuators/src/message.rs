@@ -29,6 +29,7 @@ pub const MESSAGE_BYTES_MAX: usize = 4 << 10;
 const POD_BYTES_MAX: usize = 12 << 10;
 /// What of its output stands for a container that failed without a message.
 const LOG_BYTES_MAX: usize = 2 << 10;
+/// The kubelet's figure: of short lines fewer bytes tell enough.
 const LOG_LINES_MAX: u64 = 80;
 /// The policy by which that is so.
 const FALLBACK: &str = "FallbackToLogsOnError";

@@ -17,8 +17,9 @@ use setpoint_schemas::{FleetId, NodeName};
 use super::*;
 use crate::AgentOptions;
 
-/// How often a test looks again, and how often at most: far below the silence that is waited for.
+/// How often a test looks again.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
+/// Ten seconds in all: far below the silence that a watch waits for.
 const LOOKS_MAX: u32 = 200;
 
 /// An API that can be away.
