@@ -175,6 +175,17 @@ pub trait Actuator: Send + Sync {
         options: &'a LogOptions,
     ) -> Act<'a, Lines>;
 
+    /// What a container that has ended left in the file for its last message, the end of it, up to
+    /// [`crate::MESSAGE_BYTES_MAX`]; empty where it left nothing. Of a container that runs nobody asks.
+    ///
+    /// # Errors
+    /// Permanent with reason `NotFound` when there is no such pod or container, where a runtime looks it up;
+    /// transient when it cannot be read.
+    fn message<'a>(&'a self, uid: &'a PodUid, container: &'a str) -> Act<'a, Vec<u8>> {
+        let _ = (uid, container);
+        Box::pin(std::future::ready(Ok(Vec::new())))
+    }
+
     /// Runs a command in a container that runs, with its environment. The command ends with its
     /// container. One that cannot be run ends as in a shell, with 126 or 127 and words.
     ///

@@ -57,12 +57,17 @@ pub struct Book {
     /// a new agent runs it once more.
     #[serde(skip)]
     pub ungreeted: BTreeMap<String, Ending>,
+    /// What a container left as its last message, by its name; empty where it left none. Not kept on disk: a
+    /// new agent asks once more.
+    #[serde(skip)]
+    pub said: BTreeMap<String, Ending>,
     /// The last failure to start it, until it succeeds. Not kept on disk: a new agent tries anew.
     #[serde(skip)]
     pub failure: Option<Failure>,
 }
 
-/// An end of a container that we asked for, because a probe of it failed.
+/// An end of a container with what is said of it: that we asked for it because a probe failed, or what the
+/// container left itself.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Ending {
     /// The life that it ended.
@@ -138,6 +143,22 @@ impl Book {
         self.histories.get(container).copied().unwrap_or_default()
     }
 
+    /// What this container left as its last message in the life that it was in last; `None` when it was not
+    /// asked.
+    #[must_use]
+    pub fn said_by(&self, seen: &ContainerObserved) -> Option<&str> {
+        let said = self.said.get(&seen.name).filter(|said| said.life.is_of(seen));
+        said.map(|said| said.message.as_str())
+    }
+
+    /// What is told of this container beside its last message.
+    #[must_use]
+    pub fn told_beside<'c>(&self, seen: &'c ContainerObserved) -> &'c str {
+        let said = self.said_by(seen).filter(|said| !said.is_empty());
+        let beside = said.and_then(|said| seen.message.strip_suffix(said));
+        beside.map_or(&seen.message, |beside| beside.strip_suffix(": ").unwrap_or(beside))
+    }
+
     /// Notes that starting failed, and when to try again: as the runtime said, otherwise with the
     /// same growing wait as between restarts.
     pub fn note_failure(&mut self, rule: &Rule, error: &ActuatorError, now_ms: i64) {
@@ -205,6 +226,13 @@ impl Books {
             *book = Book::new(generation, grace_ms);
         }
         book
+    }
+
+    /// Notes what a container of a pod that has a book left as its last message.
+    pub(crate) fn note_said(&mut self, uid: &PodUid, container: &str, said: Ending) {
+        if let Some(book) = self.books.get_mut(uid) {
+            book.said.insert(container.to_owned(), said);
+        }
     }
 
     /// Forgets pods that are neither wanted nor there.

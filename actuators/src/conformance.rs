@@ -11,6 +11,7 @@ mod commands;
 pub mod escapes;
 mod fencing;
 mod isolation;
+mod messages;
 mod volumes;
 mod speech;
 mod whole;
@@ -64,6 +65,9 @@ pub trait Rig: Send + Sync {
     fn foreign_lives(&self) -> BoxFuture<'_, bool>;
     /// A container that writes these lines, with a moment after each, and then ends with this code.
     fn writing(&self, name: &str, lines: &[&str], code: i32) -> Container;
+    /// A container that leaves this as its last message and ends with this code, or with another one
+    /// where a former life's was still there.
+    fn leaving(&self, name: &str, text: &str, code: i32) -> Container;
     /// A command that does this beside a container; by a shell, where nothing else is said.
     fn deed(&self, deed: Deed<'_>) -> Vec<String> {
         let script = match deed {
@@ -108,6 +112,13 @@ pub enum Deed<'a> {
 pub fn script_of(lines: &[&str], code: i32) -> String {
     let said: String = lines.iter().map(|line| format!("echo {line}; sleep 0.2; ")).collect();
     format!("{said}exit {code}")
+}
+
+/// The script of a shell that appends this to that file and ends with this code, or with 99 where the
+/// file was not empty.
+#[must_use]
+pub fn script_leaving(file: &str, text: &str, code: i32) -> String {
+    format!("if [ -s {file} ]; then exit 99; fi; printf %s {text} >> {file}; exit {code}")
 }
 
 /// One promise of the contract.
@@ -234,6 +245,12 @@ pub const CASES: &[(&str, Case)] = &[
     }),
     ("the_life_before_is_read_as_the_previous_one", |rig| {
         Box::pin(speech::the_life_before_is_read_as_the_previous_one(rig))
+    }),
+    ("the_last_message_of_a_life_is_read_and_of_that_life_alone", |rig| {
+        Box::pin(messages::the_last_message_of_a_life_is_read_and_of_that_life_alone(rig))
+    }),
+    ("who_failed_without_a_message_is_told_by_its_output_where_it_says_so", |rig| {
+        Box::pin(messages::who_failed_without_a_message_is_told_by_its_output_where_it_says_so(rig))
     }),
     ("who_is_not_there_or_never_ran_has_no_lines_and_no_commands", |rig| {
         Box::pin(speech::who_is_not_there_or_never_ran_has_no_lines_and_no_commands(rig))

@@ -22,6 +22,7 @@ use crate::book::{Book, Books, Ending, Finished};
 use crate::desired::{Desired, DesiredPod};
 use crate::health::{self, Healths};
 use crate::hooks::{Call, NoCalls};
+use crate::message;
 use crate::plan::{Plan, Work, plan};
 use crate::prepare::Prepare;
 use crate::stages::Stages;
@@ -159,6 +160,7 @@ impl Dispatcher {
         let now_ms = (self.clock)();
         self.keep_books(desired, &observed, now_ms);
         health::tell(&mut observed, desired, &self.books, &self.healths);
+        message::hear(&*self.actuator, desired, &mut self.books, &mut observed).await;
         self.note_finished(desired, &observed, now_ms);
         let plan = plan(desired, &observed, &self.books, &self.healths, now_ms);
         self.cancel_unwanted(desired, &plan);

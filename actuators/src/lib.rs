@@ -28,6 +28,7 @@ mod plan;
 mod words;
 mod status;
 
+mod message;
 mod hooks;
 mod farewell;
 mod prepare;
@@ -51,6 +52,7 @@ pub use fence::{Fence, Until};
 pub use health::{Failed, Health, Healths, UNHEALTHY};
 pub use hooks::Call;
 pub use life::Life;
+pub use message::{MESSAGE_BYTES_MAX, MESSAGE_PATH_DEFAULT, message, message_path, read_message};
 pub use parting::Parting;
 pub use plan::{Plan, Work, plan};
 pub use pod::{FileToMount, Observed, PodToRun, RuntimeInfo, Usage, grace_of};

@@ -165,9 +165,11 @@ fn waiting(
     let verdict = end_of(&seen).map(|end| restart(&rule, history, end, now_ms));
     if let Some(Verdict::Wait { backoff_ms, .. }) = verdict {
         seen.last = seen.end();
+        // What it said itself stands with the end that it speaks of.
+        let told = book.map_or(&*seen.message, |book| book.told_beside(&seen)).to_owned();
         seen.state = ContainerState::Waiting;
         seen.reason = "CrashLoopBackOff".into();
-        let ended = Some(seen.message).filter(|why| !why.is_empty());
+        let ended = Some(told).filter(|why| !why.is_empty());
         let why = ended.map(|why| format!(": {why}")).unwrap_or_default();
         seen.message = back_off(&seen.name, &pod.placement, backoff_ms) + &why;
     }

@@ -193,28 +193,35 @@ impl Api {
     }
 
     /// Asks for what goes on without an end, and returns the answer's beginning.
+    /// Who reads on is to listen for the end of an [`Outage`] beside it.
     pub(crate) async fn stream(&self, path: &str) -> Result<Response, CallError> {
+        let mut outage = self.outage();
         let call = self.call(Method::GET, path, |request| request);
         let late = |_| CallError::Unreachable("it does not begin to answer".to_owned());
-        tokio::time::timeout(POLL_MAX, call).await.map_err(late)?
+        tokio::select! {
+            // This call's own success ends one too.
+            biased;
+            answer = tokio::time::timeout(POLL_MAX, call) => answer.map_err(late)?,
+            error = outage.over() => Err(error),
+        }
+    }
+
+    /// What happens to the API from now on.
+    pub(crate) fn outage(&self) -> Outage {
+        Outage { moved: self.current.subscribe(), again: self.connections.subscribe() }
     }
 
     /// Asks and waits for news; no longer at an address that hangs, once another call has found
     /// one that answers, and no longer on a connection from before an outage: who was cut off may wait in
     /// vain for what was said meanwhile.
     pub(crate) async fn poll<T: DeserializeOwned>(&self, path: &str) -> Result<T, CallError> {
-        let (mut moved, mut again) = (self.current.subscribe(), self.connections.subscribe());
+        let mut outage = self.outage();
         let call = self.call(Method::GET, path, |request| request.timeout(POLL_MAX));
         let answer = tokio::select! {
-            // This call's own success moves it too.
+            // This call's own success ends one too.
             biased;
             answer = call => answer?,
-            _ = moved.changed() => {
-                return Err(CallError::Unreachable("another address answers now".into()));
-            }
-            _ = again.changed() => {
-                return Err(CallError::Unreachable("it was asked before the API was away".into()));
-            }
+            error = outage.over() => return Err(error),
         };
         answer.json().await.map_err(|error| CallError::Answer(chain(&error)))
     }
@@ -297,6 +304,23 @@ impl Api {
             self.told.forget();
             self.connections.send_modify(|count| *count += 1);
         }
+    }
+}
+
+/// Who asked before an outage may wait in vain after it: the connection leads nowhere, and nobody says so.
+pub(crate) struct Outage {
+    moved: watch::Receiver<usize>,
+    again: watch::Receiver<u64>,
+}
+
+impl Outage {
+    /// Waits until another address answers, or the API answers again after it was away.
+    pub(crate) async fn over(&mut self) -> CallError {
+        let why = tokio::select! {
+            _ = self.moved.changed() => "another address answers now",
+            _ = self.again.changed() => "it was asked before the API was away",
+        };
+        CallError::Unreachable(why.to_owned())
     }
 }
 

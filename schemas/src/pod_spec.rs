@@ -159,6 +159,12 @@ pub struct Container {
     /// Whether it has a terminal.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tty: Option<bool>,
+    /// Where it finds the file for its last message; `/dev/termination-log` when it names none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub termination_message_path: Option<String>,
+    /// `File` (default), or `FallbackToLogsOnError`: the end of its output where it failed without a message.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub termination_message_policy: Option<String>,
     /// Asked until it has started; before that nothing else is asked.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub startup_probe: Option<Probe>,

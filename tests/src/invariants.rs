@@ -48,6 +48,8 @@ struct Live {
     leaving_ms: i64,
     /// What others say of it.
     conditions: Vec<PodCondition>,
+    /// What it was made from; of a bare Pod that may change where it runs.
+    revision: String,
 }
 
 /// Holds the invariants.
@@ -261,13 +263,17 @@ impl Auditor {
                 finished: placement.is_finished(),
                 leaving_ms: placement.leaving_ms(),
                 conditions: placement.conditions(),
+                revision: placement.pattern.revision.to_string(),
             };
+            let is_bare = live.workload.starts_with("core/Pod/");
             if let Some(before) = self.live.insert(uid.clone(), live.clone())
                 && (live.generation < before.generation
                     || (live.generation == before.generation
                         && live.finished == before.finished
                         && live.conditions == before.conditions
+                        && live.revision == before.revision
                         && live.leaving_ms == before.leaving_ms)
+                    || (live.revision != before.revision && !is_bare)
                     || (before.finished && !live.finished)
                     || live.term < before.term)
             {

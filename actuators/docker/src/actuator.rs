@@ -26,7 +26,7 @@ use crate::image::Pulls;
 use crate::names::filter;
 use crate::start::{Starter, restart_container};
 use crate::stop::stop_pod;
-use crate::{DockerConfig, logs, observe, session, stored, usage, volumes};
+use crate::{DockerConfig, logs, message, observe, session, stored, usage, volumes};
 
 /// An engine under load starts a container in seconds; one that takes longer hangs.
 const ANSWER_SECONDS_MAX: u64 = 120;
@@ -166,6 +166,10 @@ impl Actuator for DockerActuator {
         options: &'a LogOptions,
     ) -> Act<'a, Lines> {
         logs::lines(&self.docker, &self.config, (uid, container), options).boxed()
+    }
+
+    fn message<'a>(&'a self, uid: &'a PodUid, container: &'a str) -> Act<'a, Vec<u8>> {
+        std::future::ready(message::read(&self.config, uid, container)).boxed()
     }
 
     fn session<'a>(

@@ -28,6 +28,7 @@ mod rights;
 mod user;
 mod seccomp;
 mod mounts;
+mod message;
 mod sandbox;
 mod image;
 mod volumes;

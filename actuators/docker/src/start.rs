@@ -21,7 +21,7 @@ use crate::names::{ORDERED, SANDBOX, container_name};
 use crate::observe::{address, inspect, is_running, is_sandbox, labels_of, pods_of, was_started};
 use crate::stop::{remove, stop_pod};
 use crate::user::user_of;
-use crate::{DockerConfig, memory, naming, sandbox, seccomp, volumes};
+use crate::{DockerConfig, memory, message, naming, sandbox, seccomp, volumes};
 
 /// The word for the sandbox in container names; no container of a spec has a capital in its name.
 const SANDBOX_NAME: &str = "POD";
@@ -131,6 +131,10 @@ impl Starter<'_> {
             let host = body.host_config.get_or_insert_default();
             host.security_opt.get_or_insert_default().push(profile);
         }
+        if let Some(mount) = message::make(self.config, pod, container)? {
+            let host = body.host_config.get_or_insert_default();
+            host.mounts.get_or_insert_default().push(mount);
+        }
         let name = container_name(&self.config.fleet, pod, &container.name);
         let id = self.create(&name, body).await?;
         start(self.docker, &id).await
@@ -225,6 +229,7 @@ pub(crate) async fn restart_container(
         }
         revive(docker, sandbox, &pod).await?;
     }
+    message::begin(config, uid, name)?;
     start(docker, id).await.map_err(|error| error.of_container(name))
 }
 

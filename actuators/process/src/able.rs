@@ -5,7 +5,7 @@
 //! program that runs with other rights than were asked for is worse than one that does not run.
 
 use nix::unistd::{getegid, geteuid};
-use setpoint_actuators::{PodToRun, annotations};
+use setpoint_actuators::{MESSAGE_PATH_DEFAULT, PodToRun, annotations, message_path};
 use setpoint_schemas::{Container, DnsConfig, PodSecurity, PodSpec, Profile, Security};
 
 /// Who the agent is, and so its processes.
@@ -90,6 +90,8 @@ fn of_container(spec: &PodSpec, container: &Container, us: Ourselves) -> Vec<(&'
         ),
         ("stdin", container.stdin == Some(true)),
         ("tty", container.tty == Some(true)),
+        // Of the usual place it is told by a variable; see the actuator.
+        ("terminationMessagePath", message_path(container) != MESSAGE_PATH_DEFAULT),
     ]
 }
 
@@ -133,6 +135,13 @@ mod tests {
             ),
             (r#"{"seccompProfile": {"type": "RuntimeDefault"}}"#, "", ""),
         ];
+        for (path, expected) in
+            [("", ""), ("/dev/termination-log", ""), ("/tmp/why", "terminationMessagePath")]
+        {
+            let message = format!(r#"{{"name": "c", "terminationMessagePath": "{path}"}}"#);
+            let spec = format!(r#"{{"containers": [{message}]}}"#);
+            assert_eq!(asked(&spec, USER), expected, "{path}");
+        }
         for (text, root, user) in container {
             let spec = format!(r#"{{"containers": [{{"name": "c", "securityContext": {text}}}]}}"#);
             assert_eq!((&*asked(&spec, ROOT), &*asked(&spec, USER)), (root, user), "{text}");

@@ -9,7 +9,7 @@ use futures::StreamExt;
 use setpoint_actuators::session::{Lines, Session, not_found};
 use setpoint_actuators::{
     Act, Actuator, ActuatorError, Changes, ExecEnd, FileToMount, Observed, Parts, PodToRun,
-    RuntimeInfo, Stored, Until, Usage, grace_of,
+    RuntimeInfo, Stored, Until, Usage, grace_of, read_message,
 };
 use setpoint_schemas::call::{ExecOptions, LogOptions};
 use setpoint_schemas::{Container, FleetId, PodUid};
@@ -22,12 +22,15 @@ use crate::able::Ourselves;
 use crate::container::{Cell, LOOK_EVERY, Starter};
 use crate::disk::{ContainerFile, Layout, PodFile, RunFile, Status};
 use crate::kin::{Kin, Table};
-use crate::{able, exec, fence, logs, look, machine, session, stored, volumes};
+use crate::{able, disk, exec, fence, logs, look, machine, session, stored, volumes};
 
 /// What of the agent's own environment its containers get.
 const ENV_INHERITED: &[&str] = &["PATH", "HOME", "LANG"];
 /// The variable by which CUDA's programs know their devices.
 const VISIBLE_DEVICES: &str = "CUDA_VISIBLE_DEVICES";
+/// The variable by which a container finds the file for its last message: a process cannot be given one at
+/// the usual place.
+const MESSAGE_VARIABLE: &str = "SETPOINT_TERMINATION_MESSAGE";
 /// A process that SIGKILL has not ended by then hangs in the kernel.
 const KILL_MAX: Duration = Duration::from_secs(5);
 /// Where processes are reached unless told otherwise: they have the machine's network.
@@ -175,6 +178,13 @@ impl Actuator for ProcessActuator {
         options: &'a LogOptions,
     ) -> Act<'a, Lines> {
         Box::pin(async move { logs::lines(self.cell(uid, container)?, container, options).await })
+    }
+
+    fn message<'a>(&'a self, uid: &'a PodUid, container: &'a str) -> Act<'a, Vec<u8>> {
+        Box::pin(async move {
+            let path = disk::message_path(self.cell(uid, container)?.dir());
+            off_the_runtime(move || read_message(&path)).await
+        })
     }
 
     fn session<'a>(
@@ -325,6 +335,7 @@ impl ProcessActuator {
         env.push(named("SETPOINT_NAMESPACE", &placement.pattern.namespace));
         env.push(named("SETPOINT_POD_NAME", &placement.name));
         env.push(named("SETPOINT_POD_UID", &placement.uid));
+        env.push((MESSAGE_VARIABLE.to_owned(), disk::message_path(dir).display().to_string()));
         let folder = self.layout.pod(&placement.uid);
         env.extend(volumes::variables(&folder, &pod.spec, container)?);
         env.extend(pod.env.get(&container.name).into_iter().flatten().cloned());

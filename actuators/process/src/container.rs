@@ -77,6 +77,7 @@ impl Cell {
     /// Starts it as it was started before.
     pub(crate) async fn start_again(&self, starter: &Starter) -> Result<(), ActuatorError> {
         self.forget_status().map_err(|error| self.failed(&error))?;
+        self.forget_message().map_err(|error| self.failed(&error))?;
         let mut supervisor = self.supervise(starter).map_err(|error| self.failed(&error))?;
         let said = timeout(START_MAX, first_word(&mut supervisor)).await;
         if said.is_err() {
@@ -212,10 +213,12 @@ impl Cell {
     }
 
     fn forget_status(&self) -> io::Result<()> {
-        match std::fs::remove_file(disk::status_path(&self.dir)) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-            _ => Ok(()),
-        }
+        absent(&disk::status_path(&self.dir))
+    }
+
+    /// What its former life left is not the next one's.
+    fn forget_message(&self) -> io::Result<()> {
+        absent(&disk::message_path(&self.dir))
     }
 
     fn supervise(&self, starter: &Starter) -> io::Result<Child> {
@@ -242,6 +245,14 @@ impl Cell {
     fn failed(&self, error: &io::Error) -> ActuatorError {
         let dir = self.dir.display();
         ActuatorError::transient("RunContainerError", format!("failed to start {dir}: {error}"))
+    }
+}
+
+/// Takes away a file of ours; that it is not there is as good.
+fn absent(path: &Path) -> io::Result<()> {
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
     }
 }
 

@@ -262,6 +262,11 @@ pub(crate) fn aside(log: &Path) -> PathBuf {
 /// What stands behind a container's folder in the name of the folder of its commands.
 pub(crate) const COMMANDS: &str = "-commands";
 
+/// The file for a container's last message.
+pub(crate) fn message_path(container: &Path) -> PathBuf {
+    container.join("last-message")
+}
+
 /// Where the folders of the commands beside a container lie.
 pub(crate) fn commands_path(container: &Path) -> PathBuf {
     let name = container.file_name().unwrap_or_default().to_string_lossy();

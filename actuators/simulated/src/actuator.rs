@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::behaviour::Answer;
 use crate::plant::Plant;
+use crate::pod::SimContainer;
 use crate::speech::Place;
 use crate::world::Stop;
 
@@ -184,6 +185,15 @@ impl Actuator for SimulatedActuator {
     ) -> Act<'a, Lines> {
         let place = self.place(uid, container);
         Box::pin(async move { place.lines(options) })
+    }
+
+    fn message<'a>(&'a self, uid: &'a PodUid, container: &'a str) -> Act<'a, Vec<u8>> {
+        let look = |container: &SimContainer, _| match container.has_ended() {
+            true => container.left.clone().into_bytes(),
+            false => Vec::new(),
+        };
+        let left = self.plant.look(&self.node, &self.fleet, (uid, container), look);
+        Box::pin(std::future::ready(left))
     }
 
     fn session<'a>(

@@ -13,6 +13,8 @@ pub const LAST: &str = "last";
 pub const STUBBORN: &str = "stubborn";
 /// `simulate exit CODE AFTER_MS`: ends by itself. Of a command: `simulate exit CODE`, at once.
 pub const EXIT: &str = "exit";
+/// `simulate leave TEXT CODE`: leaves this as its last message and ends by itself with this code.
+pub const LEAVE: &str = "leave";
 /// `simulate unstartable`: cannot be started.
 pub const UNSTARTABLE: &str = "unstartable";
 
@@ -67,6 +69,14 @@ pub(crate) fn lines(container: &Container) -> Vec<String> {
     if is_ours { container.args.clone() } else { Vec::new() }
 }
 
+/// What a container leaves as its last message; nothing where it does not say.
+pub(crate) fn left(container: &Container) -> String {
+    match container.command.as_slice() {
+        [program, leave, text, _] if program == PROGRAM && leave == LEAVE => text.clone(),
+        _ => String::new(),
+    }
+}
+
 impl Behaviour {
     pub(crate) fn of(container: &Container) -> Self {
         let words: Vec<&str> = container.command.iter().map(String::as_str).collect();
@@ -77,6 +87,9 @@ impl Behaviour {
                 code: code.parse().unwrap_or(1),
                 after_ms: after_ms.parse().unwrap_or(0),
             },
+            [PROGRAM, LEAVE, _, code] => {
+                Behaviour::Exits { code: code.parse().unwrap_or(1), after_ms: 0 }
+            }
             _ => Behaviour::Lasts,
         }
     }

@@ -15,6 +15,8 @@ mod faults;
 mod pod;
 
 pub use actuator::SimulatedActuator;
-pub use behaviour::{ECHO, EXIT, HANG, LAST, PROGRAM, SAY, STUBBORN, UNSTARTABLE, VARIABLE, WRITE};
+pub use behaviour::{
+    ECHO, EXIT, HANG, LAST, LEAVE, PROGRAM, SAY, STUBBORN, UNSTARTABLE, VARIABLE, WRITE,
+};
 pub use faults::Faults;
 pub use plant::Plant;

@@ -33,6 +33,8 @@ pub(crate) struct SimContainer {
     behaviour: Behaviour,
     /// What it writes, a line each [`LINE_EVERY_MS`] after its start.
     lines: Vec<String>,
+    /// What it leaves as its last message.
+    pub(crate) left: String,
     /// How often its start was tried.
     pub(crate) attempts: u64,
     state: State,
@@ -126,6 +128,7 @@ impl SimContainer {
             image: container.image.clone().unwrap_or_default(),
             behaviour: Behaviour::of(container),
             lines: crate::behaviour::lines(container),
+            left: crate::behaviour::left(container),
             attempts: 0,
             state: State::Never { reason: "ContainerCreating" },
             former: None,

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use futures::future::BoxFuture;
 use setpoint_actuator_simulated::{
-    ECHO, EXIT, Faults, HANG, LAST, PROGRAM, Plant, SAY, STUBBORN, UNSTARTABLE, VARIABLE, WRITE,
+    ECHO, EXIT, Faults, HANG, LAST, LEAVE, PROGRAM, Plant, SAY, STUBBORN, UNSTARTABLE, VARIABLE,
+    WRITE,
 };
 use setpoint_actuators::conformance::{self, Deed, Rig, escapes};
 use setpoint_actuators::{Actuator, PodToRun};
@@ -60,6 +61,10 @@ impl Rig for OneNode {
     fn writing(&self, name: &str, lines: &[&str], code: i32) -> Container {
         let args = lines.iter().map(|line| (*line).to_owned()).collect();
         Container { args, ..simulate(name, &[EXIT, &code.to_string(), "100"]) }
+    }
+
+    fn leaving(&self, name: &str, text: &str, code: i32) -> Container {
+        simulate(name, &[LEAVE, text, &code.to_string()])
     }
 
     fn deed(&self, deed: Deed<'_>) -> Vec<String> {

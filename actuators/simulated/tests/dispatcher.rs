@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use futures::future::BoxFuture;
 use setpoint_actuator_simulated::{
-    EXIT, Faults, LAST, PROGRAM, Plant, SAY, SimulatedActuator, UNSTARTABLE,
+    EXIT, Faults, LAST, LEAVE, PROGRAM, Plant, SAY, SimulatedActuator, UNSTARTABLE,
 };
 use setpoint_actuators::session::{Lines, Session};
 use setpoint_actuators::{
@@ -266,6 +266,26 @@ fn whole(words: &[&str], container: serde_json::Value, pod: serde_json::Value) -
     full(&[samples::placement_of("a", &spec.to_string())])
 }
 
+#[tokio::test]
+async fn what_a_container_left_is_told_with_its_end_and_bounded_by_its_share_of_the_pod() {
+    for (containers, expected) in [(1, 4 << 10), (6, 2 << 10)] {
+        let mut node = Node::new(1, Faults::default(), Pacing::default());
+        let long = "x".repeat(20_000);
+        let container = |number: usize| {
+            let name = format!("c{number}");
+            serde_json::json!({"name": name, "command": [PROGRAM, LEAVE, long, "3"]})
+        };
+        let containers: Vec<_> = (0..containers).map(container).collect();
+        let spec = serde_json::json!({"restartPolicy": "Never", "containers": containers});
+        node.run(&full(&[samples::placement_of("a", &spec.to_string())]), 1_000).await;
+        let book = node.dispatcher.books().get(&PodUid::parse("a").expect("valid"));
+        let finished = book.and_then(|book| book.finished.as_ref()).expect("it has ended");
+        for container in &finished.containers {
+            assert_eq!((container.exit_code, container.message.len()), (Some(3), expected));
+        }
+    }
+}
+
 fn finished(node: &Node) -> Option<(PodPhase, String)> {
     let book = node.dispatcher.books().get(&PodUid::parse("a").expect("valid"))?;
     book.finished.as_ref().map(|finished| (finished.phase, finished.reason.clone()))
@@ -448,6 +468,10 @@ impl Actuator for WatchedActuator {
 
     fn usage(&self) -> Act<'_, Vec<Usage>> {
         self.inner.usage()
+    }
+
+    fn message<'a>(&'a self, uid: &'a PodUid, container: &'a str) -> Act<'a, Vec<u8>> {
+        self.inner.message(uid, container)
     }
 
     fn logs<'a>(

@@ -90,6 +90,22 @@ fn how_a_life_ended_is_told_until_the_next_one_has_ended() {
 }
 
 #[test]
+fn a_last_message_is_told_with_the_end_and_not_with_the_wait_for_the_next_life() {
+    let mut book = Book::new(1, 0);
+    book.histories.insert("main".into(), History { restarts: 1, row: 1, ..History::default() });
+    let killed =
+        ContainerObserved { message: "a probe failed: because".into(), ..seen("main", "3") };
+    let (life, message) = (crate::Life::of(&killed), "because".to_owned());
+    book.said.insert("main".into(), crate::Ending { life, message });
+    let runs = observed("a", 1, vec![killed]);
+    let said = status(&pod("Always", &["main"]), Some(&runs), Some(&book), None, 1_001);
+    let main = &said.containers[0];
+    let last = main.last.as_ref().map(|last| last.message.as_str());
+    assert_eq!(last, Some("a probe failed: because"));
+    assert!(main.message.ends_with(": a probe failed"), "{}", main.message);
+}
+
+#[test]
 fn a_failure_is_told_where_it_belongs() {
     let pulled = ActuatorError::transient("ErrImagePull", "no such image").of_container("side");
     let mut book = Book::new(1, 0);

@@ -2,7 +2,8 @@
 //! there.
 //!
 //! Guarantee: what is known follows the API's order; after a gap all is listed again, and what is no longer
-//! there is forgotten only then. Memory: one object at a time.
+//! there is forgotten only then. A watch from before an outage of the API is not waited for after it. Memory:
+//! one object at a time.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -13,9 +14,10 @@ use tokio::time::timeout;
 
 use super::known::Known;
 use super::objects::{Name, Service, Slice, name_of};
-use crate::client::{Api, Backoff};
+use crate::client::{Api, Backoff, Outage};
 
-/// The API marks its place every 30 s; one that is silent for longer than two of them is gone.
+/// The API marks its place every 30 s; one that is silent for longer than two of them is gone, whatever
+/// other calls say.
 const SILENCE_MAX: Duration = Duration::from_secs(75);
 /// The longest wait between two watches.
 const RETRY_MAX: Duration = Duration::from_secs(2);
@@ -83,7 +85,7 @@ async fn follow(api: Arc<Api>, path: &str, mut hear: impl FnMut(Word<'_>)) {
         let path = format!("{path}?watch=true&allowWatchBookmarks=true&{from}");
         match api.stream(&path).await {
             Ok(answer) => {
-                if read(answer, &mut place, &mut hear).await {
+                if read(answer, api.outage(), &mut place, &mut hear).await {
                     backoff.reset();
                 }
             }
@@ -97,14 +99,20 @@ async fn follow(api: Arc<Api>, path: &str, mut hear: impl FnMut(Word<'_>)) {
     }
 }
 
-/// Reads a watch to its end; whether it said anything.
+/// Reads a watch to its end, or that of an outage; whether it said anything.
 async fn read(
     mut answer: reqwest::Response,
+    mut outage: Outage,
     place: &mut Place,
     hear: &mut impl FnMut(Word<'_>),
 ) -> bool {
     let (mut pending, mut said) = (Vec::new(), false);
-    while let Ok(Ok(Some(chunk))) = timeout(SILENCE_MAX, answer.chunk()).await {
+    loop {
+        let chunk = tokio::select! {
+            chunk = timeout(SILENCE_MAX, answer.chunk()) => chunk,
+            _ = outage.over() => return said,
+        };
+        let Ok(Ok(Some(chunk))) = chunk else { return said };
         let mut rest: &[u8] = &chunk;
         while let Some(end) = rest.iter().position(|byte| *byte == b'\n') {
             pending.extend_from_slice(&rest[..end]);
@@ -121,7 +129,6 @@ async fn read(
             return said;
         }
     }
-    said
 }
 
 impl Place {
@@ -156,6 +163,10 @@ impl Place {
         true
     }
 }
+
+#[cfg(test)]
+#[path = "feed_silence_tests.rs"]
+mod silence;
 
 #[cfg(test)]
 mod tests {

@@ -2,16 +2,16 @@
 //! type, a PriorityClass's value, all of a claim's spec but a larger request, and the data of a ConfigMap or Secret that calls itself immutable.
 //!
 //! A ReplicationController's selector may change, as in Kubernetes. Of a Pod's spec Kubernetes lets
-//! images, tolerations and the deadline change; here nothing changes, because a placed pod keeps
-//! the spec that it was placed with, and a change without effect would be a silent one. Only its
-//! scheduling gates may be taken away, until the last one holds it back no longer.
+//! images, tolerations and the deadline change; here the latter two do ([`crate::pod_changes`]). Its
+//! images stay, because the containers of a placed pod are those that it was placed with, and a change without
+//! effect would be a silent one. Its scheduling gates may be taken away, until the last one holds it back no longer.
 
 use std::collections::BTreeSet;
 
 use serde_json::{Map, Value, json};
 use setpoint_schemas::{JOB_NAME_LABELS, RequestItem};
 
-use crate::{claim, priority};
+use crate::{claim, pod_changes, priority};
 
 /// What may not change of one kind.
 type Rule = fn(&Value, &Value) -> Vec<String>;
@@ -147,14 +147,20 @@ fn pod_spec(before: &Value, after: &Value) -> Vec<String> {
         return added;
     }
     priority::keep(&before, &mut after);
+    let refused = pod_changes::refusals(&before, &after);
+    if !refused.is_empty() {
+        return refused;
+    }
     for spec in [&mut before, &mut after] {
-        spec.as_object_mut().and_then(|spec| spec.remove(GATES));
+        let fields = pod_changes::MAY_CHANGE.into_iter().chain([GATES]);
+        fields.for_each(|field| drop(spec.as_object_mut().and_then(|spec| spec.remove(field))));
     }
     let changed = difference("spec", &before, &after);
     let said = |path| {
         format!(
-            "{path}: Forbidden: pod updates may not change fields of the spec: a pod here runs as it \
-             was created, its images and tolerations included; delete it and create it again"
+            "{path}: Forbidden: pod updates may not change fields other than \
+             `spec.activeDeadlineSeconds`,`spec.tolerations` (only additions to existing tolerations): \
+             a pod here runs the images that it was created with; delete it and create it again"
         )
     };
     changed.map(said).into_iter().collect()
@@ -375,7 +381,7 @@ mod tests {
         let value = "/spec/containers/0/env/0/value";
         assert_eq!(changed(value, json!("2")), "spec.containers[0].env[0].value");
         assert_eq!(changed("/spec/containers/0/env", json!([])), "spec.containers[0].env");
-        assert_eq!(changed("/spec/tolerations", json!([{"key": "k"}])), "spec.tolerations");
+        assert_eq!(changed("/spec/tolerations", json!([{"key": "k"}])), "", "they may become more");
     }
 
     #[test]

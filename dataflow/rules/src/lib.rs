@@ -5,6 +5,7 @@
 
 pub mod admission;
 pub mod immutable;
+mod pod_changes;
 pub mod ownership;
 pub mod finalizers;
 pub mod garbage;
@@ -56,6 +57,8 @@ pub mod status;
 /// any rule decide otherwise, or the door take in another record.
 ///
 /// 19: of whom nothing but what is remembered is news, some are told in each cold step, and not all at once.
+/// 19: a bare Pod that runs is what its resource says of labels, annotations, tolerations and its deadline; the
+/// latter two may change as in Kubernetes.
 /// 18: of two items of one request that set conditions of the same pod the second sees what the first set,
 /// and a write of conditions may name those that it went by.
 /// 18: updates of StatefulSets and DaemonSets that fail go back or stand still where that is asked for; a pod of

@@ -137,8 +137,6 @@ const HARMLESS: &[&str] = &[
     "serviceAccountName",
     "automountServiceAccountToken",
     "enableServiceLinks",
-    "terminationMessagePath",
-    "terminationMessagePolicy",
     "resizePolicy",
     "securityContext",
     "schedulerName",

@@ -262,9 +262,11 @@ impl Operator {
     fn bare(&mut self) -> RequestItem {
         let name = *self.draw.pick(&["tool", "probe"]);
         let verb = *self.draw.pick(&[Verb::Apply, Verb::Apply, Verb::Delete]);
-        // Another image is refused while the pod is there.
-        let image = *self.draw.pick(&["tool:1", "tool:1", "tool:2"]);
+        // Another image is refused while the pod is there; another label is taken where it runs.
+        let (image, tier) =
+            *self.draw.pick(&[("tool:1", "front"), ("tool:1", "back"), ("tool:2", "front")]);
         let mut pod = bare_pod("default", name, 150, image);
+        pod["metadata"]["labels"] = json!({"tier": tier});
         if self.is_ranked {
             ranked::rank(&mut self.draw, &mut pod["spec"]);
         }

@@ -174,7 +174,7 @@ impl Recount {
         let is_restart = |change: &PlacementChange| {
             let is_again = |p: &Arc<Placement>| {
                 let is_told = p.is_finished() || p.leaving_ms() > 0 || !p.conditions().is_empty();
-                p.generation > 1 || is_told
+                p.generation > 1 || is_told || p.epoch != outcome.number
             };
             change.placement.as_ref().is_some_and(is_again)
         };

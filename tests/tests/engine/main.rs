@@ -17,6 +17,7 @@ mod gates;
 mod priorities;
 mod pressure;
 mod pods;
+mod pod_changes;
 mod nodes;
 mod own_claims;
 mod ephemeral;

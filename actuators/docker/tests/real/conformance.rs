@@ -15,8 +15,8 @@ use futures::future::BoxFuture;
 use setpoint_actuator_docker::testing::{PrivateEngine, TEST_IMAGE, require};
 use setpoint_actuator_docker::{DockerActuator, DockerConfig, Network};
 use setpoint_actuators::Actuator;
-use setpoint_actuators::conformance::{Rig, escapes, run, script_of};
-use setpoint_schemas::{Container, FleetId, PodUid, VolumeMount};
+use setpoint_actuators::conformance::{Rig, escapes, run, script_leaving, script_of};
+use setpoint_schemas::{Container, FleetId, PodUid, Security, VolumeMount};
 use tokio::sync::OnceCell;
 
 struct Engine<'a> {
@@ -102,6 +102,13 @@ impl Rig for Engine<'_> {
 
     fn writing(&self, name: &str, lines: &[&str], code: i32) -> Container {
         shell(name, &script_of(lines, code))
+    }
+
+    /// Its own files cannot be written.
+    fn leaving(&self, name: &str, text: &str, code: i32) -> Container {
+        let read_only = Security { read_only_root_filesystem: Some(true), ..Security::default() };
+        let script = script_leaving("/dev/termination-log", text, code);
+        Container { security_context: Some(read_only), ..shell(name, &script) }
     }
 
     fn saying(&self, text: &str, code: i32) -> Vec<String> {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use futures::future::BoxFuture;
 use setpoint_actuator_process::{ProcessActuator, ProcessOptions};
-use setpoint_actuators::conformance::{Rig, escapes, script_of};
+use setpoint_actuators::conformance::{Rig, escapes, script_leaving, script_of};
 use setpoint_actuators::{Actuator, PodToRun};
 use setpoint_schemas::{Container, FleetId, PodSpec, PodUid, VolumeMount, samples};
 
@@ -94,6 +94,10 @@ impl Rig for Folder {
 
     fn writing(&self, name: &str, lines: &[&str], code: i32) -> Container {
         shell(name, &script_of(lines, code))
+    }
+
+    fn leaving(&self, name: &str, text: &str, code: i32) -> Container {
+        shell(name, &script_leaving("$SETPOINT_TERMINATION_MESSAGE", text, code))
     }
 
     fn saying(&self, text: &str, code: i32) -> Vec<String> {

@@ -121,6 +121,10 @@ impl Services {
                 self.groups.join(is);
             }
         }
+        let is_relabelled = |was: &&Member| is.as_ref().is_some_and(|is| is.labels != was.labels);
+        if let Some(was) = was.as_ref().filter(is_relabelled) {
+            self.leave_all(was);
+        }
         let Some(member) = is.or(was) else { return };
         let services = self.selectors.selecting(&member.namespace, &member.labels);
         if services.is_empty() {
@@ -133,6 +137,15 @@ impl Services {
                 Some(facts) => self.join(&mut service, facts),
                 None => self.part(&mut service, &member.uid),
             }
+            self.services.insert(name, service);
+        }
+    }
+
+    /// A pod has other labels now: whether Services still select it is found anew.
+    fn leave_all(&mut self, was: &Member) {
+        for name in self.selectors.selecting(&was.namespace, &was.labels) {
+            let Some(mut service) = self.services.remove(&name) else { continue };
+            self.part(&mut service, &was.uid);
             self.services.insert(name, service);
         }
     }

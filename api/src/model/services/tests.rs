@@ -131,6 +131,22 @@ fn an_endpoint_follows_what_is_known_of_its_pod() {
 }
 
 #[test]
+fn a_pod_with_other_labels_is_an_endpoint_of_who_selects_these() {
+    let mut model = Model::new();
+    model.service("web", Some(&selects("web")));
+    model.service("other", Some(&selects("other")));
+    model.place("a", "web");
+    model.observe("a", PodPhase::Running, true);
+    assert_eq!(model.endpoints(), ["web/a:[8080] rs"]);
+    model.place("a", "other");
+    assert_eq!(model.endpoints(), ["other/a:[8080] rs"]);
+    model.place("a", "nobody's");
+    assert_eq!(model.endpoints(), [""; 0]);
+    model.place("a", "web");
+    assert_eq!(model.endpoints(), ["web/a:[8080] rs"]);
+}
+
+#[test]
 fn what_comes_first_makes_no_difference_and_what_is_not_selected_is_no_endpoint() {
     let mut model = Model::new();
     for (pod, app) in [("a", "web"), ("b", "web"), ("c", "db")] {

@@ -19,6 +19,7 @@ mod sources;
 mod services;
 mod taints;
 mod workloads;
+mod bare;
 
 pub(crate) use crons::job_of;
 pub(crate) use judge::{Judge, workload_kind};

@@ -77,6 +77,7 @@ impl<V: Views> Turn<'_, V> {
             self.reschedule_ready(id);
         }
         self.redesire(id);
+        self.bare_pod_follows(id);
         if self.state.daemons.contains(&id) {
             self.state.look_everywhere(id);
         }

@@ -18,6 +18,7 @@ pub(crate) fn check(
         checker.refuse(&name, reason);
     }
     image(checker, container);
+    last_message(checker, container);
     ports(checker, &container.field("ports"), host_network);
     env(checker, container);
     resources::check(checker, &container.field("resources"));
@@ -32,6 +33,15 @@ fn image(checker: &mut Checker, container: &Cursor<'_>) {
         checker.refuse(&image, "must not begin or end with white space");
     }
     checker.one_of(&container.field("imagePullPolicy"), &["Always", "IfNotPresent", "Never"]);
+}
+
+fn last_message(checker: &mut Checker, container: &Cursor<'_>) {
+    let path = container.field("terminationMessagePath");
+    if !path.text().is_empty() && !path.text().starts_with('/') {
+        checker.refuse(&path, "must be an absolute path");
+    }
+    let policies = ["File", "FallbackToLogsOnError"];
+    checker.one_of(&container.field("terminationMessagePolicy"), &policies);
 }
 
 fn ports(checker: &mut Checker, at: &Cursor<'_>, host_network: bool) {

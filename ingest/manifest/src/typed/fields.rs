@@ -401,11 +401,12 @@ const POD_SPEC: Fields = &[
 const CONTAINER: Fields = &[
     (
         "name image imagePullPolicy command args workingDir env envFrom ports resources \
-         volumeMounts securityContext stdin stdinOnce tty",
+         volumeMounts securityContext stdin stdinOnce tty terminationMessagePath \
+         terminationMessagePolicy",
         Acted,
     ),
-    // Where a last message is read from, and how a resize would go: nothing of what runs.
-    ("terminationMessagePath terminationMessagePolicy resizePolicy", Harmless),
+    // How a resize would go: nothing of what runs.
+    ("resizePolicy", Harmless),
     ("livenessProbe readinessProbe startupProbe", Acted),
     // The policy is an init container's; the gate refuses it elsewhere.
     ("lifecycle restartPolicy", Acted),
