@@ -77,6 +77,7 @@ const MANAGED: &[(&str, &str, &str, &str, bool)] = &[
     ("batch", "Job", "jobs", "", true),
     ("batch", "CronJob", "cronjobs", "cj", true),
     ("", "PersistentVolumeClaim", "persistentvolumeclaims", "pvc", true),
+    ("", "PersistentVolume", "persistentvolumes", "pv", false),
     ("storage.k8s.io", "StorageClass", "storageclasses", "sc", false),
     ("apps", "StatefulSet", "statefulsets", "sts", true),
     ("", "ResourceQuota", "resourcequotas", "quota", true),

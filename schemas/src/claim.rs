@@ -1,4 +1,4 @@
-//! What the leader says of a PersistentVolumeClaim and of the volume that it made for it.
+//! What the leader says of a PersistentVolumeClaim and of its volume, made for it or written by somebody.
 //!
 //! Both stand in the status of their resources, where only the leader writes: a user's word on where
 //! data lies cannot move a pod away from it. Readers are shown Kubernetes' own places of the same.
@@ -7,6 +7,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+
+use crate::VolumeSource;
 
 /// Who makes the folders that claims are bound to.
 pub const LOCAL_PROVISIONER: &str = "setpoint.dev/local";
@@ -37,6 +39,10 @@ pub struct ClaimStatus {
     /// The node that its data lives on; empty while it lives nowhere. Shown as an annotation.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub node: String,
+    /// What lies there, of a volume that somebody wrote; `None` for a folder that the node's agent made.
+    /// Shown as an annotation.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub source: Option<VolumeSource>,
     /// When its deletion was asked for while pods used it, in RFC 3339; empty otherwise. Shown in the
     /// metadata.
     #[serde(skip_serializing_if = "String::is_empty")]
@@ -60,15 +66,21 @@ pub struct MadeWith {
     pub uid: String,
 }
 
-/// The status of a volume that the leader made.
+/// The status of a volume.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct VolumeStatus {
-    /// `Bound` or `Released`.
+    /// `Available`, `Bound`, `Released` or `Failed`; `Pending` for what no node serves.
     pub phase: String,
-    /// The node that has its folder; empty for a volume that the leader did not make.
+    /// Why it has its phase; empty where the phase says it. In Kubernetes' place.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub message: String,
+    /// The node that has its folder, which an agent made; empty for a volume of other sources.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub node: String,
+    /// The node that its first pod was placed on, of a volume that names none; empty before. Not shown.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub lives_on: String,
     /// Since when its folder is to be removed by the node, in RFC 3339; empty while it is to stay.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub deletion_timestamp: String,

@@ -26,6 +26,7 @@ mod leaving;
 mod lifecycle;
 mod volume;
 mod claim;
+mod persistent_volume;
 mod downward;
 mod security;
 mod names;
@@ -99,6 +100,10 @@ pub use observation::{ContainerDetails, Containers, Details, EndDetails, Observa
 pub use observed::{
     ContainerEnd, ContainerObserved, ContainerState, DEADLINE_EXCEEDED, EVICTED, NodeSnapshot,
     PodObserved, PodPhase,
+};
+pub use persistent_volume::{
+    ClaimRef, LocalSource, PersistentVolumeSpec, VOLUME_SOURCE, VolumeNodeAffinity, VolumeSource,
+    is_made_folder,
 };
 pub use placement::{Pattern, Placement, WorkloadRef};
 pub use pod_condition::{

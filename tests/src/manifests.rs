@@ -221,6 +221,29 @@ pub fn claim(namespace: &str, name: &str, mode: &str) -> Value {
         "spec": {"accessModes": [mode], "resources": {"requests": {"storage": "1Gi"}}}})
 }
 
+/// A claim on a volume of this class that somebody writes; of none where it is empty.
+#[must_use]
+pub fn claim_of_class(name: &str, class: &str) -> Value {
+    let mut claim = claim("default", name, "ReadWriteOnce");
+    claim["spec"]["storageClassName"] = json!(class);
+    claim
+}
+
+/// A volume of this class and size at a path: of this node, or of the one that its first pod is placed on.
+#[must_use]
+pub fn volume(name: &str, class: &str, storage: &str, node: Option<&str>) -> Value {
+    let mut volume = json!({"apiVersion": "v1", "kind": "PersistentVolume",
+        "metadata": {"name": name},
+        "spec": {"accessModes": ["ReadWriteOnce", "ReadOnlyMany"], "capacity": {"storage": storage},
+            "storageClassName": class, "hostPath": {"path": format!("/mnt/{name}")}}});
+    if let Some(node) = node {
+        let term = json!({"matchExpressions": [
+            {"key": "kubernetes.io/hostname", "operator": "In", "values": [node]}]});
+        volume["spec"]["nodeAffinity"] = json!({"required": {"nodeSelectorTerms": [term]}});
+    }
+    volume
+}
+
 /// Gives the pods of a workload, or a bare pod, the data of these claims.
 #[must_use]
 pub fn with_claims(mut object: Value, claims: &[&str]) -> Value {

@@ -1,17 +1,22 @@
-//! The folders of claims, on this node.
+//! The folders of claims, on this node, and the paths of volumes that somebody wrote.
 //!
 //! A claim's folder lies below the agent's state, under the name of its volume, which no other claim
-//! has. Runtimes are given it as a path of the node: what they do with one they do with it.
+//! has; a volume that somebody wrote lies where it says. Runtimes are given either as a path of the node: what
+//! they do with one they do with it.
 //! Guarantee: a pod is given the folder of a claim that lives here, or does not start. A folder that is
-//! not there is made, empty and open to every user of a container, as a claim's is.
+//! not there is made, empty and open to every user of a container, as a claim's is; a `local` one of
+//! somebody else must be there, and the type of a `hostPath` says what is made.
 //! Absent: its size. What a claim asks for is not held against what is in the folder.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde::Deserialize;
 use setpoint_actuators::{ActuatorError, volume};
-use setpoint_schemas::{HostPathSource, Namespace, PodSpec, SELECTED_NODE, Volume};
+use setpoint_schemas::{
+    HostPathSource, Namespace, PodSpec, SELECTED_NODE, VOLUME_SOURCE, VolumeSource,
+};
 
 use crate::AgentOptions;
 use crate::client::Api;
@@ -32,7 +37,7 @@ struct Claim {
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct Metadata {
-    annotations: std::collections::BTreeMap<String, String>,
+    annotations: BTreeMap<String, String>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -70,14 +75,21 @@ pub(super) async fn give(
             true => not_ready(format!("persistentvolumeclaim {name:?} not found")),
             false => not_ready(format!("failed to look up the claim {name}: {error}")),
         })?;
-        let folder =
-            place(&claim, options).map_err(|why| not_ready(format!("claim {name}: {why}")))?;
-        let made = volume::empty::make(&folder, volume::empty::MODE_DEFAULT, group);
-        made.map_err(|error| not_ready(format!("failed to make the folder of {name}: {error}")))?;
+        let unfit = |why: String| not_ready(format!("claim {name}: {why}"));
+        volume.host_path = Some(match written(&claim, options).map_err(unfit)? {
+            Some(path) => path,
+            None => {
+                let folder = place(&claim, options).map_err(unfit)?;
+                let made = volume::empty::make(&folder, volume::empty::MODE_DEFAULT, group);
+                made.map_err(|error| {
+                    not_ready(format!("failed to make the folder of {name}: {error}"))
+                })?;
+                as_path(&folder)
+            }
+        });
         if source.read_only == Some(true) {
             read_only.push(volume.name.clone());
         }
-        as_path(volume, &folder);
     }
     let mounts = spec.every_container_mut().flat_map(|container| &mut container.volume_mounts);
     for mount in mounts.filter(|mount| read_only.contains(&mount.name)) {
@@ -86,25 +98,52 @@ pub(super) async fn give(
     Ok(())
 }
 
-/// Where the claim's data lies, if that is on this node.
-fn place(claim: &Claim, options: &AgentOptions) -> Result<PathBuf, String> {
+/// Where the claim's data lies, if that is on this node and somebody wrote where; `None` for a folder of
+/// the agent's.
+fn written(claim: &Claim, options: &AgentOptions) -> Result<Option<HostPathSource>, String> {
+    is_here(claim, options)?;
+    let Some(text) = claim.metadata.annotations.get(VOLUME_SOURCE) else { return Ok(None) };
     let volume = &claim.spec.volume_name;
-    if volume.is_empty() {
+    let source: VolumeSource = serde_json::from_str(text)
+        .map_err(|error| format!("the source of {volume} does not read: {error}"))?;
+    if let Some(path) = source.host_path {
+        return Ok(Some(path));
+    }
+    let local = source.local.ok_or_else(|| format!("no node serves the source of {volume}"))?;
+    let folder = PathBuf::from(local.path);
+    match folder.is_dir() {
+        true => Ok(Some(as_path(&folder))),
+        false => Err(format!(
+            "the local volume {volume} has no folder {} on this node: make it there",
+            folder.display()
+        )),
+    }
+}
+
+/// Whether the claim has a volume, and that is on this node.
+fn is_here(claim: &Claim, options: &AgentOptions) -> Result<(), String> {
+    if claim.spec.volume_name.is_empty() {
         return Err("it has no volume yet".to_owned());
     }
     let node = claim.metadata.annotations.get(SELECTED_NODE).map_or("", String::as_str);
     if node != options.node.as_str() {
         return Err(format!("its data lives on {node:?}, not here"));
     }
+    Ok(())
+}
+
+/// The folder of the agent's in which the claim's data lies.
+fn place(claim: &Claim, options: &AgentOptions) -> Result<PathBuf, String> {
+    let volume = &claim.spec.volume_name;
     let state = std::path::absolute(&options.state).map_err(|error| error.to_string())?;
     folder(&state, volume).ok_or_else(|| format!("{volume:?} is no volume of a claim"))
 }
 
-fn as_path(volume: &mut Volume, folder: &Path) {
-    volume.host_path = Some(HostPathSource {
+fn as_path(folder: &Path) -> HostPathSource {
+    HostPathSource {
         path: folder.to_string_lossy().into_owned(),
         kind: Some("Directory".to_owned()),
-    });
+    }
 }
 
 fn not_ready(message: String) -> ActuatorError {
@@ -113,7 +152,43 @@ fn not_ready(message: String) -> ActuatorError {
 
 #[cfg(test)]
 mod tests {
+    use setpoint_schemas::{FleetId, NodeName};
+
     use super::*;
+
+    fn options() -> AgentOptions {
+        let fleet = FleetId::parse("fleet").expect("a fleet");
+        let node = NodeName::parse("node-1").expect("a node");
+        AgentOptions::new(fleet, node, "http://x", PathBuf::new())
+    }
+
+    fn claim(source: Option<&str>, node: &str) -> Claim {
+        let mut annotations = BTreeMap::from([(SELECTED_NODE.to_owned(), node.to_owned())]);
+        annotations.extend(source.map(|text| (VOLUME_SOURCE.to_owned(), text.to_owned())));
+        let spec = Spec { volume_name: "data".to_owned() };
+        Claim { metadata: Metadata { annotations }, spec }
+    }
+
+    #[test]
+    fn a_volume_that_somebody_wrote_lies_where_it_says() {
+        let options = options();
+        let here = tempfile::tempdir().expect("a folder");
+        let local = |path: &Path| format!(r#"{{"local":{{"path":"{}"}}}}"#, path.display());
+        let host = r#"{"hostPath":{"path":"/mnt/data","type":"DirectoryOrCreate"}}"#;
+        let of = |source: Option<&str>, node: &str| written(&claim(source, node), &options);
+        let node = options.node.as_str();
+        assert_eq!(of(None, node), Ok(None));
+        let path = of(Some(host), node).expect("it is here").expect("a path");
+        let kind = Some("DirectoryOrCreate".to_owned());
+        assert_eq!(path, HostPathSource { path: "/mnt/data".to_owned(), kind });
+        let found = of(Some(&local(here.path())), node).expect("it is here");
+        assert_eq!(found, Some(as_path(here.path())));
+        let absent = of(Some(&local(&here.path().join("none"))), node).expect_err("it is not");
+        assert!(absent.contains("make it there"), "{absent}");
+        let elsewhere = of(Some(host), "another").expect_err("it is not here");
+        assert!(elsewhere.contains("not here"), "{elsewhere}");
+        of(Some("{}"), node).expect_err("nothing lies there");
+    }
 
     #[test]
     fn a_folder_has_the_name_of_a_claims_volume_and_no_other() {

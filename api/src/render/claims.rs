@@ -3,11 +3,13 @@
 
 use serde_json::{Value, json};
 use setpoint_schemas::{
-    CLAIM_FINALIZER, ClaimStatus, MadeWith, Resource, SELECTED_NODE, VOLUME_FINALIZER, VolumeStatus,
+    CLAIM_FINALIZER, ClaimStatus, MadeWith, Resource, SELECTED_NODE, VOLUME_FINALIZER,
+    VOLUME_SOURCE, VolumeStatus,
 };
 
 /// What the status says that Kubernetes has elsewhere, or not at all.
-const OURS: [&str; 5] = ["node", "volumeName", "deletionTimestamp", "madeFor", "madeWith"];
+const OURS: [&str; 7] =
+    ["node", "volumeName", "deletionTimestamp", "madeFor", "madeWith", "source", "livesOn"];
 
 /// Puts what the status says of other places of the object there; the status that is left.
 pub(super) fn shown(resource: &Resource, object: &mut Value, mut status: Value) -> Value {
@@ -18,8 +20,11 @@ pub(super) fn shown(resource: &Resource, object: &mut Value, mut status: Value) 
             if !told.volume_name.is_empty() {
                 object["spec"]["volumeName"] = json!(told.volume_name);
                 object["spec"]["volumeMode"] = json!("Filesystem");
-                object["metadata"]["annotations"][SELECTED_NODE] = json!(told.node);
+                if !told.node.is_empty() {
+                    object["metadata"]["annotations"][SELECTED_NODE] = json!(told.node);
+                }
             }
+            show_source(object, told.source.map(|source| json!(source).to_string()));
             if let Some(MadeWith { name, uid }) = told.made_with {
                 object["metadata"]["ownerReferences"] = json!([{"apiVersion": "v1", "kind": "Pod",
                     "name": name, "uid": uid, "controller": true, "blockOwnerDeletion": true}]);
@@ -28,6 +33,7 @@ pub(super) fn shown(resource: &Resource, object: &mut Value, mut status: Value) 
         }
         "PersistentVolume" => {
             protect(object, VOLUME_FINALIZER);
+            default(&mut object["spec"]);
             VolumeStatus::read(&resource.status).deletion_timestamp
         }
         _ => return status,
@@ -39,6 +45,28 @@ pub(super) fn shown(resource: &Resource, object: &mut Value, mut status: Value) 
         fields.retain(|name, _| !OURS.contains(&&**name));
     }
     status
+}
+
+/// Shows what lies at a claim's volume. What somebody else wrote there says nothing.
+fn show_source(object: &mut Value, source: Option<String>) {
+    match source {
+        Some(source) => object["metadata"]["annotations"][VOLUME_SOURCE] = json!(source),
+        None => {
+            let annotations = object.pointer_mut("/metadata/annotations");
+            let annotations = annotations.and_then(Value::as_object_mut);
+            annotations.map(|annotations| annotations.remove(VOLUME_SOURCE));
+        }
+    }
+}
+
+/// What a volume's spec says where nobody said it.
+fn default(spec: &mut Value) {
+    for (field, text) in [("persistentVolumeReclaimPolicy", "Retain"), ("volumeMode", "Filesystem")]
+    {
+        if spec[field].is_null() {
+            spec[field] = json!(text);
+        }
+    }
 }
 
 /// Shows a finalizer first, beside those that others put there.

@@ -101,6 +101,7 @@ fn entries_of(kind: &KindInfo) -> Vec<Value> {
         "LimitRange",
         "PriorityClass",
         "PersistentVolumeClaim",
+        "PersistentVolume",
         "StorageClass",
         "EndpointSlice",
     ];

@@ -5,8 +5,12 @@
 //! VolumeRestrictions, and `ValidatePersistentVolumeClaimUpdate`.
 //! Absent: how full a folder is. What a claim asks for is written down and not measured.
 
+use std::sync::Arc;
+
 use serde_json::{Value, json};
-use setpoint_schemas::{ClaimStatus, LOCAL_CLASS, LOCAL_PROVISIONER, Quantity, Resource};
+use setpoint_schemas::{ClaimStatus, LOCAL_CLASS, LOCAL_PROVISIONER, Resource};
+
+use crate::volume::{Wants, bytes_asked};
 
 /// The mode of a claim that only one pod uses at a time.
 const ONE_POD: &str = "ReadWriteOncePod";
@@ -30,6 +34,10 @@ pub struct Claim {
     pub made_for: String,
     /// The pod that it was made with and goes with, by uid; empty for one that outlasts its pods.
     pub made_with: String,
+    /// What it asks of a volume that somebody wrote; `None` once it has one, or where it can have none.
+    pub wants: Option<Arc<Wants>>,
+    /// Whether it says that it has no class: nothing is made for it.
+    pub is_classless: bool,
 }
 
 /// A storage class, as far as it decides.
@@ -50,8 +58,13 @@ impl Claim {
         let body: Value = serde_json::from_str(&resource.body).unwrap_or_default();
         let status = ClaimStatus::read(&resource.status);
         let modes = body["spec"]["accessModes"].as_array();
+        let class = body["spec"]["storageClassName"].as_str();
+        let is_waiting =
+            status.volume_name.is_empty() && status.made_with.is_none() && !status.is_leaving();
         Claim {
-            class: body["spec"]["storageClassName"].as_str().unwrap_or_default().to_owned(),
+            wants: is_waiting.then(|| Arc::new(Wants::of(resource, &body))),
+            is_classless: class == Some(""),
+            class: class.unwrap_or_default().to_owned(),
             is_exclusive: modes.is_some_and(|modes| modes.iter().any(|mode| mode == ONE_POD)),
             is_leaving: status.is_leaving(),
             node: status.node,
@@ -61,9 +74,16 @@ impl Claim {
         }
     }
 
-    /// Whether its data lives somewhere.
+    /// Whether it has a volume.
     #[must_use]
     pub fn is_bound(&self) -> bool {
+        !self.volume.is_empty()
+    }
+
+    /// Whether its data lives on some node. That of a volume which names none does when its first pod is
+    /// placed.
+    #[must_use]
+    pub fn has_home(&self) -> bool {
         !self.node.is_empty()
     }
 
@@ -84,22 +104,51 @@ impl Claim {
         if self.is_bound() {
             return None;
         }
+        if let Some(why) = self.awaits_volume(name) {
+            return Some(why);
+        }
         let named = &self.class;
         match class {
             None if named.is_empty() => Some(format!(
                 "its claim {name} has no storage class: name one, such as {LOCAL_CLASS}"
             )),
             None => Some(format!(
-                "its claim {name} waits for the storage class {named:?}, which does not exist: make \
-                 the claim again with a class that does, such as {LOCAL_CLASS}"
+                "its claim {name} waits for the storage class {named:?}, which does not exist: write a \
+                 PersistentVolume of it that fits, or make the claim again with a class that does, \
+                 such as {LOCAL_CLASS}"
             )),
             Some(class) if class.provisioner != LOCAL_PROVISIONER => Some(format!(
-                "its claim {name} waits for {}, which nobody here answers for: make the claim again \
-                 with the class {LOCAL_CLASS}",
+                "its claim {name} waits for {}, which nobody here answers for: write a \
+                 PersistentVolume of the class {named:?} that fits, or make the claim again with the \
+                 class {LOCAL_CLASS}",
                 class.provisioner
             )),
             Some(_) => None,
         }
+    }
+
+    /// Why it waits for a volume that somebody writes; `None` where a folder can be made for it.
+    fn awaits_volume(&self, name: &str) -> Option<String> {
+        let wants = self.wants.as_deref();
+        if let Some(wants) = wants.filter(|wants| !wants.volume.is_empty()) {
+            return Some(format!(
+                "its claim {name} waits for the volume {:?}: that must be there, be free or name the claim \
+                 in its claimRef, and have the claim's class, its access modes and as much storage",
+                wants.volume
+            ));
+        }
+        if self.is_classless {
+            return Some(format!(
+                "its claim {name} waits for a PersistentVolume without a class that fits: write one, or \
+                 make the claim again with a class, such as {LOCAL_CLASS}"
+            ));
+        }
+        wants.filter(|wants| wants.selector.is_some()).map(|_| {
+            format!(
+                "its claim {name} waits for a PersistentVolume of its class that its selector chooses: \
+                 write one, or make the claim again without a selector"
+            )
+        })
     }
 }
 
@@ -217,12 +266,7 @@ pub fn refusals(before: &Value, after: &Value) -> Vec<String> {
         let why = "spec.storageClassName: Forbidden: spec is immutable after creation";
         refusals.push(why.to_owned());
     }
-    let amount = |spec: &Value| {
-        let storage = storage(spec);
-        let text = storage.as_str().map_or_else(|| storage.to_string(), str::to_owned);
-        Quantity::parse(&text).map_or(0, |amount| amount.units())
-    };
-    if amount(after) < amount(before) {
+    if bytes_asked(after) < bytes_asked(before) {
         let why = "spec.resources.requests.storage: Forbidden: field can not be less than it was";
         refusals.push(why.to_owned());
     }
@@ -240,7 +284,11 @@ mod tests {
     #[test]
     fn a_pod_waits_for_its_claim_with_a_sentence_that_says_what_to_do() {
         let claim = Claim { class: "local".into(), ..Claim::default() };
-        let bound = Claim { node: "n".into(), ..claim.clone() };
+        let bound = Claim { node: "n".into(), volume: "pvc-1".into(), ..claim.clone() };
+        let wanting = |wants: Wants| Claim { wants: Some(Arc::new(wants)), ..claim.clone() };
+        let named = wanting(Wants { volume: "mine".into(), ..Wants::default() });
+        let choosy = wanting(Wants { selector: Some(Default::default()), ..Wants::default() });
+        let classless = Claim { is_classless: true, ..Claim::default() };
         let once = Claim { is_exclusive: true, ..bound.clone() };
         let ours = class(LOCAL_PROVISIONER);
         let theirs = class("ebs.csi.aws.com");
@@ -249,6 +297,10 @@ mod tests {
             (claim.clone(), None, None, Some("which does not exist")),
             (claim.clone(), Some(&theirs), None, Some("waits for ebs.csi.aws.com")),
             (Claim::default(), None, None, Some("has no storage class")),
+            (classless, None, None, Some("a PersistentVolume without a class")),
+            (named, Some(&ours), None, Some("waits for the volume \"mine\"")),
+            (choosy, Some(&ours), None, Some("its selector chooses")),
+            (wanting(Wants::default()), Some(&ours), None, None),
             (bound.clone(), None, Some("a/b"), None),
             (once.clone(), None, None, None),
             (once, None, Some("a/b"), Some("pod a/b uses it")),

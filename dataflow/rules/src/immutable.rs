@@ -1,5 +1,6 @@
 //! What a change may not touch, as Kubernetes has it: a workload's selector, a Pod's spec, a Secret's
-//! type, a PriorityClass's value, all of a claim's spec but a larger request, and the data of a ConfigMap or Secret that calls itself immutable.
+//! type, a PriorityClass's value, all of a claim's spec but a larger request,
+//! what lies at a volume, and the data of a ConfigMap or Secret that calls itself immutable.
 //!
 //! A ReplicationController's selector may change, as in Kubernetes. Of a Pod's spec Kubernetes lets
 //! images, tolerations and the deadline change; here the latter two do ([`crate::pod_changes`]). Its
@@ -11,7 +12,7 @@ use std::collections::BTreeSet;
 use serde_json::{Map, Value, json};
 use setpoint_schemas::{JOB_NAME_LABELS, RequestItem};
 
-use crate::{claim, pod_changes, priority};
+use crate::{claim, pod_changes, priority, volume};
 
 /// What may not change of one kind.
 type Rule = fn(&Value, &Value) -> Vec<String>;
@@ -25,6 +26,7 @@ const RULES: &[(&str, &str, Rule)] = &[
     ("apps/v1", "StatefulSet", stateful_set),
     ("v1", "Pod", pod_spec),
     ("v1", "PersistentVolumeClaim", claim::refusals),
+    ("v1", "PersistentVolume", volume::refusals),
     ("v1", "ConfigMap", data),
     ("v1", "Secret", secret),
     ("scheduling.k8s.io/v1", "PriorityClass", priority_class),

@@ -32,6 +32,7 @@ pub mod preemption;
 pub mod budget;
 pub mod quota;
 pub mod limits;
+pub mod volume;
 pub mod claim;
 pub mod own_claims;
 pub mod ephemeral;
@@ -59,6 +60,9 @@ pub mod status;
 /// 19: of whom nothing but what is remembered is news, some are told in each cold step, and not all at once.
 /// 19: a bare Pod that runs is what its resource says of labels, annotations, tolerations and its deadline; the
 /// latter two may change as in Kubernetes.
+/// 19: volumes that people write are bound to claims, and pods go where they are; a claim may name one, choose
+/// by labels or say that it has no class; and a volume whose claim is gone is free again when its `claimRef`
+/// is taken off.
 /// 18: of two items of one request that set conditions of the same pod the second sees what the first set,
 /// and a write of conditions may name those that it went by.
 /// 18: updates of StatefulSets and DaemonSets that fail go back or stand still where that is asked for; a pod of

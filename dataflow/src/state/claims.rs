@@ -1,4 +1,4 @@
-//! The claims and storage classes, which workloads name a claim, and which pods use one.
+//! The claims, volumes and storage classes, which workloads name a claim, and which pods use one.
 //!
 //! Guarantee: follows from the resources, the templates and the placed pods: a pod uses the claims of
 //! its template, its own, and those that are made with it (`made_with.rs`) from when it is placed until
@@ -10,15 +10,19 @@ use std::sync::Arc;
 
 use setpoint_placement::{Home, PodShape};
 use setpoint_rules::claim::{self, Claim, Class};
+use setpoint_rules::volume::Volume;
 use setpoint_rules::{own_claims, statefulset};
 use setpoint_schemas::{GroupKind, LOCAL_CLASS, ResourceKey};
 
+use super::volumes::Volumes;
 use super::{Pod, State, Template, Workload};
 
 /// All of them.
 #[derive(Debug, Default)]
 pub(crate) struct Claims {
     rows: HashMap<ResourceKey, Claim>,
+    /// The volumes, and which claims want one.
+    pub(crate) volumes: Volumes,
     classes: BTreeMap<String, Class>,
     /// The workloads whose templates name each claim.
     naming: HashMap<ResourceKey, BTreeSet<u32>>,
@@ -51,6 +55,7 @@ impl Claims {
         if (claim.is_leaving || !claim.made_with.is_empty()) && !self.is_used(key) {
             self.unused.insert(key.clone());
         }
+        self.volumes.claim_is(key, Some(&claim));
         let made_for = claim.made_for.clone();
         let before = self.rows.insert(key.clone(), claim);
         self.made_no_more(key, before.as_ref());
@@ -64,6 +69,7 @@ impl Claims {
     /// A claim is gone; what it was.
     pub(crate) fn remove(&mut self, key: &ResourceKey) -> Option<Claim> {
         self.unused.remove(key);
+        self.volumes.claim_is(key, None);
         let before = self.rows.remove(key);
         self.made_no_more(key, before.as_ref());
         before
@@ -89,6 +95,16 @@ impl Claims {
         self.rows.get(key)
     }
 
+    /// A volume is this now.
+    pub(crate) fn put_volume(&mut self, name: &str, volume: Volume) {
+        self.volumes.put(name, volume);
+    }
+
+    /// A volume is gone.
+    pub(crate) fn remove_volume(&mut self, name: &str) {
+        self.volumes.remove(name);
+    }
+
     pub(crate) fn put_class(&mut self, name: &str, class: Class) {
         self.classes.insert(name.to_owned(), class);
     }
@@ -104,6 +120,7 @@ impl Claims {
     /// The class of a claim: the one that it names, or the default one.
     pub(crate) fn class_of(&self, claim: &Claim) -> Option<&Class> {
         match claim.class.as_str() {
+            _ if claim.is_classless => None,
             "" => self.class(self.default_class()?),
             named => self.class(named),
         }
@@ -257,7 +274,7 @@ impl State {
             if let Some(why) = row.forbids(name, self.claims.class_of(row), user.as_deref()) {
                 return Some(why);
             }
-            if !row.is_bound() {
+            if !row.has_home() {
                 continue;
             }
             let here = row.node.as_str();
@@ -280,7 +297,7 @@ impl State {
     ) -> Arc<PodShape> {
         let mut claims = self.claims_of(workload, template, ordinal).into_iter();
         let home = claims.find_map(|key| {
-            let row = self.claims.get(&key).filter(|row| row.is_bound())?;
+            let row = self.claims.get(&key).filter(|row| row.has_home())?;
             Some(Home { node: row.node.clone(), claim: key.name.to_string() })
         });
         home.map_or_else(|| template.shape.clone(), |home| template.shape.at_home(home))

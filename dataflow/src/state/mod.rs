@@ -8,6 +8,7 @@ mod devices;
 mod bits;
 mod budgets;
 mod changed;
+mod volumes;
 mod claims;
 mod made_with;
 mod classes;
@@ -101,6 +102,7 @@ pub use rows::{CheckpointRow, PodInRows, RestoreError, Table, pods_in};
 pub(crate) use services::{Services, is_service};
 pub(crate) use spec::read_spec;
 pub(crate) use touched::Touched;
+pub(crate) use volumes::{ClaimTurn, VolumeName};
 pub(crate) use waiting::{GATED, Waiters, Waiting, WaitingHere};
 pub(crate) use wants::{Identities, min_ready_ms};
 pub(crate) use watch::Watch;
@@ -188,7 +190,7 @@ pub(crate) struct State {
     pub(crate) crons: Crons,
     /// Jobs of which something was decided that their statuses are to say in this very epoch.
     pub(crate) jobs_changed: BTreeSet<u32>,
-    /// The claims, and who uses them.
+    /// The claims and volumes, and who uses them.
     pub(crate) claims: Claims,
     /// Who follows ConfigMaps and Secrets.
     pub(crate) followers: Followers,

@@ -550,12 +550,14 @@ fn a_claim_that_is_made_with_its_pod_is_held_to_what_any_claim_is() {
     );
     check(
         &pod("ephemeral: {volumeClaimTemplate: {metadata: {name: mine}, \
-             spec: {accessModes: [Once], volumeName: mine}}}"),
+             spec: {accessModes: [Once], volumeName: mine, storageClassName: \"\", selector: {}}}}"),
         &expect![[r#"
         web.yaml: document 1: spec.volumes[0].ephemeral.volumeClaimTemplate.metadata.name: may not be set: the claim is named after pod and volume
         web.yaml: document 1: spec.volumes[0].ephemeral.volumeClaimTemplate.spec.accessModes[0]: "Once" is none of ReadWriteOnce, ReadOnlyMany, ReadWriteMany, ReadWriteOncePod
         web.yaml: document 1: spec.volumes[0].ephemeral.volumeClaimTemplate.spec.resources.requests.storage: is required
         web.yaml: document 1: spec.volumes[0].ephemeral.volumeClaimTemplate.spec.volumeName: each pod's claim gets a volume of its own: leave the field out
+        web.yaml: document 1: spec.volumes[0].ephemeral.volumeClaimTemplate.spec.storageClassName: a claim that is made with its pod gets a folder of its own, and no volume that somebody wrote: leave the field out, or name the class local
+        web.yaml: document 1: spec.volumes[0].ephemeral.volumeClaimTemplate.spec.selector: a claim that is made with its pod gets a folder of its own, and chooses none: leave it out
     "#]],
     );
     let long = "x".repeat(63);
@@ -659,11 +661,9 @@ fn claims_and_their_classes_are_judged_by_what_a_folder_of_a_node_can_be() {
         web.yaml: document 1: spec.resources.requests.storage: is required
         --
         web.yaml: document 1: spec.accessModes: ReadWriteOncePod stands alone: it goes with no other mode
-        web.yaml: document 1: spec.storageClassName: a claim without a class is bound to a volume that someone made, which is not done here: leave the field out, or name the class local
         web.yaml: document 1: spec.resources.requests.storage: is 0 and must be greater than 0
         --
         web.yaml: document 1: spec.accessModes[0]: "Sometimes" is none of ReadWriteOnce, ReadOnlyMany, ReadWriteMany, ReadWriteOncePod
-        web.yaml: document 1: spec.selector: a claim gets a folder of its own, and chooses none; it changes what runs (--allow-ignored accepts it without effect)
         web.yaml: document 1: spec.volumeMode: block devices are not supported; it changes what runs (--allow-ignored accepts it without effect)
         --
         Managed storage.k8s.io/StorageClass/-/fast
@@ -845,4 +845,62 @@ fn owners_and_finalizers_are_whole_and_known() {
             web.yaml: document 1: metadata.ownerReferences[0]: a resource without a namespace cannot be owned by a ConfigMap, which lives in one
         "#]],
     );
+}
+
+#[test]
+fn a_volume_that_somebody_writes_is_a_folder_or_a_path_of_one_node() {
+    let volume = |name: &str, spec: &str| {
+        format!(
+            "apiVersion: v1\nkind: PersistentVolume\nmetadata: {{name: {name}}}\nspec: {{{spec}}}\n"
+        )
+    };
+    let has = "accessModes: [ReadWriteOnce], capacity: {storage: 1Gi}";
+    let on = |values: &str| {
+        format!(
+            "nodeAffinity: {{required: {{nodeSelectorTerms: [{{matchExpressions: [{{key: \
+             kubernetes.io/hostname, operator: In, values: {values}}}]}}]}}}}"
+        )
+    };
+    let texts = [
+        volume("data", &format!("{has}, storageClassName: manual, hostPath: {{path: /mnt/data}}")),
+        volume("data", &format!("{has}, local: {{path: /mnt/data}}, {}", on("[a]"))),
+        volume(
+            "data",
+            &format!("{has}, hostPath: {{path: /d}}, persistentVolumeReclaimPolicy: Delete"),
+        ),
+        volume("pvc-1", &format!("{has}, local: {{path: claims/pvc-1}}, {}", on("[a]"))),
+        volume("data", &format!("{has}, local: {{path: claims/pvc-1}}")),
+        volume("data", &format!("{has}, local: {{path: /mnt/data}}, {}", on("[a, b]"))),
+        volume("data", "persistentVolumeReclaimPolicy: Recycle, claimRef: {name: A/b}"),
+        volume("data", &format!("{has}, nfs: {{server: a, path: /}}, volumeMode: Block")),
+    ];
+    let said: String =
+        texts.iter().map(|text| judged(text, &LoadOptions::default()) + "--\n").collect();
+    let expected = expect![[r#"
+        Managed core/PersistentVolume/-/data
+        --
+        Managed core/PersistentVolume/-/data
+        --
+        Managed core/PersistentVolume/-/data
+        warning: spec.persistentVolumeReclaimPolicy: nothing here removes what somebody else made: once its claim is gone the volume is Failed, and its data stays
+        --
+        Managed core/PersistentVolume/-/pvc-1
+        --
+        web.yaml: document 1: spec.local.path: must be an absolute path of the node
+        web.yaml: document 1: spec.nodeAffinity.required: is required: it says on which node the volume is
+        --
+        web.yaml: document 1: spec.nodeAffinity.required.nodeSelectorTerms: a volume here is on one node: say which by one term with one expression, kubernetes.io/hostname In and the node's name
+        --
+        web.yaml: document 1: spec.accessModes: at least one is required: one of ReadWriteOnce, ReadOnlyMany, ReadWriteMany, ReadWriteOncePod
+        web.yaml: document 1: spec.capacity.storage: is required
+        web.yaml: document 1: spec.persistentVolumeReclaimPolicy: "Recycle" is none of Retain, Delete
+        web.yaml: document 1: spec: names nothing that lies there: one of hostPath, local is required
+        web.yaml: document 1: spec.claimRef.name: "A/b" must be lowercase letters, digits, '-' and '.', and begin and end with a letter or digit
+        web.yaml: document 1: spec.claimRef.namespace: is required
+        --
+        web.yaml: document 1: spec.nfs: no node mounts it by itself: mount it on a node, and say its path there by local or hostPath; it changes what runs (--allow-ignored accepts it without effect)
+        web.yaml: document 1: spec.volumeMode: block devices are not supported; it changes what runs (--allow-ignored accepts it without effect)
+        --
+    "#]];
+    expected.assert_eq(&said);
 }

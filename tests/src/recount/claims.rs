@@ -1,6 +1,13 @@
-//! Data that stays: no pod is anywhere but where its data is, and no claim goes before its pods.
+//! Data that stays: no pod is anywhere but where its data is, no claim goes before its pods, and no volume
+//! is two claims'.
 
-use setpoint_schemas::{ClaimStatus, GroupKind, PodManagement, PodSpec, ResourceKey};
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+use setpoint_schemas::{
+    ClaimStatus, GroupKind, PersistentVolumeSpec, PodManagement, PodSpec, Quantity, Resource,
+    ResourceKey, VolumeStatus,
+};
 
 use super::bounded_claims;
 use super::world::{NodeSeen, Wanted, World};
@@ -18,6 +25,77 @@ impl World {
         let claim = self.resources.get(&ResourceKey::new(kind, namespace, name))?;
         Some(ClaimStatus::read(&claim.status))
     }
+
+    /// Whether a claim is only for volumes that somebody writes.
+    pub(super) fn is_classless(&self, namespace: &str, name: &str) -> bool {
+        let kind = GroupKind::new("", "PersistentVolumeClaim");
+        let claim = self.resources.get(&ResourceKey::new(kind, namespace, name));
+        claim.is_some_and(|claim| spec_of(claim)["storageClassName"] == "")
+    }
+
+    fn of_kind(&self, kind: &str) -> impl Iterator<Item = &Resource> {
+        let is_one = move |key: &ResourceKey| &*key.kind.kind == kind && key.kind.group.is_empty();
+        self.resources.iter().filter(move |(key, _)| is_one(key)).map(|(_, resource)| &**resource)
+    }
+}
+
+fn spec_of(resource: &Resource) -> Value {
+    let body: Value = serde_json::from_str(&resource.body).unwrap_or_default();
+    body["spec"].clone()
+}
+
+/// Every claim with a volume is the one that the volume names, and lives where that is; and no claim waits for
+/// what a free volume would give it.
+pub(super) fn volumes_are_one_claims(world: &World) -> Result<(), String> {
+    let read = |volume: &Resource| -> PersistentVolumeSpec {
+        serde_json::from_value(spec_of(volume)).unwrap_or_default()
+    };
+    let volumes: BTreeMap<&str, (PersistentVolumeSpec, VolumeStatus)> = world
+        .of_kind("PersistentVolume")
+        .map(|one| (one.name.as_str(), (read(one), VolumeStatus::read(&one.status))))
+        .collect();
+    for claim in world.of_kind("PersistentVolumeClaim") {
+        let (name, status) = (&claim.name, ClaimStatus::read(&claim.status));
+        if status.volume_name.is_empty() {
+            if status.is_leaving() || status.made_with.is_some() {
+                continue;
+            }
+            let mut free = volumes.iter().filter(|(_, (spec, _))| spec.claim_ref.is_none());
+            if let Some((volume, _)) = free.find(|(_, (spec, _))| would_do(spec, claim)) {
+                return Err(format!("the claim {name} waits, and the volume {volume} would do"));
+            }
+            continue;
+        }
+        let volume = volumes.get(status.volume_name.as_str());
+        let Some((spec, told)) = volume else {
+            return Err(format!("the volume {} of the claim {name} is gone", status.volume_name));
+        };
+        let is_its = spec.claim_ref.as_ref().is_some_and(|kept| {
+            kept.uid == claim.uid && kept.name == *name && kept.namespace == claim.namespace
+        });
+        if !is_its || told.phase != "Bound" {
+            return Err(format!("the claim {name} has {}, which is {told:?}", status.volume_name));
+        }
+        let named = spec.node_affinity.as_ref().and_then(|affinity| affinity.node());
+        let lives = named.unwrap_or(&told.lives_on);
+        if status.node != lives {
+            return Err(format!("the claim {name} is on {}, its volume on {lives}", status.node));
+        }
+    }
+    Ok(())
+}
+
+/// Whether a volume is of a claim's class, and is enough for it.
+fn would_do(spec: &PersistentVolumeSpec, claim: &Resource) -> bool {
+    let asked = spec_of(claim);
+    let storage = asked["resources"]["requests"]["storage"].as_str().unwrap_or_default();
+    let storage = Quantity::parse(storage).map_or(0, |storage| storage.units());
+    let mut modes = asked["accessModes"].as_array().into_iter().flatten().filter_map(Value::as_str);
+    let has = |mode: &str| spec.access_modes.iter().any(|known| known == mode);
+    spec.storage_class_name.as_deref().unwrap_or_default()
+        == asked["storageClassName"].as_str().unwrap_or_default()
+        && spec.capacity.get("storage").map_or(0, Quantity::units) >= storage
+        && modes.all(has)
 }
 
 /// Every pod that is placed has its claims, and its data is where it is.

@@ -112,6 +112,8 @@ fn at_home(world: &World, pod: Asking<'_>, node: &NodeSeen) -> Answer {
             return Err(format!("its claim {name} is not there"));
         };
         unless(status.is_leaving(), "its claim is leaving")?;
+        let awaits = status.volume_name.is_empty() && world.is_classless(pod.namespace, name);
+        unless(awaits, "its claim waits for a volume")?;
         let elsewhere = !status.node.is_empty() && status.node != node.record.node.as_str();
         unless(elsewhere, "its data lives elsewhere")?;
     }

@@ -86,6 +86,7 @@ impl Recount {
         counts::identities_are_single(&self.world)?;
         taints::nobody_outstays(&self.world)?;
         claims::data_is_where_pods_are(&self.world)?;
+        claims::volumes_are_one_claims(&self.world)?;
         taints::nobody_leaves_in_vain(&self.world, borne, outcome)?;
         counts::nodes_tell_what_is_reserved(&self.world, outcome)?;
         if epoch.cold {
@@ -126,6 +127,7 @@ impl Recount {
         self.pace(epoch.time_ms, started)?;
         taints::nobody_outstays(&self.world)?;
         claims::data_is_where_pods_are(&self.world)?;
+        claims::volumes_are_one_claims(&self.world)?;
         counts::identities_are_single(&self.world)?;
         counts::daemons_are_single(&self.world)
     }

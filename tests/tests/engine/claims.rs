@@ -263,9 +263,8 @@ fn what_a_claim_asks_for_grows_on_paper_and_nothing_else_of_it_changes() {
         let (code, message) = answer(&outcome);
         assert!(code == 422 && message.contains(words), "{message}");
     }
-    let mut named = claim("default", "other", "ReadWriteOnce");
-    named["spec"]["volumeName"] = json!("mine");
-    let outcome = story.asks(5, vec![apply(&named)]);
+    larger["spec"]["volumeName"] = json!("mine");
+    let outcome = story.asks(5, vec![apply(&larger)]);
     assert!(answer(&outcome).1.contains("spec.volumeName"), "{}", answer(&outcome).1);
 }
 

@@ -9,6 +9,7 @@ mod preemption;
 mod evictions;
 mod reschedules;
 mod claims;
+mod volumes;
 mod stages;
 mod followers;
 mod dependencies;

@@ -54,6 +54,7 @@ mod given;
 mod jobs;
 mod folders;
 mod claims;
+mod volumes;
 mod own_claims;
 mod evicted;
 mod outage;

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde_json::Value;
-use setpoint_rules::claim::{storage, volume_body, volume_name};
+use setpoint_rules::claim::{Claim, storage, volume_body, volume_name};
 use setpoint_schemas::{ClaimStatus, NodeName, Resource, ResourceKey, VolumeStatus};
 
 use crate::decide::Turn;
@@ -16,16 +16,21 @@ use crate::decide::kinds::volume_key;
 use crate::views::Views;
 
 impl<V: Views> Turn<'_, V> {
-    /// A pod of this number was placed: it uses its claims, and those that have no data yet get it on
+    /// A pod of this number was placed: it uses its claims, and those whose data is nowhere yet have it on
     /// this node.
     pub(crate) fn take_claims(&mut self, id: u32, node: &NodeName) {
         self.use_claims(id);
         let Some(pod) = self.state.pods.get(&id) else { return };
-        let is_unbound =
-            |key: &ResourceKey| self.state.claims.get(key).is_some_and(|claim| !claim.is_bound());
+        let is_nowhere =
+            |key: &ResourceKey| self.state.claims.get(key).is_some_and(|claim| !claim.has_home());
         let claims = self.state.claims_of_pod(pod).into_iter();
-        let unbound: Vec<ResourceKey> = claims.filter(is_unbound).collect();
-        unbound.iter().for_each(|key| self.bind(key, node));
+        let nowhere: Vec<ResourceKey> = claims.filter(is_nowhere).collect();
+        for key in &nowhere {
+            match self.state.claims.get(key).is_some_and(Claim::is_bound) {
+                true => self.settle_volume(key, node.as_str()),
+                false => self.bind(key, node),
+            }
+        }
     }
 
     /// A pod uses the claims of its template, and its own.
@@ -65,26 +70,7 @@ impl<V: Views> Turn<'_, V> {
             made_with: before.made_with,
             ..ClaimStatus::default()
         };
-        let status = Arc::from(serde_json::to_string(&status).unwrap_or_default());
-        let claim =
-            Arc::new(Resource { status, version: self.out.number, ..Resource::clone(&claim) });
-        self.state.set_resource(key, Some(claim.clone()));
-        self.out.resources.push((key.clone(), Some(claim.clone())));
-        self.claim_put(key, &claim);
-    }
-
-    /// Puts into a volume's resource how it stands.
-    pub(super) fn tell_volume(&mut self, key: &ResourceKey, status: &VolumeStatus) {
-        let Some(volume) = self.state.resources.get(key) else { return };
-        let text = serde_json::to_string(status).unwrap_or_default();
-        if *volume.status == *text {
-            return;
-        }
-        let status = Arc::from(text);
-        let volume =
-            Arc::new(Resource { status, version: self.out.number, ..Resource::clone(volume) });
-        self.state.set_resource(key, Some(volume.clone()));
-        self.out.resources.push((key.clone(), Some(volume)));
+        self.tell_claim(key, &claim, &status);
     }
 
     /// What a claim asks for has grown: its volume is said to hold as much.
@@ -104,8 +90,6 @@ impl<V: Views> Turn<'_, V> {
             generation: volume.generation + 1,
             ..Resource::clone(volume)
         };
-        let volume = Arc::new(volume);
-        self.state.set_resource(&key, Some(volume.clone()));
-        self.out.resources.push((key, Some(volume)));
+        self.set_volume(&key, volume);
     }
 }

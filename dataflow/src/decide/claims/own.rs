@@ -68,6 +68,8 @@ impl<V: Views> Turn<'_, V> {
             return Some(quota::without_claim(&key.name, &why));
         }
         self.enter_claim(key, claim);
+        // Its pod is about to be placed: by then it is known where.
+        self.find_volume(key);
         None
     }
 

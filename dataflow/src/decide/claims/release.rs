@@ -3,13 +3,11 @@
 //! Guarantee: while a claim is there its volume is, and while a volume is to be removed it is on the
 //! log, until its node says that nothing is left of it: whoever is killed meanwhile finds it there.
 
-use serde_json::Value;
 use setpoint_rules::claim::Claim;
 use setpoint_rules::finalizers;
-use setpoint_schemas::{PodUid, ResourceKey, VolumeStatus};
+use setpoint_schemas::{PodUid, ResourceKey};
 
 use crate::decide::Turn;
-use crate::decide::cold::rfc3339;
 use crate::decide::kinds::volume_key;
 use crate::views::Views;
 
@@ -58,17 +56,7 @@ impl<V: Views> Turn<'_, V> {
     /// A claim is about to go: its volume is removed by its node, or kept.
     pub(crate) fn release_volume(&mut self, claim: &ResourceKey) {
         let Some(row) = self.state.claims.get(claim).filter(|row| row.is_bound()) else { return };
-        let (key, node) = (volume_key(&row.volume), row.node.clone());
-        let Some(volume) = self.state.resources.get(&key) else { return };
-        let body: Value = serde_json::from_str(&volume.body).unwrap_or_default();
-        let is_kept = body["spec"]["persistentVolumeReclaimPolicy"] == "Retain";
-        let now = rfc3339(self.now);
-        let status = VolumeStatus {
-            phase: "Released".to_owned(),
-            node,
-            deletion_timestamp: if is_kept { String::new() } else { now.clone() },
-            last_phase_transition_time: now,
-        };
-        self.tell_volume(&key, &status);
+        let key = volume_key(&row.volume);
+        self.volume_released(&key);
     }
 }

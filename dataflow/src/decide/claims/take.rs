@@ -35,7 +35,7 @@ impl<V: Views> Turn<'_, V> {
     }
 
     /// A StatefulSet whose pod would have this claim makes it anew, or waits for its end.
-    fn sets_look_at(&mut self, key: &ResourceKey) {
+    pub(super) fn sets_look_at(&mut self, key: &ResourceKey) {
         for id in self.state.sets_of(key) {
             self.unpromise_all(id);
             self.state.mark(id);

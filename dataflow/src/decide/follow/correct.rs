@@ -15,7 +15,7 @@ use setpoint_schemas::{
 use super::correct_pod::Target;
 use super::inferred::history_of;
 use crate::causes::Cause;
-use crate::decide::kinds::{is_claim, is_managed_group, is_namespace};
+use crate::decide::kinds::{is_claim, is_managed_group, is_namespace, is_volume};
 use crate::decide::plan::placement_of;
 use crate::decide::requests::compile;
 use crate::decide::turn::{Turn, first_counter};
@@ -167,6 +167,8 @@ impl<V: Views> Turn<'_, V> {
         match kind {
             // Where a claim's data lives stands in its status.
             _ if is_same && is_claim(key) => self.claim_put(key, &resource),
+            // And the node that a volume's first pod went to.
+            _ if is_same && is_volume(key) => self.volume_put(key, &resource),
             // Which of its revisions were healthy or failed differs, or what is remembered of the current one;
             // or it is being deleted.
             Some(kind) if is_same && (!is_told || is_marked) => {

@@ -7,11 +7,12 @@ use setpoint_placement::{NodeId, PodId};
 use setpoint_rules::claim::Claim;
 use setpoint_rules::priority::Class;
 use setpoint_rules::revision;
+use setpoint_rules::volume::Volume;
 use setpoint_schemas::{NodeName, Resource, ResourceKey};
 
 use crate::decide::Turn;
 use crate::decide::claims::storage_class_of;
-use crate::decide::kinds::{is_budget, is_claim, is_priority_class, is_storage_class};
+use crate::decide::kinds::{is_budget, is_claim, is_priority_class, is_storage_class, is_volume};
 use crate::decide::requests::{class_of, labels_of};
 use crate::state::{
     Cron, CronRow, Deadline, Node, NodeRow, Orphan, OrphanRow, Pod, RestoreError, Rows, Template,
@@ -196,6 +197,8 @@ impl<V: Views> Turn<'_, V> {
         for (key, resource) in self.state.resources.in_order() {
             if is_claim(key) {
                 self.state.claims.put(key, Claim::of(resource));
+            } else if is_volume(key) {
+                self.state.claims.put_volume(&key.name, Volume::of(resource));
             } else if is_storage_class(key) {
                 self.state.claims.put_class(&key.name, storage_class_of(resource));
             }

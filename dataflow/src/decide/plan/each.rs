@@ -89,7 +89,7 @@ impl<V: Views> Turn<'_, V> {
         let Some(workload) = self.state.workload.get(&id) else { return false };
         let Some(template) = workload.templates.get(&identity.revision) else { return false };
         let claims = self.state.claims_of(workload, template, Some(identity.ordinal));
-        claims.iter().any(|key| self.state.claims.get(key).is_some_and(|row| row.is_bound()))
+        claims.iter().any(|key| self.state.claims.get(key).is_some_and(|row| row.has_home()))
     }
 
     fn why_they_wait(&self, id: u32) -> Option<String> {

@@ -21,6 +21,7 @@ impl<V: Views> Turn<'_, V> {
         let before = (self.out.placements.len(), self.ledger.entries.len());
         self.look_at_crons();
         self.let_claims_go();
+        self.bind_volumes();
         self.release_those_said_gone();
         self.retry_waiting();
         self.state.call_queued();

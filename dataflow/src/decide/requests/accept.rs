@@ -15,7 +15,7 @@ use crate::causes::Cause;
 use crate::decide::Turn;
 use crate::decide::kinds::{
     is_budget, is_claim, is_cron_job, is_namespace, is_node, is_priority_class, is_storage_class,
-    node_key,
+    is_volume, node_key,
 };
 use crate::decide::nodes::Asked;
 use crate::decide::plan::placement_of;
@@ -165,6 +165,8 @@ impl<V: Views> Turn<'_, V> {
             self.cron_put(resource, cause);
         } else if is_claim(key) {
             self.claim_put(key, resource);
+        } else if is_volume(key) {
+            self.volume_put(key, resource);
         } else if is_storage_class(key) {
             self.storage_class_put(resource);
         }
@@ -186,6 +188,8 @@ impl<V: Views> Turn<'_, V> {
             self.cron_gone(key);
         } else if is_claim(key) {
             self.claim_gone(key);
+        } else if is_volume(key) {
+            self.state.claims.remove_volume(&key.name);
         } else if is_storage_class(key) {
             self.state.claims.remove_class(&key.name);
         } else if let Some(id) = self.node_about(key) {

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 use setpoint_rules::admission::{Owned, Refusal};
 use setpoint_rules::claim;
+use setpoint_rules::volume::{bytes_asked, bytes_of, spec_of};
 use setpoint_schemas::{ClaimStatus, LOCAL_CLASS, Resource, ResourceKey, VolumeStatus};
 
 use super::judge::Judge;
@@ -15,7 +16,8 @@ use crate::decide::cold::rfc3339;
 use crate::decide::kinds::{is_claim, is_storage_class, is_volume};
 
 impl Judge<'_> {
-    /// A claim has the class that it names, or the default one, and the volume that was made for it.
+    /// A claim has the class that it names, or the default one, and the volume that it is bound to, or that
+    /// it names while it has none.
     pub(super) fn claimed(
         &self,
         key: &ResourceKey,
@@ -26,25 +28,37 @@ impl Judge<'_> {
             return Ok(());
         }
         let status = present.map(|claim| ClaimStatus::read(&claim.status)).unwrap_or_default();
+        let before: Option<Value> =
+            present.and_then(|claim| serde_json::from_str(&claim.body).ok());
+        let before = before.map_or(Value::Null, |before| before["spec"].clone());
         let spec = &mut put.object["spec"];
+        let known = match status.volume_name.as_str() {
+            "" => before["volumeName"].as_str().unwrap_or_default(),
+            bound => bound,
+        };
         match spec["volumeName"].as_str().unwrap_or_default() {
             "" => {}
-            // Whoever writes back what he was shown.
-            named if named == status.volume_name => {}
+            // Whoever writes back what he was shown, or names one for the first time.
+            named if known.is_empty() || named == known => {}
             named => {
                 let message = format!(
                     "PersistentVolumeClaim {:?} is invalid: spec.volumeName: Invalid value: \
-                     {named:?}: a claim gets a volume of its own, and is not bound to one that is \
-                     named; leave the field out",
+                     {named:?}: the claim has the volume {known}, and keeps it",
                     key.name
                 );
                 return Err(Refusal { code: 422, message });
             }
         }
+        if status.source.is_some() && bytes_asked(spec) > bytes_asked(&before) {
+            let message = format!(
+                "PersistentVolumeClaim {:?} is forbidden: only dynamically provisioned pvc can be \
+                 resized: its volume {} was written by somebody, and is as large as it is",
+                key.name, status.volume_name
+            );
+            return Err(Refusal { code: 403, message });
+        }
         if spec["storageClassName"].is_null() {
-            let before: Option<Value> =
-                present.and_then(|claim| serde_json::from_str(&claim.body).ok());
-            let known = before.map(|before| before["spec"]["storageClassName"].clone());
+            let known = Some(before["storageClassName"].clone());
             let default = || json!(self.state.claims.default_class());
             let class = known.filter(|class| !class.is_null()).unwrap_or_else(default);
             if !class.is_null() {
@@ -54,13 +68,47 @@ impl Judge<'_> {
         Ok(())
     }
 
-    /// The status of a claim that is to have this body: what it asks for is said to be there.
+    /// A volume that is bound stays its claim's: who writes it anew without the claim's uid means the same.
+    pub(super) fn volume_kept(
+        &self,
+        key: &ResourceKey,
+        present: Option<&Resource>,
+        put: &mut Owned,
+    ) -> Result<(), Refusal> {
+        let Some(present) = present.filter(|_| is_volume(key)) else { return Ok(()) };
+        if VolumeStatus::read(&present.status).phase != "Bound" {
+            return Ok(());
+        }
+        let before: Value = serde_json::from_str(&present.body).unwrap_or_default();
+        let (Some(kept), asked) = (spec_of(&before).claim_ref, spec_of(&put.object).claim_ref)
+        else {
+            return Ok(());
+        };
+        if asked.as_ref().is_some_and(|asked| asked.uid.is_empty() && asked.key() == kept.key()) {
+            put.object["spec"]["claimRef"] = before["spec"]["claimRef"].clone();
+            return Ok(());
+        }
+        if asked.as_ref() == Some(&kept) {
+            return Ok(());
+        }
+        let message = format!(
+            "PersistentVolume {:?} is invalid: spec.claimRef: Forbidden: it is bound to the claim {}/{}: \
+             delete the claim, and then take the claimRef off",
+            key.name, kept.namespace, kept.name
+        );
+        Err(Refusal { code: 422, message })
+    }
+
+    /// The status of a claim that is to have this body: what it asks for of a folder is said to be there.
     pub(super) fn claim_status(&self, present: Option<&Resource>, body: &Value) -> Arc<str> {
         let mut status = present.map(|claim| ClaimStatus::read(&claim.status)).unwrap_or_default();
         if status.volume_name.is_empty() {
             status.phase = "Pending".to_owned();
-        } else {
-            status.capacity.insert("storage".to_owned(), claim::storage(&body["spec"]));
+        } else if status.source.is_none() {
+            let held = status.capacity.get("storage").cloned().unwrap_or_default();
+            if bytes_asked(&body["spec"]) > bytes_of(&held) {
+                status.capacity.insert("storage".to_owned(), claim::storage(&body["spec"]));
+            }
         }
         Arc::from(serde_json::to_string(&status).unwrap_or_default())
     }
@@ -93,7 +141,7 @@ impl Judge<'_> {
             return Err(Refusal { code: 403, message });
         }
         let status = VolumeStatus::read(&present.status);
-        if !is_volume(key) || status.node.is_empty() || status.phase != "Bound" {
+        if !is_volume(key) || status.phase != "Bound" {
             return Ok(());
         }
         let body: Value = serde_json::from_str(&present.body).unwrap_or_default();

@@ -177,6 +177,7 @@ impl Judge<'_> {
                 self.prioritized(item, &key, present.as_deref(), &mut put, overlay)?;
                 self.dated(&key, present.as_deref(), &mut put);
                 self.claimed(&key, present.as_deref(), &mut put)?;
+                self.volume_kept(&key, present.as_deref(), &mut put)?;
                 self.limited(&key, present.as_deref(), &mut put)?;
                 self.addressed(item, &key, present.as_deref(), &mut put)?;
                 let told = [told, pinned].into_iter().filter(|told| !told.is_empty());

@@ -33,13 +33,15 @@ mod resources;
 mod scheduling;
 mod data;
 mod storage;
+mod persistent;
 mod devices;
 mod ready;
 mod stored;
 
 use serde_json::Value;
 use setpoint_schemas::{
-    CronJobSpec, GroupKind, JobSpec, PodSpec, ResourceKey, Standing, WorkloadSpec,
+    CronJobSpec, GroupKind, JobSpec, PersistentVolumeSpec, PodSpec, ResourceKey, Standing,
+    WorkloadSpec,
 };
 
 pub use custom::{CustomKind, custom_kinds};
@@ -178,6 +180,7 @@ fn unreadable(gated: &Gated) -> Option<Problem> {
         "Deployment" | "ReplicaSet" | "ReplicationController" | "DaemonSet" | "StatefulSet" => {
             serde_json::from_value::<WorkloadSpec>(spec()).map(|_| ())
         }
+        "PersistentVolume" => serde_json::from_value::<PersistentVolumeSpec>(spec()).map(|_| ()),
         "Job" => job_spec(spec()),
         "CronJob" => serde_json::from_value::<CronJobSpec>(spec())
             .and_then(|_| job_spec(spec()["jobTemplate"]["spec"].clone())),
@@ -208,6 +211,7 @@ fn values(checker: &mut Checker, object: &Cursor<'_>, kind: &str) {
         "Node" => scheduling::taints(checker, &object.field("spec").field("taints")),
         "PriorityClass" => priority::class(checker, object),
         "PersistentVolumeClaim" => storage::claim(checker, &object.field("spec")),
+        "PersistentVolume" => persistent::check(checker, object),
         "StorageClass" => storage::class(checker, object),
         "PodDisruptionBudget" => budget::check(checker, &object.field("spec")),
         "ResourceQuota" => quota::check(checker, &object.field("spec")),
@@ -292,6 +296,9 @@ fn passed(object: &Value, kind: Found<'_>, options: &GateOptions, ignored: Vec<I
     }
     if kind.standing() == Standing::Managed && name == "Service" {
         warnings.extend(service::warning(&object));
+    }
+    if kind.standing() == Standing::Managed && name == "PersistentVolume" {
+        warnings.extend(persistent::warning(&object));
     }
     if kind.standing() == Standing::Managed && name == "Secret" {
         warnings.extend(data::warning(&object));

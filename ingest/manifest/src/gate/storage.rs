@@ -7,7 +7,7 @@ use serde_json::Value;
 use setpoint_schemas::{LOCAL_PROVISIONER, Quantity};
 
 use super::cursor::{Checker, Cursor};
-use super::names;
+use super::{names, selector};
 
 /// How a claim's volume may be mounted.
 const MODES: &[&str] = &["ReadWriteOnce", "ReadOnlyMany", "ReadWriteMany", "ReadWriteOncePod"];
@@ -20,23 +20,8 @@ const TEMPLATE_BYTES_MAX: usize = 16 << 10;
 
 /// A claim's spec.
 pub(crate) fn claim(checker: &mut Checker, spec: &Cursor<'_>) {
-    let modes = spec.field("accessModes");
-    if modes.items().is_empty() {
-        checker.refuse(&modes, format!("at least one is required: one of {}", MODES.join(", ")));
-    }
-    for mode in modes.items() {
-        checker.one_of(&mode, MODES);
-    }
-    let alone = modes.items().iter().any(|mode| mode.text() == "ReadWriteOncePod");
-    if alone && modes.items().len() > 1 {
-        checker.refuse(&modes, "ReadWriteOncePod stands alone: it goes with no other mode");
-    }
-    let class = spec.field("storageClassName");
-    if class.value.as_str() == Some("") {
-        let reason = "a claim without a class is bound to a volume that someone made, which is not \
-                      done here: leave the field out, or name the class local";
-        checker.refuse(&class, reason);
-    }
+    modes(checker, &spec.field("accessModes"));
+    selector::check(checker, &spec.field("selector"));
     let storage = spec.field("resources").field("requests").field("storage");
     if storage.value.is_null() {
         return checker.refuse(&storage, "is required");
@@ -44,6 +29,20 @@ pub(crate) fn claim(checker: &mut Checker, spec: &Cursor<'_>) {
     let text = storage.value.as_str().map_or_else(|| storage.value.to_string(), str::to_owned);
     if Quantity::parse(&text).is_ok_and(|amount| amount.units() <= 0) {
         checker.refuse(&storage, format!("is {text} and must be greater than 0"));
+    }
+}
+
+/// How a claim's volume is to be mounted, or how one may be.
+pub(super) fn modes(checker: &mut Checker, modes: &Cursor<'_>) {
+    if modes.items().is_empty() {
+        checker.refuse(modes, format!("at least one is required: one of {}", MODES.join(", ")));
+    }
+    for mode in modes.items() {
+        checker.one_of(&mode, MODES);
+    }
+    let alone = modes.items().iter().any(|mode| mode.text() == "ReadWriteOncePod");
+    if alone && modes.items().len() > 1 {
+        checker.refuse(modes, "ReadWriteOncePod stands alone: it goes with no other mode");
     }
 }
 
@@ -95,6 +94,19 @@ pub(super) fn made_with_pod(checker: &mut Checker, template: &Cursor<'_>) {
     let volume = spec.field("volumeName");
     if !volume.text().is_empty() {
         checker.refuse(&volume, "each pod's claim gets a volume of its own: leave the field out");
+    }
+    // It is made on the pod's node once that is known: no volume is looked for.
+    let class = spec.field("storageClassName");
+    if class.value.as_str() == Some("") {
+        let why = "a claim that is made with its pod gets a folder of its own, and no volume that \
+                   somebody wrote: leave the field out, or name the class local";
+        checker.refuse(&class, why);
+    }
+    let selector = spec.field("selector");
+    if !selector.value.is_null() {
+        let why = "a claim that is made with its pod gets a folder of its own, and chooses none: leave it \
+                   out";
+        checker.refuse(&selector, why);
     }
 }
 

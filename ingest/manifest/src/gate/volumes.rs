@@ -112,7 +112,8 @@ fn empty_dir(checker: &mut Checker, empty: &Cursor<'_>) {
     }
 }
 
-fn host_path(checker: &mut Checker, host: &Cursor<'_>) {
+/// A path of the node.
+pub(super) fn host_path(checker: &mut Checker, host: &Cursor<'_>) {
     let path = host.field("path");
     if checker.required(&path) {
         if !path.text().starts_with('/') {

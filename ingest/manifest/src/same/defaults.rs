@@ -146,6 +146,11 @@ const DEFAULTS: Rows = &[
         &[("preemptionPolicy", Text("PreemptLowerPriority")), ("globalDefault", Truth(false))],
     ),
     (
+        &["PersistentVolume/spec"],
+        &[("persistentVolumeReclaimPolicy", Text("Retain")), ("volumeMode", Text("Filesystem"))],
+    ),
+    (&["PersistentVolume/spec/hostPath"], &[("type", Text(""))]),
+    (
         &["StorageClass"],
         &[("reclaimPolicy", Text("Delete")), ("volumeBindingMode", Text("Immediate"))],
     ),

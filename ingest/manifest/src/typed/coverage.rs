@@ -56,6 +56,7 @@ fn seen() -> BTreeSet<(&'static str, &'static str)> {
     walk::<core::ResourceQuota>(&seen);
     walk::<core::LimitRange>(&seen);
     walk::<core::PersistentVolumeClaim>(&seen);
+    walk::<core::PersistentVolume>(&seen);
     walk::<storage::StorageClass>(&seen);
     walk::<scheduling::PriorityClass>(&seen);
     walk::<core::PersistentVolumeClaim>(&seen);

@@ -20,6 +20,8 @@ pub(crate) fn effect(owner: &str, field: &str) -> Effect {
 type Fields = &'static [(&'static str, Effect)];
 
 const VOLUME: &str = "this type of volume is not supported";
+const DRIVEN: &str = "no node mounts it by itself: mount it on a node, and say its path there by local or \
+                      hostPath";
 const BALANCER: &str = "no load balancer is made";
 const NETWORK: &str = "a pod's name follows from its hostname";
 const OWNER: &str = "files belong to root";
@@ -226,12 +228,38 @@ pub(crate) const FIELDS: &[(&str, Fields)] = &[
     (
         "PersistentVolumeClaimSpec",
         &[
-            ("accessModes resources storageClassName volumeName", Acted),
-            ("selector", Changes(Filled, "a claim gets a folder of its own, and chooses none")),
+            ("accessModes resources selector storageClassName volumeName", Acted),
             ("volumeMode", Changes(Not("Filesystem"), "block devices are not supported")),
             ("dataSource dataSourceRef", Changes(Filled, "a claim begins empty")),
             ("volumeAttributesClassName", Changes(Filled, "a folder has no attributes")),
         ],
+    ),
+    ("PersistentVolume", OBJECT),
+    (
+        "PersistentVolumeSpec",
+        &[
+            (
+                "accessModes capacity claimRef hostPath local nodeAffinity \
+                 persistentVolumeReclaimPolicy storageClassName",
+                Acted,
+            ),
+            ("volumeMode", Changes(Not("Filesystem"), "block devices are not supported")),
+            ("mountOptions", Changes(Filled, "a folder of a node is not mounted")),
+            ("volumeAttributesClassName", Changes(Filled, "a folder has no attributes")),
+            (
+                "awsElasticBlockStore azureDisk azureFile cephfs cinder csi fc flexVolume flocker \
+                 gcePersistentDisk glusterfs iscsi nfs photonPersistentDisk portworxVolume quobyte \
+                 rbd scaleIO storageos vsphereVolume",
+                Changes(Present, DRIVEN),
+            ),
+        ],
+    ),
+    // A type of file system is for a device; what is served is a folder.
+    ("LocalVolumeSource", &[("path", Acted), ("fsType", Harmless)]),
+    ("VolumeNodeAffinity", &[("required", Acted)]),
+    (
+        "ObjectReference",
+        &[("name namespace uid", Acted), ("apiVersion kind fieldPath resourceVersion", Harmless)],
     ),
     ("VolumeResourceRequirements", &[("limits", Harmless), ("requests", Acted)]),
     (
