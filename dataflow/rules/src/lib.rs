@@ -55,6 +55,8 @@ pub mod status;
 /// of this version that replays otherwise stops the engine. Raise it with every change that makes
 /// any rule decide otherwise, or the door take in another record.
 ///
+/// 19: where all old pods stop before a new one starts, nobody waits for those on lost nodes, unless they may have
+/// the same claim; and a Deployment's pods that nodes evict soon after their start are replaced after a growing wait.
 /// 18: of two items of one request that set conditions of the same pod the second sees what the first set,
 /// and a write of conditions may name those that it went by.
 /// 18: updates of StatefulSets and DaemonSets that fail go back or stand still where that is asked for; a pod of
@@ -126,4 +128,4 @@ pub mod status;
 /// nothing; silence of the whole fleet is doubted; a deleted namespace goes with its last pod;
 /// updates pause between batches. 3: a Secret that kubectl applied passes the door; before, its
 /// sealed annotation set it aside. 2: the ledger tells of orphans. 1: the first.
-pub const RULES_VERSION: &str = "18";
+pub const RULES_VERSION: &str = "19";
