@@ -7,6 +7,7 @@ use std::cell::RefCell;
 use std::collections::BTreeSet;
 
 use setpoint_placement::NodeVerdict;
+use setpoint_rules::rollout::Update;
 use setpoint_schemas::{NodeName, Request, ResourceKey};
 
 use crate::decide::Judge;
@@ -131,7 +132,7 @@ impl<V: Views> Engine<V> {
         } else if pause_ms > 0 && live < desired {
             format!(
                 "its pods ended {} times in a row; the next one starts in {} s",
-                memo.ended_in_row.max(memo.rescheduled.row),
+                memo.ended_in_row.max(memo.rescheduled.row).max(memo.rescheduled.evicted),
                 pause_ms / 1_000 + 1
             )
         } else if memo.stuck {
@@ -149,6 +150,8 @@ impl<V: Views> Engine<V> {
             )
         } else if let Some(doubt) = self.doubted(workload).filter(|_| live < desired) {
             doubt
+        } else if let Some(first) = others_first(workload).filter(|_| live < desired) {
+            first
         } else if live < desired && self.is_dirty(workload) {
             format!("starts are paced: {live} of {desired} pods are placed")
         } else if live < desired {
@@ -211,6 +214,22 @@ impl<V: Views> Engine<V> {
         said.truncate(NODES_EXPLAINED_MAX);
         (said.into_iter().map(says).collect(), left_out)
     }
+}
+
+/// Why no pod of it starts, when those before them are to have stopped.
+fn others_first(workload: &Workload) -> Option<String> {
+    let (counts, away) = (workload.counts(), workload.away.len());
+    if workload.update() != Update::Recreate || counts.current > 0 || counts.stopping <= 0 {
+        return None;
+    }
+    // Those on lost nodes are counted where they may have the data of those that are to start.
+    if away > 0 && counts.stopping == workload.total().stopping {
+        return Some(format!(
+            "{away} of its pods may still run on nodes that are lost, where their data is: these must return or \
+             be deleted"
+        ));
+    }
+    Some(format!("its pods start when those before them have stopped; left: {}", counts.stopping))
 }
 
 fn says(verdict: NodeVerdict) -> NodeSays {

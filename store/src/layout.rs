@@ -3,7 +3,7 @@
 use rocksdb::{DBCompressionType, DBRecoveryMode, Options};
 
 /// The layout of keys, values and meta.
-pub(crate) const FORMAT: u32 = 8;
+pub(crate) const FORMAT: u32 = 9;
 pub(crate) const FORMAT_KEY: &[u8] = b"mformat";
 pub(crate) const META_KEY: &[u8] = b"mmeta";
 /// Before the table and the key of each row; sorts after the meta keys, so that rows come last.

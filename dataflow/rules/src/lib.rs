@@ -63,6 +63,8 @@ pub mod status;
 /// 19: volumes that people write are bound to claims, and pods go where they are; a claim may name one, choose
 /// by labels or say that it has no class; and a volume whose claim is gone is free again when its `claimRef`
 /// is taken off.
+/// 19: where all old pods stop before a new one starts, nobody waits for those on lost nodes, unless they may have
+/// the same claim; and a Deployment's pods that nodes evict soon after their start are replaced after a growing wait.
 /// 18: of two items of one request that set conditions of the same pod the second sees what the first set,
 /// and a write of conditions may name those that it went by.
 /// 18: updates of StatefulSets and DaemonSets that fail go back or stand still where that is asked for; a pod of

@@ -38,6 +38,12 @@ pub struct Rescheduled {
     pub since_ms: i64,
     /// The nodes on which pods failed, and when; the latest last.
     pub failed_on: Vec<(NodeName, i64)>,
+    /// Pods of a row that their nodes evicted before they had held out; whatever ran in between.
+    #[serde(default)]
+    pub evicted: u32,
+    /// The last of them, engine time in milliseconds.
+    #[serde(default)]
+    pub evicted_ms: i64,
 }
 
 impl Rescheduled {
@@ -63,6 +69,26 @@ impl Rescheduled {
         self.row = self.row.saturating_add(1);
         self.last_ms = now_ms;
         from_ms
+    }
+
+    /// As [`Rescheduled::replace`], where so many of them were evicted by their nodes before they had held out,
+    /// of a workload that wants so many pods. These run well until they have taken too much, so that a row which
+    /// ends as soon as all run would never grow: they have one of their own. It grows once for as many of them as
+    /// there are pods, since what befell a few of many is no reason for all to wait.
+    pub fn replace_evicted(
+        &mut self,
+        policy: &Retries,
+        (evicted, desired): (u32, i64),
+        now_ms: i64,
+    ) -> i64 {
+        if now_ms - self.evicted_ms >= policy.healthy_ms {
+            self.evicted = 0;
+        }
+        let row = i64::from(self.evicted) / desired.max(1);
+        self.evicted = self.evicted.saturating_add(evicted);
+        self.evicted_ms = now_ms;
+        let wait_ms = policy.wait_ms(u32::try_from(row).unwrap_or(u32::MAX));
+        self.replace(policy, now_ms).max(now_ms.saturating_add(wait_ms))
     }
 
     /// A pod failed on this node, and another one goes rather elsewhere.
@@ -191,6 +217,23 @@ mod tests {
         }
         at_s += 600;
         assert_eq!(memory.replace(&policy, at_s * 1_000), at_s * 1_000, "it held out");
+    }
+
+    #[test]
+    fn evictions_soon_after_a_start_back_off_though_all_ran_in_between() {
+        let policy = Retries::default();
+        let mut memory = Rescheduled::default();
+        let mut evicted = |at_s: i64, of: i64| {
+            // All run: the other row is over.
+            memory.row = 0;
+            memory.replace_evicted(&policy, (1, of), at_s * 1_000) / 1_000 - at_s
+        };
+        let waits = [1, 20, 60, 120].map(|at_s| evicted(at_s, 1));
+        assert_eq!(waits, [0, 10, 20, 40]);
+        assert_eq!(evicted(719, 1), 80, "not yet ten minutes");
+        assert_eq!(evicted(1_319, 1), 0, "ten minutes without one");
+        let waits = [2_000, 2_001, 2_002, 2_003, 2_004].map(|at_s| evicted(at_s, 2));
+        assert_eq!(waits, [0, 0, 10, 10, 20], "of two pods");
     }
 
     #[test]

@@ -49,7 +49,8 @@ pub struct Counts {
     pub old: i64,
     /// Those of them that are available.
     pub old_available: i64,
-    /// Pods on their way out, of any revision.
+    /// Pods on their way out, of any revision, for whose end new ones wait where all old ones stop first: those
+    /// on lost nodes are in it only where new ones may have the same data.
     pub stopping: i64,
     /// Whether the update is paused.
     pub paused: bool,

@@ -134,6 +134,9 @@ impl<V: Views> Turn<'_, V> {
         if counted != Some(counts) || counts.1 {
             self.count_in_quotas(id, Some(wanted.standing), told.is_none());
         }
+        if counts.1 || counted.is_some_and(|(_, stopped)| stopped) {
+            self.state.away_follows(id);
+        }
         if told == Some(wanted.standing) {
             return;
         }
@@ -166,7 +169,12 @@ impl<V: Views> Turn<'_, V> {
     /// A node is lost, or it returned: its pods stand otherwise for the views.
     pub(crate) fn refact_pods_of(&mut self, node: u32) {
         let pods: Vec<u32> = self.state.pods.on_with_ids(node).map(|(id, _)| id).collect();
-        pods.into_iter().for_each(|id| self.refact(id));
+        for id in pods {
+            if self.state.away_follows(id) {
+                self.awaited_otherwise(id);
+            }
+            self.refact(id);
+        }
     }
 
     /// Makes the views know that a pod's node has it, once it was observed.
@@ -273,6 +281,7 @@ impl<V: Views> Turn<'_, V> {
             workload.pods.remove(&id);
             workload.ended.remove(&id);
             workload.leaving.remove(&id);
+            workload.away.remove(&id);
         }
         self.holds_nothing(id, pod.workload, pod.index(), pod.told);
         self.node_changed_allocation(pod.node);

@@ -19,6 +19,7 @@ mod conditions;
 mod gates;
 mod leases;
 mod leaving;
+mod away;
 mod guarded;
 mod identity;
 mod in_namespace;

@@ -106,6 +106,8 @@ pub(crate) struct Workload {
     pub(crate) ended: BTreeSet<u32>,
     /// Those of them whose eviction waits for others in their place.
     pub(crate) leaving: BTreeSet<u32>,
+    /// Those of them that stop on lost nodes, of a Deployment.
+    pub(crate) away: BTreeSet<u32>,
     /// What follows from its pods when it is a Job.
     pub(crate) held: Held,
     pub(crate) tallies: Few<Tally>,
@@ -399,6 +401,7 @@ impl Workload {
             pods: BTreeSet::new(),
             ended: BTreeSet::new(),
             leaving: BTreeSet::new(),
+            away: BTreeSet::new(),
             held: Held::default(),
             tallies: Few::default(),
             desired_fact: None,

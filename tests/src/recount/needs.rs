@@ -3,7 +3,7 @@
 use setpoint_schemas::{DeploymentStrategy, IntOrPercent, StrategyKind};
 
 use super::bounded;
-use super::claims::{awaits_its_claims, is_home_of_one};
+use super::claims::{awaits_its_claims, claims_in, is_home_of_one};
 use super::fits::{ALL, Asking, refusal};
 use super::world::{NodeSeen, PodSeen, Wanted, World};
 use crate::manifests::{is_made_from, without_identity};
@@ -114,7 +114,11 @@ fn lacking(world: &World, workload: &str, wanted: &Wanted) -> i64 {
     }
     let current = count(&|pod| is_current(pod, wanted));
     let old = total - current;
-    let stopping = world.pods_of(workload).filter(|pod| pod.stopping).count();
+    // A node that is lost keeps nobody waiting, but where it has the data of those that are to start.
+    let has_claims = claims_in(&wanted.spec.template.spec).next().is_some();
+    let is_awaited =
+        |pod: &&PodSeen| pod.stopping && (has_claims || !world.is_lost(&pod.placement.node));
+    let stopping = world.pods_of(workload).filter(is_awaited).count();
     let is_recreate = strategy(wanted).kind == Some(StrategyKind::Recreate);
     let waits_for_old = old > 0 || (current == 0 && stopping > 0);
     if desired == 0 {

@@ -24,6 +24,7 @@ mod own_claims;
 mod ephemeral;
 mod taints;
 mod rollout;
+mod recreating;
 mod reverting;
 mod reverting_sets;
 mod jobs;

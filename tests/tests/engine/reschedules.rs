@@ -2,10 +2,10 @@
 
 use serde_json::json;
 use setpoint_dataflow::Outcome;
-use setpoint_schemas::{Action, PodPhase, Verb};
+use setpoint_schemas::{Action, EVICTED, Input, Observation, PodObserved, PodPhase, Verb, samples};
 use setpoint_tests::manifests::{daemon_set, deployment, item};
 
-use crate::story::{Story, joins, observed, told};
+use crate::story::{Story, joins, node, observed, session, told};
 
 /// One pod of a workload that says this of replacements, running on one of these nodes.
 fn story(nodes: &[&str], says: &[(&str, &str)]) -> Story {
@@ -23,6 +23,66 @@ fn fails(story: &mut Story, ms: i64) -> Outcome {
     let uid = story.only_pod();
     let (node, sequence) = (story.placed[&uid].clone(), story.next_sequence());
     story.at(ms, vec![observed(&uid, &node, sequence, PodPhase::Failed)])
+}
+
+/// The only pod runs, and then its node evicts it.
+fn is_evicted(story: &mut Story, ms: i64) -> Outcome {
+    story.all_run(ms - 1);
+    let uid = story.only_pod();
+    let (on, sequence) = (story.placed[&uid].clone(), story.next_sequence());
+    let observed = PodObserved {
+        uid,
+        node: node(&on),
+        session: session(&on),
+        sequence,
+        phase: PodPhase::Failed,
+        ready: false,
+        reason: EVICTED.to_owned(),
+        ..samples::pod_observed()
+    };
+    story.at(ms, vec![Input::Pod(Observation::of(&observed))])
+}
+
+#[test]
+fn a_pod_that_starts_well_and_is_evicted_by_its_node_each_time_is_replaced_more_and_more_slowly() {
+    let mut story = Story::with_living_nodes(&["a", "b"]);
+    story.asks(1, vec![item(Verb::Apply, &deployment("default", "web", 1, 100, "v1"))]);
+    assert_eq!(told(&is_evicted(&mut story, 1_000)), "Place 1, Stop 1", "the first at once");
+    assert_eq!(told(&is_evicted(&mut story, 2_000)), "Stop 1", "though it ran in between");
+    story.at(7_000, vec![]);
+    assert_eq!(told(&story.at(11_999, vec![])), "");
+    assert_eq!(told(&story.at(12_000, vec![])), "Place 1");
+    assert_eq!(told(&is_evicted(&mut story, 13_000)), "Stop 1");
+    [18_000, 23_000, 28_000].into_iter().for_each(|ms| drop(story.at(ms, vec![])));
+    assert_eq!(told(&story.at(32_999, vec![])), "");
+    assert_eq!(told(&story.at(33_000, vec![])), "Place 1");
+    story.all_run(33_001);
+    assert_eq!(told(&fails(&mut story, 34_000)), "Place 1, Stop 1", "that is another row");
+}
+
+#[test]
+fn a_leader_that_is_rebuilt_knows_how_often_pods_were_evicted_soon() {
+    let mut story = Story::with_living_nodes(&["a", "b"]);
+    story.asks(1, vec![item(Verb::Apply, &deployment("default", "web", 1, 100, "v1"))]);
+    is_evicted(&mut story, 1_000);
+    assert_eq!(told(&is_evicted(&mut story, 2_000)), "Stop 1");
+    story.status(2_001, "apps/Deployment/default/web");
+    let placements = story.compacted_placements();
+    story.rebuilt(3_000, placements);
+    story.at(8_000, vec![]);
+    assert_eq!(told(&story.at(11_999, vec![])), "");
+    assert_eq!(told(&story.at(12_000, vec![])), "Place 1");
+    assert_eq!(told(&is_evicted(&mut story, 13_000)), "Stop 1");
+    [18_000, 23_000, 28_000].into_iter().for_each(|ms| drop(story.at(ms, vec![])));
+    assert_eq!(told(&story.at(32_999, vec![])), "", "twenty seconds, the row goes on");
+    assert_eq!(told(&story.at(33_000, vec![])), "Place 1");
+}
+
+#[test]
+fn who_held_out_before_it_was_evicted_is_replaced_at_once() {
+    let mut story = story(&["a", "b"], &[("healthy-ms", "5000")]);
+    assert_eq!(told(&is_evicted(&mut story, 1_000)), "Place 1, Stop 1");
+    assert_eq!(told(&is_evicted(&mut story, 7_000)), "Place 1, Stop 1", "it lived for six seconds");
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! Nodes: what they report, their leases, and their loss and return.
 
+mod away;
 mod evictions;
 mod leases;
 mod loss;

@@ -3,6 +3,7 @@
 mod daemons;
 mod depending;
 mod elsewhere;
+mod evicted;
 mod leaving;
 mod each;
 mod placing;

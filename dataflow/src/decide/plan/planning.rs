@@ -134,6 +134,7 @@ impl<V: Views> Turn<'_, V> {
             .map(|(pod, number)| (pod.uid.clone(), number))
             .collect();
         ended.sort();
+        let evicted = self.evicted_soon(id, &ended);
         for (_, pod) in &ended {
             let cause = self.state.pods.get(pod).and_then(|pod| self.state.cause_of(pod));
             self.note_failed(id, *pod);
@@ -141,8 +142,7 @@ impl<V: Views> Turn<'_, V> {
         }
         let now = self.now;
         if let (false, Some(workload)) = (ended.is_empty(), self.state.workload.get_mut(&id)) {
-            let policy = workload.wants.reschedule;
-            workload.memo.not_before_ms = workload.memo.rescheduled.replace(&policy, now);
+            workload.put_off(evicted, now);
             self.state.touch_workload(id);
             // Its resource says what is remembered of it.
             self.state.memory_dirty.insert(id);
@@ -328,7 +328,7 @@ impl Workload {
             current_available: current.available + done,
             old: old(|t| t.live),
             old_available: old(|t| t.available),
-            stopping: total.stopping,
+            stopping: self.awaited(total.stopping),
             paused: self.stands_still(),
         }
     }
