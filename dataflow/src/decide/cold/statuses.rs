@@ -43,7 +43,10 @@ impl<V: Views> Turn<'_, V> {
                 told += 1;
             }
         }
-        self.tell_memories();
+        // A status that is still due tells what is remembered as well.
+        if told < STATUSES_MAX {
+            self.tell_memories();
+        }
     }
 
     /// Tells of some what is remembered of them. Who has more to remember is among those that are looked at,
