@@ -169,16 +169,6 @@ pub fn is_told(text: &str, history: &[Revision], memory: Option<&Memory>) -> boo
     text.strip_suffix(']').is_some_and(|text| text.ends_with(&last))
 }
 
-/// Whether this text tells of the current revision what this history does, whatever it remembers of it.
-#[must_use]
-pub fn is_told_but_memory(text: &str, history: &[Revision]) -> bool {
-    let Some(last) = history.last() else { return true };
-    let last = Written { template: "", ..written(last) };
-    let last = serde_json::to_string(&last).unwrap_or_default();
-    let known = text.rsplit_once(last.trim_end_matches('}'));
-    known.is_some_and(|(_, rest)| rest == "}]" || rest.starts_with(r#","memory":"#))
-}
-
 fn written(revision: &Revision) -> Written<'_> {
     Written {
         number: revision.number,
@@ -357,12 +347,10 @@ mod tests {
         assert!(is_told(&before, &history, None));
         history[1].healthy = true;
         assert!(!is_told(&before, &history, None));
-        assert!(!is_told_but_memory(&before, &history));
         let memory = Memory { not_before_ms: 5, ..Memory::default() };
         assert!(!is_told(&text(&history, None), &history, Some(&memory)));
         let after = text(&history, Some(&memory));
         assert!(is_told(&after, &history, Some(&memory)));
-        assert!(is_told_but_memory(&after, &history));
         assert_eq!(Memory::in_history(&after), memory);
         let mut read: Vec<Revision> = serde_json::from_str(&after).expect("a history");
         read[1].template = history[1].template.clone();

@@ -164,6 +164,7 @@ impl<V: Views> Turn<'_, V> {
         let key = workload.key.clone();
         self.state.touch_workload(id);
         self.state.status_dirty.insert(id);
+        self.state.memory_dirty.insert(id);
         self.out.served.push(Served::Revisions(key, history));
     }
 }

@@ -1,7 +1,8 @@
 //! What a workload remembers of its current revision that no status and no placement says.
 //!
-//! Guarantee: whenever it becomes another, the workload's status is to be told anew, so that an engine from the
-//! checkpoint tells it in the same step as the one that ran through. Absent: Jobs, whose pauses begin anew.
+//! Guarantee: whenever it becomes another, the workload is among those of whom more may have to be told
+//! (`memory_dirty`), so that an engine from the checkpoint tells it in the same step as the one that ran through.
+//! Absent: Jobs, whose pauses begin anew.
 
 use setpoint_rules::memory::Memory;
 

@@ -485,5 +485,6 @@ impl State {
             workload.shown = None;
         }
         self.status_dirty.insert(id);
+        self.memory_dirty.insert(id);
     }
 }

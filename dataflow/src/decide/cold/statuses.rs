@@ -43,10 +43,14 @@ impl<V: Views> Turn<'_, V> {
                 told += 1;
             }
         }
-        self.tell_memories();
+        // A status that is still due tells what is remembered as well.
+        if told < STATUSES_MAX {
+            self.tell_memories();
+        }
     }
 
-    /// Tells of some what is remembered of them, where nothing else is to be told.
+    /// Tells of some what is remembered of them. Who has more to remember is among those that are looked at,
+    /// whatever else is told of him, as in an engine that was restored.
     fn tell_memories(&mut self) {
         let (mut told, mut last) = (0, self.state.meta.told_to);
         while told < MEMORIES_MAX
@@ -54,10 +58,7 @@ impl<V: Views> Turn<'_, V> {
         {
             last = id;
             self.state.memory_dirty.remove(id);
-            if self.has_more_to_remember(id)
-                && let Some(resource) = self.new_status(id)
-                && self.only_remembers(id, &resource)
-            {
+            if let Some(resource) = self.remembering(id) {
                 self.tell_status(id, resource);
                 told += 1;
             }
@@ -73,19 +74,21 @@ impl<V: Views> Turn<'_, V> {
         self.out.resources.push((key, Some(resource)));
     }
 
-    /// Whether a workload's resource does not say all that is remembered of it.
-    pub(in crate::decide) fn has_more_to_remember(&self, id: u32) -> bool {
-        let Some(workload) = self.state.workload.get(&id) else { return false };
-        let Some(told) = self.state.resources.get(&workload.key) else { return false };
-        told_history(workload, told) != told.history
+    /// A workload's resource with all that is remembered of it, where it does not say that; its status stays.
+    pub(in crate::decide) fn remembering(&self, id: u32) -> Option<Arc<Resource>> {
+        let workload = self.state.workload.get(&id)?;
+        let told = self.state.resources.get(&workload.key)?;
+        let history = told_history(workload, told);
+        let version = self.out.number;
+        (history != told.history)
+            .then(|| Arc::new(Resource { version, history, ..Resource::clone(told) }))
     }
 
-    /// Whether this resource differs from the one that was told in what is remembered alone.
+    /// Whether this resource differs from the one that was told in its history alone.
     fn only_remembers(&self, id: u32, resource: &Resource) -> bool {
         let Some(workload) = self.state.workload.get(&id) else { return false };
-        let Some(told) = self.state.resources.get(&workload.key) else { return false };
-        let history = &workload.memo.history;
-        told.status == resource.status && revision::is_told_but_memory(&told.history, history)
+        let told = self.state.resources.get(&workload.key);
+        told.is_some_and(|told| told.status == resource.status)
     }
 
     /// Whether a workload's status may have to tell something else than it does; what it is about to

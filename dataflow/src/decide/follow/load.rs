@@ -168,7 +168,7 @@ impl<V: Views> Turn<'_, V> {
             self.state.crons.owns(&uid, key);
         }
         self.state.workload.insert(id, Box::new(workload));
-        if self.has_more_to_remember(id) {
+        if self.remembering(id).is_some() {
             self.state.memory_dirty.insert(id);
         }
         self.redesire(id);

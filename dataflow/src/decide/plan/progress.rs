@@ -30,7 +30,7 @@ impl Noted {
         if self.is_news {
             state.status_dirty.insert(id);
         }
-        if self.is_remembered {
+        if self.is_news || self.is_remembered {
             state.memory_dirty.insert(id);
         }
     }

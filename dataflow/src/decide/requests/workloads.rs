@@ -190,6 +190,7 @@ impl<V: Views> Turn<'_, V> {
             }
             self.views.update(Fact::Current { workload: id, revision }, 1);
             self.state.status_dirty.insert(id);
+            self.state.memory_dirty.insert(id);
         }
         if workload.kind != WorkloadKind::Daemon {
             let wanted = workload.desired();
