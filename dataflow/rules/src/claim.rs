@@ -203,6 +203,16 @@ pub fn volume_name(claim_uid: &str) -> String {
     format!("pvc-{claim_uid}")
 }
 
+/// The sentence of a pod for whose claim no folder can be made: another volume has the name that its own would
+/// have.
+#[must_use]
+pub fn taken(name: &str, volume: &str) -> String {
+    format!(
+        "its claim {name} cannot have a folder: a PersistentVolume {volume:?} is there, which is another's: \
+         delete that volume"
+    )
+}
+
 /// The volume of a claim on this node, as Kubernetes shows a local one.
 #[must_use]
 pub fn volume_body(

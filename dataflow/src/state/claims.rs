@@ -134,6 +134,14 @@ impl Claims {
         first.min_by_key(|name| (*name == LOCAL_CLASS, *name))
     }
 
+    /// Why no folder can be made for a claim that waits: its volume's name is taken. One that was meant for it
+    /// has been bound to it by now.
+    fn name_taken(&self, name: &str, claim: &Claim) -> Option<String> {
+        let wants = claim.wants.as_ref()?;
+        let volume = claim::volume_name(&wants.uid);
+        self.volumes.get(&volume).map(|_| claim::taken(name, &volume))
+    }
+
     /// A workload is new, changed or gone: which claims its templates name is found out anew.
     pub(crate) fn look_at(&mut self, id: u32, workload: Option<&Workload>) {
         for key in self.named.remove(&id).unwrap_or_default() {
@@ -272,6 +280,9 @@ impl State {
             let Some(row) = self.claims.get(&key) else { return Some(claim::absent(name)) };
             let user = row.is_exclusive.then(|| self.user_of(&key)).flatten();
             if let Some(why) = row.forbids(name, self.claims.class_of(row), user.as_deref()) {
+                return Some(why);
+            }
+            if let Some(why) = self.claims.name_taken(name, row) {
                 return Some(why);
             }
             if !row.has_home() {

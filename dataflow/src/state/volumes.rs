@@ -32,7 +32,7 @@ pub(crate) struct Volumes {
     asking: BTreeMap<String, BTreeSet<(i64, ResourceKey)>>,
     /// The claims that name a volume.
     naming: HashMap<String, BTreeSet<ResourceKey>>,
-    /// Volumes that are new or changed: how they stand, and for whom they are, is looked at.
+    /// Volumes that are new or changed, or whose claim is: how they stand, and for whom they are, is looked at.
     due: BTreeSet<VolumeName>,
     /// Claims that want a volume and were not looked at since they do.
     claims_due: BTreeSet<ResourceKey>,
@@ -71,8 +71,10 @@ impl Volumes {
         }
     }
 
-    /// A claim is this now, or gone.
+    /// A claim is this now, or gone: the volumes that name it are to be looked at, since how they stand follows
+    /// from it.
     pub(super) fn claim_is(&mut self, key: &ResourceKey, claim: Option<&Claim>) {
+        self.due.extend(self.kept_for.get(key).into_iter().flatten().cloned());
         let wants = claim.and_then(|claim| claim.wants.clone());
         if self.wants.get(key) == wants.as_ref() {
             return;
@@ -251,5 +253,22 @@ mod tests {
         all.put("one", of(1));
         all.claim_is(&key("a"), Some(&wanting(8, "")));
         assert!(!all.is_any_due(), "nothing has changed");
+    }
+
+    #[test]
+    fn a_volume_is_looked_at_when_the_claim_that_it_names_comes_changes_or_goes() {
+        let mut all = Volumes::default();
+        let kept = ClaimRef { namespace: "default".into(), name: "a".into(), uid: "u".into() };
+        all.put("one", Volume { claim: Some(kept), ..of(1) });
+        all.put("other", of(1));
+        all.take_due();
+        let bound = Claim { volume: "two".to_owned(), ..Claim::default() };
+        for claim in [Some(wanting(8, "")), Some(bound), None] {
+            all.claim_is(&key("a"), claim.as_ref());
+            let names: Vec<VolumeName> = all.take_due().0.into_iter().collect();
+            assert_eq!(names, [VolumeName::from("one")], "{claim:?}");
+        }
+        all.claim_is(&key("b"), Some(&wanting(8, "")));
+        assert!(all.take_due().0.is_empty(), "none of them names it");
     }
 }

@@ -50,9 +50,10 @@ pub(super) fn volumes_are_one_claims(world: &World) -> Result<(), String> {
     let read = |volume: &Resource| -> PersistentVolumeSpec {
         serde_json::from_value(spec_of(volume)).unwrap_or_default()
     };
-    let volumes: BTreeMap<&str, (PersistentVolumeSpec, VolumeStatus)> = world
+    let leaves = |volume: &Resource| volume.deleted_ms.is_some();
+    let volumes: BTreeMap<&str, (PersistentVolumeSpec, VolumeStatus, bool)> = world
         .of_kind("PersistentVolume")
-        .map(|one| (one.name.as_str(), (read(one), VolumeStatus::read(&one.status))))
+        .map(|one| (one.name.as_str(), (read(one), VolumeStatus::read(&one.status), leaves(one))))
         .collect();
     for claim in world.of_kind("PersistentVolumeClaim") {
         let (name, status) = (&claim.name, ClaimStatus::read(&claim.status));
@@ -60,14 +61,16 @@ pub(super) fn volumes_are_one_claims(world: &World) -> Result<(), String> {
             if status.is_leaving() || status.made_with.is_some() {
                 continue;
             }
-            let mut free = volumes.iter().filter(|(_, (spec, _))| spec.claim_ref.is_none());
-            if let Some((volume, _)) = free.find(|(_, (spec, _))| would_do(spec, claim)) {
+            let mut free = volumes
+                .iter()
+                .filter(|(_, (spec, _, is_leaving))| spec.claim_ref.is_none() && !is_leaving);
+            if let Some((volume, _)) = free.find(|(_, (spec, ..))| would_do(spec, claim)) {
                 return Err(format!("the claim {name} waits, and the volume {volume} would do"));
             }
             continue;
         }
         let volume = volumes.get(status.volume_name.as_str());
-        let Some((spec, told)) = volume else {
+        let Some((spec, told, _)) = volume else {
             return Err(format!("the volume {} of the claim {name} is gone", status.volume_name));
         };
         let is_its = spec.claim_ref.as_ref().is_some_and(|kept| {

@@ -1,7 +1,7 @@
 //! A bare Pod that changes while it runs: it goes on where it is, as what it says now.
 
 use serde_json::{Value, json};
-use setpoint_dataflow::Outcome;
+use setpoint_dataflow::{Epoch, Outcome};
 use setpoint_schemas::{Placement, PodPhase, Verb};
 use setpoint_tests::manifests::{bare_pod, deployment, item, near, patch};
 
@@ -115,4 +115,37 @@ fn a_pod_that_has_ended_is_labelled_too_and_does_not_run_again() {
     let after = placed(&story);
     assert_eq!(after.pattern.labels.get("tier").map(String::as_str), Some("front"));
     assert_eq!((after.uid, story.placed.len()), (uid, 1));
+}
+
+#[test]
+fn a_pod_that_changes_twice_in_one_epoch_is_counted_once_and_its_successor_too() {
+    let mut story = with_tool();
+    let labelled = |tier: &str| {
+        let body = json!({"metadata": {"labels": {"tier": tier}}});
+        patch(Verb::MergePatch, ("v1", "Pod"), "default", "tool", &body)
+    };
+    story.asks(3, vec![labelled("front"), labelled("back")]);
+    let after = placed(&story);
+    assert_eq!(after.pattern.labels.get("tier").map(String::as_str), Some("back"));
+    // How many pods there are on nodes, beyond what is wanted, and missing.
+    let counted = |story: &mut Story, ms| {
+        let epoch = Epoch { cold: true, ..story.epoch(ms, Vec::new()) };
+        let overview = story.decide(epoch).overview.expect("a cold epoch has an overview");
+        let fleet = &overview.fleet;
+        (fleet.nodes.requested.pods, fleet.excess, fleet.missing)
+    };
+    assert_eq!(counted(&mut story, 4), (1, 0, 0));
+
+    story.asks(5, vec![item(Verb::Delete, &bare_pod("default", "tool", 100, "v1"))]);
+    let sequence = story.next_sequence();
+    story.at(6, vec![observed(&after.uid, "a", sequence, PodPhase::Gone)]);
+    assert_eq!(counted(&mut story, 7), (0, 0, 0), "nothing is left of it");
+    let outcome = story.asks(8, vec![item(Verb::Apply, &bare_pod("default", "tool", 100, "v1"))]);
+    assert_eq!(told(&outcome), "Accept 1, Place 1");
+    story.all_run(9);
+    let ran_on = counted(&mut story, 10);
+    assert_eq!(ran_on, (1, 0, 0));
+    let placements = story.compacted_placements();
+    story.rebuilt(11, placements);
+    assert_eq!(counted(&mut story, 12), ran_on, "an engine rebuilt counts the same");
 }

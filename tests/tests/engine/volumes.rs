@@ -39,6 +39,14 @@ fn found(story: &Story, key: &str) -> (Value, Value) {
     found.map_or((Value::Null, Value::Null), |found| (read(&found.body), read(&found.status)))
 }
 
+/// A resource's uid.
+fn uid(story: &Story, key: &str) -> String {
+    let key = ResourceKey::parse(key).expect("a key");
+    let all = story.engine.everything().resources;
+    let found = all.into_iter().find(|(found, _)| *found == key).and_then(|(_, found)| found);
+    found.expect("it is there").uid.clone()
+}
+
 /// A volume's phase, and the claim that it names.
 fn stands(story: &Story, name: &str) -> (String, String) {
     let (body, status) = found(story, &format!("core/PersistentVolume//{name}"));
@@ -242,4 +250,103 @@ fn a_volume_that_no_node_serves_is_nobodys() {
     assert_eq!(stands(&story, "remote"), is("Pending", ""));
     assert_eq!(claim_status(&story)["phase"], "Pending");
     assert!(why(&story).contains("write a PersistentVolume of it"), "{}", why(&story));
+}
+
+#[test]
+fn a_volume_that_is_being_deleted_is_bound_to_nobody_though_a_finalizer_keeps_it() {
+    let mut story = Story::with_nodes(&["a"]);
+    let mut held = volume("disk", "manual", "1Gi", Some("a"));
+    held["metadata"]["finalizers"] = json!(["x.y/z"]);
+    story.asks(1, vec![apply(&held)]);
+    assert_eq!(stands(&story, "disk"), is("Available", ""));
+    assert_eq!(answer(&story.asks(2, vec![item(Verb::Delete, &held)])).0, 200);
+    story.asks(3, vec![apply(&claim_of_class("data", "manual"))]);
+    assert_eq!(claim_status(&story)["phase"], "Pending");
+    assert_eq!(stands(&story, "disk"), is("Available", ""));
+    story.asks(4, vec![change("disk", &json!({"metadata": {"finalizers": null}}))]);
+    assert_eq!(found(&story, "core/PersistentVolume//disk").0, Value::Null, "it has gone");
+    story.asks(5, vec![apply(&volume("disk", "manual", "1Gi", Some("a")))]);
+    assert_eq!(stands(&story, "disk"), is("Bound", "data"));
+}
+
+#[test]
+fn a_bound_volume_that_named_no_node_may_name_the_one_where_its_data_is_and_no_other() {
+    let mut story = Story::with_nodes(&["a", "b"]);
+    story
+        .asks(1, vec![apply(&claim_of_class("data", "")), apply(&volume("disk", "", "1Gi", None))]);
+    assert_eq!(stands(&story, "disk"), is("Bound", "data"));
+    let named = |node: &str| {
+        let affinity = volume("disk", "", "1Gi", Some(node))["spec"]["nodeAffinity"].clone();
+        change("disk", &json!({"spec": {"nodeAffinity": affinity}}))
+    };
+    let outcome = story.asks(2, vec![named("a")]);
+    let (code, message) = answer(&outcome);
+    assert!(code == 422 && message.contains("the first pod that uses it says where"), "{message}");
+
+    story.asks(3, vec![apply(&app(1))]);
+    let home = nodes(&story)[0].clone();
+    let other = if home == "a" { "b" } else { "a" };
+    let outcome = story.asks(4, vec![named(other)]);
+    let why = format!(
+        "PersistentVolume \"disk\" is invalid: spec.nodeAffinity: Forbidden: it is bound, and its data is \
+         on {home}"
+    );
+    assert_eq!(answer(&outcome), (422, why.as_str()));
+    assert_eq!(answer(&story.asks(5, vec![named(&home)])).0, 200);
+    assert_eq!(claim_status(&story)["node"], json!(home));
+    assert_eq!(stands(&story, "disk"), is("Bound", "data"));
+}
+
+#[test]
+fn a_volume_is_released_with_the_claim_that_it_is_kept_for_though_it_was_never_bound() {
+    let mut story = Story::with_nodes(&["a"]);
+    let mut large = claim_of_class("data", "manual");
+    large["spec"]["resources"]["requests"]["storage"] = json!("5Gi");
+    story.asks(1, vec![apply(&large)]);
+    let mut kept = volume("disk", "manual", "1Gi", Some("a"));
+    kept["spec"]["claimRef"] =
+        json!({"namespace": "default", "name": "data", "uid": uid(&story, DATA)});
+    story.asks(2, vec![apply(&kept)]);
+    assert_eq!(stands(&story, "disk"), is("Available", "data"), "it is too small");
+    // An engine from the checkpoint looks at all of them in every epoch, and finds the same.
+    story.asks(3, vec![item(Verb::Delete, &large)]);
+    assert_eq!(stands(&story, "disk"), is("Released", "data"));
+}
+
+#[test]
+fn a_folder_of_a_volume_that_was_bound_to_nobody_here_is_not_removed() {
+    let mut former = Story::with_nodes(&["a"]);
+    let data = claim("default", "data", "ReadWriteOnce");
+    former.asks(1, vec![apply(&data), apply(&app(1))]);
+    let name = claim_status(&former)["volumeName"].as_str().expect("it is bound").to_owned();
+    let key = format!("core/PersistentVolume//{name}");
+    let dump = found(&former, &key).0;
+    assert_eq!(dump["spec"]["persistentVolumeReclaimPolicy"], "Delete");
+
+    let mut story = Story::with_nodes(&["a"]);
+    story.asks(1, vec![apply(&dump)]);
+    assert_eq!(stands(&story, &name), is("Released", "data"));
+    let status = found(&story, &key).1;
+    assert_eq!(status["deletionTimestamp"], Value::Null, "{status}");
+    assert!(status["message"].as_str().is_some_and(|why| why.contains("its folder stays")));
+    story.asks(2, vec![nobodys(&name)]);
+    assert_eq!(stands(&story, &name), is("Available", ""), "and it can be had again");
+}
+
+#[test]
+fn a_claim_whose_volume_has_its_name_taken_is_not_bound_to_what_is_there() {
+    let mut story = Story::with_nodes(&["a"]);
+    let data = claim("default", "data", "ReadWriteOnce");
+    story.asks(1, vec![apply(&data)]);
+    let name = format!("pvc-{}", uid(&story, DATA));
+    let other = volume(&name, "manual", "1Gi", Some("a"));
+    story.asks(2, vec![apply(&other)]);
+    story.asks(3, vec![apply(&app(1))]);
+    assert!(story.placed.is_empty());
+    let words = format!("a PersistentVolume {name:?} is there, which is another's");
+    assert!(why(&story).contains(&words), "{}", why(&story));
+    assert_eq!(claim_status(&story)["phase"], "Pending");
+    assert_eq!(stands(&story, &name), is("Available", ""));
+    story.asks(4, vec![item(Verb::Delete, &other)]);
+    assert_eq!((nodes(&story), stands(&story, &name)), (vec!["a".to_owned()], is("Bound", "data")));
 }

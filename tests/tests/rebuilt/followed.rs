@@ -1,10 +1,14 @@
 //! Engines that follow what they would not have decided: what they hold is what is recorded.
 
+use std::sync::Arc;
+
 use serde_json::json;
 use setpoint_dataflow::views::HandWritten;
-use setpoint_dataflow::{Engine, Epoch, Outcome, Recorded, Remains};
-use setpoint_schemas::{Action, PodPhase, Policy, RequestItem, Verb};
-use setpoint_tests::manifests::{budget, daemon_set, deployment, item, of_priority, patch};
+use setpoint_dataflow::{Engine, Epoch, Outcome, PlacementChange, Recorded, Remains};
+use setpoint_schemas::{Action, LEAVING, Placement, PodPhase, Policy, RequestItem, Verb};
+use setpoint_tests::manifests::{
+    bare_pod, budget, daemon_set, deployment, item, of_priority, patch,
+};
 
 use super::fleet::{Fleet, node, told, web};
 
@@ -177,4 +181,36 @@ fn a_node_that_another_leader_still_hears_is_not_buried_here() {
     assert_eq!(fleet.engine.remains(), [], "it lives");
     fleet.renew(15_001, &["a", "b", "c"]);
     assert_eq!(fleet.engine.remains(), [], "it lives");
+}
+
+#[test]
+fn a_bare_pod_whose_change_another_leader_refused_leaves_as_it_was_recorded() {
+    let mut fleet = Fleet::with_nodes(&["a"]);
+    fleet.asks(1, vec![item(Verb::Apply, &bare_pod("default", "tool", 100, "v1"))]);
+    fleet.all_are(2, PodPhase::Running);
+    let placed = |fleet: &Fleet| {
+        let placements = fleet.engine.everything().placements;
+        placements.into_iter().find_map(|change| change.placement).expect("one pod")
+    };
+    let mut leaving = Placement::clone(&placed(&fleet));
+    let pattern = Arc::make_mut(&mut leaving.pattern);
+    pattern.annotations.insert(LEAVING.to_owned(), "60000".to_owned());
+    let (uid, node) = (leaving.uid.clone(), leaving.node.clone());
+    let change = PlacementChange { uid, node, placement: Some(Arc::new(leaving)) };
+    // By the leader's rules it waits for something.
+    let epoch = fleet.epoch(3, vec![]);
+    let followed =
+        fleet.engine.follow(epoch.clone(), &Recorded { placements: vec![change], ..nothing() });
+    fleet.commit(epoch, &followed.outcome);
+    assert_eq!(placed(&fleet).leaving_ms(), 60_000);
+
+    let labels = json!({"metadata": {"labels": {"tier": "front"}}});
+    let change = patch(Verb::MergePatch, ("v1", "Pod"), "default", "tool", &labels);
+    let request = fleet.request(vec![change]);
+    let epoch = fleet.epoch(4, vec![request]);
+    let followed = fleet.engine.follow(epoch.clone(), &nothing());
+    fleet.commit(epoch, &followed.outcome);
+    let placed = placed(&fleet);
+    assert_eq!(placed.pattern.labels.get("tier"), None, "what was refused is taken back");
+    assert_eq!(placed.leaving_ms(), 60_000, "that it leaves was recorded before");
 }

@@ -1,14 +1,14 @@
 //! A claim gets its data where the first pod that uses it goes.
 //!
 //! Guarantee: where a claim's data lives stands in the same epoch as the pod's placement, and does
-//! not change afterwards.
+//! not change afterwards. A volume that is there already is nobody's folder to be made: the claim is bound to none.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde_json::Value;
-use setpoint_rules::claim::{Claim, storage, volume_body, volume_name};
-use setpoint_schemas::{ClaimStatus, NodeName, Resource, ResourceKey, VolumeStatus};
+use setpoint_rules::claim::{self, Claim, storage, volume_body, volume_name};
+use setpoint_schemas::{Action, ClaimStatus, NodeName, Resource, ResourceKey, VolumeStatus};
 
 use crate::decide::Turn;
 use crate::decide::cold::rfc3339;
@@ -28,7 +28,7 @@ impl<V: Views> Turn<'_, V> {
         for key in &nowhere {
             match self.state.claims.get(key).is_some_and(Claim::is_bound) {
                 true => self.settle_volume(key, node.as_str()),
-                false => self.bind(key, node),
+                false => self.bind(id, key, node),
             }
         }
     }
@@ -40,8 +40,12 @@ impl<V: Views> Turn<'_, V> {
         self.state.claims.begin(id, keys);
     }
 
-    fn bind(&mut self, key: &ResourceKey, node: &NodeName) {
+    fn bind(&mut self, id: u32, key: &ResourceKey, node: &NodeName) {
         let Some(claim) = self.state.resources.get(key).cloned() else { return };
+        let volume_key = volume_key(&volume_name(&claim.uid));
+        if self.state.resources.contains_key(&volume_key) {
+            return self.folder_is_taken(id, key, &volume_key);
+        }
         let body: Value = serde_json::from_str(&claim.body).unwrap_or_default();
         let spec = &body["spec"];
         let claims = &self.state.claims;
@@ -55,7 +59,6 @@ impl<V: Views> Turn<'_, V> {
             last_phase_transition_time: rfc3339(self.now),
             ..VolumeStatus::default()
         };
-        let volume_key = volume_key(&volume_name(&claim.uid));
         self.ensure(volume_key.clone(), &volume);
         self.tell_volume(&volume_key, &status);
         let modes = spec["accessModes"].as_array().into_iter().flatten();
@@ -71,6 +74,15 @@ impl<V: Views> Turn<'_, V> {
             ..ClaimStatus::default()
         };
         self.tell_claim(key, &claim, &status);
+    }
+
+    /// Of a claim that was there before, its pod was told that and waits; this one was made with its pod, and
+    /// somebody knew its uid beforehand.
+    fn folder_is_taken(&mut self, id: u32, key: &ResourceKey, volume: &ResourceKey) {
+        let causes = self.cause_of_epoch();
+        let Some((_, _, about)) = self.about_pod(id, causes) else { return };
+        let why = claim::taken(&key.name, &volume.name);
+        self.ledger.write(Action::Wait, "placement", why, about);
     }
 
     /// What a claim asks for has grown: its volume is said to hold as much.

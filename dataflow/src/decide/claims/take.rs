@@ -1,7 +1,7 @@
-//! Claims and storage classes as they are accepted: whoever waits for one is looked at.
+//! Claims and storage classes as they are accepted, and volumes that go: whoever waits for one is looked at.
 
 use serde_json::Value;
-use setpoint_rules::claim::{Claim, Class, local_class};
+use setpoint_rules::claim::{Claim, Class, local_class, volume_name};
 use setpoint_schemas::{LOCAL_CLASS, Resource, ResourceKey};
 
 use crate::decide::Turn;
@@ -63,9 +63,21 @@ impl<V: Views> Turn<'_, V> {
         self.state.dependants.look_at(id, workload);
     }
 
+    /// A volume is gone: where it had the name of a folder, who waits may have been kept from his own by it.
+    pub(crate) fn volume_gone(&mut self, key: &ResourceKey) {
+        self.state.claims.remove_volume(&key.name);
+        if key.name.starts_with(&volume_name("")) {
+            self.who_waits_looks();
+        }
+    }
+
     /// A storage class is new or changed: who waits for it is tried again.
     pub(crate) fn storage_class_put(&mut self, resource: &Resource) {
         self.state.claims.put_class(&resource.name, class_of(resource));
+        self.who_waits_looks();
+    }
+
+    fn who_waits_looks(&mut self) {
         self.state.meta.retry.freed |= !self.state.waiting.hopeful().is_empty();
         self.daemons_look_where_they_wait();
     }

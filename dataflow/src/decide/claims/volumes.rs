@@ -3,7 +3,9 @@
 //! Guarantee: no volume is bound to two claims. A claim is bound in the epoch in which both are there, before
 //! anything is placed, and stays so; looking again finds nothing to do. Who has what follows from the
 //! claims' turns alone, so that an engine which looks at all of them finds the same as one that looks at
-//! what changed. Nothing is bound while what another leader recorded is taken in: what was recorded stands.
+//! what changed; no folder is removed but that of a volume which was bound. A follower binds in its own step, as
+//! its leader does. Where something else is recorded that stands: correcting binds nothing, and what is due
+//! by it is looked at in the next epoch.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -21,6 +23,9 @@ use crate::views::Views;
 /// What a volume is told of that no node serves.
 const NOT_SERVED: &str =
     "no node here serves it: a volume is a local folder or a hostPath of one node";
+/// What a volume is told of whose folder would go with its claim, and that no claim here has had.
+const NEVER_BOUND: &str = "its claim is not there, and it was bound to none here: its folder stays; \
+                           delete the volume, or take its claimRef off";
 
 impl<V: Views> Turn<'_, V> {
     /// A volume is new or changed.
@@ -167,6 +172,7 @@ impl<V: Views> Turn<'_, V> {
         let body: Value = serde_json::from_str(&volume.body).unwrap_or_default();
         let (spec, now) = (spec_of(&body), rfc3339(self.now));
         let named = spec.node_affinity.as_ref().and_then(|affinity| affinity.node());
+        let was_bound = before.phase == "Bound";
         let mut status = VolumeStatus {
             phase: "Released".to_owned(),
             message: String::new(),
@@ -175,6 +181,8 @@ impl<V: Views> Turn<'_, V> {
         };
         match fate(&key.name, &spec) {
             Fate::Kept => {}
+            // As one of another fleet that was written here: nobody has said that its data may go.
+            Fate::Removed if !was_bound => status.message = NEVER_BOUND.to_owned(),
             Fate::Removed => {
                 if status.node.is_empty() {
                     status.node = named.unwrap_or_default().to_owned();

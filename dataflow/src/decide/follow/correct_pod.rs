@@ -9,7 +9,7 @@ use setpoint_schemas::{Placement, PodUid, Position, ResourceKey, Topic};
 use super::inferred::{generation_of, own_claims_of, standing_of, template_of};
 use crate::causes::Cause;
 use crate::decide::turn::{Turn, first_counter};
-use crate::state::{OfJob, Pod, Rare, Template, conditions_in};
+use crate::state::{OfJob, Pod, Rare, Template, WorkloadKind, conditions_in};
 use crate::views::{Standing, Views};
 
 /// How far around the next counter a recorded pod's counter is looked for: more than one epoch
@@ -76,7 +76,11 @@ impl<V: Views> Turn<'_, V> {
         // Only whether it leaves or what others say of it was told anew: nothing was restarted. What was
         // said is recorded when it is said the next time.
         if placement.epoch != self.out.number {
-            if placement.leaving_ms() > 0 {
+            // A bare Pod has none made in its place: what was told anew is what it says now, and that it leaves
+            // was recorded before.
+            let owner = self.state.workload.get(&pod.workload);
+            let is_bare = owner.is_some_and(|owner| owner.kind == WorkloadKind::Bare);
+            if placement.leaving_ms() > 0 && !is_bare {
                 self.state.set_leaving(id, 0);
             }
             return false;
@@ -120,7 +124,8 @@ impl<V: Views> Turn<'_, V> {
         if pod.standing != Standing::Stopping {
             return Ok(());
         }
-        let workload = self.state.workload.get(&pod.workload);
+        let owner = pod.workload;
+        let workload = self.state.workload.get(&owner);
         let min_ready_ms = workload.map_or(0, |workload| workload.wants.min_ready_ms);
         let (standing, ready_ms) = match pod.last.filter(|_| pod.is_there) {
             _ if pod.is_finished() => (Standing::Ended, 0),
@@ -143,6 +148,8 @@ impl<V: Views> Turn<'_, V> {
         self.state.name_pod(id);
         self.state.touch_pod(id);
         self.refact(id);
+        // What a bare Pod says may have been taken back while it was to stop.
+        self.bare_pod_follows(owner);
         Ok(())
     }
 

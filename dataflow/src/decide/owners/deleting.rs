@@ -11,7 +11,7 @@ use setpoint_schemas::{PodUid, Position, Resource, ResourceKey, Topic};
 
 use crate::causes::Cause;
 use crate::decide::Turn;
-use crate::decide::kinds::{is_claim, is_namespace};
+use crate::decide::kinds::{is_claim, is_namespace, is_volume};
 use crate::decide::requests::{compile, is_terminating, workload_kind};
 use crate::state::{Subject, Table, first_key};
 use crate::views::Views;
@@ -53,6 +53,10 @@ impl<V: Views> Turn<'_, V> {
         }
         if is_claim(&key) {
             self.claim_put(&key, &leaving);
+        }
+        if is_volume(&key) {
+            // It is no claim's to come, though something keeps it.
+            self.volume_put(&key, &leaving);
         }
         self.owners_look(&key, before.as_deref(), cause);
     }

@@ -189,7 +189,7 @@ impl<V: Views> Turn<'_, V> {
         } else if is_claim(key) {
             self.claim_gone(key);
         } else if is_volume(key) {
-            self.state.claims.remove_volume(&key.name);
+            self.volume_gone(key);
         } else if is_storage_class(key) {
             self.state.claims.remove_class(&key.name);
         } else if let Some(id) = self.node_about(key) {

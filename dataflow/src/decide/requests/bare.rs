@@ -33,6 +33,15 @@ impl<V: Views> Turn<'_, V> {
         }
     }
 
+    /// The revisions that the pods of a bare Pod have just now: what the views count of them is from before
+    /// this epoch's requests. None of other workloads.
+    pub(crate) fn bare_revisions(&self, workload: u32) -> Vec<u32> {
+        let owner = self.state.workload.get(&workload);
+        let owner = owner.filter(|owner| owner.kind == WorkloadKind::Bare);
+        let pods = owner.into_iter().flat_map(|owner| owner.pods.iter());
+        pods.filter_map(|id| self.state.pods.get(id)).map(|pod| pod.revision).collect()
+    }
+
     /// All that counts a pod by its revision or by its labels counts it anew.
     fn becomes(&mut self, id: u32, revision: u32) {
         self.uncount(id);
@@ -68,8 +77,10 @@ impl<V: Views> Turn<'_, V> {
     fn uncount(&mut self, id: u32) {
         let fact = self.state.fact_of(id);
         self.count_in_quotas(id, None, false);
-        let Some(pod) = self.state.pods.get_mut(&id) else { return };
-        let Some((fact, standing)) = fact.zip(pod.told.take()) else { return };
+        // What was told is taken from the pod only where it is taken back.
+        let Some(fact) = fact else { return };
+        let told = self.state.pods.get_mut(&id).and_then(|pod| pod.told.take());
+        let Some(standing) = told else { return };
         let told = PodFact { standing, ..fact };
         self.views.update(Fact::Pod(told), -1);
         if self.is_settled {

@@ -68,7 +68,8 @@ impl Judge<'_> {
         Ok(())
     }
 
-    /// A volume that is bound stays its claim's: who writes it anew without the claim's uid means the same.
+    /// A volume that is bound stays its claim's, and where its data is: who writes it anew without the claim's
+    /// uid means the same.
     pub(super) fn volume_kept(
         &self,
         key: &ResourceKey,
@@ -76,10 +77,15 @@ impl Judge<'_> {
         put: &mut Owned,
     ) -> Result<(), Refusal> {
         let Some(present) = present.filter(|_| is_volume(key)) else { return Ok(()) };
-        if VolumeStatus::read(&present.status).phase != "Bound" {
+        let status = VolumeStatus::read(&present.status);
+        if status.phase != "Bound" {
             return Ok(());
         }
         let before: Value = serde_json::from_str(&present.body).unwrap_or_default();
+        if let Some(why) = moved(&status, &before, &put.object) {
+            let message = format!("PersistentVolume {:?} is invalid: {why}", key.name);
+            return Err(Refusal { code: 422, message });
+        }
         let (Some(kept), asked) = (spec_of(&before).claim_ref, spec_of(&put.object).claim_ref)
         else {
             return Ok(());
@@ -155,4 +161,25 @@ impl Judge<'_> {
         );
         Err(Refusal { code: 409, message })
     }
+}
+
+/// Why a volume that is bound, and that named no node, may not name this one: its data is where its first pod
+/// was placed. `None` where it may, or names none now either.
+fn moved(status: &VolumeStatus, before: &Value, after: &Value) -> Option<String> {
+    // Of one that named a node that is immutable anyway.
+    if !before["spec"]["nodeAffinity"].is_null() || after["spec"]["nodeAffinity"].is_null() {
+        return None;
+    }
+    let lives_on = status.lives_on.as_str();
+    if lives_on.is_empty() {
+        let why = "spec.nodeAffinity: Forbidden: it is bound, and its data is nowhere yet: the first pod \
+                   that uses it says where";
+        return Some(why.to_owned());
+    }
+    let asked = spec_of(after).node_affinity;
+    let named = asked.as_ref().and_then(|affinity| affinity.node());
+    let is_there = named == Some(lives_on);
+    (!is_there).then(|| {
+        format!("spec.nodeAffinity: Forbidden: it is bound, and its data is on {lives_on}")
+    })
 }

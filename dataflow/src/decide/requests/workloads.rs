@@ -57,10 +57,11 @@ impl<V: Views> Turn<'_, V> {
         }
         let now = self.now;
         self.cron_job_leaves(id);
+        let borne = self.bare_revisions(id);
         let Some(workload) = self.state.workload.get_mut(&id) else { return };
         let min_ready_ms = workload.wants.min_ready_ms;
         workload.uid = resource.uid.clone();
-        let rolled = workload.take_on(compiled, now);
+        let rolled = workload.take_on(compiled, &borne, now);
         workload.leave_as(resource);
         let is_new_wait = workload.wants.min_ready_ms != min_ready_ms;
         workload.reclass();
@@ -284,11 +285,11 @@ impl Workload {
     }
 
     /// Becomes what was compiled; says whether a new revision begins by it. Its update has all of its
-    /// time then, and so has one that is not paused any more.
-    fn take_on(&mut self, compiled: Compiled, now_ms: i64) -> bool {
+    /// time then, and so has one that is not paused any more. The revisions that are borne stay known.
+    fn take_on(&mut self, compiled: Compiled, borne: &[u32], now_ms: i64) -> bool {
         let Compiled { spec, json, annotations, template, way, .. } = compiled;
         self.deleted = false;
-        let rolled = self.adopt((&spec, &json, way), template);
+        let rolled = self.adopt((&spec, &json, way), template, borne);
         let (was_paused, partition) = (self.wants.paused, self.wants.partition());
         self.wants = self.kind.wants(&spec, &annotations);
         let resumed = was_paused && !self.wants.paused;
@@ -323,6 +324,7 @@ impl Workload {
         &mut self,
         (spec, json, way): (&WorkloadSpec, &Value, Way),
         template: Template,
+        borne: &[u32],
     ) -> bool {
         self.memo.history = advanced(std::mem::take(&mut self.memo.history), spec, json, way);
         let same = |t: &Template| {
@@ -340,7 +342,7 @@ impl Workload {
         }
         self.memo.templates.insert(number, json.to_string());
         self.templates.insert(number, Arc::new(template));
-        self.drop_unused_templates();
+        self.drop_unused_templates(borne);
         rolled
     }
 
@@ -351,9 +353,9 @@ impl Workload {
         }
     }
 
-    fn drop_unused_templates(&mut self) {
+    fn drop_unused_templates(&mut self, borne: &[u32]) {
         let promised = self.memo.nominated.values().map(|nominated| nominated.revision);
-        let used = self.tallies.keys().copied().chain(promised);
+        let used = self.tallies.keys().copied().chain(promised).chain(borne.iter().copied());
         let used = used.chain([self.memo.current, self.memo.stable]);
         let used: BTreeSet<u32> = used.collect();
         self.templates.retain(|number| used.contains(number));
