@@ -18,6 +18,7 @@ use crate::ActuatorError;
 use crate::life::Life;
 use crate::parting::Parting;
 use crate::restart::{History, Rule};
+use crate::words::say_behind;
 
 /// What a node remembers of one pod.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -61,6 +62,10 @@ pub struct Book {
     /// new agent asks once more.
     #[serde(skip)]
     pub said: BTreeMap<String, Ending>,
+    /// The life of a container that was asked for its last message once and did not answer, by its name. Not
+    /// kept on disk, as the messages.
+    #[serde(skip)]
+    pub silent: BTreeMap<String, Life>,
     /// The last failure to start it, until it succeeds. Not kept on disk: a new agent tries anew.
     #[serde(skip)]
     pub failure: Option<Failure>,
@@ -122,6 +127,21 @@ impl std::fmt::Debug for Finished {
     }
 }
 
+impl Finished {
+    /// Adds what a container left that answered after it was written down; whether that changes what is told.
+    fn add(&mut self, container: &str, said: &Ending) -> bool {
+        let is_its =
+            |seen: &&mut ContainerObserved| seen.name == container && said.life.is_of(seen);
+        match self.containers.iter_mut().find(is_its) {
+            Some(seen) if !said.message.is_empty() => {
+                say_behind(&mut seen.message, &said.message);
+                true
+            }
+            _ => false,
+        }
+    }
+}
+
 impl Book {
     /// A fresh book of this generation.
     #[must_use]
@@ -149,6 +169,13 @@ impl Book {
     pub fn said_by(&self, seen: &ContainerObserved) -> Option<&str> {
         let said = self.said.get(&seen.name).filter(|said| said.life.is_of(seen));
         said.map(|said| said.message.as_str())
+    }
+
+    /// Whether this container was asked for its last message in the life that it was in last, did not answer,
+    /// and is asked once more.
+    #[must_use]
+    pub fn is_silent(&self, seen: &ContainerObserved) -> bool {
+        self.silent.get(&seen.name).is_some_and(|life| life.is_of(seen))
     }
 
     /// What is told of this container beside its last message.
@@ -228,11 +255,26 @@ impl Books {
         book
     }
 
-    /// Notes what a container of a pod that has a book left as its last message.
-    pub(crate) fn note_said(&mut self, uid: &PodUid, container: &str, said: Ending) {
-        if let Some(book) = self.books.get_mut(uid) {
-            book.said.insert(container.to_owned(), said);
+    /// Notes what a container of a pod that has a book left as its last message. Returns whether the pod was
+    /// written down as ended without it.
+    pub(crate) fn note_said(&mut self, uid: &PodUid, container: &str, said: Ending) -> bool {
+        let Some(book) = self.books.get_mut(uid) else { return false };
+        book.silent.remove(container);
+        let is_late = book.finished.as_mut().is_some_and(|done| done.add(container, &said));
+        book.said.insert(container.to_owned(), said);
+        is_late
+    }
+
+    /// Notes that a container of a pod did not answer. Returns whether it is asked again: who did not answer
+    /// twice has left nothing.
+    pub(crate) fn note_silent(&mut self, uid: &PodUid, container: &str, life: Life) -> bool {
+        let Some(book) = self.books.get_mut(uid) else { return false };
+        if book.silent.get(container) != Some(&life) {
+            book.silent.insert(container.to_owned(), life);
+            return true;
         }
+        self.note_said(uid, container, Ending { life, message: String::new() });
+        false
     }
 
     /// Forgets pods that are neither wanted nor there.
@@ -300,6 +342,33 @@ mod tests {
             .insert("main".into(), History { restarts: 3, row: 2, ..History::default() });
         assert_eq!(books.of(&uid("a"), 1, 1).history("main").restarts, 3);
         assert_eq!(books.of(&uid("a"), 2, 1).history("main").restarts, 0);
+    }
+
+    #[test]
+    fn who_does_not_answer_is_asked_once_more_and_told_where_it_is_written_down() {
+        let mut books = Books::in_memory();
+        let (of, seen) = (uid("a"), crate::samples::container("main", "1"));
+        let finished = Finished {
+            phase: PodPhase::Failed,
+            reason: String::new(),
+            message: String::new(),
+            started_ms: 1,
+            containers: vec![seen.clone()],
+        };
+        let said = |message: &str| Ending { life: Life::of(&seen), message: message.into() };
+        books.of(&of, 1, 1).finished = Some(finished);
+        assert!(books.note_silent(&of, "main", Life::of(&seen)), "it is asked again");
+        assert!(books.get(&of).expect("noted").is_silent(&seen));
+        assert!(books.note_said(&of, "main", said("why")), "it is late");
+        let book = books.get(&of).expect("noted");
+        assert!(!book.is_silent(&seen) && book.said_by(&seen) == Some("why"));
+        let told = &book.finished.as_ref().expect("as before").containers[0].message;
+        assert!(told.ends_with("why"), "{told}");
+        let next = Life { started_ms: 7_777, ..Life::of(&seen) };
+        assert!(books.note_silent(&of, "main", next.clone()), "another life is asked anew");
+        assert!(!books.note_silent(&of, "main", next.clone()), "and twice at most");
+        let said = books.get(&of).expect("noted").said.get("main");
+        assert_eq!(said, Some(&Ending { life: next, message: String::new() }));
     }
 
     #[test]

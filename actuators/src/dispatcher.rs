@@ -33,7 +33,7 @@ use crate::{Actuator, ActuatorError, Observed};
 const OBSERVE_MAX: Duration = Duration::from_secs(30);
 /// When a token or a place is missing, we look again after this.
 const RETRY_MS: i64 = 50;
-/// Who could not be stopped or ended is tried again after this: a runtime that refuses at once would be
+/// Who could not be stopped or ended, or left a message unread, is tried again after this: a runtime that refuses at once would be
 /// asked without end.
 const PAUSE_MS: i64 = 1_000;
 
@@ -160,11 +160,15 @@ impl Dispatcher {
         let now_ms = (self.clock)();
         self.keep_books(desired, &observed, now_ms);
         health::tell(&mut observed, desired, &self.books, &self.healths);
-        message::hear(&*self.actuator, desired, &mut self.books, &mut observed).await;
+        let heard = message::hear(&*self.actuator, desired, &mut self.books, &mut observed).await;
+        if heard.is_late {
+            self.save();
+        }
         self.note_finished(desired, &observed, now_ms);
         let plan = plan(desired, &observed, &self.books, &self.healths, now_ms);
         self.cancel_unwanted(desired, &plan);
-        let wake_ms = self.begin(desired, plan, now_ms);
+        let again_ms = heard.asks_again.then(|| now_ms.saturating_add(PAUSE_MS));
+        let wake_ms = self.begin(desired, plan, now_ms).into_iter().chain(again_ms).min();
         Ok(Turn { observed, restarting: self.restarting(), wake_ms })
     }
 

@@ -19,6 +19,14 @@ pub(crate) fn back_off_pulling(image: &str, why: &str) -> String {
     format!("Back-off pulling image {image:?}: ErrImagePull: {why}")
 }
 
+/// What a container left itself stands behind what is told of it.
+pub(crate) fn say_behind(told: &mut String, said: &str) {
+    if !told.is_empty() && !said.is_empty() {
+        told.push_str(": ");
+    }
+    told.push_str(said);
+}
+
 /// A length of time, milliseconds, as Go writes it: `500ms`, `10s`, `1m20s`, `5m0s`.
 fn duration(ms: i64) -> String {
     let (seconds, rest) = (ms / 1_000, ms % 1_000);
@@ -39,6 +47,17 @@ fn duration(ms: i64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_a_container_left_stands_behind_what_is_told() {
+        for (told, said, expected) in
+            [("", "", ""), ("a", "", "a"), ("", "b", "b"), ("a", "b", "a: b")]
+        {
+            let mut told = told.to_owned();
+            say_behind(&mut told, said);
+            assert_eq!(told, expected);
+        }
+    }
 
     #[test]
     fn lengths_of_time_read_as_go_writes_them() {

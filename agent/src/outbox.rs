@@ -3,18 +3,22 @@
 //! Invariants: sequences rise; a newer observation of a pod replaces an unsent older one; a
 //! snapshot is sent only with or after every observation of a lower sequence. What is told again
 //! keeps its number, so that who has it already takes no notice. Bounded: at most one observation
-//! for each pod that is there, and [`GONE_MAX`] for pods that are not.
+//! for each pod that is there, and [`GONE_MAX`] for pods that are not; of a report
+//! [`OBSERVATIONS_MAX`] and [`MESSAGES_BYTES_MAX`].
 //! Absent: I/O, clocks.
 
 use std::collections::BTreeMap;
 
 use setpoint_actuators::PodStatus;
 use setpoint_schemas::{
-    NodeName, NodeReport, NodeSnapshot, PodObserved, PodPhase, PodUid, SessionId,
+    ContainerObserved, NodeName, NodeReport, NodeSnapshot, PodObserved, PodPhase, PodUid, SessionId,
 };
 
 /// One request stays well below the API's bound on bodies.
 const OBSERVATIONS_MAX: usize = 200;
+/// So it does where much ended at once and all left messages: written as JSON they take twice as much, and
+/// the API takes eight.
+const MESSAGES_BYTES_MAX: usize = 1 << 20;
 /// What a node loses between two reports; beyond this a snapshot says the same in fewer words.
 const GONE_MAX: usize = 1_000;
 
@@ -105,10 +109,11 @@ impl Outbox {
         if !self.has_looked || (self.unsent.is_empty() && !self.snapshot_due) {
             return None;
         }
-        let mut observed: Vec<PodObserved> = self.unsent.values().cloned().collect();
-        observed.sort_by_key(|pod| pod.sequence);
-        let fits = observed.len() <= OBSERVATIONS_MAX;
-        observed.truncate(OBSERVATIONS_MAX);
+        let mut due: Vec<&PodObserved> = self.unsent.values().collect();
+        due.sort_by_key(|pod| pod.sequence);
+        let observed: Vec<PodObserved> =
+            due[..that_fit(&due)].iter().map(|pod| (*pod).clone()).collect();
+        let fits = observed.len() == due.len();
         let snapshot = (fits && self.snapshot_due).then(|| NodeSnapshot {
             node: self.node.clone(),
             session: self.session.clone(),
@@ -167,6 +172,25 @@ impl Outbox {
         };
         self.unsent.insert(uid.clone(), observed);
     }
+}
+
+/// How many of these one report takes: always the first.
+fn that_fit(due: &[&PodObserved]) -> usize {
+    let mut bytes = 0;
+    let fit = due.iter().take(OBSERVATIONS_MAX).take_while(|pod| {
+        let is_room = bytes < MESSAGES_BYTES_MAX;
+        bytes += message_bytes(pod);
+        is_room
+    });
+    fit.count()
+}
+
+/// What is said of a pod in sentences, which programs may have written.
+fn message_bytes(pod: &PodObserved) -> usize {
+    let of_container = |container: &ContainerObserved| {
+        container.message.len() + container.last.as_ref().map_or(0, |last| last.message.len())
+    };
+    pod.message.len() + pod.containers.iter().map(of_container).sum::<usize>()
 }
 
 fn gone(status: &PodStatus) -> PodStatus {
@@ -320,5 +344,26 @@ mod tests {
         outbox.sent(&first);
         let second = outbox.report(1).expect("there is more");
         assert_eq!((second.observed.len(), second.snapshot.is_some()), (1, true));
+    }
+
+    #[test]
+    fn pods_that_say_much_are_told_in_several_reports_and_a_snapshot_with_the_last() {
+        let names: Vec<String> = (0..9).map(|i| format!("p{i}")).collect();
+        let pods: Vec<_> = names.iter().map(|n| (n.as_str(), PodPhase::Failed)).collect();
+        let table: [(usize, &[usize]); 3] =
+            [(0, &[9]), (MESSAGES_BYTES_MAX / 4, &[4, 4, 1]), (2 * MESSAGES_BYTES_MAX, &[1; 9])];
+        for (bytes, reports) in table {
+            let mut said = view(&pods);
+            said.values_mut().for_each(|status| status.message = "x".repeat(bytes));
+            let mut outbox = outbox();
+            outbox.see(said, 1);
+            let mut told = Vec::new();
+            while let Some(report) = outbox.report(1) {
+                told.push(report.observed.len());
+                assert_eq!(report.snapshot.is_some(), told.len() == reports.len());
+                outbox.sent(&report);
+            }
+            assert_eq!(told, reports, "{bytes} bytes each");
+        }
     }
 }

@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use std::path::Path;
 
 use bollard::Docker;
-use bollard::models::{ContainerCreateBody, ContainerInspectResponse, MountType};
+use bollard::models::{ContainerCreateBody, ContainerInspectResponse, Mount, MountType};
 use bollard::query_parameters::{
     CreateContainerOptionsBuilder, InspectContainerOptions, RestartContainerOptions,
     StartContainerOptions,
@@ -131,13 +131,31 @@ impl Starter<'_> {
             let host = body.host_config.get_or_insert_default();
             host.security_opt.get_or_insert_default().push(profile);
         }
-        if let Some(mount) = message::make(self.config, pod, container)? {
-            let host = body.host_config.get_or_insert_default();
-            host.mounts.get_or_insert_default().push(mount);
-        }
         let name = container_name(&self.config.fleet, pod, &container.name);
-        let id = self.create(&name, body).await?;
+        let id = match message::make(self.config, pod, container)? {
+            Some(mount) => self.create_with(&name, body, container, mount).await?,
+            None => self.create(&name, body).await?,
+        };
         start(self.docker, &id).await
+    }
+
+    /// With the file for its last message, or without where it does not need one and the engine does not see it.
+    async fn create_with(
+        &self,
+        name: &str,
+        body: ContainerCreateBody,
+        container: &Container,
+        mount: Mount,
+    ) -> Result<String, ActuatorError> {
+        let mut with = body.clone();
+        let host = with.host_config.get_or_insert_default();
+        host.mounts.get_or_insert_default().push(mount.clone());
+        match self.create(name, with).await {
+            Err(error) if message::is_dispensable(container, &mount, &error.to_string()) => {
+                self.create(name, body).await
+            }
+            created => created,
+        }
     }
 
     async fn create(&self, name: &str, body: ContainerCreateBody) -> Result<String, ActuatorError> {

@@ -13,6 +13,7 @@ use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, ChildStdout, Command};
 use tokio::sync::broadcast;
 use tokio::time::{sleep, timeout};
+use tracing::warn;
 
 use crate::disk::{self, ContainerFile, Process, RunFile, Status, is_damage};
 use crate::kin::Kin;
@@ -76,8 +77,8 @@ impl Cell {
 
     /// Starts it as it was started before.
     pub(crate) async fn start_again(&self, starter: &Starter) -> Result<(), ActuatorError> {
+        self.forget_message();
         self.forget_status().map_err(|error| self.failed(&error))?;
-        self.forget_message().map_err(|error| self.failed(&error))?;
         let mut supervisor = self.supervise(starter).map_err(|error| self.failed(&error))?;
         let said = timeout(START_MAX, first_word(&mut supervisor)).await;
         if said.is_err() {
@@ -216,9 +217,17 @@ impl Cell {
         absent(&disk::status_path(&self.dir))
     }
 
-    /// What its former life left is not the next one's.
-    fn forget_message(&self) -> io::Result<()> {
-        absent(&disk::message_path(&self.dir))
+    /// What its former life left is not the next one's. Whatever it put there keeps nobody from starting.
+    fn forget_message(&self) {
+        let path = disk::message_path(&self.dir);
+        let forgotten = match std::fs::symlink_metadata(&path) {
+            Ok(found) if found.is_dir() => std::fs::remove_dir_all(&path),
+            _ => absent(&path),
+        };
+        if let Err(error) = forgotten {
+            let path = path.display();
+            warn!(%path, %error, "the last message of a former life cannot be taken away");
+        }
     }
 
     fn supervise(&self, starter: &Starter) -> io::Result<Child> {
@@ -279,4 +288,41 @@ fn reap(mut supervisor: Child, hints: broadcast::Sender<()>) {
         let _ = supervisor.wait().await;
         let _ = hints.send(());
     });
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    #[test]
+    fn whatever_stands_where_the_message_goes_is_gone_before_the_next_life() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let cell = Cell::new(dir.path().to_owned());
+        let path = disk::message_path(cell.dir());
+        let kept = dir.path().join("kept");
+        fs::write(&kept, "of somebody else").expect("written");
+        let makers: [fn(&Path); 4] = [
+            |_| (),
+            |path| fs::write(path, "why").expect("written"),
+            |path| fs::create_dir_all(path.join("deep/down")).expect("made"),
+            |path| std::os::unix::fs::symlink("kept", path).expect("linked"),
+        ];
+        for make in makers {
+            make(&path);
+            cell.forget_message();
+            assert!(fs::symlink_metadata(&path).is_err(), "it is gone");
+        }
+        assert!(kept.exists(), "a link is not followed");
+    }
+
+    #[test]
+    fn a_message_that_cannot_be_taken_away_is_left() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let file = dir.path().join("file");
+        fs::write(&file, "no folder").expect("written");
+        Cell::new(file.join("cell")).forget_message();
+        assert!(file.exists());
+    }
 }

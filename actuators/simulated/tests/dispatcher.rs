@@ -182,6 +182,9 @@ struct Watched {
     calls: Vec<String>,
     in_flight: BTreeSet<PodUid>,
     most_in_flight: usize,
+    /// How many of the next messages cannot be read.
+    unread: usize,
+    asked: usize,
 }
 
 impl Node {
@@ -283,6 +286,22 @@ async fn what_a_container_left_is_told_with_its_end_and_bounded_by_its_share_of_
         for container in &finished.containers {
             assert_eq!((container.exit_code, container.message.len()), (Some(3), expected));
         }
+    }
+}
+
+#[tokio::test]
+async fn who_does_not_answer_is_asked_once_more_and_no_more() {
+    for (unread, asked, expected) in [(0, 1, "why"), (1, 2, "why"), (2, 2, "")] {
+        let mut node = Node::new(1, Faults::default(), Pacing::default());
+        node.watched.lock().expect("no panic").unread = unread;
+        let spec = serde_json::json!({"restartPolicy": "Never",
+            "containers": [{"name": "main", "command": [PROGRAM, LEAVE, "why", "3"]}]});
+        let desired = full(&[samples::placement_of("a", &spec.to_string())]);
+        node.run(&desired, 60_000).await;
+        let book = node.dispatcher.books().get(&PodUid::parse("a").expect("valid"));
+        let finished = book.and_then(|book| book.finished.as_ref()).expect("it has ended");
+        assert_eq!(finished.containers[0].message, expected, "{unread} unread");
+        assert_eq!(node.watched.lock().expect("no panic").asked, asked, "{unread} unread");
     }
 }
 
@@ -471,6 +490,14 @@ impl Actuator for WatchedActuator {
     }
 
     fn message<'a>(&'a self, uid: &'a PodUid, container: &'a str) -> Act<'a, Vec<u8>> {
+        let mut watched = self.watched.lock().expect("no panic");
+        watched.asked += 1;
+        if watched.unread > 0 {
+            watched.unread -= 1;
+            let error = ActuatorError::transient("Busy", "later");
+            return Box::pin(std::future::ready(Err(error)));
+        }
+        drop(watched);
         self.inner.message(uid, container)
     }
 

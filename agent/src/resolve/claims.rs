@@ -5,8 +5,10 @@
 //! they do with one they do with it.
 //! Guarantee: a pod is given the folder of a claim that lives here, or does not start. A folder that is
 //! not there is made, empty and open to every user of a container, as a claim's is; a `local` one of
-//! somebody else must be there, and the type of a `hostPath` says what is made.
+//! somebody else must be there ([`found`]), and the type of a `hostPath` says what is made.
 //! Absent: its size. What a claim asks for is not held against what is in the folder.
+
+mod found;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -77,8 +79,13 @@ pub(super) async fn give(
         })?;
         let unfit = |why: String| not_ready(format!("claim {name}: {why}"));
         volume.host_path = Some(match written(&claim, options).map_err(unfit)? {
-            Some(path) => path,
-            None => {
+            Written::Path(path) => path,
+            Written::Local(folder) => {
+                let volume = &claim.spec.volume_name;
+                found::be_there(volume, &folder).await.map_err(unfit)?;
+                as_path(&folder)
+            }
+            Written::Nowhere => {
                 let folder = place(&claim, options).map_err(unfit)?;
                 let made = volume::empty::make(&folder, volume::empty::MODE_DEFAULT, group);
                 made.map_err(|error| {
@@ -98,26 +105,31 @@ pub(super) async fn give(
     Ok(())
 }
 
-/// Where the claim's data lies, if that is on this node and somebody wrote where; `None` for a folder of
-/// the agent's.
-fn written(claim: &Claim, options: &AgentOptions) -> Result<Option<HostPathSource>, String> {
+/// Where somebody wrote that a claim's data lies.
+#[derive(Debug, PartialEq, Eq)]
+enum Written {
+    /// At a path of the node, whose type says what may be made.
+    Path(HostPathSource),
+    /// In a folder that must be there.
+    Local(PathBuf),
+    /// Nobody wrote it: in a folder of the agent's.
+    Nowhere,
+}
+
+/// Where the claim's data lies, if that is on this node.
+fn written(claim: &Claim, options: &AgentOptions) -> Result<Written, String> {
     is_here(claim, options)?;
-    let Some(text) = claim.metadata.annotations.get(VOLUME_SOURCE) else { return Ok(None) };
+    let Some(text) = claim.metadata.annotations.get(VOLUME_SOURCE) else {
+        return Ok(Written::Nowhere);
+    };
     let volume = &claim.spec.volume_name;
     let source: VolumeSource = serde_json::from_str(text)
         .map_err(|error| format!("the source of {volume} does not read: {error}"))?;
     if let Some(path) = source.host_path {
-        return Ok(Some(path));
+        return Ok(Written::Path(path));
     }
     let local = source.local.ok_or_else(|| format!("no node serves the source of {volume}"))?;
-    let folder = PathBuf::from(local.path);
-    match folder.is_dir() {
-        true => Ok(Some(as_path(&folder))),
-        false => Err(format!(
-            "the local volume {volume} has no folder {} on this node: make it there",
-            folder.display()
-        )),
-    }
+    Ok(Written::Local(PathBuf::from(local.path)))
 }
 
 /// Whether the claim has a volume, and that is on this node.
@@ -177,14 +189,12 @@ mod tests {
         let host = r#"{"hostPath":{"path":"/mnt/data","type":"DirectoryOrCreate"}}"#;
         let of = |source: Option<&str>, node: &str| written(&claim(source, node), &options);
         let node = options.node.as_str();
-        assert_eq!(of(None, node), Ok(None));
-        let path = of(Some(host), node).expect("it is here").expect("a path");
+        assert_eq!(of(None, node), Ok(Written::Nowhere));
         let kind = Some("DirectoryOrCreate".to_owned());
-        assert_eq!(path, HostPathSource { path: "/mnt/data".to_owned(), kind });
-        let found = of(Some(&local(here.path())), node).expect("it is here");
-        assert_eq!(found, Some(as_path(here.path())));
-        let absent = of(Some(&local(&here.path().join("none"))), node).expect_err("it is not");
-        assert!(absent.contains("make it there"), "{absent}");
+        let path = HostPathSource { path: "/mnt/data".to_owned(), kind };
+        assert_eq!(of(Some(host), node), Ok(Written::Path(path)));
+        let folder = here.path().to_owned();
+        assert_eq!(of(Some(&local(&folder)), node), Ok(Written::Local(folder)));
         let elsewhere = of(Some(host), "another").expect_err("it is not here");
         assert!(elsewhere.contains("not here"), "{elsewhere}");
         of(Some("{}"), node).expect_err("nothing lies there");

@@ -100,18 +100,20 @@ fn status(pod: &PodView, spec: &Value) -> Value {
     let observed = pod.opened();
     match &observed {
         Some(observed) => observe(&mut status, observed, spec),
-        None => {
+        None if pod.placement.is_some() => {
             // What people know from Kubernetes where others come first.
             let comes_first = spec["initContainers"].as_array().is_none_or(Vec::is_empty);
             let reason = if comes_first { "ContainerCreating" } else { "PodInitializing" };
-            status["containerStatuses"] = created_soon(pod, &spec["containers"], reason);
+            status["containerStatuses"] = created_soon(&spec["containers"], reason);
             if !comes_first {
-                status["initContainerStatuses"] =
-                    created_soon(pod, &spec["initContainers"], reason);
+                status["initContainerStatuses"] = created_soon(&spec["initContainers"], reason);
             }
         }
+        // No kubelet speaks of a pod without a node: who sorts by a field of its first container finds no list,
+        // and not an empty one that has no first.
+        None => {}
     }
-    name_devices(pod, &mut status["containerStatuses"]);
+    name_devices(pod, &mut status);
     let known = Known { pod, observed: observed.as_ref(), spec };
     status["conditions"] = pod_conditions::of(&known);
     let host = pod.host.as_ref().map(|host| &host.record.address);
@@ -132,9 +134,10 @@ fn status(pod: &PodView, spec: &Value) -> Value {
 }
 
 /// The devices that containers have, in the field in which Kubernetes tells them.
-fn name_devices(pod: &PodView, containers: &mut Value) {
+fn name_devices(pod: &PodView, status: &mut Value) {
     let devices = pod.placement.as_ref().map_or(&[][..], |placement| &placement.devices);
-    for container in containers.as_array_mut().into_iter().flatten() {
+    let containers = status.get_mut("containerStatuses").and_then(Value::as_array_mut);
+    for container in containers.into_iter().flatten() {
         let own = devices.iter().filter(|taken| container["name"] == *taken.container);
         let own: Vec<Value> = own.map(|taken| json!({"resourceID": &*taken.id})).collect();
         if !own.is_empty() {
@@ -165,10 +168,7 @@ fn observe(status: &mut Value, observed: &PodObserved, spec: &Value) {
 }
 
 /// A placed pod of which nothing was observed yet: its containers are being made.
-fn created_soon(pod: &PodView, containers: &Value, reason: &str) -> Value {
-    if pod.placement.is_none() {
-        return json!([]);
-    }
+fn created_soon(containers: &Value, reason: &str) -> Value {
     let soon = |container: &Value| {
         json!({
             "name": container["name"], "image": container["image"], "imageID": "",

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use serde_json::Value;
-use setpoint_schemas::{NodeName, Placement};
+use setpoint_schemas::{NodeName, Placement, Volume};
 
 use super::Call;
 use crate::KindInfo;
@@ -122,7 +122,7 @@ fn mounts(placement: &Placement, kind: &str, name: &str) -> bool {
         "Secret" => ("secret", "secretName", "secretKeyRef", "secretRef"),
         "PersistentVolumeClaim" => {
             let volumes = spec["volumes"].as_array().into_iter().flatten();
-            let names = |v: &Value| v["persistentVolumeClaim"]["claimName"] == name;
+            let names = |v: &Value| claim_of(placement, v).is_some_and(|claim| claim == name);
             return volumes.into_iter().any(names);
         }
         _ => ("configMap", "name", "configMapKeyRef", "configMapRef"),
@@ -143,6 +143,12 @@ fn mounts(placement: &Placement, kind: &str, name: &str) -> bool {
             let all = |e: &Value| e[all_ref]["name"] == name;
             list(&container["env"]).iter().any(one) || list(&container["envFrom"]).iter().any(all)
         })
+}
+
+/// The claim of a volume, where it is one: by its name, or made with its pod.
+fn claim_of(placement: &Placement, volume: &Value) -> Option<String> {
+    let volume: Volume = serde_json::from_value(volume.clone()).ok()?;
+    volume.claim_of(placement.name.as_str())
 }
 
 fn is_volume(kind: &KindInfo) -> bool {
@@ -167,4 +173,33 @@ fn denied(actor: &Actor, act: Act, kind: &KindInfo, name: &str) -> ApiError {
         actor.name
     );
     ApiError::forbidden(message).about(kind, name, &[])
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+    use setpoint_schemas::samples;
+
+    use super::*;
+
+    #[test]
+    fn a_node_reads_the_claims_that_its_pods_name_and_that_are_made_with_them() {
+        let spec = json!({"containers": [], "volumes": [
+            {"name": "named", "persistentVolumeClaim": {"claimName": "data"}},
+            {"name": "scratch", "ephemeral": {"volumeClaimTemplate": {"spec": {}}}},
+            {"name": "none", "emptyDir": {}}]});
+        let placement = samples::placement_of("web-1", &spec.to_string());
+        let table = [
+            ("data", true),
+            ("web-1-scratch", true),
+            ("scratch", false),
+            ("web-2-scratch", false),
+            ("web-1-named", false),
+            ("web-1-none", false),
+        ];
+        for (claim, expected) in table {
+            let may = mounts(&placement, "PersistentVolumeClaim", claim);
+            assert_eq!(may, expected, "{claim}");
+        }
+    }
 }

@@ -473,6 +473,9 @@ async fn a_pod_shows_where_it_stands_from_waiting_to_stopping() {
     assert_eq!(seen["status"]["conditions"][0]["reason"], "Unschedulable");
     assert_eq!(seen["status"]["message"], "0/1 nodes are available: 1 Insufficient cpu");
     assert_eq!(seen["spec"]["containers"][0]["image"], "busybox:1");
+    for list in ["containerStatuses", "initContainerStatuses"] {
+        assert_eq!(seen["status"].get(list), None, "nothing speaks of them yet");
+    }
 
     server.leader.commit(|epoch| {
         vec![Change::Placement(uid.clone(), Some(placement("web-2", "n1", epoch)))]
