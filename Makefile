@@ -57,9 +57,18 @@ test: build ## all tests, real Kafka and real Docker Engines included
 	@scripts/setup test
 	SETPOINT_REQUIRE_REAL=$${SETPOINT_REQUIRE_REAL:-1} cargo test --locked --workspace --no-fail-fast
 
-test-long: build ## the same tests with their full counts, for hours
+# Twenty times the usual seeds of each kind of journey are worth compiling the simulation once more, with all that
+# the compiler can do and into a folder of its own; beside the other tests it has one seed of each kind.
+# Each is run, whatever became of the other.
+SIMULATE_LONG := CARGO_TARGET_DIR=$(CARGO_TARGET_DIR)/simulate CARGO_PROFILE_DEV_OPT_LEVEL=3 \
+	cargo test --locked --package setpoint-tests --test simulation --no-fail-fast -- --nocapture
+
+test-long: build ## the same tests in their long forms, and 37,000 journeys of the simulation, for hours
 	@scripts/setup test
-	SETPOINT_REQUIRE_REAL=1 SETPOINT_TEST_LONG=1 SETPOINT_SEEDS=10000 cargo test --locked --workspace --no-fail-fast
+	export SETPOINT_REQUIRE_REAL=1 SETPOINT_TEST_LONG=1; failed=0; \
+		SETPOINT_SEEDS=1 cargo test --locked --workspace --no-fail-fast || failed=1; \
+		$(SIMULATE_LONG) || failed=1; \
+		exit $$failed
 
 simulate: ## the simulation alone: SEED=8417 for one seed with its trace, SEEDS=10000 for many
 	@scripts/setup build

@@ -37,6 +37,8 @@ const CODE_FAILED: u8 = 1;
 const CODE_USAGE: u8 = 2;
 /// The exit code of an agent whose node another one took: a service manager must not start it again.
 const CODE_TAKEN: u8 = 3;
+/// What shells add to the number of the signal that ended a program.
+const CODE_OF_SIGNALS: u8 = 128;
 
 impl Failure {
     /// A failed attempt, such as `failed to read x.yaml`.
@@ -81,6 +83,11 @@ impl Failure {
     /// The same with the exit code of an agent whose node another one took.
     pub(crate) fn of_taken(self) -> Self {
         Failure { code: CODE_TAKEN, ..self }
+    }
+
+    /// The same with the exit code of a program that this signal ended.
+    pub(crate) fn of_signal(self, number: u8) -> Self {
+        Failure { code: CODE_OF_SIGNALS.saturating_add(number), ..self }
     }
 
     /// The exit code.

@@ -11,6 +11,21 @@ _setpoint
 printf '%s\n' "${COMPREPLY[@]}"
 "#;
 
+/// The program gives its server half a second, which a busy machine may take for less: so often it is asked.
+const ASKED_MAX: usize = 5;
+
+/// Asks until bash offers this, as somebody presses the key again.
+fn offers(server: &str, words: &[&str], wanted: &[&str]) {
+    let mut found = Vec::new();
+    for _ in 0..ASKED_MAX {
+        found = offered(server, words);
+        if found == wanted {
+            return;
+        }
+    }
+    assert_eq!(found, wanted, "{words:?}");
+}
+
 /// What bash would offer for these words, the last of which is being written.
 fn offered(server: &str, words: &[&str]) -> Vec<String> {
     let quoted: Vec<String> = words.iter().map(|word| format!("'{word}'")).collect();
@@ -63,7 +78,7 @@ fn bash_completes_verbs_flags_and_names() {
         (&["get", "pods", "--no-"], &["--no-headers"]),
     ];
     for (words, wanted) in table {
-        assert_eq!(offered(&server, words), *wanted, "{words:?}");
+        offers(&server, words, wanted);
     }
 }
 

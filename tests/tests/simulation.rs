@@ -1,11 +1,12 @@
 //! The simulation: whole journeys from seeds, through faults to rest.
 //!
-//! `SETPOINT_SEED` runs one seed, `SETPOINT_SEEDS` another number of them, `SETPOINT_FROM` begins
-//! with a later one.
+//! `SETPOINT_SEED` runs one seed, `SETPOINT_SEEDS` another number of them of each kind, `SETPOINT_FROM` begins
+//! with a later one; `SETPOINT_TEST_LONG=1` has twenty times as many of each kind as is usual.
 
 use std::num::NonZeroUsize;
 use std::ops::RangeInclusive;
 
+use setpoint_test_support::is_long;
 use setpoint_tests::journey::{Journey, Plan, Trace};
 
 /// Journeys spend a third of their time on small pieces of memory.
@@ -14,6 +15,9 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// As many as a test run can afford in the dev profile.
 const SEEDS: u64 = 500;
+/// How many times as many a long run has, 37,000 of all kinds: what it found was mostly behind a kind's first
+/// thousand seeds, and two cores are done with it in an hour or two.
+const TIMES_LONG: u64 = 20;
 /// Three minutes of faults, in looks at the world.
 const TICKS: usize = 900;
 /// Every so many seeds the dataflow and views from scratch run beside the views kept by hand.
@@ -108,10 +112,10 @@ fn plan(seed: u64) -> Plan {
     }
 }
 
-/// The seeds of a run: all, or from where a long one was broken off.
+/// The seeds of a run: all, many times as many in a long one, or from where one was broken off.
 fn seeds(usual: u64) -> RangeInclusive<u64> {
     let (first, last) = (number("SETPOINT_FROM").unwrap_or(1), number("SETPOINT_SEEDS"));
-    let last = last.unwrap_or(usual);
+    let last = last.unwrap_or_else(|| usual * if is_long() { TIMES_LONG } else { 1 });
     assert!(
         first <= last,
         "from seed {first} to {last} there is none: SETPOINT_FROM, SETPOINT_SEEDS"

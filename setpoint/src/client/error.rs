@@ -76,6 +76,16 @@ impl ApiError {
         matches!(self, ApiError::Refused { code: 400 | 422, .. })
     }
 
+    /// Whether it is certain that nothing was done: it was refused, or nobody was reached. Else it may have been
+    /// done, and only its answer is missing.
+    pub(crate) fn is_undone(&self) -> bool {
+        match self {
+            ApiError::Unreachable { source, .. } => source.is_connect(),
+            ApiError::Refused { code, .. } => *code < 500,
+            ApiError::Broken { .. } => false,
+        }
+    }
+
     /// Whether the server has not what was asked for from this version on: no longer, or it is
     /// another one that is not so far. What there is now is asked for then.
     pub(crate) fn is_expired(&self) -> bool {

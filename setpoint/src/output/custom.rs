@@ -61,13 +61,15 @@ fn text(value: &Value) -> String {
     if value.is_null() { String::new() } else { shown(value) }
 }
 
-/// Cut at commas that are not within brackets.
+/// Cut at commas that are not within brackets; a bracket in quotes within them is none.
 fn parts(text: &str) -> Vec<&str> {
-    let mut depth = 0i32;
+    let (mut depth, mut quote) = (0usize, None);
     text.split(|c: char| {
-        match c {
-            '[' | '(' => depth += 1,
-            ']' | ')' => depth -= 1,
+        match (c, quote) {
+            (c, Some(open)) => quote = Some(open).filter(|open| *open != c),
+            ('"' | '\'', None) if depth > 0 => quote = Some(c),
+            ('[' | '(', None) => depth += 1,
+            (']' | ')', None) => depth = depth.saturating_sub(1),
             _ => {}
         }
         c == ',' && depth == 0
@@ -98,6 +100,10 @@ mod tests {
             assert_eq!(columns.len(), 2, "{path}");
             assert_eq!(columns[0].cell(&object), Ok(cell.to_owned()), "{path}");
         }
+        let quoted = Custom::parse(r#"A:.spec.containers[?(@.name!="],")].name,B:.metadata.name"#);
+        let quoted = quoted.expect("two columns");
+        assert_eq!(quoted.len(), 2);
+        assert_eq!(quoted[0].cell(&object), Ok("a,b".to_owned()));
         let beyond = Custom::parse("A:.spec.containers[7].name").expect("a column");
         assert!(beyond[0].cell(&object).is_err());
     }

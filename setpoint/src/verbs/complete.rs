@@ -60,15 +60,17 @@ pub(crate) async fn run(
     context: impl FnOnce(&[(String, String)]) -> Option<Context>,
 ) -> Result<Ended, Failure> {
     line.build();
-    let lines = lines(&complete.words, &line, context).await;
+    let lines = lines(&complete.words, &line, ASKED_MAX, context).await;
     let text: String = lines.into_iter().map(|line| line + "\n").collect();
     std::io::stdout().write_all(text.as_bytes())?;
     Ok(Ended::Well)
 }
 
+/// What may stand there, a line each; the API may take as long as this.
 async fn lines(
     words: &[String],
     line: &Command,
+    patience: Duration,
     context: impl FnOnce(&[(String, String)]) -> Option<Context>,
 ) -> Vec<String> {
     let place = Place::of(line, words);
@@ -77,9 +79,7 @@ async fn lines(
     let wanted = wanted(&place);
     if let Wanted::Named(what) = &wanted {
         let found = match context(&place.said) {
-            Some(cx) => {
-                tokio::time::timeout(ASKED_MAX, names::found(*what, &place, &cx)).await.ok()
-            }
+            Some(cx) => tokio::time::timeout(patience, names::found(*what, &place, &cx)).await.ok(),
             None => None,
         };
         let without = || names::without_api(*what, &place);

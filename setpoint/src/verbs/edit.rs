@@ -6,6 +6,7 @@
 mod changes;
 mod draft;
 mod editor;
+mod interrupts;
 
 use clap::Args;
 use serde_json::{Value, json};
@@ -17,6 +18,7 @@ use crate::output::field::text;
 use crate::verbs::object::one;
 use draft::Draft;
 use editor::Editor;
+use interrupts::Interrupts;
 
 /// How often a file is opened again in a row; who is told so often what is wrong is no person.
 const OPENED_MAX: usize = 50;
@@ -50,6 +52,10 @@ enum Sent {
     Invalid(String),
     /// Others changed these fields too.
     Conflict(Vec<String>),
+    /// They were refused for another reason, or never came to the server.
+    Refused(ApiError),
+    /// Nobody says what became of them.
+    Unanswered(ApiError),
 }
 
 pub(crate) async fn run(edit: Edit, cx: &mut Context) -> Result<Ended, Failure> {
@@ -65,46 +71,58 @@ async fn edited_with(edit: &Edit, editor: &Editor, cx: &mut Context) -> Result<E
     let object = cx.client.get(&subject.url, &[]).await.map_err(|error| error.during(&what))?;
     let base = changes::shown_to_people(object);
     let mut draft = Draft::of(&base).map_err(|error| Failure::new(&what).because(error))?;
+    let mut interrupts =
+        Interrupts::caught().map_err(|error| Failure::new(&what).because(error))?;
     for _ in 0..OPENED_MAX {
-        editor.open(draft.path()).map_err(|why| draft.kept(Failure::new(&what).because(why)))?;
-        let edited = match draft.read() {
-            Ok(draft::Read::Empty) => return Ok(left("the saved file was empty")),
-            Ok(draft::Read::AsBefore) => {
+        let opened = interrupts.unheard(editor.open(draft.path())).await;
+        opened.map_err(|why| draft.kept(Failure::new(&what).because(why)))?;
+        let read = draft.read();
+        let read = read.map_err(|error| {
+            draft.kept(Failure::new(&what).because(format!("the file cannot be read: {error}")))
+        })?;
+        let edited = match read {
+            draft::Read::Empty => return Ok(left("the saved file was empty")),
+            draft::Read::AsBefore => {
                 let failure = Failure::new(&what).because("it was saved as it was refused");
                 return Err(draft.kept(failure));
             }
-            Ok(draft::Read::Object(edited)) if edited == base => {
-                return Ok(left("no changes made"));
-            }
-            Ok(draft::Read::Object(edited)) => edited,
-            Err(why) => {
-                draft
-                    .reopen(&why)
-                    .map_err(|error| draft.kept(Failure::new(&what).because(error)))?;
+            draft::Read::Object(edited) if edited == base => return Ok(left("no changes made")),
+            draft::Read::Object(edited) => edited,
+            draft::Read::Wrong(why) => {
+                reopened(&mut draft, &why, &what)?;
                 continue;
             }
         };
-        match sent(&subject, &base, &edited, cx).await {
-            Ok(Sent::Done) => {
+        let sent = tokio::select! {
+            sent = send(&subject, &base, &edited, cx) => sent,
+            number = interrupts.next() => {
+                let failure = Failure::new(&what).because("it was interrupted");
+                return Err(draft.kept_unanswered(failure.of_signal(number)));
+            }
+        };
+        match sent {
+            Sent::Done => {
                 cx.out.line(format!("{} edited", subject.shown))?;
                 return Ok(Ended::Well);
             }
-            Ok(Sent::Invalid(why)) => {
-                draft
-                    .reopen(&why)
-                    .map_err(|error| draft.kept(Failure::new(&what).because(error)))?;
-            }
-            Ok(Sent::Conflict(fields)) => {
+            Sent::Invalid(why) => reopened(&mut draft, &why, &what)?,
+            Sent::Conflict(fields) => {
                 let failure = fields.iter().fold(Failure::new(&what), |failure, field| {
                     failure.at(field.as_str(), "someone else changed it meanwhile")
                 });
                 return Err(draft.kept(failure));
             }
-            Err(error) => return Err(draft.kept(error.during(&what))),
+            Sent::Refused(error) => return Err(draft.kept(error.during(&what))),
+            Sent::Unanswered(error) => return Err(draft.kept_unanswered(error.during(&what))),
         }
     }
     let why = format!("it was refused {OPENED_MAX} times in a row");
     Err(draft.kept(Failure::new(&what).because(why)))
+}
+
+/// Puts why it was refused above the text.
+fn reopened(draft: &mut Draft, why: &str, what: &str) -> Result<(), Failure> {
+    draft.reopen(why).map_err(|error| draft.kept(Failure::new(what).because(error)))
 }
 
 /// The object that is edited.
@@ -127,19 +145,12 @@ fn left(why: &str) -> Ended {
 
 /// Sends what was changed, for the version from which it was changed. Where the object has another one by now,
 /// it is compared: fields that only we changed are sent for the version that there is.
-async fn sent(
-    subject: &Subject,
-    base: &Value,
-    edited: &Value,
-    cx: &Context,
-) -> Result<Sent, ApiError> {
+async fn send(subject: &Subject, base: &Value, edited: &Value, cx: &Context) -> Sent {
     if let Some(why) = changes::another_object(base, edited) {
-        return Ok(Sent::Invalid(why));
+        return Sent::Invalid(why);
     }
     let Some(patch) = changes::patch(base, edited) else {
-        return Ok(Sent::Invalid(
-            "only what the server writes was changed, such as status".to_owned(),
-        ));
+        return Sent::Invalid("only what the server writes was changed, such as status".to_owned());
     };
     let mut version = text(base, "/metadata/resourceVersion").to_owned();
     let mut tries = SENT_MAX;
@@ -149,22 +160,30 @@ async fn sent(
         if !version.is_empty() {
             body["metadata"]["resourceVersion"] = json!(version);
         }
-        match cx.client.patch(&subject.url, Patch::Merge, &body).await {
-            Ok(_) => return Ok(Sent::Done),
-            Err(error) if error.is_conflict() && tries > 0 => {
-                let now = cx.client.get(&subject.url, &[]).await?;
-                let fields = changes::changed_by_others(&patch, base, &now);
-                if !fields.is_empty() {
-                    return Ok(Sent::Conflict(fields));
-                }
-                version = text(&now, "/metadata/resourceVersion").to_owned();
-            }
+        let conflict = match cx.client.patch(&subject.url, Patch::Merge, &body).await {
+            Ok(_) => return Sent::Done,
+            Err(error) if error.is_conflict() && tries > 0 => error,
             Err(error) if error.is_invalid() => {
                 let what = format!("{} was refused", subject.path.kind);
-                return Ok(Sent::Invalid(error.during(what).to_string()));
+                return Sent::Invalid(error.during(what).to_string());
             }
-            Err(error) => return Err(error),
+            Err(error) if error.is_undone() => return Sent::Refused(error),
+            Err(error) => return Sent::Unanswered(error),
+        };
+        let now = match cx.client.get(&subject.url, &[]).await {
+            Ok(now) => now,
+            Err(error) => return Sent::Refused(error),
+        };
+        let version_now = text(&now, "/metadata/resourceVersion");
+        if version_now == version {
+            // Nobody was faster: it is another conflict, which would come again and again.
+            return Sent::Refused(conflict);
         }
+        let fields = changes::changed_by_others(&patch, base, &now);
+        if !fields.is_empty() {
+            return Sent::Conflict(fields);
+        }
+        version = version_now.to_owned();
     }
 }
 

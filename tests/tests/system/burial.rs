@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::api::Api;
-use crate::house::beside;
+use crate::house::alone;
 use crate::settled::Settled;
 
 /// A lease of fifteen seconds and what follows from its end, on a busy machine.
@@ -14,7 +14,7 @@ const BURIED_WITHIN: Duration = Duration::from_secs(60);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_compacted_topics_keep_the_living_fleet_and_nothing_else() {
-    let _beside = beside();
+    let _alone = alone();
     let mut fleet = Settled::new().await;
     // The four pods of the first template are gone by now, and two more while nobody leads.
     buried(&mut fleet).await;

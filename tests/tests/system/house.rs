@@ -32,13 +32,15 @@ const GONE_MAX: Duration = Duration::from_secs(10);
 static CORES: RwLock<()> = RwLock::new(());
 
 /// This test and no other: it keeps the cores busy, measures what a neighbour would change, or needs what the
-/// machine has once, such as addresses of Services.
+/// machine has once, such as addresses of Services. So does an engine that returns to its port, which a
+/// neighbour could have been given meanwhile; and a test of short leases, probes or waits, which a neighbour
+/// that takes the cores would make late.
 pub(crate) fn alone() -> Alone {
     Alone(CORES.write().unwrap_or_else(PoisonError::into_inner))
 }
 
-/// This test and others that say so: its processes wait most of the time, and it asks for nothing sooner than a
-/// busy machine gives it.
+/// This test and others that say so: its processes wait most of the time, no engine of it starts twice, and it
+/// asks for nothing sooner than a busy machine gives it.
 pub(crate) fn beside() -> Beside {
     Beside(CORES.read().unwrap_or_else(PoisonError::into_inner))
 }

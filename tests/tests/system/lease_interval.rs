@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use crate::api::Api;
-use crate::house::{House, LEADS_WITHIN, beside, free_port};
+use crate::house::{House, LEADS_WITHIN, alone, free_port};
 
 const READY_WITHIN: Duration = Duration::from_secs(30);
 /// Several times the grace: by its own setting the agent would be lost in between.
@@ -11,7 +11,7 @@ const LOOKED_FOR: Duration = Duration::from_secs(12);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_agent_with_a_longer_interval_than_the_grace_is_not_lost() {
-    let _beside = beside();
+    let _alone = alone();
     let (mut house, api) = (House::new(&[]), Api::new(free_port()));
     let short = [
         ("SETPOINT_ENGINE__POLICY__LEASE_RENEW_MS", "1000"),

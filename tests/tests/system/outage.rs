@@ -6,7 +6,7 @@ use std::time::Duration;
 use nix::sys::signal::Signal;
 
 use crate::api::{Api, deployment};
-use crate::house::{House, beside};
+use crate::house::{House, alone};
 use crate::{ledger, processes};
 
 const NODES: [&str; 2] = ["node-1", "node-2"];
@@ -20,7 +20,7 @@ const RESTARTS_WITHIN: Duration = Duration::from_secs(10);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_outage_of_the_engine_stops_nothing_and_crashes_are_restarted_meanwhile() {
-    let _beside = beside();
+    let _alone = alone();
     let (mut house, api) = House::with_nodes(
         &[
             ("SETPOINT_ENGINE__POLICY__LEASE_RENEW_MS", "1000"),

@@ -11,7 +11,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
 use crate::api::{Api, deployment};
-use crate::house::{House, LOOK_EVERY, beside};
+use crate::house::{House, LOOK_EVERY, alone};
 
 const SOON: Duration = Duration::from_secs(60);
 /// Several periods of each probe here, and the time that an update would need.
@@ -20,7 +20,7 @@ const WEB: &str = "/apis/apps/v1/namespaces/default/deployments/web";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_pod_is_ready_when_its_probes_say_so_and_stays_so_when_its_agent_restarts() {
-    let _beside = beside();
+    let _alone = alone();
     let (mut house, api) = House::with_nodes(&[], &["n1"]).await;
     let server = Server::start(503).await;
     let probe = json!({"httpGet": {"path": "/ready", "port": server.port}, "periodSeconds": 1});
@@ -60,7 +60,7 @@ async fn a_pod_is_ready_when_its_probes_say_so_and_stays_so_when_its_agent_resta
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_container_that_no_longer_lives_is_ended_and_restarts_in_place() {
-    let _beside = beside();
+    let _alone = alone();
     let (mut house, api) = House::with_nodes(&[], &["n1"]).await;
     let (dead, begun) = (house.path.join("dead"), house.path.join("begun"));
     let probes = json!({
@@ -101,7 +101,7 @@ async fn a_container_that_no_longer_lives_is_ended_and_restarts_in_place() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_update_whose_pods_never_get_ready_stops_and_takes_no_more_than_it_may() {
-    let _beside = beside();
+    let _alone = alone();
     let (mut house, api) = House::with_nodes(&[], &["n1", "n2"]).await;
     let probe =
         |word: &str| json!({"readinessProbe": {"exec": {"command": [word]}, "periodSeconds": 1}});

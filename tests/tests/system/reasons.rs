@@ -10,7 +10,7 @@ use setpoint_schemas::avro::Codec;
 use setpoint_schemas::{DeadLetter, Request, RequestId, RequestItem, Verb};
 
 use crate::api::{Api, deployment};
-use crate::house::{House, LEADS_WITHIN, beside, free_port};
+use crate::house::{House, LEADS_WITHIN, alone, free_port};
 
 const CONVERGES_WITHIN: Duration = Duration::from_secs(60);
 
@@ -29,7 +29,7 @@ fn says(output: &Output, code: i32, wanted: &[&str]) -> String {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn explain_says_how_it_stands_and_why_not_elsewhere() {
-    let _beside = beside();
+    let _alone = alone();
     let (mut house, api, name) = two_nodes_where_two_of_three_workloads_wait().await;
     let verb = |arguments: &str| house.verb(&api.base, arguments);
     let sentence = "0/2 nodes are available: 2 Insufficient cpu.";
@@ -105,7 +105,7 @@ async fn two_nodes_where_two_of_three_workloads_wait() -> (House, Api, String) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_dead_letter_is_listed_shown_and_replayed_or_says_why_not() {
-    let _beside = beside();
+    let _alone = alone();
     let (mut house, api) = House::with_nodes(&[], &[]).await;
     says(&house.verb(&api.base, "deadletter list"), 0, &["POSITION"]);
     house.kill("engine");

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use setpoint_store::Checkpoint;
 
-use crate::house::beside;
+use crate::house::alone;
 use crate::settled::Settled;
 use crate::stopped::Stopped;
 
@@ -19,7 +19,7 @@ type Harm = (&'static str, fn(&Path));
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_checkpoint_that_is_damaged_or_foreign_is_set_aside() {
-    let _beside = beside();
+    let _alone = alone();
     let mut fleet = Settled::new().await;
     let before = fleet.running();
     let stopped = Stopped::new(&fleet.house.path, "engine");
@@ -86,7 +86,7 @@ fn each_file(folder: &Path, part: &str, act: impl Fn(&Path)) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_checkpoint_in_use_stops_the_engine_and_is_left_alone() {
-    let _beside = beside();
+    let _alone = alone();
     let mut fleet = Settled::new().await;
     let before = fleet.running();
     fleet.house.kill("engine");

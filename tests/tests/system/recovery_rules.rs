@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use crate::house::beside;
+use crate::house::alone;
 use crate::settled::Settled;
 use crate::stopped::Stopped;
 
@@ -14,7 +14,7 @@ const OTHER_RULES: &str = "none of ours";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_epoch_of_other_rules_is_followed_and_the_difference_told() {
-    let _beside = beside();
+    let _alone = alone();
     let mut fleet = Settled::new().await;
     let before = fleet.running();
     fleet.house.kill("engine");
@@ -40,7 +40,7 @@ async fn an_epoch_of_other_rules_is_followed_and_the_difference_told() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_epoch_of_the_same_rules_with_another_hash_stops_the_engine() {
-    let _beside = beside();
+    let _alone = alone();
     let mut fleet = Settled::new().await;
     fleet.house.kill("engine");
     Stopped::new(&fleet.house.path, "engine").append_a_stop(setpoint_rules::RULES_VERSION);

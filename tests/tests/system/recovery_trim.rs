@@ -1,13 +1,13 @@
 //! An engine whose log has forgotten what its checkpoint needs is rebuilt from the compacted topics:
 //! the fleet does not notice.
 
-use crate::house::beside;
+use crate::house::alone;
 use crate::settled::Settled;
 use crate::stopped::{EVERYTHING_DAYS, LEASES_DAYS, Stopped};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_engine_without_checkpoint_on_a_trimmed_log_keeps_every_pod_and_goes_on() {
-    let _beside = beside();
+    let _alone = alone();
     let mut fleet = Settled::new().await;
     let before = fleet.running();
     for days in [LEASES_DAYS, EVERYTHING_DAYS] {
@@ -34,7 +34,7 @@ async fn an_engine_without_checkpoint_on_a_trimmed_log_keeps_every_pod_and_goes_
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_checkpoint_older_than_the_log_is_noticed_and_not_built_upon() {
-    let _beside = beside();
+    let _alone = alone();
     let mut fleet = Settled::new().await;
     let kept = fleet.house.path.join("kept");
     let stopped = Stopped::new(&fleet.house.path, "engine");

@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::api::{Api, deployment};
-use crate::house::{House, LEADS_WITHIN, beside, free_port};
+use crate::house::{House, LEADS_WITHIN, alone, free_port};
 
 const SEEN_WITHIN: Duration = Duration::from_secs(60);
 /// The promise of six seconds, its drift, half a grace, and a busy machine's time.
@@ -65,7 +65,7 @@ async fn are_ready(house: &mut House, api: &Api, within: Duration, revision: &st
 
 #[tokio::test(flavor = "multi_thread")]
 async fn identities_come_in_order_roll_in_reverse_and_survive_a_dead_agent_without_a_twin() {
-    let _beside = beside();
+    let _alone = alone();
     let (mut house, api) = (House::new(&[]), Api::new(free_port()));
     house.start_engine_with("engine", api.port, &ENGINE);
     for node in ["node-1", "node-2"] {

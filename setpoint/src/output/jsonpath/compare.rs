@@ -22,7 +22,9 @@ pub(super) fn holds(left: &Value, operator: Operator, right: &Value) -> Result<b
         },
         _ => {
             let kinds = format!("{} is compared with {}", kind(left), kind(right));
-            return Err(Mistake(format!("{kinds}; only texts, numbers and truth values compare")));
+            return Err(Mistake(format!(
+                "{kinds}; a text in quotes compares with a text, a number with a number"
+            )));
         }
     };
     Ok(match operator {

@@ -5,6 +5,9 @@ use super::Mistake;
 /// Signs at which a name ends, as in kubectl.
 const TERMINATORS: &[char] = &[' ', '\t', '\r', '\n', '.', ',', '[', ']', '$', '@', '{', '}'];
 
+/// Filters within a filter: nobody has written two, and each is a call within a call.
+const FILTERS_WITHIN_MAX: usize = 32;
+
 /// What is left of a text.
 pub(super) struct Cursor<'a> {
     rest: &'a str,
@@ -146,6 +149,9 @@ impl<'a> Cursor<'a> {
         });
         let inside = end.and_then(|end| whole.get(..end));
         let inside = inside.ok_or_else(|| Mistake("unterminated filter".to_owned()))?;
+        if inside.matches("[?(").count() > FILTERS_WITHIN_MAX {
+            return Err(Mistake(format!("more than {FILTERS_WITHIN_MAX} filters in a filter")));
+        }
         self.past(inside.len());
         match self.takes(")]") {
             true => Ok(inside),

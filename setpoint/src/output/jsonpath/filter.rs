@@ -23,6 +23,9 @@ pub(super) fn cut(text: &str) -> Result<(&str, Option<Operator>, Option<&str>), 
         return Ok((left, None, None));
     }
     let known = OPERATORS.iter().find(|(name, _)| *name == sign).map(|(_, operator)| *operator);
+    if left.trim().is_empty() || cursor.rest().trim().is_empty() {
+        return Err(Mistake(format!("a filter has something on both sides of its {sign}")));
+    }
     let operator = known.ok_or_else(|| {
         Mistake(format!(
             "unrecognized filter operator {sign}; there are ==, !=, <, <=, > and >=, and no regular expressions"

@@ -121,6 +121,7 @@ fn what_is_missing_is_nothing_or_a_mistake_as_one_wishes() {
 #[test]
 fn a_template_that_means_nothing_says_why() {
     let input = documented();
+    let deep = ["{", &"[?(".repeat(100_000), "@", &")]".repeat(100_000), "}"].concat();
     for (template, why) in [
         ("", "the template is empty"),
         ("metadata.name", "it has no path; write {.metadata.name}"),
@@ -144,6 +145,12 @@ fn a_template_that_means_nothing_says_why() {
         (r#"{"a}"#, "unterminated quoted string"),
         ("{.users[5]}", "index 5, length 2"),
         ("{#}", "unrecognized character"),
+        ("{.items[*]", "unclosed action"),
+        ("{.items[", "unterminated array"),
+        ("{.items[?(", "unterminated filter"),
+        ("{.users[?(@.name==)]}", "both sides of its =="),
+        ("{.users[?(=='e2e')]}", "both sides of its =="),
+        (deep.as_str(), "filters in a filter"),
     ] {
         let told = filled(template, &input, Missing::Allowed).expect_err(template);
         assert!(told.contains(why), "{template}: {told}");

@@ -2,9 +2,9 @@
 
 use std::io::{IsTerminal, stdin, stdout};
 use std::path::Path;
-use std::process::Command;
 
 use setpoint_settings::process_environment;
+use tokio::process::Command;
 
 use crate::failure::Failure;
 
@@ -40,10 +40,10 @@ impl Editor {
     }
 
     /// Opens a file and waits until the editor ended; why it did not end well.
-    pub(super) fn open(&self, file: &Path) -> Result<(), String> {
+    pub(super) async fn open(&self, file: &Path) -> Result<(), String> {
         // By the shell, because the variable is a command line of the user's own; the file is no part of it.
         let line = format!("{} \"$@\"", self.0);
-        let ended = Command::new("sh").arg("-c").arg(line).arg(&self.0).arg(file).status();
+        let ended = Command::new("sh").arg("-c").arg(line).arg(&self.0).arg(file).status().await;
         match ended {
             Ok(status) if status.success() => Ok(()),
             Ok(status) => Err(format!("the editor {:?} ended with {status}", self.0)),
@@ -73,14 +73,14 @@ mod tests {
         assert!(refused.to_string().contains("setpoint patch"), "{refused}");
     }
 
-    #[test]
-    fn an_editor_is_a_command_line_and_its_failure_is_told() {
+    #[tokio::test]
+    async fn an_editor_is_a_command_line_and_its_failure_is_told() {
         let folder = tempfile::tempdir().expect("a folder");
         let file = folder.path().join("a file");
         std::fs::write(&file, "replicas: 1\n").expect("written");
-        assert_eq!(Editor("sed -i s/1/2/".to_owned()).open(&file), Ok(()));
+        assert_eq!(Editor("sed -i s/1/2/".to_owned()).open(&file).await, Ok(()));
         assert_eq!(std::fs::read_to_string(&file).expect("read"), "replicas: 2\n");
-        let told = Editor("false".to_owned()).open(&file).expect_err("it fails");
+        let told = Editor("false".to_owned()).open(&file).await.expect_err("it fails");
         assert!(told.contains("\"false\" ended with"), "{told}");
     }
 }

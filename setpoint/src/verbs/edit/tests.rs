@@ -121,3 +121,50 @@ async fn a_field_that_both_changed_is_a_conflict_and_other_fields_are_not() {
     assert!(text.contains("replicas: 3"), "{text}");
     assert_eq!(patches(&fake).len(), 1);
 }
+
+#[tokio::test]
+async fn a_conflict_that_nobody_else_made_is_told_and_not_sent_again() {
+    let fake = Fake::default().answer(&format!("GET {WEB}"), 200, web(1, "7")).answer(
+        &format!("PATCH {WEB}?fieldManager=setpoint"),
+        409,
+        refusal(409, "spec.replicas is owned by another"),
+    );
+    let (shown, _) = kept(edit(&fake, "sed -i 's/replicas: 1/replicas: 3/'").await);
+    assert!(shown.contains("is owned by another"), "{shown}");
+    assert!(shown.contains("nothing was changed"), "{shown}");
+    assert_eq!(patches(&fake).len(), 1);
+}
+
+#[tokio::test]
+async fn that_nothing_was_changed_is_said_only_where_that_is_certain() {
+    for (code, told, untold) in [
+        (403, "nothing was changed", "is not known"),
+        (404, "nothing was changed", "is not known"),
+        (500, "whether anything was changed is not known", "nothing was"),
+        (504, "whether anything was changed is not known", "nothing was"),
+    ] {
+        let fake = Fake::default().answer(&format!("GET {WEB}"), 200, web(1, "7")).answer(
+            &format!("PATCH {WEB}?fieldManager=setpoint"),
+            code,
+            refusal(code, "no"),
+        );
+        let (shown, text) = kept(edit(&fake, "sed -i 's/replicas: 1/replicas: 3/'").await);
+        assert!(shown.contains(told) && !shown.contains(untold), "{code}: {shown}");
+        assert!(text.contains("replicas: 3"), "{code}: {text}");
+    }
+}
+
+/// Ctrl-\, because other tests of this process listen for Ctrl-C.
+#[tokio::test]
+async fn signals_while_the_editor_is_open_end_the_editor_at_most() {
+    let (get, patch) = (format!("GET {WEB}"), format!("PATCH {WEB}?fieldManager=setpoint"));
+    let fake = Fake::default().answer(&get, 200, web(1, "7")).answer(&patch, 200, json!({}));
+    let editor = "kill -QUIT $PPID; sleep 0.2; sed -i 's/replicas: 1/replicas: 3/'";
+    assert_eq!(edit(&fake, editor).await, Ok(Ended::Well));
+    assert_eq!(patches(&fake).len(), 1);
+    // The shell around the editor is no deafer than any other program.
+    let fake = Fake::default().answer(&get, 200, web(1, "7"));
+    let (shown, _) = kept(edit(&fake, "kill -INT $$ #").await);
+    assert!(shown.contains("ended with signal"), "{shown}");
+    assert!(shown.contains("nothing was changed"), "{shown}");
+}
