@@ -7,6 +7,7 @@ use std::sync::Arc;
 use setpoint_dataflow::{Outcome, Served};
 use setpoint_schemas::{Action, Decision, LabelSelector, NodeName, PodSpec, PodUid};
 
+use super::claims::awaits_its_claims;
 use super::needs::takes;
 use super::world::{PodSeen, Promise, Wanted, World};
 
@@ -203,6 +204,7 @@ pub(super) fn nobody_waits_whom_lower_ones_could_help(world: &mut World) -> Resu
         if spec.preemption_policy.as_deref() == Some("Never")
             || wanted.kind == "DaemonSet"
             || !is_above_anybody
+            || awaits_its_claims(world, &wanted)
         {
             continue;
         }

@@ -146,7 +146,8 @@ fn patches(hands: &Hands) {
 }
 
 fn edits(hands: &Hands) {
-    let set = |n: &str| format!("sed -i 's/^  n: .*/  n: \"{n}\"/'");
+    // YAML of old reads `n` as a no, so it is printed in quotes.
+    let set = |n: &str| format!("sed -E -i 's/^  .?n.?: .*/  n: \"{n}\"/'");
     let said = hands.edited("cm/c-1", &set("8"));
     assert_eq!((said.code, said.out.as_str()), (Some(0), "configmap/c-1 edited\n"), "{said:?}");
     assert_eq!(hands.value(), "8");
