@@ -197,6 +197,19 @@ pub trait LogReads: Send + Sync {
         from: i64,
         max: usize,
     ) -> PortFuture<'_, Result<Value, PortError>>;
+    /// Which partitions there are and what they hold, from the first offset kept to the next that will be
+    /// written: `{"partitions":[{"topic","partition","start","end"}]}`.
+    fn extent(&self) -> PortFuture<'_, Result<Value, PortError>>;
+    /// Up to `max` records of a partition from an offset on, as they stand on the log, for who decodes them
+    /// itself: `{"next","records":[{"offset","timestamp","key","value","headers"}]}`, bytes in base64, and
+    /// `next` the first offset behind all that this page speaks of.
+    fn raw(
+        &self,
+        topic: String,
+        partition: i32,
+        from: i64,
+        max: usize,
+    ) -> PortFuture<'_, Result<Value, PortError>>;
     /// Up to `max` decisions that are wanted of those made before this epoch and sequence, newest first,
     /// as far back as the log goes and a search may take.
     fn ledger(

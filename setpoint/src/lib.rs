@@ -16,6 +16,7 @@ mod failure;
 mod remedy;
 mod context;
 mod clock;
+mod raw;
 mod trace;
 
 pub use cli::main;

@@ -86,6 +86,7 @@ pub(crate) fn router(app: Shared) -> Router {
         .route("/apply", post(apply::apply))
         .route("/explain", get(verbs::explain))
         .route("/decisions", get(verbs::decisions))
+        .route("/log", get(verbs::extent))
         .route("/log/{topic}/{partition}", get(verbs::log))
         .route("/deadletter", get(verbs::dead_letters))
         .route("/deadletter/{topic}/{partition}/{offset}/replay", post(verbs::replay))

@@ -138,7 +138,14 @@ pub(crate) async fn history(
     Ok(answer(app.state.parts.explain.history(kind, namespace, name).await?))
 }
 
-/// `GET /log/{topic}/{partition}?from=&max=`.
+/// `GET /log`: which partitions there are, and what they hold.
+pub(crate) async fn extent(State(app): State<Shared>, Extension(actor): Extension<Actor>) -> Answer {
+    people_only(&actor)?;
+    Ok(answer(app.state.parts.log.extent().await?))
+}
+
+/// `GET /log/{topic}/{partition}?from=&max=&raw=`: decoded for people, or with `raw=true` as the records
+/// stand there, for an administrator: environments of Pods are among them.
 pub(crate) async fn log(
     State(app): State<Shared>,
     Extension(actor): Extension<Actor>,
@@ -149,6 +156,10 @@ pub(crate) async fn log(
     let partition = number_of("partition", &partition)?;
     let from = params.number("from")?.unwrap_or(0);
     let max = limit_of(&params, "max", RECORDS_LISTED_MAX)?;
+    if params.flag("raw") {
+        admin_only(&actor)?;
+        return Ok(answer(app.state.parts.log.raw(topic, partition, from, max).await?));
+    }
     Ok(answer(app.state.parts.log.log(topic, partition, from, max).await?))
 }
 

@@ -288,6 +288,22 @@ impl LogReads for Leader {
             Ok(json!({"topic": topic, "partition": partition, "from": from, "max": max}))
         })
     }
+    fn extent(&self) -> PortFuture<'_, Result<Value, PortError>> {
+        Box::pin(async move { Ok(json!({"partitions": []})) })
+    }
+
+    fn raw(
+        &self,
+        topic: String,
+        partition: i32,
+        from: i64,
+        _: usize,
+    ) -> PortFuture<'_, Result<Value, PortError>> {
+        Box::pin(async move {
+            Ok(json!({"topic": topic, "partition": partition, "next": from, "records": []}))
+        })
+    }
+
     /// What was decided before all that is kept: the ledger of this leader holds one decision.
     fn ledger(
         &self,

@@ -9,6 +9,7 @@ mod error;
 mod kinds;
 mod spelling;
 mod line;
+mod log;
 mod path;
 mod watch;
 
@@ -16,5 +17,6 @@ pub(crate) use call::{Client, Patch};
 pub(crate) use error::ApiError;
 pub(crate) use kinds::{all, find, nearest, of_object, plurals};
 pub(crate) use line::Line;
+pub(crate) use log::ApiLog;
 pub(crate) use path::{KindPath, escape};
 pub(crate) use watch::{Watch, WatchEvent};

@@ -9,6 +9,7 @@ use crate::failure::{Ended, Failure};
 use crate::output::field::list;
 use crate::output::{LedgerForm, decision_lines, decisions_table, json, yaml};
 use crate::verbs::object::one;
+use crate::verbs::past::At;
 
 /// Show what was decided, and why, the latest last
 #[derive(Debug, Args)]
@@ -37,9 +38,12 @@ pub(crate) struct Decisions {
     /// The form of the answer; wide tells causes and alternatives
     #[arg(long, short, value_enum, default_value = "table")]
     output: LedgerForm,
+    #[command(flatten)]
+    past: At,
 }
 
 pub(crate) async fn run(verb: Decisions, cx: &mut Context) -> Result<Ended, Failure> {
+    let _past = verb.past.turn_to(cx).await?;
     let home = cx.namespace(verb.namespace.as_deref());
     let mut query = vec![("limit", verb.limit.to_string())];
     if let Some(pod) = &verb.pod {

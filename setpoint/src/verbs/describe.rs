@@ -9,6 +9,7 @@ use crate::failure::{Ended, Failure};
 use crate::output::field::{list, name, namespace, text};
 use crate::verbs::decisions;
 use crate::verbs::object::{named, one};
+use crate::verbs::past::At;
 
 /// Show objects in full, with the decisions about them
 #[derive(Debug, Args)]
@@ -28,12 +29,15 @@ pub(crate) struct Describe {
     /// The namespace
     #[arg(long, short, value_name = "NAME")]
     namespace: Option<String>,
+    #[command(flatten)]
+    past: At,
 }
 
 /// How many decisions are told.
 const DECISIONS_MAX: usize = 10;
 
 pub(crate) async fn run(describe: Describe, cx: &mut Context) -> Result<Ended, Failure> {
+    let _past = describe.past.turn_to(cx).await?;
     let home = cx.namespace(describe.namespace.as_deref());
     if let Some(selector) = &describe.selector {
         return with_labels(&describe.words, selector, &home, cx).await;

@@ -8,6 +8,7 @@ use crate::failure::{Ended, Failure};
 use crate::output::field::{is_true, list, number, text};
 use crate::output::{Form, decision_lines, json, yaml};
 use crate::verbs::object::one;
+use crate::verbs::past::At;
 
 /// Tell why a pod or workload is where it is, or why it is not placed; the latest decision last
 #[derive(Debug, Args)]
@@ -15,7 +16,8 @@ use crate::verbs::object::one;
 Examples:
   setpoint explain pod/web-7d9f-x2
   setpoint explain deployment/web -n shop
-  setpoint explain node/n1 -o json")]
+  setpoint explain node/n1 -o json
+  setpoint explain pod/web-7d9f-x2 --at 15m")]
 pub(crate) struct Explain {
     /// KIND/NAME or KIND NAME
     #[arg(required = true, num_args = 1..=2)]
@@ -26,9 +28,12 @@ pub(crate) struct Explain {
     /// The form of the answer
     #[arg(long, short, value_enum, default_value = "table")]
     output: Form,
+    #[command(flatten)]
+    past: At,
 }
 
 pub(crate) async fn run(explain: Explain, cx: &mut Context) -> Result<Ended, Failure> {
+    let _past = explain.past.turn_to(cx).await?;
     let (path, name) = one(cx, &explain.words).await?;
     let home =
         if path.namespaced { cx.namespace(explain.namespace.as_deref()) } else { String::new() };

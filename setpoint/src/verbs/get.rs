@@ -16,6 +16,7 @@ use crate::output::field::{name, number, text};
 use crate::output::jsonpath::{Missing, Path};
 use crate::output::{Format, json as as_json, sort, yaml};
 use crate::verbs::object::{Named, named};
+use crate::verbs::past::At;
 use crate::verbs::status::behind;
 
 /// Records that the engine may be behind without a word: an epoch of them.
@@ -86,6 +87,8 @@ pub(crate) struct Get {
     /// With the labels of each object
     #[arg(long)]
     show_labels: bool,
+    #[command(flatten)]
+    past: At,
 }
 
 /// What was found of one kind.
@@ -101,6 +104,10 @@ pub(crate) async fn run(mut get: Get, cx: &mut Context) -> Result<Ended, Failure
     if get.template.is_some() {
         return Err(form::no_go_templates());
     }
+    if get.watch && get.past.is_named() {
+        return Err(Failure::usage("the past does not change: leave out --watch or --at"));
+    }
+    let _past = get.past.turn_to(cx).await?;
     get.output = get.output.read()?;
     let meant = named(cx, &get.words).await?;
     if get.watch && meant.len() != 1 {

@@ -2,7 +2,7 @@
 //!
 //! Guarantee: nothing is shown or acted upon before the log has acknowledged it.
 
-mod open;
+pub(crate) mod open;
 mod wire;
 mod cleaning;
 mod ground;
@@ -10,6 +10,7 @@ mod workers;
 mod thread;
 mod reading;
 mod follow;
+pub(crate) mod past;
 mod lead;
 mod checkpoints;
 mod ports;

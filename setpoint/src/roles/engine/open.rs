@@ -10,6 +10,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use setpoint_api::KEY_BYTES;
 use setpoint_ingest::entry::Writer;
+use setpoint_ingest_embedded::EmbeddedLog;
 use setpoint_schemas::avro::Codec;
 use setpoint_settings::{LogKind, Role, Settings};
 
@@ -20,32 +21,52 @@ use super::{SharedLog, cleaning};
 /// The folder of the embedded log within the data folder.
 pub(super) const LOG: &str = "log";
 
-/// The log that the settings name.
+/// The log that the settings name, kept clean.
 pub(super) fn log(settings: &Settings, closing: &CancellationToken) -> anyhow::Result<SharedLog> {
     match settings.log.kind {
         LogKind::Embedded => {
-            let path = settings.data_dir.join(LOG);
-            let mut options = setpoint_ingest_embedded::Settings::new(&path);
-            options.partitions = settings.log.partitions;
-            let log = setpoint_ingest_embedded::EmbeddedLog::open(&options)
-                .with_context(|| format!("failed to open the log in {}", path.display()))?;
+            let log = embedded(settings)?;
             cleaning::keep_clean(log.clone(), closing.clone());
             Ok(Arc::new(log))
         }
-        LogKind::Kafka => {
-            let properties = settings.log.kafka.iter().map(|(k, v)| (k.to_owned(), v.to_owned()));
-            let kafka = setpoint_ingest_kafka::Settings {
-                properties: properties.collect(),
-                partitions: settings.log.partitions,
-                replication: settings.log.replication,
-            };
-            if !kafka.properties.contains_key("bootstrap.servers") {
-                bail!("log.kafka has no bootstrap.servers; set log.kafka.\"bootstrap.servers\"");
-            }
-            let log = setpoint_ingest_kafka::KafkaLog::new(kafka);
-            Ok(Arc::new(log.context("failed to set up the Kafka client")?))
-        }
+        LogKind::Kafka => kafka(settings),
     }
+}
+
+/// The log that the settings name, for who only reads it: an embedded one that is not there is not made.
+pub(crate) fn log_to_read(settings: &Settings) -> anyhow::Result<SharedLog> {
+    match settings.log.kind {
+        LogKind::Embedded => {
+            let path = settings.data_dir.join(LOG);
+            if !path.is_dir() {
+                bail!("there is no embedded log in {}", path.display());
+            }
+            Ok(Arc::new(embedded(settings)?))
+        }
+        LogKind::Kafka => kafka(settings),
+    }
+}
+
+fn embedded(settings: &Settings) -> anyhow::Result<EmbeddedLog> {
+    let path = settings.data_dir.join(LOG);
+    let mut options = setpoint_ingest_embedded::Settings::new(&path);
+    options.partitions = settings.log.partitions;
+    EmbeddedLog::open(&options)
+        .with_context(|| format!("failed to open the log in {}", path.display()))
+}
+
+fn kafka(settings: &Settings) -> anyhow::Result<SharedLog> {
+    let properties = settings.log.kafka.iter().map(|(k, v)| (k.to_owned(), v.to_owned()));
+    let kafka = setpoint_ingest_kafka::Settings {
+        properties: properties.collect(),
+        partitions: settings.log.partitions,
+        replication: settings.log.replication,
+    };
+    if !kafka.properties.contains_key("bootstrap.servers") {
+        bail!("log.kafka has no bootstrap.servers; set log.kafka.\"bootstrap.servers\"");
+    }
+    let log = setpoint_ingest_kafka::KafkaLog::new(kafka);
+    Ok(Arc::new(log.context("failed to set up the Kafka client")?))
 }
 
 /// The writer of this engine's entries.
@@ -71,6 +92,11 @@ pub(super) fn sealing_key(settings: &Settings) -> anyhow::Result<[u8; KEY_BYTES]
     };
     let bytes = STANDARD.decode(text.trim()).context("the sealing key is not base64")?;
     bytes.try_into().map_err(|_| anyhow::anyhow!("the sealing key does not have {KEY_BYTES} bytes"))
+}
+
+/// A token that nobody can guess.
+pub(crate) fn random_token() -> anyhow::Result<String> {
+    Ok(STANDARD.encode(random_key()?))
 }
 
 fn random_key() -> anyhow::Result<[u8; KEY_BYTES]> {

@@ -4,7 +4,8 @@
 //! rules, or a state that was rebuilt, follow what was recorded and tell where they would have
 //! decided otherwise.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
+use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -41,6 +42,16 @@ pub(crate) struct Parts<'a> {
     pub(crate) closing: &'a CancellationToken,
 }
 
+/// An epoch that was stepped.
+pub(crate) struct Stepped {
+    /// As it was recorded.
+    pub(crate) record: EpochRecord,
+    pub(crate) outcome: Outcome,
+    /// Whether it was decided here; otherwise it was taken in as recorded, being of other rules or of a
+    /// state that was rebuilt.
+    pub(crate) is_decided: bool,
+}
+
 /// An engine that follows the log: the leader before it leads, a standby all the time.
 pub(crate) struct Follower {
     pub(crate) engine: Engine<Differential>,
@@ -51,6 +62,11 @@ pub(crate) struct Follower {
     /// When the last epoch came, or following began.
     pub(crate) heard: Instant,
     epochs: Box<dyn Reader>,
+    /// Epochs that were read and not stepped yet, with where they stand.
+    read: VecDeque<(Position, Option<EpochRecord>)>,
+    /// Whether an epoch that these rules decide otherwise than recorded is told to the caller, who compares
+    /// each decision itself; otherwise it ends the engine.
+    goes_on: bool,
     inputs: Inputs,
     /// The inputs that epochs have taken.
     taken: Cut,
@@ -90,6 +106,8 @@ impl Follower {
             rules,
             heard: Instant::now(),
             epochs,
+            read: VecDeque::new(),
+            goes_on: false,
             inputs,
             has_gaps: false,
             recordings: Recordings::new(wire.codec.clone()),
@@ -136,23 +154,65 @@ impl Follower {
         wait: Duration,
         mut each: impl FnMut(&Outcome),
     ) -> anyhow::Result<()> {
-        let mut epochs = Vec::new();
-        for record in self.epochs.poll(POLL_RECORDS_MAX, wait)? {
-            epochs.push((record.position, stray::decoded::<EpochRecord>(&self.codec, &record)?));
-        }
-        let known = epochs.iter().rev().find_map(|(_, epoch)| epoch.as_ref().map(|e| e.number));
-        let known = known.unwrap_or(0);
-        for (Position { topic, partition, offset }, epoch) in epochs {
-            self.cut.advance(topic, partition, offset + 1);
-            let Some(epoch) = epoch else { continue };
-            if epoch.number <= self.engine.number() {
-                continue;
-            }
-            let outcome = self.replay(log, &epoch, known)?;
-            each(&outcome);
-            self.heard = Instant::now();
+        self.read_epochs(wait)?;
+        while let Some(stepped) = self.step(log)? {
+            each(&stepped.outcome);
         }
         Ok(())
+    }
+
+    /// Steps epoch after epoch up to the present end of the log, as long as the next one is wanted, and
+    /// gives each to the caller. An epoch that is decided otherwise than recorded does not end it.
+    pub(crate) fn replay_while(
+        &mut self,
+        log: &dyn Log,
+        is_wanted: impl Fn(&EpochRecord) -> bool,
+        mut each: impl FnMut(Stepped) -> anyhow::Result<ControlFlow<()>>,
+    ) -> anyhow::Result<()> {
+        self.goes_on = true;
+        let ends = log.ends(&[Topic::Epochs])?;
+        let mut stall = Stall::new(&self.closing);
+        loop {
+            if self.read.is_empty() {
+                if covers(&self.epochs.position(), &ends) {
+                    return Ok(());
+                }
+                self.read_epochs(POLL_WAIT)?;
+                stall.look(!self.read.is_empty(), log, &ends)?;
+            }
+            let next = self.read.iter().find_map(|(_, epoch)| epoch.as_ref());
+            if next.is_some_and(|next| !is_wanted(next)) {
+                return Ok(());
+            }
+            if let Some(stepped) = self.step(log)?
+                && each(stepped)?.is_break()
+            {
+                return Ok(());
+            }
+        }
+    }
+
+    fn read_epochs(&mut self, wait: Duration) -> anyhow::Result<()> {
+        for record in self.epochs.poll(POLL_RECORDS_MAX, wait)? {
+            let epoch = stray::decoded::<EpochRecord>(&self.codec, &record)?;
+            self.read.push_back((record.position, epoch));
+        }
+        Ok(())
+    }
+
+    /// Steps the next epoch that was read; `None` when there is none.
+    fn step(&mut self, log: &dyn Log) -> anyhow::Result<Option<Stepped>> {
+        let latest = self.read.iter().rev().find_map(|(_, epoch)| epoch.as_ref().map(|e| e.number));
+        while let Some((Position { topic, partition, offset }, epoch)) = self.read.pop_front() {
+            self.cut.advance(topic, partition, offset + 1);
+            let Some(record) = epoch.filter(|epoch| epoch.number > self.engine.number()) else {
+                continue;
+            };
+            let (outcome, is_decided) = self.replay(log, &record, latest.unwrap_or(0))?;
+            self.heard = Instant::now();
+            return Ok(Some(Stepped { record, outcome, is_decided }));
+        }
+        Ok(None)
     }
 
     /// The engine and how far it took; the readers end, and fetch nothing ahead any more.
@@ -165,7 +225,7 @@ impl Follower {
         log: &dyn Log,
         record: &EpochRecord,
         known: i64,
-    ) -> anyhow::Result<Outcome> {
+    ) -> anyhow::Result<(Outcome, bool)> {
         if record.number != self.engine.number() + 1 {
             return Err(Trimmed { epoch: record.number }.into());
         }
@@ -195,11 +255,11 @@ impl Follower {
         };
         self.rules.clone_from(&record.rules);
         if record.rules != RULES_VERSION || record.rebuilt || !self.engine.is_exact() {
-            return self.follow_recorded(log, epoch, record, known);
+            return Ok((self.follow_recorded(log, epoch, record, known)?, false));
         }
         let outcome = self.engine.step(epoch);
-        if outcome.hash == record.decisions_hash {
-            return Ok(outcome);
+        if outcome.hash == record.decisions_hash || (self.goes_on && !self.has_gaps) {
+            return Ok((outcome, true));
         }
         if self.has_gaps {
             return Err(Trimmed { epoch: record.number }.into());

@@ -5,7 +5,7 @@ pub(crate) mod origin;
 mod rebuilding;
 mod inputs;
 pub(crate) mod follower;
-mod recorded;
+pub(crate) mod recorded;
 mod stray;
 pub(crate) mod stall;
 pub(crate) mod ends;

@@ -21,7 +21,7 @@ use super::stray;
 use crate::roles::engine::reading::{POLL_RECORDS_MAX, POLL_WAIT};
 
 /// The topics that a leader writes beside its epochs.
-const OUTPUTS: [Topic; 3] = [Topic::Desired, Topic::Placements, Topic::Decisions];
+pub(crate) const OUTPUTS: [Topic; 3] = [Topic::Desired, Topic::Placements, Topic::Decisions];
 /// Records looked at around one offset for one that says its epoch: tombstones of earlier versions
 /// do not, and seldom stand so many in a row.
 const PROBE_RECORDS_MAX: usize = 64;
@@ -54,7 +54,7 @@ impl Recordings {
         known: i64,
     ) -> anyhow::Result<Recorded> {
         if self.reader.is_none() {
-            let from = self.seek(log, record.number)?;
+            let from = seek(&self.codec, log, record.number)?;
             self.reader = Some(log.reader(&from, &OUTPUTS)?);
         }
         if self.ends.0 < record.number {
@@ -137,37 +137,37 @@ impl Recordings {
         }
         Ok(())
     }
+}
 
-    /// Where the records of this epoch begin, at the latest: by halving, since epochs rise along a
-    /// partition.
-    fn seek(&self, log: &dyn Log, number: i64) -> anyhow::Result<Cut> {
-        let (starts, ends) = (log.starts(&OUTPUTS)?, log.ends(&OUTPUTS)?);
-        let mut cut = Cut::default();
-        for (topic, partition, end) in ends.iter() {
-            let (mut low, mut high) = (starts.next(topic, partition), end);
-            while low < high {
-                let middle = low + (high - low) / 2;
-                let records = log.read_at(topic, partition, middle, PROBE_RECORDS_MAX)?;
-                let mut told = None;
-                for record in records.iter().filter(|r| r.position.offset < high) {
-                    told = epoch_of(&self.codec, record)?.map(|e| (record.position.offset, e));
-                    if told.is_some() {
-                        break;
-                    }
-                }
-                match told {
-                    Some((offset, epoch)) if epoch < number => low = offset + 1,
-                    _ => high = middle,
+/// Where the records of this epoch begin, at the latest: by halving, since epochs rise along a
+/// partition.
+pub(crate) fn seek(codec: &Codec, log: &dyn Log, number: i64) -> anyhow::Result<Cut> {
+    let (starts, ends) = (log.starts(&OUTPUTS)?, log.ends(&OUTPUTS)?);
+    let mut cut = Cut::default();
+    for (topic, partition, end) in ends.iter() {
+        let (mut low, mut high) = (starts.next(topic, partition), end);
+        while low < high {
+            let middle = low + (high - low) / 2;
+            let records = log.read_at(topic, partition, middle, PROBE_RECORDS_MAX)?;
+            let mut told = None;
+            for record in records.iter().filter(|r| r.position.offset < high) {
+                told = epoch_of(codec, record)?.map(|e| (record.position.offset, e));
+                if told.is_some() {
+                    break;
                 }
             }
-            cut.advance(topic, partition, low);
+            match told {
+                Some((offset, epoch)) if epoch < number => low = offset + 1,
+                _ => high = middle,
+            }
         }
-        Ok(cut)
+        cut.advance(topic, partition, low);
     }
+    Ok(cut)
 }
 
 /// The epoch that a record was decided in; `None` when it does not say.
-fn epoch_of(codec: &Codec, record: &LogRecord) -> anyhow::Result<Option<i64>> {
+pub(crate) fn epoch_of(codec: &Codec, record: &LogRecord) -> anyhow::Result<Option<i64>> {
     if record.value.is_none() {
         return Ok(epoch_of_tombstone(&record.headers));
     }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use setpoint_ingest::entry::{self, Writer};
+use setpoint_ingest::entry::Writer;
 use setpoint_ingest::{Appender, Entry};
 use setpoint_schemas::{Cut, Position, Topic};
 use tokio_util::sync::CancellationToken;
@@ -16,6 +16,7 @@ use tracing::{error, info};
 
 use super::burying::Undertaker;
 use super::queue::{Commit, Receiver};
+use super::record;
 use crate::roles::engine::checkpoints::Checkpoints;
 use crate::roles::engine::metrics::Metrics;
 use crate::roles::engine::ports::feed::{self, Audience};
@@ -119,21 +120,7 @@ impl Committer {
     fn entries_of(&self, commit: &Commit, entries: &mut Vec<Entry>) -> anyhow::Result<()> {
         let writer = &self.writer;
         entries.push(writer.epoch(&commit.record)?);
-        for (key, resource) in &commit.outcome.resources {
-            entries.push(match resource {
-                Some(resource) => writer.desired(resource)?,
-                None => entry::desired_removed(key, commit.record.number),
-            });
-        }
-        for change in &commit.outcome.placements {
-            entries.push(match &change.placement {
-                Some(placement) => writer.placement(placement)?,
-                None => entry::placement_removed(&change.uid, &change.node, commit.record.number),
-            });
-        }
-        for decision in &commit.outcome.decisions {
-            entries.push(writer.decision(&decision.record())?);
-        }
+        record::outputs(writer, &commit.outcome, entries)?;
         entries.extend_from_slice(&commit.dead_letters);
         Ok(())
     }

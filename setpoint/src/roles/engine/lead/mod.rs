@@ -3,7 +3,7 @@
 pub(crate) mod epochs;
 mod intake;
 mod cutting;
-mod record;
+pub(crate) mod record;
 pub(crate) mod queue;
 pub(crate) mod committer;
 pub(crate) mod burying;

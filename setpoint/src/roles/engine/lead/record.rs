@@ -1,5 +1,8 @@
-//! The record of an epoch: all that a replay needs to cut and decide the same.
+//! What the log is told of an epoch: its record, which is all that a replay needs to cut and decide the
+//! same, and what was decided.
 
+use setpoint_ingest::Entry;
+use setpoint_ingest::entry::{self, Writer};
 use setpoint_dataflow::{Epoch, Outcome};
 use setpoint_schemas::{CutEntry, EpochRecord, Policy, RefusedEntry};
 
@@ -34,6 +37,33 @@ pub(crate) fn begun(
 pub(crate) fn finished(record: EpochRecord, outcome: &Outcome) -> EpochRecord {
     let decisions = i32::try_from(outcome.decisions.len()).unwrap_or(i32::MAX);
     EpochRecord { decisions, decisions_hash: outcome.hash, ..record }
+}
+
+/// All that an epoch decided, in the order in which it is appended.
+///
+/// # Errors
+/// When a record does not encode.
+pub(crate) fn outputs(
+    writer: &Writer,
+    outcome: &Outcome,
+    entries: &mut Vec<Entry>,
+) -> anyhow::Result<()> {
+    for (key, resource) in &outcome.resources {
+        entries.push(match resource {
+            Some(resource) => writer.desired(resource)?,
+            None => entry::desired_removed(key, outcome.number),
+        });
+    }
+    for change in &outcome.placements {
+        entries.push(match &change.placement {
+            Some(placement) => writer.placement(placement)?,
+            None => entry::placement_removed(&change.uid, &change.node, outcome.number),
+        });
+    }
+    for decision in &outcome.decisions {
+        entries.push(writer.decision(&decision.record())?);
+    }
+    Ok(())
 }
 
 /// FNV-1a: stable over versions of Rust, which the standard hasher is not.

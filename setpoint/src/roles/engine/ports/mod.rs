@@ -11,5 +11,6 @@ pub(crate) mod reader;
 pub(crate) mod looks;
 pub(crate) mod revisions;
 pub(crate) mod questions;
+mod raw;
 mod letters;
 mod ledger;

@@ -235,6 +235,22 @@ impl LogReads for Reader {
         Box::pin(self.looks.look(move || pages.page(&topic, partition, from, max)))
     }
 
+    fn extent(&self) -> PortFuture<'_, Result<Value, PortError>> {
+        let pages = self.pages.clone();
+        Box::pin(self.looks.look(move || pages.extent()))
+    }
+
+    fn raw(
+        &self,
+        topic: String,
+        partition: i32,
+        from: i64,
+        max: usize,
+    ) -> PortFuture<'_, Result<Value, PortError>> {
+        let pages = self.pages.clone();
+        Box::pin(self.looks.look(move || pages.raw(&topic, partition, from, max)))
+    }
+
     fn ledger(
         &self,
         before: (i64, i32),
