@@ -6,11 +6,11 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use setpoint_schemas::{Action, Decision, Resource, ResourceKey};
+use setpoint_schemas::{Action, Decision, Placement, PodUid, Resource, ResourceKey};
 
 use crate::Engine;
 use crate::decide::Before;
-use crate::epoch::{Epoch, Outcome, Recorded};
+use crate::epoch::{Epoch, Outcome, PlacementChange, Recorded};
 use crate::views::Views;
 
 /// An epoch that was followed.
@@ -35,6 +35,7 @@ impl<V: Views> Engine<V> {
         let at = Epoch { inputs: Vec::new(), policy: None, ..epoch.clone() };
         let own = self.step(epoch);
         let mut differences = resource_differences(&own, recorded);
+        differences.extend(placement_differences(&own, recorded));
         if own.hash != recorded.hash {
             differences.splice(0..0, decision_differences(&own.ledger(), &recorded.decisions));
         }
@@ -88,6 +89,20 @@ fn what(decision: &Decision) -> String {
     let parts = [action, &decision.resource, &decision.pod, &decision.node, &decision.request];
     let parts: Vec<&str> = parts.into_iter().filter(|part| !part.is_empty()).collect();
     parts.join(" ")
+}
+
+/// The hash knows where a pod is placed, not all that it is told there.
+fn placement_differences(own: &Outcome, recorded: &Recorded) -> Vec<String> {
+    type Latest<'a> = BTreeMap<&'a PodUid, Option<&'a Placement>>;
+    fn latest(placements: &[PlacementChange]) -> Latest<'_> {
+        placements.iter().map(|change| (&change.uid, change.placement.as_deref())).collect()
+    }
+    let (own, recorded) = (latest(&own.placements), latest(&recorded.placements));
+    // Who is placed by one alone stands among the decisions.
+    let differs = own.iter().filter(|(uid, own)| recorded.get(*uid).is_some_and(|r| r != *own));
+    differs
+        .map(|(uid, _)| format!("these rules would tell pod {uid} otherwise than recorded"))
+        .collect()
 }
 
 fn resource_differences(own: &Outcome, recorded: &Recorded) -> Vec<String> {

@@ -139,7 +139,10 @@ pub(crate) async fn history(
 }
 
 /// `GET /log`: which partitions there are, and what they hold.
-pub(crate) async fn extent(State(app): State<Shared>, Extension(actor): Extension<Actor>) -> Answer {
+pub(crate) async fn extent(
+    State(app): State<Shared>,
+    Extension(actor): Extension<Actor>,
+) -> Answer {
     people_only(&actor)?;
     Ok(answer(app.state.parts.log.extent().await?))
 }

@@ -109,8 +109,11 @@ impl Log for ApiLog {
     }
 
     fn reader(&self, from: &Cut, topics: &[Topic]) -> Result<Box<dyn Reader>, LogError> {
-        let partitions: Vec<(Topic, i32)> =
-            self.extent(topics)?.into_iter().map(|(topic, partition, ..)| (topic, partition)).collect();
+        let partitions: Vec<(Topic, i32)> = self
+            .extent(topics)?
+            .into_iter()
+            .map(|(topic, partition, ..)| (topic, partition))
+            .collect();
         self.reader_of(from, &partitions)
     }
 
@@ -119,7 +122,8 @@ impl Log for ApiLog {
         from: &Cut,
         partitions: &[(Topic, i32)],
     ) -> Result<Box<dyn Reader>, LogError> {
-        let starts = self.starts(&partitions.iter().map(|(topic, _)| *topic).collect::<Vec<_>>())?;
+        let starts =
+            self.starts(&partitions.iter().map(|(topic, _)| *topic).collect::<Vec<_>>())?;
         let mut next = BTreeMap::new();
         for &(topic, partition) in partitions {
             let (wanted, start) = (from.next(topic, partition), starts.next(topic, partition));

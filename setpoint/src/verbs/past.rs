@@ -51,11 +51,7 @@ impl At {
 }
 
 /// The engine of this moment behind an API of its own.
-pub(crate) async fn serve(
-    cx: &Context,
-    moment: Moment,
-    offline: bool,
-) -> Result<Served, Failure> {
+pub(crate) async fn serve(cx: &Context, moment: Moment, offline: bool) -> Result<Served, Failure> {
     let what = format!("failed to go back to {moment}");
     let shown = on_log(cx, offline, &what, move |past, bar| {
         let bar = bar.clone();

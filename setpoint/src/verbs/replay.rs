@@ -72,8 +72,9 @@ fn told(replayed: &Replayed, verify: bool, seconds: f64) -> String {
     }
     #[expect(clippy::cast_precision_loss, reason = "shown to one digit")]
     let rate = *epochs as f64 / seconds.max(0.001);
-    let mut lines =
-        vec![format!("replayed {epochs} epochs, {from} to {to}, {rate:.0} a second from the first")];
+    let mut lines = vec![format!(
+        "replayed {epochs} epochs, {from} to {to}, {rate:.0} a second from the first"
+    )];
     if *followed > 0 {
         lines.push(format!(
             "  {followed} of them are of other rules, or of a state that was rebuilt, and were taken in as recorded"
@@ -89,7 +90,10 @@ fn told(replayed: &Replayed, verify: bool, seconds: f64) -> String {
         }
     }
     if let Some(first) = divergence {
-        lines.push(format!("the first difference is in epoch {}: {} {}", first.epoch, first.topic, first.key));
+        lines.push(format!(
+            "the first difference is in epoch {}: {} {}",
+            first.epoch, first.topic, first.key
+        ));
         lines.push(format!("  recorded: {}", shown(first.recorded.as_ref())));
         lines.push(format!("  replayed: {}", shown(first.replayed.as_ref())));
         lines.extend(causes(first.recorded.as_ref().or(first.replayed.as_ref())));

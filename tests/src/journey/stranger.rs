@@ -74,10 +74,11 @@ fn holds_the_same(everything: &Outcome, committed: &Committed) -> Result<(), Str
     let recorded: BTreeMap<_, _> =
         committed.placements.iter().map(|(uid, placement)| (uid, &**placement)).collect();
     if placements != recorded {
-        let other = placements.iter().find(|(uid, p)| recorded.get(*uid) != Some(*p));
-        let other =
-            other.or_else(|| recorded.iter().find(|(uid, _)| !placements.contains_key(*uid)));
-        return Err(format!("its placements differ, such as {other:#?}"));
+        let uids = placements.keys().chain(recorded.keys());
+        let other = uids.copied().find(|uid| placements.get(uid) != recorded.get(uid));
+        let [its, theirs] =
+            [&placements, &recorded].map(|of| other.and_then(|uid| of.get(uid).copied()));
+        return Err(format!("its placements differ: {its:#?}, and the log has {theirs:#?}"));
     }
     let resources: BTreeMap<_, _> = everything
         .resources

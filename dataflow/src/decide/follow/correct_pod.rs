@@ -175,6 +175,11 @@ impl<V: Views> Turn<'_, V> {
             pod.generation = generation_of(placement);
             pod.epoch = placement.epoch.into();
             pod.placed_ms = placement.placed_ms.into();
+            // By these rules more, or fewer, pods of its index may have failed before it.
+            let failures = OfJob::of(placement).index_failures;
+            if failures > 0 || pod.index().is_some() {
+                pod.job_mut().index_failures = failures;
+            }
         }
         self.make_finished(id, placement.is_finished());
         self.make_conditioned(id, placement);

@@ -1,9 +1,9 @@
 //! What the log is told of an epoch: its record, which is all that a replay needs to cut and decide the
 //! same, and what was decided.
 
+use setpoint_dataflow::{Epoch, Outcome};
 use setpoint_ingest::Entry;
 use setpoint_ingest::entry::{self, Writer};
-use setpoint_dataflow::{Epoch, Outcome};
 use setpoint_schemas::{CutEntry, EpochRecord, Policy, RefusedEntry};
 
 /// What can be said of an epoch before it is decided.

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use setpoint_ingest::{AppendError, Appender, AppenderKind, Entry, Log, LogError, LogRecord, Reader};
+use setpoint_ingest::{
+    AppendError, Appender, AppenderKind, Entry, Log, LogError, LogRecord, Reader,
+};
 use setpoint_schemas::{Cut, Position, Topic};
 
 /// The log beneath, without topics being made and without appends.

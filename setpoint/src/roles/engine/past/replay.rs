@@ -136,7 +136,8 @@ impl Past {
     /// An engine that knows nothing yet, at the beginning of the whole log.
     fn beginning(&self) -> anyhow::Result<Follower> {
         let topics = [Topic::Requests, Topic::Leases, Topic::Epochs];
-        let starts = self.log.starts(&topics).context("failed to ask for the beginning of the log")?;
+        let starts =
+            self.log.starts(&topics).context("failed to ask for the beginning of the log")?;
         if let Some((topic, partition, start)) = starts.iter().find(|(.., start)| *start > 0) {
             bail!(
                 "{topic}/{partition} begins at offset {start}: cleanup took what the first epochs were decided from, so the log cannot be replayed from its beginning"
