@@ -69,6 +69,7 @@ mod bad_input;
 mod guarded_kafka;
 mod schema_registry;
 
+mod past;
 mod probes;
 mod whole_pods;
 mod services;
