@@ -12,7 +12,7 @@ use tracing::info;
 
 /// What writes and reads records.
 #[derive(Clone)]
-pub(super) struct Wire {
+pub(crate) struct Wire {
     pub(super) codec: Codec,
     /// Who is asked about ids that the codec does not know.
     pub(super) source: Option<Arc<dyn SchemaSource>>,
